@@ -1,0 +1,5 @@
+//! hnet: a declarative compiler for networks that write, choose or steer other networks.
+#![allow(missing_docs)]
+pub mod source;
+pub mod diag;
+pub mod syntax;

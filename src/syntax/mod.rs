@@ -1,0 +1,2 @@
+//! Text to a spanned tree, and back.
+pub mod ast;
