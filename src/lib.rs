@@ -3,3 +3,6 @@
 pub mod source;
 pub mod diag;
 pub mod syntax;
+pub mod check;
+pub mod ir;
+pub mod run;

@@ -1,0 +1,428 @@
+//! The graph: what a model means, in about thirty primitives.
+//!
+//! # What a graph means
+//!
+//! A node is a loop nest. Its `shape` lists the loops that make the result, its `inner` the loops that a reduction closes.
+//! Loop `k` is `shape[k]` for `k < rank`, and `inner[k - rank]` after that. An operand is read through *subscripts*: for each
+//! dimension of the operand, the loop whose counter indexes it. So transposing, broadcasting, repeating and taking a diagonal
+//! are no operations; they are how an operand is read:
+//!
+//! ```text
+//! %7: f32[b, o=10] = sum(i=32) %3[b, i] * %5[i, o]          a product of any number of factors
+//! %8: f32[b, o=10] = add %7[b, o], %6[o]                     broadcasting is a missing subscript
+//! %9: f32[k=10]    = copy %4[k, k]                           a diagonal
+//! ```
+//!
+//! A loop's extent equals the extent of every operand dimension that it indexes (the verifier checks this), except where an
+//! op says otherwise. Values are reals in the meaning (the interpreter computes in f64), f32 in compiled code; `I32` values
+//! are exact, `Bool` is 0 or 1.
+//!
+//! - **source**: a value that comes from outside, a constant, a counter, a size, random bits.
+//! - **pointwise** ([`Map`]): a scalar function at every point.
+//! - **reduce** ([`Fold`]): folds one operand over the inner loops.
+//! - **contract**: sums the product of its operands over the inner loops. Products stay n-ary until the planner picks an order.
+//! - **index**: gather and scatter.
+//! - **move**: concatenation, row-major reshape.
+//! - **order**: sorting, running sums, assignment.
+//! - **loop**: a body graph, run a number of rounds.
+//!
+//! Comparisons with NaN are false. `Max(a, b)` is `a` where `a > b`, else `b`; `Min` likewise: so a fold ignores NaN, and an
+//! empty maximum is minus infinity. Orders put NaN last; ties go to the lower index.
+
+pub mod size;
+
+use crate::source::Span;
+pub use petgraph::graph::NodeIndex as NodeId;
+use petgraph::Direction;
+use petgraph::graph::DiGraph;
+use petgraph::visit::EdgeRef;
+pub use size::{Size, Sym};
+use std::sync::Arc;
+
+/// What an element is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DType {
+    F32,
+    I32,
+    Bool,
+}
+
+impl DType {
+    /// The word in texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            DType::F32 => "f32",
+            DType::I32 => "i32",
+            DType::Bool => "bool",
+        }
+    }
+}
+
+/// How often a value changes. What depends on no more than the conditions is prepared once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rate {
+    Constant,
+    Parameter,
+    Condition,
+    Input,
+}
+
+/// One loop: its extent, and the name that people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Axis {
+    pub name: Arc<str>,
+    pub size: Size,
+}
+
+impl Axis {
+    pub fn new(name: impl Into<Arc<str>>, size: impl Into<Size>) -> Axis {
+        Axis { name: name.into(), size: size.into() }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// Given with every run.
+    Input,
+    /// Given, but changes rarely.
+    Condition,
+    /// Learned, stored.
+    Param,
+    /// Stored and updated, not learned.
+    State,
+    /// Loaded, never learned.
+    Load,
+    /// The seed of a run (`--seed`), an i32 scalar called `seed`.
+    Seed,
+}
+
+/// Scalar functions. `ToF32`, `ToI32` (truncates) cast; a bool is 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Map {
+    Copy,
+    Neg,
+    Not,
+    Exp,
+    Log,
+    Sqrt,
+    Abs,
+    Sin,
+    Cos,
+    Tan,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Erf,
+    Floor,
+    Ceil,
+    /// Ties to even.
+    Round,
+    /// -1, 0 or 1
+    Sign,
+    ToF32,
+    ToI32,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Pow,
+    Min,
+    Max,
+    /// Whole quotient, rounded down; on i32 and on whole f32 values. By zero: 0.
+    IntDiv,
+    /// `a - b * floor(a / b)`. By zero: 0.
+    Mod,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    And,
+    Or,
+    /// condition, value if true, value if false
+    Select,
+}
+
+/// Folds over the inner loops. `Argmax` and `Argmin` have exactly one inner loop and give its i32 counter (0 when it is empty).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fold {
+    Sum,
+    Prod,
+    Max,
+    Min,
+    Any,
+    All,
+    Argmax,
+    Argmin,
+}
+
+/// How one dimension of a gather's source is indexed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pick {
+    /// By a loop's counter.
+    Loop(usize),
+    /// By the value of operand number `n` (from 1: operand 0 is the source), an i32.
+    Operand(usize),
+}
+
+/// Distribution of random values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dist {
+    /// In [0, 1), a multiple of 2^-24.
+    Uniform,
+    /// Mean 0, variance 1 (Box and Muller on two words).
+    Normal,
+}
+
+/// The primitives.
+#[derive(Clone, Debug)]
+pub enum Op {
+    // source
+    /// A value from outside under its dotted path.
+    Source { origin: Origin, path: Arc<str> },
+    /// One number, rank 0.
+    Const(f64),
+    /// Rank 1: the counter of its only loop, i32.
+    Iota,
+    /// Rank 0: the value of a size, i32.
+    Extent(Size),
+    /// Philox4x32-10 (Salmon et al. 2011): counter (position, round, 0, 0), key (seed, `key`), where position counts the node's
+    /// loops row-major. Operand 0: seed, operand 1: round, both i32 and read through subscripts.
+    Random { dist: Dist, key: u32 },
+    // pointwise
+    Map(Map),
+    // reduce, contract
+    /// Operand 0 folded over the inner loops.
+    Fold(Fold),
+    /// The product of all operands (one or more), summed over the inner loops.
+    Contract,
+    // index
+    /// Operand 0 is the source (its subscripts are empty), indexed by one pick for each of its dimensions; loops that
+    /// pick nothing broadcast. Outside the source: `fill`, or the nearest element where `fill` is `None`; from an empty source 0.
+    Gather { picks: Vec<Pick>, fill: Option<f64> },
+    /// Operand 0: i32 index, operand 1: value, both read through subscripts. `out[p]` sums the values over the inner loops
+    /// where the index equals the counter of loop `axis`.
+    Scatter { axis: usize },
+    // move
+    /// Operands joined along loop `axis`, in order; their subscripts name all loops that they have, `axis` among them, with
+    /// an extent of their own there.
+    Concat { axis: usize },
+    /// The same elements in row-major order under another shape. The operand's subscripts are empty.
+    Reshape,
+    // order
+    /// Operand 0, read with one inner loop (the ordered one): the i32 indices that sort it, `shape[axis]` many of them.
+    Order { axis: usize, descending: bool },
+    /// Running sum, itself included, along loop `axis`.
+    Scan { axis: usize },
+    /// The permutation of least total cost for a square matrix (Hungarian method): the last loop is the row, the only inner
+    /// loop the column; gives the column of each row, i32.
+    Assign,
+    // loop
+    /// Runs a body; its results are read by `Result`. Shape and inner are empty.
+    Loop(Box<Body>),
+    /// Number `k` of a loop's results: final carries, then stacked yields (a leading axis of the number of rounds).
+    Result(usize),
+    /// In a body: its argument number `k`.
+    Arg(usize),
+}
+
+/// The body of a loop.
+///
+/// Arguments: 0 is the round (i32; counts down when `reverse`), then the carries, then the captured values. Outputs: the
+/// next carries, then (when `stop`) one bool scalar that ends the loop after this round, then the yields. The loop node's operands
+/// are the first carries and the captures, read with identity subscripts. A yield of round `r` is stacked at `r`; rounds that did not run give 0.
+#[derive(Clone, Debug)]
+pub struct Body {
+    pub graph: Graph,
+    pub trips: Size,
+    pub reverse: bool,
+    pub carries: usize,
+    pub yields: usize,
+    pub stop: bool,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub op: Op,
+    pub dtype: DType,
+    /// Loops of the result.
+    pub shape: Vec<Axis>,
+    /// Loops that are closed.
+    pub inner: Vec<Axis>,
+    /// What the source calls it.
+    pub name: Option<Arc<str>>,
+    /// Where it comes from.
+    pub span: Span,
+}
+
+impl Node {
+    pub fn new(op: Op, dtype: DType, shape: Vec<Axis>) -> Node {
+        Node { op, dtype, shape, inner: Vec::new(), name: None, span: Span::default() }
+    }
+
+    /// Number of dimensions of the result.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Loop `k`.
+    pub fn axis(&self, k: usize) -> &Axis {
+        if k < self.shape.len() { &self.shape[k] } else { &self.inner[k - self.shape.len()] }
+    }
+}
+
+/// An edge: which operand it is, and how it is read.
+#[derive(Clone, Debug)]
+struct Use {
+    slot: usize,
+    subscripts: Vec<usize>,
+}
+
+/// An operand of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operand {
+    pub node: NodeId,
+    /// For each dimension of `node`, the loop that indexes it.
+    pub subscripts: Vec<usize>,
+}
+
+impl Operand {
+    pub fn new(node: NodeId, subscripts: Vec<usize>) -> Operand {
+        Operand { node, subscripts }
+    }
+}
+
+/// What an output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OutputKind {
+    Output,
+    Loss,
+    /// The next value of a state, applied once per training step.
+    Update,
+}
+
+/// A named result.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub name: Arc<str>,
+    pub kind: OutputKind,
+    pub node: NodeId,
+}
+
+/// A directed graph without cycles; operands come before their users in node order.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    inner: DiGraph<Node, Use>,
+    pub outputs: Vec<Output>,
+    /// Sizes that a value decides: the scalar node (rate condition or lower) whose rounded value the unknown takes.
+    pub measured: Vec<(Sym, NodeId)>,
+}
+
+impl Graph {
+    /// Adds a node; its operands exist already.
+    pub fn add(&mut self, node: Node, operands: Vec<Operand>) -> NodeId {
+        let id = self.inner.add_node(node);
+        for (slot, o) in operands.into_iter().enumerate() {
+            self.inner.add_edge(o.node, id, Use { slot, subscripts: o.subscripts });
+        }
+        id
+    }
+
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.inner[id]
+    }
+
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.inner[id]
+    }
+
+    /// Operands in order.
+    pub fn operands(&self, id: NodeId) -> Vec<Operand> {
+        let mut uses: Vec<_> =
+            self.inner.edges_directed(id, Direction::Incoming).map(|e| (e.weight(), e.source())).collect();
+        uses.sort_by_key(|(u, _)| u.slot);
+        uses.into_iter().map(|(u, node)| Operand { node, subscripts: u.subscripts.clone() }).collect()
+    }
+
+    /// Nodes that read `id`, each once, in order.
+    pub fn users(&self, id: NodeId) -> Vec<NodeId> {
+        let mut users: Vec<_> = self.inner.neighbors_directed(id, Direction::Outgoing).collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+
+    /// All nodes, operands before users.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.inner.node_count()).map(NodeId::new)
+    }
+
+    pub fn len(&self) -> usize {
+        self.inner.node_count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The output of this name.
+    pub fn output(&self, name: &str) -> Option<&Output> {
+        self.outputs.iter().find(|o| &*o.name == name)
+    }
+
+    /// Which nodes the given roots need, measured sizes of needed nodes included.
+    pub fn reachable(&self, roots: impl IntoIterator<Item = NodeId>) -> Vec<bool> {
+        let mut seen = vec![false; self.len()];
+        let mut todo: Vec<NodeId> = roots.into_iter().collect();
+        while let Some(id) = todo.pop() {
+            if std::mem::replace(&mut seen[id.index()], true) {
+                continue;
+            }
+            todo.extend(self.inner.neighbors_directed(id, Direction::Incoming));
+            for s in self.symbols_of(id) {
+                todo.extend(self.measured.iter().filter(|(m, _)| *m == s).map(|(_, n)| *n));
+            }
+        }
+        seen
+    }
+
+    /// Unknown sizes that a node mentions itself.
+    pub fn symbols_of(&self, id: NodeId) -> Vec<Sym> {
+        let node = self.node(id);
+        let mut out: Vec<Sym> = node.shape.iter().chain(&node.inner).flat_map(|a| a.size.symbols()).collect();
+        match &node.op {
+            Op::Extent(s) => out.extend(s.symbols()),
+            Op::Loop(body) => {
+                out.extend(body.trips.symbols());
+                out.extend(body.graph.ids().flat_map(|n| body.graph.symbols_of(n)));
+            }
+            _ => {}
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    /// The rate of every node.
+    pub fn rates(&self) -> Vec<Rate> {
+        let mut rates: Vec<Rate> = Vec::with_capacity(self.len());
+        for id in self.ids() {
+            let own = match &self.node(id).op {
+                Op::Source { origin, .. } => match origin {
+                    Origin::Input | Origin::Seed => Rate::Input,
+                    Origin::Condition => Rate::Condition,
+                    Origin::Param | Origin::State | Origin::Load => Rate::Parameter,
+                },
+                Op::Arg(_) => Rate::Input,
+                _ => Rate::Constant,
+            };
+            let sizes = self.symbols_of(id).into_iter().map(|s| {
+                self.measured.iter().find(|(m, _)| *m == s).map_or(Rate::Input, |(_, n)| rates.get(n.index()).copied().unwrap_or(Rate::Input))
+            });
+            let rate = sizes.chain(self.operands(id).iter().map(|o| rates[o.node.index()])).fold(own, Rate::max);
+            rates.push(rate);
+        }
+        rates
+    }
+}

@@ -1,0 +1,73 @@
+//! Dense tensors, row-major, as they come from files and go to people.
+
+use crate::ir::{DType, Sym};
+use std::collections::BTreeMap;
+
+/// The elements. The interpreter gives `F64` for values that the graph calls f32.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I32(Vec<i32>),
+    /// 0 or 1
+    Bool(Vec<u8>),
+}
+
+/// A dense tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub data: Data,
+}
+
+impl Tensor {
+    /// Panics unless the number of elements fits the shape.
+    pub fn new(shape: Vec<usize>, data: Data) -> Tensor {
+        let tensor = Tensor { shape, data };
+        assert_eq!(tensor.shape.iter().product::<usize>(), tensor.len(), "a tensor's data fits its shape");
+        tensor
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::F32(v) => v.len(),
+            Data::F64(v) => v.len(),
+            Data::I32(v) => v.len(),
+            Data::Bool(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element type; f64 counts as f32.
+    pub fn dtype(&self) -> DType {
+        match &self.data {
+            Data::F32(_) | Data::F64(_) => DType::F32,
+            Data::I32(_) => DType::I32,
+            Data::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// Element `i` in row-major order.
+    pub fn get(&self, i: usize) -> f64 {
+        match &self.data {
+            Data::F32(v) => v[i].into(),
+            Data::F64(v) => v[i],
+            Data::I32(v) => v[i].into(),
+            Data::Bool(v) => v[i].into(),
+        }
+    }
+
+    pub fn to_f64(&self) -> Vec<f64> {
+        (0..self.len()).map(|i| self.get(i)).collect()
+    }
+}
+
+/// What a graph is run on: a tensor for each source by its path (`seed` among them where the graph draws), and the free dims.
+#[derive(Clone, Debug, Default)]
+pub struct Bindings {
+    pub sources: BTreeMap<String, Tensor>,
+    pub sizes: BTreeMap<Sym, i64>,
+}
