@@ -5,4 +5,5 @@ pub mod diag;
 pub mod syntax;
 pub mod check;
 pub mod ir;
+pub mod opt;
 pub mod run;
