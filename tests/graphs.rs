@@ -89,10 +89,13 @@ fn random_graphs_have_every_primitive() {
             }
         }
     }
-    let all = ["input", "param", "const", "iota", "extent", "random", "fold", "sum", "prod", "max", "min", "any", "all", "argmax", "argmin"]
-        .into_iter()
-        .chain(["gather", "scatter", "concat", "reshape", "order", "scan", "assign", "loop", "result"])
-        .chain(hnet::ir::Map::ALL.iter().map(|m| m.word()));
+    let all = [
+        "input", "param", "const", "iota", "extent", "random", "fold", "sum", "prod", "max", "min", "any", "all", "argmax",
+        "argmin",
+    ]
+    .into_iter()
+    .chain(["gather", "scatter", "concat", "reshape", "order", "scan", "assign", "loop", "result"])
+    .chain(hnet::ir::Map::ALL.iter().map(|m| m.word()));
     let missing: Vec<&str> = all.filter(|w| !words.contains(w)).collect();
     assert!(missing.is_empty(), "never made: {missing:?}");
 }
