@@ -34,7 +34,7 @@ const TRAIN_CLAUSES: [&str; 11] =
 /// Words that begin a clause of an eval block.
 const EVAL_CLAUSES: [&str; 4] = ["data", "batch", "feed", "report"];
 /// Names that join a line to the one before.
-const JOINING: [&str; 5] = ["from", "by", "to", "over", "at"];
+pub(super) const JOINING: [&str; 5] = ["from", "by", "to", "over", "at"];
 
 /// Parses one file. The tree holds everything that could be read; look at the sink before using it.
 pub fn parse(file: FileId, text: &str, sink: &mut Sink) -> File {
