@@ -59,8 +59,10 @@ pub(super) enum Mark {
     Start,
     /// A word that is a keyword at its place.
     Keyword,
-    /// A minus sign before its operand, or the second half of `<-`.
+    /// A minus sign before its operand.
     Prefix,
+    /// One of the two halves of `<-`.
+    Arrow,
     /// A star that is no operator.
     Star,
     /// A bracket that touches what stands before it.

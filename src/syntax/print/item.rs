@@ -17,7 +17,9 @@ impl Printer {
         }
         let mut before: Option<&Item> = None;
         for item in &file.items {
-            let blank = before.map_or(file.doc.is_some(), |b| !(is_short(b) && is_short(item)) || item.doc.is_some());
+            let blank = before.map_or(file.doc.is_some(), |b| {
+                !(is_short(b) && is_short(item) && is_import(b) == is_import(item)) || item.doc.is_some()
+            });
             if blank {
                 self.put("\n");
             }
@@ -256,5 +258,10 @@ impl Printer {
 
 /// Items that stand together without a blank line.
 fn is_short(item: &Item) -> bool {
-    matches!(item.kind, ItemKind::Import(_) | ItemKind::Dim { .. } | ItemKind::Const(_) | ItemKind::ConstDraw(_))
+    is_import(item) || matches!(item.kind, ItemKind::Dim { .. } | ItemKind::Const(_) | ItemKind::ConstDraw(_))
+}
+
+/// Imports stand together.
+fn is_import(item: &Item) -> bool {
+    matches!(item.kind, ItemKind::Import(_))
 }
