@@ -6,6 +6,7 @@
 //! their column where there is room, and nearly aligned ones are aligned.
 
 use super::{Layout, Line};
+use crate::syntax::lex::Kind;
 use crate::syntax::parse::Mark;
 use std::collections::BTreeMap;
 
@@ -81,7 +82,7 @@ impl Layout<'_> {
     fn neighbours(&self, columns: &[Vec<usize>]) -> Vec<(usize, Vec<Word>)> {
         let mut done: Vec<(usize, Vec<Word>)> = Vec::new();
         // The columns of this paragraph, by the block of their lines, and where they are in `done`.
-        let mut open: BTreeMap<(usize, bool, usize), usize> = BTreeMap::new();
+        let mut open: BTreeMap<(usize, bool, usize, &str), usize> = BTreeMap::new();
         for (i, line) in self.lines.iter().enumerate() {
             if i > 0 && self.lines[i - 1].number + 1 < line.number {
                 open.clear();
@@ -91,25 +92,26 @@ impl Layout<'_> {
                 if word == 1 && begins || !self.is_movable((i, word)) {
                     continue;
                 }
-                let key = (line.parent, begins, column);
-                let known = open.get(&key).copied().filter(|&g| self.is_alike(&done[g].1, (i, word)));
-                let group = known.unwrap_or_else(|| {
+                let group = *open.entry((line.parent, begins, column, self.sort(line.first + word))).or_insert(done.len());
+                if group == done.len() {
                     done.push((column, Vec::new()));
-                    open.insert(key, done.len() - 1);
-                    done.len() - 1
-                });
+                }
                 done[group].1.push((i, word));
             }
         }
         done
     }
 
-    /// Whether a word is of the kind of the last one of a group, or follows the same kind.
-    fn is_alike(&self, group: &[Word], (line, word): Word) -> bool {
-        let Some(&(above, upper)) = group.last() else { return true };
-        let (here, there) = (self.lines[line].first + word, self.lines[above].first + upper);
-        let kind = |at: usize| self.lexed.tokens[at].kind;
-        kind(here) == kind(there) || kind(here - 1) == kind(there - 1)
+    /// What a word is like: a keyword, this operator, or what follows this operator.
+    fn sort(&self, at: usize) -> &'static str {
+        use Kind::{Minus, Name, Number, Reduction, Str};
+        let (kind, before) = (self.lexed.tokens[at].kind, self.lexed.tokens[at - 1].kind);
+        let value = matches!(kind, Name | Number | Reduction | Str) || kind.is_opener() || kind == Minus;
+        match self.marks[at] {
+            Mark::Keyword => "keyword",
+            _ if value || kind.is_reserved() => before.text(),
+            _ => kind.text(),
+        }
     }
 
     /// The second words of the statements of each block, by column.
