@@ -153,12 +153,10 @@ impl<'p> Layout<'p> {
     /// The text.
     fn text(&self) -> String {
         let mut out = String::with_capacity(self.lexed.text.len() + 64);
-        let mut before: Option<&Line> = None;
-        for line in &self.lines {
-            if before.is_some_and(|b| line.number > b.number + 1 && !self.opens(b) && !self.closes(line)) {
+        for (i, line) in self.lines.iter().enumerate() {
+            if self.is_apart(i) {
                 out.push('\n');
             }
-            before = Some(line);
             out.extend(std::iter::repeat_n(' ', line.indent));
             for (token, gap) in self.lexed.tokens[line.first..line.end].iter().zip(&line.gaps) {
                 out.extend(std::iter::repeat_n(' ', *gap));
@@ -171,6 +169,13 @@ impl<'p> Layout<'p> {
             out.push('\n');
         }
         out
+    }
+
+    /// Whether a blank line stands before line `i`.
+    fn is_apart(&self, i: usize) -> bool {
+        let Some(before) = i.checked_sub(1).map(|b| &self.lines[b]) else { return false };
+        let line = &self.lines[i];
+        line.number > before.number + 1 && !self.opens(before) && !self.closes(line)
     }
 
     /// Whether a line ends with an opening bracket.

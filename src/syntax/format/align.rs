@@ -84,7 +84,7 @@ impl Layout<'_> {
         // The columns of this paragraph, by the block of their lines, and where they are in `done`.
         let mut open: BTreeMap<(usize, bool, usize, &str), usize> = BTreeMap::new();
         for (i, line) in self.lines.iter().enumerate() {
-            if i > 0 && self.lines[i - 1].number + 1 < line.number {
+            if self.is_apart(i) {
                 open.clear();
             }
             let begins = self.begins(i);
@@ -140,42 +140,43 @@ impl Layout<'_> {
 
     /// Places the comments that follow tokens.
     fn align_comments(&mut self) {
-        let mut group: Vec<(usize, usize)> = Vec::new();
+        let mut run: Vec<(usize, usize)> = Vec::new();
         for i in 0..self.lines.len() {
+            if self.is_apart(i) {
+                self.place_comments(&mut run);
+            }
             let line = &self.lines[i];
             let comment = line.comment.filter(|_| line.end > line.first);
             let Some(comment) = comment.map(|c| self.lexed.comments[c].start as usize) else {
-                self.place_comments(&group);
-                group.clear();
+                self.place_comments(&mut run);
                 continue;
             };
-            let before = self.lexed.text[..comment].trim_end().len();
-            if comment - before < 2 {
+            if comment - self.lexed.text[..comment].trim_end().len() < 2 {
                 self.lines[i].comment_gap = 1;
-                self.place_comments(&group);
-                group.clear();
+                self.place_comments(&mut run);
                 continue;
             }
             let column = self.width(self.line_start(comment), comment);
-            let near = group.last().is_some_and(|&(above, c)| {
-                self.lines[above].number + 1 == line.number && c.abs_diff(column) <= NEAR
-            });
-            if !near {
-                self.place_comments(&group);
-                group.clear();
-            }
-            group.push((i, column));
+            run.push((i, column.max(self.end_of(i, usize::MAX) + 2)));
         }
-        self.place_comments(&group);
+        self.place_comments(&mut run);
     }
 
-    /// Puts comments in one column: the rightmost of theirs, or the first with room for all.
-    fn place_comments(&mut self, group: &[(usize, usize)]) {
-        let ends: Vec<usize> = group.iter().map(|&(i, _)| self.end_of(i, usize::MAX)).collect();
-        let wanted = group.iter().map(|&(_, column)| column).max().unwrap_or(0);
-        let column = ends.iter().map(|end| end + 2).max().unwrap_or(0).max(wanted);
-        for (&(i, _), end) in group.iter().zip(ends) {
-            self.lines[i].comment_gap = column - end;
+    /// Puts the comments of neighbouring lines into their columns; nearly aligned ones into the column of the last of them.
+    fn place_comments(&mut self, run: &mut Vec<(usize, usize)>) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for i in 1..run.len() {
+                let (above, below) = (run[i - 1].1, run[i].1);
+                if above != below && above.abs_diff(below) <= NEAR {
+                    (run[i - 1].1, run[i].1) = (above.max(below), above.max(below));
+                    moved = true;
+                }
+            }
+        }
+        for (i, column) in run.drain(..) {
+            self.lines[i].comment_gap = column - self.end_of(i, usize::MAX);
         }
     }
 }
