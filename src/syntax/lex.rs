@@ -248,6 +248,17 @@ impl Lexed<'_> {
         Span { file: self.file, start: token.start, end: token.end }
     }
 
+    /// Whether a token was complained about: a sign of another language, an open text, or a bracket that was put in.
+    pub(super) fn is_spoilt(&self, token: &Token) -> bool {
+        let text = self.slice(token);
+        match token.kind {
+            Kind::Bad => true,
+            Kind::Str => text.len() < 2 || !text.ends_with('"'),
+            Kind::Name | Kind::Number | Kind::Reduction | Kind::End => false,
+            kind => text != kind.text(),
+        }
+    }
+
     /// The text of a token; empty for one that was put in.
     pub(super) fn slice(&self, token: &Token) -> &str {
         self.text.get(token.start as usize..token.end as usize).unwrap_or("")
@@ -268,6 +279,7 @@ pub(super) fn lex<'t>(file: FileId, text: &'t str, report: &mut Report) -> Lexed
         line: 0,
         fresh_line: true,
         doc: None,
+        quoted: None,
         report,
     };
     match Grammar::parse(Rule::file, text) {
@@ -295,6 +307,8 @@ struct Cutter<'t, 's, 'r> {
     fresh_line: bool,
     /// `///` lines that wait for what they document.
     doc: Option<String>,
+    /// The last line with a typographic quote: the second one is no new mistake.
+    quoted: Option<u32>,
     report: &'s mut Report<'r>,
 }
 
@@ -383,11 +397,11 @@ impl Cutter<'_, '_, '_> {
 
     /// A sign of another language: say what it is here, and go on as if that stood there.
     fn foreign(&mut self, start: usize, end: usize, text: &str) {
-        let (kind, here) = match text {
-            "&&" => (Some(Kind::And), " and "),
-            "||" => (Some(Kind::Or), " or "),
-            "!" => (Some(Kind::Not), "not "),
-            "%" => (Some(Kind::Mod), " mod "),
+        let (kind, word) = match text {
+            "&&" => (Some(Kind::And), "and"),
+            "||" => (Some(Kind::Or), "or"),
+            "!" => (Some(Kind::Not), "not"),
+            "%" => (Some(Kind::Mod), "mod"),
             "\u{2212}" => (Some(Kind::Minus), "-"),
             "\u{00D7}" | "\u{00B7}" => (Some(Kind::Star), "*"),
             "\u{2192}" => (Some(Kind::Arrow), "->"),
@@ -397,7 +411,11 @@ impl Cutter<'_, '_, '_> {
             _ => (None, " "),
         };
         let span = Span::new(self.out.file, start, end);
-        let word = here.trim();
+        // A word needs spaces around it that a sign does not need.
+        let letters = word.starts_with(|c: char| c.is_ascii_lowercase());
+        let before = letters && self.out.text[..start].ends_with(|c: char| !c.is_whitespace() && c != '(');
+        let after = letters && self.out.text[end..].starts_with(|c: char| !c.is_whitespace());
+        let here = format!("{}{word}{}", if before { " " } else { "" }, if after { " " } else { "" });
         let (what, advice) = match text {
             "\u{00A0}" => ("this is a no-break space".to_string(), "write a plain space".to_string()),
             _ => (format!("`{text}` is no operator here"), format!("write `{word}`")),
@@ -416,6 +434,9 @@ impl Cutter<'_, '_, '_> {
         {
             last.end = end as u32;
             return;
+        }
+        if matches!(text, "\u{201C}" | "\u{201D}" | "\u{201E}") && self.quoted.replace(self.line) == Some(self.line) {
+            return self.push(Kind::Bad, start, end);
         }
         let span = Span::new(self.out.file, start, end);
         let sign = text.escape_debug();

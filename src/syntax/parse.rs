@@ -97,6 +97,7 @@ pub(super) fn parse_marked<'t>(file: FileId, text: &'t str, report: &mut Report)
             nesting: 0,
             height: 0,
             missing_brace: false,
+            brace: None,
             marks: &mut marks,
             report,
         };
@@ -147,6 +148,8 @@ struct Parser<'p, 's> {
     height: u32,
     /// A `{` was missing somewhere: its `}` is then no mistake of its own.
     missing_brace: bool,
+    /// A touching `{` that was complained about.
+    brace: Option<usize>,
     marks: &'p mut [Mark],
     report: &'p mut Report<'s>,
 }

@@ -141,7 +141,7 @@ impl Parser<'_, '_> {
         let place = self.place("a parameter")?;
         let arrow = self.sees(Kind::Less) && self.peek(1) == Kind::Minus && self.touches_at(self.at + 1);
         if !arrow {
-            return self.expected("`<-`", "after a parameter of this model");
+            return self.no_left_arrow();
         }
         self.advance_as(Mark::Arrow);
         self.advance_as(Mark::Arrow);

@@ -22,10 +22,9 @@ impl Parser<'_, '_> {
         Err(Fail)
     }
 
-    /// Whether the next token was complained about: a foreign sign, or a bracket that was put in.
+    /// Whether the next token was complained about.
     fn is_silent(&self) -> bool {
-        let token = &self.tokens[self.at];
-        token.kind == Kind::Bad || token.kind.is_closer() && token.start == token.end
+        self.lexed.is_spoilt(&self.tokens[self.at]) || self.brace == Some(self.at)
     }
 
     /// What comes next, for a message.
@@ -33,7 +32,7 @@ impl Parser<'_, '_> {
         if self.kind() == Kind::End {
             return "the end of the file".to_string();
         }
-        if self.breaks() {
+        if self.is_past_line() {
             return "the end of the line".to_string();
         }
         match self.kind() {
@@ -44,7 +43,13 @@ impl Parser<'_, '_> {
 
     /// Where something is missing: the next token, or the end of the line.
     fn missing_at(&self) -> Span {
-        if self.kind() == Kind::End || self.breaks() { self.gap() } else { self.here() }
+        if self.kind() == Kind::End || self.is_past_line() { self.gap() } else { self.here() }
+    }
+
+    /// Whether the line ended before the next token: it must have, or another statement begins there.
+    fn is_past_line(&self) -> bool {
+        let statement = matches!(self.kind(), Kind::Let | Kind::Var | Kind::Param | Kind::Sub);
+        self.breaks() || statement && self.is_first(self.at) && self.lines
     }
 
     /// An error that something else was expected.
@@ -57,6 +62,14 @@ impl Parser<'_, '_> {
     pub(super) fn expected<T>(&mut self, what: &str, place: &str) -> Parse<T> {
         let error = self.expectation("H0132", what, place);
         self.fail(error)
+    }
+
+    /// Gives up: `<-` was expected.
+    pub(super) fn no_left_arrow<T>(&mut self) -> Parse<T> {
+        let error = self.expectation("H0132", "`<-`", "after a parameter of this model");
+        let equals = self.sees(Kind::Assign);
+        let here = self.here();
+        self.fail(if equals { error.fix("a parameter is read from another model with `<-`", here, "<-") } else { error })
     }
 
     /// Takes `kind`, or gives up.
@@ -105,6 +118,8 @@ impl Parser<'_, '_> {
             error = error.help("a `{` that touches a value sets its parameters; before a block stands a space");
         } else if self.sees(Kind::Assign) {
             error = error.fix("`=` gives a value; `==` compares", self.here(), "==");
+        } else {
+            error = error.help("a block stands in braces: `{ .. }`");
         }
         self.missing_brace = true;
         self.fail(error)
@@ -149,7 +164,7 @@ impl Parser<'_, '_> {
         let (here, touches) = (self.here(), self.touches());
         let both = self.before().map_or(here, |t| self.lexed.span(t).to(here));
         let plain = self.expectation("H0133", "an expression", "");
-        if self.breaks() || self.kind() == Kind::End {
+        if self.is_past_line() || self.kind() == Kind::End {
             return if before.is_binary() { plain.help("an operator at the end has nothing to its right") } else { plain };
         }
         match (before, self.kind()) {

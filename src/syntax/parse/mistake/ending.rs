@@ -8,6 +8,17 @@ use crate::syntax::parse::{DECLARING, EVAL_CLAUSES, Parse, Parser, Scope, TRAIN_
 /// Words of statements that are reserved.
 const RESERVED: [&str; 5] = ["let", "var", "for", "param", "sub"];
 
+/// What a statement of another language is here.
+fn foreign(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "return" => "the value of a block is the expression that stands last",
+        "while" | "loop" | "do" => "a loop is written `for i in 0..n until done { .. }`",
+        "def" | "fn" | "function" | "net" | "model" => "nets, models and functions are items of a file: they stand outside of others",
+        "val" | "const" | "auto" => "a value gets a name with `let`",
+        _ => return None,
+    })
+}
+
 impl Parser<'_, '_> {
     /// Gives up: something follows a statement.
     pub(in crate::syntax::parse) fn not_ended(&mut self) -> Parse<()> {
@@ -39,8 +50,11 @@ impl Parser<'_, '_> {
                     let first = self.lexed.span(&self.tokens[start]);
                     plain.fix(format!("did you mean `{right}`?"), first, right)
                 }
-                None if self.word(start) == "return" => plain.help("the value of a block is the expression that stands last"),
+                None if foreign(self.word(start)).is_some() => plain.help(foreign(self.word(start)).unwrap_or_default()),
                 None if self.scope == Scope::File && self.begins_item() => plain.fix("begin a new line", self.gap(), "\n"),
+                None if self.begins_value() && matches!(self.scope, Scope::Train | Scope::Eval) => {
+                    plain.help("a list goes on after a comma; a new clause begins on a new line")
+                }
                 None if self.begins_value() => plain.help("a new statement begins on a new line or after `;`"),
                 None => plain,
             },
@@ -154,6 +168,8 @@ impl Parser<'_, '_> {
         let listed = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
         let error = match suggest(word, words.iter().copied()) {
             Some(right) if self.kind() == Kind::Name => plain.fix(format!("did you mean `{right}`?"), here, right),
+            _ if TRAIN_CLAUSES.contains(&word) => plain.help(format!("`{word}` stands in a train block")),
+            _ if EVAL_CLAUSES.contains(&word) => plain.help(format!("`{word}` stands in an eval block")),
             _ => plain.help(format!("a clause begins with one of {listed}")),
         };
         self.fail(error)

@@ -39,6 +39,7 @@ impl Parser<'_, '_> {
         let error = Diagnostic::error("H0146", self.here(), "this `{` touches what stands before it, but sets no parameters");
         let error = error.fix("before a block stands a space; parameters are set by `net{* = theta}`", self.gap(), " ");
         self.report.error(error);
+        self.brace = Some(self.at);
     }
 
     /// `()` as a value.
