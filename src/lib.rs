@@ -3,6 +3,7 @@
 pub mod source;
 pub mod diag;
 pub mod syntax;
+pub mod program;
 pub mod check;
 pub mod ir;
 pub mod opt;
