@@ -4,6 +4,9 @@
 //! mismatch, notes, and at most one help that an editor can apply. Stages collect them in a [`Sink`] and go on, so that one
 //! run reports several mistakes; one mistake gives one message.
 
+pub mod explain;
+pub mod render;
+
 use crate::source::Span;
 
 /// How bad it is.
