@@ -6,3 +6,4 @@ pub mod syntax;
 pub mod check;
 pub mod ir;
 pub mod run;
+pub mod pipeline;

@@ -29,6 +29,7 @@
 //! Comparisons with NaN are false. `Max(a, b)` is `a` where `a > b`, else `b`; `Min` likewise: so a fold ignores NaN, and an
 //! empty maximum is minus infinity. Orders put NaN last; ties go to the lower index.
 
+pub mod random;
 pub mod size;
 
 use crate::source::Span;

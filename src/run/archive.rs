@@ -115,7 +115,7 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Diagnostic>
         .map(|((name, t), b)| Ok((name.as_str(), TensorView::new(dtype(t), t.shape.clone(), b)?)))
         .collect();
     let whole = views.and_then(|v| safetensors::serialize(v, None));
-    let whole = whole.map_err(|e| Diagnostic::plain("H0002", format!("cannot write `{}`: {e}", path.display())))?;
+    let whole = whole.map_err(|e| Diagnostic::plain("H0003", format!("cannot write `{}`: {e}", path.display())))?;
     atomic::write(path, &whole)
 }
 

@@ -22,7 +22,7 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
             io::ErrorKind::NotFound => "its folder does not exist".to_string(),
             _ => e.to_string(),
         };
-        Diagnostic::plain("H0002", format!("cannot write `{}`: {why}", path.display())).note(kept)
+        Diagnostic::plain("H0003", format!("cannot write `{}`: {why}", path.display())).note(kept)
     })
 }
 

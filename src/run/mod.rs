@@ -1,8 +1,14 @@
 //! Tensors, weights, and running a model.
 pub mod archive;
 pub mod atomic;
+pub mod bind;
+pub mod init;
+pub mod inputs;
+mod literal;
 mod map;
 pub mod npy;
+pub mod params;
+mod room;
 pub mod stored;
 pub mod tensor;
 pub use tensor::{Bindings, Data, Tensor};

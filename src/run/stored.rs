@@ -100,6 +100,20 @@ impl Stored<'_> {
         })
     }
 
+    /// The given rows of the first axis, in this order; runs of neighbours are read at once.
+    pub fn rows(&self, want: DType, rows: &[usize]) -> Result<Tensor, Diagnostic> {
+        let each: usize = self.shape[1..].iter().product();
+        let mut out = super::room::zeros(self.name, want, [&[rows.len()], &self.shape[1..]].concat())?;
+        let mut done = 0;
+        while done < rows.len() {
+            let run = (done + 1..rows.len()).find(|k| rows[*k] != rows[done] + k - done).unwrap_or(rows.len()) - done;
+            let part = self.part(want, rows[done] * each..(rows[done] + run) * each)?;
+            out.data.put(done * each, &part);
+            done += run;
+        }
+        Ok(out)
+    }
+
     fn floats(&self, bytes: &[u8], first: usize) -> Result<Vec<f32>, Diagnostic> {
         Ok(match self.kind {
             Kind::F32 => words(bytes).map(f32::from_le_bytes).collect(),
