@@ -3,7 +3,7 @@
 //! The pages are `docs/errors/CODE.md`, built into the program. A page is:
 //!
 //! ````text
-//! # H0602: a parameter is missing from the weights
+//! # H0609: a parameter is missing from the weights
 //!
 //! What it means, in a paragraph or two.
 //!

@@ -29,8 +29,10 @@
 //! Comparisons with NaN are false. `Max(a, b)` is `a` where `a > b`, else `b`; `Min` likewise: so a fold ignores NaN, and an
 //! empty maximum is minus infinity. Orders put NaN last; ties go to the lower index.
 
+pub mod interp;
 pub mod random;
 pub mod size;
+mod words;
 
 use crate::source::Span;
 pub use petgraph::graph::NodeIndex as NodeId;

@@ -2,7 +2,7 @@
 //!
 //! In: a path. Out: [`Archive`], a map of the file whose header was checked: every entry lies within the file, none
 //! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for.
-//! Promised: a damaged file is a diagnostic (H0601), never a panic and never a huge allocation.
+//! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation.
 
 use super::map::Mapped;
 use super::npy;
@@ -159,7 +159,7 @@ pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
 }
 
 fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {
-    Diagnostic::plain("H0601", format!("`{name}` is not a whole {format} file")).note(why)
+    Diagnostic::plain("H0608", format!("`{name}` is not a whole {format} file")).note(why)
 }
 
 fn why(e: &SafeTensorError, file: &[u8]) -> String {
@@ -219,7 +219,7 @@ mod tests {
             Ok::<(), Diagnostic>(())
         };
         for end in 0..whole.len() {
-            assert_eq!(try_one(&whole[..end]).unwrap_err().code, "H0601", "cut at {end}");
+            assert_eq!(try_one(&whole[..end]).unwrap_err().code, "H0608", "cut at {end}");
         }
         for at in 0..header {
             for new in [0, 1, 0x7f, 0xff, b'0', b'9', b'"', b'-', b']', whole[at] ^ 2] {
@@ -242,12 +242,12 @@ mod tests {
             Archive::open(&path).unwrap_err().code
         };
         let one = |shape: &str, from: u64, to: u64| format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#);
-        assert_eq!(said(&one("[4]", 0, 8), 8), "H0601");
-        assert_eq!(said(&one("[2]", 8, 0), 8), "H0601");
-        assert_eq!(said(&one("[2]", 0, u64::MAX), 8), "H0601");
-        assert_eq!(said(&one("[4294967296, 4294967296, 4294967296]", 0, 8), 8), "H0601");
+        assert_eq!(said(&one("[4]", 0, 8), 8), "H0608");
+        assert_eq!(said(&one("[2]", 8, 0), 8), "H0608");
+        assert_eq!(said(&one("[2]", 0, u64::MAX), 8), "H0608");
+        assert_eq!(said(&one("[4294967296, 4294967296, 4294967296]", 0, 8), 8), "H0608");
         let two = r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
-        assert_eq!(said(two, 12), "H0601");
+        assert_eq!(said(two, 12), "H0608");
         assert_eq!(Archive::open(&folder.path().join("none")).unwrap_err().code, "H0001");
         assert_eq!(Archive::open(folder.path()).unwrap_err().code, "H0001");
     }

@@ -33,10 +33,10 @@ impl Known {
             return Err(d);
         };
         if size < 0 {
-            return Err(Diagnostic::error("H0609", dim.span, format!("the size of `{name}` cannot be {size}")));
+            return Err(Diagnostic::error("H0604", dim.span, format!("the size of `{name}` cannot be {size}")));
         }
         match dim.size {
-            Some(fixed) if fixed != size => Err(Diagnostic::error("H0609", dim.span, format!("`{name}` is {fixed}, not {size}"))
+            Some(fixed) if fixed != size => Err(Diagnostic::error("H0602", dim.span, format!("`{name}` is {fixed}, not {size}"))
                 .here("its size is fixed here")
                 .note(format!("`--dim {name}={size}` asks for another"))),
             _ => {
@@ -68,7 +68,7 @@ impl Known {
     pub fn fit(&mut self, input: &Input, shape: &[usize], who: &str) -> Result<(), Diagnostic> {
         let wanted = declared(input);
         if shape.len() != input.shape.len() {
-            let mut d = Diagnostic::error("H0609", input.span, format!("`{}` has the wrong number of axes", input.name))
+            let mut d = Diagnostic::error("H0602", input.span, format!("`{}` has the wrong number of axes", input.name))
                 .here(format!("declared as {wanted}"))
                 .note(format!("{who} is {}", describe(input.dtype.word(), shape)));
             if shape.len() == input.shape.len() + 1 && shape.first() == Some(&1) {
@@ -96,7 +96,7 @@ impl Known {
     #[expect(clippy::too_many_arguments, reason = "each is a part of one message")]
     fn disagree(&self, input: &Input, size: &Size, axis: &str, have: i64, want: i64, who: &str, shape: &[usize]) -> Diagnostic {
         let message = format!("`{}` has {have} along {axis}, where {want} is wanted", input.name);
-        let d = Diagnostic::error("H0609", input.span, message)
+        let d = Diagnostic::error("H0602", input.span, message)
             .here(format!("declared as {}", declared(input)))
             .note(format!("{who} is {}", describe(input.dtype.word(), shape)));
         let others = size.symbols().into_iter().filter_map(|s| Some(format!("`{s}` is {} by {}", self.sizes.get(&s)?.0, self.sizes.get(&s)?.1)));

@@ -80,7 +80,8 @@ pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Re
     };
     let mut rows: Vec<Row> = sums.into_iter().map(row).collect();
     // `None`, the row for all, sorts first.
-    rows.rotate_left(1.min(rows.len()));
+    let all = usize::from(!rows.is_empty());
+    rows.rotate_left(all);
     Ok(Report {
         model: setting.model.name.clone(),
         phase: eval.phase.clone(),
@@ -145,7 +146,7 @@ impl<'a> Table<'a> {
                 (Some(n), size) => table.dims.push((dim.clone(), n, size.unwrap_or(n).max(1))),
                 (None, Some(size)) => table.extents.push((dim.clone(), *size as i64)),
                 (None, None) => {
-                    return Err(Diagnostic::error("H0613", eval.span, format!("`batch {dim} = all`: no column of the data has `{dim}`")));
+                    return Err(Diagnostic::error("H0603", eval.span, format!("`batch {dim} = all`: no column of the data has `{dim}`")));
                 }
             }
             if let (Some(by), None) = (by, &table.group) {

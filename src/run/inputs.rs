@@ -175,7 +175,7 @@ fn from_file(model: &Model, file: &Archive, known: &mut Known, out: &mut Given, 
         problems.extend(loaded.and_then(|t| take(input, t, &who, known, out)).err());
     }
     for (name, kind) in file.unread().iter().filter(|(n, _)| model.inputs.iter().any(|i| i.name == *n)) {
-        let d = Diagnostic::plain("H0605", format!("`{name}` in `{}` has the wrong type", file.name()));
+        let d = Diagnostic::plain("H0616", format!("`{name}` in `{}` has the wrong type", file.name()));
         problems.push(d.note(format!("elements of type {kind} are not read")));
     }
 }

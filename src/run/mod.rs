@@ -2,6 +2,7 @@
 pub mod archive;
 pub mod atomic;
 pub mod bind;
+pub mod eval;
 pub mod init;
 pub mod inputs;
 mod literal;
@@ -9,6 +10,7 @@ mod map;
 pub mod npy;
 pub mod params;
 mod room;
+pub mod session;
 pub mod stored;
 pub mod tensor;
 pub use tensor::{Bindings, Data, Tensor};

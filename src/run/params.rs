@@ -7,7 +7,7 @@
 
 use super::archive::Archive;
 use super::stored::{Stored, describe};
-use super::tensor::{Data, Tensor};
+use super::tensor::Tensor;
 use super::{init, room};
 use crate::check::model::{Model, Param};
 use crate::diag::{Diagnostic, Severity, suggest};
@@ -29,7 +29,7 @@ pub fn shape(param: &Param, sizes: &Sizes) -> Result<Vec<usize>, Diagnostic> {
     let of = |s: &str| sizes.get(s).copied();
     let one = |s: &crate::ir::Size| {
         s.eval(&of).and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
-            Diagnostic::error("H0613", param.span, format!("the size `{s}` of `{}` is not known", param.path))
+            Diagnostic::error("H0603", param.span, format!("the size `{s}` of `{}` is not known", param.path))
         })
     };
     param.shape.iter().map(one).collect()
@@ -144,7 +144,7 @@ impl<'a> Fill<'a> {
         let wanted: Vec<usize> = stacked.chain(self.rest.iter().copied()).collect();
         nets.iter().for_each(|n| self.covered[*n] = true);
         if stored.shape != wanted {
-            if self.problems.iter().any(|d| d.code == "H0604") {
+            if self.problems.iter().any(|d| d.code == "H0615") {
                 self.more += 1;
             } else {
                 self.problems.push(wrong_shape(self.param, stored, &wanted, self.lead.len()));
@@ -200,7 +200,7 @@ pub fn key(path: &str, numbers: &[Option<usize>]) -> String {
 }
 
 fn wrong_shape(param: &Param, stored: &Stored, wanted: &[usize], stars: usize) -> Diagnostic {
-    let mut d = Diagnostic::error("H0604", param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
+    let mut d = Diagnostic::error("H0615", param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
         .here(format!("declared here as {}", sizes_text(param, stars)))
         .note(format!("the file has    {}", stored.describe()))
         .note(format!("the model wants {}", describe(param.dtype.word(), wanted)));
@@ -244,7 +244,7 @@ fn say_missing(missing: &[(&Param, Vec<String>)], files: &[Archive], extra: &[(&
         [(_, one)] => format!("the parameter `{one}` is not in {place}"),
         many => format!("{} parameters are not in {place}", many.len()),
     };
-    let mut d = Diagnostic::error("H0602", names[0].0.span, message).here("wanted here");
+    let mut d = Diagnostic::error("H0609", names[0].0.span, message).here("wanted here");
     for (param, name) in names.iter().take(SHOWN) {
         let stars = param.path.split('.').filter(|p| *p == "*").count();
         let kept = if name.contains('*') { "one for each net, each " } else { "" };
@@ -269,7 +269,7 @@ fn say_extra(extra: &[(&str, &str)]) -> Option<Diagnostic> {
         1 => format!("`{first}` in `{file}` is no parameter of the model"),
         n => format!("{n} tensors in `{file}` are no parameters of the model"),
     };
-    let mut d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain("H0603", message) };
+    let mut d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain("H0613", message) };
     if extra.len() > 1 {
         let shown: Vec<String> = extra.iter().take(8).map(|(_, n)| format!("`{n}`")).collect();
         let more = if extra.len() > 8 { format!(" and {} more", extra.len() - 8) } else { String::new() };
@@ -300,7 +300,7 @@ pub fn split(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Vec<(String, 
 
 #[cfg(test)]
 pub mod tests {
-    use super::super::archive;
+    use super::super::{Data, archive};
     use super::*;
     use crate::check::model::Init;
     use crate::ir::{DType, Graph, Size};
@@ -385,7 +385,7 @@ pub mod tests {
         ];
         let said = from_file(params, &file).unwrap_err();
         let codes: Vec<_> = said.iter().map(|d| d.code).collect();
-        assert_eq!(codes, ["H0604", "H0604", "H0602", "H0603"]);
+        assert_eq!(codes, ["H0615", "H0615", "H0609", "H0613"]);
         assert!(said[0].help.as_ref().unwrap().text.contains("transposed"));
         assert!(said[0].notes[0].contains("f32[4, 3]") && said[0].notes[1].contains("f32[3, 4]"));
         assert_eq!(said[2].message, "2 parameters are not in `".to_string() + &said[3].message.split('`').nth(3).unwrap() + "`");
@@ -400,7 +400,7 @@ pub mod tests {
         let model = Model { params: vec![provided], ..empty() };
         assert_eq!(split(&model, &loaded.tensors).len(), 1);
         let huge = param("w", &[1 << 40, 1 << 40]);
-        assert_eq!(from_file(vec![huge], &[]).unwrap_err()[0].code, "H0615");
+        assert_eq!(from_file(vec![huge], &[]).unwrap_err()[0].code, "H0801");
     }
 
     #[test]

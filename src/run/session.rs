@@ -70,19 +70,19 @@ pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
 pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
     let wanted: BTreeSet<&str> = left.iter().flat_map(|l| l.inputs.iter().map(String::as_str)).collect();
     if wanted.is_empty() && left.iter().all(|l| l.dims.is_empty()) {
-        return Diagnostic::plain("H0608", format!("`{}` has no outputs to compute", model.name));
+        return Diagnostic::plain("H0601", format!("`{}` has no outputs to compute", model.name));
     }
     if wanted.is_empty() {
         let dims: BTreeSet<&str> = left.iter().flat_map(|l| l.dims.iter().map(String::as_str)).collect();
         let ask: Vec<String> = dims.iter().map(|d| format!("--dim {d}=4")).collect();
-        return Diagnostic::plain("H0613", format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")))
+        return Diagnostic::plain("H0603", format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")))
             .help(format!("say it: {}", ask.join(" ")));
     }
     let message = match wanted.len() {
         1 => format!("`{}` needs an input that was not given", model.name),
         n => format!("`{}` needs {n} inputs that were not given", model.name),
     };
-    let mut d = Diagnostic::plain("H0608", message);
+    let mut d = Diagnostic::plain("H0601", message);
     for input in model.inputs.iter().filter(|i| wanted.contains(i.name.as_str())) {
         let word = if input.condition { "condition" } else { "input" };
         if d.primary.is_none() {

@@ -146,7 +146,7 @@ impl Stored<'_> {
 
     fn wrong_type(&self, want: DType) -> Diagnostic {
         let shape = describe(want.word(), self.shape);
-        Diagnostic::plain("H0605", format!("`{}` in `{}` has the wrong type", self.name, self.file))
+        Diagnostic::plain("H0616", format!("`{}` in `{}` has the wrong type", self.name, self.file))
             .note(format!("the file has  {}", self.describe()))
             .note(format!("the model wants {shape}"))
     }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(stored(Kind::I64, &[3], &bytes).load(DType::F32).unwrap().get(2), (1u64 << 40) as f64);
         let half: Vec<u8> = [f16::from_f32(0.5), f16::from_f32(-3.0)].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(stored(Kind::F16, &[2], &half).load(DType::F32).unwrap().data, Data::F32(vec![0.5, -3.0]));
-        assert_eq!(stored(Kind::F16, &[2], &half).load(DType::I32).unwrap_err().code, "H0605");
+        assert_eq!(stored(Kind::F16, &[2], &half).load(DType::I32).unwrap_err().code, "H0616");
         assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::Bool).unwrap_err().code, "H0606");
         assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::F32).unwrap().data, Data::F32(vec![0.0, 2.0]));
     }
