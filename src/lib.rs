@@ -7,3 +7,4 @@ pub mod check;
 pub mod ir;
 pub mod run;
 pub mod pipeline;
+pub mod cli;
