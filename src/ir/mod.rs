@@ -31,7 +31,11 @@
 
 pub mod interp;
 pub mod random;
+pub mod read;
 pub mod size;
+pub mod text;
+mod tokens;
+pub mod verify;
 mod words;
 
 use crate::source::Span;
