@@ -8,3 +8,4 @@ pub mod ir;
 pub mod run;
 pub mod pipeline;
 pub mod cli;
+pub mod draw;

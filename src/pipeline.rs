@@ -34,8 +34,10 @@ pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
 }
 
 /// Parses and checks a file and what it imports; `set` replaces constants.
-pub fn check(_sources: &mut Sources, _root: FileId, _set: &[(String, f64)]) -> Checked {
+pub fn check(sources: &mut Sources, root: FileId, _set: &[(String, f64)]) -> Checked {
     let mut sink = Sink::default();
+    let text = sources.get(root).text.clone();
+    crate::syntax::parse(root, &text, &mut sink);
     sink.push(Diagnostic::plain("H0801", "the checker is not in this build"));
     Checked { models: Vec::new(), diagnostics: sink.into_sorted() }
 }
@@ -43,6 +45,80 @@ pub fn check(_sources: &mut Sources, _root: FileId, _set: &[(String, f64)]) -> C
 /// The canonical layout of a text; the mistakes when it cannot be parsed.
 pub fn format(_sources: &Sources, _file: FileId) -> Result<String, Vec<Diagnostic>> {
     Err(vec![Diagnostic::plain("H0801", "the formatter is not in this build")])
+}
+
+/// What a stage can write down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// The syntax tree
+    Ast,
+    /// Inputs, parameters, outputs with their types and rates
+    Model,
+    /// The graph as lowered
+    Ir,
+    /// The graph after all passes
+    Opt,
+    /// Kernels, buffers and their order
+    Plan,
+    /// Cranelift's input
+    Clif,
+    /// Assembly of this machine
+    Asm,
+    /// An object file
+    Obj,
+}
+
+impl Stage {
+    /// How its file ends.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Stage::Ast => "ast",
+            Stage::Model => "model",
+            Stage::Ir => "ir",
+            Stage::Opt => "opt.ir",
+            Stage::Plan => "plan",
+            Stage::Clif => "clif",
+            Stage::Asm => "s",
+            Stage::Obj => "o",
+        }
+    }
+}
+
+/// What a stage wrote.
+pub enum Artifact {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Artifact {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Artifact::Text(t) => t.as_bytes(),
+            Artifact::Bytes(b) => b,
+        }
+    }
+}
+
+/// What `stage` makes of a model of `file`.
+pub fn emit(model: &Model, file: &Path, stage: Stage) -> Result<Artifact, Diagnostic> {
+    Ok(match stage {
+        Stage::Ast => {
+            let mut sources = Sources::default();
+            let root = read(&mut sources, file)?;
+            let tree = crate::syntax::parse(root, &sources.get(root).text, &mut Sink::default());
+            Artifact::Text(format!("{tree:#?}\n"))
+        }
+        Stage::Model => Artifact::Text(crate::draw::text::model(model)),
+        Stage::Ir => Artifact::Text(model.graph.to_string()),
+        Stage::Opt | Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj => {
+            return Err(Diagnostic::plain("H0801", "this stage is not in this build"));
+        }
+    })
+}
+
+/// The graph as text after the pass of this name, or after each for `all`.
+pub fn print_after(_: &Model, _pass: &str) -> Result<String, Diagnostic> {
+    Err(Diagnostic::plain("H0801", "passes are not in this build"))
 }
 
 /// The reference interpreter, in f64.

@@ -218,7 +218,7 @@ fn row(name: &str, t: &Tensor) -> Vec<String> {
 
 fn say_left_out(left: &[LeftOut], talk: Talk) {
     for l in left {
-        talk.note(&format!("left out: {} (needs {})", l.name, [l.inputs.as_slice(), &l.dims].concat().join(", ")));
+        talk.note(&format!("left out: {} (needs {})", l.name, l.needs().join(", ")));
     }
 }
 
@@ -236,7 +236,7 @@ fn as_json(opened: &Opened, backend: &str, named: &[(String, Tensor)], left: &[L
         }
         value
     };
-    let absent = |l: &LeftOut| json!({ "name": l.name, "needs": [l.inputs.as_slice(), &l.dims].concat() });
+    let absent = |l: &LeftOut| json!({ "name": l.name, "needs": l.needs() });
     json!({
         "model": opened.model.name,
         "backend": backend,

@@ -40,6 +40,13 @@ pub struct LeftOut {
     pub dims: Vec<String>,
 }
 
+impl LeftOut {
+    /// Inputs, then dims.
+    pub fn needs(&self) -> Vec<String> {
+        [self.inputs.as_slice(), &self.dims].concat()
+    }
+}
+
 /// Sorts outputs and losses into those that can be computed (their numbers in the graph) and those that cannot.
 pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
     let graph = &model.graph;
