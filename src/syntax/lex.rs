@@ -227,8 +227,6 @@ pub(super) struct Comment {
     pub start: u32,
     pub end: u32,
     pub line: u32,
-    /// Whether it has its line for itself.
-    pub own_line: bool,
 }
 
 /// A text cut into tokens.
@@ -336,7 +334,7 @@ impl Cutter<'_, '_, '_> {
     /// Keeps a comment.
     fn comment(&mut self, start: usize, end: usize) {
         let (start, end) = (start as u32, end as u32);
-        self.out.comments.push(Comment { start, end, line: self.line, own_line: self.fresh_line });
+        self.out.comments.push(Comment { start, end, line: self.line });
     }
 
     /// A `///` or `//!` line; behind a token it is a plain comment.

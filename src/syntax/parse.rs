@@ -34,7 +34,7 @@ const TRAIN_CLAUSES: [&str; 11] =
 /// Words that begin a clause of an eval block.
 const EVAL_CLAUSES: [&str; 4] = ["data", "batch", "feed", "report"];
 /// Names that join a line to the one before.
-const JOINING: [&str; 5] = ["from", "by", "to", "over", "at"];
+pub(super) const JOINING: [&str; 5] = ["from", "by", "to", "over", "at"];
 
 /// Parses one file. The tree holds everything that could be read; look at the sink before using it.
 pub fn parse(file: FileId, text: &str, sink: &mut Sink) -> File {
@@ -59,8 +59,10 @@ pub(super) enum Mark {
     Start,
     /// A word that is a keyword at its place.
     Keyword,
-    /// A minus sign before its operand, or the second half of `<-`.
+    /// A minus sign before its operand.
     Prefix,
+    /// One of the two halves of `<-`.
+    Arrow,
     /// A star that is no operator.
     Star,
     /// A bracket that touches what stands before it.

@@ -10,9 +10,9 @@ pub(super) const MOST_ERRORS: usize = 50;
 /// The longest text, in bytes.
 pub(super) const MOST_BYTES: usize = 4 << 20;
 /// How many brackets, prefixes and blocks may stand in one another.
-pub(super) const MOST_NESTING: u32 = 128;
+pub(super) const MOST_NESTING: u32 = 100;
 /// How many nodes may stand above one another in the tree of one statement.
-pub(super) const MOST_HEIGHT: u32 = 256;
+pub(super) const MOST_HEIGHT: u32 = 200;
 
 /// The reporting end of one file.
 #[derive(Debug)]
@@ -39,10 +39,5 @@ impl<'s> Report<'s> {
     /// Whether nothing more will be shown.
     pub(super) fn is_full(&self) -> bool {
         self.said >= MOST_ERRORS
-    }
-
-    /// Whether anything was reported.
-    pub(super) fn any(&self) -> bool {
-        self.said > 0
     }
 }

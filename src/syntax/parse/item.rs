@@ -143,9 +143,8 @@ impl Parser<'_, '_> {
         if !arrow {
             return self.expected("`<-`", "after a parameter of this model");
         }
-        self.advance();
-        // The second half of the arrow, not a sign.
-        self.advance_as(Mark::Prefix);
+        self.advance_as(Mark::Arrow);
+        self.advance_as(Mark::Arrow);
         Ok(SetItem { place, value: self.expr()? })
     }
 }

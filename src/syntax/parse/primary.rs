@@ -139,6 +139,7 @@ impl Parser<'_, '_> {
 
     /// `route x over expert at index by weight { .. }`
     fn route(&mut self) -> Parse<ExprKind> {
+        self.enter()?;
         self.advance();
         let value = self.expr()?;
         self.expect_word("over", "after the value of `route`")?;
@@ -148,6 +149,7 @@ impl Parser<'_, '_> {
         self.expect_word("by", "after the index of `route`")?;
         let by = self.expr()?;
         let options = if self.sees(Kind::LBrace) { self.list(Self::option)? } else { Vec::new() };
+        self.nesting -= 1;
         self.grow()?;
         Ok(ExprKind::Route(Box::new(RouteExpr { value, over, at, by, options })))
     }

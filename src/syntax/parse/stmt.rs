@@ -263,6 +263,10 @@ impl Parser<'_, '_> {
     fn expr_or_assign(&mut self) -> Parse<StmtKind> {
         let target = self.expr()?;
         if !self.sees(Kind::Assign) {
+            // Where it is not the end of the statement, that is the mistake.
+            if self.scope == Scope::Net && self.end().is_ok() {
+                return self.expression_in_net(target.span);
+            }
             return Ok(StmtKind::Expr(target));
         }
         let Some((name, indices)) = as_target(target) else {

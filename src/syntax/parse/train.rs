@@ -41,6 +41,9 @@ impl Parser<'_, '_> {
     fn clause(&mut self) -> Parse<Clause> {
         let start = self.at;
         let word = if self.begins_statement() { self.take_word() } else { "" };
+        if self.kind().is_opener() {
+            self.marks[self.at] = Mark::Loose;
+        }
         let kind = match word {
             "data" => self.data()?,
             "batch" => ClauseKind::Batch(self.series(Self::batch)?),

@@ -145,6 +145,13 @@ impl Parser<'_, '_> {
         self.fail(error.help("axes are written `[b, 64]`, and `[*]` for all that a net is lifted over"))
     }
 
+    /// Gives up: an expression directly in a net.
+    pub(in crate::syntax::parse) fn expression_in_net<T>(&mut self, span: Span) -> Parse<T> {
+        let error = Diagnostic::error("H0137", span, "nothing is computed directly in a net");
+        self.report.error(error.help("put it in the net's body: `(x: [n]) -> [n] { .. }`"));
+        Err(Fail)
+    }
+
     /// Gives up: the left side of an assignment is no variable.
     pub(in crate::syntax::parse) fn not_assignable<T>(&mut self) -> Parse<T> {
         let start = self.start();
