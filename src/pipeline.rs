@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Sink};
 use crate::ir::{Graph, NodeId, interp};
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
+use crate::syntax;
 use std::path::Path;
 
 /// A file, read as far as it can be.
@@ -37,14 +38,14 @@ pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
 pub fn check(sources: &mut Sources, root: FileId, _set: &[(String, f64)]) -> Checked {
     let mut sink = Sink::default();
     let text = sources.get(root).text.clone();
-    crate::syntax::parse(root, &text, &mut sink);
+    syntax::parse(root, &text, &mut sink);
     sink.push(Diagnostic::plain("H0801", "the checker is not in this build"));
     Checked { models: Vec::new(), diagnostics: sink.into_sorted() }
 }
 
 /// The canonical layout of a text; the mistakes when it cannot be parsed.
-pub fn format(_sources: &Sources, _file: FileId) -> Result<String, Vec<Diagnostic>> {
-    Err(vec![Diagnostic::plain("H0801", "the formatter is not in this build")])
+pub fn format(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>> {
+    syntax::format(&sources.get(file).text)
 }
 
 /// What a stage can write down.
@@ -105,7 +106,7 @@ pub fn emit(model: &Model, file: &Path, stage: Stage) -> Result<Artifact, Diagno
         Stage::Ast => {
             let mut sources = Sources::default();
             let root = read(&mut sources, file)?;
-            let tree = crate::syntax::parse(root, &sources.get(root).text, &mut Sink::default());
+            let tree = syntax::parse(root, &sources.get(root).text, &mut Sink::default());
             Artifact::Text(format!("{tree:#?}\n"))
         }
         Stage::Model => Artifact::Text(crate::draw::text::model(model)),
