@@ -5,6 +5,7 @@ pub mod diag;
 pub mod syntax;
 pub mod check;
 pub mod ir;
+pub mod opt;
 pub mod run;
 pub mod pipeline;
 pub mod cli;
