@@ -6,8 +6,9 @@
 //! ```
 
 use crate::check::model::Model;
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Diagnostic, Sink, suggest};
 use crate::ir::{Graph, NodeId, interp};
+use crate::opt;
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -111,15 +112,39 @@ pub fn emit(model: &Model, file: &Path, stage: Stage) -> Result<Artifact, Diagno
         }
         Stage::Model => Artifact::Text(crate::draw::text::model(model)),
         Stage::Ir => Artifact::Text(model.graph.to_string()),
-        Stage::Opt | Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj => {
+        Stage::Opt => Artifact::Text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
+        Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj => {
             return Err(Diagnostic::plain("H0801", "this stage is not in this build"));
         }
     })
 }
 
-/// The graph as text after the pass of this name, or after each for `all`.
-pub fn print_after(_: &Model, _pass: &str) -> Result<String, Diagnostic> {
-    Err(Diagnostic::plain("H0801", "passes are not in this build"))
+/// The graph as text after the pass of this name, each time that it runs; after every pass for `all`.
+pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
+    if pass != "all" && opt::pass(pass).is_none() {
+        let names: Vec<&str> = opt::PASSES.iter().map(|p| p.name).collect();
+        let d = Diagnostic::plain("H0612", format!("no pass is called `{pass}`"));
+        return Err(match suggest(pass, names.iter().copied()) {
+            Some(near) => d.help(format!("there is `{near}`")),
+            None => d.help(format!("there are {}, and `all`", names.join(", "))),
+        });
+    }
+    let mut out = String::new();
+    let mut round = 0;
+    opt::optimize(&model.graph, &mut |name, graph| {
+        round += 1;
+        if name == pass || pass == "all" {
+            out.push_str(&format!("// after {name} ({round})\n{graph}\n"));
+        }
+    });
+    Ok(out)
+}
+
+/// The part of a graph that some nodes need, optimized, and where they are in it.
+fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
+    let mut part = graph.clone();
+    part.outputs.clear();
+    opt::optimize_keeping(&part, roots, &mut |_, _| {})
 }
 
 /// The reference interpreter, in f64.

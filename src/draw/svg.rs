@@ -12,7 +12,9 @@ const LEGEND: f64 = 64.0;
 
 const STYLE: &str = "
 svg { --ground: #ffffff; --ink: #1d2433; --quiet: #667085; --line: #98a2b3; --parameter: #eef0f4; --condition: #fdf0d5; --input: #dceafd;
-  --relation: #b5471b; font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+  --relation: #b5471b; font-size: 12px;
+  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+text { font-size: 12px; }
 @media (prefers-color-scheme: dark) { svg { --ground: #12161f; --ink: #e6e9ef; --quiet: #98a2b3; --line: #667085; --parameter: #262c38;
   --condition: #4a3a14; --input: #17365e; --relation: #f0945f; } }
 .ground { fill: var(--ground); } text { fill: var(--ink); } .about { fill: var(--quiet); font-size: 11px; } .title { font-size: 16px; font-weight: 600; }
@@ -21,7 +23,7 @@ svg { --ground: #ffffff; --ink: #1d2433; --quiet: #667085; --line: #98a2b3; --pa
 .outer { fill-opacity: 0.35; } .edge { fill: none; stroke: var(--line); stroke-width: 1.4; } .relation { stroke: var(--relation); }
 .generate { stroke-width: 2.2; } .adapt { stroke-width: 2; stroke-dasharray: 7 4; } .scale { stroke-width: 2; stroke-dasharray: 2 3; }
 .tie { stroke-width: 1.6; stroke-dasharray: 9 3 2 3; } .blend { stroke-width: 2; stroke-dasharray: 12 3; } .faint { stroke-opacity: 0.35; stroke-dasharray: 2 3; }
-.tip { fill: var(--line); } .tip.relation { fill: var(--relation); stroke: none; } .word { fill: var(--relation); font-size: 11px; }
+.tip { fill: var(--line); } .tip.relation { fill: var(--relation); stroke: none; } .word { fill: var(--relation); font-size: 11px; stroke: var(--ground); stroke-width: 3; paint-order: stroke; }
 ";
 
 /// Writes the picture.
