@@ -22,7 +22,9 @@ pub fn watch() {
 }
 
 fn report(info: &PanicHookInfo) {
-    let what = info.payload_as_str().unwrap_or("no message");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("no message");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let mut text = format!("hnet {}\n{}\n", env!("CARGO_PKG_VERSION"), std::env::args().collect::<Vec<_>>().join(" "));
     let _ = writeln!(text, "\n{what}\nat {place}\n\n{}", Backtrace::force_capture());

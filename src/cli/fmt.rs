@@ -7,7 +7,7 @@ use crate::run::archive::cannot_read;
 use crate::run::atomic;
 use crate::source::{FileId, Sources};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Lay programs out the one way
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     worst
 }
 
-fn one(args: &Args, path: &PathBuf) -> Result<(), Exit> {
+fn one(args: &Args, path: &Path) -> Result<(), Exit> {
     let talk = Talk::Text;
     let mut sources = Sources::default();
     let stdin = path.as_os_str() == "-";

@@ -100,10 +100,13 @@ fn files(d: &Diagnostic) -> Vec<FileId> {
     out
 }
 
+/// Places and what comes there.
+type Edits<'a> = Vec<(Range<usize>, &'a str)>;
+
 /// The edits of a help by file: in order, none overlapping another, each changing something.
-fn edits<'a>(sources: &'a Sources, d: &'a Diagnostic) -> Vec<(FileId, Vec<(Range<usize>, &'a str)>)> {
+fn edits<'a>(sources: &'a Sources, d: &'a Diagnostic) -> Vec<(FileId, Edits<'a>)> {
     let Some(help) = &d.help else { return Vec::new() };
-    let mut out: Vec<(FileId, Vec<(Range<usize>, &str)>)> = Vec::new();
+    let mut out: Vec<(FileId, Edits)> = Vec::new();
     let mut sorted: Vec<_> = help.edits.iter().collect();
     sorted.sort_by_key(|(span, _)| *span);
     for (span, new) in sorted {
@@ -217,7 +220,7 @@ mod tests {
                     let d = Diagnostic::error("H0000", span, "m\tm\n\nm").here("l\nl").label(span, "k");
                     let d = d.label(Span::new(FileId(0), end, start), "far").fix("f", span, "new\n\ttext");
                     render_plain(&sources, std::slice::from_ref(&d));
-                    render(&sources, &[d.clone()]);
+                    render(&sources, std::slice::from_ref(&d));
                     to_json(&sources, &d);
                 }
             }

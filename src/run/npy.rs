@@ -133,9 +133,8 @@ mod tests {
     fn what_is_not_read_says_why() {
         let with = |from: &str, to: &str| {
             let whole = write(&Tensor::new(vec![2, 3], Data::F32(vec![0.0; 6])));
-            let text: Vec<u8> = whole.iter().copied().collect();
-            let at = text.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
-            let mut out = text.clone();
+            let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            let mut out = whole.clone();
             out.splice(at..at + from.len(), to.bytes());
             read(&out).unwrap_err()
         };
