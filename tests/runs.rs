@@ -107,7 +107,7 @@ fn only_outputs_whose_inputs_are_there_are_computed() {
     let (can, _) = session::computable(&m, &given);
     let table = floats(&[3, 2], &[0.0, 0.0, 1.0, 10.0, 0.0, 0.0]);
     let mut session = Session::new(&m, &can, &INTERP).unwrap();
-    let out = session.run(&session::bindings(&BTreeMap::from([("table.w".into(), table)]), &given, 0)).unwrap();
+    let out = session.run(&session::bindings(BTreeMap::from([("table.w".into(), table)]), given, 0)).unwrap();
     assert_eq!((session.names(), out[0].get(0), out[1].get(0)), (&["score".to_string(), "most".into()][..], 32.0, 4.0));
 }
 

@@ -114,7 +114,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;
     bar.set_message(format!("running {}", opened.model.name));
-    let tensors = session.run(&session::bindings(&params, &given, args.seed)).map_err(one)?;
+    let tensors = session.run(&session::bindings(params, given, args.seed)).map_err(one)?;
     bar.finish_and_clear();
     let named: Vec<(String, Tensor)> = session.names().iter().cloned().zip(tensors).collect();
     if let Some(out) = &args.out {

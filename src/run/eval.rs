@@ -5,9 +5,9 @@
 
 use super::archive::Archive;
 use super::inputs::{Given, assemble};
-use super::session::{Options, Session, bindings, evaluate};
 use super::init;
-use super::tensor::{Data, Tensor};
+use super::session::{Options, Session, bindings, evaluate, rebind};
+use super::tensor::{Bindings, Data, Tensor};
 use crate::check::model::{Eval, Input, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::{DType, Sym};
@@ -63,10 +63,12 @@ pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Re
     let mut session = Session::new(setting.model, &outputs, &setting.options)?;
     let batches = table.batches();
     let mut sums: BTreeMap<Option<i32>, (usize, Vec<f64>)> = BTreeMap::new();
+    let mut bound = bindings(setting.params.clone(), Given::default(), setting.seed);
     for (done, batch) in batches.iter().enumerate() {
         progress(done, batches.len());
-        let given = table.given(setting, eval, batch)?;
-        let out = session.run(&bindings(setting.params, &given, setting.seed))?;
+        let given = table.given(setting, eval, batch, &mut bound)?;
+        rebind(&mut bound, given);
+        let out = session.run(&bound)?;
         let weight = batch.parts.iter().map(|(_, rows)| rows.len()).product::<usize>();
         for group in [batch.group, None].into_iter().take(if batch.group.is_some() { 2 } else { 1 }) {
             let (rows, values) = sums.entry(group).or_insert_with(|| (0, vec![0.0; outputs.len()]));
@@ -201,7 +203,7 @@ impl<'a> Table<'a> {
     }
 
     /// The values of one batch: columns, feeds, defaults.
-    fn given(&self, setting: &Setting, eval: &Eval, batch: &Batch) -> Result<Given, Diagnostic> {
+    fn given(&self, setting: &Setting, eval: &Eval, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
         let mut values = Vec::new();
         for c in &self.columns {
             let who = format!("`{}` in `{}`", c.name, c.file.name());
@@ -213,8 +215,8 @@ impl<'a> Table<'a> {
             return Ok(first);
         }
         let nodes: Vec<_> = eval.feeds.iter().map(|(_, n)| *n).collect();
-        let known = bindings(setting.params, &first, setting.seed);
-        for ((name, _), tensor) in eval.feeds.iter().zip(evaluate(setting.model, &known, &nodes)?) {
+        rebind(bound, first);
+        for ((name, _), tensor) in eval.feeds.iter().zip(evaluate(setting.model, bound, &nodes)?) {
             if let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) {
                 values.push((input, init::cast(&tensor, input.dtype), format!("`feed {name}`")));
             }

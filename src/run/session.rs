@@ -146,11 +146,17 @@ impl Session {
 }
 
 /// Parameters, inputs, the seed and the sizes as a graph wants them.
-pub fn bindings(params: &BTreeMap<String, Tensor>, given: &Given, seed: i32) -> Bindings {
-    let mut sources = params.clone();
-    sources.extend(given.tensors.clone());
-    sources.entry("seed".to_string()).or_insert_with(|| init::scalar(seed));
-    Bindings { sources, sizes: given.sizes.clone() }
+pub fn bindings(params: BTreeMap<String, Tensor>, given: Given, seed: i32) -> Bindings {
+    let mut out = Bindings { sources: params, sizes: BTreeMap::new() };
+    out.sources.entry("seed".to_string()).or_insert_with(|| init::scalar(seed));
+    rebind(&mut out, given);
+    out
+}
+
+/// Puts new inputs in the place of the last ones; parameters stay.
+pub fn rebind(bindings: &mut Bindings, given: Given) {
+    bindings.sources.extend(given.tensors);
+    bindings.sizes = given.sizes;
 }
 
 /// Evaluates single nodes in the interpreter.
