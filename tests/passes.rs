@@ -75,6 +75,31 @@ fn neutral_elements_go() {
 }
 
 #[test]
+fn a_loop_that_nothing_reads_is_a_factor() {
+    becomes(
+        "simplify dce",
+        "%0: f32[b, i=3] = input \"x\"
+         %1: f32[i=3] = param \"w\"
+         %2: f32 = const 0.5
+         %3: f32[b] = sum(k=4, i=3, t) %0[b, i] * %2 * %1[i]
+         %4: f32[b, i=3] = fold sum(k=5) %0[b, i]
+         %5: f32[b] = sum(k=4) %2 * %3[b] * %2
+         output y = %3
+         output z = %4
+         output u = %5",
+        "%0: f32[b, i=3] = input \"x\"
+         %1: f32[i=3] = param \"w\"
+         %2: f32 = const 2
+         %3: f32[b] = sum(i=3, t) %0[b, i] * %1[i] * %2
+         %4: f32 = const 5
+         %5: f32[b, i=3] = mul %0[b, i], %4
+         output y = %3
+         output z = %5
+         output u = %3",
+    );
+}
+
+#[test]
 fn known_choices_are_taken() {
     becomes(
         "simplify dce",

@@ -48,8 +48,20 @@ fn spelled(op: &Op) -> String {
             format!("{head}\n{}", b.graph)
         }
         Op::Extent(size) => format!("extent {size}"),
-        Op::Source { .. } | Op::Iota | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Scatter { .. }
-        | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Result(_) | Op::Arg(_) => {
+        Op::Source { .. }
+        | Op::Iota
+        | Op::Random { .. }
+        | Op::Map(_)
+        | Op::Fold(_)
+        | Op::Contract
+        | Op::Scatter { .. }
+        | Op::Concat { .. }
+        | Op::Reshape
+        | Op::Order { .. }
+        | Op::Scan { .. }
+        | Op::Assign
+        | Op::Result(_)
+        | Op::Arg(_) => {
             format!("{op:?}")
         }
     }
@@ -62,12 +74,16 @@ fn commutes(op: &Op) -> bool {
             Map::Add | Map::Mul | Map::Eq | Map::Ne | Map::And | Map::Or => true,
             // Where one side is NaN, the other order gives the other side.
             Map::Min | Map::Max => false,
-            Map::Copy | Map::Neg | Map::Not | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan => false,
+            Map::Copy | Map::Neg | Map::Not | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan => {
+                false
+            }
             Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Sign => false,
             Map::ToF32 | Map::ToI32 | Map::Sub | Map::Div | Map::Pow | Map::IntDiv | Map::Mod | Map::Lt | Map::Le => false,
             Map::Select => false,
         },
-        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Fold(_) | Op::Gather { .. } => false,
+        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Fold(_) | Op::Gather { .. } => {
+            false
+        }
         Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => false,
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
     }

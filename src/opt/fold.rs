@@ -30,7 +30,9 @@ pub fn run(graph: &Graph) -> Graph {
 fn is_computed(op: &Op) -> bool {
     match op {
         Op::Const(_) | Op::Iota | Op::Source { .. } | Op::Arg(_) | Op::Loop(_) | Op::Result(_) => false,
-        Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Gather { .. } | Op::Scatter { .. } => true,
+        Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Gather { .. } | Op::Scatter { .. } => {
+            true
+        }
         Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => true,
     }
 }
@@ -44,7 +46,8 @@ fn constants(graph: &Graph) -> Vec<bool> {
         let points = node.shape.iter().chain(&node.inner).try_fold(1i64, |n, a| n.checked_mul(a.size.constant()?));
         let small = points.is_some_and(|n| (1..=POINTS.min(left)).contains(&n));
         let own = is_computed(&node.op) || matches!(node.op, Op::Const(_) | Op::Iota);
-        let known = own && small && graph.symbols_of(id).is_empty() && graph.operands(id).iter().all(|o| constant[o.node.index()]);
+        let known =
+            own && small && graph.symbols_of(id).is_empty() && graph.operands(id).iter().all(|o| constant[o.node.index()]);
         if known {
             left -= points.unwrap_or(0);
         }

@@ -33,7 +33,11 @@ pub static PASSES: &[Pass] = &[
     Pass { name: "fold", about: "Computes what depends on nothing.", run: fold::run },
     Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
     Pass { name: "scatter", about: "Turns sums over an index comparison into scatters.", run: scatter::run },
-    Pass { name: "contract", about: "Joins nested sums of products, and multiplies sums out where that avoids a large value.", run: contract::run },
+    Pass {
+        name: "contract",
+        about: "Joins nested sums of products, and multiplies sums out where that avoids a large value.",
+        run: contract::run,
+    },
     Pass { name: "dce", about: "Drops what no output needs.", run: dce::run },
 ];
 

@@ -22,7 +22,10 @@ pub fn rebuild(old: &Graph, pass: fn(&Graph) -> Graph, rule: impl FnMut(&mut Reb
 
 /// Rebuilds the nodes that are `needed`, all operands, outputs and the measured sizes in use among them.
 pub fn rebuild_where(
-    old: &Graph, needed: &[bool], pass: fn(&Graph) -> Graph, mut rule: impl FnMut(&mut Rebuild, NodeId) -> Operand,
+    old: &Graph,
+    needed: &[bool],
+    pass: fn(&Graph) -> Graph,
+    mut rule: impl FnMut(&mut Rebuild, NodeId) -> Operand,
 ) -> Graph {
     let mut r = Rebuild { old, new: Graph::default(), views: vec![None; old.len()], pass };
     for id in old.ids().filter(|id| needed[id.index()]) {
@@ -87,8 +90,16 @@ impl Rebuild<'_> {
                 Op::Loop(_) | Op::Reshape => true,
                 Op::Gather { .. } => n == 0,
                 Op::Concat { axis } => along(axis) != 1,
-                Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => false,
-                Op::Contract | Op::Scatter { .. } | Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Result(_) | Op::Arg(_) => false,
+                Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => {
+                    false
+                }
+                Op::Contract
+                | Op::Scatter { .. }
+                | Op::Order { .. }
+                | Op::Scan { .. }
+                | Op::Assign
+                | Op::Result(_)
+                | Op::Arg(_) => false,
             };
             out.push(if whole { Operand::new(self.whole(o.node), o.subscripts.clone()) } else { self.operand(o) });
         }

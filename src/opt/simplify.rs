@@ -8,7 +8,10 @@ pub fn run(graph: &Graph) -> Graph {
     rebuild(graph, run, |r, id| match &r.old.node(id).op {
         Op::Map(map) => pointwise(r, id, *map),
         Op::Fold(fold) => folded(r, id, *fold),
-        Op::Contract => contract(r, id),
+        Op::Contract => {
+            let operands = r.operands(id);
+            product(r, id, operands)
+        }
         Op::Gather { picks, fill } => gather(r, id, picks, *fill),
         Op::Reshape => reshape(r, id),
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Scatter { .. } => r.keep(id),
@@ -82,32 +85,54 @@ fn folded(r: &mut Rebuild, id: NodeId, fold: Fold) -> Operand {
     if neutral && r.old.node(id).inner.is_empty() {
         return operands[0].clone();
     }
-    r.keep_with(id, operands)
+    if fold == Fold::Sum { product(r, id, operands) } else { r.keep_with(id, operands) }
 }
 
-/// One constant factor at most, none that is 1; a product of one factor is a sum, of two without a sum a `mul`.
-fn contract(r: &mut Rebuild, id: NodeId) -> Operand {
-    let node = r.old.node(id);
-    let operands = r.operands(id);
-    let mut factors: Vec<Operand> = operands.iter().filter(|o| r.number(o).is_none()).cloned().collect();
-    let constants: Vec<f64> = operands.iter().filter_map(|o| r.number(o)).collect();
-    let product: f64 = constants.iter().product();
-    if node.dtype != DType::F32 || factors.is_empty() || constants.is_empty() || !product.is_finite() {
-        factors = operands;
-    } else if product != 1.0 {
-        let same = operands.iter().find(|o| constants.len() == 1 && r.number(o).is_some()).cloned();
-        let constant = same.unwrap_or_else(|| r.constant(id, product));
-        factors.push(Operand::new(constant.node, Vec::new()));
-    }
-    match (factors.as_slice(), node.inner.is_empty()) {
-        ([one], true) => one.clone(),
-        ([_], false) => {
-            let sum = Node { op: Op::Fold(Fold::Sum), ..node.clone() };
-            r.add(sum, factors)
+/// How often a loop of known extent that no factor reads repeats the product; the other inner loops, with their old numbers.
+fn repeats(node: &Node, operands: &[Operand]) -> (f64, Vec<usize>) {
+    let rank = node.rank();
+    let mut times = 1.0;
+    let mut left = Vec::new();
+    for (k, axis) in node.inner.iter().enumerate() {
+        let read = operands.iter().any(|o| o.subscripts.contains(&(rank + k)));
+        match axis.size.constant().filter(|n| *n > 0 && !read && node.dtype == DType::F32) {
+            Some(n) => times *= n as f64,
+            None => left.push(rank + k),
         }
-        ([_, _], true) => r.replace(id, Op::Map(Map::Mul), factors),
-        _ => r.keep_with(id, factors),
     }
+    (times, left)
+}
+
+/// A sum of products: at most one constant factor, none that is 1, no loop of known extent that nothing reads. One factor is a
+/// `sum`, two without a sum a `mul`.
+fn product(r: &mut Rebuild, id: NodeId, operands: Vec<Operand>) -> Operand {
+    let old = r.old.node(id).clone();
+    let (times, left) = repeats(&old, &operands);
+    let constants: Vec<f64> = operands.iter().filter_map(|o| r.number(o)).collect();
+    let constant = constants.iter().product::<f64>() * times;
+    let mut factors: Vec<Operand> = operands.iter().filter(|o| r.number(o).is_none()).cloned().collect();
+    if old.dtype != DType::F32 || factors.is_empty() || !constant.is_finite() {
+        return r.keep_with(id, operands);
+    }
+    if constants.len() == 1 && times == 1.0 && constant != 1.0 {
+        factors.extend(operands.iter().find(|o| r.number(o).is_some()).cloned());
+    } else if constant != 1.0 {
+        let number = r.constant(id, constant);
+        r.new.node_mut(number.node).name = None;
+        factors.push(number);
+    }
+    let place = |k: &usize| left.iter().position(|l| l == k).map_or(*k, |n| old.rank() + n);
+    for f in &mut factors {
+        f.subscripts = f.subscripts.iter().map(place).collect();
+    }
+    let inner: Vec<Axis> = left.iter().map(|k| old.axis(*k).clone()).collect();
+    let op = match (factors.as_slice(), inner.is_empty()) {
+        ([one], true) => return one.clone(),
+        ([_], false) => Op::Fold(Fold::Sum),
+        ([_, _], true) => Op::Map(Map::Mul),
+        _ => Op::Contract,
+    };
+    r.add(Node { op, inner, ..old }, factors)
 }
 
 /// Reads the source of a copy instead of the copy; an index that is a counter is a loop; all loops are a copy.

@@ -16,7 +16,9 @@ impl Make {
         let tensor = Tensor::new(shape.to_vec(), data);
         let axes = shape.iter().map(|n| Axis::new("a", *n)).collect();
         let path = format!("x{}", self.graph.len());
-        let id = self.graph.add(Node::new(Op::Source { origin: Origin::Input, path: path.as_str().into() }, tensor.dtype(), axes), vec![]);
+        let id = self
+            .graph
+            .add(Node::new(Op::Source { origin: Origin::Input, path: path.as_str().into() }, tensor.dtype(), axes), vec![]);
         self.bindings.sources.insert(path, tensor);
         id
     }
@@ -135,7 +137,8 @@ fn folds_of_rows_and_of_nothing() {
     let mut m = Make::default();
     let a = m.f(&[2, 3], &[1.0, 7.0, 7.0, f64::NAN, -1.0, -2.0]);
     let of = |m: &mut Make, f: Fold, d: DType| m.add(Op::Fold(f), d, &[2], &[3], &[(a, &[0, 1])]);
-    let (max, min, best, worst) = (of(&mut m, Fold::Max, F), of(&mut m, Fold::Min, F), of(&mut m, Fold::Argmax, I), of(&mut m, Fold::Argmin, I));
+    let (max, min, best, worst) =
+        (of(&mut m, Fold::Max, F), of(&mut m, Fold::Min, F), of(&mut m, Fold::Argmax, I), of(&mut m, Fold::Argmin, I));
     assert_eq!(m.values(max), [7.0, -1.0]);
     assert_eq!(m.values(min), [1.0, -2.0]);
     assert_eq!(m.values(best), [1.0, 1.0]);
