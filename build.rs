@@ -9,7 +9,8 @@ fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let folder = Path::new(&root).join("docs/errors");
     let names = fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.file_name().to_string_lossy().into_owned());
-    let mut codes: Vec<String> = names.filter_map(|n| n.strip_suffix(".md").map(String::from)).filter(|n| n.starts_with('H')).collect();
+    let mut codes: Vec<String> =
+        names.filter_map(|n| n.strip_suffix(".md").map(String::from)).filter(|n| n.starts_with('H')).collect();
     codes.sort();
     let mut text = String::from("pub const PAGES: &[(&str, &str)] = &[\n");
     for code in &codes {

@@ -11,7 +11,8 @@ fn write_tensors(path: &Path, text: &str) {
         let (name, rest) = line.split_once(':').expect("`name: type`");
         let (ty, fill) = rest.split_once('=').unwrap_or((rest, "0"));
         let (word, sizes) = ty.trim().trim_end_matches(']').split_once('[').unwrap_or((ty.trim(), ""));
-        let shape: Vec<usize> = sizes.split(',').filter(|s| !s.trim().is_empty()).map(|s| s.trim().parse().expect("a size")).collect();
+        let shape: Vec<usize> =
+            sizes.split(',').filter(|s| !s.trim().is_empty()).map(|s| s.trim().parse().expect("a size")).collect();
         let (n, value) = (shape.iter().product(), fill.trim());
         let data = match word {
             "f32" => Data::F32(vec![value.parse().expect("a number"); n]),
@@ -38,7 +39,8 @@ fn codes(folder: &Path, block: &Block) -> Vec<String> {
         .output()
         .expect("hnet starts");
     let text = String::from_utf8_lossy(if command == "check" { &output.stdout } else { &output.stderr }).into_owned();
-    let code = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["code"].as_str().map(String::from));
+    let code =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["code"].as_str().map(String::from));
     text.lines().map(|l| code(l).unwrap_or_else(|| format!("no code: {l}"))).collect()
 }
 

@@ -1,6 +1,8 @@
 //! Running a model that was put together by hand: inputs, sessions, eval blocks, pictures. No front end is needed.
 
-use hnet::check::model::{Allowed, Dim, Eval, EvalData, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo};
+use hnet::check::model::{
+    Allowed, Dim, Eval, EvalData, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo,
+};
 use hnet::draw;
 use hnet::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
 use hnet::run::inputs::{Given, Request, gather};
@@ -12,7 +14,14 @@ use std::path::Path;
 
 const INTERP: Options = Options { backend: Backend::Interp, threads: 1 };
 
-fn add(g: &mut Graph, op: Op, dtype: DType, shape: &[(&str, Size)], inner: &[(&str, Size)], operands: &[(NodeId, &[usize])]) -> NodeId {
+fn add(
+    g: &mut Graph,
+    op: Op,
+    dtype: DType,
+    shape: &[(&str, Size)],
+    inner: &[(&str, Size)],
+    operands: &[(NodeId, &[usize])],
+) -> NodeId {
     let axes = |list: &[(&str, Size)]| list.iter().map(|(n, s)| Axis::new(*n, s.clone())).collect();
     let node = Node { inner: axes(inner), ..Node::new(op, dtype, axes(shape)) };
     g.add(node, operands.iter().map(|(n, s)| Operand::new(*n, s.to_vec())).collect())
@@ -147,7 +156,10 @@ fn two_tensors_that_disagree_are_both_named() {
     let request = with(folder.path(), &[("x", floats(&[2, 2], &[0.0; 4])), ("y", floats(&[3], &[0.0; 3]))]);
     let said = gather(&m, &request).unwrap_err();
     let text = said[0].notes.join("\n");
-    assert!(text.contains("`y` in") && text.contains("f32[3]") && text.contains("`x` in") && text.contains("f32[2, 2]"), "{text}");
+    assert!(
+        text.contains("`y` in") && text.contains("f32[3]") && text.contains("`x` in") && text.contains("f32[2, 2]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -240,11 +252,31 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
         span: Span::default(),
     };
     m.instances.extend([net("hyper", None), net("hyper.head", None), net("expert", Some(8)), net("expert.*.fc1", None)]);
-    m.relations.push(RelationInfo { kind: RelationKind::Generate, target: "table.*".into(), sources: vec!["hyper.head".into()], span: Span::default() });
-    let route = RouteInfo { over: "expert".into(), experts: Size::from(8i64), slots: Some(Size::from(2i64)), capacity: Some(1.25), span: Span::default() };
+    m.relations.push(RelationInfo {
+        kind: RelationKind::Generate,
+        target: "table.*".into(),
+        sources: vec!["hyper.head".into()],
+        span: Span::default(),
+    });
+    let route = RouteInfo {
+        over: "expert".into(),
+        experts: Size::from(8i64),
+        slots: Some(Size::from(2i64)),
+        capacity: Some(1.25),
+        span: Span::default(),
+    };
     m.routes.push(route);
     let svg = draw::to_svg(&m);
-    for part in ["viewBox=", "prefers-color-scheme: dark", "2 of 8", "capacity 1.25", "× 8", "Net&lt;w&gt;", "relation generate", ">condition<"] {
+    for part in [
+        "viewBox=",
+        "prefers-color-scheme: dark",
+        "2 of 8",
+        "capacity 1.25",
+        "× 8",
+        "Net&lt;w&gt;",
+        "relation generate",
+        ">condition<",
+    ] {
         assert!(svg.contains(part), "{part} is missing in\n{svg}");
     }
     assert_eq!(svg, draw::to_svg(&m));
@@ -252,9 +284,18 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
     let dot = draw::to_dot(&m);
     assert!(dot.contains("subgraph cluster_") && dot.contains("label=\"generate\""), "{dot}");
     let text = draw::text::model(&m);
-    for part in ["inputs", "x     f32[b, 2]", "table.w  f32[3, 2] = normal", "score", "generate table.*", "8 experts, 2 of them"] {
+    for part in ["inputs", "x     f32[b, 2]", "table.w  f32[3, 2] = normal", "score", "generate table.*", "8 experts, 2 of them"]
+    {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
-    let nothing = Model { graph: Graph::default(), inputs: vec![], params: vec![], instances: vec![], relations: vec![], routes: vec![], ..m };
+    let nothing = Model {
+        graph: Graph::default(),
+        inputs: vec![],
+        params: vec![],
+        instances: vec![],
+        relations: vec![],
+        routes: vec![],
+        ..m
+    };
     assert!(draw::to_svg(&nothing).ends_with("</svg>\n"));
 }

@@ -5,7 +5,9 @@ use clap_complete::Shell;
 
 /// Write the completions of a shell to stdout
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  hnet completions bash > ~/.local/share/bash-completion/completions/hnet\n  hnet completions fish > ~/.config/fish/completions/hnet.fish")]
+#[command(
+    after_help = "Examples:\n  hnet completions bash > ~/.local/share/bash-completion/completions/hnet\n  hnet completions fish > ~/.config/fish/completions/hnet.fish"
+)]
 pub struct Args {
     /// Which shell
     shell: Shell,

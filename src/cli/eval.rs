@@ -7,9 +7,9 @@ use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::run::eval::{Report, Row, Setting, run};
 use crate::run::params::Sizes;
+use crate::source::Sources;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use crate::source::Sources;
 use std::path::PathBuf;
 
 /// Measure a model on data, as its `eval` blocks say
@@ -42,7 +42,10 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let wanted = |e: &&crate::check::model::Eval| args.phase.is_none() || e.phase == args.phase;
     let blocks: Vec<_> = opened.model.evals.iter().filter(wanted).collect();
     if blocks.is_empty() {
-        let d = Diagnostic::plain("H0006", format!("`{}` has no eval block{}", opened.model.name, if args.phase.is_some() { " of that name" } else { "" }));
+        let d = Diagnostic::plain(
+            "H0006",
+            format!("`{}` has no eval block{}", opened.model.name, if args.phase.is_some() { " of that name" } else { "" }),
+        );
         return Err(opened.fail(talk, &[d.help(format!("add `eval {} {{ data .. batch .. report .. }}`", opened.model.name))]));
     }
     let fixed = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?)));
@@ -66,7 +69,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 }
 
 fn bar(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style).with_message(name.to_string())
 }
 

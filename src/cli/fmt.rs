@@ -35,7 +35,11 @@ fn one(args: &Args, path: &Path) -> Result<(), Exit> {
     let talk = Talk::Text;
     let mut sources = Sources::default();
     let stdin = path.as_os_str() == "-";
-    let file = if stdin { read_stdin(&mut sources, talk)? } else { pipeline::read(&mut sources, path).map_err(|d| talk.fail(&sources, d))? };
+    let file = if stdin {
+        read_stdin(&mut sources, talk)?
+    } else {
+        pipeline::read(&mut sources, path).map_err(|d| talk.fail(&sources, d))?
+    };
     let old = sources.get(file).text.clone();
     bug::remember(&sources.get(file).name, &old);
     let new = pipeline::format(&sources, file).map_err(|list| talk.say(&sources, &list).err().unwrap_or(Exit::Program))?;

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 /// Draw a model: nets, who writes whose parameters, routing, rates
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  hnet graph tasks.hnet -o tasks.svg\n  hnet graph tasks.hnet --format dot | dot -Tpdf > tasks.pdf")]
+#[command(
+    after_help = "Examples:\n  hnet graph tasks.hnet -o tasks.svg\n  hnet graph tasks.hnet --format dot | dot -Tpdf > tasks.pdf"
+)]
 pub struct Args {
     #[command(flatten)]
     which: Which,

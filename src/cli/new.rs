@@ -47,7 +47,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 
 /// `my-tasks` as `MyTasks`.
 fn camel(name: &str) -> Option<String> {
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    {
         return None;
     }
     let capital = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];

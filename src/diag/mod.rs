@@ -155,12 +155,7 @@ impl Sink {
 /// The known name nearest to a misspelt one, if one is near enough to be meant.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|k| (distance(wrong, k), k))
-        .filter(|&(d, k)| d <= limit && k != wrong)
-        .min()
-        .map(|(_, k)| k)
+    known.into_iter().map(|k| (distance(wrong, k), k)).filter(|&(d, k)| d <= limit && k != wrong).min().map(|(_, k)| k)
 }
 
 /// Edit distance with adjacent swaps (optimal string alignment).

@@ -36,7 +36,13 @@ fn inside(out: &mut String, scene: &Scene, parent: Option<usize>, depth: usize) 
             inside(out, scene, Some(k), depth + 1);
             let _ = writeln!(out, "{indent}}}");
         } else {
-            let _ = writeln!(out, "{indent}n{k} [label={}, shape={}, fillcolor=\"{}\"];", quoted(&label(item)), shape(item.kind), colour(item.rate));
+            let _ = writeln!(
+                out,
+                "{indent}n{k} [label={}, shape={}, fillcolor=\"{}\"];",
+                quoted(&label(item)),
+                shape(item.kind),
+                colour(item.rate)
+            );
         }
     }
 }

@@ -40,7 +40,9 @@ pub fn trace(model: &Model, scene: &mut Scene) {
     }
     for o in graph.outputs.iter().filter(|o| o.kind != OutputKind::Update) {
         let path = format!("output {}", o.name);
-        let Some(to) = scene.items.iter().position(|t| t.path == path && matches!(t.kind, Kind::Output | Kind::Loss)) else { continue };
+        let Some(to) = scene.items.iter().position(|t| t.path == path && matches!(t.kind, Kind::Output | Kind::Loss)) else {
+            continue;
+        };
         let t = traces[o.node.index()].clone();
         for from in t.from.iter().chain(&t.weights) {
             scene.link(*from, to, Link::Flow);
@@ -114,9 +116,7 @@ fn common(scene: &Scene, nets: &BTreeSet<usize>) -> Option<usize> {
 /// Whether a relation leads from a box (or one around it) to a net (or one around or in it).
 fn relates(scene: &Scene, from: usize, net: usize) -> bool {
     let relation = |e: &&super::scene::Edge| !matches!(e.link, Link::Flow | Link::Route | Link::Blend);
-    let reaches = |e: &super::scene::Edge| {
-        scene.within(from, e.from) && (scene.within(net, e.to) || scene.within(e.to, net))
-    };
+    let reaches = |e: &super::scene::Edge| scene.within(from, e.from) && (scene.within(net, e.to) || scene.within(e.to, net));
     scene.edges.iter().filter(relation).any(reaches)
 }
 

@@ -121,7 +121,8 @@ fn level(scene: &Scene, parent: Option<usize>, children: &[usize], out: &Placed)
     }
     let layer = layers(scene, children, &between);
     let size = children.iter().map(|c| (out.boxes[*c].w, out.boxes[*c].h)).collect();
-    let mut level = Level { items: children.iter().copied().map(Some).collect(), size, layer, links: Vec::new(), bends: Vec::new() };
+    let mut level =
+        Level { items: children.iter().copied().map(Some).collect(), size, layer, links: Vec::new(), bends: Vec::new() };
     for (e, a, b) in between {
         let (from, to) = (level.layer[a], level.layer[b]);
         let mut last = a;
@@ -251,7 +252,19 @@ fn spots(level: &Level, rows: &[Vec<usize>]) -> Vec<(f64, f64)> {
 }
 
 fn wanted(level: &Level, mid: &[f64], k: usize) -> f64 {
-    let near: Vec<f64> = level.links.iter().filter_map(|(a, b)| if *a == k { Some(mid[*b]) } else if *b == k { Some(mid[*a]) } else { None }).collect();
+    let near: Vec<f64> = level
+        .links
+        .iter()
+        .filter_map(|(a, b)| {
+            if *a == k {
+                Some(mid[*b])
+            } else if *b == k {
+                Some(mid[*a])
+            } else {
+                None
+            }
+        })
+        .collect();
     if near.is_empty() { mid[k] } else { near.iter().sum::<f64>() / near.len() as f64 }
 }
 
@@ -325,7 +338,19 @@ mod tests {
         let logits = add("logits", Kind::Output, "f32[b, 10]", None, input, None);
         let nll = add("nll", Kind::Loss, "f32", None, input, None);
         s.items[router].name = "2 of 8".into();
-        let flow = [(task, trunk), (embed, trunk), (trunk, head), (x, fc1), (fc1, fc2), (fc2, gate), (fc2, router), (gate, router), (expert, logits), (expert, nll), (label, nll)];
+        let flow = [
+            (task, trunk),
+            (embed, trunk),
+            (trunk, head),
+            (x, fc1),
+            (fc1, fc2),
+            (fc2, gate),
+            (fc2, router),
+            (gate, router),
+            (expert, logits),
+            (expert, nll),
+            (label, nll),
+        ];
         s.edges.extend(flow.map(|(from, to)| Edge { from, to, link: Link::Flow }));
         s.edges.push(Edge { from: hyper, to: target, link: Link::Generate });
         s.edges.push(Edge { from: trunk, to: fc2, link: Link::Scale });
@@ -342,10 +367,18 @@ mod tests {
         for a in 0..s.items.len() {
             if let Some(p) = s.items[a].parent {
                 let (inner, outer) = (r(a), r(p));
-                assert!(inner.x >= outer.x && inner.y >= outer.y && inner.x + inner.w <= outer.x + outer.w && inner.y + inner.h <= outer.y + outer.h);
+                assert!(
+                    inner.x >= outer.x
+                        && inner.y >= outer.y
+                        && inner.x + inner.w <= outer.x + outer.w
+                        && inner.y + inner.h <= outer.y + outer.h
+                );
             }
             for b in 0..a {
-                let apart = r(a).x + r(a).w <= r(b).x || r(b).x + r(b).w <= r(a).x || r(a).y + r(a).h <= r(b).y || r(b).y + r(b).h <= r(a).y;
+                let apart = r(a).x + r(a).w <= r(b).x
+                    || r(b).x + r(b).w <= r(a).x
+                    || r(a).y + r(a).h <= r(b).y
+                    || r(b).y + r(b).h <= r(a).y;
                 assert!(apart || s.within(a, b) || s.within(b, a), "{} and {}", s.items[a].path, s.items[b].path);
             }
         }

@@ -207,7 +207,8 @@ impl Scene {
         }
         // Several relations between parts of the same two nets are one edge in the picture where they are many.
         if self.edges.len() > 24 {
-            let tops: Vec<Edge> = self.edges.iter().map(|e| Edge { from: self.top(e.from), to: self.top(e.to), link: e.link }).collect();
+            let tops: Vec<Edge> =
+                self.edges.iter().map(|e| Edge { from: self.top(e.from), to: self.top(e.to), link: e.link }).collect();
             self.edges.clear();
             tops.into_iter().for_each(|e| self.link(e.from, e.to, e.link));
         }
@@ -239,7 +240,12 @@ impl Scene {
             }
         }
         let mut seen = Vec::new();
-        self.edges.retain(|e| !seen.contains(e) && { seen.push(e.clone()); true });
+        self.edges.retain(|e| {
+            !seen.contains(e) && {
+                seen.push(e.clone());
+                true
+            }
+        });
         self.edges.push(Edge { from: router, to, link: Link::Route });
     }
 }

@@ -83,7 +83,14 @@ fn item(out: &mut String, scene: &Scene, k: usize, r: Rect) {
     let _ = writeln!(out, "<g><title>{}</title>", escape(&tooltip(item)));
     if item.count.is_some() {
         for off in [8.0, 4.0] {
-            let _ = writeln!(out, r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#, r.x + off, r.y - off, r.w, r.h);
+            let _ = writeln!(
+                out,
+                r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#,
+                r.x + off,
+                r.y - off,
+                r.w,
+                r.h
+            );
         }
     }
     if item.kind == Kind::Router {
@@ -91,17 +98,43 @@ fn item(out: &mut String, scene: &Scene, k: usize, r: Rect) {
         let _ = writeln!(
             out,
             r#"<path class="{class}" d="M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}Z"/>"#,
-            x + 12.0, y, x + w - 12.0, y, x + w, y + h / 2.0, x + w - 12.0, y + h, x + 12.0, y + h, x, y + h / 2.0
+            x + 12.0,
+            y,
+            x + w - 12.0,
+            y,
+            x + w,
+            y + h / 2.0,
+            x + w - 12.0,
+            y + h,
+            x + 12.0,
+            y + h,
+            x,
+            y + h / 2.0
         );
     } else {
-        let _ = writeln!(out, r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#, r.x, r.y, r.w, r.h);
+        let _ = writeln!(
+            out,
+            r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#,
+            r.x, r.y, r.w, r.h
+        );
     }
     let count = item.count.as_ref().map_or(String::new(), |c| format!(" {c}"));
     let x = r.x + r.w / 2.0;
     let lines = if item.about.is_empty() { 27.0 } else { 19.0 };
-    let _ = writeln!(out, r#"<text class="name" text-anchor="middle" x="{x:.1}" y="{:.1}">{}{}</text>"#, r.y + lines, escape(&item.name), escape(&count));
+    let _ = writeln!(
+        out,
+        r#"<text class="name" text-anchor="middle" x="{x:.1}" y="{:.1}">{}{}</text>"#,
+        r.y + lines,
+        escape(&item.name),
+        escape(&count)
+    );
     if !item.about.is_empty() {
-        let _ = writeln!(out, r#"<text class="about" text-anchor="middle" x="{x:.1}" y="{:.1}">{}</text>"#, r.y + 34.0, escape(&item.about));
+        let _ = writeln!(
+            out,
+            r#"<text class="about" text-anchor="middle" x="{x:.1}" y="{:.1}">{}</text>"#,
+            r.y + 34.0,
+            escape(&item.about)
+        );
     }
     out.push_str("</g>\n");
 }
@@ -157,7 +190,13 @@ fn edge(out: &mut String, scene: &Scene, e: &Edge, placed: &Placed, k: usize) {
         let half = e.link.word().len() as f64 * CHAR / 2.0;
         let (x0, y0) = points[0];
         let (x1, y1) = points[1];
-        let _ = writeln!(out, r#"<text class="word" x="{:.1}" y="{:.1}">{}</text>"#, (x0 + x1) / 2.0 - half, (y0 + y1) / 2.0 - 6.0, e.link.word());
+        let _ = writeln!(
+            out,
+            r#"<text class="word" x="{:.1}" y="{:.1}">{}</text>"#,
+            (x0 + x1) / 2.0 - half,
+            (y0 + y1) / 2.0 - 6.0,
+            e.link.word()
+        );
     }
 }
 
@@ -203,7 +242,11 @@ fn legend(scene: &Scene) -> (String, f64) {
             continue;
         }
         let word = rate(r);
-        let _ = writeln!(out, r#"<rect class="box {word}" x="{x:.0}" y="-7" width="16" height="14" rx="3"/><text class="about" x="{:.0}" y="4">{word}</text>"#, x + 22.0);
+        let _ = writeln!(
+            out,
+            r#"<rect class="box {word}" x="{x:.0}" y="-7" width="16" height="14" rx="3"/><text class="about" x="{:.0}" y="4">{word}</text>"#,
+            x + 22.0
+        );
         x += 22.0 + word.len() as f64 * CHAR + 18.0;
     }
     let mut links: Vec<Link> = scene.edges.iter().map(|e| e.link).filter(|l| *l != Link::Flow).collect();
@@ -216,7 +259,12 @@ fn legend(scene: &Scene) -> (String, f64) {
     out.push_str("<text class=\"about\" x=\"0\" y=\"28\">edges</text>\n");
     for link in links {
         let word = link.word();
-        let _ = writeln!(out, r#"<path class="edge{}" d="M{at:.0} 24h28"/><text class="about" x="{:.0}" y="28">{word}</text>"#, classes(link), at + 34.0);
+        let _ = writeln!(
+            out,
+            r#"<path class="edge{}" d="M{at:.0} 24h28"/><text class="about" x="{:.0}" y="28">{word}</text>"#,
+            classes(link),
+            at + 34.0
+        );
         at += 34.0 + word.len() as f64 * CHAR + 18.0;
     }
     (out, x.max(at))

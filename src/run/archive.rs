@@ -4,11 +4,11 @@
 //! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for.
 //! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation.
 
+use super::atomic;
 use super::map::Mapped;
 use super::npy;
 use super::stored::{Kind, Stored};
 use super::tensor::{Data, Tensor};
-use super::atomic;
 use crate::diag::Diagnostic;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use std::collections::BTreeMap;
@@ -61,7 +61,8 @@ impl Archive {
 
     fn index(&mut self) -> Result<(), Diagnostic> {
         let file = self.map.bytes();
-        let (header, metadata) = SafeTensors::read_metadata(file).map_err(|e| damaged(&self.name, "safetensors", &why(&e, file)))?;
+        let (header, metadata) =
+            SafeTensors::read_metadata(file).map_err(|e| damaged(&self.name, "safetensors", &why(&e, file)))?;
         for (name, info) in metadata.tensors() {
             let Some(kind) = kind(info.dtype) else {
                 self.unread.push((name, format!("{:?}", info.dtype).to_lowercase()));
@@ -165,14 +166,20 @@ fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {
 fn why(e: &SafeTensorError, file: &[u8]) -> String {
     match e {
         SafeTensorError::HeaderTooSmall => format!("it has {} bytes; the header alone has at least 8", file.len()),
-        SafeTensorError::HeaderTooLarge => "its first 8 bytes, the length of the header, are not one of a safetensors file".into(),
+        SafeTensorError::HeaderTooLarge => {
+            "its first 8 bytes, the length of the header, are not one of a safetensors file".into()
+        }
         SafeTensorError::InvalidHeaderLength => "it ends within its header".into(),
         SafeTensorError::InvalidHeader(_) => "its header is not text".into(),
         SafeTensorError::InvalidHeaderDeserialization(e) => format!("its header is not what it should be: {e}"),
-        SafeTensorError::InvalidOffset(name) => format!("the place of `{name}` overlaps another, leaves a gap or lies outside the file"),
+        SafeTensorError::InvalidOffset(name) => {
+            format!("the place of `{name}` overlaps another, leaves a gap or lies outside the file")
+        }
         SafeTensorError::TensorInvalidInfo => "the place of a tensor does not fit its shape".into(),
         SafeTensorError::ValidationOverflow => "a shape is larger than any memory".into(),
-        SafeTensorError::MetadataIncompleteBuffer => "its length is not what its header says: cut short, or with something after it".into(),
+        SafeTensorError::MetadataIncompleteBuffer => {
+            "its length is not what its header says: cut short, or with something after it".into()
+        }
         other => other.to_string(),
     }
 }
@@ -241,12 +248,15 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             Archive::open(&path).unwrap_err().code
         };
-        let one = |shape: &str, from: u64, to: u64| format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#);
+        let one = |shape: &str, from: u64, to: u64| {
+            format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#)
+        };
         assert_eq!(said(&one("[4]", 0, 8), 8), "H0608");
         assert_eq!(said(&one("[2]", 8, 0), 8), "H0608");
         assert_eq!(said(&one("[2]", 0, u64::MAX), 8), "H0608");
         assert_eq!(said(&one("[4294967296, 4294967296, 4294967296]", 0, 8), 8), "H0608");
-        let two = r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
+        let two =
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
         assert_eq!(said(two, 12), "H0608");
         assert_eq!(Archive::open(&folder.path().join("none")).unwrap_err().code, "H0001");
         assert_eq!(Archive::open(folder.path()).unwrap_err().code, "H0001");

@@ -99,7 +99,10 @@ impl Known {
         let d = Diagnostic::error("H0602", input.span, message)
             .here(format!("declared as {}", declared(input)))
             .note(format!("{who} is {}", describe(input.dtype.word(), shape)));
-        let others = size.symbols().into_iter().filter_map(|s| Some(format!("`{s}` is {} by {}", self.sizes.get(&s)?.0, self.sizes.get(&s)?.1)));
+        let others = size
+            .symbols()
+            .into_iter()
+            .filter_map(|s| Some(format!("`{s}` is {} by {}", self.sizes.get(&s)?.0, self.sizes.get(&s)?.1)));
         others.fold(d, Diagnostic::note)
     }
 

@@ -4,8 +4,8 @@
 //! Promised: values are means over the rows of the data, whatever the batches; groups stand in ascending order.
 
 use super::archive::Archive;
-use super::inputs::{Given, assemble};
 use super::init;
+use super::inputs::{Given, assemble};
 use super::session::{Options, Session, bindings, evaluate, rebind};
 use super::tensor::{Bindings, Data, Tensor};
 use crate::check::model::{Eval, Input, Model};
@@ -148,7 +148,11 @@ impl<'a> Table<'a> {
                 (Some(n), size) => table.dims.push((dim.clone(), n, size.unwrap_or(n).max(1))),
                 (None, Some(size)) => table.extents.push((dim.clone(), *size as i64)),
                 (None, None) => {
-                    return Err(Diagnostic::error("H0603", eval.span, format!("`batch {dim} = all`: no column of the data has `{dim}`")));
+                    return Err(Diagnostic::error(
+                        "H0603",
+                        eval.span,
+                        format!("`batch {dim} = all`: no column of the data has `{dim}`"),
+                    ));
                 }
             }
             if let (Some(by), None) = (by, &table.group) {
@@ -207,7 +211,9 @@ impl<'a> Table<'a> {
         let mut values = Vec::new();
         for c in &self.columns {
             let who = format!("`{}` in `{}`", c.name, c.file.name());
-            let place = |d: Diagnostic| if d.primary.is_some() { d } else { Diagnostic { primary: Diagnostic::error("", c.span, "").primary, ..d } };
+            let place = |d: Diagnostic| {
+                if d.primary.is_some() { d } else { Diagnostic { primary: Diagnostic::error("", c.span, "").primary, ..d } }
+            };
             values.push((c.input, self.value(c, batch).map_err(place)?, who));
         }
         let first = assemble(setting.model, values.clone(), &self.extents, setting.seed)?;
@@ -272,7 +278,12 @@ fn select(t: &Tensor, axis: usize, rows: &[usize]) -> Tensor {
 }
 
 /// The rows of the last dim for each value of the column that it is grouped by.
-fn groups(eval: &Eval, files: &[Archive], by: &str, dims: &[(Sym, usize, usize)]) -> Result<BTreeMap<i32, Vec<usize>>, Diagnostic> {
+fn groups(
+    eval: &Eval,
+    files: &[Archive],
+    by: &str,
+    dims: &[(Sym, usize, usize)],
+) -> Result<BTreeMap<i32, Vec<usize>>, Diagnostic> {
     let columns = eval.data.iter().zip(files).flat_map(|(d, f)| d.columns.iter().map(move |(name, column)| (name, column, f)));
     let stored = columns.into_iter().find_map(|(name, column, f)| (name == by).then(|| f.get(column)).flatten());
     let stored = stored.or_else(|| files.iter().find_map(|f| f.get(by)));
@@ -282,7 +293,8 @@ fn groups(eval: &Eval, files: &[Archive], by: &str, dims: &[(Sym, usize, usize)]
             None => Diagnostic::error("H0614", eval.span, format!("there is no data to group by `{by}`")),
         });
     };
-    let column = stored.load(DType::I32).map_err(|d| Diagnostic { primary: Diagnostic::error("", eval.span, "").primary, ..d })?;
+    let column =
+        stored.load(DType::I32).map_err(|d| Diagnostic { primary: Diagnostic::error("", eval.span, "").primary, ..d })?;
     let wanted = dims.last().map_or(0, |(_, n, _)| *n);
     let Data::I32(values) = &column.data else { unreachable!("loaded as i32") };
     if column.shape != [wanted] {

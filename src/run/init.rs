@@ -180,7 +180,11 @@ mod tests {
             let t = draw(&Init::Orthogonal { gain: 2.0 }, "q", DType::F32, vec![2, r, c], 0).unwrap();
             let at = |m: usize, i: usize, j: usize| t.get(m * r * c + i * c + j);
             for (m, i, j) in (0..2 * 9).map(|k| (k / 9, k / 3 % 3, k % 3)) {
-                let dot: f64 = if r <= c { (0..c).map(|k| at(m, i, k) * at(m, j, k)).sum() } else { (0..r).map(|k| at(m, k, i) * at(m, k, j)).sum() };
+                let dot: f64 = if r <= c {
+                    (0..c).map(|k| at(m, i, k) * at(m, j, k)).sum()
+                } else {
+                    (0..r).map(|k| at(m, k, i) * at(m, k, j)).sum()
+                };
                 assert!((dot - if i == j { 4.0 } else { 0.0 }).abs() < 1e-5, "{r}x{c} {i} {j} {dot}");
             }
         }

@@ -75,7 +75,12 @@ pub fn gather(model: &Model, request: &Request) -> Result<Given, Vec<Diagnostic>
 }
 
 /// Values that a program brings (name, tensor, what a message calls it), with defaults for the rest.
-pub fn assemble(model: &Model, values: Vec<(&Input, Tensor, String)>, extents: &[(Sym, i64)], seed: i32) -> Result<Given, Diagnostic> {
+pub fn assemble(
+    model: &Model,
+    values: Vec<(&Input, Tensor, String)>,
+    extents: &[(Sym, i64)],
+    seed: i32,
+) -> Result<Given, Diagnostic> {
     let mut out = Given::default();
     let mut known = Known::of(model);
     for (name, size) in extents {
@@ -282,11 +287,12 @@ pub fn check(input: &Input, t: &Tensor, known: &Known) -> Result<(), Diagnostic>
     };
     match values.iter().position(|v| !fits((*v).into())) {
         None => Ok(()),
-        Some(bad) => Err(Diagnostic::error("H0611", input.span, format!("`{}` cannot be {}", input.name, values[bad]))
-            .here(match allowed {
+        Some(bad) => Err(Diagnostic::error("H0611", input.span, format!("`{}` cannot be {}", input.name, values[bad])).here(
+            match allowed {
                 Allowed::Any => "a size is not negative".to_string(),
                 Allowed::Range(from, to) => format!("{from} to {} are allowed", to - 1),
                 Allowed::List(list) => format!("{list:?} are allowed"),
-            })),
+            },
+        )),
     }
 }

@@ -28,9 +28,9 @@ pub struct Loaded {
 pub fn shape(param: &Param, sizes: &Sizes) -> Result<Vec<usize>, Diagnostic> {
     let of = |s: &str| sizes.get(s).copied();
     let one = |s: &crate::ir::Size| {
-        s.eval(&of).and_then(|n| usize::try_from(n).ok()).ok_or_else(|| {
-            Diagnostic::error("H0603", param.span, format!("the size `{s}` of `{}` is not known", param.path))
-        })
+        s.eval(&of)
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or_else(|| Diagnostic::error("H0603", param.span, format!("the size `{s}` of `{}` is not known", param.path)))
     };
     param.shape.iter().map(one).collect()
 }

@@ -14,7 +14,9 @@ pub fn zeros(name: &str, dtype: DType, shape: Vec<usize>) -> Result<Tensor, Diag
     });
     match data {
         Some(data) => Ok(Tensor::new(shape, data)),
-        None => Err(Diagnostic::plain("H0801", format!("there is no memory for `{name}`")).note(format!("its shape is {shape:?}"))),
+        None => {
+            Err(Diagnostic::plain("H0801", format!("there is no memory for `{name}`")).note(format!("its shape is {shape:?}")))
+        }
     }
 }
 

@@ -67,7 +67,11 @@ pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
         if inputs.is_empty() && dims.is_empty() {
             can.push(k);
         } else {
-            cannot.push(LeftOut { name: output.name.to_string(), inputs: inputs.into_iter().collect(), dims: dims.into_iter().collect() });
+            cannot.push(LeftOut {
+                name: output.name.to_string(),
+                inputs: inputs.into_iter().collect(),
+                dims: dims.into_iter().collect(),
+            });
         }
     }
     (can, cannot)
@@ -82,8 +86,11 @@ pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
     if wanted.is_empty() {
         let dims: BTreeSet<&str> = left.iter().flat_map(|l| l.dims.iter().map(String::as_str)).collect();
         let ask: Vec<String> = dims.iter().map(|d| format!("--dim {d}=4")).collect();
-        return Diagnostic::plain("H0603", format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")))
-            .help(format!("say it: {}", ask.join(" ")));
+        return Diagnostic::plain(
+            "H0603",
+            format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")),
+        )
+        .help(format!("say it: {}", ask.join(" ")));
     }
     let message = match wanted.len() {
         1 => format!("`{}` needs an input that was not given", model.name),

@@ -127,7 +127,13 @@ impl Stored<'_> {
         })
     }
 
-    fn whole<T>(&self, bytes: &[u8], want: DType, first: usize, convert: impl Fn(i64) -> Option<T>) -> Result<Vec<T>, Diagnostic> {
+    fn whole<T>(
+        &self,
+        bytes: &[u8],
+        want: DType,
+        first: usize,
+        convert: impl Fn(i64) -> Option<T>,
+    ) -> Result<Vec<T>, Diagnostic> {
         let check = |(i, v): (usize, i64)| convert(v).ok_or_else(|| self.does_not_fit(want, first + i, v));
         match self.kind {
             Kind::I32 => words(bytes).map(|w| i32::from_le_bytes(w).into()).enumerate().map(check).collect(),

@@ -1,9 +1,9 @@
 //! Weights in every spelling, and everything that can be wrong with them.
 
-use crate::run::{Data, archive};
 use super::*;
 use crate::check::model::Init;
 use crate::ir::{DType, Graph, Size};
+use crate::run::{Data, archive};
 use crate::source::Span;
 use std::path::Path;
 
