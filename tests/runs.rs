@@ -283,6 +283,13 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
     let dot = draw::to_dot(&m);
     assert!(dot.contains("subgraph cluster_") && dot.contains("label=\"generate\""), "{dot}");
+    let scene = draw::scene::Scene::of(&m);
+    let edge = |e: &draw::scene::Edge| (scene.items[e.from].name.clone(), scene.items[e.to].name.clone());
+    let edges: Vec<_> = scene.edges.iter().map(edge).collect();
+    for (from, to) in [("task", "table"), ("x", "table"), ("table", "score"), ("gain", "scaled"), ("x", "most")] {
+        assert!(edges.contains(&(from.into(), to.into())), "{from} to {to} is missing in {edges:?}");
+    }
+    assert!(!edges.contains(&("x".into(), "score".into())));
     let text = draw::text::model(&m);
     for part in ["inputs", "x     f32[b, 2]", "table.w  f32[3, 2] = normal", "score", "generate table.*", "8 experts, 2 of them"]
     {

@@ -3,7 +3,8 @@
 //! A value belongs to the net whose parameters made it. So the walk follows, for every node, the boxes that its value comes
 //! from straight away ([`Trace::from`]), or, where it is still nothing but parameters, the nets that own those ([`Trace::weights`]).
 //! Where the two meet, a net is applied. Generated parameters are values of their generator; where such a value meets
-//! another one, the generated net is applied.
+//! another one, the generated net is applied. Parameters that a value picked (`expert[idx]`, `embed[token]`) are a value already, but
+//! may still be applied to another one.
 
 use super::scene::{Kind, Link, Scene, plain};
 use crate::check::model::Model;
@@ -14,6 +15,8 @@ use std::collections::BTreeSet;
 struct Trace {
     from: BTreeSet<usize>,
     weights: BTreeSet<usize>,
+    /// Nets of `from` whose value is parameters that were picked.
+    picked: BTreeSet<usize>,
 }
 
 /// Adds the edges of values, and finds the rate of every net.
@@ -28,7 +31,10 @@ pub fn trace(model: &Model, scene: &mut Scene) {
             Op::Source { origin, path } => source(scene, *origin, &plain(path)),
             _ => {
                 let operands: Vec<&Trace> = graph.operands(id).iter().map(|o| &traces[o.node.index()]).collect();
-                meet(scene, &operands, &blended)
+                match &graph.node(id).op {
+                    Op::Gather { .. } => pick(scene, &operands, &blended),
+                    _ => meet(scene, &operands, &blended),
+                }
             }
         };
         for k in &trace.from {
@@ -72,15 +78,59 @@ fn source(scene: &Scene, origin: Origin, path: &str) -> Trace {
     out
 }
 
+/// Parameters indexed by values: the values decide which net is applied.
+fn pick(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
+    let Some(net) = operands.first().filter(|t| t.from.is_empty()).and_then(|t| common(scene, &t.weights)) else {
+        return meet(scene, operands, blended);
+    };
+    let from: Vec<usize> = operands[1..].iter().flat_map(|t| t.from.iter().copied()).collect();
+    if from.is_empty() {
+        return operands[0].clone();
+    }
+    Trace { picked: BTreeSet::from([net]), ..apply(scene, &from, net, Link::Flow) }
+}
+
+/// Picked parameters meet a value that does not come from them: the net is applied to it.
+fn apply_picked(scene: &mut Scene, all: &Trace) -> Option<Trace> {
+    let net = common(scene, &all.picked).filter(|_| all.weights.is_empty())?;
+    let others: Vec<usize> = all.from.iter().copied().filter(|f| !scene.within(*f, net)).collect();
+    if others.is_empty() {
+        return Some(all.clone());
+    }
+    let fresh = others.iter().any(|o| scene.items[*o].kind != Kind::Param) && !others.iter().any(|o| comes_from(scene, *o, net));
+    fresh.then(|| apply(scene, &others, net, Link::Flow))
+}
+
+/// Whether values reach `item` from `net`.
+fn comes_from(scene: &Scene, item: usize, net: usize) -> bool {
+    let mut seen = vec![false; scene.items.len()];
+    let mut todo = vec![net];
+    while let Some(k) = todo.pop() {
+        if scene.within(item, k) {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[k], true) {
+            let leaves = |e: &&super::scene::Edge| scene.within(e.from, k) || scene.within(k, e.from);
+            todo.extend(scene.edges.iter().filter(leaves).map(|e| e.to));
+        }
+    }
+    false
+}
+
 fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
     let mut all = Trace::default();
     for o in operands {
         all.from.extend(&o.from);
         all.weights.extend(&o.weights);
+        all.picked.extend(&o.picked);
     }
     if all.from.is_empty() {
         return all;
     }
+    if let Some(done) = apply_picked(scene, &all) {
+        return done;
+    }
+    all.picked.clear();
     if let Some(net) = generated(scene, operands) {
         let others: Vec<usize> = all.from.iter().copied().filter(|f| !relates(scene, *f, net)).collect();
         return apply(scene, &others, net, Link::Flow);
@@ -88,14 +138,14 @@ fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
     let Some(net) = common(scene, &all.weights) else { return all };
     if all.from.iter().all(|f| relates(scene, *f, net)) {
         // Adapted or scaled: still the net's own parameters.
-        return Trace { from: BTreeSet::new(), weights: all.weights };
+        return Trace { weights: all.weights, ..Trace::default() };
     }
     let from: Vec<usize> = all.from.iter().copied().collect();
     if blended.iter().any(|b| scene.within(net, *b)) && !from.iter().any(|f| scene.within(*f, net)) {
         let already = scene.edges.iter().any(|e| e.link == Link::Blend && scene.within(net, e.to));
         if !already || from.iter().all(|f| scene.edges.iter().any(|e| e.link == Link::Blend && e.from == *f)) {
             from.iter().for_each(|f| scene.link(*f, net, Link::Blend));
-            return Trace { from: BTreeSet::new(), weights: all.weights };
+            return Trace { weights: all.weights, ..Trace::default() };
         }
     }
     apply(scene, &from, net, Link::Flow)
@@ -103,7 +153,7 @@ fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
 
 fn apply(scene: &mut Scene, from: &[usize], net: usize, link: Link) -> Trace {
     from.iter().for_each(|f| scene.link(*f, net, link));
-    Trace { from: BTreeSet::from([net]), weights: BTreeSet::new() }
+    Trace { from: BTreeSet::from([net]), ..Trace::default() }
 }
 
 /// The box around all of these.
