@@ -8,3 +8,6 @@ pub mod check;
 pub mod ir;
 pub mod opt;
 pub mod run;
+pub mod pipeline;
+pub mod cli;
+pub mod draw;
