@@ -5,10 +5,11 @@
 //!                            └────────────────────→ interpreter
 //! ```
 
-use crate::check::model::Model;
+use crate::check::{self, model::Model};
 use crate::diag::{Diagnostic, Sink, suggest};
 use crate::ir::{Graph, NodeId, interp};
 use crate::opt;
+use crate::program::{self, Disk, Loader};
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -31,17 +32,17 @@ impl Checked {
 /// Reads a source file into the table.
 pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
+    let text = Disk.read(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
     Ok(sources.add(name, Some(path), text))
 }
 
 /// Parses and checks a file and what it imports; `set` replaces constants.
-pub fn check(sources: &mut Sources, root: FileId, _set: &[(String, f64)]) -> Checked {
+pub fn check(sources: &mut Sources, root: FileId, set: &[(String, f64)]) -> Checked {
     let mut sink = Sink::default();
-    let text = sources.get(root).text.clone();
-    syntax::parse(root, &text, &mut sink);
-    sink.push(Diagnostic::plain("H0801", "the checker is not in this build"));
-    Checked { models: Vec::new(), diagnostics: sink.into_sorted() }
+    let program = program::load(sources, &Disk, root, &mut sink);
+    let options = check::Options { set: set.to_vec(), training: false };
+    let models = check::check(&program, &options, &mut sink);
+    Checked { models, diagnostics: sink.into_sorted() }
 }
 
 /// The canonical layout of a text; the mistakes when it cannot be parsed.
