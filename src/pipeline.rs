@@ -32,7 +32,7 @@ impl Checked {
 /// Reads a source file into the table.
 pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
+    let text = Disk.read(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
     Ok(sources.add(name, Some(path), text))
 }
 

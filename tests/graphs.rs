@@ -71,8 +71,11 @@ fn check(seed: u64) -> usize {
 
 #[test]
 fn passes_keep_what_random_graphs_mean() {
-    let only: Option<u64> = std::env::var("HNET_SEED").ok().and_then(|s| s.parse().ok());
-    let seeds = only.map_or(0..300, |s| s..s + 1);
+    // `HNET_SEEDS=17` or `HNET_SEEDS=0..5000`
+    let asked = std::env::var("HNET_SEEDS").unwrap_or("0..300".into());
+    let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
+    let from: u64 = from.parse().expect("a seed");
+    let seeds = from..to.parse().unwrap_or(from + 1);
     let nodes: usize = seeds.map(check).sum();
     eprintln!("{nodes} nodes");
 }

@@ -463,6 +463,56 @@ fn what_nobody_needs_goes_with_its_size() {
 }
 
 #[test]
+fn a_loop_keeps_only_what_is_read() {
+    becomes(
+        "dce",
+        "%0: f32 = input \"x\"
+         %1: f32 = input \"y\"
+         %2: f32 = input \"z\"
+         %3: f32 = loop 3 stop carry 3 yield 2 %0, %1, %2, %0, %1 {
+           %0: i32 = arg 0
+           %1: f32 = arg 1
+           %2: f32 = arg 2
+           %3: f32 = arg 3
+           %4: f32 = arg 4
+           %5: f32 = arg 5
+           %6: f32 = mul %2, %4
+           %7: f32 = add %3, %6
+           %8: f32 = exp %5
+           %9: i32 = const 1
+           %10: bool = eq %0, %9
+           output a = %1
+           output b = %6
+           output c = %7
+           output stop = %10
+           output d = %8
+           output e = %7
+         }
+         %4: f32[r=3] = result 4 %3
+         output y = %4",
+        "%0: f32 = input \"x\"
+         %1: f32 = input \"y\"
+         %2: f32 = input \"z\"
+         %3: f32 = loop 3 stop carry 2 yield 1 %1, %2, %0 {
+           %0: i32 = arg 0
+           %1: f32 = arg 1
+           %2: f32 = arg 2
+           %3: f32 = arg 3
+           %4: f32 = mul %1, %3
+           %5: f32 = add %2, %4
+           %6: i32 = const 1
+           %7: bool = eq %0, %6
+           output b = %4
+           output c = %5
+           output stop = %7
+           output e = %5
+         }
+         %4: f32[r=3] = result 2 %3
+         output y = %4",
+    );
+}
+
+#[test]
 fn all_passes_together_reach_the_factored_form() {
     let text = "%0: f32[b, i=64] = input \"x\"
          %1 w: f32[i=64, o=64] = param \"w\"

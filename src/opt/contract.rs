@@ -11,7 +11,7 @@ mod cost;
 mod product;
 
 use super::rebuild::{Rebuild, rebuild};
-use crate::ir::{Fold, Graph, Map, Node, NodeId, Op, Operand, Rate};
+use crate::ir::{Graph, Map, Node, NodeId, Op, Operand, Rate};
 use cost::{cost, points};
 pub use product::Product;
 
@@ -165,15 +165,8 @@ impl Product {
     /// Builds the product in the place of node `id`, which has its shape.
     fn emit(&self, r: &mut Rebuild, id: NodeId) -> Operand {
         let operands: Vec<Operand> = self.factors.iter().map(|f| r.operand(f)).collect();
-        let inner = self.loops[self.rank..].to_vec();
-        let op = match (operands.as_slice(), inner.is_empty()) {
-            ([one], true) => return one.clone(),
-            ([_], false) => Op::Fold(Fold::Sum),
-            ([_, _], true) => Op::Map(Map::Mul),
-            _ => Op::Contract,
-        };
-        let shape = self.loops[..self.rank].to_vec();
-        let node = Node { op, shape, inner, name: None, ..r.old.node(id).clone() };
-        r.add(node, operands)
+        let (shape, inner) = self.loops.split_at(self.rank);
+        let node = Node { shape: shape.to_vec(), inner: inner.to_vec(), name: None, ..r.old.node(id).clone() };
+        r.product(node, operands)
     }
 }

@@ -5,7 +5,7 @@
 //! becomes a node of its own only where somebody needs the value as a whole. Names, spans, outputs, measured sizes and loop bodies
 //! are taken along.
 
-use crate::ir::{Graph, Map, Node, NodeId, Op, Operand, Output};
+use crate::ir::{Fold, Graph, Map, Node, NodeId, Op, Operand, Output};
 
 /// The graph that is read and the one that is built.
 pub struct Rebuild<'g> {
@@ -131,6 +131,17 @@ impl Rebuild<'_> {
     pub fn replace(&mut self, id: NodeId, op: Op, operands: Vec<Operand>) -> Operand {
         let node = Node { op, inner: Vec::new(), ..self.old.node(id).clone() };
         self.add(node, operands)
+    }
+
+    /// The sum, over the inner loops of `node`, of the product of these; a copy, a fold or a `mul` where it is one.
+    pub fn product(&mut self, node: Node, factors: Vec<Operand>) -> Operand {
+        let op = match (factors.as_slice(), node.inner.is_empty()) {
+            ([one], true) => return one.clone(),
+            ([_], false) => Op::Fold(Fold::Sum),
+            ([_, _], true) => Op::Map(Map::Mul),
+            ([] | [_, _], false) | ([], true) | ([_, _, _, ..], _) => Op::Contract,
+        };
+        self.add(Node { op, ..node }, factors)
     }
 
     /// A number in the place of an old node.

@@ -5,7 +5,7 @@
 
 use super::contract::Product;
 use super::rebuild::{Rebuild, rebuild};
-use crate::ir::{DType, Fold, Graph, Map, Node, NodeId, Op, Operand};
+use crate::ir::{DType, Graph, Map, Node, NodeId, Op, Operand};
 
 pub fn run(graph: &Graph) -> Graph {
     rebuild(graph, run, |r, id| match Product::of_sum(graph, id).and_then(|p| recognise(graph, &p)) {
@@ -93,16 +93,14 @@ fn value(r: &mut Rebuild, id: NodeId, p: &Product, summed: &dyn Fn(usize) -> boo
     let order = [shape.as_slice(), &inner].concat();
     let place = |k: &usize| order.iter().position(|l| l == k).unwrap_or(0);
     let operands: Vec<Operand> = p.factors.iter().map(|f| r.operand(f)).collect();
-    let op = match (operands.as_slice(), inner.is_empty()) {
-        ([], _) => Op::Const(1.0),
-        ([one], true) => return one.clone(),
-        ([_], false) => Op::Fold(Fold::Sum),
-        ([_, _], true) => Op::Map(Map::Mul),
-        _ => Op::Contract,
-    };
-    let renamed = operands.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
+    if let [one] = operands.as_slice()
+        && inner.is_empty()
+    {
+        return one.clone();
+    }
+    let renamed: Vec<Operand> = operands.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
     let axes = |loops: &[usize]| loops.iter().map(|k| p.loops[*k].clone()).collect();
-    let node = Node { op, shape: axes(&shape), inner: axes(&inner), name: None, ..old.clone() };
-    let made = r.add(node, renamed);
+    let node = Node { op: Op::Const(1.0), shape: axes(&shape), inner: axes(&inner), name: None, ..old.clone() };
+    let made = if renamed.is_empty() { r.add(node, renamed) } else { r.product(node, renamed) };
     Operand::new(made.node, shape)
 }

@@ -126,13 +126,7 @@ fn product(r: &mut Rebuild, id: NodeId, operands: Vec<Operand>) -> Operand {
         f.subscripts = f.subscripts.iter().map(place).collect();
     }
     let inner: Vec<Axis> = left.iter().map(|k| old.axis(*k).clone()).collect();
-    let op = match (factors.as_slice(), inner.is_empty()) {
-        ([one], true) => return one.clone(),
-        ([_], false) => Op::Fold(Fold::Sum),
-        ([_, _], true) => Op::Map(Map::Mul),
-        _ => Op::Contract,
-    };
-    r.add(Node { op, inner, ..old }, factors)
+    r.product(Node { inner, ..old }, factors)
 }
 
 /// Reads the source of a copy instead of the copy; an index that is a counter is a loop; all loops are a copy.

@@ -278,12 +278,12 @@ impl Maker<'_> {
         Some((self.case.graph, stop))
     }
 
-    /// Every value that nobody reads is an output, and a few others.
+    /// Most values that nobody reads are outputs, and a few others.
     fn outputs(mut self) -> Case {
         let ids: Vec<NodeId> = self.pool.iter().map(|k| k.id).collect();
         for id in ids {
             let unread = self.case.graph.users(id).is_empty();
-            if unread || self.rng.one_in(8) {
+            if (unread && !self.rng.one_in(4)) || self.rng.one_in(8) {
                 let name = format!("y{}", id.index());
                 let kind = *self.rng.pick(OutputKind::ALL);
                 self.case.graph.outputs.push(Output { name: name.into(), kind, node: id });
