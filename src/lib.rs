@@ -6,3 +6,5 @@ pub mod syntax;
 pub mod check;
 pub mod ir;
 pub mod run;
+pub mod plan;
+pub mod cpu;
