@@ -29,7 +29,14 @@
 //! Comparisons with NaN are false. `Max(a, b)` is `a` where `a > b`, else `b`; `Min` likewise: so a fold ignores NaN, and an
 //! empty maximum is minus infinity. Orders put NaN last; ties go to the lower index.
 
+pub mod interp;
+pub mod random;
+pub mod read;
 pub mod size;
+pub mod text;
+mod tokens;
+pub mod verify;
+mod words;
 
 use crate::source::Span;
 pub use petgraph::graph::NodeIndex as NodeId;

@@ -39,8 +39,8 @@ impl Ratio {
 
     fn new(num: i128, den: i128) -> Ratio {
         let g = gcd(num, den).max(1);
-        let s = if den < 0 { -1 } else { 1 };
-        Ratio { num: s * (num / g), den: s * (den / g) }
+        let s: i128 = if den < 0 { -1 } else { 1 };
+        Ratio { num: s.saturating_mul(num / g), den: s.saturating_mul(den / g) }
     }
 
     fn plus(self, o: Ratio) -> Ratio {
@@ -200,12 +200,21 @@ impl Size {
     fn recip(&self) -> Option<Size> {
         match self.terms.as_slice() {
             [] => None,
-            [t] => Some(Size {
-                terms: vec![Term {
-                    factors: t.factors.iter().map(|(a, p)| (a.clone(), -p)).collect(),
-                    coef: Ratio::new(t.coef.den, t.coef.num),
-                }],
-            }),
+            [t] => {
+                let mut product = Size::ratio(Ratio::new(t.coef.den, t.coef.num));
+                for (a, p) in &t.factors {
+                    match a {
+                        // Out of the denominator it is a sum again.
+                        Atom::Apply(SizeFn::Group, args) if *p < 0 => {
+                            for _ in 0..-p {
+                                product = product.mul(&args[0]);
+                            }
+                        }
+                        Atom::Sym(_) | Atom::Apply(..) => product = product.mul(&Size::atom(a.clone(), -p)),
+                    }
+                }
+                Some(product)
+            }
             _ => Some(Size::atom(Atom::Apply(SizeFn::Group, vec![self.clone()]), -1)),
         }
     }
@@ -259,7 +268,7 @@ impl Size {
                 None => integral(a).then(|| a.clone()),
             },
             (SizeFn::Ceil, [a]) => match single(a) {
-                Some(r) => Some(Size::ratio(Ratio::new(-((-r.num).div_euclid(r.den)), 1))),
+                Some(r) => Some(Size::ratio(Ratio::new(r.num.saturating_neg().div_euclid(r.den).saturating_neg(), 1))),
                 None => integral(a).then(|| a.clone()),
             },
             (SizeFn::Max | SizeFn::Min, [a, b]) => {
@@ -384,7 +393,7 @@ fn merge(a: &[(Atom, i32)], b: &[(Atom, i32)]) -> Vec<(Atom, i32)> {
 impl fmt::Display for Atom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Atom::Sym(s) => write!(f, "{s}"),
+            Atom::Sym(s) => f.write_str(&super::text::quoted(s)),
             Atom::Apply(SizeFn::Group, args) => write!(f, "({})", args[0]),
             Atom::Apply(g, args) => {
                 write!(f, "{}(", g.word())?;

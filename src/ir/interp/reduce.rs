@@ -1,0 +1,125 @@
+//! Pointwise functions, folds, contractions, running sums.
+
+use super::nest::{Rows, Walk};
+use super::scalar::{Scalar, binary, scalar};
+use crate::ir::{DType, Fold, Map};
+
+/// An operand as a loop nest reads it: elements, and one stride for each loop.
+pub struct Read<'a> {
+    pub data: &'a [f64],
+    pub strides: Vec<usize>,
+    pub dtype: DType,
+}
+
+fn all_strides(reads: &[Read], from: usize) -> Vec<Vec<usize>> {
+    reads.iter().map(|r| r.strides[from..].to_vec()).collect()
+}
+
+/// A scalar function at every point.
+pub fn map(map: Map, reads: &[Read], shape: &[usize], out: &mut Vec<f64>) {
+    // The condition of a select says nothing about its type; every other first operand does.
+    let function = scalar(map, reads[0].dtype);
+    let Rows { outer, extent, steps } = Rows::new(shape, all_strides(reads, 0));
+    outer.each(|w| match &function {
+        Scalar::One(f) => {
+            let (a, s) = (&reads[0].data, steps[0]);
+            out.extend((0..extent).map(|j| f(a[w.at[0] + j * s])));
+        }
+        Scalar::Two(f) => {
+            let (a, b) = (&reads[0].data, &reads[1].data);
+            out.extend((0..extent).map(|j| f(a[w.at[0] + j * steps[0]], b[w.at[1] + j * steps[1]])));
+        }
+        Scalar::Select => out.extend((0..extent).map(|j| {
+            let of = |n: usize| reads[n].data[w.at[n] + j * steps[n]];
+            if of(0) != 0.0 { of(1) } else { of(2) }
+        })),
+    });
+}
+
+/// What a fold starts with, and how it goes on.
+fn rule(fold: Fold, dtype: DType) -> (f64, fn(f64, f64) -> f64) {
+    let (least, most) = match dtype {
+        DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        DType::F32 | DType::Bool => (f64::NEG_INFINITY, f64::INFINITY),
+    };
+    match fold {
+        Fold::Sum => (0.0, binary(Map::Add, dtype)),
+        Fold::Prod => (1.0, binary(Map::Mul, dtype)),
+        // The element first: where it is NaN the fold keeps what it has.
+        Fold::Max | Fold::Argmax => (least, |acc, x| if x > acc { x } else { acc }),
+        Fold::Min | Fold::Argmin => (most, |acc, x| if x < acc { x } else { acc }),
+        Fold::Any => (0.0, binary(Map::Or, dtype)),
+        Fold::All => (1.0, binary(Map::And, dtype)),
+    }
+}
+
+/// Folds one operand over the inner loops.
+pub fn fold(fold: Fold, read: &Read, shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    let (start, step) = rule(fold, read.dtype);
+    let counts = match fold {
+        Fold::Argmax | Fold::Argmin => true,
+        Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Any | Fold::All => false,
+    };
+    let Rows { outer: mut rows, extent, steps } = Rows::new(inner, vec![read.strides[shape.len()..].to_vec()]);
+    Walk::new(shape, vec![read.strides.clone()]).each(|w| {
+        let (mut acc, mut best) = (start, 0);
+        let mut more = rows.start(&w.at);
+        while more {
+            for j in 0..extent {
+                let next = step(acc, read.data[rows.at[0] + j * steps[0]]);
+                if counts && next != acc {
+                    best = j;
+                }
+                acc = next;
+            }
+            more = rows.step();
+        }
+        out.push(if counts { best as f64 } else { acc });
+    });
+}
+
+/// The product of all operands, summed over the inner loops.
+pub fn contract(reads: &[Read], shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    let Rows { outer: mut rows, extent, steps } = Rows::new(inner, all_strides(reads, shape.len()));
+    let whole = reads[0].dtype == DType::I32;
+    Walk::new(shape, all_strides(reads, 0)).each(|w| {
+        let mut sum = 0.0;
+        let mut more = rows.start(&w.at);
+        while more {
+            let at = &rows.at;
+            sum = match reads {
+                _ if whole => whole_row(reads, at, &steps, extent, sum),
+                [a] => (0..extent).fold(sum, |s, j| s + a.data[at[0] + j * steps[0]]),
+                [a, b] => (0..extent).fold(sum, |s, j| s + a.data[at[0] + j * steps[0]] * b.data[at[1] + j * steps[1]]),
+                _ => (0..extent).fold(sum, |s, j| {
+                    let factors = reads.iter().zip(at).zip(&steps);
+                    s + factors.map(|((r, at), step)| r.data[at + j * step]).product::<f64>()
+                }),
+            };
+            more = rows.step();
+        }
+        out.push(sum);
+    });
+}
+
+/// A row of products of whole numbers, wrapping at 32 bits.
+fn whole_row(reads: &[Read], at: &[usize], steps: &[usize], extent: usize, sum: f64) -> f64 {
+    let mut sum = sum as i32;
+    for j in 0..extent {
+        let factors = reads.iter().zip(at).zip(steps);
+        let product = factors.fold(1i32, |p, ((r, at), step)| p.wrapping_mul(r.data[at + j * step] as i32));
+        sum = sum.wrapping_add(product);
+    }
+    f64::from(sum)
+}
+
+/// Running sum along loop `axis`.
+pub fn scan(axis: usize, read: &Read, shape: &[usize], out: &mut Vec<f64>) {
+    let add = binary(Map::Add, read.dtype);
+    let back: usize = shape[axis + 1..].iter().product();
+    Walk::new(shape, vec![read.strides.clone()]).each(|w| {
+        let here = read.data[w.at[0]];
+        let sum = if w.counter[axis] == 0 { here } else { add(out[out.len() - back], here) };
+        out.push(sum);
+    });
+}
