@@ -244,3 +244,8 @@ impl Step {
         }
     }
 }
+
+/// Whether a function is a long polynomial in compiled code.
+pub(crate) fn heavy(map: Map) -> bool {
+    fuse::price(map) >= 10.0
+}
