@@ -185,7 +185,7 @@ impl Frame<'_> {
         let elements: usize = shape.iter().product();
         data.try_reserve_exact(elements).map_err(|_| full(8.0 * elements as f64))?;
         fill(&mut data);
-        if data.len() != shape.iter().product() {
+        if data.len() != shape.iter().product::<usize>() {
             return Err(wrong(format!("{} has {} elements", self.name(id), data.len())));
         }
         Ok(Rc::new(Value { dtype: self.graph.node(id).dtype, shape, data, _room: room }))
