@@ -1,1 +1,5 @@
-fn main(){}
+//! The `hnet` program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    hnet::cli::main()
+}

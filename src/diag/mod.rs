@@ -4,6 +4,9 @@
 //! mismatch, notes, and at most one help that an editor can apply. Stages collect them in a [`Sink`] and go on, so that one
 //! run reports several mistakes; one mistake gives one message.
 
+pub mod explain;
+pub mod render;
+
 use crate::source::Span;
 
 /// How bad it is.
@@ -152,12 +155,7 @@ impl Sink {
 /// The known name nearest to a misspelt one, if one is near enough to be meant.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|k| (distance(wrong, k), k))
-        .filter(|&(d, k)| d <= limit && k != wrong)
-        .min()
-        .map(|(_, k)| k)
+    known.into_iter().map(|k| (distance(wrong, k), k)).filter(|&(d, k)| d <= limit && k != wrong).min().map(|(_, k)| k)
 }
 
 /// Edit distance with adjacent swaps (optimal string alignment).

@@ -59,7 +59,13 @@ struct Frame<'a> {
 
 impl Run<'_> {
     /// Evaluates one graph: the model's, or a loop's body with its arguments.
-    fn graph(&self, graph: &Graph, args: &[Rc<Value>], sizes: BTreeMap<Sym, i64>, wanted: &[NodeId]) -> Result<Vec<Rc<Value>>, Diagnostic> {
+    fn graph(
+        &self,
+        graph: &Graph,
+        args: &[Rc<Value>],
+        sizes: BTreeMap<Sym, i64>,
+        wanted: &[NodeId],
+    ) -> Result<Vec<Rc<Value>>, Diagnostic> {
         if let Some(id) = wanted.iter().find(|id| id.index() >= graph.len()) {
             return Err(wrong(format!("there is no node %{} in this graph", id.index())));
         }
@@ -101,7 +107,8 @@ impl Frame<'_> {
     fn is_ready(&self, id: NodeId) -> bool {
         let measured = |s: &Sym| self.graph.measured.iter().all(|(m, n)| m != s || n.index() == id.index() || self.is_known(m));
         let operands = self.graph.operands(id);
-        operands.iter().all(|o| self.values[o.node.index()].is_some()) && (self.graph.measured.is_empty() || self.graph.symbols_of(id).iter().all(measured))
+        operands.iter().all(|o| self.values[o.node.index()].is_some())
+            && (self.graph.measured.is_empty() || self.graph.symbols_of(id).iter().all(measured))
     }
 
     fn is_known(&self, size: &Sym) -> bool {

@@ -163,8 +163,21 @@ fn reads(node: &Node, operands: &[Operand], names: &[String]) -> Vec<String> {
             vec![if list.is_empty() { source } else { format!("{source}[{}]", list.join(", ")) }]
         }
         Op::Loop(_) => operands.iter().map(|o| format!("%{}", o.node.index())).collect(),
-        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract
-        | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Result(_)
+        Op::Source { .. }
+        | Op::Const(_)
+        | Op::Iota
+        | Op::Extent(_)
+        | Op::Random { .. }
+        | Op::Map(_)
+        | Op::Fold(_)
+        | Op::Contract
+        | Op::Scatter { .. }
+        | Op::Concat { .. }
+        | Op::Reshape
+        | Op::Order { .. }
+        | Op::Scan { .. }
+        | Op::Assign
+        | Op::Result(_)
         | Op::Arg(_) => operands.iter().map(|o| subscripted(o, names)).collect(),
     }
 }
@@ -174,9 +187,23 @@ fn last(op: &Op) -> String {
     match op {
         Op::Gather { fill: Some(x), .. } => format!("else {}", number(*x)),
         Op::Loop(_) => "{".into(),
-        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract
-        | Op::Gather { .. } | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign
-        | Op::Result(_) | Op::Arg(_) => String::new(),
+        Op::Source { .. }
+        | Op::Const(_)
+        | Op::Iota
+        | Op::Extent(_)
+        | Op::Random { .. }
+        | Op::Map(_)
+        | Op::Fold(_)
+        | Op::Contract
+        | Op::Gather { .. }
+        | Op::Scatter { .. }
+        | Op::Concat { .. }
+        | Op::Reshape
+        | Op::Order { .. }
+        | Op::Scan { .. }
+        | Op::Assign
+        | Op::Result(_)
+        | Op::Arg(_) => String::new(),
     }
 }
 

@@ -122,7 +122,14 @@ impl Rule<'_> {
             ensure(*k < self.loops(), || format!("operand {n} is indexed by loop {k}, which is not there"))?;
             let extent = &self.node.axis(*k).size;
             let good = *extent == axis.size || own == Some(*k);
-            ensure(good, || format!("operand {n} has {} along `{}`, the loop `{}` has {extent}", axis.size, axis.name, self.node.axis(*k).name))?;
+            ensure(good, || {
+                format!(
+                    "operand {n} has {} along `{}`, the loop `{}` has {extent}",
+                    axis.size,
+                    axis.name,
+                    self.node.axis(*k).name
+                )
+            })?;
         }
         Ok(())
     }

@@ -5,10 +5,42 @@ use super::{Dist, Fold, Map, Origin, OutputKind};
 impl Map {
     /// All scalar functions.
     pub const ALL: &[Map] = &[
-        Map::Copy, Map::Neg, Map::Not, Map::Exp, Map::Log, Map::Sqrt, Map::Abs, Map::Sin, Map::Cos, Map::Tan, Map::Tanh,
-        Map::Sigmoid, Map::Softplus, Map::Erf, Map::Floor, Map::Ceil, Map::Round, Map::Sign, Map::ToF32, Map::ToI32, Map::Add,
-        Map::Sub, Map::Mul, Map::Div, Map::Pow, Map::Min, Map::Max, Map::IntDiv, Map::Mod, Map::Eq, Map::Ne, Map::Lt, Map::Le,
-        Map::And, Map::Or, Map::Select,
+        Map::Copy,
+        Map::Neg,
+        Map::Not,
+        Map::Exp,
+        Map::Log,
+        Map::Sqrt,
+        Map::Abs,
+        Map::Sin,
+        Map::Cos,
+        Map::Tan,
+        Map::Tanh,
+        Map::Sigmoid,
+        Map::Softplus,
+        Map::Erf,
+        Map::Floor,
+        Map::Ceil,
+        Map::Round,
+        Map::Sign,
+        Map::ToF32,
+        Map::ToI32,
+        Map::Add,
+        Map::Sub,
+        Map::Mul,
+        Map::Div,
+        Map::Pow,
+        Map::Min,
+        Map::Max,
+        Map::IntDiv,
+        Map::Mod,
+        Map::Eq,
+        Map::Ne,
+        Map::Lt,
+        Map::Le,
+        Map::And,
+        Map::Or,
+        Map::Select,
     ];
 
     /// The word in texts.
@@ -68,8 +100,7 @@ impl Map {
 
 impl Fold {
     /// All folds.
-    pub const ALL: &[Fold] =
-        &[Fold::Sum, Fold::Prod, Fold::Max, Fold::Min, Fold::Any, Fold::All, Fold::Argmax, Fold::Argmin];
+    pub const ALL: &[Fold] = &[Fold::Sum, Fold::Prod, Fold::Max, Fold::Min, Fold::Any, Fold::All, Fold::Argmax, Fold::Argmin];
 
     /// The word in texts.
     pub fn word(self) -> &'static str {
@@ -88,8 +119,7 @@ impl Fold {
 
 impl Origin {
     /// All origins.
-    pub const ALL: &[Origin] =
-        &[Origin::Input, Origin::Condition, Origin::Param, Origin::State, Origin::Load, Origin::Seed];
+    pub const ALL: &[Origin] = &[Origin::Input, Origin::Condition, Origin::Param, Origin::State, Origin::Load, Origin::Seed];
 
     /// The word in texts.
     pub fn word(self) -> &'static str {

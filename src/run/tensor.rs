@@ -2,6 +2,7 @@
 
 use crate::ir::{DType, Sym};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The elements. The interpreter gives `F64` for values that the graph calls f32.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +12,40 @@ pub enum Data {
     I32(Vec<i32>),
     /// 0 or 1
     Bool(Vec<u8>),
+}
+
+impl Data {
+    /// The elements `range`.
+    pub fn slice(&self, range: Range<usize>) -> Data {
+        match self {
+            Data::F32(v) => Data::F32(v[range].to_vec()),
+            Data::F64(v) => Data::F64(v[range].to_vec()),
+            Data::I32(v) => Data::I32(v[range].to_vec()),
+            Data::Bool(v) => Data::Bool(v[range].to_vec()),
+        }
+    }
+
+    /// Adds elements of the same type at the end.
+    pub fn append(&mut self, from: Data) {
+        match (self, from) {
+            (Data::F32(to), Data::F32(from)) => to.extend(from),
+            (Data::F64(to), Data::F64(from)) => to.extend(from),
+            (Data::I32(to), Data::I32(from)) => to.extend(from),
+            (Data::Bool(to), Data::Bool(from)) => to.extend(from),
+            _ => unreachable!("both sides have one type"),
+        }
+    }
+
+    /// Overwrites elements from `at` on; both have the same type.
+    pub fn put(&mut self, at: usize, from: &Data) {
+        match (self, from) {
+            (Data::F32(to), Data::F32(from)) => to[at..at + from.len()].copy_from_slice(from),
+            (Data::F64(to), Data::F64(from)) => to[at..at + from.len()].copy_from_slice(from),
+            (Data::I32(to), Data::I32(from)) => to[at..at + from.len()].copy_from_slice(from),
+            (Data::Bool(to), Data::Bool(from)) => to[at..at + from.len()].copy_from_slice(from),
+            _ => unreachable!("both sides have one type"),
+        }
+    }
 }
 
 /// A dense tensor, row-major.

@@ -14,7 +14,15 @@ struct Dim {
 }
 
 /// Reads `source` at picked places. `indices` are the operands after the source.
-pub fn gather(source: &[f64], of: &[usize], picks: &[Pick], fill: Option<f64>, indices: &[Read], shape: &[usize], out: &mut Vec<f64>) {
+pub fn gather(
+    source: &[f64],
+    of: &[usize],
+    picks: &[Pick],
+    fill: Option<f64>,
+    indices: &[Read],
+    shape: &[usize],
+    out: &mut Vec<f64>,
+) {
     let unit: Vec<usize> = (0..of.len()).collect();
     let steps = strides(of, &unit, of.len());
     let dims: Vec<Dim> =

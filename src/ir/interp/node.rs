@@ -46,7 +46,9 @@ impl Frame<'_> {
             Op::Map(map) => count(n == map.arity())?,
             Op::Fold(_) | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => count(n == 1)?,
             Op::Contract | Op::Gather { .. } | Op::Concat { .. } => count(n > 0)?,
-            Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => count(false)?,
+            Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => {
+                count(false)?
+            }
         }
         match &node.op {
             Op::Gather { picks, fill } => self.gather(&nest, picks, *fill),
@@ -122,7 +124,8 @@ impl Frame<'_> {
         let lengths: Option<Vec<usize>> = nest.values.iter().zip(&nest.operands).map(length).collect();
         let lengths = lengths.ok_or_else(|| wrong(format!("an operand of {} has nothing to join", self.name(nest.id))))?;
         if lengths.iter().sum::<usize>() != nest.shape[axis] {
-            let message = format!("the parts of {} have the lengths {lengths:?}, not {} in all", self.name(nest.id), nest.shape[axis]);
+            let message =
+                format!("the parts of {} have the lengths {lengths:?}, not {} in all", self.name(nest.id), nest.shape[axis]);
             return Err(Diagnostic::plain("H0605", message));
         }
         self.make(nest.id, nest.shape.clone(), |out| {

@@ -29,7 +29,9 @@ impl Frame<'_> {
             for (stack, part) in stacks.iter_mut().zip(&rest[usize::from(body.stop)..]) {
                 let at = round * part.data.len();
                 let place = stack.data.get_mut(at..at + part.data.len());
-                place.ok_or_else(|| wrong(format!("a result of {} changes its shape", self.name(id))))?.copy_from_slice(&part.data);
+                place
+                    .ok_or_else(|| wrong(format!("a result of {} changes its shape", self.name(id))))?
+                    .copy_from_slice(&part.data);
             }
             if stops {
                 break;

@@ -44,7 +44,13 @@ fn whole_pow(base: f64, exponent: f64) -> f64 {
     match (b, n) {
         (_, 0..) => f64::from((b as i32).wrapping_pow(n as u32)),
         (1, _) => 1.0,
-        (-1, _) => if n % 2 == 0 { 1.0 } else { -1.0 },
+        (-1, _) => {
+            if n % 2 == 0 {
+                1.0
+            } else {
+                -1.0
+            }
+        }
         (_, _) => 0.0,
     }
 }
@@ -90,7 +96,8 @@ pub fn scalar(map: Map, dtype: DType) -> Scalar {
         Map::IntDiv => Two(int_div),
         Map::Mod => Two(modulo),
         Map::Eq => Two(|a, b| truth(a == b)),
-        Map::Ne => Two(|a, b| truth(a < b || a > b)),
+        // A comparison with NaN is false, this one too.
+        Map::Ne => Two(|a, b| truth(a != b && !a.is_nan() && !b.is_nan())),
         Map::Lt => Two(|a, b| truth(a < b)),
         Map::Le => Two(|a, b| truth(a <= b)),
         Map::And => Two(|a, b| truth(a != 0.0 && b != 0.0)),

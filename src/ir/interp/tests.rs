@@ -16,7 +16,9 @@ impl Make {
         let tensor = Tensor::new(shape.to_vec(), data);
         let axes = shape.iter().map(|n| Axis::new("a", *n)).collect();
         let path = format!("x{}", self.graph.len());
-        let id = self.graph.add(Node::new(Op::Source { origin: Origin::Input, path: path.as_str().into() }, tensor.dtype(), axes), vec![]);
+        let id = self
+            .graph
+            .add(Node::new(Op::Source { origin: Origin::Input, path: path.as_str().into() }, tensor.dtype(), axes), vec![]);
         self.bindings.sources.insert(path, tensor);
         id
     }
@@ -135,7 +137,8 @@ fn folds_of_rows_and_of_nothing() {
     let mut m = Make::default();
     let a = m.f(&[2, 3], &[1.0, 7.0, 7.0, f64::NAN, -1.0, -2.0]);
     let of = |m: &mut Make, f: Fold, d: DType| m.add(Op::Fold(f), d, &[2], &[3], &[(a, &[0, 1])]);
-    let (max, min, best, worst) = (of(&mut m, Fold::Max, F), of(&mut m, Fold::Min, F), of(&mut m, Fold::Argmax, I), of(&mut m, Fold::Argmin, I));
+    let (max, min, best, worst) =
+        (of(&mut m, Fold::Max, F), of(&mut m, Fold::Min, F), of(&mut m, Fold::Argmax, I), of(&mut m, Fold::Argmin, I));
     assert_eq!(m.values(max), [7.0, -1.0]);
     assert_eq!(m.values(min), [1.0, -2.0]);
     assert_eq!(m.values(best), [1.0, 1.0]);
@@ -183,6 +186,22 @@ fn contractions_of_one_two_and_three_factors() {
     // A loop that no factor has counts.
     let counted = m.add(Op::Contract, F, &[2], &[5], &[(s, &[0])]);
     assert_eq!(m.values(counted), [50.0, 500.0]);
+}
+
+#[test]
+fn long_rows_of_a_contraction_are_the_same_sums() {
+    let mut m = Make::default();
+    let a = m.f(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let b = m.f(&[3, 9], &(0..27).map(f64::from).collect::<Vec<_>>());
+    let c = m.f(&[9], &[2.0; 9]);
+    let wide = m.add(Op::Contract, F, &[2, 9], &[3], &[(a, &[0, 2]), (b, &[2, 1])]);
+    let expect: Vec<f64> = (0..18).map(|n| (0..3).map(|i| f64::from((n / 9 * 3 + i + 1) * (i * 9 + n % 9))).sum()).collect();
+    assert_eq!(m.values(wide), expect);
+    let scaled = m.add(Op::Contract, F, &[2, 9], &[3], &[(c, &[1]), (a, &[0, 2]), (b, &[2, 1])]);
+    assert_eq!(m.values(scaled), expect.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+    let none = m.f(&[0], &[]);
+    let empty = m.add(Op::Contract, F, &[9], &[0], &[(none, &[1]), (c, &[0])]);
+    assert_eq!(m.values(empty), [0.0; 9]);
 }
 
 #[test]

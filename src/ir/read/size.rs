@@ -103,9 +103,20 @@ mod tests {
 
     #[test]
     fn sizes_read_as_they_print() {
-        for text in
-            ["0", "-3", "b", "2*b*t + b - 1", "d/heads", "5*b/4", "ceil(5*b/4)", "max(4, n)", "pow(2, l)", "1/(b + 1)", "b*t/(b + 1)/h", "\"a b\"*c"]
-        {
+        for text in [
+            "0",
+            "-3",
+            "b",
+            "2*b*t + b - 1",
+            "d/heads",
+            "5*b/4",
+            "ceil(5*b/4)",
+            "max(4, n)",
+            "pow(2, l)",
+            "1/(b + 1)",
+            "b*t/(b + 1)/h",
+            "\"a b\"*c",
+        ] {
             let size: Size = text.parse().unwrap();
             assert_eq!(size.to_string().parse::<Size>().unwrap(), size, "{text}");
             assert_eq!(size.to_string().parse::<Size>().unwrap().to_string(), size.to_string(), "{text}");

@@ -110,7 +110,9 @@ impl Rule<'_> {
                 Pick::Loop(k) => {
                     ensure(*k < self.node.rank(), || format!("picks by loop {k}, which is not there"))?;
                     let extent = &self.node.shape[*k].size;
-                    ensure(*extent == axis.size, || format!("the source has {} along `{}`, loop {k} has {extent}", axis.size, axis.name))?;
+                    ensure(*extent == axis.size, || {
+                        format!("the source has {} along `{}`, loop {k} has {extent}", axis.size, axis.name)
+                    })?;
                 }
                 Pick::Operand(n) => {
                     ensure((1..self.operands.len()).contains(n), || format!("picks by operand {n}, which is not there"))?;
@@ -145,7 +147,9 @@ impl Rule<'_> {
 
     fn looped(&self, body: &Body) -> Result<(), String> {
         self.rank(0).and(self.inner(0))?;
-        ensure(self.operands.len() >= body.carries, || format!("has {} carries, {} operands", body.carries, self.operands.len()))?;
+        ensure(self.operands.len() >= body.carries, || {
+            format!("has {} carries, {} operands", body.carries, self.operands.len())
+        })?;
         let mut args = vec![Type { dtype: DType::I32, shape: vec![] }];
         for (n, o) in self.operands.iter().enumerate() {
             let identity = o.subscripts.iter().copied().eq(0..self.operand(n).rank());

@@ -1,0 +1,367 @@
+//! Draws and initialisers.
+//!
+//! A draw's bits are keyed by the seed, its dotted path, how many draws of this path came before it, and the position, so
+//! that they are the same on every backend and for every split of a batch.
+
+use super::instance::join;
+use super::model::Init;
+use super::value::{Label, NameId, Num, Tens, Value};
+use super::{Checker, Res};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::{Axis, DType, Dist, Map, Node, Op, Operand, Origin, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind};
+
+/// Words that start a distribution or an initialiser.
+pub const DISTRIBUTIONS: &[&str] = &[
+    "zeros",
+    "ones",
+    "fill",
+    "normal",
+    "truncated_normal",
+    "uniform",
+    "bernoulli",
+    "randint",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "xavier_uniform",
+    "xavier_normal",
+    "orthogonal",
+];
+
+impl<'a> Checker<'a> {
+    /// A call of a distribution: its word and its arguments by name.
+    fn distribution(&mut self, e: &'a Expr) -> Res<Option<(&'a str, Vec<(&'static str, Value<'a>, Span)>)>> {
+        let ExprKind::Call { callee, args } = &*e.kind else { return Ok(None) };
+        let ExprKind::Name(word) = &*callee.kind else { return Ok(None) };
+        let formals: &[&'static str] = match &**word {
+            "zeros" | "ones" => &[],
+            "fill" => &["value"],
+            "normal" | "truncated_normal" => &["mean", "std"],
+            "uniform" => &["from", "to"],
+            "bernoulli" => &["p"],
+            "randint" => &["n"],
+            "kaiming_uniform" | "kaiming_normal" => &["fan_in", "gain"],
+            "xavier_uniform" | "xavier_normal" => &["fan_in", "fan_out", "gain"],
+            "orthogonal" => &["gain"],
+            _ => return Ok(None),
+        };
+        let mut out: Vec<(&'static str, Value<'a>, Span)> = vec![];
+        for (i, arg) in args.iter().enumerate() {
+            let formal = match &arg.name {
+                None => formals.get(i).copied(),
+                Some(name) => formals.iter().copied().find(|f| *f == &*name.name),
+            };
+            let Some(formal) = formal else {
+                let at = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
+                let takes = if formals.is_empty() { "nothing".to_string() } else { formals.join(", ") };
+                return self.error("H0509", at, format!("`{word}` takes {takes}"));
+            };
+            let value = self.expr(&arg.value)?;
+            out.push((formal, value, arg.value.span));
+        }
+        Ok(Some((word, out)))
+    }
+
+    fn number_arg(&mut self, args: &[(&'static str, Value<'a>, Span)], name: &str, default: Option<f64>, span: Span) -> Res<f64> {
+        match args.iter().find(|(n, _, _)| *n == name) {
+            None => match default {
+                Some(d) => Ok(d),
+                None => self.error("H0509", span, format!("`{name}` is missing")),
+            },
+            Some((_, Value::Num(n), at)) => {
+                let n = match n {
+                    Num::Exact(s) => Num::Exact(self.resolve(s)),
+                    Num::Real(v) => Num::Real(*v),
+                };
+                match n.known() {
+                    Some(v) => Ok(v),
+                    None => self.unknown(*at, "this"),
+                }
+            }
+            Some((_, _, at)) => self.error("H0509", *at, "an initialiser takes plain numbers"),
+        }
+    }
+
+    /// What a parameter starts from.
+    pub fn initialiser(&mut self, e: &'a Expr, shape: &[(Label, Size)]) -> Res<Init> {
+        let Some((word, args)) = self.distribution(e)? else {
+            if let ExprKind::Call { callee, .. } = &*e.kind
+                && let ExprKind::Name(word) = &*callee.kind
+                && matches!(self.meaning(word), super::scope::Meaning::Nothing)
+                && !super::builtin::WORDS.contains(&&**word)
+            {
+                let mut d = Diagnostic::error("H0510", callee.span, format!("`{word}` is no initialiser"));
+                d = match suggest(word, DISTRIBUTIONS.iter().copied()) {
+                    Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
+                    None => d.help(format!("there are {}", DISTRIBUTIONS.join(", "))),
+                };
+                return self.fail(d);
+            }
+            let t = match self.expr(e)? {
+                Value::Num(n) => {
+                    if let Some(v) = n.known() {
+                        return Ok(Init::Fill(v));
+                    }
+                    self.num_f32(&n)
+                }
+                v => self.as_tens(v, e.span)?,
+            };
+            return self.init_node(t, shape);
+        };
+        let arg = |c: &mut Self, name: &str, default: Option<f64>| c.number_arg(&args, name, default, e.span);
+        let fan = |c: &Self, from_end: usize| {
+            let n = shape.len().checked_sub(from_end)?;
+            c.resolve(&shape[n].1).number()
+        };
+        let positive = |c: &mut Self, v: f64, what: &str| {
+            if v > 0.0 { Ok(v) } else { c.error("H0509", e.span, format!("`{what}` is {v}; it must be positive")) }
+        };
+        Ok(match word {
+            "zeros" => Init::Fill(0.0),
+            "ones" => Init::Fill(1.0),
+            "fill" => Init::Fill(arg(self, "value", None)?),
+            "normal" => Init::Normal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? },
+            "truncated_normal" => {
+                Init::TruncatedNormal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? }
+            }
+            "uniform" => Init::Uniform { from: arg(self, "from", Some(0.0))?, to: arg(self, "to", Some(1.0))? },
+            "bernoulli" => Init::Bernoulli { p: arg(self, "p", None)? },
+            "randint" => Init::RandInt { n: arg(self, "n", None)? },
+            "kaiming_uniform" | "kaiming_normal" => {
+                let n = arg(self, "fan_in", fan(self, 2))?;
+                // A net of width 0 has no weights to start.
+                let n = if n == 0.0 { 1.0 } else { positive(self, n, "fan_in")? };
+                let std = arg(self, "gain", Some(std::f64::consts::SQRT_2))? / n.sqrt();
+                spread(word == "kaiming_uniform", std)
+            }
+            "xavier_uniform" | "xavier_normal" => {
+                let (i, o) = (arg(self, "fan_in", fan(self, 2))?, arg(self, "fan_out", fan(self, 1))?);
+                let sum = if i + o == 0.0 { 1.0 } else { positive(self, i + o, "fan_in + fan_out")? };
+                spread(word == "xavier_uniform", arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
+            }
+            _ => Init::Orthogonal { gain: arg(self, "gain", Some(1.0))? },
+        })
+    }
+
+    /// An initialiser that is computed: a node of the parameter's shape.
+    pub fn init_node(&mut self, t: Tens, shape: &[(Label, Size)]) -> Res<Init> {
+        let t = self.to_f32(&t);
+        let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
+        let axes: Vec<Axis> = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let sized: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == Label::Sized).collect();
+        let own = t.sized();
+        let mut next = own.len().min(sized.len());
+        next = sized.len() - next;
+        let subscripts = t
+            .labels
+            .iter()
+            .map(|l| match l {
+                Label::Named(_) => labels.iter().position(|x| x == l),
+                Label::Sized => {
+                    next += 1;
+                    sized.get(next - 1).copied()
+                }
+            })
+            .collect::<Option<Vec<usize>>>();
+        let span = self.frame_ref().span;
+        let Some(subscripts) = subscripts else {
+            return self.error("H0510", span, format!("this initialiser is {}, which does not fit the parameter", self.show(&t)));
+        };
+        Ok(Init::Node(self.copy(&t, labels, axes, subscripts).node))
+    }
+
+    /// `draw name: type = distribution by key`
+    pub fn draw(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, value: &'a Expr, by: Option<&'a Expr>) -> Res<Value<'a>> {
+        let seed = match by {
+            Some(e) => {
+                let v = self.expr(e)?;
+                self.index_tens(v, e.span)?
+            }
+            None => self.run_seed(),
+        };
+        self.drawn(name, ty, value, seed)
+    }
+
+    /// `const name: type = distribution`: drawn from the model's own seed, the same in every run.
+    pub fn const_draw(&mut self, draw: &'a ast::ConstDraw) -> Res<Value<'a>> {
+        let seed = self.model_seed.clone();
+        let seed = self.size_value(&seed);
+        self.drawn(&draw.name, &draw.ty, &draw.value, seed)
+    }
+
+    /// A draw that feeds an input: it has the input's axes.
+    pub fn fed_draw(&mut self, name: &ast::Ident, value: &'a Expr) -> Res<Value<'a>> {
+        let program = self.program;
+        let declared = program.files[0].ast.items.iter().find_map(|i| match &i.kind {
+            ast::ItemKind::Model(m) if *m.name.name == *self.out.name => m.body.stmts.iter().find_map(|s| match &s.kind {
+                ast::StmtKind::Input { name: n, ty } | ast::StmtKind::Condition { name: n, ty, .. } if n.name == name.name => {
+                    Some((n, ty))
+                }
+                _ => None,
+            }),
+            _ => None,
+        });
+        let Some((own, ty)) = declared else { return self.error("H0702", name.span, "there is no such input") };
+        let seed = self.run_seed();
+        self.drawn(own, ty, value, seed)
+    }
+
+    /// A constant of a file that is drawn.
+    pub fn file_draw(&mut self, draw: &'a ast::ConstDraw, file: usize) -> Res<Value<'a>> {
+        let key = (file, draw.name.span.start);
+        if let Some(t) = self.file_draws.get(&key) {
+            return Ok(Value::Tensor(t.clone()));
+        }
+        let mut frame = super::scope::Frame::new(file, None);
+        frame.sees_dims = true;
+        let v = self.outside(frame, |c| c.const_draw(draw))?;
+        let t = self.as_tens(v, draw.name.span)?;
+        self.file_draws.insert(key, t.clone());
+        Ok(Value::Tensor(t))
+    }
+
+    fn run_seed(&mut self) -> Tens {
+        if self.levels[0].seed.is_none() {
+            let node = Node::new(Op::Source { origin: Origin::Seed, path: "seed".into() }, DType::I32, vec![]);
+            let id = self.levels[0].graph.add(node, vec![]);
+            self.levels[0].seed = Some(id);
+        }
+        Tens { level: 0, node: self.levels[0].seed.expect("just made"), labels: vec![], dtype: DType::I32 }
+    }
+
+    fn drawn(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, value: &'a Expr, seed: Tens) -> Res<Value<'a>> {
+        let shape = self.draw_shape(ty)?;
+        let Some((word, args)) = self.distribution(value)? else {
+            return self.fail(
+                Diagnostic::error("H0510", value.span, "a draw is from a distribution")
+                    .help("`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `randint(n)`"),
+            );
+        };
+        let path = join(&self.frame_ref().path.clone(), &name.name);
+        let count = self.draws.entry(path.clone()).or_insert(0);
+        *count += 1;
+        let key = fnv(&format!("{path}#{count}"));
+        let get = |name: &str| args.iter().find(|(n, _, _)| *n == name).map(|(_, v, s)| (v.clone(), *s));
+        let scalar = |c: &mut Self, name: &str, default: f64| match get(name) {
+            None => Ok(c.constant(default, DType::F32)),
+            Some((Value::Num(n), _)) => Ok(c.num_f32(&n)),
+            Some((v, at)) => {
+                let t = c.as_tens(v, at)?;
+                Ok(c.to_f32(&t))
+            }
+        };
+        let span = value.span;
+        let (scale, shift, dist) = match word {
+            "uniform" => {
+                let (from, to) = (scalar(self, "from", 0.0)?, scalar(self, "to", 1.0)?);
+                (self.map(Map::Sub, DType::F32, &[(&to, span), (&from, span)], "`uniform`", span)?, from, Dist::Uniform)
+            }
+            "normal" => (scalar(self, "std", 1.0)?, scalar(self, "mean", 0.0)?, Dist::Normal),
+            "bernoulli" => {
+                let p = scalar(self, "p", 0.5)?;
+                let u = self.random(Dist::Uniform, &shape, &seed, key);
+                let hit = self.map(Map::Lt, DType::Bool, &[(&u, span), (&p, span)], "`bernoulli`", span)?;
+                return Ok(Value::Tensor(self.to_f32(&hit)));
+            }
+            "randint" => {
+                let n = scalar(self, "n", 2.0)?;
+                let u = self.random(Dist::Uniform, &shape, &seed, key);
+                let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (&n, span)], "`randint`", span)?;
+                let whole = self.pointwise(Map::Floor, &[&scaled])?;
+                let index = self.pointwise(Map::ToI32, &[&whole])?;
+                return Ok(Value::Tensor(index));
+            }
+            "zeros" | "ones" | "fill" => {
+                let v = match word {
+                    "zeros" => 0.0,
+                    "ones" => 1.0,
+                    _ => self.number_arg(&args, "value", None, span)?,
+                };
+                return self.plain_fill(v, &shape);
+            }
+            _ => {
+                let sizes: Vec<(Label, Size)> = shape.clone();
+                match self.initialiser(value, &sizes)? {
+                    Init::Normal { mean, std } => (self.constant(std, DType::F32), self.constant(mean, DType::F32), Dist::Normal),
+                    Init::Uniform { from, to } => {
+                        (self.constant(to - from, DType::F32), self.constant(from, DType::F32), Dist::Uniform)
+                    }
+                    _ => {
+                        return self.fail(Diagnostic::limit("H0806", span, format!("`{word}` starts parameters; it cannot be drawn")));
+                    }
+                }
+            }
+        };
+        let u = self.random(dist, &shape, &seed, key);
+        let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (&scale, span)], "a draw", span)?;
+        Ok(Value::Tensor(self.map(Map::Add, DType::F32, &[(&scaled, span), (&shift, span)], "a draw", span)?))
+    }
+
+    fn plain_fill(&mut self, v: f64, shape: &[(Label, Size)]) -> Res<Value<'a>> {
+        let t = self.constant(v, DType::F32);
+        let labels = shape.iter().map(|(l, _)| *l).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        Ok(Value::Tensor(self.copy(&t, labels, axes, vec![])))
+    }
+
+    /// Labels and extents of a draw: `*` are the axes that the call is lifted over.
+    fn draw_shape(&mut self, ty: &'a ast::Type) -> Res<Vec<(Label, Size)>> {
+        let ast::TypeKind::Tensor { axes, .. } = &ty.kind else {
+            return self.error("H0218", ty.span, "a tensor's type is wanted here");
+        };
+        let mut out: Vec<(Label, Size)> = vec![];
+        // Nets of an array draw for themselves.
+        let arrays: Vec<NameId> = self.frame_ref().picks.iter().filter_map(|(a, p)| matches!(p, super::value::Pick::Name(n) if n == a).then_some(*a)).collect();
+        for a in arrays {
+            out.push((Label::Named(a), self.size_of(a)));
+        }
+        for axis in axes {
+            match axis {
+                ast::AxisExpr::Lifted(_) => {
+                    for n in self.frame_ref().lifted.clone() {
+                        if !out.iter().any(|(l, _)| *l == Label::Named(n)) {
+                            out.push((Label::Named(n), self.size_of(n)));
+                        }
+                    }
+                }
+                ast::AxisExpr::Expr(e) => out.push(self.declared_axis(e)?),
+            }
+        }
+        Ok(out)
+    }
+
+    fn random(&mut self, dist: Dist, shape: &[(Label, Size)], seed: &Tens, key: u32) -> Tens {
+        // A seed that varies over names gives each of them numbers of its own; the position counts the written axes.
+        let mut shape = shape.to_vec();
+        for n in seed.names().collect::<Vec<_>>() {
+            if !shape.iter().any(|(l, _)| *l == Label::Named(n)) {
+                shape.push((Label::Named(n), self.size_of(n)));
+            }
+        }
+        let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
+        let axes: Vec<Axis> = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let subscripts = seed.labels.iter().map(|l| labels.iter().position(|x| x == l).expect("joined")).collect();
+        let round = match self.levels[self.level].round {
+            Some(node) => Tens { level: self.level, node, labels: vec![], dtype: DType::I32 },
+            None => self.constant(0.0, DType::I32),
+        };
+        let uses = vec![Operand::new(self.node(seed), subscripts), Operand::new(round.node, vec![])];
+        self.emit(Node::new(Op::Random { dist, key }, DType::F32, axes), labels, uses)
+    }
+}
+
+/// Normal or uniform of one standard deviation.
+fn spread(uniform: bool, std: f64) -> Init {
+    if uniform {
+        let b = std * 3f64.sqrt();
+        Init::Uniform { from: -b, to: b }
+    } else {
+        Init::Normal { mean: 0.0, std }
+    }
+}
+
+/// FNV-1a of a text (Fowler, Noll, Vo), 32 bits.
+pub fn fnv(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+}

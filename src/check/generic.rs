@@ -1,0 +1,150 @@
+//! Nets and functions that no model uses, checked with unknown numbers.
+//!
+//! Only what is wrong for every choice of numbers is said; what depends on them is left to the place that chooses.
+
+use super::instance::Made;
+use super::scope::{FileItem, Frame};
+use super::value::{FnVal, Label, NetVal, Tens, Value};
+use super::{Checker, Options, Res};
+use crate::diag::Sink;
+use crate::ir::{DType, Node, Op, Origin, Size};
+use crate::program::Program;
+use crate::source::Span;
+use crate::syntax::ast::{self, ItemKind};
+use std::collections::HashSet;
+
+/// Codes that are certain whatever the numbers are.
+const CERTAIN: &[&str] = &["H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343"];
+
+/// Checks what is not in `used`.
+pub fn check(program: &Program, options: &Options, used: &HashSet<Span>, sink: &mut Sink) {
+    for item in &program.files[0].ast.items {
+        let name = match &item.kind {
+            ItemKind::Net(net) => &net.name,
+            ItemKind::Fn(f) => &f.name,
+            _ => continue,
+        };
+        if used.contains(&name.span) {
+            continue;
+        }
+        let mut own = Sink::default();
+        {
+            let mut checker = Checker::new(program, options, &mut own);
+            checker.generic = true;
+            // What went wrong is in the sink.
+            let _ = match &item.kind {
+                ItemKind::Net(net) => checker.generic_net(net),
+                ItemKind::Fn(f) => checker.generic_fn(f),
+                _ => Ok(()),
+            };
+        }
+        for d in own.list() {
+            if d.code.starts_with("H02") || CERTAIN.contains(&d.code) {
+                sink.push(d.clone());
+            }
+        }
+    }
+}
+
+impl<'a> Checker<'a> {
+    fn generic_net(&mut self, net: &'a ast::NetDef) -> Res<()> {
+        let Some(FileItem::Net(file, _)) = self.files[0].items.get(&net.name.name).copied() else { return Ok(()) };
+        if net.formals.iter().any(|f| f.form) {
+            return Ok(());
+        }
+        let made = Made { file, net, parent: None, path: String::new(), form: false, arrays: vec![], span: net.name.span };
+        let args = net.formals.iter().map(|f| (f.name.name.clone(), Value::from(Size::sym(f.name.name.clone())))).collect();
+        let id = self.instantiate(made, args)?;
+        self.make_all(id);
+        self.register_all(id);
+        let frame = self.inst_frame(id);
+        self.frames.push(frame);
+        let result = self.generic_call(id, net);
+        self.frames.pop();
+        result
+    }
+
+    fn generic_call(&mut self, id: super::instance::InstId, net: &'a ast::NetDef) -> Res<()> {
+        let Some(signature) = self.insts[id.0].signature else { return Ok(()) };
+        let args = self.generic_args(signature)?;
+        self.call_net(NetVal { inst: id, picks: vec![], with: vec![] }, args, &mut vec![], net.name.span)?;
+        Ok(())
+    }
+
+    fn generic_fn(&mut self, f: &'a ast::FnDef) -> Res<()> {
+        self.frames.push(Frame::new(0, None));
+        let result = self.generic_args(&f.signature).and_then(|args| {
+            self.call_value(Value::Fn(FnVal { file: 0, def: f }), args, f.name.span)
+        });
+        self.frames.pop();
+        result.map(|_| ())
+    }
+
+    /// Arguments of the declared types, with unknown sizes.
+    fn generic_args(&mut self, signature: &'a ast::Signature) -> Res<Vec<(Value<'a>, Span)>> {
+        self.push_scope();
+        for arg in &signature.args {
+            if matches!(&arg.ty.kind, ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. }) {
+                let v = Value::from(Size::sym(arg.name.name.clone()));
+                self.define(&arg.name, super::scope::Binding::Value(v))?;
+            }
+        }
+        let mut out = vec![];
+        for arg in &signature.args {
+            out.push((self.generic_value(&arg.name, &arg.ty)?, arg.name.span));
+        }
+        self.pop_scope();
+        Ok(out)
+    }
+
+    fn generic_value(&mut self, name: &'a ast::Ident, ty: &'a ast::Type) -> Res<Value<'a>> {
+        match &ty.kind {
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. } => Ok(Value::from(Size::sym(name.name.clone()))),
+            ast::TypeKind::Tensor { scalar, axes } => {
+                let dtype = match scalar {
+                    Some(ast::Scalar::I32 | ast::Scalar::Size) => DType::I32,
+                    Some(ast::Scalar::Bool) => DType::Bool,
+                    None | Some(ast::Scalar::F32) => DType::F32,
+                };
+                let mut shape = vec![];
+                for a in axes {
+                    let ast::AxisExpr::Expr(e) = a else { continue };
+                    let free = match &*e.kind {
+                        ast::ExprKind::Name(w) if matches!(self.meaning(w), super::scope::Meaning::Nothing) => Some(w.clone()),
+                        _ => None,
+                    };
+                    let size = match free {
+                        Some(w) => Size::sym(w),
+                        None => self.size_of_expr(e)?,
+                    };
+                    shape.push(crate::ir::Axis { name: "d".into(), size });
+                }
+                let labels = vec![Label::Sized; shape.len()];
+                let node = Node::new(Op::Source { origin: Origin::Input, path: name.name.clone() }, dtype, shape);
+                let t: Tens = self.emit(node, labels, vec![]);
+                Ok(Value::Tensor(t))
+            }
+            ast::TypeKind::Seed => Ok(Value::from(Size::from(0i64))),
+            ast::TypeKind::Tree(path) => {
+                let tree = self.shape_path(path)?;
+                Ok(Value::Tree(tree.into()))
+            }
+            ast::TypeKind::Record(fields) => {
+                let mut out = vec![];
+                for f in fields {
+                    out.push((f.name.name.clone(), self.generic_value(&f.name, &f.ty)?));
+                }
+                Ok(Value::Record(out.into()))
+            }
+        }
+    }
+
+    /// Calls a net or a function with values.
+    fn call_value(&mut self, callee: Value<'a>, args: Vec<(Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
+        match callee {
+            Value::Fn(f) => self.call_fn(f, args, &mut vec![], span),
+            Value::Net(net) => self.call_net(net, args, &mut vec![], span),
+            _ => Err(super::Said),
+        }
+    }
+}

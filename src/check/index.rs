@@ -1,0 +1,578 @@
+//! Index notation.
+//!
+//! An index is a temporary name. A bare one turns an axis into that name; a number or data reads along the axis. An index
+//! that mentions an axis which the value has goes home to it; every other takes the next sized axis.
+
+use super::expr::IndexValue;
+use super::scope::{Binding, Meaning};
+use super::value::{Label, NameId, Tens, Tree, Value};
+use super::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::ir::{Axis, DType, Map, Node, Op, Operand, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind, Index};
+use std::rc::Rc;
+
+/// What is done to one dimension.
+enum Action {
+    Name(NameId, Span),
+    Data(Tens, Span),
+    /// from, length
+    Range(Size, Size, Span),
+    Split(Vec<NameId>, Span),
+}
+
+impl<'a> Checker<'a> {
+    /// `base[indices] else otherwise`
+    pub fn index_expr(
+        &mut self,
+        base: &'a Expr,
+        indices: &'a [Index],
+        list: Span,
+        otherwise: Option<&'a Expr>,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        if let ExprKind::Name(word) = &*base.kind
+            && &**word == "count"
+            && matches!(self.meaning(word), Meaning::Nothing)
+        {
+            return self.count(indices, list);
+        }
+        let value = self.expr(base)?;
+        self.index_of(value, base.span, indices, list, otherwise, span)
+    }
+
+    fn index_of(
+        &mut self,
+        value: Value<'a>,
+        base: Span,
+        indices: &'a [Index],
+        list: Span,
+        otherwise: Option<&'a Expr>,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        match value {
+            Value::Net(net) => Ok(Value::Net(self.index_net(net, indices, span)?)),
+            Value::Family(nets) => {
+                let [Index::At(first), rest @ ..] = indices else {
+                    return self.error("H0314", list, "a family is indexed by a compile-time number");
+                };
+                let picked = self.family_member(&nets, first)?;
+                if rest.is_empty() { Ok(Value::Net(picked)) } else { Ok(Value::Net(self.index_net(picked, rest, span)?)) }
+            }
+            Value::Leaves(leaves) => {
+                let [Index::At(first), rest @ ..] = indices else {
+                    return self.error("H0314", list, "this is indexed by a leaf of its tree");
+                };
+                let Value::LeafName(leaf) = self.expr(first)? else {
+                    return self.error("H0314", first.span, "this is indexed by a leaf of its tree");
+                };
+                let Some((_, v)) = leaves.iter().find(|(n, _)| *n == leaf) else {
+                    return self.error("H0314", first.span, format!("there is no leaf `{leaf}`"));
+                };
+                if rest.is_empty() { Ok(v.clone()) } else { self.index_of(v.clone(), base, rest, list, otherwise, span) }
+            }
+            Value::Tree(tree) => self.index_tree(&tree, base, indices, list, otherwise, span),
+            Value::Record(fields) => {
+                let mut out = Vec::new();
+                for (n, v) in fields.iter() {
+                    out.push((n.clone(), self.index_of(v.clone(), base, indices, list, otherwise, span)?));
+                }
+                Ok(Value::Record(out.into()))
+            }
+            v => {
+                let t = self.as_tens(v, base)?;
+                self.index_tens_by(t, base, indices, otherwise, span).map(Value::Tensor)
+            }
+        }
+    }
+
+    fn index_tree(
+        &mut self,
+        tree: &Rc<Tree>,
+        base: Span,
+        indices: &'a [Index],
+        list: Span,
+        otherwise: Option<&'a Expr>,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        if let [Index::At(e), rest @ ..] = indices
+            && let ExprKind::Name(word) = &*e.kind
+            && let Meaning::Local(Binding::Value(Value::LeafName(leaf))) = self.meaning(word)
+        {
+            let Some((_, t)) = tree.leaves().into_iter().find(|(p, _)| **p == *leaf) else {
+                return self.error("H0314", e.span, format!("this tree has no leaf `{leaf}`"));
+            };
+            let v = Value::Tensor(t.clone());
+            return if rest.is_empty() { Ok(v) } else { self.index_of(v, base, rest, list, otherwise, span) };
+        }
+        let out = self.tree_map(tree, &mut |c, leaf| c.index_tens_by(leaf.clone(), base, indices, otherwise, span))?;
+        Ok(Value::Tree(Rc::new(out)))
+    }
+
+    fn family_member(&mut self, nets: &[(ast::Name, super::value::NetVal)], index: &'a Expr) -> Res<super::value::NetVal> {
+        let value = self.expr(index)?;
+        if let Value::LeafName(leaf) = &value {
+            return match nets.iter().find(|(n, _)| n == leaf) {
+                Some((_, net)) => Ok(net.clone()),
+                None => self.error("H0314", index.span, format!("there is no net for the leaf `{leaf}`")),
+            };
+        }
+        let known = match &value {
+            Value::Num(n) => n.known(),
+            _ => None,
+        };
+        let Some(k) = known else {
+            if self.generic {
+                return nets.first().map(|n| n.1.clone()).ok_or(super::Said);
+            }
+            return self.fail(
+                Diagnostic::error("H0317", index.span, "a family of nets is indexed by a number that is known when the model is compiled")
+                    .help("its nets differ in their sizes; equal nets are an array, `sub net[n] = ..`, and take any index"),
+            );
+        };
+        match nets.get(k as usize).filter(|_| k >= 0.0 && k.fract() == 0.0) {
+            Some((_, net)) => Ok(net.clone()),
+            None => {
+                let message = format!("there are {} nets here, numbered from 0, and this is number {k}", nets.len());
+                self.error("H0316", index.span, message)
+            }
+        }
+    }
+
+    /// `count[t]`
+    fn count(&mut self, indices: &'a [Index], list: Span) -> Res<Value<'a>> {
+        if let [Index::At(e)] = indices
+            && let ExprKind::Name(word) = &*e.kind
+        {
+            let name = match self.meaning(word) {
+                Meaning::Axis(n) | Meaning::Local(Binding::Index(n) | Binding::Round(_, n)) => Some(n),
+                _ => self.axis_word(word),
+            };
+            if let Some(n) = name {
+                return Ok(Value::from(self.size_of(n)));
+            }
+            return self.error("H0318", e.span, format!("`{word}` is no axis here"));
+        }
+        self.error("H0318", list, "`count[t]` wants one axis")
+    }
+
+    /// What one index expression is.
+    pub fn index_value(&mut self, e: &'a Expr) -> Res<IndexValue> {
+        let mut inner = e;
+        while let ExprKind::Paren(p) = &*inner.kind {
+            inner = p;
+        }
+        if let ExprKind::Name(word) = &*inner.kind {
+            match self.meaning(word) {
+                Meaning::Local(Binding::Index(n)) => return Ok(IndexValue::Name(n, self.axis_word(word) == Some(n))),
+                Meaning::Axis(n) => return Ok(IndexValue::Name(n, true)),
+                Meaning::Nothing if !matches!(&**word, "self" | "true" | "false" | "training") => return self.unbound(word, inner.span),
+                _ => {}
+            }
+        }
+        let value = self.expr(e)?;
+        Ok(IndexValue::Tens(self.index_tens(value, e.span)?))
+    }
+
+    fn unbound<T>(&mut self, word: &ast::Name, span: Span) -> Res<T> {
+        let known = self.visible_words();
+        let mut d = Diagnostic::error("H0206", span, format!("the index `{word}` is not bound here"));
+        d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {
+            Some(near) => d.fix(format!("`{near}` is near"), span, near),
+            None => d.help(format!("bind it on the left, `let v[{word}] = ..`, or in a reduction, `sum[{word}] ..`")),
+        };
+        self.fail(d)
+    }
+
+    /// Axes of a value that an index expression mentions by their names (not as indices of their own).
+    fn homes(&self, e: &Expr, t: &Tens, out: &mut Vec<NameId>) {
+        match &*e.kind {
+            ExprKind::Name(word) => {
+                let home = match self.local(word) {
+                    Some(Binding::Round(_, axis)) => Some(*axis),
+                    _ => self.axis_word(word.trim_end_matches('\'')),
+                };
+                if let Some(n) = home
+                    && t.find(n).is_some()
+                    && !out.contains(&n)
+                {
+                    out.push(n);
+                }
+            }
+            ExprKind::Unary { arg, .. } => self.homes(arg, t, out),
+            ExprKind::Binary { left, right, .. } => {
+                self.homes(left, t, out);
+                self.homes(right, t, out);
+            }
+            ExprKind::Paren(inner) => self.homes(inner, t, out),
+            _ => {}
+        }
+    }
+
+    /// Which dimension each index is for.
+    fn assign(&mut self, t: &Tens, indices: &'a [Index], span: Span) -> Res<Vec<usize>> {
+        let mut dims: Vec<Option<usize>> = vec![None; indices.len()];
+        let mut used: Vec<usize> = vec![];
+        for (k, index) in indices.iter().enumerate() {
+            let dim = match index {
+                Index::Along { axis, .. } => Some(self.along(t, axis)?),
+                Index::At(e) => match &*e.kind {
+                    ExprKind::Name(word) => match self.meaning(word) {
+                        Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) if self.axis_word(word) == Some(n) => t.find(n),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(d) = dim
+                && !used.contains(&d)
+            {
+                dims[k] = Some(d);
+                used.push(d);
+            }
+        }
+        let mut sized = t.sized().into_iter();
+        for (k, index) in indices.iter().enumerate() {
+            if dims[k].is_some() {
+                continue;
+            }
+            let mut homes = vec![];
+            if let Index::At(e) = index {
+                self.homes(e, t, &mut homes);
+                homes.retain(|n| !used.contains(&t.find(*n).expect("a home")));
+            }
+            if homes.len() > 1 {
+                let names: Vec<String> = homes.iter().map(|n| format!("`{}`", self.name_text(*n))).collect();
+                let message = format!("this index mentions the axes {}; which of them does it index?", names.join(" and "));
+                return self.fail(Diagnostic::error("H0319", index_span(index), message).help("say it: `axis: index`"));
+            }
+            let dim = match homes.first() {
+                Some(n) => t.find(*n),
+                None => sized.next(),
+            };
+            let Some(dim) = dim else {
+                let n = t.sized().len();
+                let message = format!("there are more indices than axes: this is {}", self.show(t));
+                let d = Diagnostic::error("H0321", index_span(index), message);
+                let d = if n == 0 { d.help("names need no index; what is left here is one number") } else { d };
+                return self.fail(d.label(span, "indexed here"));
+            };
+            dims[k] = Some(dim);
+            used.push(dim);
+        }
+        Ok(dims.into_iter().map(|d| d.expect("assigned")).collect())
+    }
+
+    /// The dimension of a named axis.
+    pub fn along(&mut self, t: &Tens, axis: &ast::Ident) -> Res<usize> {
+        let visible = match self.meaning(&axis.name) {
+            Meaning::Local(Binding::Index(n) | Binding::Round(_, n)) | Meaning::Axis(n) => Some(n),
+            _ => None,
+        };
+        let named = visible.and_then(|n| t.find(n));
+        match named {
+            Some(d) => Ok(d),
+            None => {
+                let message = format!("there is no axis `{}` here: this is {}", axis.name, self.show(t));
+                self.error("H0318", axis.span, message)
+            }
+        }
+    }
+
+    fn index_tens_by(&mut self, t: Tens, base: Span, indices: &'a [Index], otherwise: Option<&'a Expr>, span: Span) -> Res<Tens> {
+        let dims = self.assign(&t, indices, base)?;
+        // Each indexed dimension gets a handle, so that it can be found again when dimensions move.
+        let mut labels = t.labels.clone();
+        let mut plan = Vec::new();
+        for (index, &dim) in indices.iter().zip(&dims) {
+            let extent = self.extent(&t, dim);
+            let handle = self.new_name("index", extent.clone(), None);
+            let own = t.labels[dim];
+            let action = self.action(index, own, &extent)?;
+            if let Action::Name(n, _) = &action
+                && own == Label::Named(*n)
+            {
+                continue;
+            }
+            labels[dim] = Label::Named(handle);
+            plan.push((handle, action));
+        }
+        let mut t = Tens { labels, ..t };
+        for (handle, action) in &plan {
+            if let Action::Split(parts, at) = action {
+                t = self.split(&t, *handle, parts, *at)?;
+            }
+        }
+        for (handle, action) in &plan {
+            if let Action::Name(n, _) = action {
+                let dim = t.find(*handle).expect("a handle stays");
+                t = self.dim_to_name(&t, dim, *n);
+            }
+        }
+        self.read_all(t, plan, otherwise, span)
+    }
+
+    /// The reads along dimensions: one gather for all of them.
+    fn read_all(&mut self, t: Tens, plan: Vec<(NameId, Action)>, otherwise: Option<&'a Expr>, span: Span) -> Res<Tens> {
+        let mut picks = Vec::new();
+        let mut inside: Option<Tens> = None;
+        for (handle, action) in plan {
+            let dim = match action {
+                Action::Data(..) | Action::Range(..) => t.find(handle).expect("a handle stays"),
+                Action::Name(..) | Action::Split(..) => continue,
+            };
+            let extent = self.extent(&t, dim);
+            match action {
+                Action::Data(index, at) => {
+                    if otherwise.is_none() {
+                        self.check_inside(&index, &extent, at);
+                    } else {
+                        let mask = self.within(&index, &extent)?;
+                        inside = Some(match inside {
+                            Some(m) => self.pointwise(Map::And, &[&m, &mask])?,
+                            None => mask,
+                        });
+                    }
+                    picks.push((dim, index));
+                }
+                Action::Range(from, length, _) => picks.push((dim, self.range_index(&from, length)?)),
+                Action::Name(..) | Action::Split(..) => {}
+            }
+        }
+        if picks.is_empty() {
+            return Ok(t);
+        }
+        let Some(otherwise) = otherwise else { return self.gather(&t, &picks, None) };
+        let value = self.expr(otherwise)?;
+        if let Value::Num(n) = &value
+            && let Some(v) = n.known()
+            && t.dtype != DType::Bool
+        {
+            return self.gather(&t, &picks, Some(v));
+        }
+        let fill = match value {
+            Value::Num(n) if t.dtype == DType::F32 => self.num_f32(&n),
+            v => self.as_tens(v, otherwise.span)?,
+        };
+        let read = self.gather(&t, &picks, None)?;
+        let Some(mask) = inside else { return Ok(read) };
+        let spans = [(&mask, span), (&read, span), (&fill, otherwise.span)];
+        self.map(Map::Select, read.dtype, &spans, "`else`", span)
+    }
+
+    /// 0 <= index < extent
+    fn within(&mut self, index: &Tens, extent: &Size) -> Res<Tens> {
+        let zero = self.constant(0.0, DType::I32);
+        let end = self.size_value(extent);
+        let low = self.pointwise(Map::Le, &[&zero, index])?;
+        let high = self.pointwise(Map::Lt, &[index, &end])?;
+        self.pointwise(Map::And, &[&low, &high])
+    }
+
+    /// from, from + 1, .. as a vector.
+    fn range_index(&mut self, from: &Size, length: Size) -> Res<Tens> {
+        let axis = Axis::new("i", length);
+        let counter = self.emit(Node::new(Op::Iota, DType::I32, vec![axis]), vec![Label::Sized], vec![]);
+        if from.is(0) {
+            return Ok(counter);
+        }
+        let start = self.size_value(from);
+        self.pointwise(Map::Add, &[&counter, &start])
+    }
+
+    fn action(&mut self, index: &'a Index, own: Label, extent: &Size) -> Res<Action> {
+        match index {
+            Index::At(e) | Index::Along { value: e, .. } => {
+                if let ExprKind::Record(_) = &*e.kind {
+                    return self.error("H0314", e.span, "this is no index");
+                }
+                match self.index_value(e)? {
+                    IndexValue::Name(n, _) => {
+                        if own == Label::Named(n) {
+                            return Ok(Action::Name(n, e.span));
+                        }
+                        let size = self.size_of(n);
+                        if !self.same(&size, extent) {
+                            return self.range_error(n, extent, e.span, "places");
+                        }
+                        self.note_range(n, e.span);
+                        Ok(Action::Name(n, e.span))
+                    }
+                    IndexValue::Tens(t) => {
+                        if let Op::Const(v) = self.at(&t).op
+                            && t.labels.is_empty()
+                            && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
+                        {
+                            let message = format!("this is index {v}, and the axis has {} places, numbered from 0", self.show_size(extent));
+                            return self.error("H0316", e.span, message);
+                        }
+                        Ok(Action::Data(t, e.span))
+                    }
+                }
+            }
+            Index::Range { from, to } => {
+                let (a, b) = (self.size_of_expr(from)?, self.size_of_expr(to)?);
+                let length = b.sub(&a);
+                let bad = length.constant().is_some_and(|n| n < 0)
+                    || extent.sub(&b).constant().is_some_and(|n| n < 0);
+                if bad {
+                    let message = format!("`{}..{}` does not fit an axis of {}", self.show_size(&a), self.show_size(&b), self.show_size(extent));
+                    return self.error("H0316", from.span.to(to.span), message);
+                }
+                Ok(Action::Range(a, length, from.span.to(to.span)))
+            }
+            Index::Merged(parts, at) => self.merged(parts, extent, *at),
+            Index::Lifted(at) => self.error("H0314", *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws"),
+            Index::Rename { axis, .. } => {
+                self.error("H0314", axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
+            }
+        }
+    }
+
+    /// `(a, b)`: a split where all parts are bare, a computed place else.
+    fn merged(&mut self, parts: &'a [Expr], extent: &Size, at: Span) -> Res<Action> {
+        let mut values = Vec::new();
+        for p in parts {
+            values.push((self.index_value(p)?, p.span));
+        }
+        let names: Vec<NameId> = values
+            .iter()
+            .filter_map(|(v, _)| match v {
+                IndexValue::Name(n, _) => Some(*n),
+                IndexValue::Tens(_) => None,
+            })
+            .collect();
+        let distinct = names.iter().enumerate().all(|(i, n)| !names[..i].contains(n));
+        if names.len() == parts.len() && distinct {
+            self.divide(&names, extent, at)?;
+            for (n, p) in names.iter().zip(parts) {
+                self.note_range(*n, p.span);
+            }
+            return Ok(Action::Split(names, at));
+        }
+        let mut place: Option<Tens> = None;
+        for (value, span) in values {
+            let (index, size) = match value {
+                IndexValue::Name(n, _) => (self.iota(n), Some(self.size_of(n))),
+                IndexValue::Tens(t) => (t, None),
+            };
+            place = Some(match place {
+                None => index,
+                Some(before) => {
+                    let Some(size) = size else {
+                        return self.error("H0322", span, "every part but the first needs a range here: use a bare index");
+                    };
+                    let size = self.size_value(&size);
+                    let high = self.pointwise(Map::Mul, &[&before, &size])?;
+                    self.pointwise(Map::Add, &[&high, &index])?
+                }
+            });
+        }
+        Ok(Action::Data(place.expect("a part"), at))
+    }
+
+    /// Ranges of merged names: their product is the extent; one may be found by division.
+    fn divide(&mut self, names: &[NameId], extent: &Size, at: Span) -> Res<()> {
+        let open: Vec<NameId> = names.iter().copied().filter(|n| self.is_open(*n)).collect();
+        let known = names
+            .iter()
+            .filter(|n| !open.contains(n))
+            .fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        match open.as_slice() {
+            [] => {
+                if !self.same(&known, extent) {
+                    let message = format!(
+                        "the parts cover {} places, and the axis has {}",
+                        self.show_size(&known),
+                        self.show_size(extent)
+                    );
+                    return self.error("H0311", at, message);
+                }
+            }
+            [one] => {
+                let q = extent.div(&known);
+                let whole = q.clone().filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
+                let Some(q) = whole else {
+                    let message = format!("an axis of {} does not divide into parts of {}", self.show_size(extent), self.show_size(&known));
+                    return self.error("H0311", at, message);
+                };
+                let own = self.size_of(*one);
+                self.same(&own, &q);
+            }
+            [..] => {
+                let texts: Vec<String> = open.iter().map(|n| format!("`{}`", self.name_text(*n))).collect();
+                let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
+                return self.fail(Diagnostic::error("H0312", at, message).help("give a range where the index is bound: `i < n`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a name's range is still to be found.
+    pub fn is_open(&self, n: NameId) -> bool {
+        self.size_of(n).symbols().iter().any(|s| s.starts_with('?'))
+    }
+
+    /// A dimension becomes several names, row-major.
+    fn split(&mut self, t: &Tens, handle: NameId, parts: &[NameId], _at: Span) -> Res<Tens> {
+        let dim = t.find(handle).expect("a handle stays");
+        let order: Vec<usize> = (0..t.labels.len()).filter(|&i| i != dim).chain([dim]).collect();
+        let mut t = self.permute(t, &order);
+        let mut axes = self.at(&t).shape.clone();
+        axes.pop();
+        t.labels.pop();
+        let mut labels = t.labels.clone();
+        // Names that the value has already are read on the diagonal afterwards.
+        let fresh: Vec<NameId> = parts
+            .iter()
+            .map(|n| {
+                let (text, size) = (self.name_text(*n).to_string(), self.size_of(*n));
+                if t.find(*n).is_some() { self.new_name(&text, size, None) } else { *n }
+            })
+            .collect();
+        for n in &fresh {
+            axes.push(self.axis(Label::Named(*n), "", self.size_of(*n)));
+            labels.push(Label::Named(*n));
+        }
+        let node = self.node(&t);
+        let mut out = self.emit(Node::new(Op::Reshape, t.dtype, axes), labels, vec![Operand::new(node, vec![])]);
+        for (f, n) in fresh.iter().zip(parts) {
+            if f != n {
+                let dim = out.find(*f).expect("just made");
+                out = self.dim_to_name(&out, dim, *n);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Remembers where a range was found.
+    pub fn note_range(&mut self, n: NameId, span: Span) {
+        let name = &mut self.names[n.0 as usize];
+        name.ranged.get_or_insert(span);
+    }
+
+    /// Two ranges of one index.
+    pub fn range_error<T>(&mut self, n: NameId, extent: &Size, span: Span, what: &str) -> Res<T> {
+        let own = self.size_of(n);
+        let text = self.name_text(n).to_string();
+        let message = format!("`{text}` ranges over {} and indexes {} {what} here", self.show_size(&own), self.show_size(extent));
+        let mut d = Diagnostic::error("H0305", span, message).here(format!("{} {what}", self.show_size(extent)));
+        if let Some(at) = self.names[n.0 as usize].ranged {
+            d = d.label(at, format!("its range is {} because of this", self.show_size(&own)));
+        }
+        self.fail(d)
+    }
+}
+
+/// Where an index stands.
+pub fn index_span(index: &Index) -> Span {
+    match index {
+        Index::Along { axis, value } => axis.span.to(value.span),
+        Index::Rename { axis, to } => axis.span.to(to.span),
+        Index::Lifted(s) | Index::Merged(_, s) => *s,
+        Index::Range { from, to } => from.span.to(to.span),
+        Index::At(e) => e.span,
+    }
+}

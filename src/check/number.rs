@@ -1,0 +1,240 @@
+//! Compile-time numbers and sizes.
+
+use super::value::{Num, Tens, Value};
+use super::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::size::SizeFn;
+use crate::ir::{DType, Op, Origin, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, BinaryOp};
+
+impl<'a> Checker<'a> {
+    /// An expression that is a size.
+    pub fn size_of_expr(&mut self, e: &'a ast::Expr) -> Res<Size> {
+        let value = self.expr(e)?;
+        let size = self.whole(value, e.span)?;
+        if size.constant().is_some_and(|n| n < 0) {
+            return self.error("H0303", e.span, format!("a size cannot be {size}"));
+        }
+        if size.constant().is_some_and(|n| n > 1 << 40) {
+            return self.error("H0303", e.span, format!("{size} is too large for a size"));
+        }
+        Ok(size)
+    }
+
+    /// A whole number: of compile time, or one that a condition decides.
+    pub fn whole(&mut self, value: Value<'a>, span: Span) -> Res<Size> {
+        match value {
+            Value::Num(Num::Exact(s)) => {
+                let s = self.resolve(&s);
+                if s.number().is_some() && s.constant().is_none() || !s.is_whole() {
+                    return self.fail(
+                        Diagnostic::error("H0304", span, format!("this is {}, and a size is a whole number", s))
+                            .help("choose numbers that divide, or round with `ceil(..)`, `floor(..)` or `div`"),
+                    );
+                }
+                Ok(s)
+            }
+            Value::Num(Num::Real(v)) => {
+                if v.fract() == 0.0 && v.abs() < 9e15 {
+                    return Ok(Size::from(v as i64));
+                }
+                self.fail(
+                    Diagnostic::error("H0304", span, format!("this is {v}, and a size is a whole number"))
+                        .help("round with `ceil(..)` or `floor(..)`"),
+                )
+            }
+            Value::Tensor(t) => self.measured(&t, span),
+            Value::Poison => Err(Said),
+            other => {
+                let message = format!("this is {}; a whole number is wanted", other.kind());
+                self.error("H0303", span, message)
+            }
+        }
+    }
+
+    /// A size that a value decides.
+    fn measured(&mut self, t: &Tens, span: Span) -> Res<Size> {
+        if !t.labels.is_empty() {
+            let message = format!("a size is one whole number, and this is {}", self.show(t));
+            return self.error("H0303", span, message);
+        }
+        if let Op::Extent(s) = &self.at(t).op {
+            return Ok(s.clone());
+        }
+        if t.level > 0 {
+            return self.fail(
+                Diagnostic::limit("H0804", span, "a size cannot change from round to round of this loop")
+                    .help("compute it before the loop"),
+            );
+        }
+        if let Some(input) = self.depends_on_input(t) {
+            return self.fail(
+                Diagnostic::error("H0306", span, format!("a size depends on the input `{input}`"))
+                    .help("what a condition decides may be a size; declare it `condition`"),
+            );
+        }
+        let node = t.node;
+        if let Some((s, _)) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node) {
+            return Ok(Size::sym(s.clone()));
+        }
+        let text = self.at(t).name.clone().unwrap_or_else(|| "n".into());
+        let taken = |c: &Self, s: &str| c.levels[0].graph.measured.iter().any(|(m, _)| **m == *s);
+        let mut name = format!("{text}#");
+        let mut k = 1;
+        while taken(self, &name) {
+            k += 1;
+            name = format!("{text}#{k}");
+        }
+        self.levels[0].graph.measured.push((name.as_str().into(), node));
+        Ok(Size::sym(name))
+    }
+
+    /// An input (not a condition) that a value depends on by its values.
+    fn depends_on_input(&self, t: &Tens) -> Option<String> {
+        let graph = &self.levels[t.level].graph;
+        let need = graph.reachable([t.node]);
+        graph.ids().filter(|id| need[id.index()]).find_map(|id| match &graph.node(id).op {
+            Op::Source { origin: Origin::Input, path } => Some(path.to_string()),
+            _ => None,
+        })
+    }
+
+    /// Two numbers.
+    pub fn num_binary(&mut self, op: BinaryOp, a: &Num, b: &Num, span: Span) -> Res<Value<'a>> {
+        if let (Num::Exact(x), Num::Exact(y)) = (a, b) {
+            let (x, y) = (self.resolve(x), self.resolve(y));
+            if let Some(v) = self.exact_binary(op, &x, &y, span)? {
+                return Ok(v);
+            }
+        }
+        let (Some(x), Some(y)) = (a.known(), b.known()) else {
+            // An unknown size: computed at run time.
+            let (p, q) = (self.num_f32(a), self.num_f32(b));
+            return self.tens_binary(op, &p, &q, span, span, span);
+        };
+        let real = |v: f64| Ok(Value::Num(Num::Real(v)));
+        match op {
+            BinaryOp::Add => real(x + y),
+            BinaryOp::Sub => real(x - y),
+            BinaryOp::Mul => real(x * y),
+            BinaryOp::Div => real(x / y),
+            BinaryOp::Pow => real(libm::pow(x, y)),
+            BinaryOp::IntDiv => real(if y == 0.0 { 0.0 } else { (x / y).floor() }),
+            BinaryOp::Mod => real(if y == 0.0 { 0.0 } else { x - y * (x / y).floor() }),
+            BinaryOp::Eq => Ok(Value::Bool(x == y)),
+            BinaryOp::Ne => Ok(Value::Bool(x != y)),
+            BinaryOp::Lt => Ok(Value::Bool(x < y)),
+            BinaryOp::Gt => Ok(Value::Bool(x > y)),
+            BinaryOp::Le => Ok(Value::Bool(x <= y)),
+            BinaryOp::Ge => Ok(Value::Bool(x >= y)),
+            BinaryOp::And | BinaryOp::Or => self.error("H0307", span, "`and` and `or` join truth values, and these are numbers"),
+            BinaryOp::Matmul => self.error("H0308", span, "`@` multiplies vectors and matrices, and these are numbers"),
+        }
+    }
+
+    /// Exact results; `None` where the result is real or only known later.
+    fn exact_binary(&mut self, op: BinaryOp, x: &Size, y: &Size, span: Span) -> Res<Option<Value<'a>>> {
+        let exact = |s: Size| Ok(Some(Value::Num(Num::Exact(s))));
+        let zero = y.is(0);
+        match op {
+            BinaryOp::Add => exact(x.add(y)),
+            BinaryOp::Sub => exact(x.sub(y)),
+            BinaryOp::Mul => exact(x.mul(y)),
+            BinaryOp::Div | BinaryOp::IntDiv | BinaryOp::Mod if zero => self.error("H0309", span, "division by zero"),
+            BinaryOp::Div => Ok(x.div(y).map(|s| Value::Num(Num::Exact(s)))),
+            BinaryOp::IntDiv => Ok(x.int_div(y).map(|s| Value::Num(Num::Exact(s)))),
+            BinaryOp::Mod => Ok(x.modulo(y).map(|s| Value::Num(Num::Exact(s)))),
+            BinaryOp::Pow => {
+                let fits = match (x.number(), y.constant()) {
+                    (Some(b), Some(n)) => n.unsigned_abs() <= 62 && libm::pow(b.abs().max(1.0), n.abs() as f64) < 1e15,
+                    (None, Some(n)) => (0..=8).contains(&n),
+                    (_, None) => y.number().is_none() && x.constant().is_some(),
+                };
+                if fits { exact(Size::apply(SizeFn::Pow, vec![x.clone(), y.clone()])) } else { Ok(None) }
+            }
+            BinaryOp::Eq | BinaryOp::Ne => {
+                if x == y {
+                    return Ok(Some(Value::Bool(op == BinaryOp::Eq)));
+                }
+                Ok(x.sub(y).number().map(|d| Value::Bool((d == 0.0) == (op == BinaryOp::Eq))))
+            }
+            BinaryOp::Lt | BinaryOp::Gt | BinaryOp::Le | BinaryOp::Ge => Ok(x.sub(y).number().map(|d| {
+                Value::Bool(match op {
+                    BinaryOp::Lt => d < 0.0,
+                    BinaryOp::Gt => d > 0.0,
+                    BinaryOp::Le => d <= 0.0,
+                    _ => d >= 0.0,
+                })
+            })),
+            BinaryOp::And | BinaryOp::Or | BinaryOp::Matmul => Ok(None),
+        }
+    }
+
+    /// Functions of known numbers; `None`: not one of them, or not known.
+    pub fn num_function(&mut self, word: &str, args: &[Num]) -> Option<Num> {
+        let rounding = |f: SizeFn, n: &Num| match n {
+            Num::Exact(s) => Some(Num::Exact(Size::apply(f, vec![s.clone()]))),
+            Num::Real(v) => Some(super::scope::exact(if f == SizeFn::Floor { v.floor() } else { v.ceil() })),
+        };
+        match (word, args) {
+            ("ceil", [n]) => return rounding(SizeFn::Ceil, n),
+            ("floor", [n]) => return rounding(SizeFn::Floor, n),
+            ("log2", [Num::Exact(s)]) => {
+                let folded = Size::apply(SizeFn::Log2, vec![self.resolve(s)]);
+                if folded.constant().is_some() || s.number().is_none() {
+                    return Some(Num::Exact(folded));
+                }
+            }
+            ("max" | "min", [Num::Exact(a), Num::Exact(b)]) => {
+                let f = if word == "max" { SizeFn::Max } else { SizeFn::Min };
+                return Some(Num::Exact(Size::apply(f, vec![self.resolve(a), self.resolve(b)])));
+            }
+            ("abs", [Num::Exact(s)]) => {
+                let n = s.constant()?;
+                return Some(Num::Exact(Size::from(n.abs())));
+            }
+            ("number", [n]) => return Some(n.clone()),
+            _ => {}
+        }
+        let x = args.first()?.known()?;
+        let v = match (word, args) {
+            ("max", [_, b]) => x.max(b.known()?),
+            ("min", [_, b]) => x.min(b.known()?),
+            ("exp", [_]) => libm::exp(x),
+            ("log", [_]) => libm::log(x),
+            ("log2", [_]) => libm::log2(x),
+            ("sqrt", [_]) => x.sqrt(),
+            ("abs", [_]) => x.abs(),
+            ("sin", [_]) => libm::sin(x),
+            ("cos", [_]) => libm::cos(x),
+            ("tan", [_]) => libm::tan(x),
+            ("tanh", [_]) => libm::tanh(x),
+            ("sigmoid", [_]) => 1.0 / (1.0 + libm::exp(-x)),
+            ("relu", [_]) => x.max(0.0),
+            ("softplus", [_]) => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
+            ("erf", [_]) => libm::erf(x),
+            ("round", [_]) => libm::rint(x),
+            ("sign", [_]) => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+            ("int", [_]) => x.trunc(),
+            _ => return None,
+        };
+        Some(if matches!(word, "round" | "int" | "sign") { super::scope::exact(v) } else { Num::Real(v) })
+    }
+
+    /// An i32 tensor for an index; other numbers are refused.
+    pub fn index_tens(&mut self, value: Value<'a>, span: Span) -> Res<Tens> {
+        if let Value::Num(n) = &value {
+            let size = self.whole(Value::Num(n.clone()), span)?;
+            return Ok(self.size_value(&size));
+        }
+        let t = self.as_tens(value, span)?;
+        if t.dtype != DType::I32 {
+            return self.fail(
+                Diagnostic::error("H0310", span, format!("an index is a whole number, and this is {}", self.show(&t)))
+                    .help("`int(..)` casts, `div` divides whole numbers"),
+            );
+        }
+        Ok(t)
+    }
+}

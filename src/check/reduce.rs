@@ -1,0 +1,443 @@
+//! Reductions and binders.
+
+use super::scope::{Binding, Meaning};
+use super::value::{Label, NameId, Num, Tens, Tree, Value};
+use super::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Fold, Map, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Bound, Expr, ExprKind, Reduction};
+
+/// What a binder list says.
+pub struct Bound2 {
+    /// In order: names of one binder (several for a merged one).
+    pub groups: Vec<Vec<NameId>>,
+    /// Names that were made here, and where.
+    pub fresh: Vec<(NameId, Span)>,
+}
+
+impl Bound2 {
+    pub fn names(&self) -> Vec<NameId> {
+        self.groups.iter().flatten().copied().collect()
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// Opens a scope in which the binders' names are indices.
+    pub fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool) -> Res<Bound2> {
+        self.push_scope();
+        let mut out = Bound2 { groups: vec![], fresh: vec![] };
+        for item in &binders.items {
+            match item {
+                ast::Binder::Lifted(span) => {
+                    let lifted = self.frame_ref().lifted.clone();
+                    if keeps {
+                        return self.error("H0324", *span, "`*` cannot be bound on the left");
+                    }
+                    out.groups.push(lifted);
+                }
+                ast::Binder::Bound(b) => {
+                    let n = self.open_bound(b, keeps, &mut out)?;
+                    out.groups.push(vec![n]);
+                }
+                ast::Binder::Merged(parts, _) => {
+                    let mut group = vec![];
+                    for b in parts {
+                        group.push(self.open_bound(b, keeps, &mut out)?);
+                    }
+                    out.groups.push(group);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// One bound name: an axis under its own name, an index that is in scope already (softmax keeps it), or a new one.
+    pub fn open_bound(&mut self, b: &'a Bound, keeps: bool, out: &mut Bound2) -> Res<NameId> {
+        let word = &b.name.name;
+        let axis = match self.meaning(word) {
+            Meaning::Axis(n) => Some(n),
+            Meaning::Local(Binding::Index(n)) if keeps || self.axis_word(word) == Some(n) => Some(n),
+            _ => None,
+        };
+        if let Some(n) = axis {
+            if let Some(range) = &b.range {
+                let given = self.size_of_expr(range)?;
+                let own = self.size_of(n);
+                if !self.same(&own, &given) {
+                    return self.range_error(n, &given, range.span, "places");
+                }
+            }
+            return Ok(n);
+        }
+        let n = match &b.range {
+            Some(range) => {
+                let size = self.size_of_expr(range)?;
+                self.new_name(word, size, Some(range.span))
+            }
+            None => self.open_name(word),
+        };
+        self.define(&b.name, Binding::Index(n))?;
+        out.fresh.push((n, b.name.span));
+        Ok(n)
+    }
+
+    /// Closes a scope of binders: every index has a range by now.
+    pub fn close_binders(&mut self, bound: &Bound2) -> Res<()> {
+        self.pop_scope();
+        for (n, span) in &bound.fresh {
+            if self.is_open(*n) {
+                let text = self.name_text(*n).to_string();
+                return self.fail(
+                    Diagnostic::error("H0312", *span, format!("the index `{text}` has no range"))
+                        .here("it indexes no axis bare")
+                        .help(format!("give it one: `{text} < n`")),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// `op[binders] body`
+    pub fn reduce(
+        &mut self,
+        op: Reduction,
+        op_span: Span,
+        binders: &'a ast::Binders,
+        body: &'a Expr,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        let bound = match self.open_binders(binders, op == Reduction::Softmax) {
+            Ok(b) => b,
+            Err(e) => {
+                self.pop_scope();
+                return Err(e);
+            }
+        };
+        let guards = self.guards.len();
+        let result = self.reduce_open(op, op_span, binders, &bound, body, span);
+        self.guards.truncate(guards);
+        let closed = self.close_binders_of(&bound, op == Reduction::Softmax, result.is_ok());
+        let value = result?;
+        closed?;
+        Ok(value)
+    }
+
+    fn close_binders_of(&mut self, bound: &Bound2, keeps: bool, fine: bool) -> Res<()> {
+        if !fine {
+            self.pop_scope();
+            return Err(Said);
+        }
+        // The index of a softmax that nobody else binds must be an axis of the value's own.
+        if keeps && let Some((n, span)) = bound.fresh.first() {
+            let text = self.name_text(*n).to_string();
+            self.pop_scope();
+            return self.fail(
+                Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else"))
+                    .help(format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector")),
+            );
+        }
+        self.close_binders(bound)
+    }
+
+    fn reduce_open(
+        &mut self,
+        op: Reduction,
+        op_span: Span,
+        binders: &'a ast::Binders,
+        bound: &Bound2,
+        body: &'a Expr,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        // The body first: it gives ranges to the indices that the filter may mention.
+        let filter = match &binders.filter {
+            None => None,
+            Some(f) => {
+                let t = self.tens(f)?;
+                self.truth(&t, f.span)?;
+                self.guards.push(t.clone());
+                Some((t, f.span))
+            }
+        };
+        if matches!(op, Reduction::Sum | Reduction::Mean) {
+            let mut factors = vec![];
+            self.factors(body, &mut factors)?;
+            if factors.len() > 1 && factors.iter().all(|(f, _)| matches!(f, Value::Num(_) | Value::Tensor(_))) {
+                let product = self.sum_product(factors, filter.clone(), bound, span)?;
+                let total = product?;
+                if op == Reduction::Sum {
+                    return Ok(Value::Tensor(total));
+                }
+                return self.divide_by_count(total, filter, bound, span);
+            }
+            let (value, at) = match factors.pop() {
+                Some(one) if factors.is_empty() => one,
+                _ => (self.expr(body)?, body.span),
+            };
+            return self.reduce_value(op, op_span, value, at, filter, bound, span);
+        }
+        let value = self.expr(body)?;
+        self.reduce_value(op, op_span, value, body.span, filter, bound, span)
+    }
+
+    fn reduce_value(
+        &mut self,
+        op: Reduction,
+        op_span: Span,
+        value: Value<'a>,
+        at: Span,
+        filter: Option<(Tens, Span)>,
+        bound: &Bound2,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        match value {
+            Value::Record(fields) => {
+                let mut out = Vec::new();
+                for (n, v) in fields.iter() {
+                    out.push((n.clone(), self.reduce_value(op, op_span, v.clone(), at, filter.clone(), bound, span)?));
+                }
+                Ok(Value::Record(out.into()))
+            }
+            Value::Tree(tree) => {
+                let out = self.tree_map(&tree, &mut |c, leaf| {
+                    let v = c.reduce_value(op, op_span, Value::Tensor(leaf.clone()), at, filter.clone(), bound, span)?;
+                    c.as_tens(v, at)
+                })?;
+                Ok(Value::Tree(out.into()))
+            }
+            v => {
+                let t = match v {
+                    Value::Num(n) => self.num_f32(&n),
+                    v => self.as_tens(v, at)?,
+                };
+                self.reduce_tens(op, op_span, t, at, filter, &bound.names(), span).map(Value::Tensor)
+            }
+        }
+    }
+
+    /// Reduces a tensor over names.
+    pub fn reduce_tens(
+        &mut self,
+        op: Reduction,
+        op_span: Span,
+        t: Tens,
+        at: Span,
+        filter: Option<(Tens, Span)>,
+        names: &[NameId],
+        span: Span,
+    ) -> Res<Tens> {
+        let logical = matches!(op, Reduction::Any | Reduction::All);
+        if logical { self.truth(&t, at)? } else { self.arithmetic(&t, at)? }
+        let float = matches!(op, Reduction::Mean | Reduction::Logsumexp | Reduction::Softmax | Reduction::Prod);
+        let mut t = if float { self.to_f32(&t) } else { t };
+        if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {
+            return self.error("H0326", op_span, format!("`{}` takes exactly one index", op.word()));
+        }
+        t = self.spread(&t, names);
+        if let Some((mask, mask_span)) = &filter {
+            let neutral = match op {
+                Reduction::Sum | Reduction::Mean | Reduction::Any => 0.0,
+                Reduction::Prod | Reduction::All => 1.0,
+                Reduction::Max | Reduction::Argmax | Reduction::Logsumexp | Reduction::Softmax => f64::NEG_INFINITY,
+                Reduction::Min | Reduction::Argmin => f64::INFINITY,
+            };
+            let whole = t.dtype == DType::I32;
+            if whole && neutral.is_infinite() {
+                t = self.to_f32(&t);
+            }
+            let neutral = self.constant(neutral, t.dtype);
+            t = self.map(Map::Select, t.dtype, &[(mask, *mask_span), (&t, at), (&neutral, at)], "`where`", span)?;
+        }
+        match op {
+            Reduction::Sum => Ok(self.fold(Fold::Sum, &t, names)),
+            Reduction::Prod => Ok(self.fold(Fold::Prod, &t, names)),
+            Reduction::Max => Ok(self.fold(Fold::Max, &t, names)),
+            Reduction::Min => Ok(self.fold(Fold::Min, &t, names)),
+            Reduction::Any => Ok(self.fold(Fold::Any, &t, names)),
+            Reduction::All => Ok(self.fold(Fold::All, &t, names)),
+            Reduction::Argmax => Ok(self.fold(Fold::Argmax, &t, names)),
+            Reduction::Argmin => Ok(self.fold(Fold::Argmin, &t, names)),
+            Reduction::Mean => {
+                let total = self.fold(Fold::Sum, &t, names);
+                let bound = Bound2 { groups: vec![names.to_vec()], fresh: vec![] };
+                let v = self.divide_by_count(total, filter, &bound, span)?;
+                self.as_tens(v, span)
+            }
+            Reduction::Logsumexp => {
+                let peak = self.peak(&t, names)?;
+                let shifted = self.pointwise(Map::Sub, &[&t, &peak])?;
+                let powers = self.pointwise(Map::Exp, &[&shifted])?;
+                let total = self.fold(Fold::Sum, &powers, names);
+                let log = self.pointwise(Map::Log, &[&total])?;
+                self.pointwise(Map::Add, &[&log, &peak])
+            }
+            Reduction::Softmax => {
+                let peak = self.peak(&t, names)?;
+                let shifted = self.pointwise(Map::Sub, &[&t, &peak])?;
+                let powers = self.pointwise(Map::Exp, &[&shifted])?;
+                let total = self.fold(Fold::Sum, &powers, names);
+                self.pointwise(Map::Div, &[&powers, &total])
+            }
+        }
+    }
+
+    /// The maximum, or 0 where there is none: subtracted before `exp`, so that nothing overflows.
+    fn peak(&mut self, t: &Tens, names: &[NameId]) -> Res<Tens> {
+        let peak = self.fold(Fold::Max, t, names);
+        let least = self.constant(f64::NEG_INFINITY, DType::F32);
+        let zero = self.constant(0.0, DType::F32);
+        let some = self.pointwise(Map::Lt, &[&least, &peak])?;
+        self.pointwise(Map::Select, &[&some, &peak, &zero])
+    }
+
+    /// A sum over names divided by how many places they have (where the filter holds).
+    fn divide_by_count(&mut self, total: Tens, filter: Option<(Tens, Span)>, bound: &Bound2, span: Span) -> Res<Value<'a>> {
+        let names = bound.names();
+        let count = match filter {
+            None => {
+                let n = names.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+                self.num_f32(&Num::Exact(n))
+            }
+            Some((mask, _)) => {
+                let ones = self.to_f32(&mask);
+                let ones = self.spread(&ones, &names);
+                self.fold(Fold::Sum, &ones, &names)
+            }
+        };
+        Ok(Value::Tensor(self.pointwise(Map::Div, &[&total, &count]).map_err(|_| {
+            let _ = span;
+            Said
+        })?))
+    }
+
+    /// The factors of a product, each evaluated; a quotient by something is a factor, too.
+    fn factors(&mut self, e: &'a Expr, out: &mut Vec<(Value<'a>, Span)>) -> Res<()> {
+        match &*e.kind {
+            ExprKind::Paren(inner) => self.factors(inner, out),
+            ExprKind::Binary { op: ast::BinaryOp::Mul, left, right, .. } => {
+                self.factors(left, out)?;
+                self.factors(right, out)
+            }
+            ExprKind::Binary { op: ast::BinaryOp::Div, left, right, .. } => {
+                self.factors(left, out)?;
+                let d = self.expr(right)?;
+                let one = Value::Num(Num::Real(1.0));
+                let inverse = self.binary(ast::BinaryOp::Div, one, d, right.span, right.span, right.span)?;
+                out.push((inverse, right.span));
+                Ok(())
+            }
+            _ => {
+                let v = self.expr(e)?;
+                out.push((v, e.span));
+                Ok(())
+            }
+        }
+    }
+
+    /// The sum of a product: one contraction, however many factors.
+    fn sum_product(
+        &mut self,
+        factors: Vec<(Value<'a>, Span)>,
+        filter: Option<(Tens, Span)>,
+        bound: &Bound2,
+        span: Span,
+    ) -> Res<Res<Tens>> {
+        let names = bound.names();
+        let mut tensors = vec![];
+        for (value, at) in factors {
+            let t = match value {
+                Value::Num(n) => self.num_f32(&n),
+                v => self.as_tens(v, at)?,
+            };
+            self.arithmetic(&t, at)?;
+            tensors.push((self.to_f32(&t), at));
+        }
+        if let Some((mask, mask_span)) = filter {
+            // The filter takes out whole products: it stands before the first factor.
+            let (first, at) = tensors[0].clone();
+            let zero = self.constant(0.0, DType::F32);
+            let masked = self.map(Map::Select, DType::F32, &[(&mask, mask_span), (&first, at), (&zero, at)], "`where`", span)?;
+            tensors[0] = (masked, at);
+        }
+        let covered = |n: &NameId| tensors.iter().any(|(t, _)| t.find(*n).is_some());
+        let missing: Vec<NameId> = names.iter().copied().filter(|n| !covered(n)).collect();
+        if !missing.is_empty() {
+            let spread = self.spread(&tensors[0].0.clone(), &missing);
+            tensors[0].0 = spread;
+        }
+        let with: Vec<(&Tens, Span)> = tensors.iter().map(|(t, s)| (t, *s)).collect();
+        self.align(&with, "a product", span)?;
+        let refs: Vec<&Tens> = tensors.iter().map(|(t, _)| t).collect();
+        Ok(self.contract(&refs, &names, span))
+    }
+
+    /// `softmax(v)`, `sum(v)`, `max(a, b)`: a reduction word as a function.
+    pub fn reduction_call(&mut self, op: Reduction, args: Vec<(Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
+        if args.len() == 2 && matches!(op, Reduction::Max | Reduction::Min) {
+            let mut args = args.into_iter();
+            let (a, at) = args.next().expect("two");
+            let (b, bt) = args.next().expect("two");
+            if let (Value::Num(x), Value::Num(y)) = (&a, &b)
+                && let Some(n) = self.num_function(op.word(), &[x.clone(), y.clone()])
+            {
+                return Ok(Value::Num(n));
+            }
+            let float = |v: &Value<'_>| matches!(v, Value::Tensor(t) if t.dtype == DType::F32);
+            let any = float(&a) || float(&b);
+            let mut both = vec![];
+            for (v, s) in [(a, at), (b, bt)] {
+                let t = match v {
+                    Value::Num(n) if any => self.num_f32(&n),
+                    v => self.as_tens(v, s)?,
+                };
+                self.arithmetic(&t, s)?;
+                both.push(if any { self.to_f32(&t) } else { t });
+            }
+            let dtype = if both.iter().all(|t| t.dtype == DType::I32) { DType::I32 } else { DType::F32 };
+            let both: Vec<Tens> = if dtype == DType::F32 { both.iter().map(|t| self.to_f32(t)).collect() } else { both };
+            let f = if op == Reduction::Max { Map::Max } else { Map::Min };
+            let word = format!("`{}`", op.word());
+            return self.map(f, dtype, &[(&both[0], at), (&both[1], bt)], &word, span).map(Value::Tensor);
+        }
+        let Ok([(value, at)]) = <[(Value<'a>, Span); 1]>::try_from(args) else {
+            return self.error("H0327", span, format!("`{}` takes one value here", op.word()));
+        };
+        match value {
+            Value::Tree(tree) => self.reduce_tree(op, &tree, at, span),
+            Value::Num(n) if !matches!(op, Reduction::Softmax) => Ok(Value::Num(n)),
+            v => {
+                let t = self.as_tens(v, at)?;
+                self.reduce_sized(op, t, at, span).map(Value::Tensor)
+            }
+        }
+    }
+
+    /// Reduces a value with exactly one sized axis.
+    fn reduce_sized(&mut self, op: Reduction, t: Tens, at: Span, span: Span) -> Res<Tens> {
+        let sized = t.sized();
+        let [dim] = sized.as_slice() else {
+            let message = format!("`{}(..)` wants exactly one sized axis, and this is {}", op.word(), self.show(&t));
+            return self.fail(
+                Diagnostic::error("H0328", at, message)
+                    .help(format!("say which: `{}[i] v[.., i]`", op.word())),
+            );
+        };
+        let extent = self.extent(&t, *dim);
+        let n = self.new_name("i", extent, Some(at));
+        let named = self.dim_to_name(&t, *dim, n);
+        let out = self.reduce_tens(op, at, named, at, None, &[n], span)?;
+        if op != Reduction::Softmax {
+            return Ok(out);
+        }
+        Ok(self.relabel(&out, n, Label::Sized))
+    }
+
+    /// One number from all leaves of a tree (names that the leaves are lifted over stay).
+    fn reduce_tree(&mut self, op: Reduction, tree: &Tree, at: Span, span: Span) -> Res<Value<'a>> {
+        if !matches!(op, Reduction::Sum | Reduction::Mean | Reduction::Max | Reduction::Min) {
+            return self.error("H0328", at, format!("`{}` of a tree is not defined", op.word()));
+        }
+        let flat = self.flatten(tree)?;
+        self.reduce_sized(op, flat, at, span).map(Value::Tensor)
+    }
+}

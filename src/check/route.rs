@@ -1,0 +1,323 @@
+//! Routing: experts chosen by data, seats, mixtures of parameters.
+
+use super::expr::IndexValue;
+use super::model::RouteInfo;
+use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
+use super::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::ir::size::SizeFn;
+use crate::ir::{DType, Map, Node, Op, Operand, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Index, RouteExpr};
+
+impl<'a> Checker<'a> {
+    /// An array of nets that is not indexed yet.
+    fn open_array(&mut self, value: Value<'a>, at: Span) -> Res<(NetVal, NameId)> {
+        let Value::Net(net) = value else {
+            let message = format!("an array of nets is wanted here, and this is {}", value.kind());
+            let d = Diagnostic::error("H0351", at, message);
+            let d = if matches!(value, Value::Family(_)) { d.help("nets that data chooses must be equal: `sub expert[n] = ..`") } else { d };
+            return self.fail(d);
+        };
+        let open: Vec<NameId> = self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
+        match open.as_slice() {
+            [axis] => Ok((net, *axis)),
+            [] => self.error("H0351", at, "this is one net; an array of nets is wanted here"),
+            _ => self.error("H0351", at, "this net stands in several arrays; index all but one of them"),
+        }
+    }
+
+    /// `route x over experts at index by weight { capacity: c per [axes] }`
+    pub fn route_expr(&mut self, r: &'a RouteExpr, span: Span) -> Res<Value<'a>> {
+        let x = self.expr(&r.value)?;
+        let over = self.expr(&r.over)?;
+        let (net, axis) = self.open_array(over, r.over.span)?;
+        let index = self.expr(&r.at)?;
+        let index = self.index_tens(index, r.at.span)?;
+        let weight = match self.expr(&r.by)? {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, r.by.span)?,
+        };
+        self.arithmetic(&weight, r.by.span)?;
+        let weight = self.to_f32(&weight);
+        if index.sized().len() > 1 {
+            let message = format!("`at` wants the numbers of the chosen experts, [k], and this is {}", self.show(&index));
+            return self.error("H0352", r.at.span, message);
+        }
+        let slots = index.sized().first().map(|d| self.extent(&index, *d));
+        let own = self.sized_extents(&weight);
+        let fits = match (&slots, own.as_slice()) {
+            (Some(k), [n]) => self.same(k, n),
+            (None, []) | (Some(_), []) => true,
+            _ => false,
+        };
+        if !fits {
+            let message = format!("`by` wants a weight for each slot, and this is {}", self.show(&weight));
+            return self.fail(Diagnostic::error("H0352", r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))));
+        }
+        let experts = self.size_of(axis);
+        self.check_inside(&index, &experts, r.at.span);
+        let mut weight = weight;
+        let mut capacity = None;
+        for option in &r.options {
+            if &*option.name.name != "capacity" {
+                return self.fail(
+                    Diagnostic::error("H0353", option.name.span, format!("a route has no option `{}`", option.name.name))
+                        .help("there is `capacity: c per [axes]`"),
+                );
+            }
+            let (seats, group, c) = self.seats(option, &slots, &experts)?;
+            capacity = Some(c);
+            let seats = self.size_value(&seats);
+            let admitted = self.admitted(&index, &seats, &group, Some(&experts))?;
+            let mask = self.to_f32(&admitted);
+            weight = self.map(Map::Mul, DType::F32, &[(&mask, r.by.span), (&weight, r.by.span)], "`capacity`", span)?;
+        }
+        self.out.routes.push(RouteInfo {
+            over: self.insts[net.inst.0].path.clone(),
+            experts,
+            slots: Some(slots.clone().unwrap_or(Size::from(1i64))),
+            capacity,
+            span,
+        });
+        self.routed(x, r.value.span, net, axis, index, weight, slots, span)
+    }
+
+    /// sum[s] weight[s] * expert[index[s]](x)
+    #[allow(clippy::too_many_arguments)]
+    fn routed(
+        &mut self,
+        x: Value<'a>,
+        at: Span,
+        mut net: NetVal,
+        axis: NameId,
+        index: Tens,
+        weight: Tens,
+        slots: Option<Size>,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        let (mut index, mut weight) = (index, weight);
+        let slot = slots.map(|k| self.new_name("slot", k, Some(span)));
+        if let Some(s) = slot {
+            let d = index.sized()[0];
+            index = self.dim_to_name(&index, d, s);
+            if let Some(&d) = weight.sized().first() {
+                weight = self.dim_to_name(&weight, d, s);
+            }
+        }
+        net.picks.push((axis, Pick::Data(index)));
+        let y = self.call_net(net, vec![(x, at)], &mut vec![], span)?;
+        self.weigh(y, &weight, slot, span)
+    }
+
+    fn weigh(&mut self, y: Value<'a>, weight: &Tens, slot: Option<NameId>, span: Span) -> Res<Value<'a>> {
+        match y {
+            Value::Record(fields) => {
+                let mut out = Vec::new();
+                for (n, v) in fields.iter() {
+                    out.push((n.clone(), self.weigh(v.clone(), weight, slot, span)?));
+                }
+                Ok(Value::Record(out.into()))
+            }
+            v => {
+                let t = self.as_tens(v, span)?;
+                let t = self.to_f32(&t);
+                let Some(s) = slot else {
+                    return self.map(Map::Mul, DType::F32, &[(weight, span), (&t, span)], "`route`", span).map(Value::Tensor);
+                };
+                let weight = self.spread(weight, &[s]);
+                self.contract(&[&weight, &t], &[s], span).map(Value::Tensor)
+            }
+        }
+    }
+
+    /// Seats of each expert, the axes that they are for, and the factor as written.
+    fn seats(&mut self, option: &'a ast::RouteOption, slots: &Option<Size>, experts: &Size) -> Res<(Size, Vec<NameId>, f64)> {
+        let Some(per) = &option.per else {
+            return self.fail(
+                Diagnostic::error("H0354", option.name.span, "a capacity is counted among examples: among which?")
+                    .help("`capacity: 1.25 per [*]` counts all that the call is lifted over; `per [t]` counts along `t`"),
+            );
+        };
+        let mut group = vec![];
+        for axis in per {
+            match axis {
+                ast::AxisExpr::Lifted(_) => group.extend(self.frame_ref().lifted.clone()),
+                ast::AxisExpr::Expr(e) => {
+                    let name = match &*e.kind {
+                        ast::ExprKind::Name(w) => match self.meaning(w) {
+                            super::scope::Meaning::Axis(n) => Some(n),
+                            super::scope::Meaning::Local(super::scope::Binding::Index(n)) => Some(n),
+                            _ => None,
+                        },
+                        _ => None,
+                    };
+                    match name {
+                        Some(n) => group.push(n),
+                        None => return self.error("H0318", e.span, "this is no axis here"),
+                    }
+                }
+            }
+        }
+        if group.is_empty() {
+            return self.fail(
+                Diagnostic::error("H0354", option.name.span, "a capacity wants axes, and there are none here")
+                    .help("it is counted among examples: name the axes that they lie along, `per [b, t]`"),
+            );
+        }
+        let factor = self.expr(&option.value)?;
+        let Value::Num(factor) = factor else {
+            return self.error("H0354", option.value.span, "a capacity factor is a number");
+        };
+        let Some(c) = factor.known() else { return self.unknown(option.value.span, "a capacity factor") };
+        if c.is_nan() || c < 0.0 {
+            return self.error("H0354", option.value.span, "a capacity factor is not negative");
+        }
+        let n = group.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let k = slots.clone().unwrap_or(Size::from(1i64));
+        // A decimal is the fraction that was written, so that `ceil` is exact.
+        let (num, den) = fraction(c);
+        let all = n.mul(&k).mul(&Size::fraction(num, den));
+        let Some(share) = all.div(experts) else { return self.error("H0309", option.value.span, "there are no experts") };
+        Ok((Size::apply(SizeFn::Ceil, vec![share]), group, c))
+    }
+
+    /// `admitted[*](index, seats)`
+    pub fn admitted_call(
+        &mut self,
+        axes: &'a [Index],
+        mut args: Vec<(Option<ast::Name>, Value<'a>, Span)>,
+        at: Span,
+        _span: Span,
+    ) -> Res<Value<'a>> {
+        let (_, seats, seats_at) = args.pop().expect("two");
+        let (_, index, index_at) = args.pop().expect("two");
+        let index = self.index_tens(index, index_at)?;
+        let seats = match seats {
+            Value::Num(n) => {
+                let s = self.whole(Value::Num(n), seats_at)?;
+                self.size_value(&s)
+            }
+            v => self.index_tens(v, seats_at)?,
+        };
+        let mut group = vec![];
+        for a in axes {
+            match a {
+                Index::Lifted(_) => group.extend(self.frame_ref().lifted.clone()),
+                Index::At(e) => match self.index_value(e)? {
+                    IndexValue::Name(n, _) => group.push(n),
+                    IndexValue::Tens(_) => return self.error("H0318", e.span, "this is no axis here"),
+                },
+                other => return self.error("H0318", super::index::index_span(other), "this is no axis here"),
+            }
+        }
+        if group.is_empty() {
+            return self.fail(Diagnostic::error("H0354", at, "`admitted` wants axes: among which examples are the seats?").help("`admitted[*](..)` counts all that the call is lifted over"));
+        }
+        if index.sized().len() > 1 {
+            let message = format!("this is {}; the numbers of the chosen experts are one vector", self.show(&index));
+            return self.error("H0352", index_at, message);
+        }
+        self.admitted(&index, &seats, &group, None).map(Value::Tensor)
+    }
+
+    /// Who has a seat: slot 0 of all examples first, in order of position.
+    fn admitted(&mut self, index: &Tens, seats: &Tens, group: &[NameId], experts: Option<&Size>) -> Res<Tens> {
+        let index = self.spread(index, group);
+        let slot_dim = index.sized().first().copied();
+        let slot = match slot_dim {
+            Some(d) => Some(self.new_name("slot", self.extent(&index, d), None)),
+            None => None,
+        };
+        let index = match (slot, slot_dim) {
+            (Some(s), Some(d)) => self.dim_to_name(&index, d, s),
+            _ => index,
+        };
+        // One queue: slots outermost, then the axes in order.
+        let queue: Vec<NameId> = slot.into_iter().chain(group.iter().copied()).collect();
+        let length = queue.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let lined = self.names_to_sizes(index.clone(), &queue);
+        let lined = self.reshape(&lined, vec![length.clone()]);
+        let place = self.new_name("queue", length.clone(), None);
+        let dim = lined.sized()[0];
+        let lined = self.dim_to_name(&lined, dim, place);
+        let rank = match experts {
+            Some(n) => {
+                let e = self.new_name("expert", n.clone(), None);
+                let number = self.iota(e);
+                let same = self.pointwise(Map::Eq, &[&lined, &number])?;
+                let ones = self.to_f32(&same);
+                let axes = self.at(&ones).shape.clone();
+                let axis = ones.find(place).expect("in line");
+                let operand = self.node(&ones);
+                let identity = (0..axes.len()).collect();
+                let counts = self.emit(
+                    Node::new(Op::Scan { axis }, DType::F32, axes),
+                    ones.labels.clone(),
+                    vec![Operand::new(operand, identity)],
+                );
+                let dim = counts.find(e).expect("an expert");
+                self.gather(&counts, &[(dim, lined)], None)?
+            }
+            None => {
+                // Without the number of experts: those before one that chose the same.
+                let other = self.new_name("before", length, None);
+                let them = self.relabel(&lined, place, Label::Named(other));
+                let same = self.pointwise(Map::Eq, &[&lined, &them])?;
+                let (mine, theirs) = (self.iota(place), self.iota(other));
+                let earlier = self.pointwise(Map::Le, &[&theirs, &mine])?;
+                let both = self.pointwise(Map::And, &[&same, &earlier])?;
+                let ones = self.to_f32(&both);
+                self.sum_over(&ones, &[other])
+            }
+        };
+        let seats = self.to_f32(seats);
+        let has = self.pointwise(Map::Le, &[&rank, &seats])?;
+        // Back to the slots and axes.
+        let out = self.names_to_sizes(has, &[place]);
+        let sizes: Vec<Size> = queue.iter().map(|n| self.size_of(*n)).collect();
+        let mut out = self.reshape(&out, sizes);
+        for n in queue.iter().rev() {
+            let dim = *out.sized().last().expect("a size for each");
+            out = self.dim_to_name(&out, dim, *n);
+        }
+        match slot {
+            Some(s) => Ok(self.names_to_sizes(out, &[s])),
+            None => Ok(out),
+        }
+    }
+
+    /// `blend(experts, p)`: one net whose parameters are the mixture.
+    pub fn blend(&mut self, mut args: Vec<(Option<ast::Name>, Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
+        let (_, p, p_at) = args.pop().expect("two");
+        let (_, over, over_at) = args.pop().expect("two");
+        let (mut net, axis) = self.open_array(over, over_at)?;
+        let p = match p {
+            Value::Num(n) => return self.error("H0355", p_at, format!("one number, {}, is no mixture", n.known().unwrap_or(0.0))),
+            v => self.as_tens(v, p_at)?,
+        };
+        self.arithmetic(&p, p_at)?;
+        let p = self.to_f32(&p);
+        let n = self.size_of(axis);
+        let own = self.sized_extents(&p);
+        let fits = matches!(own.as_slice(), [k] if self.same(k, &n));
+        if !fits {
+            let message = format!("a mixture of {} nets wants as many weights, and this is {}", self.show_size(&n), self.show(&p));
+            return self.error("H0355", p_at, message);
+        }
+        self.out.routes.push(RouteInfo { over: self.insts[net.inst.0].path.clone(), experts: n, slots: None, capacity: None, span });
+        net.picks.push((axis, Pick::Mix(p)));
+        Ok(Value::Net(net))
+    }
+}
+
+/// A decimal as written, as a fraction.
+fn fraction(v: f64) -> (i64, i64) {
+    let mut den = 1i64;
+    let mut x = v;
+    while (x - x.round()).abs() > 1e-9 * x.abs().max(1.0) && den < 1_000_000_000 {
+        den *= 10;
+        x = v * den as f64;
+    }
+    (x.round() as i64, den)
+}

@@ -1,0 +1,333 @@
+//! What a word means at a place: locals, then members, then the file, then primitives.
+
+use super::instance::InstId;
+use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
+use super::{Checker, Res, Said};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Ident, Name};
+use std::collections::HashMap;
+
+/// What a file's items define.
+#[derive(Default)]
+pub struct FileScope<'a> {
+    pub items: HashMap<Name, FileItem<'a>>,
+}
+
+/// An item by its name.
+#[derive(Clone, Copy)]
+pub enum FileItem<'a> {
+    Dim(NameId),
+    Const(&'a ast::Expr, usize),
+    ConstDraw(&'a ast::ConstDraw, usize),
+    Fn(FnVal<'a>),
+    Net(usize, &'a ast::NetDef),
+    Model(&'a ast::ModelDef),
+    Form(usize, &'a ast::SubDecl),
+}
+
+/// A local.
+#[derive(Clone)]
+pub enum Binding<'a> {
+    Value(Value<'a>),
+    /// `var`: may be assigned.
+    Var(Value<'a>),
+    /// An index: a temporary name (or an axis under its own name).
+    Index(NameId),
+    /// A loop's variable spelled like an axis: a number that goes home to it.
+    Round(Value<'a>, NameId),
+}
+
+/// One body under way.
+#[derive(Clone)]
+pub struct Frame<'a> {
+    pub file: usize,
+    /// Whose members are seen.
+    pub inst: Option<InstId>,
+    /// How the arrays that the instance stands in are indexed here.
+    pub picks: Vec<(NameId, super::value::Pick)>,
+    pub scopes: Vec<Vec<(Name, Binding<'a>)>>,
+    /// Names of the signature.
+    pub axes: Vec<(Name, NameId)>,
+    /// A model sees the dims of its file.
+    pub sees_dims: bool,
+    /// Names that the call is lifted over, invisible here.
+    pub lifted: Vec<NameId>,
+    /// Dotted path, for draws and losses.
+    pub path: String,
+    /// The statement under way, for the graph's spans.
+    pub span: Span,
+    /// `self` of a relation.
+    pub own: Option<Value<'a>>,
+    /// Yields of the innermost loop.
+    pub yields: Option<Vec<Value<'a>>>,
+}
+
+impl<'a> Frame<'a> {
+    pub fn new(file: usize, inst: Option<InstId>) -> Frame<'a> {
+        Frame {
+            file,
+            inst,
+            picks: vec![],
+            scopes: vec![vec![]],
+            axes: vec![],
+            sees_dims: false,
+            lifted: vec![],
+            path: String::new(),
+            span: Span::default(),
+            own: None,
+            yields: None,
+        }
+    }
+}
+
+/// What a word means.
+pub enum Meaning<'a> {
+    Local(Binding<'a>),
+    Member(InstId, super::instance::MemberRef),
+    Item(FileItem<'a>),
+    /// A visible axis that is no index here.
+    Axis(NameId),
+    Nothing,
+}
+
+impl<'a> Checker<'a> {
+    pub fn frame(&mut self) -> &mut Frame<'a> {
+        self.frames.last_mut().expect("a body is under way")
+    }
+
+    pub fn frame_ref(&self) -> &Frame<'a> {
+        self.frames.last().expect("a body is under way")
+    }
+
+    pub fn push_scope(&mut self) {
+        self.frame().scopes.push(vec![]);
+    }
+
+    pub fn pop_scope(&mut self) {
+        self.frame().scopes.pop();
+    }
+
+    /// Defines a local; shadowing is an error.
+    pub fn define(&mut self, name: &Ident, binding: Binding<'a>) -> Res<()> {
+        let taken = match self.meaning(&name.name) {
+            Meaning::Local(Binding::Index(n)) if self.axis_word(&name.name) == Some(n) => None,
+            Meaning::Local(_) => Some("a name of this body"),
+            Meaning::Member(..) => Some("a member"),
+            Meaning::Item(FileItem::Dim(_)) | Meaning::Axis(_) => Some("an axis"),
+            Meaning::Item(_) | Meaning::Nothing => None,
+        };
+        if let Some(what) = taken {
+            self.sink.push(
+                Diagnostic::error("H0203", name.span, format!("`{}` is already {what}", name.name))
+                    .here("a second meaning")
+                    .help("nothing is shadowed in hnet: choose another name"),
+            );
+            // The new meaning is what the following lines want.
+        }
+        let name = name.name.clone();
+        self.frame().scopes.last_mut().expect("a scope").push((name, binding));
+        if taken.is_some() { Err(Said) } else { Ok(()) }
+    }
+
+    pub fn local(&self, word: &str) -> Option<&Binding<'a>> {
+        self.frame_ref().scopes.iter().rev().flat_map(|s| s.iter().rev()).find(|(n, _)| &**n == word).map(|(_, b)| b)
+    }
+
+    /// The visible axis of this name: of the signature, or (in a model) a dim.
+    pub fn axis_word(&self, word: &str) -> Option<NameId> {
+        let frame = self.frame_ref();
+        if let Some((_, n)) = frame.axes.iter().rev().find(|(t, _)| &**t == word) {
+            return Some(*n);
+        }
+        if !frame.sees_dims {
+            return None;
+        }
+        match self.files[frame.file].items.get(word) {
+            Some(FileItem::Dim(n)) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// What a word means here.
+    pub fn meaning(&self, word: &str) -> Meaning<'a> {
+        if let Some(binding) = self.local(word) {
+            return Meaning::Local(binding.clone());
+        }
+        let frame = self.frame_ref();
+        if let Some(n) = self.axis_word(word) {
+            return Meaning::Axis(n);
+        }
+        let mut inst = frame.inst;
+        while let Some(id) = inst {
+            if let Some(member) = self.insts[id.0].members.get(word) {
+                return Meaning::Member(id, *member);
+            }
+            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
+        }
+        match self.files[frame.file].items.get(word) {
+            Some(FileItem::Dim(_)) if !frame.sees_dims => Meaning::Nothing,
+            Some(item) => Meaning::Item(*item),
+            None => Meaning::Nothing,
+        }
+    }
+
+    /// The value of a word.
+    pub fn word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
+        match self.meaning(word) {
+            Meaning::Local(Binding::Value(v) | Binding::Var(v) | Binding::Round(v, _)) => Ok(v),
+            Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) => Ok(Value::Tensor(self.iota(n))),
+            Meaning::Member(inst, member) => self.member_value(inst, member, span),
+            Meaning::Item(item) => self.item_value(item, word, span),
+            Meaning::Nothing => self.plain_word(word, span),
+        }
+    }
+
+    fn item_value(&mut self, item: FileItem<'a>, word: &Name, span: Span) -> Res<Value<'a>> {
+        match item {
+            FileItem::Dim(n) => Ok(Value::Tensor(self.iota(n))),
+            FileItem::Const(expr, file) => self.file_const(word, expr, file, span),
+            FileItem::ConstDraw(draw, file) => self.file_draw(draw, file),
+            FileItem::Fn(f) => Ok(Value::Fn(f)),
+            FileItem::Form(file, decl) => {
+                let inst = self.file_form(file, decl)?;
+                Ok(Value::Net(NetVal { inst, picks: vec![], with: vec![] }))
+            }
+            FileItem::Net(..) => self.fail(
+                Diagnostic::error("H0204", span, format!("`{word}` is a net; it is used through a `sub`"))
+                    .help(format!("declare one, `sub name = {word}(..)`, and call that")),
+            ),
+            FileItem::Model(_) => self.error("H0204", span, format!("`{word}` is a model and no value")),
+        }
+    }
+
+    fn plain_word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
+        match &**word {
+            "true" => return Ok(Value::Bool(true)),
+            "false" => return Ok(Value::Bool(false)),
+            "training" => return Ok(Value::Bool(self.options.training)),
+            "self" => {
+                if let Some(own) = self.frame_ref().own.clone() {
+                    return Ok(own);
+                }
+                return self.error("H0411", span, "`self` is the value before a relation; there is no relation here");
+            }
+            _ => {}
+        }
+        let frame = self.frame_ref();
+        let hidden = !frame.sees_dims && matches!(self.files[frame.file].items.get(word), Some(FileItem::Dim(_)));
+        if hidden {
+            return self.fail(
+                Diagnostic::error("H0202", span, format!("a net cannot see the model's axis `{word}`"))
+                    .here("nets are closed")
+                    .help(format!("name it in the signature, `(x: [{word}, ..])`, or leave it to lifting")),
+            );
+        }
+        let known = self.visible_words();
+        let mut d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
+        if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
+            d = d.fix(format!("`{near}` is near"), span, near);
+        } else if let Some(module) = in_library(word) {
+            d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
+        }
+        self.fail(d)
+    }
+
+    /// All words that mean something here, for suggestions.
+    pub fn visible_words(&self) -> Vec<Name> {
+        let frame = self.frame_ref();
+        let mut out: Vec<Name> = frame.scopes.iter().flatten().map(|(n, _)| n.clone()).collect();
+        out.extend(frame.axes.iter().map(|(n, _)| n.clone()));
+        let mut inst = frame.inst;
+        while let Some(id) = inst {
+            out.extend(self.insts[id.0].members.keys().cloned());
+            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
+        }
+        out.extend(self.files[frame.file].items.keys().cloned());
+        out.extend(super::builtin::WORDS.iter().map(|w| Name::from(*w)));
+        out.extend(ast::Reduction::ALL.iter().map(|r| Name::from(r.word())));
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    /// A constant of a file; `--set` wins.
+    fn file_const(&mut self, word: &Name, expr: &'a ast::Expr, file: usize, span: Span) -> Res<Value<'a>> {
+        if file == 0
+            && let Some((_, v)) = self.options.set.iter().find(|(n, _)| **n == **word)
+        {
+            return Ok(Value::Num(exact(*v)));
+        }
+        self.enter(span)?;
+        let frame = Frame { span: expr.span, ..Frame::new(file, None) };
+        let value = self.outside(frame, |c| c.expr(expr));
+        self.depth -= 1;
+        value
+    }
+
+    /// Runs something in a frame of its own, at the outermost level, blind to the blocks that ask for it.
+    pub fn outside<T>(&mut self, frame: Frame<'a>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let level = std::mem::replace(&mut self.level, 0);
+        let hidden = std::mem::replace(&mut self.hidden, self.overrides.len());
+        let guards = std::mem::take(&mut self.guards);
+        self.frames.push(frame);
+        let out = work(self);
+        self.frames.pop();
+        self.guards = guards;
+        self.hidden = hidden;
+        self.level = level;
+        out
+    }
+
+    /// Counts a level of nesting; too many are an error, not a crash.
+    pub fn enter(&mut self, span: Span) -> Res<()> {
+        self.depth += 1;
+        let nodes = self.levels[self.level].graph.len();
+        if self.depth > 160 {
+            self.depth -= 1;
+            return self.error("H0290", span, "definitions nest too deeply here; does something contain itself?");
+        }
+        if nodes > super::MAX_NODES {
+            self.depth -= 1;
+            return self.fail(Diagnostic::limit("H0802", span, "this model becomes too large a graph"));
+        }
+        Ok(())
+    }
+
+    /// A scalar tensor for a number where a tensor is wanted.
+    pub fn as_tens(&mut self, value: Value<'a>, span: Span) -> Res<Tens> {
+        match value {
+            Value::Tensor(t) => Ok(t),
+            Value::Num(n) => Ok(self.num_tens(&n)),
+            Value::Bool(b) => Ok(self.constant(f64::from(u8::from(b)), crate::ir::DType::Bool)),
+            Value::Poison => Err(Said),
+            Value::Record(fields) => {
+                let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
+                let message = format!("this has several results ({}); one value is wanted", names.join(", "));
+                self.fail(Diagnostic::error("H0302", span, message).help(format!("take one: `.{}`", names[0])))
+            }
+            other => {
+                let message = format!("this is {}; a value is wanted", other.kind());
+                self.error("H0302", span, message)
+            }
+        }
+    }
+}
+
+/// Exact where it is whole.
+pub fn exact(v: f64) -> Num {
+    if v.fract() == 0.0 && v.abs() < 9e15 { Num::Exact(Size::from(v as i64)) } else { Num::Real(v) }
+}
+
+/// The library module that exports a word.
+fn in_library(word: &str) -> Option<&'static str> {
+    crate::program::LIBRARY.iter().find_map(|(module, text)| {
+        let defines = |line: &str| {
+            ["net ", "fn "].iter().any(|k| {
+                line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with('('))
+            })
+        };
+        text.lines().any(defines).then_some(*module)
+    })
+}

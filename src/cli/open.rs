@@ -1,0 +1,129 @@
+//! From a path on the command line to a checked model.
+
+use super::bug;
+use super::talk::{Exit, Talk};
+use crate::check::model::Model;
+use crate::diag::{Diagnostic, suggest};
+use crate::pipeline;
+use crate::run::archive::Archive;
+use crate::run::init;
+use crate::run::params::{self, Sizes};
+use crate::run::tensor::Tensor;
+use crate::source::Sources;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Which model: shared by the commands that take one.
+#[derive(clap::Args)]
+pub struct Which {
+    /// The file
+    #[arg(value_name = "M.hnet")]
+    pub file: PathBuf,
+    /// The model; the first of the file unless said
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Replaces a constant; may be repeated
+    #[arg(long, value_name = "CONST=NUMBER", value_parser = number)]
+    pub set: Vec<(String, f64)>,
+}
+
+/// A checked file and the chosen model.
+pub struct Opened {
+    pub sources: Sources,
+    pub model: Model,
+    pub file: PathBuf,
+}
+
+/// `name=value`
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_string(), value.trim().to_string())),
+        _ => Err("it is written name=value".into()),
+    }
+}
+
+/// `d=48`
+pub fn number(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = pair(text)?;
+    let value = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
+    Ok((name, value))
+}
+
+/// `b=17`
+pub fn whole(text: &str) -> Result<(String, i64), String> {
+    let (name, value) = pair(text)?;
+    let value = value.parse().map_err(|_| format!("`{value}` is not a whole number"))?;
+    Ok((name, value))
+}
+
+/// Reads, parses and checks; says what is wrong.
+pub fn models(file: &Path, set: &[(String, f64)], talk: Talk) -> Result<(Sources, Vec<Model>), Exit> {
+    let mut sources = Sources::default();
+    let root = match pipeline::read(&mut sources, file) {
+        Ok(root) => root,
+        Err(d) => return Err(talk.fail(&sources, d)),
+    };
+    bug::remember(&sources.get(root).name, &sources.get(root).text);
+    let checked = pipeline::check(&mut sources, root, set);
+    talk.say(&sources, &checked.diagnostics)?;
+    Ok((sources, checked.models))
+}
+
+/// The chosen model of a file.
+pub fn model(which: &Which, talk: Talk) -> Result<Opened, Exit> {
+    let (sources, models) = models(&which.file, &which.set, talk)?;
+    let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
+    let file = which.file.clone();
+    match models.into_iter().find(|m| which.model.as_ref().is_none_or(|n| *n == m.name)) {
+        Some(model) => Ok(Opened { sources, model, file }),
+        None => Err(talk.fail(&sources, no_model(&file, which.model.as_deref(), &names))),
+    }
+}
+
+fn no_model(file: &Path, wanted: Option<&str>, names: &[String]) -> Diagnostic {
+    let file = file.display();
+    let Some(wanted) = wanted.filter(|_| !names.is_empty()) else {
+        return Diagnostic::plain("H0005", format!("`{file}` has no model")).help("a model is `model Name { .. }`");
+    };
+    let d = Diagnostic::plain("H0004", format!("`{file}` has no model `{wanted}`"));
+    match suggest(wanted, names.iter().map(String::as_str)) {
+        Some(near) => d.help(format!("there is `{near}`")),
+        None => d.help(format!("it has {}", names.join(", "))),
+    }
+}
+
+impl Opened {
+    /// The folder that relative paths in the file start from.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// A file that belongs to the model by its name: `M.params.safetensors` beside `M.hnet`, or `params.safetensors`
+    /// beside `model.hnet`.
+    pub fn beside(&self, what: &str) -> Option<PathBuf> {
+        let stem = self.file.file_stem()?.to_string_lossy().into_owned();
+        let long = self.folder().join(format!("{stem}.{what}.safetensors"));
+        let short = self.folder().join(format!("{what}.safetensors"));
+        [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(|p| p.is_file())
+    }
+
+    /// Parameters from a file, from the file beside the model, or drawn.
+    pub fn params(&self, file: Option<&Path>, sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {
+        let found = file.map(Path::to_path_buf).or_else(|| self.beside("params"));
+        let Some(path) = found else {
+            if self.model.params.iter().any(|p| p.init.is_some()) {
+                talk.note(&format!("no weights were given: they are drawn with seed {seed}"));
+            }
+            return init::initialise_all(&self.model, sizes, seed).map_err(|list| self.fail(talk, &list));
+        };
+        let archive = Archive::open(&path).map_err(|d| talk.fail(&self.sources, d))?;
+        let loaded = params::load(&self.model, &[archive], sizes, seed).map_err(|list| self.fail(talk, &list))?;
+        talk.say(&self.sources, &loaded.warnings)?;
+        Ok(loaded.tensors)
+    }
+
+    /// Says messages of which one is fatal.
+    pub fn fail(&self, talk: Talk, list: &[Diagnostic]) -> Exit {
+        talk.say(&self.sources, list).err().unwrap_or(Exit::Usage)
+    }
+}

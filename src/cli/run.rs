@@ -1,0 +1,247 @@
+//! `hnet run`: computes a model's outputs.
+
+use super::open::{self, Opened, Which};
+use super::table::{short, table};
+use super::talk::{self, Exit, Talk, usage};
+use crate::diag::{Diagnostic, suggest};
+use crate::run::archive;
+use crate::run::inputs::{self, Given, Request};
+use crate::run::session::{self, Backend, LeftOut, Options, Session};
+use crate::run::stored::describe;
+use crate::run::tensor::{Data, Tensor};
+use crate::source::Sources;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Run a model and show or store its outputs
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hnet run tasks.hnet --condition task=3 --inputs digits.safetensors --out logits.safetensors
+  hnet run tasks.hnet --random-inputs --dim b=17 --seed 1
+
+`tasks.params.safetensors` and `tasks.inputs.safetensors` beside the file are found by themselves; for a file that is
+called model.hnet also `params.safetensors` and `inputs.safetensors`. Without weights they are drawn with the seed.")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// The weights: safetensors
+    #[arg(long, value_name = "F")]
+    params: Option<PathBuf>,
+    /// Inputs and conditions: safetensors, or .npy called like the input; may be repeated
+    #[arg(long, value_name = "F")]
+    inputs: Vec<PathBuf>,
+    /// A condition or input: `task=3`, `lam=0.3,0.7`, `code=@file.npy`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = open::pair)]
+    condition: Vec<(String, String)>,
+    /// The size of a free dim; may be repeated
+    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
+    dim: Vec<(String, i64)>,
+    /// Draws the inputs that are not given
+    #[arg(long)]
+    random_inputs: bool,
+    /// Seed of all that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: i32,
+    #[command(flatten)]
+    how: How,
+    /// Only this output; may be repeated
+    #[arg(long, value_name = "NAME")]
+    output: Vec<String>,
+    /// Where the outputs go: safetensors, or .npy for a single one
+    #[arg(long, short, value_name = "F")]
+    out: Option<PathBuf>,
+    /// The outputs as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where to compute: shared with `eval`.
+#[derive(clap::Args)]
+pub struct How {
+    /// What computes
+    #[arg(long, value_enum, default_value_t)]
+    backend: Device,
+    /// Threads; 0 means all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+}
+
+/// The backends as the command line names them.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Device {
+    /// The fastest there is
+    #[default]
+    Auto,
+    /// The reference interpreter, in f64
+    Interp,
+    /// Code compiled for this machine
+    Cpu,
+    /// A graphics card
+    #[value(hide = true)]
+    Gpu,
+}
+
+impl How {
+    /// The options; H0901 where there is no such device.
+    pub fn options(&self) -> Result<Options, Diagnostic> {
+        let backend = match self.backend {
+            Device::Auto => Backend::Auto,
+            Device::Interp => Backend::Interp,
+            Device::Cpu => Backend::Cpu,
+            Device::Gpu => {
+                return Err(Diagnostic::plain("H0901", "no graphics card can be used: this build of hnet has no GPU backend")
+                    .help("`--backend cpu` is there"));
+            }
+        };
+        Ok(Options { backend, threads: self.threads })
+    }
+}
+
+pub fn main(args: &Args) -> Result<(), Exit> {
+    let talk = Talk::json(args.json);
+    let options = args.how.options().map_err(|d| talk.fail(&Sources::default(), d))?;
+    let opened = open::model(&args.which, talk)?;
+    let request = request(args, &opened);
+    let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
+    talk.say(&opened.sources, &given.warnings)?;
+    for (dim, n) in &given.chosen {
+        talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));
+    }
+    let params = opened.params(args.params.as_deref(), &given.sizes, args.seed, talk)?;
+    let (chosen, left) = choose(args, &opened, &given, talk)?;
+    let one = |d: Diagnostic| opened.fail(talk, &[d]);
+    let bar = talk::spinner(&format!("compiling {}", opened.model.name));
+    let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
+    talk.say(&opened.sources, &session.warnings)?;
+    bar.set_message(format!("running {}", opened.model.name));
+    let tensors = session.run(&session::bindings(params, given, args.seed)).map_err(one)?;
+    bar.finish_and_clear();
+    let named: Vec<(String, Tensor)> = session.names().iter().cloned().zip(tensors).collect();
+    if let Some(out) = &args.out {
+        store(out, &named, talk, &opened)?;
+    }
+    if args.json {
+        talk::print(&format!("{}\n", as_json(&opened, session.backend(), &named, &left, args.out.as_deref())));
+        return Ok(());
+    }
+    if args.out.is_none() {
+        show(&named);
+    }
+    say_left_out(&left, talk);
+    Ok(())
+}
+
+fn request(args: &Args, opened: &Opened) -> Request {
+    let mut files = args.inputs.clone();
+    if files.is_empty() && !args.random_inputs {
+        files.extend(opened.beside("inputs"));
+    }
+    Request { files, conditions: args.condition.clone(), dims: args.dim.clone(), random: args.random_inputs, seed: args.seed }
+}
+
+/// The outputs to compute: those asked for, or all that can be.
+fn choose(args: &Args, opened: &Opened, given: &Given, talk: Talk) -> Result<(Vec<usize>, Vec<LeftOut>), Exit> {
+    let (can, mut left) = session::computable(&opened.model, given);
+    if args.output.is_empty() {
+        if can.is_empty() {
+            return Err(opened.fail(talk, &[session::nothing_to_run(&opened.model, &left)]));
+        }
+        return Ok((can, left));
+    }
+    let outputs = &opened.model.graph.outputs;
+    let mut chosen = Vec::new();
+    for name in &args.output {
+        if let Some(k) = can.iter().find(|k| *outputs[**k].name == **name) {
+            chosen.push(*k);
+        } else if let Some(absent) = left.iter().find(|l| l.name == *name) {
+            return Err(opened.fail(talk, &[session::nothing_to_run(&opened.model, std::slice::from_ref(absent))]));
+        } else {
+            let d = Diagnostic::plain("H0612", format!("`{}` has no output `{name}`", opened.model.name));
+            let names: Vec<&str> = outputs.iter().map(|o| &*o.name).collect();
+            let d = match suggest(name, names.iter().copied()) {
+                Some(near) => d.help(format!("there is `{near}`")),
+                None => d.help(format!("it has {}", names.join(", "))),
+            };
+            return Err(opened.fail(talk, &[d]));
+        }
+    }
+    left.clear();
+    Ok((chosen, left))
+}
+
+fn store(out: &Path, named: &[(String, Tensor)], talk: Talk, opened: &Opened) -> Result<(), Exit> {
+    let npy = out.extension().is_some_and(|e| e == "npy");
+    let done = match named {
+        [(_, one)] if npy => archive::save_npy(out, one),
+        many if npy => {
+            let names: Vec<&str> = many.iter().map(|(n, _)| n.as_str()).collect();
+            return Err(usage(&format!(
+                "a .npy file holds one tensor and there are {}: choose one with --output ({}), or write .safetensors",
+                many.len(),
+                names.join(", ")
+            )));
+        }
+        many => archive::save(out, many),
+    };
+    done.map_err(|d| opened.fail(talk, &[d]))?;
+    talk.note(&format!("{} written to {}", named.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", "), out.display()));
+    Ok(())
+}
+
+fn show(named: &[(String, Tensor)]) {
+    let rows: Vec<Vec<String>> = named.iter().map(|(name, t)| row(name, t)).collect();
+    talk::print(&table(&["output", "type", "values", "min", "mean", "max"], &rows, 3));
+}
+
+fn row(name: &str, t: &Tensor) -> Vec<String> {
+    const FIRST: usize = 4;
+    let values: Vec<f64> = t.to_f64();
+    let word = |v: &f64| match t.data {
+        Data::Bool(_) => (*v != 0.0).to_string(),
+        _ => short(*v),
+    };
+    let mut first = values.iter().take(FIRST).map(word).collect::<Vec<_>>().join(" ");
+    if values.len() > FIRST {
+        first.push_str(" …");
+    }
+    let mut out = vec![name.to_string(), describe(t.dtype().word(), &t.shape), first];
+    if values.len() < 2 {
+        out.extend([String::new(), String::new(), String::new()]);
+        return out;
+    }
+    let fold = |f: fn(f64, f64) -> f64, from: f64| short(values.iter().copied().fold(from, f));
+    out.push(fold(f64::min, f64::INFINITY));
+    out.push(short(values.iter().sum::<f64>() / values.len() as f64));
+    out.push(fold(f64::max, f64::NEG_INFINITY));
+    out
+}
+
+fn say_left_out(left: &[LeftOut], talk: Talk) {
+    for l in left {
+        talk.note(&format!("left out: {} (needs {})", l.name, l.needs().join(", ")));
+    }
+}
+
+fn as_json(opened: &Opened, backend: &str, named: &[(String, Tensor)], left: &[LeftOut], out: Option<&Path>) -> Value {
+    let one = |(name, t): &(String, Tensor)| {
+        let mut value = json!({ "name": name, "type": t.dtype().word(), "shape": t.shape });
+        // What went to a file is not repeated.
+        if out.is_none() {
+            value["data"] = match &t.data {
+                Data::F32(v) => json!(v),
+                Data::F64(v) => json!(v),
+                Data::I32(v) => json!(v),
+                Data::Bool(v) => v.iter().map(|b| *b != 0).collect(),
+            };
+        }
+        value
+    };
+    let absent = |l: &LeftOut| json!({ "name": l.name, "needs": l.needs() });
+    json!({
+        "model": opened.model.name,
+        "backend": backend,
+        "outputs": named.iter().map(one).collect::<Vec<_>>(),
+        "left_out": left.iter().map(absent).collect::<Vec<_>>(),
+        "file": out,
+    })
+}

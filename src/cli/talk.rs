@@ -1,0 +1,125 @@
+//! What a command says: results on stdout, messages on stderr, and the exit code that follows from them.
+
+use crate::diag::{Diagnostic, render};
+use crate::source::Sources;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Fine = 0,
+    /// The program is wrong.
+    Program = 1,
+    /// The arguments or the files are.
+    Usage = 2,
+    Device = 3,
+    Bug = 101,
+}
+
+/// How messages are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Talk {
+    /// Text on stderr.
+    #[default]
+    Text,
+    /// JSON lines on stderr; results are JSON on stdout.
+    Json,
+    /// JSON lines on stdout: for a command whose result is messages.
+    JsonResult,
+}
+
+impl Talk {
+    /// `--json` of a command that has results.
+    pub fn json(yes: bool) -> Talk {
+        if yes { Talk::Json } else { Talk::Text }
+    }
+
+    /// Shows messages; a fatal one decides the exit code.
+    pub fn say(self, sources: &Sources, list: &[Diagnostic]) -> Result<(), Exit> {
+        match self {
+            Talk::Text => say_text(sources, list),
+            Talk::Json => list.iter().for_each(|d| tell(&format!("{}\n", render::to_json(sources, d)))),
+            Talk::JsonResult => list.iter().for_each(|d| print(&format!("{}\n", render::to_json(sources, d)))),
+        }
+        exit_of(list)
+    }
+
+    /// Shows one fatal message and gives its exit code.
+    pub fn fail(self, sources: &Sources, d: Diagnostic) -> Exit {
+        self.say(sources, &[d]).err().unwrap_or(Exit::Usage)
+    }
+
+    /// A remark that is no diagnostic; kept from programs.
+    pub fn note(self, text: &str) {
+        if self == Talk::Text {
+            tell(&format!("{DIM}{text}{DIM:#}\n"));
+        }
+    }
+}
+
+/// Quiet text.
+pub const DIM: clap::builder::styling::Style = clap::builder::styling::Style::new().dimmed();
+/// Loud text.
+pub const BOLD: clap::builder::styling::Style = clap::builder::styling::Style::new().bold();
+
+fn say_text(sources: &Sources, list: &[Diagnostic]) {
+    if list.is_empty() {
+        return;
+    }
+    let mut text = render::render(sources, list);
+    if let Some(summary) = render::summary(list).filter(|_| list.len() > 1) {
+        text.push_str(&format!("{BOLD}{summary}{BOLD:#}\n"));
+    }
+    let codes: Vec<&str> = list.iter().map(|d| d.code).filter(|c| crate::diag::explain::page(c).is_some()).collect();
+    if let Some(code) = codes.first() {
+        text.push_str(&format!("{DIM}`hnet explain {code}` says more{DIM:#}\n"));
+    }
+    tell(&text);
+}
+
+/// The exit code that messages ask for.
+fn exit_of(list: &[Diagnostic]) -> Result<(), Exit> {
+    let stage = |d: &Diagnostic| d.code.get(1..3).unwrap_or("").to_string();
+    let fatal: Vec<String> = list.iter().filter(|d| d.is_fatal()).map(stage).collect();
+    if fatal.is_empty() {
+        return Ok(());
+    }
+    Err(if fatal.iter().any(|s| !["00", "06", "09"].contains(&s.as_str())) {
+        Exit::Program
+    } else if fatal.iter().any(|s| s == "09") {
+        Exit::Device
+    } else {
+        Exit::Usage
+    })
+}
+
+/// Writes to stdout. A reader that has gone away ends the program quietly.
+pub fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        if e.kind() != io::ErrorKind::BrokenPipe {
+            tell(&format!("hnet: cannot write the result: {e}\n"));
+            std::process::exit(Exit::Usage as i32);
+        }
+        std::process::exit(Exit::Fine as i32);
+    }
+}
+
+/// Writes to stderr; nobody is left to tell if that fails.
+pub fn tell(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
+/// A mistake in the arguments that no diagnostic covers.
+pub fn usage(text: &str) -> Exit {
+    tell(&format!("{BOLD}error:{BOLD:#} {text}\n"));
+    Exit::Usage
+}
+
+/// A sign of life on a terminal's stderr; shown only when it takes long enough to be seen.
+pub fn spinner(text: &str) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_string());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}

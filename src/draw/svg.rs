@@ -1,0 +1,271 @@
+//! A placed scene as SVG: readable on light and dark grounds, text as text.
+
+use super::layout::{CHAR, HEAD, Placed, Rect};
+use super::scene::{Edge, Item, Kind, Link, Scene};
+use super::text::rate;
+use crate::ir::Rate;
+use std::fmt::Write;
+
+const MARGIN: f64 = 24.0;
+const TITLE: f64 = 40.0;
+const LEGEND: f64 = 64.0;
+
+const STYLE: &str = "
+svg { --ground: #ffffff; --ink: #1d2433; --quiet: #667085; --line: #98a2b3; --parameter: #eef0f4; --condition: #fdf0d5; --input: #dceafd;
+  --relation: #b5471b; font-size: 12px;
+  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+text { font-size: 12px; }
+@media (prefers-color-scheme: dark) { svg { --ground: #12161f; --ink: #e6e9ef; --quiet: #98a2b3; --line: #667085; --parameter: #262c38;
+  --condition: #4a3a14; --input: #17365e; --relation: #f0945f; } }
+.ground { fill: var(--ground); } text { fill: var(--ink); } .about { fill: var(--quiet); font-size: 11px; } .title { font-size: 16px; font-weight: 600; }
+.name { font-weight: 600; } .box { stroke: var(--line); stroke-width: 1; } .form { stroke-dasharray: 3 3; } .loss { stroke-width: 2; }
+.constant, .parameter { fill: var(--parameter); } .condition { fill: var(--condition); } .input { fill: var(--input); }
+.outer { fill-opacity: 0.35; } .edge { fill: none; stroke: var(--line); stroke-width: 1.4; } .relation { stroke: var(--relation); }
+.generate { stroke-width: 2.2; } .adapt { stroke-width: 2; stroke-dasharray: 7 4; } .scale { stroke-width: 2; stroke-dasharray: 2 3; }
+.tie { stroke-width: 1.6; stroke-dasharray: 9 3 2 3; } .blend { stroke-width: 2; stroke-dasharray: 12 3; } .faint { stroke-opacity: 0.35; stroke-dasharray: 2 3; }
+.tip { fill: var(--line); } .tip.relation { fill: var(--relation); stroke: none; } .word { fill: var(--relation); font-size: 11px; stroke: var(--ground); stroke-width: 3; paint-order: stroke; }
+";
+
+/// Writes the picture.
+pub fn write(scene: &Scene, placed: &Placed) -> String {
+    let legend = legend(scene);
+    let width = (placed.width + 2.0 * MARGIN).max(legend.1 + 2.0 * MARGIN).max(240.0);
+    let height = placed.height + TITLE + LEGEND + 2.0 * MARGIN;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{}">"#,
+        escape(&scene.title)
+    );
+    let _ = writeln!(out, "<style>{STYLE}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>");
+    let _ = writeln!(out, r#"<text class="title" x="{MARGIN}" y="{:.0}">{}</text>"#, MARGIN + 14.0, escape(&scene.title));
+    let _ = writeln!(out, r#"<g transform="translate({MARGIN} {:.0})">"#, MARGIN + TITLE);
+    // Outer boxes first, so that what lies in them is seen.
+    let mut order: Vec<usize> = (0..scene.items.len()).collect();
+    order.sort_by_key(|k| depth(scene, *k));
+    for k in &order {
+        item(&mut out, scene, *k, placed.boxes[*k]);
+    }
+    for (k, e) in scene.edges.iter().enumerate() {
+        edge(&mut out, scene, e, placed, k);
+    }
+    let _ = writeln!(out, "</g>\n<g transform=\"translate({MARGIN} {:.0})\">\n{}</g>\n</svg>", height - LEGEND, legend.0);
+    out
+}
+
+fn depth(scene: &Scene, k: usize) -> usize {
+    scene.items[k].parent.map_or(0, |p| 1 + depth(scene, p))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn class(item: &Item, outer: bool) -> String {
+    let kind = match item.kind {
+        Kind::Form => " form",
+        Kind::Loss => " loss",
+        _ => "",
+    };
+    format!("box {}{kind}{}", rate(item.rate), if outer { " outer" } else { "" })
+}
+
+fn item(out: &mut String, scene: &Scene, k: usize, r: Rect) {
+    let item = &scene.items[k];
+    let outer = scene.items.iter().any(|t| t.parent == Some(k));
+    let class = class(item, outer);
+    let round = match item.kind {
+        Kind::Input | Kind::Condition | Kind::Output | Kind::Loss => r.h / 2.0,
+        Kind::Router => 2.0,
+        Kind::Param => 0.0,
+        Kind::Net | Kind::Form => 6.0,
+    };
+    let _ = writeln!(out, "<g><title>{}</title>", escape(&tooltip(item)));
+    if item.count.is_some() {
+        for off in [8.0, 4.0] {
+            let _ = writeln!(
+                out,
+                r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#,
+                r.x + off,
+                r.y - off,
+                r.w,
+                r.h
+            );
+        }
+    }
+    if item.kind == Kind::Router {
+        let (x, y, w, h) = (r.x, r.y, r.w, r.h);
+        let _ = writeln!(
+            out,
+            r#"<path class="{class}" d="M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}Z"/>"#,
+            x + 12.0,
+            y,
+            x + w - 12.0,
+            y,
+            x + w,
+            y + h / 2.0,
+            x + w - 12.0,
+            y + h,
+            x + 12.0,
+            y + h,
+            x,
+            y + h / 2.0
+        );
+    } else {
+        let _ = writeln!(
+            out,
+            r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#,
+            r.x, r.y, r.w, r.h
+        );
+    }
+    let count = item.count.as_ref().map_or(String::new(), |c| format!(" {c}"));
+    let x = r.x + r.w / 2.0;
+    let lines = if item.about.is_empty() { 27.0 } else { 19.0 };
+    let _ = writeln!(
+        out,
+        r#"<text class="name" text-anchor="middle" x="{x:.1}" y="{:.1}">{}{}</text>"#,
+        r.y + lines,
+        escape(&item.name),
+        escape(&count)
+    );
+    if !item.about.is_empty() {
+        let _ = writeln!(
+            out,
+            r#"<text class="about" text-anchor="middle" x="{x:.1}" y="{:.1}">{}</text>"#,
+            r.y + 34.0,
+            escape(&item.about)
+        );
+    }
+    out.push_str("</g>\n");
+}
+
+fn tooltip(item: &Item) -> String {
+    let word = match item.kind {
+        Kind::Input => "input",
+        Kind::Condition => "condition",
+        Kind::Param => "parameter",
+        Kind::Net => "net",
+        Kind::Form => "form",
+        Kind::Router => "router",
+        Kind::Output => "output",
+        Kind::Loss => "loss",
+    };
+    format!("{word} {}, rate {}", item.path.trim_start_matches("output "), rate(item.rate))
+}
+
+fn classes(link: Link) -> &'static str {
+    match link {
+        Link::Flow => "",
+        Link::Generate => " relation generate",
+        Link::Adapt => " relation adapt",
+        Link::Scale => " relation scale",
+        Link::Tie => " relation tie",
+        Link::Blend => " relation blend",
+        Link::Route => "",
+    }
+}
+
+/// Where an edge meets a box: a box with parts is met at its head, so that the line does not cross what is in it.
+fn port(scene: &Scene, k: usize, r: Rect) -> f64 {
+    if scene.items.iter().any(|t| t.parent == Some(k)) { r.y + HEAD / 2.0 } else { r.middle() }
+}
+
+fn edge(out: &mut String, scene: &Scene, e: &Edge, placed: &Placed, k: usize) {
+    let (a, b) = (placed.boxes[e.from], placed.boxes[e.to]);
+    if e.link == Link::Route {
+        return fan(out, scene, e, a, b);
+    }
+    let stacked = if scene.items[e.from].count.is_some() { 8.0 } else { 0.0 };
+    let mut points = vec![(a.x + a.w + stacked, port(scene, e.from, a))];
+    points.extend(placed.bends[k].iter().map(|(x, y)| (*x, y + 3.0)));
+    let back = b.x < a.x + a.w;
+    points.push((b.x - 7.0, port(scene, e.to, b)));
+    let classes = classes(e.link);
+    let path = if back { around(a, b) } else { curve(&points) };
+    let _ = writeln!(out, r#"<path class="edge{classes}" d="{path}"/>"#);
+    let (x, y) = if back { (b.x + b.w / 2.0, b.y - 7.0) } else { points[points.len() - 1] };
+    let tip = if back { format!("M{x:.1} {:.1}l-4 -7h8z", y + 7.0) } else { format!("M{:.1} {y:.1}l-8 -4v8z", x + 7.0) };
+    let _ = writeln!(out, r#"<path class="tip{}" d="{tip}"/>"#, if classes.is_empty() { "" } else { " relation" });
+    if !classes.is_empty() && !back {
+        let half = e.link.word().len() as f64 * CHAR / 2.0;
+        let (x0, y0) = points[0];
+        let (x1, y1) = points[1];
+        let _ = writeln!(
+            out,
+            r#"<text class="word" x="{:.1}" y="{:.1}">{}</text>"#,
+            (x0 + x1) / 2.0 - half,
+            (y0 + y1) / 2.0 - 6.0,
+            e.link.word()
+        );
+    }
+}
+
+/// A smooth line that leaves and enters levelly.
+fn curve(points: &[(f64, f64)]) -> String {
+    let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
+    for pair in points.windows(2) {
+        let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+        let reach = ((x1 - x0) / 2.0).max(12.0);
+        let _ = write!(path, "C{:.1} {y0:.1} {:.1} {y1:.1} {x1:.1} {y1:.1}", x0 + reach, x1 - reach);
+    }
+    path
+}
+
+/// A line over the top, for an edge that goes back.
+fn around(a: Rect, b: Rect) -> String {
+    let (x0, x1) = (a.x + a.w / 2.0, b.x + b.w / 2.0);
+    let top = a.y.min(b.y) - 28.0;
+    format!("M{x0:.1} {:.1}C{x0:.1} {top:.1} {x1:.1} {top:.1} {x1:.1} {:.1}", a.y, b.y - 7.0)
+}
+
+/// One line for each net of a routed array (eight at most): the slots solid, the others faint.
+fn fan(out: &mut String, scene: &Scene, e: &Edge, a: Rect, b: Rect) {
+    const LINES: usize = 8;
+    let mut words = scene.items[e.from].name.split(" of ").map(|w| w.parse::<usize>().ok());
+    let slots = words.next().flatten().unwrap_or(1);
+    let lines = words.next().flatten().unwrap_or(LINES).clamp(1, LINES);
+    for i in 0..lines {
+        let y = b.y + b.h * (i as f64 + 0.5) / lines as f64;
+        let faint = if i < slots { "" } else { " faint" };
+        let path = curve(&[(a.x + a.w, a.middle()), (b.x - 2.0, y)]);
+        let _ = writeln!(out, r#"<path class="edge{faint}" d="{path}"/>"#);
+    }
+}
+
+/// The legend and its width: the rates and the kinds of edges that are in the picture.
+fn legend(scene: &Scene) -> (String, f64) {
+    let mut out = String::from("<text class=\"about\" x=\"0\" y=\"4\">rate</text>\n");
+    let mut x = 48.0;
+    for r in [Rate::Parameter, Rate::Condition, Rate::Input] {
+        let used = |i: &Item| i.rate == r || (r == Rate::Parameter && i.rate == Rate::Constant);
+        if !scene.items.iter().any(used) {
+            continue;
+        }
+        let word = rate(r);
+        let _ = writeln!(
+            out,
+            r#"<rect class="box {word}" x="{x:.0}" y="-7" width="16" height="14" rx="3"/><text class="about" x="{:.0}" y="4">{word}</text>"#,
+            x + 22.0
+        );
+        x += 22.0 + word.len() as f64 * CHAR + 18.0;
+    }
+    let mut links: Vec<Link> = scene.edges.iter().map(|e| e.link).filter(|l| *l != Link::Flow).collect();
+    links.sort();
+    links.dedup();
+    if links.is_empty() {
+        return (out, x);
+    }
+    let mut at = 48.0;
+    out.push_str("<text class=\"about\" x=\"0\" y=\"28\">edges</text>\n");
+    for link in links {
+        let word = link.word();
+        let _ = writeln!(
+            out,
+            r#"<path class="edge{}" d="M{at:.0} 24h28"/><text class="about" x="{:.0}" y="28">{word}</text>"#,
+            classes(link),
+            at + 34.0
+        );
+        at += 34.0 + word.len() as f64 * CHAR + 18.0;
+    }
+    (out, x.max(at))
+}

@@ -1,0 +1,90 @@
+//! Equal values once: nodes of the same op, type, loops and operands. What commutes is compared in any order.
+
+use super::rebuild::rebuild;
+use crate::ir::{DType, Graph, Map, Node, Op, Operand, Size};
+use std::collections::HashMap;
+
+/// All that makes a node what it is but its names.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    op: String,
+    dtype: DType,
+    shape: Vec<Size>,
+    inner: Vec<Size>,
+    operands: Vec<(usize, Vec<usize>)>,
+}
+
+pub fn run(graph: &Graph) -> Graph {
+    let mut known: HashMap<Key, Operand> = HashMap::new();
+    rebuild(graph, run, |r, id| {
+        let operands = r.operands(id);
+        // The body of a loop has been through this pass when its text is compared.
+        let made = key(r.old.node(id), &operands);
+        if let Some(same) = known.get(&made) {
+            return same.clone();
+        }
+        let view = r.keep_with(id, operands);
+        known.insert(made, view.clone());
+        view
+    })
+}
+
+fn key(node: &Node, operands: &[Operand]) -> Key {
+    let sizes = |axes: &[crate::ir::Axis]| axes.iter().map(|a| a.size.clone()).collect();
+    let mut operands: Vec<_> = operands.iter().map(|o| (o.node.index(), o.subscripts.clone())).collect();
+    if commutes(&node.op) {
+        operands.sort();
+    }
+    Key { op: spelled(&node.op), dtype: node.dtype, shape: sizes(&node.shape), inner: sizes(&node.inner), operands }
+}
+
+/// The op with all that it carries.
+fn spelled(op: &Op) -> String {
+    match op {
+        Op::Const(x) => format!("const {:x}", x.to_bits()),
+        Op::Gather { picks, fill } => format!("gather {picks:?} {:?}", fill.map(f64::to_bits)),
+        Op::Loop(b) => {
+            let head = format!("loop {} {} {} {} {}", b.trips, b.reverse, b.stop, b.carries, b.yields);
+            format!("{head}\n{}", b.graph)
+        }
+        Op::Extent(size) => format!("extent {size}"),
+        Op::Source { .. }
+        | Op::Iota
+        | Op::Random { .. }
+        | Op::Map(_)
+        | Op::Fold(_)
+        | Op::Contract
+        | Op::Scatter { .. }
+        | Op::Concat { .. }
+        | Op::Reshape
+        | Op::Order { .. }
+        | Op::Scan { .. }
+        | Op::Assign
+        | Op::Result(_)
+        | Op::Arg(_) => {
+            format!("{op:?}")
+        }
+    }
+}
+
+fn commutes(op: &Op) -> bool {
+    match op {
+        Op::Contract => true,
+        Op::Map(map) => match map {
+            Map::Add | Map::Mul | Map::Eq | Map::Ne | Map::And | Map::Or => true,
+            // Where one side is NaN, the other order gives the other side.
+            Map::Min | Map::Max => false,
+            Map::Copy | Map::Neg | Map::Not | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan => {
+                false
+            }
+            Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Sign => false,
+            Map::ToF32 | Map::ToI32 | Map::Sub | Map::Div | Map::Pow | Map::IntDiv | Map::Mod | Map::Lt | Map::Le => false,
+            Map::Select => false,
+        },
+        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Fold(_) | Op::Gather { .. } => {
+            false
+        }
+        Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => false,
+        Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
+    }
+}

@@ -1,0 +1,82 @@
+//! graph → graph: a table of named passes.
+//!
+//! In: a well-formed graph. Out: a well-formed graph with the same outputs and measured sizes that means the same to within
+//! rounding, and asks for no source that the first did not ask for. A pass reads one graph and builds another, the bodies of
+//! loops included; the same graph always gives the same graph. The verifier runs after each in debug builds.
+//!
+//! Contractions stay n-ary: which two factors meet first is the planner's choice, as is what is computed when it is prepared.
+
+mod contract;
+mod cse;
+mod dce;
+mod fold;
+mod rebuild;
+mod scatter;
+mod simplify;
+
+use crate::ir::verify::verify;
+use crate::ir::{Graph, NodeId, Output, OutputKind};
+pub use rebuild::{Rebuild, rebuild};
+
+/// A pass.
+pub struct Pass {
+    /// Its word in the CLI, the docs, the tests.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    pub run: fn(&Graph) -> Graph,
+}
+
+/// All passes.
+pub static PASSES: &[Pass] = &[
+    Pass { name: "simplify", about: "Drops copies, neutral elements and reshapes that change nothing.", run: simplify::run },
+    Pass { name: "fold", about: "Computes what depends on nothing.", run: fold::run },
+    Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
+    Pass { name: "scatter", about: "Turns sums over an index comparison into scatters.", run: scatter::run },
+    Pass {
+        name: "contract",
+        about: "Joins nested sums of products, and multiplies sums out where that avoids a large value.",
+        run: contract::run,
+    },
+    Pass { name: "dce", about: "Drops what no output needs.", run: dce::run },
+];
+
+/// The order in which `optimize` runs them.
+const ORDER: &[&str] =
+    &["dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "simplify", "fold", "cse", "dce"];
+
+/// The pass of this name.
+pub fn pass(name: &str) -> Option<&'static Pass> {
+    PASSES.iter().find(|p| p.name == name)
+}
+
+/// Runs all passes; `observer` sees the name of each and the graph after it.
+pub fn optimize(graph: &Graph, observer: &mut dyn FnMut(&str, &Graph)) -> Graph {
+    check("optimize is given", graph);
+    let mut graph = graph.clone();
+    for pass in ORDER.iter().filter_map(|name| pass(name)) {
+        graph = (pass.run)(&graph);
+        check(pass.name, &graph);
+        observer(pass.name, &graph);
+    }
+    graph
+}
+
+/// As [`optimize`], for a graph some of whose nodes are known by number: also gives where they are afterwards.
+pub fn optimize_keeping(graph: &Graph, keep: &[NodeId], observer: &mut dyn FnMut(&str, &Graph)) -> (Graph, Vec<NodeId>) {
+    let mut kept = graph.clone();
+    let name: std::sync::Arc<str> = "kept".into();
+    kept.outputs.extend(keep.iter().map(|node| Output { name: name.clone(), kind: OutputKind::Output, node: *node }));
+    let mut result = optimize(&kept, observer);
+    let places = result.outputs.split_off(graph.outputs.len());
+    (result, places.into_iter().map(|o| o.node).collect())
+}
+
+/// A pass that breaks the graph is a bug of the compiler.
+fn check(name: &str, graph: &Graph) {
+    if cfg!(debug_assertions)
+        && let Err(what) = verify(graph)
+    {
+        panic!("the graph after `{name}` is not well-formed: {what}\n{graph}");
+    }
+}

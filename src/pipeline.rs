@@ -1,0 +1,182 @@
+//! All stages in a row; the only file that knows every one of them, and the one to read first.
+//!
+//! ```text
+//! text ─parse→ ast ─check→ model ─optimize→ graph ─plan→ compiled code
+//!                            └────────────────────→ interpreter
+//! ```
+
+use crate::check::model::Model;
+use crate::diag::{Diagnostic, Sink, suggest};
+use crate::ir::{Graph, NodeId, interp};
+use crate::opt;
+use crate::run::{Bindings, Tensor};
+use crate::source::{FileId, Sources};
+use crate::syntax;
+use std::path::Path;
+
+/// A file, read as far as it can be.
+#[derive(Debug, Default)]
+pub struct Checked {
+    pub models: Vec<Model>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether its models may be used.
+    pub fn is_fine(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_fatal)
+    }
+}
+
+/// Reads a source file into the table.
+pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
+    Ok(sources.add(name, Some(path), text))
+}
+
+/// Parses and checks a file and what it imports; `set` replaces constants.
+pub fn check(sources: &mut Sources, root: FileId, _set: &[(String, f64)]) -> Checked {
+    let mut sink = Sink::default();
+    let text = sources.get(root).text.clone();
+    syntax::parse(root, &text, &mut sink);
+    sink.push(Diagnostic::plain("H0801", "the checker is not in this build"));
+    Checked { models: Vec::new(), diagnostics: sink.into_sorted() }
+}
+
+/// The canonical layout of a text; the mistakes when it cannot be parsed.
+pub fn format(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>> {
+    syntax::format(&sources.get(file).text)
+}
+
+/// What a stage can write down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// The syntax tree
+    Ast,
+    /// Inputs, parameters, outputs with their types and rates
+    Model,
+    /// The graph as lowered
+    Ir,
+    /// The graph after all passes
+    Opt,
+    /// Kernels, buffers and their order
+    Plan,
+    /// Cranelift's input
+    Clif,
+    /// Assembly of this machine
+    Asm,
+    /// An object file
+    Obj,
+}
+
+impl Stage {
+    /// How its file ends.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Stage::Ast => "ast",
+            Stage::Model => "model",
+            Stage::Ir => "ir",
+            Stage::Opt => "opt.ir",
+            Stage::Plan => "plan",
+            Stage::Clif => "clif",
+            Stage::Asm => "s",
+            Stage::Obj => "o",
+        }
+    }
+}
+
+/// What a stage wrote.
+pub enum Artifact {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Artifact {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Artifact::Text(t) => t.as_bytes(),
+            Artifact::Bytes(b) => b,
+        }
+    }
+}
+
+/// What `stage` makes of a model of `file`.
+pub fn emit(model: &Model, file: &Path, stage: Stage) -> Result<Artifact, Diagnostic> {
+    Ok(match stage {
+        Stage::Ast => {
+            let mut sources = Sources::default();
+            let root = read(&mut sources, file)?;
+            let tree = syntax::parse(root, &sources.get(root).text, &mut Sink::default());
+            Artifact::Text(format!("{tree:#?}\n"))
+        }
+        Stage::Model => Artifact::Text(crate::draw::text::model(model)),
+        Stage::Ir => Artifact::Text(model.graph.to_string()),
+        Stage::Opt => Artifact::Text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
+        Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj => {
+            return Err(Diagnostic::plain("H0801", "this stage is not in this build"));
+        }
+    })
+}
+
+/// The graph as text after the pass of this name, each time that it runs; after every pass for `all`.
+pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
+    if pass != "all" && opt::pass(pass).is_none() {
+        let names: Vec<&str> = opt::PASSES.iter().map(|p| p.name).collect();
+        let d = Diagnostic::plain("H0612", format!("no pass is called `{pass}`"));
+        return Err(match suggest(pass, names.iter().copied()) {
+            Some(near) => d.help(format!("there is `{near}`")),
+            None => d.help(format!("there are {}, and `all`", names.join(", "))),
+        });
+    }
+    let mut out = String::new();
+    let mut round = 0;
+    opt::optimize(&model.graph, &mut |name, graph| {
+        round += 1;
+        if name == pass || pass == "all" {
+            out.push_str(&format!("// after {name} ({round})\n{graph}\n"));
+        }
+    });
+    Ok(out)
+}
+
+/// The part of a graph that some nodes need, optimized, and where they are in it.
+fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
+    let mut part = graph.clone();
+    part.outputs.clear();
+    opt::optimize_keeping(&part, roots, &mut |_, _| {})
+}
+
+/// The reference interpreter, in f64.
+pub fn evaluate(graph: &Graph, bindings: &Bindings, nodes: &[NodeId]) -> Result<Vec<Tensor>, Diagnostic> {
+    interp::evaluate(graph, bindings, nodes)
+}
+
+/// A graph made ready for some of its nodes.
+pub enum Engine {
+    Interpreter { graph: Graph, roots: Vec<NodeId> },
+}
+
+impl Engine {
+    /// The reference interpreter, in f64.
+    pub fn interpreter(graph: &Graph, roots: &[NodeId]) -> Engine {
+        Engine::Interpreter { graph: graph.clone(), roots: roots.to_vec() }
+    }
+
+    /// Code for this machine.
+    pub fn cpu(_: &Graph, _: &[NodeId], _threads: usize) -> Result<Engine, Diagnostic> {
+        Err(Diagnostic::limit("H0801", crate::source::Span::default(), "compiled code is not in this build"))
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Engine::Interpreter { .. } => "interp",
+        }
+    }
+
+    pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
+        match self {
+            Engine::Interpreter { graph, roots } => evaluate(graph, bindings, roots),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A file and everything that it imports, parsed.
+//!
+//! In: a root file and a [`Loader`]. Out: [`Program`], files in the order in which they were first met (the root first),
+//! imports resolved to file numbers.
+
+use crate::diag::{Diagnostic, Sink, suggest};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::ast;
+use crate::syntax::parse;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Reads texts; the only way in which the front end touches files.
+pub trait Loader {
+    /// The text of a file.
+    fn read(&self, path: &Path) -> io::Result<String>;
+}
+
+/// Reads from the file system.
+pub struct Disk;
+
+/// Bytes that a source file may have.
+pub const MAX_SOURCE: u64 = 4 << 20;
+
+impl Loader for Disk {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let length = std::fs::metadata(path)?.len();
+        if length > MAX_SOURCE {
+            return Err(io::Error::other(format!("{length} bytes is more than a source file may have ({MAX_SOURCE})")));
+        }
+        let bytes = std::fs::read(path)?;
+        String::from_utf8(bytes)
+            .map_err(|e| io::Error::other(format!("not UTF-8 text (byte {})", e.utf8_error().valid_up_to())))
+    }
+}
+
+/// Finds nothing: for texts without imports of files.
+pub struct NoFiles;
+
+impl Loader for NoFiles {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("{}", path.display())))
+    }
+}
+
+/// The standard library, part of the binary: module name and text.
+pub static LIBRARY: &[(&str, &str)] = &[
+    ("adapter", include_str!("../std/adapter.hnet")),
+    ("attention", include_str!("../std/attention.hnet")),
+    ("conv", include_str!("../std/conv.hnet")),
+    ("diffusion", include_str!("../std/diffusion.hnet")),
+    ("hyper", include_str!("../std/hyper.hnet")),
+    ("linear", include_str!("../std/linear.hnet")),
+    ("math", include_str!("../std/math.hnet")),
+    ("mlp", include_str!("../std/mlp.hnet")),
+    ("moe", include_str!("../std/moe.hnet")),
+    ("norm", include_str!("../std/norm.hnet")),
+    ("recurrent", include_str!("../std/recurrent.hnet")),
+    ("siren", include_str!("../std/siren.hnet")),
+    ("transformer", include_str!("../std/transformer.hnet")),
+];
+
+/// One parsed file.
+#[derive(Debug)]
+pub struct Loaded {
+    pub id: FileId,
+    pub ast: ast::File,
+    /// For each import, in the order of the items: the number of the file, if it was found.
+    pub imports: Vec<Option<usize>>,
+}
+
+/// A root file with all its imports.
+#[derive(Debug)]
+pub struct Program {
+    pub files: Vec<Loaded>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Library(String),
+    File(PathBuf),
+}
+
+/// Parses `root` and all that it imports.
+pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut Sink) -> Program {
+    let mut files = Vec::new();
+    let mut known: HashMap<Key, usize> = HashMap::new();
+    let mut queue = vec![root];
+    if let Some(path) = &sources.get(root).path {
+        known.insert(Key::File(clean(path)), 0);
+    }
+    let mut next = 0;
+    while next < queue.len() {
+        let id = queue[next];
+        next += 1;
+        let text = sources.get(id).text.clone();
+        let ast = parse(id, &text, sink);
+        let mut imports = Vec::new();
+        for item in &ast.items {
+            let ast::ItemKind::Import(import) = &item.kind else { continue };
+            imports.push(find(sources, loader, id, &import.from, &mut known, &mut queue, sink));
+        }
+        files.push(Loaded { id, ast, imports });
+    }
+    Program { files }
+}
+
+fn find(
+    sources: &mut Sources,
+    loader: &dyn Loader,
+    from: FileId,
+    what: &ast::ImportFrom,
+    known: &mut HashMap<Key, usize>,
+    queue: &mut Vec<FileId>,
+    sink: &mut Sink,
+) -> Option<usize> {
+    let (key, span) = match what {
+        ast::ImportFrom::Library(words) => {
+            let span = words.first()?.span.to(words.last()?.span);
+            let text = words.iter().map(|w| &*w.name).collect::<Vec<_>>().join(".");
+            (Key::Library(text), span)
+        }
+        ast::ImportFrom::File { path, span } => {
+            let base = sources.get(from).path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+            (Key::File(clean(&base.join(path))), *span)
+        }
+    };
+    if let Some(&n) = known.get(&key) {
+        return Some(n);
+    }
+    let id = match &key {
+        Key::Library(name) => library(sources, name, span, sink)?,
+        Key::File(path) => match loader.read(path) {
+            Ok(text) => sources.add(path.display().to_string(), Some(path), text),
+            Err(error) => {
+                sink.push(
+                    Diagnostic::error("H0001", span, format!("cannot read `{}`: {error}", path.display()))
+                        .help("a path is relative to the file that imports; the standard library is `import std.linear { .. }`"),
+                );
+                return None;
+            }
+        },
+    };
+    queue.push(id);
+    known.insert(key, queue.len() - 1);
+    Some(queue.len() - 1)
+}
+
+fn library(sources: &mut Sources, name: &str, span: Span, sink: &mut Sink) -> Option<FileId> {
+    let module = name.strip_prefix("std.");
+    if let Some((_, text)) = LIBRARY.iter().find(|(m, _)| Some(*m) == module) {
+        return Some(sources.add(name, None, *text));
+    }
+    let names: Vec<String> = LIBRARY.iter().map(|(m, _)| format!("std.{m}")).collect();
+    let mut diagnostic = Diagnostic::error("H0002", span, format!("no library module is called `{name}`"));
+    diagnostic = match suggest(name, names.iter().map(String::as_str)) {
+        Some(near) => diagnostic.fix(format!("`{near}` is near"), span, near),
+        None => diagnostic.help(format!("there are {}", names.join(", "))),
+    };
+    sink.push(diagnostic);
+    None
+}
+
+/// A path without `.` and with `..` taken back where that is certain, so that one file has one key.
+fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

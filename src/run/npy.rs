@@ -1,0 +1,146 @@
+//! `.npy`, NumPy's file for one array.
+//!
+//! In: bytes. Out: element type, shape and where the elements begin; and back. The format is described in
+//! `numpy.lib.format`. Strict: little-endian, row-major, the length exactly as the header says; anything else is a
+//! diagnostic.
+
+use super::stored::Kind;
+use super::tensor::{Data, Tensor};
+
+/// The first bytes of every such file.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// What the header says; the elements are the bytes from `start` on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    pub kind: Kind,
+    pub shape: Vec<usize>,
+    pub start: usize,
+}
+
+/// Reads the header and checks the length; `Err` says what is wrong in words.
+pub fn read(bytes: &[u8]) -> Result<Header, String> {
+    let short = || "it ends within its header".to_string();
+    if !bytes.starts_with(MAGIC) {
+        return Err("it does not begin with the mark of a .npy file".into());
+    }
+    let version = *bytes.get(6).ok_or_else(short)?;
+    let (length, from) = match version {
+        1 => (u16::from_le_bytes(bytes.get(8..10).ok_or_else(short)?.try_into().expect("two bytes")).into(), 10),
+        2 | 3 => (u32::from_le_bytes(bytes.get(8..12).ok_or_else(short)?.try_into().expect("four bytes")) as usize, 12),
+        v => return Err(format!("version {v} of the format is not known")),
+    };
+    let start = from + length;
+    let text = bytes.get(from..start).ok_or_else(short)?;
+    let text = std::str::from_utf8(text).map_err(|_| "its header is not text".to_string())?;
+    let kind = element(value(text, "descr")?)?;
+    match value(text, "fortran_order")?.split([',', '}']).next().map(str::trim) {
+        Some("False") => {}
+        Some("True") => return Err("it is column-major; save `np.ascontiguousarray(x)`".into()),
+        _ => return Err("its header does not say the order of the elements".into()),
+    }
+    let shape = sizes(value(text, "shape")?)?;
+    let wanted = shape.iter().try_fold(kind.width(), |n, s| n.checked_mul(*s)).ok_or("its shape is larger than any memory")?;
+    let found = bytes.len() - start;
+    if wanted != found {
+        return Err(format!("its shape {shape:?} needs {wanted} bytes and {found} follow the header"));
+    }
+    Ok(Header { kind, shape, start })
+}
+
+/// The text after `'key':`.
+fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
+    let at = header.find(&format!("'{key}'")).ok_or_else(|| format!("its header has no '{key}'"))?;
+    let rest = header[at + key.len() + 2..].trim_start();
+    rest.strip_prefix(':').map(str::trim_start).ok_or_else(|| format!("its header is damaged after '{key}'"))
+}
+
+fn element(text: &str) -> Result<Kind, String> {
+    let word = text.strip_prefix('\'').and_then(|t| t.split_once('\'')).map(|(w, _)| w).unwrap_or("");
+    Ok(match word {
+        "<f4" => Kind::F32,
+        "<f2" => Kind::F16,
+        "<f8" => Kind::F64,
+        "<i4" => Kind::I32,
+        "<i8" => Kind::I64,
+        "|u1" => Kind::U8,
+        "|b1" => Kind::Bool,
+        w if w.starts_with('>') => return Err(format!("its elements are big-endian ({w}); save `x.astype('<f4')`")),
+        w => return Err(format!("elements of type '{w}' are not read (f2, f4, f8, i4, i8, u1 and b1 are)")),
+    })
+}
+
+fn sizes(text: &str) -> Result<Vec<usize>, String> {
+    let inner = text.strip_prefix('(').and_then(|t| t.split_once(')')).map(|(i, _)| i).ok_or("its header has no shape")?;
+    let parts = inner.split(',').map(str::trim).filter(|p| !p.is_empty());
+    parts.map(|p| p.parse().map_err(|_| format!("its shape has the entry '{p}'"))).collect()
+}
+
+/// The bytes of a file with this tensor; f64 is written as f32.
+pub fn write(tensor: &Tensor) -> Vec<u8> {
+    let word = match &tensor.data {
+        Data::F32(_) | Data::F64(_) => "<f4",
+        Data::I32(_) => "<i4",
+        Data::Bool(_) => "|b1",
+    };
+    let sizes: String = tensor.shape.iter().map(|n| format!("{n},")).collect();
+    let mut header = format!("{{'descr': '{word}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut out = MAGIC.to_vec();
+    out.extend([1, 0]);
+    out.extend((header.len() as u16).to_le_bytes());
+    out.extend(header.as_bytes());
+    out.extend(bytes(tensor));
+    out
+}
+
+/// The elements as a file has them: f32, i32 or bool.
+pub fn bytes(tensor: &Tensor) -> Vec<u8> {
+    match &tensor.data {
+        Data::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Data::F64(v) => v.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect(),
+        Data::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Data::Bool(v) => v.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_no_mutation_panics() {
+        for shape in [vec![], vec![3], vec![2, 0], vec![2, 3]] {
+            let n = shape.iter().product();
+            let whole = write(&Tensor::new(shape.clone(), Data::F32(vec![1.5; n])));
+            let header = read(&whole).unwrap();
+            assert_eq!((header.kind, header.shape, header.start % 64), (Kind::F32, shape, 0));
+            for i in 0..whole.len() {
+                assert!(read(&whole[..i]).is_err());
+                for b in [0, 0xff, b'9', b'\'', b')', whole[i] ^ 1] {
+                    let mut wrong = whole.clone();
+                    wrong[i] = b;
+                    let _ = read(&wrong);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_says_why() {
+        let with = |from: &str, to: &str| {
+            let whole = write(&Tensor::new(vec![2, 3], Data::F32(vec![0.0; 6])));
+            let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            let mut out = whole.clone();
+            out.splice(at..at + from.len(), to.bytes());
+            read(&out).unwrap_err()
+        };
+        assert!(with("<f4", ">f4").contains("big-endian"));
+        assert!(with("False", "True ").contains("column-major"));
+        assert!(with("(2,3,)", "(2,4,)").contains("needs 32 bytes and 24 follow"));
+        assert!(with("<f4", "<c8").contains("'<c8'"));
+    }
+}

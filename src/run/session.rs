@@ -1,0 +1,172 @@
+//! Running a model: which outputs can be computed from what is there, on which backend, and what they are.
+//!
+//! In: a [`Model`], parameters, what the user gave. Out: named tensors, and for each output that was left out the reason.
+
+use super::tensor::{Bindings, Tensor};
+use super::{init, inputs::Given};
+use crate::check::model::Model;
+use crate::diag::Diagnostic;
+use crate::ir::{NodeId, Op, OutputKind};
+use crate::pipeline::{self, Engine};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The fastest that is there: the CPU's compiled code.
+    #[default]
+    Auto,
+    /// The reference interpreter, in f64.
+    Interp,
+    /// Code compiled for this machine.
+    Cpu,
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    pub backend: Backend,
+    /// 0: as many as the machine has.
+    pub threads: usize,
+}
+
+/// An output that is not computed, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftOut {
+    pub name: String,
+    /// Inputs that it needs and nobody gave.
+    pub inputs: Vec<String>,
+    /// Dims that it needs and nothing decides.
+    pub dims: Vec<String>,
+}
+
+impl LeftOut {
+    /// Inputs, then dims.
+    pub fn needs(&self) -> Vec<String> {
+        [self.inputs.as_slice(), &self.dims].concat()
+    }
+}
+
+/// Sorts outputs and losses into those that can be computed (their numbers in the graph) and those that cannot.
+pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
+    let graph = &model.graph;
+    let mut can = Vec::new();
+    let mut cannot = Vec::new();
+    for (k, output) in graph.outputs.iter().enumerate().filter(|(_, o)| o.kind != OutputKind::Update) {
+        let reached = graph.reachable([output.node]);
+        let (mut inputs, mut dims) = (BTreeSet::new(), BTreeSet::new());
+        for id in graph.ids().filter(|id| reached[id.index()]) {
+            if let Op::Source { path, .. } = &graph.node(id).op
+                && given.absent.iter().any(|a| **a == **path)
+            {
+                inputs.insert(path.to_string());
+            }
+            let open = |s: &crate::ir::Sym| !given.sizes.contains_key(s) && !graph.measured.iter().any(|(m, _)| m == s);
+            dims.extend(graph.symbols_of(id).iter().filter(|s| open(s)).map(ToString::to_string));
+        }
+        if inputs.is_empty() && dims.is_empty() {
+            can.push(k);
+        } else {
+            cannot.push(LeftOut {
+                name: output.name.to_string(),
+                inputs: inputs.into_iter().collect(),
+                dims: dims.into_iter().collect(),
+            });
+        }
+    }
+    (can, cannot)
+}
+
+/// The message when nothing can be computed.
+pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
+    let wanted: BTreeSet<&str> = left.iter().flat_map(|l| l.inputs.iter().map(String::as_str)).collect();
+    if wanted.is_empty() && left.iter().all(|l| l.dims.is_empty()) {
+        return Diagnostic::plain("H0601", format!("`{}` has no outputs to compute", model.name));
+    }
+    if wanted.is_empty() {
+        let dims: BTreeSet<&str> = left.iter().flat_map(|l| l.dims.iter().map(String::as_str)).collect();
+        let ask: Vec<String> = dims.iter().map(|d| format!("--dim {d}=4")).collect();
+        return Diagnostic::plain(
+            "H0603",
+            format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")),
+        )
+        .help(format!("say it: {}", ask.join(" ")));
+    }
+    let message = match wanted.len() {
+        1 => format!("`{}` needs an input that was not given", model.name),
+        n => format!("`{}` needs {n} inputs that were not given", model.name),
+    };
+    let mut d = Diagnostic::plain("H0601", message);
+    for input in model.inputs.iter().filter(|i| wanted.contains(i.name.as_str())) {
+        let word = if input.condition { "condition" } else { "input" };
+        if d.primary.is_none() {
+            d.primary = Diagnostic::error("", input.span, "").here("this one").primary;
+        } else {
+            d = d.label(input.span, "and this one");
+        }
+        d = d.note(format!("{word} {}: {}", input.name, super::bind::declared(input)));
+    }
+    d.help("give a file with `--inputs F`, a condition with `--condition name=value`, or draw all of them with `--random-inputs`")
+}
+
+/// A model made ready on a backend, for some of its outputs.
+pub struct Session {
+    engine: Engine,
+    names: Vec<String>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Session {
+    /// Prepares the outputs with these numbers.
+    pub fn new(model: &Model, outputs: &[usize], options: &Options) -> Result<Session, Diagnostic> {
+        let roots: Vec<NodeId> = outputs.iter().map(|k| model.graph.outputs[*k].node).collect();
+        let names = outputs.iter().map(|k| model.graph.outputs[*k].name.to_string()).collect();
+        let (engine, warnings) = match options.backend {
+            Backend::Interp => (Engine::interpreter(&model.graph, &roots), vec![]),
+            Backend::Cpu => (Engine::cpu(&model.graph, &roots, options.threads)?, vec![]),
+            Backend::Auto => match Engine::cpu(&model.graph, &roots, options.threads) {
+                Ok(engine) => (engine, vec![]),
+                Err(limit) if limit.severity == crate::diag::Severity::Limit => {
+                    let warning = Diagnostic { severity: crate::diag::Severity::Warning, ..limit };
+                    let warning = warning.note("the interpreter runs it instead, more slowly");
+                    (Engine::interpreter(&model.graph, &roots), vec![warning])
+                }
+                Err(e) => return Err(e),
+            },
+        };
+        Ok(Session { engine, names, warnings })
+    }
+
+    /// The names of the outputs, in the order in which [`Session::run`] gives them.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// `cpu` or `interp`.
+    pub fn backend(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
+        self.engine.run(bindings)
+    }
+}
+
+/// Parameters, inputs, the seed and the sizes as a graph wants them.
+pub fn bindings(params: BTreeMap<String, Tensor>, given: Given, seed: i32) -> Bindings {
+    let mut out = Bindings { sources: params, sizes: BTreeMap::new() };
+    out.sources.entry("seed".to_string()).or_insert_with(|| init::scalar(seed));
+    rebind(&mut out, given);
+    out
+}
+
+/// Puts new inputs in the place of the last ones; parameters stay.
+pub fn rebind(bindings: &mut Bindings, given: Given) {
+    bindings.sources.extend(given.tensors);
+    bindings.sizes = given.sizes;
+}
+
+/// Evaluates single nodes in the interpreter.
+pub fn evaluate(model: &Model, bindings: &Bindings, nodes: &[NodeId]) -> Result<Vec<Tensor>, Diagnostic> {
+    pipeline::evaluate(&model.graph, bindings, nodes)
+}

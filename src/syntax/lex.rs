@@ -1,0 +1,491 @@
+//! Text to tokens.
+//!
+//! In: the text of a file. Out: [`Lexed`]: its tokens without spaces and line ends (each token knows its line), and its
+//! comments on the side. The cutting itself is done by pest and `grammar/hnet.pest`; no other module sees pest. Promised:
+//! every byte outside comments and spaces belongs to a token, and the last token is [`Kind::End`].
+
+use super::report::Report;
+use crate::diag::Diagnostic;
+use crate::source::{FileId, Span};
+use pest::Parser as _;
+use pest::iterators::Pair;
+use std::collections::HashMap;
+
+/// The recogniser that pest makes from the grammar file.
+#[derive(pest_derive::Parser)]
+#[grammar = "../grammar/hnet.pest"]
+struct Grammar;
+
+/// What a token is. Words that may also be names (`net`, `from`) are `Name`s here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Name,
+    Number,
+    Str,
+    /// `sum`, `max`, ..
+    Reduction,
+    Let,
+    Var,
+    For,
+    If,
+    Else,
+    In,
+    Where,
+    Route,
+    Rev,
+    Div,
+    Mod,
+    And,
+    Or,
+    Not,
+    Param,
+    Sub,
+    Pipe,
+    Arrow,
+    EqEq,
+    NotEq,
+    LessEq,
+    GreaterEq,
+    DotDot,
+    DotStar,
+    Plus,
+    Minus,
+    Star,
+    Slash,
+    Caret,
+    At,
+    Assign,
+    Less,
+    Greater,
+    LParen,
+    RParen,
+    LBrace,
+    RBrace,
+    LBracket,
+    RBracket,
+    Comma,
+    Colon,
+    Dot,
+    Semi,
+    /// Something that has been complained about already.
+    Bad,
+    /// The end of the file.
+    End,
+}
+
+impl Kind {
+    /// What a name-shaped word is.
+    fn of_word(word: &str) -> Kind {
+        match word {
+            "let" => Kind::Let,
+            "var" => Kind::Var,
+            "for" => Kind::For,
+            "if" => Kind::If,
+            "else" => Kind::Else,
+            "in" => Kind::In,
+            "where" => Kind::Where,
+            "route" => Kind::Route,
+            "rev" => Kind::Rev,
+            "div" => Kind::Div,
+            "mod" => Kind::Mod,
+            "and" => Kind::And,
+            "or" => Kind::Or,
+            "not" => Kind::Not,
+            "param" => Kind::Param,
+            "sub" => Kind::Sub,
+            "sum" | "mean" | "max" | "min" | "prod" | "any" | "all" | "argmax" | "argmin" | "logsumexp" | "softmax" => {
+                Kind::Reduction
+            }
+            _ => Kind::Name,
+        }
+    }
+
+    /// Whether it is a word that can never be a name.
+    pub(super) fn is_reserved(self) -> bool {
+        use Kind::*;
+        matches!(
+            self,
+            Reduction | Let | Var | For | If | Else | In | Where | Route | Rev | Div | Mod | And | Or | Not | Param | Sub
+        )
+    }
+
+    /// Whether it is an infix operator.
+    pub(super) fn is_binary(self) -> bool {
+        use Kind::*;
+        self.is_comparison() || matches!(self, Or | And | Plus | Minus | Star | Slash | At | Div | Mod | Caret)
+    }
+
+    /// Whether it is a comparison.
+    pub(super) fn is_comparison(self) -> bool {
+        use Kind::*;
+        matches!(self, EqEq | NotEq | Less | Greater | LessEq | GreaterEq)
+    }
+
+    /// Whether the statement goes on after a line that ends with it.
+    pub(super) fn joins_next_line(self) -> bool {
+        self.is_binary() || matches!(self, Kind::Comma | Kind::Assign | Kind::Arrow | Kind::Pipe | Kind::DotDot)
+    }
+
+    /// Whether it opens a bracket.
+    pub(super) fn is_opener(self) -> bool {
+        matches!(self, Kind::LParen | Kind::LBracket | Kind::LBrace)
+    }
+
+    /// Whether it closes a bracket.
+    pub(super) fn is_closer(self) -> bool {
+        matches!(self, Kind::RParen | Kind::RBracket | Kind::RBrace)
+    }
+
+    /// The other side of a bracket.
+    pub(super) fn mate(self) -> Kind {
+        match self {
+            Kind::LParen => Kind::RParen,
+            Kind::LBracket => Kind::RBracket,
+            Kind::LBrace => Kind::RBrace,
+            Kind::RParen => Kind::LParen,
+            Kind::RBracket => Kind::LBracket,
+            Kind::RBrace => Kind::LBrace,
+            other => other,
+        }
+    }
+
+    /// How messages write it.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Kind::Name => "a name",
+            Kind::Number => "a number",
+            Kind::Str => "a text in quotes",
+            Kind::Reduction => "a reduction",
+            Kind::Let => "let",
+            Kind::Var => "var",
+            Kind::For => "for",
+            Kind::If => "if",
+            Kind::Else => "else",
+            Kind::In => "in",
+            Kind::Where => "where",
+            Kind::Route => "route",
+            Kind::Rev => "rev",
+            Kind::Div => "div",
+            Kind::Mod => "mod",
+            Kind::And => "and",
+            Kind::Or => "or",
+            Kind::Not => "not",
+            Kind::Param => "param",
+            Kind::Sub => "sub",
+            Kind::Pipe => "|>",
+            Kind::Arrow => "->",
+            Kind::EqEq => "==",
+            Kind::NotEq => "!=",
+            Kind::LessEq => "<=",
+            Kind::GreaterEq => ">=",
+            Kind::DotDot => "..",
+            Kind::DotStar => ".*",
+            Kind::Plus => "+",
+            Kind::Minus => "-",
+            Kind::Star => "*",
+            Kind::Slash => "/",
+            Kind::Caret => "^",
+            Kind::At => "@",
+            Kind::Assign => "=",
+            Kind::Less => "<",
+            Kind::Greater => ">",
+            Kind::LParen => "(",
+            Kind::RParen => ")",
+            Kind::LBrace => "{",
+            Kind::RBrace => "}",
+            Kind::LBracket => "[",
+            Kind::RBracket => "]",
+            Kind::Comma => ",",
+            Kind::Colon => ":",
+            Kind::Dot => ".",
+            Kind::Semi => ";",
+            Kind::Bad => "something unknown",
+            Kind::End => "the end of the file",
+        }
+    }
+}
+
+/// One token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub kind: Kind,
+    pub start: u32,
+    pub end: u32,
+    /// Line, from 0.
+    pub line: u32,
+    /// Brackets around it; an opener and its closer have the depth of what is outside.
+    pub depth: u32,
+    /// For brackets, the index of the other side; else its own.
+    pub mate: u32,
+    /// Whether a comma stands directly inside this opener.
+    pub comma: bool,
+}
+
+/// A comment, documentation included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comment {
+    pub start: u32,
+    pub end: u32,
+    pub line: u32,
+}
+
+/// A text cut into tokens.
+#[derive(Debug)]
+pub(super) struct Lexed<'t> {
+    pub file: FileId,
+    pub text: &'t str,
+    pub tokens: Vec<Token>,
+    pub comments: Vec<Comment>,
+    /// The `//!` lines.
+    pub file_doc: Option<String>,
+    /// The `///` lines, by the first byte of the token that follows.
+    pub docs: HashMap<u32, String>,
+}
+
+impl Lexed<'_> {
+    /// The bytes of a token.
+    pub(super) fn span(&self, token: &Token) -> Span {
+        Span { file: self.file, start: token.start, end: token.end }
+    }
+
+    /// Whether a token was complained about: a sign of another language, an open text, or a bracket that was put in.
+    pub(super) fn is_spoilt(&self, token: &Token) -> bool {
+        let text = self.slice(token);
+        match token.kind {
+            Kind::Bad => true,
+            Kind::Str => text.len() < 2 || !text.ends_with('"'),
+            Kind::Name | Kind::Number | Kind::Reduction | Kind::End => false,
+            kind => text != kind.text(),
+        }
+    }
+
+    /// The text of a token; empty for one that was put in.
+    pub(super) fn slice(&self, token: &Token) -> &str {
+        self.text.get(token.start as usize..token.end as usize).unwrap_or("")
+    }
+}
+
+/// Cuts `text` into tokens; what is no token is reported.
+pub(super) fn lex<'t>(file: FileId, text: &'t str, report: &mut Report) -> Lexed<'t> {
+    let mut cutter = Cutter {
+        out: Lexed {
+            file,
+            text,
+            tokens: Vec::with_capacity(text.len() / 3 + 1),
+            comments: Vec::new(),
+            file_doc: None,
+            docs: HashMap::new(),
+        },
+        line: 0,
+        fresh_line: true,
+        doc: None,
+        quoted: None,
+        report,
+    };
+    match Grammar::parse(Rule::file, text) {
+        Ok(mut pairs) => {
+            for pair in pairs.next().into_iter().flat_map(Pair::into_inner) {
+                cutter.take(&pair);
+            }
+        }
+        Err(error) => {
+            let at = match error.location {
+                pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
+            };
+            cutter.report.error(Diagnostic::error("H0101", Span::new(file, at, at), "this text cannot be cut into words"));
+        }
+    }
+    cutter.push(Kind::End, text.len(), text.len());
+    cutter.out
+}
+
+/// Collects what pest found.
+struct Cutter<'t, 's, 'r> {
+    out: Lexed<'t>,
+    line: u32,
+    /// No token yet on this line.
+    fresh_line: bool,
+    /// `///` lines that wait for what they document.
+    doc: Option<String>,
+    /// The last line with a typographic quote: the second one is no new mistake.
+    quoted: Option<u32>,
+    report: &'s mut Report<'r>,
+}
+
+impl Cutter<'_, '_, '_> {
+    /// Takes one token of the grammar.
+    fn take(&mut self, pair: &Pair<'_, Rule>) {
+        let span = pair.as_span();
+        let (start, end, text) = (span.start(), span.end(), span.as_str());
+        match pair.as_rule() {
+            Rule::newline => {
+                self.line += 1;
+                self.fresh_line = true;
+            }
+            Rule::comment => self.comment(start, end),
+            Rule::item_doc | Rule::file_doc => self.doc_comment(pair.as_rule(), start, end, text),
+            Rule::block_comment => self.block_comment(start, end, text),
+            Rule::open_string => self.open_string(start, end, text),
+            Rule::foreign => self.foreign(start, end, text),
+            Rule::unknown => self.unknown(start, end, text),
+            Rule::EOI => {}
+            Rule::name => self.push(Kind::of_word(text), start, end),
+            rule => self.push(kind_of(rule), start, end),
+        }
+    }
+
+    /// Adds a token.
+    fn push(&mut self, kind: Kind, start: usize, end: usize) {
+        if let Some(doc) = self.doc.take() {
+            self.out.docs.insert(start as u32, doc);
+        }
+        self.fresh_line = false;
+        let mate = self.out.tokens.len() as u32;
+        let (start, end) = (start as u32, end as u32);
+        self.out.tokens.push(Token { kind, start, end, line: self.line, depth: 0, mate, comma: false });
+    }
+
+    /// Keeps a comment.
+    fn comment(&mut self, start: usize, end: usize) {
+        let (start, end) = (start as u32, end as u32);
+        self.out.comments.push(Comment { start, end, line: self.line });
+    }
+
+    /// A `///` or `//!` line; behind a token it is a plain comment.
+    fn doc_comment(&mut self, rule: Rule, start: usize, end: usize, text: &str) {
+        self.comment(start, end);
+        if !self.fresh_line {
+            return;
+        }
+        let line = text[3..].trim_end();
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        let doc = if rule == Rule::file_doc { &mut self.out.file_doc } else { &mut self.doc };
+        match doc {
+            Some(doc) => {
+                doc.push('\n');
+                doc.push_str(line);
+            }
+            None => *doc = Some(line.to_string()),
+        }
+    }
+
+    /// `/* .. */` of other languages.
+    fn block_comment(&mut self, start: usize, end: usize, text: &str) {
+        let span = Span::new(self.out.file, start, start + 2);
+        self.report.error(
+            Diagnostic::error("H0104", span, "there are no block comments")
+                .here("`//` begins a comment, which ends with its line")
+                .help("put `//` before each line of the comment"),
+        );
+        self.comment(start, end);
+        let lines = text.matches('\n').count() as u32;
+        self.line += lines;
+        self.fresh_line |= lines > 0;
+    }
+
+    /// A text without its closing quote.
+    fn open_string(&mut self, start: usize, end: usize, text: &str) {
+        let end = start + text.trim_end().len().min(end - start);
+        let span = Span::new(self.out.file, start, end);
+        self.report.error(
+            Diagnostic::error("H0102", span, "this text has no closing `\"`")
+                .here("a text ends on the line on which it begins")
+                .fix("close it", Span::new(self.out.file, end, end), "\""),
+        );
+        self.push(Kind::Str, start, end);
+    }
+
+    /// A sign of another language: say what it is here, and go on as if that stood there.
+    fn foreign(&mut self, start: usize, end: usize, text: &str) {
+        let (kind, word) = match text {
+            "&&" => (Some(Kind::And), "and"),
+            "||" => (Some(Kind::Or), "or"),
+            "!" => (Some(Kind::Not), "not"),
+            "%" => (Some(Kind::Mod), "mod"),
+            "\u{2212}" => (Some(Kind::Minus), "-"),
+            "\u{00D7}" | "\u{00B7}" => (Some(Kind::Star), "*"),
+            "\u{2192}" => (Some(Kind::Arrow), "->"),
+            "\u{2264}" => (Some(Kind::LessEq), "<="),
+            "\u{2265}" => (Some(Kind::GreaterEq), ">="),
+            "\u{2260}" => (Some(Kind::NotEq), "!="),
+            _ => (None, " "),
+        };
+        let span = Span::new(self.out.file, start, end);
+        // A word needs spaces around it that a sign does not need.
+        let letters = word.starts_with(|c: char| c.is_ascii_lowercase());
+        let before = letters && self.out.text[..start].ends_with(|c: char| !c.is_whitespace() && c != '(');
+        let after = letters && self.out.text[end..].starts_with(|c: char| !c.is_whitespace());
+        let here = format!("{}{word}{}", if before { " " } else { "" }, if after { " " } else { "" });
+        let (what, advice) = match text {
+            "\u{00A0}" => ("this is a no-break space".to_string(), "write a plain space".to_string()),
+            _ => (format!("`{text}` is no operator here"), format!("write `{word}`")),
+        };
+        self.report.error(Diagnostic::error("H0101", span, what).fix(advice, span, here));
+        if let Some(kind) = kind {
+            self.push(kind, start, end);
+        }
+    }
+
+    /// Signs that mean nothing; a run of them is one mistake.
+    fn unknown(&mut self, start: usize, end: usize, text: &str) {
+        if let Some(last) = self.out.tokens.last_mut()
+            && last.kind == Kind::Bad
+            && last.end as usize == start
+        {
+            last.end = end as u32;
+            return;
+        }
+        if matches!(text, "\u{201C}" | "\u{201D}" | "\u{201E}") && self.quoted.replace(self.line) == Some(self.line) {
+            return self.push(Kind::Bad, start, end);
+        }
+        let span = Span::new(self.out.file, start, end);
+        let sign = text.escape_debug();
+        let error = Diagnostic::error("H0101", span, format!("`{sign}` has no meaning here"));
+        self.report.error(match text {
+            "#" => error.fix("a comment begins with `//`", span, "//"),
+            "'" => error.help("a text stands in double quotes, and the prime of a name (`t'`) touches it"),
+            "\u{201C}" | "\u{201D}" | "\u{201E}" => error.fix("write a straight quote", span, "\""),
+            "?" => error.help("a choice is written `if c { a } else { b }`"),
+            "|" => error.help("a pipe is `|>`, the logical operator is `or`"),
+            "&" => error.help("the logical operator is `and`"),
+            _ => error.help("names are made of the letters a to z, A to Z, digits, `_` and primes"),
+        });
+        self.push(Kind::Bad, start, end);
+    }
+}
+
+/// The token that a rule of the grammar stands for.
+fn kind_of(rule: Rule) -> Kind {
+    match rule {
+        Rule::number => Kind::Number,
+        Rule::string => Kind::Str,
+        Rule::pipe => Kind::Pipe,
+        Rule::arrow => Kind::Arrow,
+        Rule::equal => Kind::EqEq,
+        Rule::not_equal => Kind::NotEq,
+        Rule::less_equal => Kind::LessEq,
+        Rule::greater_equal => Kind::GreaterEq,
+        Rule::dot_dot => Kind::DotDot,
+        Rule::dot_star => Kind::DotStar,
+        Rule::plus => Kind::Plus,
+        Rule::minus => Kind::Minus,
+        Rule::star => Kind::Star,
+        Rule::slash => Kind::Slash,
+        Rule::caret => Kind::Caret,
+        Rule::at => Kind::At,
+        Rule::assign => Kind::Assign,
+        Rule::less => Kind::Less,
+        Rule::greater => Kind::Greater,
+        Rule::open_paren => Kind::LParen,
+        Rule::close_paren => Kind::RParen,
+        Rule::open_brace => Kind::LBrace,
+        Rule::close_brace => Kind::RBrace,
+        Rule::open_bracket => Kind::LBracket,
+        Rule::close_bracket => Kind::RBracket,
+        Rule::comma => Kind::Comma,
+        Rule::colon => Kind::Colon,
+        Rule::dot => Kind::Dot,
+        Rule::semicolon => Kind::Semi,
+        _ => Kind::Bad,
+    }
+}

@@ -1,0 +1,150 @@
+//! The items of a file.
+
+use super::{Mark, Parse, Parser, Scope};
+use crate::syntax::ast::{
+    File, FnDef, Formal, Import, ImportFrom, Item, ItemKind, ModelDef, NetDef, SetItem, StmtKind, WeightMap, Weights,
+};
+use crate::syntax::lex::Kind;
+
+/// The words that begin an item.
+pub(super) const WORDS: [&str; 10] =
+    ["import", "dim", "const", "fn", "net", "model", "form", "weights", "train", "eval"];
+
+impl Parser<'_, '_> {
+    /// The whole file.
+    pub(super) fn file(&mut self) -> File {
+        let mut items = Vec::new();
+        let end = self.tokens.len() - 1;
+        self.run(end, &mut items, &mut Self::item);
+        File { doc: self.lexed.file_doc.clone(), items }
+    }
+
+    /// One item.
+    fn item(&mut self) -> Parse<Item> {
+        let (doc, start) = (self.doc(), self.at);
+        let (nesting, height) = (0, 0);
+        (self.nesting, self.height) = (nesting, height);
+        let word = if self.kind() == Kind::Name { self.word(start) } else { "" };
+        let kind = match word {
+            "import" => ItemKind::Import(self.import()?),
+            "dim" => {
+                self.advance();
+                let name = self.name("an axis")?;
+                let size = if self.eat(Kind::Assign) { Some(self.expr()?) } else { None };
+                ItemKind::Dim { name, size }
+            }
+            "const" => match self.const_()? {
+                StmtKind::ConstDraw(draw) => ItemKind::ConstDraw(draw),
+                StmtKind::Const(list) => ItemKind::Const(list),
+                _ => return self.no_item(),
+            },
+            "fn" => ItemKind::Fn(self.fn_()?),
+            "net" => ItemKind::Net(self.net()?),
+            "model" => {
+                self.advance();
+                let name = self.name("a model")?;
+                ItemKind::Model(ModelDef { name, body: self.block("after the name of the model")? })
+            }
+            "form" => {
+                self.advance();
+                ItemKind::Form(self.sub(true)?)
+            }
+            "weights" => ItemKind::Weights(self.weights()?),
+            "train" => ItemKind::Train(self.train()?),
+            "eval" => ItemKind::Eval(self.eval()?),
+            _ => return self.no_item(),
+        };
+        Ok(Item { doc, kind, span: self.since(start) })
+    }
+
+    /// `import std.moe { Moe }`, `import "./blocks.hnet" { Ffn }`
+    fn import(&mut self) -> Parse<Import> {
+        self.advance();
+        let from = if self.sees(Kind::Str) {
+            let (path, span) = self.string("")?;
+            ImportFrom::File { path, span }
+        } else {
+            let mut parts = vec![self.name("a library, or a file in quotes,")?];
+            while self.eat(Kind::Dot) {
+                parts.push(self.name("a part of the library")?);
+            }
+            ImportFrom::Library(parts)
+        };
+        if !self.sees(Kind::LBrace) {
+            return self.expected("`{`", "and the names to import, as in `import std.moe { Moe }`");
+        }
+        let opener = self.at;
+        let names = self.list(|p| p.name("something to import"))?;
+        if names.is_empty() {
+            return self.empty(opener, "an import names at least one thing");
+        }
+        Ok(Import { from, names })
+    }
+
+    /// `fn gelu(x: [n]) -> [n] { .. }`
+    fn fn_(&mut self) -> Parse<FnDef> {
+        self.advance();
+        let name = self.name("a function")?;
+        if self.kind() == Kind::LParen {
+            self.marks[self.at] = Mark::Tight;
+        }
+        Ok(FnDef { name, signature: self.signature()? })
+    }
+
+    /// `net Linear(i, o) { .. }`
+    fn net(&mut self) -> Parse<NetDef> {
+        self.advance();
+        let name = self.name("a net")?;
+        if !self.sees(Kind::LParen) {
+            return self.expected("`(`", "and the net's sizes, as in `net Linear(i, o) { .. }`");
+        }
+        if !self.touches() {
+            self.must_touch();
+        }
+        let formals = self.list(|p| {
+            let name = p.name("a size of the net")?;
+            let form = p.eat(Kind::Colon);
+            if form {
+                p.expect_word("form", "after the `:` of a net's argument: sizes have no type")?;
+            }
+            Ok(Formal { name, form })
+        })?;
+        self.expect_brace("after the sizes of the net")?;
+        Ok(NetDef { name, formals, members: self.braces(Scope::Net, Self::statement) })
+    }
+
+    /// `weights from "f" { .. }`, `weights from Small { .. }`
+    fn weights(&mut self) -> Parse<Weights> {
+        self.advance();
+        self.expect_word("from", "after `weights`")?;
+        if self.sees(Kind::Str) {
+            let (file, span) = self.string("")?;
+            let map = if self.sees(Kind::LBrace) { Some(self.braces(Scope::Map, Self::weight)) } else { None };
+            return Ok(Weights::File { file, span, map });
+        }
+        let model = self.name("a model, or a file in quotes,")?;
+        self.expect_brace("after the model that the weights come from")?;
+        Ok(Weights::Model { model, sets: self.braces(Scope::Map, Self::weight_from) })
+    }
+
+    /// `"layers.{l}.w" -> block[l].w transposed`
+    fn weight(&mut self) -> Parse<WeightMap> {
+        let (pattern, pattern_span) = self.string("with the name in the weights file")?;
+        self.expect(Kind::Arrow, "after the name in the weights file")?;
+        let place = self.place("a parameter")?;
+        let transposed = self.eat_word("transposed");
+        Ok(WeightMap { pattern, pattern_span, place, transposed })
+    }
+
+    /// `alpha[l, 0] <- 2 * alpha[l]`
+    fn weight_from(&mut self) -> Parse<SetItem> {
+        let place = self.place("a parameter")?;
+        let arrow = self.sees(Kind::Less) && self.peek(1) == Kind::Minus && self.touches_at(self.at + 1);
+        if !arrow {
+            return self.no_left_arrow();
+        }
+        self.advance_as(Mark::Arrow);
+        self.advance_as(Mark::Arrow);
+        Ok(SetItem { place, value: self.expr()? })
+    }
+}

@@ -1,0 +1,203 @@
+//! What is said about a text that cannot be read.
+//!
+//! The rules of the grammar call these where something else was expected. Each looks at the tokens around the place for the
+//! mistake that was most likely made. Silent where the tokens themselves were complained about already.
+
+mod ending;
+mod shape;
+
+use super::{Fail, Mark, Parse, Parser};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::Ident;
+use crate::syntax::lex::Kind;
+
+/// Expectations, and what is said when they fail.
+impl Parser<'_, '_> {
+    /// Reports, unless the next token is a mistake already reported, and gives up the statement.
+    pub(super) fn fail<T>(&mut self, error: Diagnostic) -> Parse<T> {
+        if !self.is_silent() {
+            self.report.error(error);
+        }
+        Err(Fail)
+    }
+
+    /// Whether the next token was complained about.
+    fn is_silent(&self) -> bool {
+        self.lexed.is_spoilt(&self.tokens[self.at]) || self.brace == Some(self.at)
+    }
+
+    /// What comes next, for a message.
+    fn found(&self) -> String {
+        if self.kind() == Kind::End {
+            return "the end of the file".to_string();
+        }
+        if self.is_past_line() {
+            return "the end of the line".to_string();
+        }
+        match self.kind() {
+            Kind::Str => "a text in quotes".to_string(),
+            _ => format!("`{}`", self.word(self.at)),
+        }
+    }
+
+    /// Where something is missing: the next token, or the end of the line.
+    fn missing_at(&self) -> Span {
+        if self.kind() == Kind::End || self.is_past_line() { self.gap() } else { self.here() }
+    }
+
+    /// Whether the line ended before the next token: it must have, or another statement begins there.
+    fn is_past_line(&self) -> bool {
+        let statement = matches!(self.kind(), Kind::Let | Kind::Var | Kind::Param | Kind::Sub);
+        self.breaks() || statement && self.is_first(self.at) && self.lines
+    }
+
+    /// An error that something else was expected.
+    fn expectation(&self, code: &'static str, what: &str, place: &str) -> Diagnostic {
+        let place = if place.is_empty() { String::new() } else { format!(" {place}") };
+        Diagnostic::error(code, self.missing_at(), format!("expected {what}{place}, found {}", self.found()))
+    }
+
+    /// Gives up: `what` was expected.
+    pub(super) fn expected<T>(&mut self, what: &str, place: &str) -> Parse<T> {
+        let error = self.expectation("H0132", what, place);
+        self.fail(error)
+    }
+
+    /// Gives up: `<-` was expected.
+    pub(super) fn no_left_arrow<T>(&mut self) -> Parse<T> {
+        let error = self.expectation("H0132", "`<-`", "after a parameter of this model");
+        let equals = self.sees(Kind::Assign);
+        let here = self.here();
+        self.fail(if equals { error.fix("a parameter is read from another model with `<-`", here, "<-") } else { error })
+    }
+
+    /// Takes `kind`, or gives up.
+    pub(super) fn expect(&mut self, kind: Kind, place: &str) -> Parse<()> {
+        if self.eat(kind) {
+            return Ok(());
+        }
+        let mut error = self.expectation("H0132", &format!("`{}`", kind.text()), place);
+        if kind == Kind::Assign && self.sees(Kind::EqEq) {
+            error = error.fix("`==` compares; a value is given with `=`", self.here(), "=");
+        } else if kind == Kind::Assign && self.sees(Kind::Colon) && self.peek(1) == Kind::Assign {
+            let both = self.here().to(self.lexed.span(&self.tokens[self.at + 1]));
+            error = error.fix("write `=`", both, "=");
+        } else if kind == Kind::Colon && self.sees(Kind::Assign) {
+            error = error.help("a type follows a `:`, as in `x: [b, 64]`");
+        } else if kind == Kind::Arrow && self.sees(Kind::Assign) && self.peek(1) == Kind::Greater {
+            let both = self.here().to(self.lexed.span(&self.tokens[self.at + 1]));
+            error = error.fix("write `->`", both, "->");
+        } else if kind == Kind::In && self.sees(Kind::Assign) {
+            error = error.fix("a loop is written `for i in 0..n { .. }`", self.here(), "in");
+        }
+        self.fail(error)
+    }
+
+    /// Takes a keyword that may be a name elsewhere, or gives up.
+    pub(super) fn expect_word(&mut self, word: &str, place: &str) -> Parse<()> {
+        if self.eat_word(word) {
+            return Ok(());
+        }
+        self.expected(&format!("`{word}`"), place)
+    }
+
+    /// Makes sure that a `{` comes next.
+    pub(super) fn expect_brace(&mut self, place: &str) -> Parse<()> {
+        if self.sees(Kind::LBrace) {
+            return Ok(());
+        }
+        let mut error = self.expectation("H0132", "`{`", place);
+        if self.kind() == Kind::LBrace {
+            // Only the line end is wrong: say so, and go on.
+            let between = self.gap().to(self.here());
+            self.report.error(error.fix("put the `{` on this line", between, " {"));
+            return Ok(());
+        }
+        if self.before().is_some_and(|t| t.kind == Kind::RBrace) {
+            error = error.help("a `{` that touches a value sets its parameters; before a block stands a space");
+        } else if self.sees(Kind::Assign) {
+            error = error.fix("`=` gives a value; `==` compares", self.here(), "==");
+        } else {
+            error = error.help("a block stands in braces: `{ .. }`");
+        }
+        self.missing_brace = true;
+        self.fail(error)
+    }
+
+    /// Takes a name. A reserved word is reported and taken.
+    pub(super) fn name(&mut self, what: &str) -> Parse<Ident> {
+        if self.breaks() || !(self.kind() == Kind::Name || self.kind().is_reserved()) {
+            let error = self.expectation("H0121", &format!("the name of {what}"), "");
+            return self.fail(error);
+        }
+        if self.kind() != Kind::Name {
+            let (span, word) = (self.here(), self.word(self.at));
+            self.report.error(
+                Diagnostic::error("H0120", span, format!("`{word}` is a reserved word and cannot be the name of {what}"))
+                    .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_")),
+            );
+        }
+        Ok(self.take_ident())
+    }
+
+    /// Takes a text in quotes and gives what stands between them.
+    pub(super) fn string(&mut self, place: &str) -> Parse<(String, Span)> {
+        if !self.sees(Kind::Str) {
+            return self.expected("a text in quotes", place);
+        }
+        let span = self.here();
+        let text = self.take_word();
+        let text = text.strip_prefix('"').unwrap_or(text);
+        Ok((text.strip_suffix('"').unwrap_or(text).to_string(), span))
+    }
+
+    /// Gives up: a value was expected.
+    pub(super) fn no_operand<T>(&mut self) -> Parse<T> {
+        let error = self.operand_error();
+        self.fail(error)
+    }
+
+    /// What is wrong where a value was expected.
+    fn operand_error(&self) -> Diagnostic {
+        let before = self.before().map_or(Kind::End, |t| t.kind);
+        let (here, touches) = (self.here(), self.touches());
+        let both = self.before().map_or(here, |t| self.lexed.span(t).to(here));
+        let plain = self.expectation("H0133", "an expression", "");
+        if self.is_past_line() || self.kind() == Kind::End {
+            return if before.is_binary() { plain.help("an operator at the end has nothing to its right") } else { plain };
+        }
+        match (before, self.kind()) {
+            (_, Kind::Dot) if self.peek(1) == Kind::Number && self.touches_at(self.at + 1) => {
+                let number = here.to(self.lexed.span(&self.tokens[self.at + 1]));
+                Diagnostic::error("H0103", number, "a number has a digit on both sides of its dot")
+                    .fix("put a zero before it", Span { end: here.start, ..here }, "0")
+            }
+            (Kind::Star, Kind::Star) if touches => plain.fix("a power is written `^`", both, "^"),
+            (Kind::Assign, Kind::Assign) => plain.fix("to compare, write `==`; to give a value, one `=`", both, "="),
+            (Kind::Assign, Kind::Greater) if touches => plain.help("write `->` before a result type, `>=` to compare"),
+            (Kind::Plus, Kind::Plus) | (Kind::Plus | Kind::Minus | Kind::Star | Kind::Slash, Kind::Assign) if touches => plain
+                .help("there is no assignment with an operator: write `h = h + ..` in full"),
+            (_, Kind::Plus) => plain.fix("a number needs no `+` before it", here, ""),
+            (_, Kind::Not) => plain.help("`not` binds looser than what stands before it: put it in parentheses"),
+            (_, Kind::Str) => plain.help("texts in quotes name files and stored parameters only; they are no values"),
+            (_, Kind::LBrace) => plain.help("a block is no value of its own; several values are written `(a: x, b: y)`"),
+            (_, Kind::DotDot) => plain.help("a range has both ends, as in `x[0..n]`"),
+            (_, kind) if kind.is_reserved() => {
+                let word = self.word(self.at);
+                Diagnostic::error("H0133", here, format!("expected an expression, found the reserved word `{word}`"))
+            }
+            _ => plain,
+        }
+    }
+
+    /// A second clause of the same kind.
+    pub(super) fn twice(&mut self, span: Span, word: &str) {
+        self.report.error(Diagnostic::error("H0149", span, format!("`{word}` stands here twice")).help("leave one of them out"));
+    }
+
+    /// The first token of the present statement.
+    fn start(&self) -> usize {
+        self.marks[..=self.at].iter().rposition(|&m| m == Mark::Start).unwrap_or(0)
+    }
+}

@@ -1,0 +1,183 @@
+//! The program as a person meets it: commands, exit codes, files.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn hnet(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().expect("hnet starts")
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_hnet"));
+    c.args(args).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
+    c
+}
+
+fn out(o: &Output) -> String {
+    String::from_utf8_lossy(&o.stdout).into_owned()
+}
+
+fn err(o: &Output) -> String {
+    String::from_utf8_lossy(&o.stderr).into_owned()
+}
+
+/// Runs and demands an exit code.
+fn exits(folder: &Path, args: &[&str], code: i32) -> Output {
+    let o = hnet(folder, args);
+    assert_eq!(o.status.code(), Some(code), "hnet {}\n{}\n{}", args.join(" "), out(&o), err(&o));
+    o
+}
+
+fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l}"))).collect()
+}
+
+const COMMANDS: [&str; 9] = ["check", "run", "eval", "build", "fmt", "graph", "explain", "new", "completions"];
+
+/// A project made by `hnet new`.
+fn project() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    exits(folder.path(), &["new", "my-tasks"], 0);
+    let path = folder.path().join("my-tasks");
+    (folder, path)
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in COMMANDS {
+        let text = out(&exits(folder.path(), &[name, "--help"], 0));
+        assert!(text.contains("Example") && text.contains(&format!("hnet {name}")), "{text}");
+    }
+    let o = exits(folder.path(), &[], 2);
+    assert!(err(&o).contains("Usage"));
+}
+
+#[test]
+fn wrong_arguments_files_and_devices_have_their_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    exits(here, &["fly"], 2);
+    exits(here, &["run"], 2);
+    exits(here, &["run", "m.hnet", "--dim", "b"], 2);
+    assert!(err(&exits(here, &["check", "none.hnet"], 2)).contains("H0001"));
+    assert!(err(&exits(here, &["run", "none.hnet", "--backend", "gpu"], 3)).contains("H0901"));
+    assert!(err(&exits(here, &["explain", "H9999"], 2)).contains("no page"));
+    std::fs::write(here.join("bytes.hnet"), [0xff, 0xfe, 0]).unwrap();
+    assert!(err(&exits(here, &["check", "bytes.hnet"], 2)).contains("UTF-8"));
+    std::fs::write(here.join("wrong.hnet"), "model M { output y = }").unwrap();
+    exits(here, &["check", "wrong.hnet"], 1);
+    let o = exits(here, &["check", "wrong.hnet", "none.hnet", "--json"], 1);
+    let lines = json_lines(&out(&o));
+    assert!(lines.len() >= 2 && lines.iter().all(|l| l["code"].is_string() && l["severity"] == "error"), "{lines:?}");
+    assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&"wrong.hnet".into(), &1.into()));
+}
+
+#[test]
+fn a_code_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = out(&exits(folder.path(), &["explain", "h0602"], 0));
+    assert!(text.starts_with("H0602: "), "{text}");
+    let list = out(&exits(folder.path(), &["explain", "--list"], 0));
+    assert!(list.lines().count() > 10);
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = out(&exits(folder.path(), &["completions", shell], 0));
+        assert!(COMMANDS.iter().all(|c| text.contains(c)), "{shell}");
+    }
+}
+
+#[test]
+fn a_new_project_checks_runs_evaluates_and_is_drawn() {
+    let (_kept, here) = project();
+    assert!(out(&exits(&here, &["check", "model.hnet"], 0)).contains("MyTasks"));
+    let text = out(&exits(&here, &["run", "model.hnet"], 0));
+    assert!(text.contains("logits") && text.contains("f32[24, 4]"), "{text}");
+    for backend in ["interp", "cpu"] {
+        let o = exits(&here, &["run", "model.hnet", "--json", "--backend", backend, "--condition", "task=2"], 0);
+        let line = &json_lines(&out(&o))[0];
+        assert_eq!((line["backend"].as_str(), line["outputs"][0]["name"].as_str()), (Some(backend), Some("logits")));
+        assert_eq!(line["outputs"][0]["data"].as_array().unwrap().len(), 96);
+    }
+    let text = out(&exits(&here, &["eval", "model.hnet"], 0));
+    assert_eq!(text.lines().count(), 6, "{text}");
+    let rows = &json_lines(&out(&exits(&here, &["eval", "model.hnet", "--json"], 0)))[0]["rows"];
+    assert_eq!((rows.as_array().unwrap().len(), &rows[3]["group"], &rows[3]["rows"]), (4, &serde_json::Value::Null, &24.into()));
+    exits(&here, &["graph", "model.hnet", "-o", "m.svg"], 0);
+    assert!(std::fs::read_to_string(here.join("m.svg")).unwrap().contains("generate"));
+    assert!(out(&exits(&here, &["graph", "model.hnet", "--format", "dot"], 0)).starts_with("digraph"));
+    exits(here.parent().unwrap(), &["new", "my-tasks"], 2);
+}
+
+#[test]
+fn outputs_are_stored_and_drawn_inputs_can_be_repeated() {
+    let (_kept, here) = project();
+    let draw = ["run", "model.hnet", "--random-inputs", "--dim", "b=5", "--seed", "3"];
+    let with = |more: &[&str]| exits(&here, &[&draw, more].concat(), 0);
+    assert_eq!(out(&with(&[])), out(&with(&[])));
+    with(&["--out", "all.safetensors"]);
+    with(&["--out", "logits.npy", "--output", "logits"]);
+    assert!(std::fs::read(here.join("logits.npy")).unwrap().starts_with(b"\x93NUMPY"));
+    assert!(here.join("all.safetensors").is_file());
+    exits(&here, &[&draw[..], &["--out", "all.npy"]].concat(), 2);
+    assert!(err(&exits(&here, &["run", "model.hnet", "--output", "logit"], 2)).contains("`logits`"));
+    assert!(err(&exits(&here, &["run", "model.hnet", "--model", "MyTask"], 2)).contains("`MyTasks`"));
+    assert!(err(&exits(&here, &["run", "model.hnet", "--out", "no/such/f.safetensors"], 2)).contains("H0003"));
+}
+
+#[test]
+fn texts_are_laid_out_and_checked() {
+    let (_kept, here) = project();
+    exits(&here, &["fmt", "--check", "model.hnet"], 0);
+    let path = here.join("model.hnet");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, good.replace("    sub ", "  sub   ")).unwrap();
+    assert_eq!(out(&exits(&here, &["fmt", "--check", "model.hnet"], 1)), "model.hnet\n");
+    exits(&here, &["fmt", "model.hnet"], 0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), good);
+    let mut child = command(&here, &["fmt", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"dim   b\n").unwrap();
+    assert_eq!(out(&child.wait_with_output().unwrap()), "dim b\n");
+    std::fs::write(here.join("bad.hnet"), "model {").unwrap();
+    exits(&here, &["fmt", "bad.hnet"], 1);
+    assert_eq!(std::fs::read_to_string(here.join("bad.hnet")).unwrap(), "model {");
+}
+
+#[test]
+fn every_stage_can_be_written() {
+    let (_kept, here) = project();
+    exits(&here, &["build", "model.hnet", "--emit", "ast,model,ir,opt,plan,clif,asm,obj", "-o", "out"], 0);
+    for end in ["ast", "model", "ir", "opt.ir", "plan", "clif", "s", "o"] {
+        assert!(here.join(format!("out/MyTasks.{end}")).metadata().is_ok_and(|m| m.len() > 0), "{end}");
+    }
+    let text = out(&exits(&here, &["build", "model.hnet", "--emit", "model"], 0));
+    assert!(text.contains("generate target") && text.contains("rate input"), "{text}");
+    assert!(err(&exits(&here, &["build", "model.hnet", "--print-after", "nothing"], 2)).contains("no pass"));
+    exits(&here, &["build", "model.hnet", "--emit", "opt", "--print-after", "all"], 0);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path(), &["explain", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let o = child.wait_with_output().unwrap();
+    assert_eq!((o.status.code(), err(&o).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_damaged_weights_file_is_said() {
+    let (_kept, here) = project();
+    std::fs::write(here.join("w.safetensors"), [1, 2, 3]).unwrap();
+    assert!(err(&exits(&here, &["run", "model.hnet", "--params", "w.safetensors"], 2)).contains("H0608"));
+    let o = exits(&here, &["run", "model.hnet", "--params", "inputs.safetensors"], 2);
+    let text = err(&o);
+    assert!(text.contains("H0609") && text.contains("`embed`: f32[3, 4]") && text.contains("1 warning"), "{text}");
+    let o = exits(&here, &["run", "model.hnet", "--params", "inputs.safetensors", "--json"], 2);
+    assert_eq!(json_lines(&err(&o)).iter().map(|d| d["code"].as_str().unwrap()).collect::<Vec<_>>(), ["H0609", "H0613"]);
+}

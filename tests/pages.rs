@@ -1,0 +1,69 @@
+//! Every page of `hnet explain` tells the truth: its failing examples give exactly its code, its mended ones none.
+
+use hnet::diag::explain::{Block, PAGES, blocks};
+use hnet::run::{Data, Tensor, archive};
+use std::path::Path;
+use std::process::Command;
+
+/// A file of the page's example: a line for each tensor, `w: f32[3, 4] = 0.5`.
+fn write_tensors(path: &Path, text: &str) {
+    let tensor = |line: &str| {
+        let (name, rest) = line.split_once(':').expect("`name: type`");
+        let (ty, fill) = rest.split_once('=').unwrap_or((rest, "0"));
+        let (word, sizes) = ty.trim().trim_end_matches(']').split_once('[').unwrap_or((ty.trim(), ""));
+        let shape: Vec<usize> =
+            sizes.split(',').filter(|s| !s.trim().is_empty()).map(|s| s.trim().parse().expect("a size")).collect();
+        let (n, value) = (shape.iter().product(), fill.trim());
+        let data = match word {
+            "f32" => Data::F32(vec![value.parse().expect("a number"); n]),
+            "i32" => Data::I32(vec![value.parse().expect("a whole number"); n]),
+            "bool" => Data::Bool(vec![u8::from(value == "true"); n]),
+            other => panic!("no type {other}"),
+        };
+        (name.trim().to_string(), Tensor::new(shape, data))
+    };
+    let tensors: Vec<_> = text.lines().filter(|l| !l.trim().is_empty()).map(tensor).collect();
+    archive::save(path, &tensors).expect("it can be written");
+}
+
+/// Codes of the messages that a block gives, warnings too.
+fn codes(folder: &Path, block: &Block) -> Vec<String> {
+    std::fs::write(folder.join("m.hnet"), &block.text).unwrap();
+    let mut words = block.info.split_whitespace().filter(|w| *w != "hnet" && *w != "fail").peekable();
+    let command = if words.peek().is_some() { words.next().unwrap_or("check") } else { "check" };
+    let rest: Vec<&str> = words.collect();
+    let output = Command::new(env!("CARGO_BIN_EXE_hnet"))
+        .current_dir(folder)
+        .args([command, "m.hnet", "--json"])
+        .args(rest)
+        .output()
+        .expect("hnet starts");
+    let text = String::from_utf8_lossy(if command == "check" { &output.stdout } else { &output.stderr }).into_owned();
+    let code =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["code"].as_str().map(String::from));
+    text.lines().map(|l| code(l).unwrap_or_else(|| format!("no code: {l}"))).collect()
+}
+
+#[test]
+fn every_example_gives_what_its_page_says() {
+    let mut wrong = Vec::new();
+    for (page, text) in PAGES {
+        let folder = tempfile::tempdir().unwrap();
+        for block in blocks(text) {
+            if let Some(name) = block.info.strip_prefix("tensors ") {
+                write_tensors(&folder.path().join(name.trim()), &block.text);
+            } else if let Some(name) = block.info.strip_prefix("file ") {
+                std::fs::write(folder.path().join(name.trim()), &block.text).unwrap();
+            } else if block.info.starts_with("hnet") {
+                let fail = block.info.split_whitespace().any(|w| w == "fail");
+                let mut found = codes(folder.path(), &block);
+                found.dedup();
+                let wanted: Vec<String> = if fail { vec![page.to_string()] } else { vec![] };
+                if found != wanted {
+                    wrong.push(format!("{page}, ```{}: {found:?}, wanted {wanted:?}", block.info));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
