@@ -6,6 +6,7 @@
 //! ```
 
 use crate::check::{self, model::Model};
+use crate::cpu;
 use crate::diag::{Diagnostic, Sink, suggest};
 use crate::ir::{Graph, NodeId, interp};
 use crate::opt;
@@ -171,28 +172,33 @@ pub fn evaluate(graph: &Graph, bindings: &Bindings, nodes: &[NodeId]) -> Result<
 /// A graph made ready for some of its nodes.
 pub enum Engine {
     Interpreter { graph: Graph, roots: Vec<NodeId> },
+    Compiled(Box<cpu::Engine>),
 }
 
 impl Engine {
-    /// The reference interpreter, in f64.
+    /// The reference interpreter, in f64, on the graph as lowered.
     pub fn interpreter(graph: &Graph, roots: &[NodeId]) -> Engine {
         Engine::Interpreter { graph: graph.clone(), roots: roots.to_vec() }
     }
 
-    /// Code for this machine.
-    pub fn cpu(_: &Graph, _: &[NodeId], _threads: usize) -> Result<Engine, Diagnostic> {
-        Err(Diagnostic::limit("H0801", crate::source::Span::default(), "compiled code is not in this build"))
+    /// Code for this machine. `threads` 0: all.
+    pub fn cpu(graph: &Graph, roots: &[NodeId], threads: usize) -> Result<Engine, Diagnostic> {
+        let (graph, roots) = optimized(graph, roots);
+        let options = cpu::Options { threads, ..cpu::Options::default() };
+        Ok(Engine::Compiled(Box::new(cpu::Engine::new(&graph, &roots, &options)?)))
     }
 
     pub fn name(&self) -> &'static str {
         match self {
             Engine::Interpreter { .. } => "interp",
+            Engine::Compiled(_) => "cpu",
         }
     }
 
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         match self {
             Engine::Interpreter { graph, roots } => evaluate(graph, bindings, roots),
+            Engine::Compiled(engine) => engine.run(bindings),
         }
     }
 }
