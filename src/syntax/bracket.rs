@@ -5,7 +5,7 @@
 //! bracket was forgotten; it is reported once, and an empty token takes its place (or a stray one is dropped).
 
 use super::lex::{Kind, Lexed, Token};
-use super::report::{MOST_NESTING, Report};
+use super::report::{MOST_ERRORS, MOST_NESTING, Report};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use std::collections::BTreeSet;
@@ -240,11 +240,18 @@ impl<'l, 't> Matcher<'l, 't> {
                     .here(format!("this is a `{}`", token.kind.text()))
                     .label(self.lexed.span(&opener.token), "opened here")
                     .fix(format!("write `{close}`"), span, close);
-                self.faults.push(Fault { error, stray: false, lines: vec![opener.token.line, token.line] });
+                self.blame(error, false, vec![opener.token.line, token.line]);
                 self.open.pop();
                 self.out.push(Token { kind: wanted, ..*token });
             }
             None => self.drop_stray(token),
+        }
+    }
+
+    /// Keeps a fault; nobody reads the hundredth.
+    fn blame(&mut self, error: Diagnostic, stray: bool, lines: Vec<u32>) {
+        if self.faults.len() < 2 * MOST_ERRORS {
+            self.faults.push(Fault { error, stray, lines });
         }
     }
 
@@ -257,7 +264,7 @@ impl<'l, 't> Matcher<'l, 't> {
         let sign = token.kind.text();
         let error = Diagnostic::error("H0111", span, format!("this `{sign}` closes nothing"))
             .help(format!("leave it out, or look for a `{}` that is missing above", token.kind.mate().text()));
-        self.faults.push(Fault { error, stray: true, lines: vec![token.line] });
+        self.blame(error, true, vec![token.line]);
     }
 
     /// Closes all brackets from the innermost to number `keep`, before the token `at`: one message.
@@ -283,7 +290,9 @@ impl<'l, 't> Matcher<'l, 't> {
                 Some(e) => e,
             });
         }
-        self.faults.extend(error.map(|error| Fault { error, stray: false, lines }));
+        if let Some(error) = error {
+            self.blame(error, false, lines);
+        }
     }
 
     /// The message for an opener without its closer.
