@@ -1,13 +1,14 @@
 //! The reference interpreter: what a graph means, in f64.
 //!
 //! In: a graph, a tensor for each source and a number for each free size, the nodes that are wanted. Out: their tensors (f64 for
-//! f32). Plain loops, no cleverness; only what is needed is computed, in node order, and values are dropped after their last use.
+//! f32). Plain loops, no cleverness but one (`pairs`); only what is needed is computed, in node order, and values are dropped after their last use.
 //! Every backend, pass and gradient is compared with it. What the bindings get wrong is a [`Diagnostic`], never a panic.
 
 mod assign;
 mod index;
 mod nest;
 mod node;
+mod pairs;
 mod reduce;
 mod rounds;
 mod scalar;
