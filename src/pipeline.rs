@@ -5,10 +5,11 @@
 //!                            └────────────────────→ interpreter
 //! ```
 
-use crate::check::model::Model;
+use crate::check::{self, model::Model};
 use crate::diag::{Diagnostic, Sink, suggest};
 use crate::ir::{Graph, NodeId, interp};
 use crate::opt;
+use crate::program::{self, Disk, Loader};
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -31,17 +32,32 @@ impl Checked {
 /// Reads a source file into the table.
 pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
+    let text = Disk.read(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
     Ok(sources.add(name, Some(path), text))
 }
 
+/// Bytes of stack for the front end: nesting is bounded, and this is enough for the bound.
+const STACK: usize = 256 << 20;
+
 /// Parses and checks a file and what it imports; `set` replaces constants.
-pub fn check(sources: &mut Sources, root: FileId, _set: &[(String, f64)]) -> Checked {
-    let mut sink = Sink::default();
-    let text = sources.get(root).text.clone();
-    syntax::parse(root, &text, &mut sink);
-    sink.push(Diagnostic::plain("H0801", "the checker is not in this build"));
-    Checked { models: Vec::new(), diagnostics: sink.into_sorted() }
+pub fn check(sources: &mut Sources, root: FileId, set: &[(String, f64)]) -> Checked {
+    check_with(sources, &Disk, root, set)
+}
+
+/// As [`check`], with files from anywhere.
+pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: FileId, set: &[(String, f64)]) -> Checked {
+    let options = check::Options { set: set.to_vec(), training: false };
+    let work = || {
+        let mut sink = Sink::default();
+        let program = program::load(sources, loader, root, &mut sink);
+        // A file that cannot be read as written has no meaning to check.
+        let models = if sink.has_errors() { vec![] } else { check::check(&program, &options, &mut sink) };
+        Checked { models, diagnostics: sink.into_sorted() }
+    };
+    std::thread::scope(|s| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(s, work).expect("a thread starts");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The canonical layout of a text; the mistakes when it cannot be parsed.

@@ -163,10 +163,10 @@ impl<'a> Checker<'a> {
                 let mut args = expect(self, 1, args)?;
                 Ok(args.pop().expect("one").1)
             }
-            "grad" => self.fail(
-                Diagnostic::limit("H0807", at, "derivatives do not run yet")
-                    .help("everything else in this file is checked; outputs that do not need this derivative still run"),
-            ),
+            "grad" => {
+                let args = expect(self, 2, args)?;
+                self.grad(args, at)
+            }
             "count" => self.error("H0318", at, "`count` wants an axis in brackets: `count[t]`"),
             "zeros" | "ones" | "fill" | "normal" | "uniform" | "bernoulli" | "randint" => self.fail(
                 Diagnostic::error("H0511", at, format!("`{word}(..)` needs a declared type"))
@@ -176,6 +176,40 @@ impl<'a> Checker<'a> {
                 let mut args = expect(self, 1, args)?;
                 let (_, v, s) = args.pop().expect("one");
                 self.scalar_function(word, v, s)
+            }
+        }
+    }
+
+    /// `grad(y, x)`: typed like `x`; nothing computes it yet, so what needs it is left out of a run.
+    fn grad(&mut self, mut args: Args<'a>, at: Span) -> Res<Value<'a>> {
+        let (_, x, x_at) = args.pop().expect("two");
+        let (_, y, y_at) = args.pop().expect("two");
+        let y = self.as_tens(y, y_at)?;
+        if !y.sized().is_empty() {
+            let message = format!("a derivative is of one number per example, and this is {}", self.show(&y));
+            return self.error("H0356", y_at, message);
+        }
+        if self.sink.list().iter().all(|d| d.code != "H0807") {
+            self.sink.push(
+                Diagnostic::warning("H0807", at, "derivatives do not run yet")
+                    .help("what needs this one is left out of a run; everything else runs"),
+            );
+        }
+        let names: Vec<NameId> = y.names().collect();
+        let slope = |c: &mut Self, t: &Tens| {
+            let t = c.spread(t, &names);
+            let axes = c.at(&t).shape.clone();
+            let node = Node::new(Op::Source { origin: crate::ir::Origin::Input, path: "grad".into() }, DType::F32, axes);
+            c.emit(node, t.labels.clone(), vec![])
+        };
+        match x {
+            Value::Tree(tree) => {
+                let out = self.tree_map(&tree, &mut |c, leaf| Ok(slope(c, leaf)))?;
+                Ok(Value::Tree(out.into()))
+            }
+            v => {
+                let t = self.as_tens(v, x_at)?;
+                Ok(Value::Tensor(slope(self, &t)))
             }
         }
     }

@@ -178,12 +178,6 @@ impl<'a> Checker<'a> {
                     .help("give the net a signature, `(x: [d]) -> [d] { .. }`"),
             );
         };
-        if inst.form && !net.with.is_empty() {
-            // Parameters are given with the call.
-        } else if inst.form {
-            let message = "this is a form: it has a layout and no parameters".to_string();
-            return self.fail(Diagnostic::error("H0402", span, message).help("give them: `target{* = theta}(x)`"));
-        }
         let open = inst.arrays.iter().any(|a| !net.picks.iter().any(|(n, _)| n == a));
         if open {
             return self.fail(

@@ -154,7 +154,9 @@ impl<'a> Checker<'a> {
                 for p in self.leaf_params_of(inst)? {
                     out.targets.push(Target { param: p, elems: elems.clone() });
                 }
-                out.under = Some(NetVal { inst, picks: elems, with: vec![] });
+                // Arrays with a bound index are those of the value, not of the tree.
+                let bound = out.bound.iter().map(|(_, n)| (*n, Pick::Name(*n)));
+                out.under = Some(NetVal { inst, picks: elems.into_iter().chain(bound).collect(), with: vec![] });
                 Ok(())
             }
             (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis) }) => {
@@ -528,8 +530,10 @@ impl<'a> Checker<'a> {
         let inst = self.params[p.0].inst;
         if relations.is_empty() {
             if self.insts[inst.0].form && !self.shapes_only {
-                let message = format!("nothing writes `{}`: a form has no parameters of its own", self.params[p.0].path);
-                return self.error("H0402", span, message);
+                let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
+                return self.fail(
+                    Diagnostic::error("H0402", span, message).help("give them with the call, `target{* = theta}(x)`, or with a relation"),
+                );
             }
             return Ok(Effective::Whole(self.param_source(p)?));
         }
