@@ -18,7 +18,7 @@ fn compare(seed: u64, what: &str, graph: &Graph, bindings: &Bindings, expect: &[
     assert_eq!(got, engine.run(bindings).unwrap(), "seed {seed}, {what}: another result the second time\n{graph}\n{plan}");
     for (k, (g, e)) in got.iter().zip(expect).enumerate() {
         assert_eq!((&g.shape, g.dtype()), (&e.shape, e.dtype()), "seed {seed}, {what}: output {k}\n{graph}\n{plan}");
-        let largest = e.to_f64().iter().filter(|x| x.is_finite()).fold(1e-3f64, |m, x| m.max(x.abs()));
+        let largest = e.to_f64().iter().filter(|x| x.is_finite()).fold(1.0f64, |m, x| m.max(x.abs()));
         for (i, (a, b)) in g.to_f64().iter().zip(e.to_f64()).enumerate() {
             let same = *a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 2e-4 * largest;
             assert!(same, "seed {seed}, {what}: output {k} element {i} is {a}, not {b}\n{graph}\n{plan}");
