@@ -8,6 +8,8 @@ pub mod check;
 pub mod ir;
 pub mod opt;
 pub mod run;
+pub mod plan;
+pub mod cpu;
 pub mod pipeline;
 pub mod cli;
 pub mod draw;

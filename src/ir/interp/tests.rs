@@ -189,6 +189,22 @@ fn contractions_of_one_two_and_three_factors() {
 }
 
 #[test]
+fn long_rows_of_a_contraction_are_the_same_sums() {
+    let mut m = Make::default();
+    let a = m.f(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let b = m.f(&[3, 9], &(0..27).map(f64::from).collect::<Vec<_>>());
+    let c = m.f(&[9], &[2.0; 9]);
+    let wide = m.add(Op::Contract, F, &[2, 9], &[3], &[(a, &[0, 2]), (b, &[2, 1])]);
+    let expect: Vec<f64> = (0..18).map(|n| (0..3).map(|i| f64::from((n / 9 * 3 + i + 1) * (i * 9 + n % 9))).sum()).collect();
+    assert_eq!(m.values(wide), expect);
+    let scaled = m.add(Op::Contract, F, &[2, 9], &[3], &[(c, &[1]), (a, &[0, 2]), (b, &[2, 1])]);
+    assert_eq!(m.values(scaled), expect.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+    let none = m.f(&[0], &[]);
+    let empty = m.add(Op::Contract, F, &[9], &[0], &[(none, &[1]), (c, &[0])]);
+    assert_eq!(m.values(empty), [0.0; 9]);
+}
+
+#[test]
 fn gathers_fill_or_take_the_nearest() {
     let mut m = Make::default();
     let x = m.f(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);

@@ -1,0 +1,249 @@
+//! The one place with `unsafe`: memory that compiled code shares, calls into it, and calls into the GEMM library.
+//!
+//! What makes it sound: every buffer is a stretch of memory that the engine keeps alive and in place while a plan runs ([`Memory`]);
+//! compiled kernels stay inside the buffers because the planner derives every address from the shapes for which the buffers were
+//! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
+#![allow(unsafe_code)]
+
+use super::micro;
+use cranelift_jit::JITModule;
+use cranelift_module::FuncId;
+
+/// The address of a buffer, or of a place in one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ptr(*mut u8);
+
+// SAFETY: an address by itself does nothing; who reads and writes where is ordered by the executor.
+unsafe impl Send for Ptr {}
+// SAFETY: as above.
+unsafe impl Sync for Ptr {}
+
+impl Ptr {
+    pub fn null() -> Ptr {
+        Ptr(std::ptr::dangling_mut::<[u32; 16]>().cast())
+    }
+
+    pub fn of_words(words: &mut [u32]) -> Ptr {
+        Ptr(words.as_mut_ptr().cast())
+    }
+
+    /// Of stored words, read only.
+    pub fn of_stored(words: &[u32]) -> Ptr {
+        Ptr(words.as_ptr().cast_mut().cast())
+    }
+
+    /// Of scratch memory: each thread writes its own part of it, and nobody reads it otherwise.
+    pub fn of_scratch(words: &[u32]) -> Ptr {
+        Ptr(words.as_ptr().cast_mut().cast())
+    }
+
+    /// Of memory that is read only; the plan never writes a source.
+    pub fn of_f32(words: &[f32]) -> Ptr {
+        Ptr(words.as_ptr().cast_mut().cast())
+    }
+
+    /// As [`Ptr::of_f32`].
+    pub fn of_i32(words: &[i32]) -> Ptr {
+        Ptr(words.as_ptr().cast_mut().cast())
+    }
+
+    pub fn of_f32_mut(words: &mut [f32]) -> Ptr {
+        Ptr(words.as_mut_ptr().cast())
+    }
+
+    pub fn of_i32_mut(words: &mut [i32]) -> Ptr {
+        Ptr(words.as_mut_ptr().cast())
+    }
+
+    /// Moved by so many elements. The result may lie outside, as long as nobody reads there.
+    pub fn moved(self, elements: i64) -> Ptr {
+        Ptr(self.0.wrapping_offset(elements as isize * 4))
+    }
+}
+
+/// Elements of a buffer as a slice; `T` is f32, i32 or u32.
+///
+/// The caller names a stretch inside one live buffer, and nobody writes it meanwhile.
+pub(super) fn slice<'a, T: Word>(at: Ptr, len: usize) -> &'a [T] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: stretches come from the layout, are inside live memory and aligned to four bytes; all bit patterns are valid words.
+    unsafe { std::slice::from_raw_parts(at.0.cast(), len) }
+}
+
+/// As [`slice`], to write. The caller is the only one that uses this stretch.
+pub(super) fn slice_mut<'a, T: Word>(at: Ptr, len: usize) -> &'a mut [T] {
+    if len == 0 {
+        return &mut [];
+    }
+    // SAFETY: as in `slice`; a step writes only its own result, and no other step runs on it at the same time.
+    unsafe { std::slice::from_raw_parts_mut(at.0.cast(), len) }
+}
+
+/// Four bytes, any of whose bit patterns are a value.
+pub(super) trait Word: Copy {}
+impl Word for f32 {}
+impl Word for i32 {}
+impl Word for u32 {}
+
+/// A compiled kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Code(*const u8);
+
+// SAFETY: code is not written after it was finalised.
+unsafe impl Send for Code {}
+// SAFETY: as above.
+unsafe impl Sync for Code {}
+
+impl Code {
+    /// Runs part [start, end) of the first loop.
+    pub fn call(self, table: &[Ptr], sizes: &[i64], start: i64, end: i64) {
+        type Entry = extern "C" fn(*const Ptr, *const i64, i64, i64);
+        // SAFETY: the address is of a finalised function with this signature (`gen::signature`), in memory that `Jit` keeps; `Ptr` is
+        // one pointer wide and the tables are as long as the kernel's `Made` says.
+        let f: Entry = unsafe { std::mem::transmute(self.0) };
+        f(table.as_ptr(), sizes.as_ptr(), start, end);
+    }
+}
+
+/// Owns compiled code.
+pub(super) struct Jit(Option<JITModule>);
+
+impl Jit {
+    pub fn new(module: JITModule) -> Jit {
+        Jit(Some(module))
+    }
+
+    pub fn code(&self, id: FuncId) -> Code {
+        Code(self.0.as_ref().map_or(std::ptr::null(), |m| m.get_finalized_function(id)))
+    }
+}
+
+impl Drop for Jit {
+    fn drop(&mut self) {
+        if let Some(module) = self.0.take() {
+            // SAFETY: the engine drops its instances, which hold the only addresses into this code, with it.
+            unsafe { module.free_memory() };
+        }
+    }
+}
+
+extern "C" fn sin(x: f32) -> f32 {
+    libm::sin(f64::from(x)) as f32
+}
+
+extern "C" fn cos(x: f32) -> f32 {
+    libm::cos(f64::from(x)) as f32
+}
+
+extern "C" fn tan(x: f32) -> f32 {
+    libm::tan(f64::from(x)) as f32
+}
+
+extern "C" fn pow(x: f32, y: f32) -> f32 {
+    libm::powf(x, y)
+}
+
+/// Whole powers; a negative exponent gives the truncated quotient.
+extern "C" fn whole_pow(b: i32, n: i32) -> i32 {
+    match (b, n) {
+        (_, 0..) => b.wrapping_pow(n as u32),
+        (1, _) => 1,
+        (-1, _) => if n % 2 == 0 { 1 } else { -1 },
+        (_, _) => 0,
+    }
+}
+
+/// The functions that kernels call, by name.
+pub(super) fn symbols() -> [(&'static str, *const u8); 5] {
+    [
+        ("sinf", sin as *const u8),
+        ("cosf", cos as *const u8),
+        ("tanf", tan as *const u8),
+        ("powf", pow as *const u8),
+        ("hnet_whole_pow", whole_pow as *const u8),
+    ]
+}
+
+/// A strided matrix: where it starts, its row and its column stride.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix {
+    pub at: Ptr,
+    pub row: i64,
+    pub col: i64,
+}
+
+/// Last element that a matrix reaches, from its start.
+fn span(m: &Matrix, rows: usize, cols: usize) -> usize {
+    (rows.saturating_sub(1) as i64 * m.row + cols.saturating_sub(1) as i64 * m.col + 1) as usize
+}
+
+/// `out = a b`, or `out += a b`; m, n and k are not 0 and strides not negative.
+pub(super) fn gemm(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    let parallel = if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
+    // SAFETY: the matrices lie inside live buffers (their extents come from the plan's shapes); `out` is no part of `a` or `b`.
+    unsafe {
+        gemm::gemm(
+            m, n, k,
+            out.at.0.cast::<f32>(), out.col as isize, out.row as isize, add,
+            a.at.0.cast::<f32>(), a.col as isize, a.row as isize,
+            b.at.0.cast::<f32>(), b.col as isize, b.row as isize,
+            1.0, 1.0, false, false, false, parallel,
+        );
+    }
+    clean();
+}
+
+/// Few rows times a matrix whose rows lie side by side: own kernels. `out.col` and `b.col` are 1.
+pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool) {
+    let av = slice::<f32>(a.at, span(&a, m, k));
+    let bv = slice::<f32>(b.at, span(&b, k, n));
+    let ov = slice_mut::<f32>(out.at, span(&out, m, n));
+    let shape = micro::Shape { m, n, k, a_row: a.row as usize, a_col: a.col as usize, b_row: b.row as usize, out_row: out.row as usize, add };
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has the feature.
+            unsafe { micro::rows_avx512(&shape, av, bv, ov) };
+            return clean();
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has the features.
+            unsafe { micro::rows_avx2(&shape, av, bv, ov) };
+            return clean();
+        }
+    }
+    micro::rows_plain(&shape, av, bv, ov);
+}
+
+/// Each row of `a` times the vector at `b`: both run along memory (`a.col` is 1). `out` has the stride `out.row`.
+pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool) {
+    let av = slice::<f32>(a.at, span(&a, m, k));
+    let bv = slice::<f32>(b, k);
+    let ov = slice_mut::<f32>(out.at, span(&out, m, 1));
+    let shape = micro::Dots { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has the feature.
+            unsafe { micro::dots_avx512(&shape, av, bv, ov) };
+            return clean();
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has the features.
+            unsafe { micro::dots_avx2(&shape, av, bv, ov) };
+            return clean();
+        }
+    }
+    micro::dots_plain(&shape, av, bv, ov);
+}
+
+/// Clears the upper halves of vector registers, which would slow compiled code down many times over.
+pub(super) fn clean() {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx") {
+        // SAFETY: the processor has the feature; no vector value lives across this call.
+        unsafe { core::arch::x86_64::_mm256_zeroupper() };
+    }
+}

@@ -1,0 +1,221 @@
+//! A plan → functions in a Cranelift module: in memory to run, as an object file, or as text.
+
+use super::call::Jit;
+use super::r#gen::{Calls, Made, generate, signature};
+use crate::diag::Diagnostic;
+use crate::plan::{Kernel, Plan, Sizes, Step};
+use cranelift_codegen::ir::types::{F32, I32};
+use cranelift_codegen::ir::{AbiParam, Function, UserFuncName};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{Context, isa};
+use cranelift_frontend::FunctionBuilderContext;
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use cranelift_object::{ObjectBuilder, ObjectModule};
+use std::fmt::Write;
+
+/// The functions of a plan: one for each kernel step, and those of loop bodies.
+#[derive(Clone, Debug)]
+pub(super) struct Functions<F> {
+    pub steps: Vec<Entry<F>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Entry<F> {
+    None,
+    Kernel(F, Made),
+    Body(Functions<F>),
+}
+
+impl<F> Functions<F> {
+    fn map<G>(self, f: &dyn Fn(F) -> G) -> Functions<G> {
+        let one = |e| match e {
+            Entry::None => Entry::None,
+            Entry::Kernel(x, made) => Entry::Kernel(f(x), made),
+            Entry::Body(b) => Entry::Body(b.map(f)),
+        };
+        Functions { steps: self.steps.into_iter().map(one).collect() }
+    }
+}
+
+fn failed(what: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::plain("H0804", format!("native code generation failed: {what}")).note("this is a bug in hnet")
+}
+
+/// The machine that this runs on.
+fn native(pic: bool) -> Result<OwnedTargetIsa, Diagnostic> {
+    let mut flags = settings::builder();
+    let wanted = [("opt_level", "speed"), ("enable_verifier", "false"), ("is_pic", if pic { "true" } else { "false" })];
+    for (key, value) in wanted {
+        flags.set(key, value).map_err(failed)?;
+    }
+    let builder = cranelift_native::builder().map_err(failed)?;
+    builder.finish(settings::Flags::new(flags)).map_err(failed)
+}
+
+fn has_fma(isa: &dyn isa::TargetIsa) -> bool {
+    let x86 = isa.triple().architecture.to_string().starts_with("x86");
+    !x86 || isa.isa_flags().iter().any(|f| f.name == "has_fma" && f.as_bool() == Some(true))
+}
+
+/// Declares and defines functions one after the other.
+struct Writer<'m, M: Module> {
+    module: &'m mut M,
+    hints: &'m Sizes,
+    context: Context,
+    builder: FunctionBuilderContext,
+    fma: bool,
+    prefix: String,
+    taken: std::collections::BTreeSet<String>,
+    /// Text of functions, where it is wanted.
+    clif: Option<String>,
+    asm: Option<String>,
+}
+
+impl<M: Module> Writer<'_, M> {
+    fn plan(&mut self, plan: &Plan) -> Result<Functions<FuncId>, Diagnostic> {
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            steps.push(match step {
+                Step::Kernel(k) => {
+                    let (id, made) = self.kernel(k)?;
+                    Entry::Kernel(id, made)
+                }
+                Step::Rounds(r) => Entry::Body(self.plan(&r.body)?),
+                Step::Product(_) | Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } => Entry::None,
+                Step::Assign { .. } | Step::Scatter { .. } | Step::Random { .. } => Entry::None,
+            });
+        }
+        Ok(Functions { steps })
+    }
+
+    fn outside(&mut self, name: &str, count: usize, whole: bool) -> Result<FuncId, Diagnostic> {
+        let ty = if whole { I32 } else { F32 };
+        let mut s = self.module.make_signature();
+        s.params = vec![AbiParam::new(ty); count];
+        s.returns = vec![AbiParam::new(ty)];
+        self.module.declare_function(name, Linkage::Import, &s).map_err(failed)
+    }
+
+    fn kernel(&mut self, k: &Kernel) -> Result<(FuncId, Made), Diagnostic> {
+        let mut name = format!("{}{}", self.prefix, k.name);
+        while !self.taken.insert(name.clone()) {
+            name.push('_');
+        }
+        let conv = self.module.isa().default_call_conv();
+        let id = self.module.declare_function(&name, Linkage::Export, &signature(conv)).map_err(failed)?;
+        let mut func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature(conv));
+        let names = [("sinf", 1, false), ("cosf", 1, false), ("tanf", 1, false), ("powf", 2, false), ("hnet_whole_pow", 2, true)];
+        let mut refs = Vec::new();
+        for (n, count, whole) in names {
+            let f = self.outside(n, count, whole)?;
+            refs.push(self.module.declare_func_in_func(f, &mut func));
+        }
+        let calls = Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4] };
+        let config = self.module.target_config();
+        let made = generate(k, &mut func, &mut self.builder, calls, self.fma, self.hints, config);
+        if let Some(text) = &mut self.clif {
+            let _ = writeln!(text, "; {name}\n{}", func.display());
+        }
+        self.context.func = func;
+        self.context.set_disasm(self.asm.is_some());
+        self.module.define_function(id, &mut self.context).map_err(failed)?;
+        if let (Some(text), Some(code)) = (&mut self.asm, self.context.compiled_code()) {
+            let _ = writeln!(text, "{name}:\n{}", code.vcode.as_deref().unwrap_or(""));
+        }
+        self.module.clear_context(&mut self.context);
+        Ok((id, made))
+    }
+}
+
+fn write<'m, M: Module>(module: &'m mut M, hints: &'m Sizes, prefix: &str, texts: (bool, bool)) -> Writer<'m, M> {
+    let fma = has_fma(module.isa());
+    let context = module.make_context();
+    Writer {
+        module,
+        hints,
+        context,
+        builder: FunctionBuilderContext::new(),
+        fma,
+        prefix: prefix.to_string(),
+        taken: std::collections::BTreeSet::new(),
+        clif: texts.0.then(String::new),
+        asm: texts.1.then(String::new),
+    }
+}
+
+fn jit_module() -> Result<JITModule, Diagnostic> {
+    let mut builder = JITBuilder::with_isa(native(false)?, default_libcall_names());
+    for (name, address) in super::call::symbols() {
+        builder.symbol(name, address);
+    }
+    Ok(JITModule::new(builder))
+}
+
+/// Compiles all kernels of a plan into memory.
+pub(super) fn compile(plan: &Plan, hints: &Sizes) -> Result<(Jit, Functions<super::call::Code>), Diagnostic> {
+    let mut module = jit_module()?;
+    let functions = write(&mut module, hints, "", (false, false)).plan(plan)?;
+    module.finalize_definitions().map_err(failed)?;
+    let jit = Jit::new(module);
+    let functions = functions.map(&|id| jit.code(id));
+    Ok((jit, functions))
+}
+
+/// Cranelift's text of all kernels.
+pub fn emit_clif(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
+    let mut module = jit_module()?;
+    let mut w = write(&mut module, hints, "", (true, false));
+    w.plan(plan)?;
+    Ok(w.clif.unwrap_or_default())
+}
+
+/// The machine's instructions of all kernels.
+pub fn emit_asm(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
+    let mut module = jit_module()?;
+    let mut w = write(&mut module, hints, "", (false, true));
+    w.plan(plan)?;
+    Ok(w.asm.unwrap_or_default())
+}
+
+/// An object file with all kernels under readable names, and a C header that says what they take.
+pub fn emit_object(plan: &Plan, hints: &Sizes, model: &str) -> Result<(Vec<u8>, String), Diagnostic> {
+    let word: String = model.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let builder = ObjectBuilder::new(native(true)?, model, default_libcall_names()).map_err(failed)?;
+    let mut module = ObjectModule::new(builder);
+    let prefix = format!("{word}_");
+    let functions = write(&mut module, hints, &prefix, (false, false)).plan(plan)?;
+    let mut header = format!(
+        "/* Kernels of the model {model}. Each takes a table of buffers (f32 or i32 elements; a bool is an i32), a table of sizes,\n   and \
+         the part [start, end) of its first loop to run. Link with -lm. */\n#include <stdint.h>\n\n"
+    );
+    describe(plan, &functions, &module, &mut header);
+    let bytes = module.finish().emit().map_err(failed)?;
+    Ok((bytes, header))
+}
+
+fn describe(plan: &Plan, functions: &Functions<FuncId>, module: &ObjectModule, out: &mut String) {
+    for (step, entry) in plan.steps.iter().zip(&functions.steps) {
+        match (step, entry) {
+            (Step::Kernel(k), Entry::Kernel(id, made)) => {
+                let name = module.declarations().get_function_decl(*id).linkage_name(*id).to_string();
+                for (n, p) in made.params.iter().enumerate() {
+                    let b = &plan.buffers[*p];
+                    let shape: Vec<String> = b.shape.iter().map(ToString::to_string).collect();
+                    let way = if n == 0 { "out" } else { "in" };
+                    let _ = writeln!(out, "/* buffers[{n}] {way} {}: {}[{}] */", b.name, b.dtype.word(), shape.join(", "));
+                }
+                for (n, s) in made.sizes.iter().enumerate() {
+                    let _ = writeln!(out, "/* sizes[{n}] = {s} */");
+                }
+                if let Some(l) = k.loops.first().filter(|_| k.outer > 0) {
+                    let _ = writeln!(out, "/* first loop: {} = {} */", l.name, l.size);
+                }
+                let _ = writeln!(out, "void {name}(void *const *buffers, const int64_t *sizes, int64_t start, int64_t end);\n");
+            }
+            (Step::Rounds(r), Entry::Body(f)) => describe(&r.body, f, module, out),
+            _ => {}
+        }
+    }
+}

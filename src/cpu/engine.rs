@@ -1,0 +1,341 @@
+//! Runs a graph on the CPU.
+//!
+//! [`Engine::prepare`] takes parameters and conditions and computes whatever depends on nothing else; [`Engine::run_prepared`] then
+//! takes inputs only, allocates nothing and gives the results in place. [`Engine::run`] does both, and skips what did not change.
+
+use super::call::{Code, Jit, Ptr};
+use super::compile::{Functions, compile};
+use super::job::{Exec, Instance};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Graph, NodeId, Op, Size};
+use crate::plan::{self, Kind, Plan, Sizes};
+use crate::run::{Bindings, Data, Tensor};
+use rayon::ThreadPool;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads; 1 means exactly one. 0: as many as the machine has.
+    pub threads: usize,
+    /// Bytes that one plan may hold.
+    pub memory: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { threads: 1, memory: 8 << 30 }
+    }
+}
+
+/// A plan and its code, shared by all sizes for which the plan reads the same.
+struct Program {
+    text: String,
+    plan: Plan,
+    functions: Functions<Code>,
+    _jit: Jit,
+}
+
+/// A source that an instance reads.
+struct Given {
+    path: Arc<str>,
+    buffer: usize,
+    shape: Vec<usize>,
+    dtype: DType,
+    /// Set by `prepare`, else by each run.
+    early: bool,
+    /// For values that are converted.
+    words: Vec<u32>,
+}
+
+/// A program at certain sizes.
+struct Placed {
+    sizes: Sizes,
+    program: Rc<Program>,
+    instance: Instance,
+    given: Vec<Given>,
+    /// Counts up with each `prepare`; what is prepared for an older one is stale.
+    prepared: u64,
+}
+
+/// A stored source, as words.
+struct Stored {
+    shape: Vec<usize>,
+    dtype: DType,
+    words: Vec<u32>,
+}
+
+/// Runs a graph.
+pub struct Engine {
+    graph: Graph,
+    wanted: Vec<NodeId>,
+    options: Options,
+    pool: Option<ThreadPool>,
+    programs: Vec<Rc<Program>>,
+    placed: Vec<Placed>,
+    current: usize,
+    stored: BTreeMap<String, Stored>,
+    /// Sizes given to `prepare`.
+    sizes: Sizes,
+    generation: u64,
+    measures: Vec<(crate::ir::Sym, Engine)>,
+}
+
+/// How many size bindings are kept ready.
+const KEPT: usize = 16;
+
+fn to_words(data: &Data) -> Vec<u32> {
+    match data {
+        Data::F32(v) => v.iter().map(|x| x.to_bits()).collect(),
+        Data::F64(v) => v.iter().map(|x| (*x as f32).to_bits()).collect(),
+        Data::I32(v) => v.iter().map(|x| *x as u32).collect(),
+        Data::Bool(v) => v.iter().map(|x| u32::from(*x != 0)).collect(),
+    }
+}
+
+fn same(data: &Data, words: &[u32]) -> bool {
+    match data {
+        Data::F32(v) => v.len() == words.len() && v.iter().zip(words).all(|(x, w)| x.to_bits() == *w),
+        Data::I32(v) => v.len() == words.len() && v.iter().zip(words).all(|(x, w)| *x as u32 == *w),
+        Data::F64(_) | Data::Bool(_) => to_words(data) == words,
+    }
+}
+
+impl Engine {
+    /// Makes an engine for `wanted`. Compiles when the sizes are known. Errors: threads cannot be started.
+    pub fn new(graph: &Graph, wanted: &[NodeId], options: &Options) -> Result<Engine, Diagnostic> {
+        let mut options = options.clone();
+        if options.threads == 0 {
+            options.threads = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        let pool = if options.threads > 1 {
+            let made = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
+            Some(made.map_err(|e| Diagnostic::plain("H0805", format!("{} threads cannot be started: {e}", options.threads)))?)
+        } else {
+            None
+        };
+        let mut reach = graph.reachable(wanted.iter().copied());
+        let mut measures = Vec::new();
+        let one = Options { threads: 1, ..options.clone() };
+        for (sym, node) in graph.measured.iter().filter(|(_, n)| reach[n.index()]) {
+            if !wanted.contains(node) {
+                measures.push((sym.clone(), Engine::new(graph, &[*node], &one)?));
+            }
+        }
+        reach.clear();
+        Ok(Engine {
+            graph: graph.clone(),
+            wanted: wanted.to_vec(),
+            options,
+            pool,
+            programs: Vec::new(),
+            placed: Vec::new(),
+            current: 0,
+            stored: BTreeMap::new(),
+            sizes: Sizes::new(),
+            generation: 0,
+            measures,
+        })
+    }
+
+    /// Takes parameters, conditions and sizes, and computes what depends on nothing else once all sizes are known.
+    pub fn prepare(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
+        self.stored.clear();
+        for (path, t) in &bindings.sources {
+            self.stored.insert(path.clone(), Stored { shape: t.shape.clone(), dtype: t.dtype(), words: to_words(&t.data) });
+        }
+        self.sizes = bindings.sizes.clone();
+        self.generation += 1;
+        self.measure(bindings)?;
+        if let Ok(sizes) = self.all_sizes(&Bindings::default()) {
+            self.settle(sizes)?;
+        }
+        Ok(())
+    }
+
+    /// Runs on inputs after `prepare`; a source that is missing here is taken from there. The results stay valid until the next run.
+    pub fn run_prepared(&mut self, inputs: &Bindings) -> Result<&[Tensor], Diagnostic> {
+        if !self.fits(inputs) {
+            let sizes = self.all_sizes(inputs)?;
+            self.settle(sizes)?;
+        }
+        let placed = &mut self.placed[self.current];
+        for g in placed.given.iter_mut().filter(|g| !g.early) {
+            g.bind(&mut placed.instance, inputs, &self.stored)?;
+        }
+        placed.instance.run(Exec { pool: self.pool.as_ref(), threads: self.options.threads });
+        placed.instance.finish();
+        Ok(&placed.instance.outputs)
+    }
+
+    /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
+    pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
+        let still = self.generation > 0
+            && self.stored.iter().all(|(p, s)| bindings.sources.get(p).is_some_and(|t| t.shape == s.shape && same(&t.data, &s.words)))
+            && self.early_paths().iter().all(|p| self.stored.contains_key(&**p) == bindings.sources.contains_key(&**p))
+            && self.sizes == bindings.sizes;
+        if !still {
+            let early = self.early_paths();
+            let sources = bindings.sources.iter().filter(|(p, _)| early.iter().any(|e| **e == **p));
+            let part = Bindings { sources: sources.map(|(p, t)| (p.clone(), t.clone())).collect(), sizes: bindings.sizes.clone() };
+            self.prepare(&part)?;
+        }
+        Ok(self.run_prepared(bindings)?.to_vec())
+    }
+
+    /// The plan for these sizes.
+    pub fn plan(&self, sizes: &Sizes) -> Result<Plan, Diagnostic> {
+        plan::plan(&self.graph, &self.wanted, sizes)
+    }
+
+    fn early_paths(&self) -> Vec<Arc<str>> {
+        let rates = self.graph.rates();
+        let path = |id: NodeId| match &self.graph.node(id).op {
+            Op::Source { path, .. } if rates[id.index()] < crate::ir::Rate::Input => Some(path.clone()),
+            _ => None,
+        };
+        self.graph.ids().filter_map(path).collect()
+    }
+
+    /// Runs the graphs that decide sizes.
+    fn measure(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
+        for k in 0..self.measures.len() {
+            let known = Bindings { sources: bindings.sources.clone(), sizes: self.sizes.clone() };
+            let (sym, engine) = &mut self.measures[k];
+            let n = engine.run(&known)?[0].get(0);
+            self.sizes.insert(sym.clone(), (libm::rint(n) as i64).max(0));
+        }
+        Ok(())
+    }
+
+    /// All sizes: those given, and those that a source's shape tells.
+    fn all_sizes(&self, inputs: &Bindings) -> Result<Sizes, Diagnostic> {
+        let mut sizes = self.sizes.clone();
+        sizes.extend(inputs.sizes.iter().map(|(s, n)| (s.clone(), *n)));
+        let reach = self.graph.reachable(self.wanted.iter().copied());
+        let mut needed = Vec::new();
+        for id in self.graph.ids().filter(|id| reach[id.index()]) {
+            needed.extend(self.graph.symbols_of(id));
+            let Op::Source { path, .. } = &self.graph.node(id).op else { continue };
+            let given = inputs.sources.get(&**path).map(|t| &t.shape).or_else(|| self.stored.get(&**path).map(|s| &s.shape));
+            for (axis, n) in self.graph.node(id).shape.iter().zip(given.into_iter().flatten()) {
+                if let [s] = axis.size.symbols().as_slice() {
+                    if axis.size == Size::sym(s.clone()) {
+                        sizes.entry(s.clone()).or_insert(*n as i64);
+                    }
+                }
+            }
+        }
+        match needed.into_iter().find(|s| !sizes.contains_key(s)) {
+            Some(s) => Err(Diagnostic::plain("H0603", format!("the size `{s}` is not known"))),
+            None => Ok(sizes),
+        }
+    }
+
+    /// Whether the current placement takes these inputs as they are.
+    fn fits(&self, inputs: &Bindings) -> bool {
+        let Some(p) = self.placed.get(self.current).filter(|p| p.prepared == self.generation && self.generation > 0) else { return false };
+        inputs.sizes.iter().all(|(s, n)| p.sizes.get(s) == Some(n))
+            && p.given.iter().filter(|g| !g.early).all(|g| inputs.sources.get(&*g.path).is_none_or(|t| t.shape == g.shape))
+    }
+
+    /// Makes the placement for these sizes the current one, with everything prepared.
+    fn settle(&mut self, sizes: Sizes) -> Result<(), Diagnostic> {
+        let found = self.placed.iter().position(|p| p.sizes == sizes);
+        self.current = match found {
+            Some(k) => k,
+            None => {
+                let placed = self.place(sizes)?;
+                if self.placed.len() >= KEPT {
+                    self.placed.remove(0);
+                }
+                self.placed.push(placed);
+                self.placed.len() - 1
+            }
+        };
+        let placed = &mut self.placed[self.current];
+        if placed.prepared != self.generation || self.generation == 0 {
+            for g in placed.given.iter_mut().filter(|g| g.early) {
+                g.bind(&mut placed.instance, &Bindings::default(), &self.stored)?;
+            }
+            placed.instance.prepare(Exec { pool: self.pool.as_ref(), threads: self.options.threads });
+            placed.prepared = self.generation;
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, sizes: Sizes) -> Result<Placed, Diagnostic> {
+        let plan = plan::plan(&self.graph, &self.wanted, &sizes)?;
+        let text = plan.to_string();
+        let known = self.programs.iter().find(|p| p.text == text).cloned();
+        // What does not fit is refused before anything is compiled.
+        let program = match known {
+            Some(program) => program,
+            None => {
+                let (jit, functions) = compile(&plan, &sizes)?;
+                let program = Rc::new(Program { text, plan, functions, _jit: jit });
+                self.programs.push(program.clone());
+                program
+            }
+        };
+        let instance = Instance::new(&program.plan, &program.functions, &sizes, self.options.memory, self.options.threads)?;
+        let size = |s: &Size| s.eval(&|n| sizes.get(n).copied()).unwrap_or(0) as usize;
+        let mut given = Vec::new();
+        for (n, b) in program.plan.buffers.iter().enumerate() {
+            if let Kind::Source(path) = &b.kind {
+                let early = b.rate < crate::ir::Rate::Input;
+                let shape = b.shape.iter().map(size).collect();
+                given.push(Given { path: path.clone(), buffer: n, shape, dtype: b.dtype, early, words: Vec::new() });
+            }
+        }
+        Ok(Placed { sizes, program, instance, given, prepared: 0 })
+    }
+
+    /// The text of the plan that ran last.
+    pub fn plan_text(&self) -> Option<&str> {
+        self.placed.get(self.current).map(|p| p.program.text.as_str())
+    }
+}
+
+impl Given {
+    /// Points the buffer at the source's elements, converted where they are stored otherwise.
+    fn bind(&mut self, instance: &mut Instance, inputs: &Bindings, stored: &BTreeMap<String, Stored>) -> Result<(), Diagnostic> {
+        let ptr = match inputs.sources.get(&*self.path) {
+            Some(t) => {
+                self.check(&t.shape, t.dtype())?;
+                match &t.data {
+                    Data::F32(v) => Ptr::of_f32(v),
+                    Data::I32(v) => Ptr::of_i32(v),
+                    Data::F64(_) | Data::Bool(_) => {
+                        self.words = to_words(&t.data);
+                        Ptr::of_words(&mut self.words)
+                    }
+                }
+            }
+            None => {
+                let Some(s) = stored.get(&*self.path) else {
+                    return Err(Diagnostic::plain("H0601", format!("no value is given for `{}`", self.path)));
+                };
+                self.check(&s.shape, s.dtype)?;
+                Ptr::of_stored(&s.words)
+            }
+        };
+        // An empty tensor has no address; nobody reads it.
+        instance.ptrs[self.buffer] = if self.shape.contains(&0) { instance.spare() } else { ptr };
+        Ok(())
+    }
+
+    fn check(&self, shape: &[usize], dtype: DType) -> Result<(), Diagnostic> {
+        if dtype != self.dtype {
+            let message = format!("`{}` is {}, but the value given is {}", self.path, self.dtype.word(), dtype.word());
+            return Err(Diagnostic::plain("H0602", message));
+        }
+        if shape != self.shape {
+            let message = format!("`{}` has the shape {:?}, but the value given has {shape:?}", self.path, self.shape);
+            return Err(Diagnostic::plain("H0602", message));
+        }
+        Ok(())
+    }
+}

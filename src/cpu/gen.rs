@@ -1,0 +1,392 @@
+//! A kernel of the plan → one Cranelift function.
+//!
+//! The function takes (buffers, sizes, start, end): a table of pointers in the order of [`Made::params`], a table of i64 in the
+//! order of [`Made::sizes`], and which part of loop 0 to run. Values are computed in the outermost loop in which they are known. One
+//! loop of each nest runs four lanes at a time, several vectors wide, with a scalar rest.
+
+use crate::ir::{DType, Fold, Size};
+use crate::plan::{Access, Expr, Kernel, Sizes};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4, I64};
+use cranelift_codegen::ir::{AbiParam, FuncRef, Function, InstBuilder, MemFlagsData, Signature, Type, Value};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use std::collections::BTreeMap;
+
+/// Functions that compiled code calls for single values.
+#[derive(Clone, Copy)]
+pub(super) struct Calls {
+    pub sin: FuncRef,
+    pub cos: FuncRef,
+    pub tan: FuncRef,
+    pub pow: FuncRef,
+    pub whole: FuncRef,
+}
+
+/// What a compiled kernel expects.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Buffers of the plan, in the order of the pointer table.
+    pub params: Vec<usize>,
+    pub sizes: Vec<Size>,
+}
+
+/// A value of the body: one for all lanes, or vectors of four.
+#[derive(Clone, Debug)]
+pub(super) enum Val {
+    One(Value),
+    Many(Vec<Value>),
+}
+
+/// Code generation for one kernel.
+pub(super) struct Gen<'f> {
+    pub b: FunctionBuilder<'f>,
+    pub k: &'f Kernel,
+    pub calls: Calls,
+    pub has_fma: bool,
+    bases: BTreeMap<usize, Value>,
+    sizes: Vec<(Size, Value)>,
+    range: (Value, Value),
+    /// For each value the loops that it depends on.
+    pub deps: Vec<u128>,
+    pub counters: Vec<Option<Value>>,
+    pub vals: Vec<Option<Val>>,
+    /// The loop whose lanes run side by side, and in how many vectors.
+    pub wide: Option<(usize, usize)>,
+    /// The outer loop that is vectorised, and how wide.
+    pub lanes: Option<(usize, usize)>,
+}
+
+pub(super) fn signature(conv: CallConv) -> Signature {
+    let mut s = Signature::new(conv);
+    s.params = vec![AbiParam::new(I64); 4];
+    s
+}
+
+pub(super) fn flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+/// The type of one element.
+pub(super) fn single(dtype: DType) -> Type {
+    match dtype {
+        DType::F32 => F32,
+        DType::I32 | DType::Bool => I32,
+    }
+}
+
+/// The type of four elements.
+pub(super) fn four(dtype: DType) -> Type {
+    match dtype {
+        DType::F32 => F32X4,
+        DType::I32 | DType::Bool => I32X4,
+    }
+}
+
+/// What a kernel needs from outside.
+pub(super) fn needs(k: &Kernel) -> Made {
+    let mut made = Made { params: vec![k.store.buffer], sizes: Vec::new() };
+    let mut size = |s: &Size| {
+        if s.constant().is_none() && !made.sizes.contains(s) {
+            made.sizes.push(s.clone());
+        }
+    };
+    k.loops.iter().for_each(|l| size(&l.size));
+    let mut accesses: Vec<&Access> = vec![&k.store];
+    for e in &k.body {
+        match e {
+            Expr::Size(s) => size(s),
+            Expr::Load(a) => accesses.push(a),
+            Expr::Pick { access, at, .. } => {
+                accesses.push(access);
+                at.iter().for_each(|i| {
+                    size(&i.extent);
+                    size(&i.stride);
+                });
+            }
+            Expr::Const(_) | Expr::Counter(_) | Expr::Map(..) | Expr::Reduce { .. } => {}
+        }
+    }
+    for a in accesses {
+        size(&a.offset);
+        a.terms.iter().for_each(|t| size(&t.1));
+        if !made.params.contains(&a.buffer) {
+            made.params.push(a.buffer);
+        }
+    }
+    made
+}
+
+/// Generates the function.
+pub(super) fn generate(k: &Kernel, func: &mut Function, context: &mut FunctionBuilderContext, calls: Calls, has_fma: bool, hints: &Sizes, config: TargetFrontendConfig) -> Made {
+    let made = needs(k);
+    let mut b = FunctionBuilder::new(func, context);
+    let entry = b.create_block();
+    b.append_block_params_for_function_params(entry);
+    b.switch_to_block(entry);
+    let args = b.block_params(entry).to_vec();
+    let bases = made.params.iter().enumerate().map(|(n, p)| (*p, b.ins().load(I64, flags(), args[0], 8 * n as i32))).collect();
+    let sizes = made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), b.ins().load(I64, flags(), args[1], 8 * n as i32))).collect();
+    let mut g = Gen {
+        b,
+        k,
+        calls,
+        has_fma,
+        bases,
+        sizes,
+        range: (args[2], args[3]),
+        deps: dependencies(k),
+        counters: vec![None; k.loops.len()],
+        vals: vec![None; k.body.len()],
+        wide: None,
+        lanes: None,
+    };
+    g.lanes = g.choose_lanes(hints);
+    g.scope(None);
+    g.nest(0);
+    g.b.ins().return_(&[]);
+    g.b.seal_all_blocks();
+    g.b.finalize(config);
+    made
+}
+
+fn dependencies(k: &Kernel) -> Vec<u128> {
+    let mut deps: Vec<u128> = Vec::new();
+    for e in &k.body {
+        let of = |a: &Access| a.terms.iter().fold(0u128, |m, t| m | 1 << t.0);
+        let d = match e {
+            Expr::Const(_) | Expr::Size(_) => 0,
+            Expr::Counter(l) => 1 << l,
+            Expr::Load(a) => of(a),
+            Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
+            Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
+            Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !(1 << l)),
+        };
+        deps.push(d);
+    }
+    deps
+}
+
+impl Gen<'_> {
+    /// The innermost loop that a value depends on.
+    pub(super) fn home(&self, e: usize) -> Option<usize> {
+        let d = self.deps[e];
+        (d != 0).then(|| 127 - d.leading_zeros() as usize)
+    }
+
+    pub(super) fn size(&mut self, s: &Size) -> Value {
+        match s.constant() {
+            Some(n) => self.b.ins().iconst(I64, n),
+            None => self.sizes.iter().find(|x| x.0 == *s).map_or_else(|| unreachable!("sizes are collected first"), |x| x.1),
+        }
+    }
+
+    /// `x * s`, `x` an i64.
+    fn scaled(&mut self, x: Value, s: &Size) -> Value {
+        match s.constant() {
+            Some(1) => x,
+            Some(n) => {
+                let n = self.b.ins().iconst(I64, n);
+                self.b.ins().imul(x, n)
+            }
+            None => {
+                let n = self.size(s);
+                self.b.ins().imul(x, n)
+            }
+        }
+    }
+
+    /// The address of an access at the present counters, outer loops first, so that what is known early is computed early.
+    pub(super) fn address(&mut self, a: &Access) -> Value {
+        let mut at = self.bases[&a.buffer];
+        if !a.offset.is(0) {
+            let o = self.size(&a.offset);
+            at = self.step(at, o);
+        }
+        for (l, s) in &a.terms {
+            let c = self.counters[*l].unwrap_or_else(|| unreachable!("the loop runs"));
+            let x = self.scaled(c, s);
+            at = self.step(at, x);
+        }
+        at
+    }
+
+    /// `at + 4 * n`.
+    fn step(&mut self, at: Value, n: Value) -> Value {
+        let two = self.b.ins().iconst(I64, 2);
+        let bytes = self.b.ins().ishl(n, two);
+        self.b.ins().iadd(at, bytes)
+    }
+
+    /// `at` moved by an index along a dimension.
+    pub(super) fn moved(&mut self, at: Value, index: Value, stride: &Size) -> Value {
+        let x = self.scaled(index, stride);
+        self.step(at, x)
+    }
+
+    /// Computes everything whose innermost loop is `l`.
+    pub(super) fn scope(&mut self, l: Option<usize>) {
+        for e in 0..self.k.body.len() {
+            if self.home(e) == l && self.vals[e].is_none() {
+                let v = self.value(e);
+                self.vals[e] = Some(v);
+            }
+        }
+    }
+
+    /// Outer loop `level` and what is inside.
+    fn nest(&mut self, level: usize) {
+        if level == self.k.outer {
+            return self.store();
+        }
+        let u = self.lanes.filter(|l| l.0 == level).map(|l| l.1);
+        self.run(level, u, &mut |g: &mut Self| g.nest(level + 1));
+    }
+
+    /// Runs loop `l`: `u` vectors at a time, then one, then element by element.
+    pub(super) fn run(&mut self, l: usize, u: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
+        let ranged = l == 0 && self.k.outer > 0;
+        let zero = self.b.ins().iconst(I64, 0);
+        let extent = self.size(&self.k.loops[l].size.clone());
+        let (low, high) = if ranged { self.range } else { (zero, extent) };
+        let known = self.k.loops[l].size.constant().filter(|_| !ranged);
+        let i = self.b.declare_var(I64);
+        self.b.def_var(i, low);
+        let mut left = known;
+        if let Some(u) = u {
+            let mut widths = vec![u];
+            if u > 1 {
+                widths.push(1);
+            }
+            for w in widths {
+                let step = 4 * w as i64;
+                if left.is_none_or(|n| n >= step) {
+                    self.strip(l, i, high, Some(w), body);
+                    left = left.map(|n| n % step);
+                }
+            }
+        }
+        if left != Some(0) {
+            self.strip(l, i, high, None, body);
+        }
+    }
+
+    fn strip(&mut self, l: usize, i: cranelift_frontend::Variable, high: Value, w: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
+        let step = w.map_or(1, |w| 4 * w as i64);
+        let (head, inside, after) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.ins().jump(head, &[]);
+        self.b.switch_to_block(head);
+        let now = self.b.use_var(i);
+        let step_value = self.b.ins().iconst(I64, step);
+        let next = self.b.ins().iadd(now, step_value);
+        let go = self.b.ins().icmp(IntCC::SignedLessThanOrEqual, next, high);
+        self.b.ins().brif(go, inside, &[], after, &[]);
+        self.b.switch_to_block(inside);
+        let saved = (self.vals.clone(), self.wide, self.counters[l]);
+        self.counters[l] = Some(now);
+        if let Some(w) = w {
+            self.wide = Some((l, w));
+        }
+        self.scope(Some(l));
+        body(self);
+        (self.vals, self.wide, self.counters[l]) = saved;
+        self.b.def_var(i, next);
+        self.b.ins().jump(head, &[]);
+        self.b.switch_to_block(after);
+    }
+
+    fn store(&mut self) {
+        let k = self.k;
+        let at = self.address(&k.store);
+        let dtype = k.types[k.value];
+        let value = self.vals[k.value].clone().unwrap_or_else(|| unreachable!("the body is computed"));
+        let out = |g: &mut Self, v: Value| if dtype == DType::Bool { g.convert(v, DType::Bool, DType::I32) } else { v };
+        let stride = self.wide.map_or(Size::from(0i64), |(l, _)| stride_of(&k.store, l));
+        match (value, self.wide) {
+            (Val::One(v), None) => {
+                let v = out(self, v);
+                self.b.ins().store(flags(), v, at, 0);
+            }
+            (value, wide) => {
+                let u = wide.map_or(1, |w| w.1);
+                for (n, v) in self.many(&value, dtype, u).into_iter().enumerate() {
+                    let v = out(self, v);
+                    if stride.is(1) {
+                        self.b.ins().store(flags(), v, at, 16 * n as i32);
+                        continue;
+                    }
+                    for lane in 0..4u8 {
+                        let x = self.b.ins().extractlane(v, lane);
+                        let c = self.b.ins().iconst(I64, 4 * n as i64 + i64::from(lane));
+                        let p = self.moved(at, c, &stride);
+                        self.b.ins().store(flags(), x, p, 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A value as `u` vectors.
+    pub(super) fn many(&mut self, v: &Val, dtype: DType, u: usize) -> Vec<Value> {
+        match v {
+            Val::One(v) => {
+                let s = self.b.ins().splat(four(dtype), *v);
+                vec![s; u]
+            }
+            Val::Many(v) => v.clone(),
+        }
+    }
+
+    /// Whether a value differs between lanes.
+    pub(super) fn varies(&self, e: usize) -> Option<usize> {
+        self.wide.filter(|(l, _)| self.deps[e] >> l & 1 == 1).map(|(_, u)| u)
+    }
+
+    /// How many vectors at a time suit what depends on loop `l`.
+    pub(super) fn unroll(&self, l: usize) -> usize {
+        let mut weight = 0;
+        for (e, x) in self.k.body.iter().enumerate() {
+            if self.deps[e] >> l & 1 == 1 {
+                weight += match x {
+                    Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
+                    Expr::Pick { .. } => 8,
+                    _ => 1,
+                };
+            }
+        }
+        if weight <= 12 { 4 } else if weight <= 30 { 2 } else { 1 }
+    }
+
+    /// Which outer loop runs in lanes: the innermost, unless the folds inside it read better along their own loops.
+    fn choose_lanes(&self, hints: &Sizes) -> Option<(usize, usize)> {
+        let v = self.k.outer.checked_sub(1)?;
+        let extent = |l: usize| self.k.loops[l].size.eval(&|s| hints.get(s).copied()).unwrap_or(64);
+        let vectors = (v, self.unroll(v));
+        if self.k.loops[v].size.constant().is_some_and(|n| n < 4) {
+            return None;
+        }
+        let mut worst = 0;
+        for (e, x) in self.k.body.iter().enumerate() {
+            let Expr::Reduce { fold, loops, value } = x else { continue };
+            let (Some(last), true) = (loops.last(), self.deps[e] >> v & 1 == 1) else { continue };
+            if matches!(fold, Fold::Argmax | Fold::Argmin) || extent(*last) < 4 {
+                continue;
+            }
+            let (mut by_v, mut by_last) = (0, 0);
+            for (n, y) in self.k.body.iter().enumerate().take(*value + 1) {
+                if let (Expr::Load(a) | Expr::Pick { access: a, .. }, true) = (y, self.deps[n] >> last & 1 == 1) {
+                    by_v += i32::from(!matches!(stride_of(a, v).constant(), Some(0 | 1)));
+                    by_last += i32::from(!matches!(stride_of(a, *last).constant(), Some(0 | 1)));
+                }
+            }
+            let long = extent(*last) >= 64 && extent(v) < 8;
+            worst = worst.max(if long && by_last <= by_v { 1 } else { by_v - by_last });
+        }
+        (worst <= 0 && extent(v) >= 4).then_some(vectors)
+    }
+}
+
+/// The stride of an access along a loop.
+pub(super) fn stride_of(a: &Access, l: usize) -> Size {
+    a.terms.iter().find(|t| t.0 == l).map_or(Size::from(0i64), |t| t.1.clone())
+}

@@ -1,0 +1,354 @@
+//! A plan with its sizes known: memory, and steps ready to run.
+
+use super::call::{Code, Ptr};
+use super::compile::{Entry, Functions};
+use super::grouped::Grouped;
+use super::product::Product;
+use super::runtime::{Pane, Rounds};
+use super::{order, runtime};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Dist, Size};
+use crate::plan::{self, Expr, Kernel, Kind, Plan, Sizes, Step};
+use crate::run::{Data, Tensor};
+use rayon::ThreadPool;
+use std::ops::Range;
+
+/// Work below which a second thread costs more than it gives.
+const WORTHWHILE: f64 = 1.5e6;
+
+/// How steps run.
+#[derive(Clone, Copy)]
+pub(super) struct Exec<'a> {
+    pub pool: Option<&'a ThreadPool>,
+    pub threads: usize,
+}
+
+impl Exec<'_> {
+    /// Runs parts of 0..n, in parallel where the work is worth it.
+    fn split(&self, n: i64, unit: i64, work: f64, f: &(dyn Fn(i64, i64) + Sync)) {
+        let whole = n / unit.max(1);
+        let parts = (self.threads as i64).min(whole);
+        let Some(pool) = self.pool.filter(|_| parts > 1 && work >= WORTHWHILE) else { return f(0, n) };
+        pool.scope(|s| {
+            for p in 0..parts {
+                s.spawn(move |_| f(whole * p / parts * unit, if p + 1 == parts { n } else { whole * (p + 1) / parts * unit }));
+            }
+        });
+    }
+}
+
+/// One cache line of memory.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Line([u32; 16]);
+
+/// A step with its sizes known.
+pub(super) enum Job {
+    Kernel { code: Code, params: Vec<usize>, sizes: Vec<i64>, extent: i64, unit: i64, work: f64 },
+    Product { product: Product, buffers: [usize; 3] },
+    Grouped(Box<Grouped>),
+    Order { input: Pane, out: Pane, axis: usize, descending: bool, dtype: DType },
+    Scan { input: Pane, out: usize, axis: usize, dtype: DType },
+    Assign { input: Pane, out: usize },
+    Scatter { index: Pane, value: Pane, out: Pane, axis: usize, dtype: DType },
+    Random { dist: Dist, key: u32, seed: Pane, round: Pane, out: usize },
+    Rounds(Box<Rounds>),
+}
+
+/// A run of steps that goes tile by tile.
+struct TileJob {
+    steps: Range<usize>,
+    extent: i64,
+    rows: i64,
+    /// Buffers private to a tile: elements per row, and the first place in a thread's scratch memory.
+    private: Vec<(usize, i64, usize)>,
+    scratch: usize,
+    work: f64,
+}
+
+/// A plan in memory.
+pub(super) struct Instance {
+    pub ptrs: Vec<Ptr>,
+    jobs: Vec<Job>,
+    tiles: Vec<TileJob>,
+    scratch: Vec<Line>,
+    pub prepared: usize,
+    /// Wanted tensors; bools are staged as i32.
+    pub outputs: Vec<Tensor>,
+    staged: Vec<Vec<i32>>,
+    /// For each output the first one with the same buffer.
+    first: Vec<usize>,
+    arena: Vec<Line>,
+}
+
+fn too_large(bytes: f64, limit: usize) -> Diagnostic {
+    Diagnostic::plain("H0801", format!("the plan does not fit in memory: {bytes:.0} bytes are needed, {limit} are allowed"))
+}
+
+fn lines(words: usize) -> Vec<Line> {
+    vec![Line([0; 16]); words.div_ceil(16) + 1]
+}
+
+fn words(lines: &mut [Line]) -> Ptr {
+    lines.first_mut().map_or(Ptr::null(), |l| Ptr::of_words(&mut l.0))
+}
+
+impl Instance {
+    /// Takes memory and fixes all sizes. Errors: more memory than `limit` bytes.
+    pub fn new(plan: &Plan, functions: &Functions<Code>, sizes: &Sizes, limit: usize, threads: usize) -> Result<Instance, Diagnostic> {
+        let layout = plan::place(plan, sizes).ok_or_else(|| too_large(f64::INFINITY, limit))?;
+        let held: f64 = plan.outputs.iter().map(|b| layout.lengths[*b] as f64).sum::<f64>() + layout.total as f64;
+        let largest = layout.lengths.iter().max().copied().unwrap_or(0) as f64;
+        if held.max(largest) * 4.0 > limit as f64 {
+            return Err(too_large(held.max(largest) * 4.0, limit));
+        }
+        let mut arena = lines(layout.total);
+        let base = words(&mut arena);
+        let mut ptrs: Vec<Ptr> = layout.offsets.iter().map(|o| o.map_or(Ptr::null(), |o| base.moved(o as i64))).collect();
+        let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+        let mut outputs = Vec::new();
+        let mut staged = Vec::new();
+        let mut first = Vec::new();
+        for (k, b) in plan.outputs.iter().enumerate() {
+            let buffer = &plan.buffers[*b];
+            let shape: Vec<usize> = buffer.shape.iter().map(|s| size(s) as usize).collect();
+            let n = layout.lengths[*b];
+            let data = match buffer.dtype {
+                DType::F32 => Data::F32(vec![0.0; n]),
+                DType::I32 => Data::I32(vec![0; n]),
+                DType::Bool => Data::Bool(vec![0; n]),
+            };
+            staged.push(if buffer.dtype == DType::Bool { vec![0; n] } else { Vec::new() });
+            first.push(plan.outputs.iter().position(|o| o == b).unwrap_or(k));
+            outputs.push(Tensor { shape, data });
+        }
+        for k in 0..outputs.len() {
+            if first[k] == k {
+                ptrs[plan.outputs[k]] = match &mut outputs[k].data {
+                    Data::F32(v) => Ptr::of_f32_mut(v),
+                    Data::I32(v) => Ptr::of_i32_mut(v),
+                    Data::Bool(_) | Data::F64(_) => Ptr::of_i32_mut(&mut staged[k]),
+                };
+            }
+        }
+        let mut jobs = Vec::new();
+        for (step, entry) in plan.steps.iter().zip(&functions.steps) {
+            jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
+        }
+        let (tiles, scratch) = tiles(plan, &jobs, &size, threads);
+        Ok(Instance {
+            ptrs,
+            jobs,
+            tiles,
+            scratch: lines(scratch * threads.max(1)),
+            prepared: plan.prepared,
+            outputs,
+            staged,
+            first,
+            arena,
+        })
+    }
+
+    /// Some mapped memory, for buffers without elements.
+    pub fn spare(&mut self) -> Ptr {
+        words(&mut self.arena)
+    }
+
+    /// Runs the steps that depend on no input.
+    pub fn prepare(&mut self, exec: Exec) {
+        self.steps(0..self.prepared, exec);
+    }
+
+    /// Runs the other steps.
+    pub fn run(&mut self, exec: Exec) {
+        self.steps(self.prepared..self.jobs.len(), exec);
+    }
+
+    /// Puts bools and results that are wanted twice in their place.
+    pub fn finish(&mut self) {
+        for k in 0..self.outputs.len() {
+            if self.first[k] != k {
+                self.outputs[k].data = self.outputs[self.first[k]].data.clone();
+            } else if let Data::Bool(v) = &mut self.outputs[k].data {
+                v.iter_mut().zip(&self.staged[k]).for_each(|(b, i)| *b = u8::from(*i != 0));
+            }
+        }
+    }
+
+    /// The first output with the same memory as output `k`.
+    pub fn first_of(&self, k: usize) -> usize {
+        self.first[k]
+    }
+
+    /// Where output `k`, a bool, lies as i32.
+    pub fn staging(&self, k: usize) -> &[i32] {
+        &self.staged[k]
+    }
+
+    /// The first element of output `k` as a truth value, before `finish`.
+    pub fn flag(&self, k: usize) -> bool {
+        self.staged[self.first[k]].first().is_some_and(|x| *x != 0)
+    }
+
+    fn steps(&mut self, range: Range<usize>, exec: Exec) {
+        let mut k = range.start;
+        while k < range.end {
+            if let Some(t) = self.tiles.iter().find(|t| t.steps.start == k) {
+                self.tile(t, exec);
+                k = self.tiles.iter().find(|t| t.steps.start == k).map_or(k + 1, |t| t.steps.end);
+                continue;
+            }
+            match &mut self.jobs[k] {
+                Job::Rounds(r) => r.run(&self.ptrs, exec),
+                job => job.run(&self.ptrs, None, exec),
+            }
+            k += 1;
+        }
+    }
+
+    fn tile(&self, t: &TileJob, exec: Exec) {
+        let count = (t.extent + t.rows - 1) / t.rows;
+        let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
+        let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
+        let part = |p: i64| {
+            let mut ptrs = self.ptrs.clone();
+            let alone = Exec { pool: None, threads: 1 };
+            for tile in count * p / parts..count * (p + 1) / parts {
+                let (start, end) = (tile * t.rows, ((tile + 1) * t.rows).min(t.extent));
+                for (b, per, at) in &t.private {
+                    ptrs[*b] = scratch.moved((p as usize * t.scratch + at) as i64 - start * per);
+                }
+                for k in t.steps.clone() {
+                    self.jobs[k].run(&ptrs, Some((start, end)), alone);
+                }
+            }
+        };
+        match exec.pool.filter(|_| parts > 1) {
+            Some(pool) => pool.scope(|s| {
+                let part = &part;
+                (0..parts).for_each(|p| s.spawn(move |_| part(p)));
+            }),
+            None => part(0),
+        }
+    }
+}
+
+fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64, _threads: usize) -> (Vec<TileJob>, usize) {
+    let mut out = Vec::new();
+    let mut most = 0;
+    for t in &plan.tiles {
+        let mut scratch = 0usize;
+        let mut private = Vec::new();
+        for (b, per) in &t.private {
+            let per = size(per);
+            private.push((*b, per, scratch));
+            scratch += ((per * t.rows) as usize).next_multiple_of(16) + 16;
+        }
+        let work = jobs[t.first..t.last].iter().map(Job::work).sum();
+        most = most.max(scratch);
+        out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work });
+    }
+    for t in &mut out {
+        t.scratch = most;
+    }
+    (out, most)
+}
+
+fn kernel_work(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> f64 {
+    let points = |l: &[usize]| l.iter().map(|l| size(&k.loops[*l].size) as f64).product::<f64>();
+    let outer: Vec<usize> = (0..k.outer).collect();
+    let inner: f64 = k.body.iter().map(|e| if let Expr::Reduce { loops, .. } = e { points(loops) } else { 0.0 }).sum();
+    let weight: f64 = k.body.iter().map(|e| if matches!(e, Expr::Map(m, _) if plan::heavy(*m)) { 5.0 } else { 0.25 }).sum();
+    points(&outer) * inner.max(1.0) * weight.max(1.0)
+}
+
+fn job(plan: &Plan, step: &Step, entry: &Entry<Code>, sizes: &Sizes, size: &dyn Fn(&Size) -> i64, limit: usize, threads: usize) -> Result<Job, Diagnostic> {
+    let pane = |w: &plan::Window| Pane::new(w, size);
+    Ok(match (step, entry) {
+        (Step::Kernel(k), Entry::Kernel(code, made)) => Job::Kernel {
+            code: *code,
+            params: made.params.clone(),
+            sizes: made.sizes.iter().map(size).collect(),
+            extent: if k.outer > 0 { size(&k.loops[0].size) } else { 1 },
+            unit: size(&k.unit),
+            work: kernel_work(k, size),
+        },
+        (Step::Rounds(r), Entry::Body(f)) => Job::Rounds(Box::new(Rounds::new(plan, r, f, sizes, size, limit, threads)?)),
+        (Step::Product(p), _) => Job::Product { product: Product::new(p, size), buffers: [p.out.0, p.a.0, p.b.0] },
+        (Step::Grouped(g), _) => Job::Grouped(Box::new(Grouped::new(g, size))),
+        (Step::Order { input, out, axis, descending, dtype }, _) => {
+            Job::Order { input: pane(input), out: pane(out), axis: *axis, descending: *descending, dtype: *dtype }
+        }
+        (Step::Scan { input, out, axis, dtype }, _) => Job::Scan { input: pane(input), out: *out, axis: *axis, dtype: *dtype },
+        (Step::Assign { input, out }, _) => Job::Assign { input: pane(input), out: *out },
+        (Step::Scatter { index, value, out, axis, dtype }, _) => {
+            Job::Scatter { index: pane(index), value: pane(value), out: pane(out), axis: *axis, dtype: *dtype }
+        }
+        (Step::Random { dist, key, seed, round, out }, _) => {
+            Job::Random { dist: *dist, key: *key, seed: pane(seed), round: pane(round), out: *out }
+        }
+        (Step::Kernel(_) | Step::Rounds(_), _) => {
+            return Err(Diagnostic::plain("H0804", "a step of the plan has no code").note("this is a bug in hnet"));
+        }
+    })
+}
+
+impl Job {
+    fn work(&self) -> f64 {
+        match self {
+            Job::Kernel { work, .. } => *work,
+            Job::Product { product, .. } => product.work(),
+            Job::Grouped(g) => g.work(),
+            Job::Order { .. } | Job::Scan { .. } | Job::Assign { .. } | Job::Scatter { .. } | Job::Random { .. } | Job::Rounds(_) => 0.0,
+        }
+    }
+
+    /// Runs it, or the part of its first axis that `range` says.
+    fn run(&self, ptrs: &[Ptr], range: Option<(i64, i64)>, exec: Exec) {
+        match self {
+            Job::Kernel { code, params, sizes, extent, unit, work } => {
+                let mut few = [Ptr::null(); 16];
+                let many: Vec<Ptr>;
+                let table: &[Ptr] = if params.len() <= few.len() {
+                    few.iter_mut().zip(params).for_each(|(t, p)| *t = ptrs[*p]);
+                    &few
+                } else {
+                    many = params.iter().map(|p| ptrs[*p]).collect();
+                    &many
+                };
+                match range {
+                    Some((start, end)) => code.call(table, sizes, start * unit, end * unit),
+                    None => exec.split(*extent, 1, *work, &|start, end| code.call(table, sizes, start, end)),
+                }
+            }
+            Job::Product { product, buffers: [o, a, b] } => {
+                let at = (ptrs[*o], ptrs[*a], ptrs[*b]);
+                let unit = product.unit();
+                match range {
+                    Some((start, end)) => product.run(at, start * unit, end * unit, 1),
+                    None if product.splits() => exec.split(product.extent(), 1, product.work(), &|s, e| product.run(at, s, e, 1)),
+                    None => match exec.pool.filter(|_| product.work() >= WORTHWHILE) {
+                        Some(pool) => pool.install(|| product.run(at, 0, product.extent(), exec.threads)),
+                        None => product.run(at, 0, product.extent(), 1),
+                    },
+                }
+            }
+            Job::Grouped(g) => match exec.pool.filter(|_| g.work() >= WORTHWHILE) {
+                Some(pool) => pool.install(|| g.run(ptrs, exec.threads)),
+                None => g.run(ptrs, 1),
+            },
+            Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
+            Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
+            Job::Assign { input, out } => runtime::assign(ptrs, input, *out),
+            Job::Scatter { index, value, out, axis, dtype } => runtime::scatter(ptrs, index, value, out, *axis, *dtype),
+            Job::Random { dist, key, seed, round, out } => runtime::random(ptrs, *dist, *key, (seed, round), *out),
+            Job::Rounds(_) => {}
+        }
+    }
+}
+
+/// Buffers of a plan by kind.
+pub(super) fn arguments(plan: &Plan) -> Vec<(usize, usize)> {
+    let of = |b: &plan::Buffer| if let Kind::Arg(k) = b.kind { Some(k) } else { None };
+    plan.buffers.iter().enumerate().filter_map(|(n, b)| of(b).map(|k| (n, k))).collect()
+}

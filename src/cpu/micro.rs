@@ -1,0 +1,149 @@
+//! Products of few rows: each loaded element of the matrix is used for up to eight rows, sums stay in registers.
+//!
+//! Plain Rust, compiled once for each vector width; the compiler turns the fixed-size inner loops into vector code.
+
+/// A product of `m` rows of length `k` with a `k` by `n` matrix.
+pub(super) struct Shape {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a_row: usize,
+    pub a_col: usize,
+    pub b_row: usize,
+    pub out_row: usize,
+    pub add: bool,
+}
+
+/// `m` dot products of length `k`.
+pub(super) struct Dots {
+    pub m: usize,
+    pub k: usize,
+    pub a_row: usize,
+    pub out_row: usize,
+    pub add: bool,
+}
+
+#[inline(always)]
+fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `R` rows and `C` columns from (`i`, `j`).
+#[inline(always)]
+fn block<const FMA: bool, const R: usize, const C: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize, j: usize) {
+    let mut sums = [[0.0f32; C]; R];
+    for k in 0..s.k {
+        let at = k * s.b_row + j;
+        let Some(row) = b.get(at..at + C).and_then(|r| <&[f32; C]>::try_from(r).ok()) else { return };
+        for r in 0..R {
+            let x = a[(i + r) * s.a_row + k * s.a_col];
+            for c in 0..C {
+                sums[r][c] = fused::<FMA>(x, row[c], sums[r][c]);
+            }
+        }
+    }
+    for (r, sum) in sums.iter().enumerate() {
+        let to = &mut out[(i + r) * s.out_row + j..][..C];
+        for (t, v) in to.iter_mut().zip(sum) {
+            *t = if s.add { *t + v } else { *v };
+        }
+    }
+}
+
+#[inline(always)]
+fn columns<const FMA: bool, const R: usize, const W: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize) {
+    let mut j = 0;
+    while j + W <= s.n {
+        block::<FMA, R, W>(s, a, b, out, i, j);
+        j += W;
+    }
+    while j + 16 <= s.n {
+        block::<FMA, R, 16>(s, a, b, out, i, j);
+        j += 16;
+    }
+    while j + 4 <= s.n {
+        block::<FMA, R, 4>(s, a, b, out, i, j);
+        j += 4;
+    }
+    while j < s.n {
+        block::<FMA, R, 1>(s, a, b, out, i, j);
+        j += 1;
+    }
+}
+
+#[inline(always)]
+fn rows<const FMA: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    let mut i = 0;
+    while i + 4 <= s.m {
+        columns::<FMA, 4, 64>(s, a, b, out, i);
+        i += 4;
+    }
+    while i + 2 <= s.m {
+        columns::<FMA, 2, 64>(s, a, b, out, i);
+        i += 2;
+    }
+    if i < s.m {
+        columns::<FMA, 1, 128>(s, a, b, out, i);
+    }
+}
+
+#[inline(always)]
+fn dots<const FMA: bool>(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
+    const W: usize = 64;
+    for i in 0..s.m {
+        let row = &a[i * s.a_row..][..s.k];
+        let mut sums = [0.0f32; W];
+        let (x, y) = (row.chunks_exact(W), b[..s.k].chunks_exact(W));
+        let mut rest = 0.0;
+        for (x, y) in x.remainder().iter().zip(y.remainder()) {
+            rest = fused::<FMA>(*x, *y, rest);
+        }
+        for (x, y) in x.zip(y) {
+            for c in 0..W {
+                sums[c] = fused::<FMA>(x[c], y[c], sums[c]);
+            }
+        }
+        let mut width = W / 2;
+        while width > 0 {
+            for c in 0..width {
+                sums[c] += sums[c + width];
+            }
+            width /= 2;
+        }
+        let sum = sums[0] + rest;
+        let to = &mut out[i * s.out_row];
+        *to = if s.add { *to + sum } else { sum };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn rows_avx512(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    rows::<true>(s, a, b, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn rows_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    rows::<true>(s, a, b, out);
+}
+
+pub(super) fn rows_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    rows::<false>(s, a, b, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn dots_avx512(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
+    dots::<true>(s, a, b, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn dots_avx2(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
+    dots::<true>(s, a, b, out);
+}
+
+pub(super) fn dots_plain(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
+    dots::<false>(s, a, b, out);
+}

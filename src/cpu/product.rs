@@ -1,0 +1,264 @@
+//! Matrix products with any strides: which loops are rows, columns, sums and batches is decided when the sizes are known.
+
+use super::call::{self, Matrix, Ptr};
+use crate::ir::Size;
+use crate::plan;
+
+/// A loop with its stride in both operands and the result (0 where it does not move).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Dim {
+    pub n: i64,
+    pub a: i64,
+    pub b: i64,
+    pub o: i64,
+}
+
+const UNIT: Dim = Dim { n: 1, a: 0, b: 0, o: 0 };
+
+/// What the first axis of the result became.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lead {
+    None,
+    Rows,
+    Columns,
+    Batch(usize),
+}
+
+/// A product ready to run.
+#[derive(Clone, Debug)]
+pub(super) struct Product {
+    pub a: i64,
+    pub b: i64,
+    pub out: i64,
+    batch: Vec<Dim>,
+    m: Dim,
+    n: Dim,
+    k: Dim,
+    /// Sums that strides cannot join with `k`: run one after the other.
+    sums: Vec<Dim>,
+    lead: Lead,
+    /// Steps of the lead loop for each step of the result's first axis.
+    unit: i64,
+    empty: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Batch,
+    Row,
+    Column,
+    Sum,
+}
+
+/// Joins what strides allow within one role; `lead` stays the outer one of its group and takes part in `unit`.
+fn join(dims: &mut Vec<(Dim, bool)>) -> i64 {
+    let mut unit = 1;
+    loop {
+        let mut found = None;
+        for p in 0..dims.len() {
+            for q in 0..dims.len() {
+                let (x, y) = (dims[p].0, dims[q].0);
+                let fits = x.a == y.a * y.n && x.b == y.b * y.n && x.o == y.o * y.n;
+                if p != q && fits && !dims[q].1 {
+                    found = Some((p, q));
+                }
+            }
+        }
+        let Some((p, q)) = found else { return unit };
+        let inner = dims[q].0;
+        if dims[p].1 {
+            unit *= inner.n;
+        }
+        dims[p].0 = Dim { n: dims[p].0.n * inner.n, ..inner };
+        dims.remove(q);
+    }
+}
+
+impl Product {
+    pub fn new(p: &plan::Product, size: &dyn Fn(&Size) -> i64) -> Product {
+        let mut groups: [Vec<(Dim, bool)>; 4] = Default::default();
+        let (mut empty, mut unit) = (false, 1);
+        for (k, s) in p.spans.iter().enumerate() {
+            let of = |x: &Option<Size>| x.as_ref().map_or(0, size);
+            let d = Dim { n: size(&s.size), a: of(&s.a), b: of(&s.b), o: of(&s.out) };
+            let role = match (s.out.is_some(), d.a != 0, d.b != 0) {
+                (false, _, _) => Role::Sum,
+                (true, true, false) => Role::Row,
+                (true, false, true) => Role::Column,
+                (true, true, true) | (true, false, false) => Role::Batch,
+            };
+            empty |= d.n == 0 && s.out.is_some();
+            if d.n != 1 || p.lead == Some(k) {
+                groups[role as usize].push((d, p.lead == Some(k)));
+            }
+        }
+        for g in &mut groups {
+            unit *= join(g);
+        }
+        let [batch, mut rows, mut columns, mut sums] = groups;
+        let mut batch = batch;
+        let m = largest(&mut rows);
+        let n = largest(&mut columns);
+        let k = largest(&mut sums);
+        batch.extend(rows);
+        batch.extend(columns);
+        let lead = if m.1 { Lead::Rows } else if n.1 { Lead::Columns } else { batch.iter().position(|d| d.1).map_or(Lead::None, Lead::Batch) };
+        let mut out = Product {
+            a: size(&p.a.1),
+            b: size(&p.b.1),
+            out: size(&p.out.1),
+            batch: batch.into_iter().map(|d| d.0).collect(),
+            m: m.0,
+            n: n.0,
+            k: k.0,
+            sums: sums.into_iter().map(|d| d.0).collect(),
+            lead,
+            unit,
+            empty,
+        };
+        if out.lead == Lead::None {
+            out.batch.retain(|d| d.n != 1);
+        }
+        out
+    }
+
+    /// Multiply-adds of it all.
+    pub fn work(&self) -> f64 {
+        let all = self.batch.iter().chain(&self.sums).chain([&self.m, &self.n, &self.k]);
+        all.map(|d| d.n as f64).product()
+    }
+
+    /// Steps of the lead loop.
+    pub fn extent(&self) -> i64 {
+        match self.lead {
+            Lead::None => 1,
+            Lead::Rows => self.m.n,
+            Lead::Columns => self.n.n,
+            Lead::Batch(k) => self.batch[k].n,
+        }
+    }
+
+    /// Steps of the lead loop in each step of the first axis.
+    pub fn unit(&self) -> i64 {
+        self.unit
+    }
+
+    /// Whether parts of the lead loop can run side by side without losing much.
+    pub fn splits(&self) -> bool {
+        matches!(self.lead, Lead::Batch(_))
+    }
+
+    /// Runs steps [start, end) of the lead loop. Pointers are of the buffers' starts.
+    pub fn run(&self, (out, a, b): (Ptr, Ptr, Ptr), start: i64, end: i64, threads: usize) {
+        if self.empty || end <= start {
+            return;
+        }
+        let mut part = Part { m: self.m, n: self.n, a: a.moved(self.a), b: b.moved(self.b), out: out.moved(self.out), threads };
+        let mut range = None;
+        match self.lead {
+            Lead::None => {}
+            Lead::Rows => {
+                part = part.moved(&self.m, start);
+                part.m.n = end - start;
+            }
+            Lead::Columns => {
+                part = part.moved(&self.n, start);
+                part.n.n = end - start;
+            }
+            Lead::Batch(k) => range = Some((k, start, end)),
+        }
+        self.batches(0, range, &part);
+    }
+
+    fn batches(&self, level: usize, range: Option<(usize, i64, i64)>, part: &Part) {
+        let Some(d) = self.batch.get(level) else {
+            if self.k.n == 0 || self.sums.iter().any(|d| d.n == 0) {
+                return part.zero();
+            }
+            self.summed(0, part, &mut false);
+            return;
+        };
+        let (from, to) = range.filter(|r| r.0 == level).map_or((0, d.n), |r| (r.1, r.2));
+        for i in from..to {
+            self.batches(level + 1, range, &part.moved(d, i));
+        }
+    }
+
+    /// Goes through the sums that stay apart; `add` tells whether something was written already.
+    fn summed(&self, level: usize, part: &Part, add: &mut bool) {
+        let Some(d) = self.sums.get(level) else {
+            part.multiply(&self.k, *add);
+            *add = true;
+            return;
+        };
+        for i in 0..d.n {
+            self.summed(level + 1, &part.moved(d, i), add);
+        }
+    }
+}
+
+/// One matrix product: rows, columns, and where it starts.
+#[derive(Clone, Copy)]
+struct Part {
+    m: Dim,
+    n: Dim,
+    a: Ptr,
+    b: Ptr,
+    out: Ptr,
+    threads: usize,
+}
+
+impl Part {
+    fn moved(&self, d: &Dim, i: i64) -> Part {
+        Part { a: self.a.moved(d.a * i), b: self.b.moved(d.b * i), out: self.out.moved(d.o * i), ..*self }
+    }
+
+    fn zero(&self) {
+        for i in 0..self.m.n {
+            for j in 0..self.n.n {
+                call::slice_mut::<f32>(self.out.moved(i * self.m.o + j * self.n.o), 1)[0] = 0.0;
+            }
+        }
+    }
+
+    fn multiply(&self, k: &Dim, add: bool) {
+        let (m, n) = (self.m.n as usize, self.n.n as usize);
+        let out = Matrix { at: self.out, row: self.m.o, col: self.n.o };
+        let a = Matrix { at: self.a, row: self.m.a, col: k.a };
+        let b = Matrix { at: self.b, row: k.b, col: self.n.b };
+        multiply(out, a, b, (m, n, k.n as usize), add, self.threads);
+    }
+}
+
+/// `out = a b`, by the kernel that suits the shape.
+pub(super) fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    let flip = |x: Matrix| Matrix { at: x.at, row: x.col, col: x.row };
+    // A result that runs along its rows is computed as the transposed product.
+    if (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1) {
+        return multiply_rows(flip(out), flip(b), flip(a), (n, m, k), add, threads);
+    }
+    multiply_rows(out, a, b, (m, n, k), add, threads);
+}
+
+fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    let along = (out.col == 1 || n == 1) && (b.col == 1 || n == 1);
+    if n == 1 && a.col == 1 && b.row == 1 {
+        return call::dots(out, a, b.at, m, k, add);
+    }
+    if m == 1 && a.col == 1 && b.row == 1 {
+        let columns = Matrix { at: b.at, row: b.col, col: 1 };
+        return call::dots(Matrix { at: out.at, row: out.col, col: 1 }, columns, a.at, n, k, add);
+    }
+    let few = m <= 4 || m * n * k <= 4096;
+    if along && few {
+        return call::rows(out, a, b, (m, n, k), add);
+    }
+    let threads = if m * n * k < 1 << 20 { 1 } else { threads };
+    call::gemm(out, a, b, (m, n, k), add, threads);
+}
+
+/// Takes the longest loop out of a group; the lead among equals.
+fn largest(dims: &mut Vec<(Dim, bool)>) -> (Dim, bool) {
+    let best = (0..dims.len()).max_by_key(|k| (dims[*k].0.n, dims[*k].1));
+    best.map_or((UNIT, false), |k| dims.remove(k))
+}

@@ -1,0 +1,76 @@
+//! Accuracy of the own functions, vector and scalar, in units of the last place.
+
+use super::{F, Make};
+use crate::ir::{Map, Op};
+use crate::run::Data;
+
+fn ulps(a: f32, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        return if a.is_nan() && b.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    let near = b as f32;
+    if a == near {
+        return 0.0;
+    }
+    if near.is_infinite() || a.is_infinite() {
+        return f64::INFINITY;
+    }
+    let unit = f64::from(f32::from_bits((near.abs().to_bits() & 0x7f80_0000).max(0x0080_0000))) * 2f64.powi(-23);
+    (f64::from(a) - b).abs() / unit
+}
+
+fn worst(map: Map, from: impl Fn(f64) -> f64, inputs: Vec<f32>, allowed: f64) {
+    for cut in [0, 3] {
+        let inputs = inputs[cut.min(inputs.len())..].to_vec();
+        let mut m = Make::default();
+        let x = m.input(&[inputs.len()], Data::F32(inputs.clone()));
+        let y = m.add(Op::Map(map), F, &[inputs.len()], &[], &[(x, &[0])]);
+        let out = m.run(&[y], 1).remove(0);
+        let mut most = (0.0, 0.0f32, 0.0, 0.0);
+        for (k, x) in inputs.iter().enumerate() {
+            let expect = from(f64::from(*x));
+            let u = ulps(out.get(k) as f32, expect);
+            if u > most.0 {
+                most = (u, *x, out.get(k), expect);
+            }
+        }
+        eprintln!("{map:?}: {:.3} ulp at {:e} ({:e} for {:e})", most.0, most.1, most.2, most.3);
+        assert!(most.0 <= allowed, "{map:?}: {} ulp at {:e}: {:e} for {:e}", most.0, most.1, most.2, most.3);
+    }
+}
+
+fn inputs(low: f32, high: f32) -> Vec<f32> {
+    let mut v = vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 1.0, -1.0];
+    let n = 60_000;
+    v.extend((0..=n).map(|k| low + (high - low) * k as f32 / n as f32));
+    v.extend((0..4000).map(|k| f32::from_bits(k * 0x8_1234 + k)).filter(|x| x.is_finite()));
+    v.extend((0..4000).map(|k| -f32::from_bits(k * 0x8_1234 + k)).filter(|x| x.is_finite()));
+    v
+}
+
+#[test]
+fn exp_log_and_their_kin() {
+    worst(Map::Exp, libm::exp, inputs(-104.0, 89.0), 2.0);
+    worst(Map::Log, libm::log, inputs(0.0, 10.0), 2.0);
+    worst(Map::Sigmoid, |x| 1.0 / (1.0 + libm::exp(-x)), inputs(-100.0, 30.0), 2.5);
+    worst(Map::Softplus, |x| x.max(0.0) + libm::log1p(libm::exp(-x.abs())) + if x.is_nan() { x } else { 0.0 }, inputs(-90.0, 90.0), 3.0);
+    worst(Map::Tanh, libm::tanh, inputs(-10.0, 10.0), 2.5);
+    worst(Map::Erf, libm::erf, inputs(-5.0, 5.0), 2.0);
+}
+
+#[test]
+fn turns() {
+    worst(Map::Sin, libm::sin, inputs(-100.0, 100.0), 2.0);
+    worst(Map::Cos, libm::cos, inputs(-100.0, 100.0), 2.0);
+    worst(Map::Sin, libm::sin, inputs(-2e5, 2e5), 2.0);
+    worst(Map::Cos, libm::cos, inputs(-2e5, 2e5), 2.0);
+    worst(Map::Tan, libm::tan, inputs(-10.0, 10.0), 1.0);
+}
+
+#[test]
+fn roots_and_rounding_are_exact() {
+    worst(Map::Sqrt, libm::sqrt, inputs(0.0, 1e6), 0.51);
+    worst(Map::Round, libm::rint, inputs(-10.0, 10.0), 0.0);
+    worst(Map::Floor, libm::floor, inputs(-10.0, 10.0), 0.0);
+    worst(Map::Ceil, libm::ceil, inputs(-10.0, 10.0), 0.0);
+}

@@ -1,0 +1,286 @@
+//! Goes through the graph in order and writes the steps down.
+
+use super::fuse::{Fusion, How, fuse, squeeze};
+use super::view::{affine, row_major, value, window};
+use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// State of planning one graph.
+pub(super) struct Planner<'a> {
+    pub graph: &'a Graph,
+    pub sizes: &'a Sizes,
+    pub rates: Vec<Rate>,
+    pub fusion: Fusion,
+    pub views: Vec<Option<View>>,
+    pub buffers: Vec<Buffer>,
+    steps: Vec<(bool, Step)>,
+    wanted: Vec<NodeId>,
+}
+
+/// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one.
+pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
+    plan_with(graph, wanted, sizes, graph.rates())
+}
+
+/// In a loop body the captures are still; only the round and the carries move.
+pub(super) fn body_rates(graph: &Graph, moving: usize) -> Vec<Rate> {
+    let mut rates: Vec<Rate> = Vec::with_capacity(graph.len());
+    for id in graph.ids() {
+        let own = match &graph.node(id).op {
+            Op::Arg(k) if *k < moving => Rate::Input,
+            Op::Arg(_) | Op::Source { .. } => Rate::Condition,
+            _ => Rate::Constant,
+        };
+        rates.push(graph.operands(id).iter().map(|o| rates[o.node.index()]).fold(own, Rate::max));
+    }
+    rates
+}
+
+pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) -> Result<Plan, Diagnostic> {
+    let reach = reachable(graph, wanted);
+    check_sizes(graph, &reach, sizes)?;
+    let fusion = fuse(graph, wanted, &reach, &rates, sizes);
+    let mut p = Planner {
+        graph,
+        sizes,
+        rates,
+        fusion,
+        views: vec![None; graph.len()],
+        buffers: Vec::new(),
+        steps: Vec::new(),
+        wanted: wanted.to_vec(),
+    };
+    for id in graph.ids().filter(|id| reach[id.index()]) {
+        match p.fusion.how[id.index()] {
+            How::Unused | How::Inline => {}
+            How::View => p.view(id)?,
+            How::Memory => p.memory(id)?,
+        }
+    }
+    let outputs = wanted.iter().map(|w| p.output(*w)).collect();
+    let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, _)| *early);
+    let prepared = first.len();
+    let steps = first.into_iter().chain(second).map(|(_, s)| s).collect();
+    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, tiles: Vec::new() };
+    super::tile::tile(&mut plan, sizes);
+    Ok(plan)
+}
+
+/// What is needed for the values; measured sizes are known already.
+fn reachable(graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
+    let mut seen = vec![false; graph.len()];
+    let mut todo = wanted.to_vec();
+    while let Some(id) = todo.pop() {
+        if !std::mem::replace(&mut seen[id.index()], true) {
+            todo.extend(graph.operands(id).iter().map(|o| o.node));
+        }
+    }
+    seen
+}
+
+fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagnostic> {
+    let mut known: BTreeMap<Size, ()> = BTreeMap::new();
+    let mut check = |size: &Size, span, what: &str| {
+        if size.constant().is_some_and(|n| n >= 0) || known.contains_key(size) {
+            return Ok(());
+        }
+        match size.eval(&|s| sizes.get(s).copied()) {
+            Some(n) if n >= 0 => {
+                known.insert(size.clone(), ());
+                Ok(())
+            }
+            Some(n) => Err(Diagnostic::error("H0601", span, format!("`{what}` has the size {size}, which is {n} here"))),
+            None => Err(Diagnostic::error("H0601", span, format!("the size {size} of `{what}` has no whole value here"))),
+        }
+    };
+    for id in graph.ids().filter(|id| reach[id.index()]) {
+        let node = graph.node(id);
+        for a in node.shape.iter().chain(&node.inner) {
+            check(&a.size, node.span, &a.name)?;
+        }
+        if let Op::Loop(body) = &node.op {
+            check(&body.trips, node.span, "rounds")?;
+        }
+    }
+    Ok(())
+}
+
+impl Planner<'_> {
+    pub(super) fn n(&self, size: &Size) -> i64 {
+        value(size, self.sizes)
+    }
+
+    pub(super) fn shape(&self, id: NodeId) -> Vec<Size> {
+        self.graph.node(id).shape.iter().map(|a| a.size.clone()).collect()
+    }
+
+    pub(super) fn early(&self, id: NodeId) -> bool {
+        self.rates[id.index()] < Rate::Input
+    }
+
+    pub(super) fn push(&mut self, early: bool, step: Step) {
+        self.steps.push((early, step));
+    }
+
+    /// The name that people know a node by.
+    pub(super) fn name(&self, id: NodeId) -> String {
+        let word: String = match &self.graph.node(id).name {
+            Some(n) => n.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect(),
+            None => String::from("v"),
+        };
+        format!("{word}_{}", id.index())
+    }
+
+    pub(super) fn buffer(&mut self, name: String, dtype: DType, shape: Vec<Size>, kind: Kind, rate: Rate) -> usize {
+        self.buffers.push(Buffer { name, dtype, shape, kind, rate });
+        self.buffers.len() - 1
+    }
+
+    /// Row-major memory for a node.
+    pub(super) fn own(&mut self, id: NodeId) -> View {
+        let node = self.graph.node(id);
+        let (shape, kind) = (self.shape(id), if self.wanted.contains(&id) { Kind::Output } else { Kind::Temp });
+        let strides = row_major(&shape);
+        let buffer = self.buffer(self.name(id), node.dtype, shape, kind, self.rates[id.index()]);
+        let view = View { buffer, offset: Size::from(0i64), strides };
+        self.views[id.index()] = Some(view.clone());
+        view
+    }
+
+    /// Where a node's value lies; the fusion decided that it lies somewhere.
+    pub(super) fn at(&self, id: NodeId) -> View {
+        self.views[id.index()].clone().unwrap_or(View { buffer: 0, offset: Size::from(0i64), strides: Vec::new() })
+    }
+
+    /// An operand as a window over the loops of its user.
+    pub(super) fn window(&self, node: NodeId, subscripts: &[usize], axes: &[Size]) -> Window {
+        Window { view: self.at(node).permuted(subscripts, axes.len()), shape: axes.to_vec() }
+    }
+
+    /// A node's value in row-major memory: its buffer and offset.
+    pub(super) fn packed(&mut self, id: NodeId) -> (usize, Size) {
+        let view = self.at(id);
+        if view.contiguous(&self.shape(id), self.sizes) {
+            return (view.buffer, view.offset);
+        }
+        (self.copy(id, Kind::Temp), Size::from(0i64))
+    }
+
+    /// Copies a node's value into row-major memory.
+    fn copy(&mut self, id: NodeId, kind: Kind) -> usize {
+        let shape = self.shape(id);
+        let name = format!("{}_copy", self.name(id));
+        let buffer = self.buffer(name, self.graph.node(id).dtype, shape.clone(), kind, self.rates[id.index()]);
+        let target = View { buffer, offset: Size::from(0i64), strides: row_major(&shape) };
+        self.kernel_copy(id, target);
+        buffer
+    }
+
+    /// The buffer of a wanted node.
+    fn output(&mut self, id: NodeId) -> usize {
+        let view = self.at(id);
+        if self.buffers[view.buffer].kind == Kind::Output && self.fusion.how[id.index()] == How::Memory {
+            return view.buffer;
+        }
+        let buffer = self.copy(id, Kind::Output);
+        self.fusion.how[id.index()] = How::Memory;
+        self.views[id.index()] = Some(View { buffer, offset: Size::from(0i64), strides: row_major(&self.shape(id)) });
+        buffer
+    }
+
+    fn view(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+        let graph = self.graph;
+        let operands = graph.operands(id);
+        let source = operands[0].node;
+        let from = self.at(source);
+        let view = match &graph.node(id).op {
+            Op::Reshape => {
+                let (old, new) = (self.shape(source), self.shape(id));
+                match from.reshaped(&old, &new, self.sizes) {
+                    Some(view) => view,
+                    None => {
+                        let buffer = self.copy(source, Kind::Temp);
+                        View { buffer, offset: Size::from(0i64), strides: row_major(&new) }
+                    }
+                }
+            }
+            Op::Gather { picks, .. } => self.slice(id, &from, picks),
+            _ => from.permuted(&operands[0].subscripts, graph.node(id).rank()),
+        };
+        self.views[id.index()] = Some(view);
+        Ok(())
+    }
+
+    fn slice(&self, id: NodeId, from: &View, picks: &[Pick]) -> View {
+        let mut view = View {
+            buffer: from.buffer,
+            offset: from.offset.clone(),
+            strides: vec![Size::from(0i64); self.graph.node(id).rank()],
+        };
+        for (d, index) in window(self.graph, id, self.sizes).unwrap_or_default().iter().enumerate().take(picks.len()) {
+            view.offset = view.offset.add(&index.offset.mul(&from.strides[d]));
+            for (l, s) in &index.terms {
+                view.strides[*l] = view.strides[*l].add(&s.mul(&from.strides[d]));
+            }
+        }
+        view
+    }
+
+    fn memory(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        match &node.op {
+            Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
+            Op::Arg(k) => self.given(id, Kind::Arg(*k)),
+            Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) | Op::Reshape => self.kernel(id),
+            Op::Contract => self.contract(id),
+            Op::Concat { axis } => self.concat(id, *axis),
+            Op::Scatter { axis } => self.scatter(id, *axis),
+            Op::Random { dist, key } => self.random(id, *dist, *key),
+            Op::Order { axis, descending } => self.order(id, *axis, *descending),
+            Op::Scan { axis } => self.scan(id, *axis),
+            Op::Assign => self.assign(id),
+            Op::Loop(body) => self.rounds(id, body)?,
+            Op::Result(_) => {}
+        }
+        Ok(())
+    }
+
+    fn given(&mut self, id: NodeId, kind: Kind) {
+        let node = self.graph.node(id);
+        let shape = self.shape(id);
+        let strides = row_major(&shape);
+        let name = match &kind {
+            Kind::Source(path) => path.to_string(),
+            Kind::Arg(k) => format!("arg_{k}"),
+            Kind::Temp | Kind::Output => self.name(id),
+        };
+        let known = self.buffers.iter().position(|b| b.kind == kind);
+        let buffer = known.unwrap_or_else(|| self.buffer(name, node.dtype, shape, kind, self.rates[id.index()]));
+        self.views[id.index()] = Some(View { buffer, offset: Size::from(0i64), strides });
+    }
+
+    /// Static index terms of a gather dimension, when it stays inside the source for certain.
+    pub(super) fn inside(&self, id: NodeId, dim: usize, pick: Pick) -> Option<(Size, BTreeMap<usize, Size>)> {
+        let node = self.graph.node(id);
+        let operands = self.graph.operands(id);
+        let index = match pick {
+            Pick::Loop(l) => super::view::Affine { offset: Size::from(0i64), terms: BTreeMap::from([(l, Size::from(1i64))]) },
+            Pick::Operand(k) => affine(self.graph, operands[k].node)?.through(&operands[k].subscripts),
+        };
+        let (low, high) = index.range(&|l| self.n(&node.shape[l].size), self.sizes)?;
+        let extent = self.n(&self.graph.node(operands[0].node).shape[dim].size);
+        (low >= 0 && high < extent).then_some((index.offset, index.terms))
+    }
+
+    pub(super) fn squeezed(&self, id: NodeId) -> Option<Vec<Option<usize>>> {
+        squeeze(self.graph, id, self.sizes)
+    }
+
+    pub(super) fn loop_name(name: &Arc<str>) -> Arc<str> {
+        name.clone()
+    }
+}

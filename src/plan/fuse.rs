@@ -1,0 +1,325 @@
+//! Which values get memory, which are views, and which are computed inside the loops that use them.
+//!
+//! Goes from users to operands. A value is computed in place when that costs less than writing and reading it: every loop
+//! nest that would compute it counts how often. A fold is computed in place only where it would run exactly once per element.
+
+use super::Sizes;
+use super::contract::{self, Order};
+use super::view::{self, window};
+use crate::ir::{Graph, Map, NodeId, Op, Rate};
+
+/// Where a node's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Unused,
+    /// Computed where it is used.
+    Inline,
+    /// Read in place through another node's memory.
+    View,
+    /// In memory of its own.
+    Memory,
+}
+
+/// The decisions.
+pub(super) struct Fusion {
+    pub how: Vec<How>,
+    pub orders: Vec<Option<Order>>,
+}
+
+/// A loop nest under construction, as a tree of loops.
+#[derive(Default)]
+struct Nest {
+    /// For each loop: how often its body runs.
+    runs: Vec<f64>,
+    values: usize,
+}
+
+struct Site {
+    nest: usize,
+    /// For each dimension the loop of the nest.
+    map: Vec<Option<usize>>,
+}
+
+struct Fuser<'a> {
+    graph: &'a Graph,
+    sizes: &'a Sizes,
+    rates: &'a [Rate],
+    weights: Vec<f64>,
+    forced: Vec<bool>,
+    sites: Vec<Vec<Site>>,
+    nests: Vec<Nest>,
+    result: Fusion,
+}
+
+/// What one evaluation costs, in additions.
+pub(super) fn price(map: Map) -> f64 {
+    match map {
+        Map::Copy | Map::Not | Map::ToF32 | Map::ToI32 => 0.5,
+        Map::Neg | Map::Abs | Map::Floor | Map::Ceil | Map::Round | Map::Sign => 1.0,
+        Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => 1.0,
+        Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => 1.0,
+        Map::Div | Map::Sqrt => 3.0,
+        Map::IntDiv | Map::Mod => 5.0,
+        Map::Exp | Map::Log | Map::Tanh | Map::Sigmoid => 10.0,
+        Map::Softplus | Map::Erf | Map::Sin | Map::Cos => 14.0,
+        Map::Tan | Map::Pow => 40.0,
+    }
+}
+
+/// A reshape that only drops or adds axes of extent 1: for each dimension of the operand, the result's dimension.
+pub(super) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Option<usize>>> {
+    let from = &graph.node(graph.operands(id)[0].node).shape;
+    let to = &graph.node(id).shape;
+    let n = |a: &crate::ir::Axis| view::value(&a.size, sizes);
+    let mut next = (0..to.len()).filter(|&k| n(&to[k]) != 1);
+    let mut map = Vec::new();
+    for a in from {
+        if n(a) == 1 {
+            map.push(None);
+        } else {
+            let k = next.next()?;
+            if n(&to[k]) != n(a) {
+                return None;
+            }
+            map.push(Some(k));
+        }
+    }
+    next.next().is_none().then_some(map)
+}
+
+/// Decides for every node.
+pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes) -> Fusion {
+    let n = graph.len();
+    let mut f = Fuser {
+        graph,
+        sizes,
+        rates,
+        weights: vec![0.0; n],
+        forced: vec![false; n],
+        sites: (0..n).map(|_| Vec::new()).collect(),
+        nests: Vec::new(),
+        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect() },
+    };
+    for id in graph.ids().filter(|id| reach[id.index()]) {
+        f.weights[id.index()] = f.weigh(id);
+        if matches!(graph.node(id).op, Op::Contract) {
+            f.result.orders[id.index()] = Some(contract::order(graph, id, sizes));
+        }
+    }
+    wanted.iter().for_each(|w| f.forced[w.index()] = true);
+    for id in graph.ids().rev().filter(|id| reach[id.index()]) {
+        let how = f.decide(id);
+        f.result.how[id.index()] = how;
+        f.spread(id, how);
+    }
+    f.result
+}
+
+impl Fuser<'_> {
+    fn points(&self, id: NodeId) -> f64 {
+        self.graph.node(id).shape.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
+    }
+
+    fn inner(&self, id: NodeId) -> f64 {
+        self.graph.node(id).inner.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
+    }
+
+    /// Cost of one element, with everything that might be computed in place.
+    fn weigh(&self, id: NodeId) -> f64 {
+        let node = self.graph.node(id);
+        let own = match &node.op {
+            Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
+            Op::Map(m) => price(*m),
+            Op::Gather { .. } => 2.0,
+            Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
+            Op::Fold(_) | Op::Contract => self.inner(id),
+            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => return 1.0,
+            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return 1.0,
+        };
+        let points = self.points(id).max(1.0);
+        let reads: f64 = self
+            .graph
+            .operands(id)
+            .iter()
+            .map(|o| self.weights[o.node.index()] * (self.points(o.node) / points).min(self.inner(id).max(1.0)))
+            .sum();
+        own + reads
+    }
+
+    fn soft(&self, id: NodeId) -> bool {
+        match &self.graph.node(id).op {
+            Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Map(_) | Op::Gather { .. } => true,
+            Op::Reshape => squeeze(self.graph, id, self.sizes).is_some(),
+            Op::Fold(_) | Op::Contract => self.nested(id),
+            Op::Source { .. } | Op::Arg(_) | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => false,
+            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => false,
+        }
+    }
+
+    /// Whether a fold or contraction is one loop nest.
+    fn nested(&self, id: NodeId) -> bool {
+        match &self.graph.node(id).op {
+            Op::Fold(_) => true,
+            Op::Contract => matches!(self.result.orders[id.index()], Some(Order::Nest)),
+            _ => false,
+        }
+    }
+
+    fn viewable(&self, id: NodeId) -> bool {
+        match &self.graph.node(id).op {
+            Op::Map(Map::Copy) | Op::Reshape => true,
+            Op::Gather { .. } => window(self.graph, id, self.sizes).is_some(),
+            _ => false,
+        }
+    }
+
+    fn decide(&self, id: NodeId) -> How {
+        if self.forced[id.index()] {
+            return if self.viewable(id) { How::View } else { How::Memory };
+        }
+        let sites = &self.sites[id.index()];
+        if sites.is_empty() {
+            return How::Unused;
+        }
+        if matches!(self.graph.node(id).op, Op::Reshape) && !self.soft(id) {
+            return How::View;
+        }
+        if !self.soft(id) {
+            return How::Memory;
+        }
+        let weight = self.weights[id.index()];
+        let points = self.points(id).max(1.0);
+        let evaluations: f64 = sites.iter().map(|s| self.evaluations(s)).sum();
+        let large = sites.iter().any(|s| self.nests[s.nest].values > 220) && weight > 1.0;
+        if self.nested(id) {
+            let small = evaluations * self.inner(id) <= 64.0;
+            return if !large && sites.len() == 1 && (evaluations <= points || small) { How::Inline } else { How::Memory };
+        }
+        let direct = evaluations * weight <= points * (weight + 2.0) + evaluations;
+        if direct && !large {
+            How::Inline
+        } else if matches!(self.graph.node(id).op, Op::Gather { .. }) && self.viewable(id) {
+            How::View
+        } else {
+            How::Memory
+        }
+    }
+
+    fn evaluations(&self, site: &Site) -> f64 {
+        site.map.iter().flatten().max().map_or(1.0, |l| self.nests[site.nest].runs[*l])
+    }
+
+    fn open(&mut self, id: NodeId, inner: bool) -> usize {
+        let node = self.graph.node(id);
+        let axes = node.shape.iter().chain(if inner { node.inner.as_slice() } else { &[] });
+        let mut runs = Vec::new();
+        let mut total = 1.0;
+        for a in axes {
+            total *= view::value(&a.size, self.sizes) as f64;
+            runs.push(total);
+        }
+        self.nests.push(Nest { runs, values: 0 });
+        self.nests.len() - 1
+    }
+
+    /// Tells the operands how they are used.
+    fn spread(&mut self, id: NodeId, how: How) {
+        let operands = self.graph.operands(id);
+        match how {
+            How::Unused => {}
+            How::View => {
+                self.forced[operands[0].node.index()] = true;
+            }
+            How::Memory => self.spread_memory(id),
+            How::Inline => {
+                for s in std::mem::take(&mut self.sites[id.index()]) {
+                    let map = self.extend(id, &s);
+                    self.spread_map(id, s.nest, &map);
+                }
+            }
+        }
+    }
+
+    /// The site's map, with fresh loops for a fold.
+    fn extend(&mut self, id: NodeId, site: &Site) -> Vec<Option<usize>> {
+        let mut map = site.map.clone();
+        let mut total = self.evaluations(site);
+        for a in &self.graph.node(id).inner {
+            total *= view::value(&a.size, self.sizes) as f64;
+            let nest = &mut self.nests[site.nest];
+            nest.runs.push(total);
+            map.push(Some(nest.runs.len() - 1));
+        }
+        map
+    }
+
+    fn spread_memory(&mut self, id: NodeId) {
+        let operands = self.graph.operands(id);
+        let node = self.graph.node(id);
+        match &node.op {
+            Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) => {
+                let nest = self.open(id, true);
+                let map: Vec<_> = (0..self.nests[nest].runs.len()).map(Some).collect();
+                self.spread_map(id, nest, &map);
+            }
+            Op::Contract if self.nested(id) => {
+                let nest = self.open(id, true);
+                let map: Vec<_> = (0..self.nests[nest].runs.len()).map(Some).collect();
+                self.spread_map(id, nest, &map);
+            }
+            Op::Contract => self.spread_factors(id),
+            Op::Concat { .. } => {
+                for o in &operands {
+                    let nest = self.open(o.node, false);
+                    let map = (0..o.subscripts.len()).map(Some).collect();
+                    self.site(o.node, nest, map, self.rates[id.index()]);
+                }
+            }
+            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Random { .. } | Op::Scatter { .. } | Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => {
+                operands.iter().for_each(|o| self.forced[o.node.index()] = true);
+            }
+        }
+    }
+
+    fn spread_factors(&mut self, id: NodeId) {
+        let operands = self.graph.operands(id);
+        let Some(Order::Pairs(pairs)) = self.result.orders[id.index()].clone() else { return };
+        for (k, o) in operands.iter().enumerate() {
+            if pairs.iter().any(|p| p.grouped && p.b == Some(k)) {
+                self.graph.operands(o.node).iter().for_each(|g| self.forced[g.node.index()] = true);
+            } else {
+                self.forced[o.node.index()] = true;
+            }
+        }
+    }
+
+    fn spread_map(&mut self, id: NodeId, nest: usize, map: &[Option<usize>]) {
+        let node = self.graph.node(id);
+        let operands = self.graph.operands(id);
+        let rate = self.rates[id.index()];
+        self.nests[nest].values += 1;
+        let squeezed = matches!(node.op, Op::Reshape).then(|| squeeze(self.graph, id, self.sizes)).flatten();
+        for (k, o) in operands.iter().enumerate() {
+            if matches!(node.op, Op::Gather { .. }) && k == 0 {
+                self.forced[o.node.index()] = true;
+                continue;
+            }
+            let sub = match &squeezed {
+                Some(s) => s.iter().map(|d| d.and_then(|d| map[d])).collect(),
+                None => o.subscripts.iter().map(|l| map[*l]).collect(),
+            };
+            self.site(o.node, nest, sub, rate);
+        }
+    }
+
+    fn site(&mut self, id: NodeId, nest: usize, map: Vec<Option<usize>>, rate: Rate) {
+        let heavy = self.weights[id.index()] > 3.0;
+        if rate == Rate::Input && self.rates[id.index()] < Rate::Input && heavy {
+            self.forced[id.index()] = true;
+        }
+        let sites = &mut self.sites[id.index()];
+        if !sites.iter().any(|s| s.nest == nest && s.map == map) {
+            sites.push(Site { nest, map });
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where buffers lie: liveness over the steps, then first fit in one arena.
+//!
+//! A buffer that a prepared step writes and a later run reads stays for good. Buffers of prepare and of run share memory only
+//! where no run needs what prepare left.
+
+use super::view::value;
+use super::{Kind, Plan, Sizes};
+
+/// Offsets of the temporary buffers in an arena, in elements.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// `None` for sources, arguments and outputs, which have memory of their own.
+    pub offsets: Vec<Option<usize>>,
+    /// Elements of every buffer.
+    pub lengths: Vec<usize>,
+    /// Elements of the arena.
+    pub total: usize,
+}
+
+/// Elements between neighbours, so that vector loads past an end stay inside (a cache line).
+const ALIGN: usize = 16;
+
+/// Places all temporary buffers. `None` where a size does not fit the machine.
+pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
+    let mut lengths = Vec::new();
+    for b in &plan.buffers {
+        let n = b.shape.iter().try_fold(1usize, |n, s| n.checked_mul(usize::try_from(value(s, sizes)).ok()?))?;
+        lengths.push(n);
+    }
+    for t in &plan.tiles {
+        for (b, per) in &t.private {
+            lengths[*b] = usize::try_from(t.rows).ok()?.checked_mul(usize::try_from(value(per, sizes)).ok()?)?;
+        }
+    }
+    let spans = lifetimes(plan);
+    let mut order: Vec<usize> = (0..plan.buffers.len()).filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some()).collect();
+    order.sort_by_key(|b| (std::cmp::Reverse(lengths[*b]), *b));
+    let mut offsets = vec![None; plan.buffers.len()];
+    let mut placed: Vec<usize> = Vec::new();
+    let mut total = ALIGN;
+    for b in order {
+        let need = lengths[b].checked_add(2 * ALIGN)? / ALIGN * ALIGN;
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|o| overlap(spans[**o], spans[b]))
+            .filter_map(|o| offsets[*o].map(|at: usize| (at, at + (lengths[*o] + 2 * ALIGN) / ALIGN * ALIGN)))
+            .collect();
+        taken.sort();
+        let mut at = 0usize;
+        for (from, to) in taken {
+            if at.checked_add(need)? <= from {
+                break;
+            }
+            at = at.max(to);
+        }
+        offsets[b] = Some(at);
+        total = total.max(at.checked_add(need)?);
+        placed.push(b);
+    }
+    Some(Layout { offsets, lengths, total })
+}
+
+fn overlap(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
+        _ => false,
+    }
+}
+
+/// First and last step of every buffer; a tiled run of steps counts as one.
+fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
+    let mut spans: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
+    for (k, step) in plan.steps.iter().enumerate() {
+        let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
+        let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
+        for b in step.reads().into_iter().chain(step.writes()) {
+            let span = spans[b].get_or_insert((first, last));
+            span.1 = span.1.max(last);
+            span.0 = span.0.min(first);
+            if span.0 < plan.prepared && last >= plan.prepared {
+                span.1 = usize::MAX;
+            }
+        }
+    }
+    spans
+}

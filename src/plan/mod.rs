@@ -1,0 +1,251 @@
+//! Graph → plan: which loops run, in what order, on which memory.
+//!
+//! In: a graph, the wanted nodes and the value of every size. Out: a [`Plan`]: buffers and steps, the first `prepared` of which
+//! depend on no input. A plan is written in symbolic sizes; the values decide between strategies only, and every decision
+//! shows in the text. So two size bindings whose plans read alike share one plan and its compiled code.
+//!
+//! A [`Kernel`] is one fused loop nest: an expression over loads, whose reductions may stand anywhere in it. A [`Product`]
+//! is the sum of products of two strided operands. What a view can say (transposes, slices, reshapes) costs no step.
+
+mod build;
+mod contract;
+mod fuse;
+mod grow;
+mod hard;
+mod memory;
+mod text;
+mod tile;
+mod view;
+
+use crate::ir::{DType, Dist, Fold, Map, Rate, Size, Sym};
+pub use build::plan;
+pub use memory::{Layout, place};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The values of the sizes that are unknown in the graph.
+pub type Sizes = BTreeMap<Sym, i64>;
+
+/// What runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub buffers: Vec<Buffer>,
+    pub steps: Vec<Step>,
+    /// So many steps depend on no input: they run once, in `prepare`.
+    pub prepared: usize,
+    /// The buffers of the wanted nodes, in order.
+    pub outputs: Vec<usize>,
+    /// Runs of steps that go through their first axis tile by tile: [first, last) and the extent of that axis.
+    pub tiles: Vec<Tile>,
+}
+
+/// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    pub first: usize,
+    pub last: usize,
+    /// Extent of the shared axis, and how much of it makes a tile.
+    pub extent: Size,
+    pub rows: i64,
+    /// Buffers that live inside one tile only, each with its elements per step of the axis.
+    pub private: Vec<(usize, Size)>,
+}
+
+/// Where a buffer comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Given by the user under a path.
+    Source(Arc<str>),
+    /// Argument of a loop body.
+    Arg(usize),
+    Temp,
+    /// A wanted result.
+    Output,
+}
+
+/// A stretch of memory; elements are four bytes each (a bool is the i32 0 or 1).
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    pub name: String,
+    pub dtype: DType,
+    pub shape: Vec<Size>,
+    pub kind: Kind,
+    pub rate: Rate,
+}
+
+impl Buffer {
+    /// Number of elements.
+    pub fn len(&self) -> Size {
+        self.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))
+    }
+}
+
+/// A strided window on a buffer: one stride per dimension, in elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub buffer: usize,
+    pub offset: Size,
+    pub strides: Vec<Size>,
+}
+
+/// A loop of a kernel.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    pub name: Arc<str>,
+    pub size: Size,
+}
+
+/// An address: a buffer, an offset, and a stride for each loop that moves it. In elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    pub buffer: usize,
+    pub offset: Size,
+    pub terms: Vec<(usize, Size)>,
+}
+
+/// An index that a value decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    pub value: usize,
+    pub extent: Size,
+    pub stride: Size,
+}
+
+/// A value in a kernel; operands are numbers of earlier values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    Const(f64),
+    Counter(usize),
+    Size(Size),
+    Load(Access),
+    /// A load at indices that may lie outside: then `fill`, or the nearest element.
+    Pick { access: Access, at: Vec<Index>, fill: Option<f64> },
+    Map(Map, Vec<usize>),
+    /// Folds `value` over loops that are its own.
+    Reduce { fold: Fold, loops: Vec<usize>, value: usize },
+}
+
+/// One fused loop nest.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    pub name: String,
+    /// The first `outer` loops run over the result; the others belong to reductions. Inner loops have higher numbers.
+    pub loops: Vec<Loop>,
+    pub outer: usize,
+    pub body: Vec<Expr>,
+    pub types: Vec<DType>,
+    pub store: Access,
+    pub value: usize,
+    /// Steps of loop 0 for each step of the result's first axis (more than one where axes were joined).
+    pub unit: Size,
+}
+
+/// A loop of a product and its stride in each operand and the result; `None`: it does not move there.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub name: Arc<str>,
+    pub size: Size,
+    pub a: Option<Size>,
+    pub b: Option<Size>,
+    pub out: Option<Size>,
+}
+
+/// `out = Σ a · b` over the loops that `out` lacks.
+#[derive(Clone, Debug)]
+pub struct Product {
+    pub name: String,
+    pub spans: Vec<Span>,
+    pub a: (usize, Size),
+    pub b: (usize, Size),
+    pub out: (usize, Size),
+    /// The loop that may be cut into tiles: the result's first axis.
+    pub lead: Option<usize>,
+}
+
+/// A product whose `b` is chosen by an index: `b` starts at `stride * index`, the index clamped to `count`, or the row is 0.
+#[derive(Clone, Debug)]
+pub struct Grouped {
+    pub product: Product,
+    /// The i32 index; its strides stand beside the loops that move it.
+    pub index: Access,
+    pub count: Size,
+    pub stride: Size,
+    pub clamp: bool,
+}
+
+/// A view with the extents of its dimensions.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub view: View,
+    pub shape: Vec<Size>,
+}
+
+/// A loop that runs a body plan.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    pub name: String,
+    pub body: Plan,
+    pub trips: Size,
+    pub reverse: bool,
+    pub stop: bool,
+    /// First carries, then captures: contiguous buffers with their offsets.
+    pub operands: Vec<(usize, Size)>,
+    pub carries: usize,
+    /// Final carries, then stacked yields.
+    pub results: Vec<usize>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Kernel(Kernel),
+    Product(Product),
+    Grouped(Grouped),
+    /// The permutation that sorts each row; `input`'s last dimension is ordered, `out`'s dimension `axis` takes it.
+    Order { input: Window, out: Window, axis: usize, descending: bool, dtype: DType },
+    Scan { input: Window, out: usize, axis: usize, dtype: DType },
+    Assign { input: Window, out: usize },
+    /// Windows over all loops (result loops, then inner ones): index and value; `out` over the result loops.
+    Scatter { index: Window, value: Window, out: Window, axis: usize, dtype: DType },
+    Random { dist: Dist, key: u32, seed: Window, round: Window, out: usize },
+    Rounds(Box<Rounds>),
+}
+
+impl Step {
+    /// Buffers that it reads.
+    pub fn reads(&self) -> Vec<usize> {
+        match self {
+            Step::Kernel(k) => k
+                .body
+                .iter()
+                .filter_map(|e| match e {
+                    Expr::Load(a) | Expr::Pick { access: a, .. } => Some(a.buffer),
+                    Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => None,
+                })
+                .collect(),
+            Step::Product(p) => vec![p.a.0, p.b.0],
+            Step::Grouped(g) => vec![g.product.a.0, g.product.b.0, g.index.buffer],
+            Step::Order { input, .. } | Step::Scan { input, .. } | Step::Assign { input, .. } => vec![input.view.buffer],
+            Step::Scatter { index, value, .. } => vec![index.view.buffer, value.view.buffer],
+            Step::Random { seed, round, .. } => vec![seed.view.buffer, round.view.buffer],
+            Step::Rounds(r) => r.operands.iter().map(|o| o.0).collect(),
+        }
+    }
+
+    /// Buffers that it writes.
+    pub fn writes(&self) -> Vec<usize> {
+        match self {
+            Step::Kernel(k) => vec![k.store.buffer],
+            Step::Product(p) => vec![p.out.0],
+            Step::Grouped(g) => vec![g.product.out.0],
+            Step::Order { out, .. } | Step::Scatter { out, .. } => vec![out.view.buffer],
+            Step::Scan { out, .. } | Step::Assign { out, .. } | Step::Random { out, .. } => vec![*out],
+            Step::Rounds(r) => r.results.clone(),
+        }
+    }
+}
+
+/// Whether a function is a long polynomial in compiled code.
+pub(crate) fn heavy(map: Map) -> bool {
+    fuse::price(map) >= 10.0
+}

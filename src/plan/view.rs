@@ -1,0 +1,206 @@
+//! What can be read in place: strided views, and indices that are affine in the loop counters.
+
+use super::{Access, Sizes, View};
+use crate::ir::{Graph, Map, NodeId, Op, Pick, Size};
+use std::collections::BTreeMap;
+
+/// The value of a size; 0 where it has none (the planner checks all sizes first).
+pub(super) fn value(size: &Size, sizes: &Sizes) -> i64 {
+    size.constant().or_else(|| size.eval(&|s| sizes.get(s).copied())).unwrap_or(0)
+}
+
+/// Row-major strides.
+pub(super) fn row_major(shape: &[Size]) -> Vec<Size> {
+    let mut strides = vec![Size::from(1i64); shape.len()];
+    for k in (0..shape.len().saturating_sub(1)).rev() {
+        strides[k] = strides[k + 1].mul(&shape[k + 1]);
+    }
+    strides
+}
+
+impl View {
+    /// The address under a map from dimensions to loops (`None`: index 0).
+    pub(super) fn access(&self, map: &[Option<usize>]) -> Access {
+        let mut terms: BTreeMap<usize, Size> = BTreeMap::new();
+        for (stride, l) in self.strides.iter().zip(map) {
+            if let Some(l) = l {
+                let sum = terms.get(l).map_or_else(|| stride.clone(), |s| s.add(stride));
+                terms.insert(*l, sum);
+            }
+        }
+        let terms = terms.into_iter().filter(|(_, s)| !s.is(0)).collect();
+        Access { buffer: self.buffer, offset: self.offset.clone(), terms }
+    }
+
+    /// The view that another shape's subscripts give: dimension `k` of the result moves along what `subscripts` say.
+    pub(super) fn permuted(&self, subscripts: &[usize], rank: usize) -> View {
+        let mut strides = vec![Size::from(0i64); rank];
+        for (d, &l) in subscripts.iter().enumerate() {
+            strides[l] = strides[l].add(&self.strides[d]);
+        }
+        View { buffer: self.buffer, offset: self.offset.clone(), strides }
+    }
+
+    /// Whether elements lie row-major without gaps (axes of extent 1 do not count).
+    pub(super) fn contiguous(&self, shape: &[Size], sizes: &Sizes) -> bool {
+        let mut expect = 1;
+        for (s, stride) in shape.iter().zip(&self.strides).rev() {
+            let n = value(s, sizes);
+            if n > 1 && value(stride, sizes) != expect {
+                return false;
+            }
+            expect *= n;
+        }
+        true
+    }
+
+    /// The same elements under another shape, when strides can say it.
+    pub(super) fn reshaped(&self, from: &[Size], to: &[Size], sizes: &Sizes) -> Option<View> {
+        let n = |s: &Size| value(s, sizes);
+        if from.iter().any(|s| n(s) == 0) {
+            return Some(View { buffer: self.buffer, offset: self.offset.clone(), strides: row_major(to) });
+        }
+        // Axes of extent 1 carry no stride; then group both shapes into blocks of equal extent.
+        let old: Vec<usize> = (0..from.len()).filter(|&k| n(&from[k]) != 1).collect();
+        let new: Vec<usize> = (0..to.len()).filter(|&k| n(&to[k]) != 1).collect();
+        let mut strides = vec![Size::from(0i64); to.len()];
+        let (mut i, mut j) = (0, 0);
+        while i < old.len() && j < new.len() {
+            let (i0, j0) = (i, j);
+            let (mut p, mut q) = (n(&from[old[i]]), n(&to[new[j]]));
+            while p != q {
+                if p < q {
+                    i += 1;
+                    p *= n(&from[*old.get(i)?]);
+                } else {
+                    j += 1;
+                    q *= n(&to[*new.get(j)?]);
+                }
+            }
+            for k in i0..i {
+                let joined = n(&self.strides[old[k + 1]]) * n(&from[old[k + 1]]);
+                if n(&self.strides[old[k]]) != joined {
+                    return None;
+                }
+            }
+            strides[new[j]] = self.strides[old[i]].clone();
+            for k in (j0..j).rev() {
+                strides[new[k]] = strides[new[k + 1]].mul(&to[new[k + 1]]);
+            }
+            i += 1;
+            j += 1;
+        }
+        (i == old.len() && j == new.len()).then(|| View { buffer: self.buffer, offset: self.offset.clone(), strides })
+    }
+}
+
+/// `offset + Σ terms[d] * counter of dimension d`.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    pub offset: Size,
+    pub terms: BTreeMap<usize, Size>,
+}
+
+impl Affine {
+    fn constant(offset: Size) -> Affine {
+        Affine { offset, terms: BTreeMap::new() }
+    }
+
+    fn plus(&self, other: &Affine) -> Affine {
+        let mut terms = self.terms.clone();
+        for (k, s) in &other.terms {
+            let sum = terms.get(k).map_or_else(|| s.clone(), |t| t.add(s));
+            terms.insert(*k, sum);
+        }
+        terms.retain(|_, s| !s.is(0));
+        Affine { offset: self.offset.add(&other.offset), terms }
+    }
+
+    fn times(&self, by: &Size) -> Affine {
+        let terms = self.terms.iter().map(|(k, s)| (*k, s.mul(by))).filter(|(_, s)| !s.is(0)).collect();
+        Affine { offset: self.offset.mul(by), terms }
+    }
+
+    /// Least and greatest value over loops of these extents; `None` where a loop is empty.
+    pub(super) fn range(&self, extent: &dyn Fn(usize) -> i64, sizes: &Sizes) -> Option<(i64, i64)> {
+        let (mut low, mut high) = (value(&self.offset, sizes), value(&self.offset, sizes));
+        for (l, s) in &self.terms {
+            let reach = value(s, sizes) * (extent(*l) - 1);
+            if extent(*l) == 0 {
+                return None;
+            }
+            low += reach.min(0);
+            high += reach.max(0);
+        }
+        Some((low, high))
+    }
+
+    /// Under a map from dimensions to loops.
+    pub(super) fn through(&self, map: &[usize]) -> Affine {
+        let mut out = Affine::constant(self.offset.clone());
+        for (d, s) in &self.terms {
+            out = out.plus(&Affine { offset: Size::from(0i64), terms: BTreeMap::from([(map[*d], s.clone())]) });
+        }
+        out
+    }
+}
+
+/// A whole-number value as an affine function of its own dimensions.
+pub(super) fn affine(graph: &Graph, id: NodeId) -> Option<Affine> {
+    let node = graph.node(id);
+    let operand = |k: usize| {
+        let o = &graph.operands(id)[k];
+        affine(graph, o.node).map(|a| a.through(&o.subscripts))
+    };
+    match &node.op {
+        Op::Iota => Some(Affine { offset: Size::from(0i64), terms: BTreeMap::from([(0, Size::from(1i64))]) }),
+        Op::Const(c) if c.fract() == 0.0 && c.abs() < 1e9 => Some(Affine::constant(Size::from(*c as i64))),
+        Op::Extent(s) => Some(Affine::constant(s.clone())),
+        Op::Map(m) if node.dtype == crate::ir::DType::I32 => match m {
+            Map::Copy => operand(0),
+            Map::ToI32 => {
+                let o = graph.operands(id)[0].node;
+                (graph.node(o).dtype == crate::ir::DType::I32).then(|| operand(0)).flatten()
+            }
+            Map::Neg => Some(operand(0)?.times(&Size::from(-1i64))),
+            Map::Add => Some(operand(0)?.plus(&operand(1)?)),
+            Map::Sub => Some(operand(0)?.plus(&operand(1)?.times(&Size::from(-1i64)))),
+            Map::Mul => {
+                let (a, b) = (operand(0)?, operand(1)?);
+                if b.terms.is_empty() {
+                    Some(a.times(&b.offset))
+                } else {
+                    a.terms.is_empty().then(|| b.times(&a.offset))
+                }
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The affine index of each dimension of a gather, where all of them lie inside the source for certain.
+pub(super) fn window(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Affine>> {
+    let node = graph.node(id);
+    let Op::Gather { picks, .. } = &node.op else { return None };
+    let operands = graph.operands(id);
+    let source = graph.node(operands[0].node);
+    let extent = |l: usize| value(&node.shape[l].size, sizes);
+    let mut out = Vec::new();
+    for (d, pick) in picks.iter().enumerate() {
+        let index = match pick {
+            Pick::Loop(l) => Affine { offset: Size::from(0i64), terms: BTreeMap::from([(*l, Size::from(1i64))]) },
+            Pick::Operand(k) => affine(graph, operands[*k].node)?.through(&operands[*k].subscripts),
+        };
+        let dim = value(&source.shape[d].size, sizes);
+        if let Some((low, high)) = index.range(&extent, sizes) {
+            if low < 0 || high >= dim {
+                return None;
+            }
+        } else if dim == 0 {
+            return None;
+        }
+        out.push(index);
+    }
+    Some(out)
+}
