@@ -183,7 +183,7 @@ fn apply(scene: &mut Scene, from: &[usize], net: usize) -> Trace {
     for f in from {
         // An edge back is the next round of an array or a loop; the array's count says as much.
         if !comes_from(scene, *f, net) {
-            scene.link(*f, net);
+            scene.link(*f, net, Link::Flow);
         }
     }
     Trace { from: BTreeSet::from([net]), ..Trace::default() }
