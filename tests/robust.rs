@@ -185,3 +185,14 @@ fn sizes_without_sense_are_no_danger() {
         survive(&format!("import std.linear {{ Linear }}\nmodel M {{\n input x: [4]\n sub a[l < {n}] = Linear(4, 4)\n output y: [4] = a[0](x)\n}}"));
     }
 }
+
+#[test]
+fn programs_that_grow_without_end_are_no_danger() {
+    let tail = "model M {\n input x: f32\n output y: f32 = f0(x)\n}";
+    let doubling: String = (0..40).map(|i| format!("fn f{i}(x: f32) -> f32 {{ f{0}(f{0}(x)) }}\n", i + 1)).collect();
+    survive(&format!("{doubling}fn f40(x: f32) -> f32 {{ x }}\n{tail}"));
+    let constants: String = (0..40).map(|i| format!("const c{i} = c{0} + c{0}\n", i + 1)).collect();
+    survive(&format!("{constants}const c40 = 1\nmodel M {{\n output y: f32 = c0\n}}"));
+    survive("fn f0(x: f32) -> f32 {\n var h = x\n for i in 0..512 { for j in 0..512 { for k in 0..512 { h = x } } }\n h\n}\nmodel M {\n input x: f32\n output y: f32 = f0(x)\n}");
+    survive("net A(d) { param w: [d] = zeros() }\nnet B(d) { sub a[l < 4000] = A(l) }\nnet C(d) { sub c[l < 4000] = B(l) }\nmodel M {\n sub all_ = C(1)\n output y: f32 = 1\n}");
+}

@@ -113,7 +113,8 @@ impl<'a> Checker<'a> {
             }
         };
         let (p, q) = (self.sized_extents(a.0), self.sized_extents(b.0));
-        let advice = by_index(&p, &q);
+        let op = what.trim_matches('`');
+        let advice = by_index(&p, &q, if matches!(op, "+" | "-" | "*" | "/") { op } else { ".." });
         let mut d = Diagnostic::error("H0301", span, format!("{what} wants equal sizes, and these differ"))
             .label(a.1, format!("this is {left}"))
             .label(b.1, format!("this is {right}"));
@@ -494,12 +495,14 @@ fn quotient(s: &Size) -> (Size, Size) {
 }
 
 /// How two values of unequal sizes are brought together with indices.
-fn by_index(p: &[Size], q: &[Size]) -> String {
+fn by_index(p: &[Size], q: &[Size], op: &str) -> String {
     let letters = ["i", "j", "k", "l", "m", "n"];
     let write = |value: &str, of: &[&str]| if of.is_empty() { value.to_string() } else { format!("{value}[{}]", of.join(", ")) };
     let (long, short, swap) = if p.len() >= q.len() { (p, q, false) } else { (q, p, true) };
     if long.len() > letters.len() || long.iter().chain(short).any(|s| s.is(1)) {
-        return "only names broadcast, a size of 1 does not: leave it out, and say with indices which axis is which, `let w[i, j] = a[i] * c[j]`".into();
+        return format!(
+            "only names broadcast, a size of 1 does not: leave it out, and say with indices which axis is which, `let w[i, j] = a[i] {op} c[j]`"
+        );
     }
     let all = &letters[..long.len()];
     let (k, n) = (short.len(), long.len());
@@ -508,11 +511,11 @@ fn by_index(p: &[Size], q: &[Size]) -> String {
         if let Some(at) = at {
             let (one, other) = (write("a", all), write("c", &all[at..at + k]));
             let (one, other) = if swap { (write("a", &all[at..at + k]), write("c", all)) } else { (one, other) };
-            return format!("sizes do not broadcast; say along which axis it is repeated: `let w[{}] = {one} .. {other}`", all.join(", "));
+            return format!("sizes do not broadcast; say along which axis it is repeated: `let w[{}] = {one} {op} {other}`", all.join(", "));
         }
     }
     if k == 1 && n == 1 {
-        return "sizes do not broadcast; if all pairs are meant, say so with indices: `let w[i, j] = a[i] * c[j]`".into();
+        return format!("sizes do not broadcast; if all pairs are meant, say so with indices: `let w[i, j] = a[i] {op} c[j]`");
     }
-    "sizes do not broadcast; say with indices which axes belong together: `let w[i, j, k] = a[i, j] * c[j, k]`".into()
+    format!("sizes do not broadcast; say with indices which axes belong together: `let w[i, j, k] = a[i, j] {op} c[j, k]`")
 }

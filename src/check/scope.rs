@@ -304,9 +304,16 @@ impl<'a> Checker<'a> {
                     .help("only a number that is known when the model is compiled can end that; a `for` repeats"),
             );
         }
-        if nodes > super::MAX_NODES {
+        self.entered += 1;
+        if nodes > super::MAX_NODES || self.entered > super::MAX_ENTERED {
             self.depth -= 1;
-            return self.fail(Diagnostic::limit("H0811", span, "this model becomes too large a graph"));
+            if self.sink.list().iter().any(|d| d.code == "H0811") {
+                return Err(Said);
+            }
+            return self.fail(
+                Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
+                    .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),
+            );
         }
         Ok(())
     }

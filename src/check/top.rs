@@ -76,6 +76,7 @@ impl<'a> Checker<'a> {
             generic: false,
             shapes_only: false,
             depth: 0,
+            entered: 0,
             model_seed: Size::from(0i64),
             used: HashSet::new(),
         };
