@@ -1,6 +1,6 @@
 //! A plan with its sizes known: memory, and steps ready to run.
 
-use super::call::{Code, Ptr};
+use super::call::{self, Code, Ptr};
 use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
 use super::product::Product;
@@ -31,7 +31,11 @@ impl Exec<'_> {
         let Some(pool) = self.pool.filter(|_| parts > 1 && work >= WORTHWHILE) else { return f(0, n) };
         pool.scope(|s| {
             for p in 0..parts {
-                s.spawn(move |_| f(whole * p / parts * unit, if p + 1 == parts { n } else { whole * (p + 1) / parts * unit }));
+                s.spawn(move |_| {
+                    // A library's worker may have left this thread's registers dirty.
+                    call::clean();
+                    f(whole * p / parts * unit, if p + 1 == parts { n } else { whole * (p + 1) / parts * unit });
+                });
             }
         });
     }
@@ -211,6 +215,7 @@ impl Instance {
         let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
+            call::clean();
             let mut ptrs = self.ptrs.clone();
             let alone = Exec { pool: None, threads: 1 };
             for tile in count * p / parts..count * (p + 1) / parts {

@@ -6,7 +6,7 @@
 use super::Sizes;
 use super::contract::{self, Order};
 use super::view::{self, window};
-use crate::ir::{Graph, Map, NodeId, Op, Rate};
+use crate::ir::{Graph, Map, NodeId, Op, Operand, Rate};
 
 /// Where a node's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
     for id in graph.ids().filter(|id| reach[id.index()]) {
         f.weights[id.index()] = f.weigh(id);
         if matches!(graph.node(id).op, Op::Contract) {
-            f.result.orders[id.index()] = Some(contract::order(graph, id, sizes));
+            f.result.orders[id.index()] = Some(contract::order(graph, id, rates, sizes));
         }
     }
     wanted.iter().for_each(|w| f.forced[w.index()] = true);
@@ -129,6 +129,7 @@ impl Fuser<'_> {
         let node = self.graph.node(id);
         let own = match &node.op {
             Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
+            Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
             Op::Map(m) => price(*m),
             Op::Gather { .. } => 2.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
@@ -289,12 +290,38 @@ impl Fuser<'_> {
     fn spread_factors(&mut self, id: NodeId) {
         let operands = self.graph.operands(id);
         let Some(Order::Pairs(pairs)) = self.result.orders[id.index()].clone() else { return };
-        for (k, o) in operands.iter().enumerate() {
-            if pairs.iter().any(|p| p.grouped && p.b == Some(k)) {
-                self.graph.operands(o.node).iter().for_each(|g| self.forced[g.node.index()] = true);
-            } else {
-                self.forced[o.node.index()] = true;
+        for p in pairs {
+            if !p.product {
+                self.spread_elements(id, &p, &operands);
+                continue;
             }
+            for (n, k) in p.parts.iter().enumerate().filter(|(_, k)| **k < operands.len()) {
+                let o = &operands[*k];
+                if p.grouped && n == 1 {
+                    self.graph.operands(o.node).iter().for_each(|g| self.forced[g.node.index()] = true);
+                } else {
+                    self.forced[o.node.index()] = true;
+                }
+            }
+        }
+    }
+
+    /// Factors that one loop nest multiplies are computed in it.
+    fn spread_elements(&mut self, id: NodeId, p: &contract::Pair, operands: &[Operand]) {
+        let node = self.graph.node(id);
+        let loops = p.loops();
+        let mut runs = Vec::new();
+        let mut total = 1.0;
+        for l in &loops {
+            total *= view::value(&node.axis(*l).size, self.sizes) as f64;
+            runs.push(total);
+        }
+        self.nests.push(Nest { runs, values: 0 });
+        let nest = self.nests.len() - 1;
+        let rate = if p.early { Rate::Condition } else { Rate::Input };
+        for k in p.parts.iter().filter(|k| **k < operands.len()) {
+            let map = operands[*k].subscripts.iter().map(|l| loops.iter().position(|x| x == l)).collect();
+            self.site(operands[*k].node, nest, map, rate);
         }
     }
 
