@@ -12,6 +12,7 @@ use crate::plan::{self, Expr, Kernel, Kind, Plan, Sizes, Step};
 use crate::run::{Data, Tensor};
 use rayon::ThreadPool;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Work below which a second thread costs more than it gives.
 const WORTHWHILE: f64 = 1.5e6;
@@ -77,6 +78,8 @@ pub(super) struct Instance {
     tiles: Vec<TileJob>,
     scratch: Vec<Line>,
     pub prepared: usize,
+    /// Nanoseconds spent in each step, where they are counted.
+    pub spent: Vec<AtomicU64>,
     /// Wanted tensors; bools are staged as i32.
     pub outputs: Vec<Tensor>,
     staged: Vec<Vec<i32>>,
@@ -146,6 +149,7 @@ impl Instance {
             tiles,
             scratch: lines(scratch * threads.max(1)),
             prepared: plan.prepared,
+            spent: Vec::new(),
             outputs,
             staged,
             first,
@@ -204,7 +208,7 @@ impl Instance {
             }
             match &mut self.jobs[k] {
                 Job::Rounds(r) => r.run(&self.ptrs, exec),
-                job => job.run(&self.ptrs, None, exec),
+                job => timed(self.spent.get(k), || job.run(&self.ptrs, None, exec)),
             }
             k += 1;
         }
@@ -224,7 +228,7 @@ impl Instance {
                     ptrs[*b] = scratch.moved((p as usize * t.scratch + at) as i64 - start * per);
                 }
                 for k in t.steps.clone() {
-                    self.jobs[k].run(&ptrs, Some((start, end)), alone);
+                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((start, end)), alone));
                 }
             }
         };
@@ -236,6 +240,14 @@ impl Instance {
             None => part(0),
         }
     }
+}
+
+/// Runs it, and counts its time where somebody asks.
+fn timed(spent: Option<&AtomicU64>, f: impl FnOnce()) {
+    let Some(spent) = spent else { return f() };
+    let start = std::time::Instant::now();
+    f();
+    spent.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
 }
 
 fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64, _threads: usize) -> (Vec<TileJob>, usize) {

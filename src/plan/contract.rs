@@ -235,7 +235,7 @@ impl Writer<'_> {
         let early = a.early && b.early;
         let summed = s.points(ma & mb & !keep);
         let free = s.points((ma ^ mb) & keep);
-        let product = ma & mb & !keep != 0 && free > 1.0 && summed > 1.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
+        let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
         let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
         let wide = keep | (index & (ma | mb));
         let grouped = index != 0 && ma & mb & !wide != 0 && ma & mb & wide & !index == 0 && mb & wide & !index != 0 && s.points(ma | mb) >= 64.0;

@@ -4,7 +4,7 @@ use super::build::Planner;
 use super::contract::Pair;
 use super::fuse::How;
 use super::view::value;
-use super::{Access, Expr, Index, Kernel, Loop, Sizes, Step, View};
+use super::{Access, Expr, Index, Kernel, Kind, Loop, Sizes, Step, View};
 use crate::ir::{DType, Fold, Map, NodeId, Op, Pick, Size};
 use std::collections::HashMap;
 
@@ -24,7 +24,14 @@ impl Planner<'_> {
     pub(super) fn kernel(&mut self, id: NodeId) {
         let target = self.own(id);
         let axes: Vec<Loop> = self.axes(id);
-        let step = self.finish(id, axes, target, &|g, spot| g.compute(id, spot));
+        let layout = self.fusion.layouts[id.index()].clone().filter(|_| self.buffers[target.buffer].kind == Kind::Temp);
+        let order = layout.unwrap_or((0..axes.len()).collect());
+        let axes = order.iter().map(|d| axes[*d].clone()).collect();
+        let target = View { strides: order.iter().map(|d| target.strides[*d].clone()).collect(), ..target };
+        let step = self.finish(id, axes, target, &|g, spot| {
+            let spot: Spot = (0..order.len()).map(|d| order.iter().position(|x| *x == d).and_then(|k| spot[k])).collect();
+            g.compute(id, &spot)
+        });
         self.push(self.early(id), step);
     }
 
