@@ -213,7 +213,8 @@ impl Planner<'_> {
                 }
             }
             Op::Gather { picks, .. } => self.slice(id, &from, picks),
-            _ => from.permuted(&operands[0].subscripts, graph.node(id).rank()),
+            // Only copies are views besides.
+            _copy => from.permuted(&operands[0].subscripts, graph.node(id).rank()),
         };
         self.views[id.index()] = Some(view);
         Ok(())

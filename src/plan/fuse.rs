@@ -162,19 +162,13 @@ impl Fuser<'_> {
 
     /// Whether a fold or contraction is one loop nest.
     fn nested(&self, id: NodeId) -> bool {
-        match &self.graph.node(id).op {
-            Op::Fold(_) => true,
-            Op::Contract => matches!(self.result.orders[id.index()], Some(Order::Nest)),
-            _ => false,
-        }
+        let op = &self.graph.node(id).op;
+        matches!(op, Op::Fold(_)) || matches!(op, Op::Contract) && matches!(self.result.orders[id.index()], Some(Order::Nest))
     }
 
     fn viewable(&self, id: NodeId) -> bool {
-        match &self.graph.node(id).op {
-            Op::Map(Map::Copy) | Op::Reshape => true,
-            Op::Gather { .. } => window(self.graph, id, self.sizes).is_some(),
-            _ => false,
-        }
+        let op = &self.graph.node(id).op;
+        matches!(op, Op::Map(Map::Copy) | Op::Reshape) || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
     }
 
     fn decide(&self, id: NodeId) -> How {
