@@ -5,9 +5,10 @@
 //! bracket was forgotten; it is reported once, and an empty token takes its place (or a stray one is dropped).
 
 use super::lex::{Kind, Lexed, Token};
-use super::report::{MOST_NESTING, Report};
+use super::report::{MOST_ERRORS, MOST_NESTING, Report};
 use crate::diag::Diagnostic;
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 /// What could not be matched; the parser decides whether stray closers are worth a message of their own.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Unmatched {
     pub stray: Vec<Diagnostic>,
     /// Nesting is too deep: the tokens must not be parsed.
     pub too_deep: bool,
+    /// Lines with a bracket that was put in, left out or changed: what else is wrong there may come from that.
+    pub lines: BTreeSet<u32>,
 }
 
 /// Balances the brackets of `lexed`.
@@ -34,11 +37,17 @@ pub(super) fn balance(lexed: &mut Lexed, report: &mut Report) -> Unmatched {
     if !is_balanced(&lexed.tokens) {
         let mut matcher = Matcher::new(lexed);
         matcher.run();
-        let Matcher { out, errors, stray, .. } = matcher;
+        let Matcher { out, faults, .. } = matcher;
         lexed.tokens = out;
-        found.stray = stray;
-        for error in errors {
-            report.error(error);
+        for fault in faults {
+            // One message for each line: the others follow from the first.
+            let known = fault.lines.iter().any(|line| found.lines.contains(line));
+            found.lines.extend(fault.lines);
+            match fault.stray {
+                _ if known => {}
+                true => found.stray.push(fault.error),
+                false => report.error(fault.error),
+            }
         }
     }
     link(&mut lexed.tokens);
@@ -105,13 +114,21 @@ struct Open {
     indent: usize,
 }
 
+/// A bracket without its mate.
+struct Fault {
+    error: Diagnostic,
+    /// Whether a closer was left out.
+    stray: bool,
+    /// Lines that are in disorder for it.
+    lines: Vec<u32>,
+}
+
 /// Guesses what is missing.
 struct Matcher<'l, 't> {
     lexed: &'l Lexed<'t>,
     out: Vec<Token>,
     open: Vec<Open>,
-    errors: Vec<Diagnostic>,
-    stray: Vec<Diagnostic>,
+    faults: Vec<Fault>,
     /// Closing braces that are too many, at least.
     surplus: isize,
 }
@@ -121,7 +138,7 @@ impl<'l, 't> Matcher<'l, 't> {
         let count = |kind| lexed.tokens.iter().filter(|t| t.kind == kind).count() as isize;
         let surplus = count(Kind::RBrace) - count(Kind::LBrace);
         let (out, open) = (Vec::with_capacity(lexed.tokens.len() + 8), Vec::new());
-        Matcher { lexed, out, open, errors: Vec::new(), stray: Vec::new(), surplus }
+        Matcher { lexed, out, open, faults: Vec::new(), surplus }
     }
 
     /// Copies the tokens, putting in and leaving out brackets.
@@ -162,7 +179,11 @@ impl<'l, 't> Matcher<'l, 't> {
             self.close_down_to(0, token);
             return;
         }
-        let statement = matches!(token.kind, Kind::Let | Kind::Var | Kind::Param | Kind::Sub)
+        let clause = same_line.is_some_and(|n| matches!(n.kind, Kind::Name | Kind::Number | Kind::Str))
+            && token.kind == Kind::Name
+            && matches!(word, "data" | "batch" | "minimize" | "with" | "steps" | "seed" | "feed" | "set" | "every" | "report");
+        let statement = clause
+            || matches!(token.kind, Kind::Let | Kind::Var | Kind::Param | Kind::Sub)
             || (named && token.kind == Kind::Name && super::parse::DECLARING.contains(&word));
         if statement {
             let keep = self.open.iter().rposition(|o| o.token.kind == Kind::LBrace).map_or(0, |p| p + 1);
@@ -177,6 +198,11 @@ impl<'l, 't> Matcher<'l, 't> {
             self.drop_stray(token);
             return;
         };
+        // A brace within a line closes one of the same line.
+        if !first && self.surplus > 0 && self.open[top].token.line != token.line {
+            self.drop_stray(token);
+            return;
+        }
         let mut target = top;
         if first && self.open[top].indent != indent {
             let same = self.open.iter().rposition(|o| braces(o) && o.indent == indent);
@@ -210,16 +236,22 @@ impl<'l, 't> Matcher<'l, 't> {
                 let wanted = opener.token.kind.mate();
                 let (open, close) = (opener.token.kind.text(), wanted.text());
                 let span = self.lexed.span(token);
-                self.errors.push(
-                    Diagnostic::error("H0112", span, format!("expected `{close}` to close this `{open}`"))
-                        .here(format!("this is a `{}`", token.kind.text()))
-                        .label(self.lexed.span(&opener.token), "opened here")
-                        .fix(format!("write `{close}`"), span, close),
-                );
+                let error = Diagnostic::error("H0112", span, format!("expected `{close}` to close this `{open}`"))
+                    .here(format!("this is a `{}`", token.kind.text()))
+                    .label(self.lexed.span(&opener.token), "opened here")
+                    .fix(format!("write `{close}`"), span, close);
+                self.blame(error, false, vec![opener.token.line, token.line]);
                 self.open.pop();
                 self.out.push(Token { kind: wanted, ..*token });
             }
             None => self.drop_stray(token),
+        }
+    }
+
+    /// Keeps a fault; nobody reads the hundredth.
+    fn blame(&mut self, error: Diagnostic, stray: bool, lines: Vec<u32>) {
+        if self.faults.len() < 2 * MOST_ERRORS {
+            self.faults.push(Fault { error, stray, lines });
         }
     }
 
@@ -230,10 +262,9 @@ impl<'l, 't> Matcher<'l, 't> {
         }
         let span = self.lexed.span(token);
         let sign = token.kind.text();
-        self.stray.push(
-            Diagnostic::error("H0111", span, format!("this `{sign}` closes nothing"))
-                .help(format!("leave it out, or look for a `{}` that is missing above", token.kind.mate().text())),
-        );
+        let error = Diagnostic::error("H0111", span, format!("this `{sign}` closes nothing"))
+            .help(format!("leave it out, or look for a `{}` that is missing above", token.kind.mate().text()));
+        self.blame(error, true, vec![token.line]);
     }
 
     /// Closes all brackets from the innermost to number `keep`, before the token `at`: one message.
@@ -243,9 +274,11 @@ impl<'l, 't> Matcher<'l, 't> {
         }
         let before = self.out.last().copied().unwrap_or(*at);
         let mut error: Option<Diagnostic> = None;
+        let mut lines = vec![before.line];
         while self.open.len() > keep {
             let Some(opener) = self.open.pop() else { break };
             let close = opener.token.kind.mate();
+            lines.push(opener.token.line);
             let mate = 0;
             self.out.push(Token { kind: close, start: before.end, end: before.end, mate, comma: false, ..before });
             if close == Kind::RBrace {
@@ -257,7 +290,9 @@ impl<'l, 't> Matcher<'l, 't> {
                 Some(e) => e,
             });
         }
-        self.errors.extend(error);
+        if let Some(error) = error {
+            self.blame(error, false, lines);
+        }
     }
 
     /// The message for an opener without its closer.
@@ -280,4 +315,40 @@ impl<'l, 't> Matcher<'l, 't> {
 fn indent(text: &str, at: usize) -> usize {
     let line = text[..at].rfind(['\n', '\r']).map_or(0, |p| p + 1);
     text[line..].chars().take_while(|c| matches!(c, ' ' | '\t' | '\u{FEFF}')).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Sink;
+    use crate::source::FileId;
+    use crate::syntax::lex::lex;
+
+    /// The text of the bracket that is blamed, with its code.
+    fn blamed(text: &str) -> Vec<(&'static str, usize)> {
+        let mut sink = Sink::default();
+        let mut report = Report::new(&mut sink);
+        let mut lexed = lex(FileId(0), text, &mut report);
+        let unmatched = balance(&mut lexed, &mut report);
+        assert!(is_balanced(&lexed.tokens));
+        let mut said = sink.into_sorted();
+        said.extend(unmatched.stray);
+        said.iter().map(|d| (d.code, d.primary.as_ref().map_or(0, |p| p.span.start as usize))).collect()
+    }
+
+    #[test]
+    fn indentation_counts_only_where_brackets_do_not_match() {
+        assert_eq!(blamed("net A() {\nlet a = [\n1 ]\n    }\n"), []);
+        let inner = "net A() {\n    fn {\n        x\n\n}\nnet B() {\n}\n";
+        assert_eq!(blamed(inner), [("H0110", inner.find("fn {").unwrap() + 3)]);
+        let extra = "net A() {\n    x\n    }\n    y\n}\n";
+        assert_eq!(blamed(extra), [("H0111", extra.find('}').unwrap())]);
+    }
+
+    #[test]
+    fn a_statement_closes_parentheses() {
+        assert_eq!(blamed("net A() {\n    a = (1 +\n    let b = 2\n}\n"), [("H0110", 18)]);
+        assert_eq!(blamed("f(x[1)"), [("H0110", 3)]);
+        assert_eq!(blamed("x[1)"), [("H0112", 3)]);
+    }
 }

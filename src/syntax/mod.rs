@@ -11,6 +11,7 @@ pub mod parse;
 pub mod print;
 mod report;
 pub mod strip;
+mod token;
 
 pub use format::format;
 pub use parse::parse;

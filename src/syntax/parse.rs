@@ -10,18 +10,18 @@ mod item;
 mod mistake;
 mod path;
 mod primary;
+mod sequence;
 mod stmt;
 mod train;
 mod types;
 
 use super::ast::{File, Ident, Name};
-use super::bracket;
+use super::bracket::{self, Unmatched};
 use super::lex::{Kind, Lexed, Token, lex};
-use super::report::{MOST_BYTES, MOST_HEIGHT, MOST_NESTING, Report};
+use super::report::{MOST_BYTES, Report};
 use crate::diag::{Diagnostic, Sink};
 use crate::source::{FileId, Span};
 use std::collections::HashMap;
-use std::mem::replace;
 
 /// Words that begin a statement when a name follows on their line.
 pub(super) const DECLARING: [&str; 17] = [
@@ -98,15 +98,18 @@ pub(super) fn parse_marked<'t>(file: FileId, text: &'t str, report: &mut Report)
             height: 0,
             missing_brace: false,
             brace: None,
+            unmatched: &unmatched,
+            held: None,
             marks: &mut marks,
             report,
         };
         tree = parser.file();
-        let spoilt = parser.missing_brace;
-        for stray in unmatched.stray {
-            if !spoilt {
-                report.error(stray);
-            }
+        let (spoilt, held) = (parser.missing_brace, parser.held);
+        if !spoilt {
+            unmatched.stray.into_iter().for_each(|stray| report.error(stray));
+        }
+        if let Some(held) = held.filter(|_| !report.any()) {
+            report.error(held);
         }
     }
     Parsed { file: tree, lexed, marks }
@@ -150,6 +153,10 @@ struct Parser<'p, 's> {
     missing_brace: bool,
     /// A touching `{` that was complained about.
     brace: Option<usize>,
+    /// Brackets that were complained about.
+    unmatched: &'p Unmatched,
+    /// A mistake that seemed to follow from another one.
+    held: Option<Diagnostic>,
     marks: &'p mut [Mark],
     report: &'p mut Report<'s>,
 }
@@ -302,182 +309,5 @@ impl<'p> Parser<'p, '_> {
     /// The documentation of what begins here.
     fn doc(&self) -> Option<String> {
         self.lexed.docs.get(&self.tokens[self.at].start).cloned()
-    }
-}
-
-/// Bounds, lists and recovery.
-impl Parser<'_, '_> {
-    /// One operand deeper.
-    fn enter(&mut self) -> Parse<()> {
-        self.nesting += 1;
-        if self.nesting > 2 * MOST_NESTING {
-            let limit = Diagnostic::limit("H0190", self.here(), "this expression is nested too deeply")
-                .help("give its inner parts names with `let`");
-            return self.fail(limit);
-        }
-        Ok(())
-    }
-
-    /// One node more above what was read.
-    fn grow(&mut self) -> Parse<()> {
-        self.height += 1;
-        if self.height > MOST_HEIGHT {
-            let limit = Diagnostic::limit("H0190", self.gap(), "this expression is too long")
-                .here(format!("more than {MOST_HEIGHT} operations hang on one another up to here"))
-                .help("give its parts names with `let`");
-            return self.fail(limit);
-        }
-        Ok(())
-    }
-
-    /// Reads the inside of the bracket that comes next, and its closer. `lines` says whether newlines count inside.
-    fn inside<T>(&mut self, lines: bool, read: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
-        let outer = replace(&mut self.lines, lines);
-        let opener = self.advance();
-        let value = read(self)?;
-        let close = self.tokens[opener].mate as usize;
-        if self.at != close {
-            return self.not_closed(opener);
-        }
-        self.advance();
-        self.lines = outer;
-        Ok(value)
-    }
-
-    /// `x, y, ..` in the bracket that comes next; a last comma is allowed.
-    fn list<T>(&mut self, read: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
-        self.inside(false, |p| p.commas(read))
-    }
-
-    /// `x, y, ..` up to a closing bracket.
-    fn commas<T>(&mut self, mut read: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
-        let mut items = Vec::new();
-        while !self.kind().is_closer() {
-            items.push(read(self)?);
-            if !self.eat(Kind::Comma) {
-                break;
-            }
-        }
-        Ok(items)
-    }
-
-    /// `x, y, ..` without brackets.
-    fn series<T>(&mut self, mut read: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
-        let mut items = vec![read(self)?];
-        while self.eat(Kind::Comma) {
-            items.push(read(self)?);
-        }
-        Ok(items)
-    }
-
-    /// Reads `{ .. }`, one statement after the other; those that cannot be read are left out.
-    fn braces<T>(&mut self, scope: Scope, mut read: impl FnMut(&mut Self) -> Parse<T>) -> Vec<T> {
-        let (outer, outer_lines) = (replace(&mut self.scope, scope), replace(&mut self.lines, true));
-        let opener = self.advance();
-        let close = self.tokens[opener].mate as usize;
-        let mut found = Vec::new();
-        self.run(close, &mut found, &mut read);
-        self.at = close;
-        self.advance();
-        (self.scope, self.lines) = (outer, outer_lines);
-        found
-    }
-
-    /// Reads statements up to token `close`.
-    fn run<T>(&mut self, close: usize, found: &mut Vec<T>, read: &mut impl FnMut(&mut Self) -> Parse<T>) {
-        let (scope, nesting, height) = (self.scope, self.nesting, self.height);
-        loop {
-            while self.kind() == Kind::Semi {
-                self.advance();
-            }
-            if self.at >= close || self.report.is_full() {
-                return;
-            }
-            let start = self.at;
-            self.marks[start] = Mark::Start;
-            let read_all = match read(self) {
-                Ok(one) => {
-                    found.push(one);
-                    self.end().is_ok()
-                }
-                Err(Fail) => {
-                    self.height = height;
-                    false
-                }
-            };
-            (self.scope, self.nesting, self.lines) = (scope, nesting, true);
-            if !read_all {
-                self.recover(start, close);
-            }
-        }
-    }
-
-    /// Goes on at the next statement of the block that ends at token `close`.
-    fn recover(&mut self, start: usize, close: usize) {
-        let depth = self.tokens[start].depth;
-        self.at = self.at.max(start + 1).min(close);
-        while self.at < close {
-            let token = &self.tokens[self.at];
-            if token.depth == depth {
-                let ended = token.kind == Kind::Semi || self.is_first(self.at) && !self.joins();
-                let joined = self.tokens[self.at - 1].kind.joins_next_line();
-                if ended && (!joined || self.begins_statement()) {
-                    if self.scope != Scope::File || self.begins_item() && self.is_at_margin() {
-                        return;
-                    }
-                } else if token.kind.is_opener() {
-                    self.at = token.mate as usize;
-                }
-            }
-            self.at += 1;
-        }
-    }
-
-    /// The end of a statement.
-    fn end(&mut self) -> Parse<()> {
-        match self.kind() {
-            Kind::Semi | Kind::RBrace | Kind::End => Ok(()),
-            _ if self.breaks() || self.begins_statement() => Ok(()),
-            _ => self.not_ended(),
-        }
-    }
-
-    /// Whether the next token begins a statement or clause.
-    fn begins_statement(&self) -> bool {
-        let word = self.word(self.at);
-        match (self.scope, self.kind()) {
-            (Scope::Train, kind) => kind == Kind::Name && TRAIN_CLAUSES.contains(&word),
-            (Scope::Eval, kind) => kind == Kind::Name && EVAL_CLAUSES.contains(&word),
-            (_, Kind::Let | Kind::Var | Kind::For | Kind::Param | Kind::Sub) => true,
-            (_, Kind::Name) => self.declares(word) || self.yields(word),
-            _ => false,
-        }
-    }
-
-    /// Whether the next word, a name perhaps, begins a declaration.
-    fn declares(&self, word: &str) -> bool {
-        DECLARING.contains(&word) && !self.is_first(self.at + 1) && matches!(self.peek(1), Kind::Name | Kind::Reduction)
-    }
-
-    /// Whether the next word is the `yield` or `seed` of a statement.
-    fn yields(&self, word: &str) -> bool {
-        if !matches!(word, "yield" | "seed") || self.is_first(self.at + 1) || self.touches_at(self.at + 1) {
-            return false;
-        }
-        use Kind::{If, LBracket, LParen, Minus, Name, Not, Number, Reduction, Route};
-        matches!(self.peek(1), Name | Number | LParen | LBracket | Minus | Reduction | If | Not | Route)
-    }
-
-    /// Whether the next token stands at the left margin, or is a word that only items begin with.
-    fn is_at_margin(&self) -> bool {
-        let start = self.tokens[self.at].start as usize;
-        let margin = start == 0 || matches!(self.lexed.text.as_bytes()[start - 1], b'\n' | b'\r');
-        margin || !matches!(self.word(self.at), "const" | "form")
-    }
-
-    /// Whether the next token begins an item of a file.
-    fn begins_item(&self) -> bool {
-        let named = matches!(self.peek(1), Kind::Name | Kind::Str);
-        named && self.kind() == Kind::Name && item::WORDS.contains(&self.word(self.at))
     }
 }

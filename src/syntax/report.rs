@@ -40,4 +40,9 @@ impl<'s> Report<'s> {
     pub(super) fn is_full(&self) -> bool {
         self.said >= MOST_ERRORS
     }
+
+    /// Whether anything was reported.
+    pub(super) fn any(&self) -> bool {
+        self.said > 0
+    }
 }

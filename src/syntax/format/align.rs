@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Comments of neighbouring lines that are at most so far apart belong together.
 const NEAR: usize = 3;
+/// Words further to the right are not aligned: nobody sees their columns.
+const MOST_WORDS: usize = 200;
 
 /// A word: a line and the number of a token in it.
 type Word = (usize, usize);
@@ -69,7 +71,7 @@ impl Layout<'_> {
 
     /// Whether a space stands before a word, which may then be more than one.
     fn is_movable(&self, (line, word): Word) -> bool {
-        word > 0 && self.lines[line].gaps[word] > 0
+        word > 0 && word < MOST_WORDS && self.lines[line].gaps[word] > 0
     }
 
     /// Whether a statement begins a line.

@@ -38,15 +38,14 @@ impl Layout<'_> {
 
     /// Whether a space stands before an opening bracket: it may mean something, then it is the author's.
     fn is_bracket_spaced(&self, at: usize) -> bool {
-        let before = &self.lexed.tokens[at - 1];
-        let reserved = before.kind.is_reserved() && before.kind != Kind::Reduction;
-        if self.marks[at] == Mark::Tight {
-            return false;
+        use Kind::{DotStar, Name, Number, RBrace, RBracket, RParen, Reduction, Str};
+        let value = matches!(self.lexed.tokens[at - 1].kind, Name | Reduction | Number | Str | RParen | RBracket | RBrace | DotStar);
+        let keyword = self.marks[at - 1] == Mark::Keyword && !self.is_scalar(at - 1);
+        match self.marks[at] {
+            Mark::Tight => false,
+            Mark::Loose => true,
+            _ => !value || keyword || !self.touches(at),
         }
-        if self.marks[at] == Mark::Loose || self.marks[at - 1] == Mark::Keyword && !self.is_scalar(at - 1) || reserved {
-            return true;
-        }
-        !self.touches(at)
     }
 
     /// Whether token `at` is a type word before its axes.

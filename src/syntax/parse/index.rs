@@ -103,48 +103,7 @@ impl Parser<'_, '_> {
     pub(super) fn slots(&mut self) -> Parse<(Vec<Slot>, Span)> {
         let start = self.at;
         let indices = self.indices()?;
-        Ok((self.to_slots(indices), self.since(start)))
-    }
-
-    /// An index list, read as a left side.
-    pub(super) fn to_slots(&mut self, indices: Vec<Index>) -> Vec<Slot> {
-        indices.into_iter().map(|i| self.to_slot(i)).collect()
-    }
-
-    /// An index, read as one of a left side.
-    fn to_slot(&mut self, index: Index) -> Slot {
-        match index {
-            Index::At(value) => match self.to_bound(value) {
-                Ok(bound) => Slot::Bound(bound),
-                Err(value) => Slot::Index(Index::At(value)),
-            },
-            Index::Merged(parts, span) => {
-                if !parts.iter().all(is_bound) {
-                    return Slot::Index(Index::Merged(parts, span));
-                }
-                Slot::Merged(parts.into_iter().filter_map(|p| self.to_bound(p).ok()).collect(), span)
-            }
-            other => Slot::Index(other),
-        }
-    }
-
-    /// `i` and `i < n` as bounds.
-    fn to_bound(&mut self, value: Expr) -> Result<Bound, Expr> {
-        if !is_bound(&value) {
-            return Err(value);
-        }
-        match *value.kind {
-            ExprKind::Name(name) => Ok(Bound { name: Ident { name, span: value.span }, range: None }),
-            ExprKind::Binary { op: BinaryOp::Lt, op_span, left, right } => match *left.kind {
-                ExprKind::Name(name) => Ok(Bound { name: Ident { name, span: left.span }, range: Some(right) }),
-                other => {
-                    let left = Expr { kind: Box::new(other), span: left.span };
-                    let kind = ExprKind::Binary { op: BinaryOp::Lt, op_span, left, right };
-                    Err(Expr { kind: Box::new(kind), span: value.span })
-                }
-            },
-            other => Err(Expr { kind: Box::new(other), span: value.span }),
-        }
+        Ok((to_slots(indices), self.since(start)))
     }
 
     /// `[sum]`, `[l < n]`, `[p in path]` after the name of a declaration, without the brackets.
@@ -170,5 +129,46 @@ fn is_bound(value: &Expr) -> bool {
         ExprKind::Name(_) => true,
         ExprKind::Binary { op: BinaryOp::Lt, left, .. } => matches!(*left.kind, ExprKind::Name(_)),
         _ => false,
+    }
+}
+
+/// An index list, read as a left side.
+pub(super) fn to_slots(indices: Vec<Index>) -> Vec<Slot> {
+    indices.into_iter().map(to_slot).collect()
+}
+
+/// An index, read as one of a left side.
+fn to_slot(index: Index) -> Slot {
+    match index {
+        Index::At(value) => match to_bound(value) {
+            Ok(bound) => Slot::Bound(bound),
+            Err(value) => Slot::Index(Index::At(value)),
+        },
+        Index::Merged(parts, span) => {
+            if !parts.iter().all(is_bound) {
+                return Slot::Index(Index::Merged(parts, span));
+            }
+            Slot::Merged(parts.into_iter().filter_map(|p| to_bound(p).ok()).collect(), span)
+        }
+        other => Slot::Index(other),
+    }
+}
+
+/// `i` and `i < n` as bounds.
+fn to_bound(value: Expr) -> Result<Bound, Expr> {
+    if !is_bound(&value) {
+        return Err(value);
+    }
+    match *value.kind {
+        ExprKind::Name(name) => Ok(Bound { name: Ident { name, span: value.span }, range: None }),
+        ExprKind::Binary { op: BinaryOp::Lt, op_span, left, right } => match *left.kind {
+            ExprKind::Name(name) => Ok(Bound { name: Ident { name, span: left.span }, range: Some(right) }),
+            other => {
+                let left = Expr { kind: Box::new(other), span: left.span };
+                let kind = ExprKind::Binary { op: BinaryOp::Lt, op_span, left, right };
+                Err(Expr { kind: Box::new(kind), span: value.span })
+            }
+        },
+        other => Err(Expr { kind: Box::new(other), span: value.span }),
     }
 }

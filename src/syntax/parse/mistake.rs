@@ -16,10 +16,29 @@ use crate::syntax::lex::Kind;
 impl Parser<'_, '_> {
     /// Reports, unless the next token is a mistake already reported, and gives up the statement.
     pub(super) fn fail<T>(&mut self, error: Diagnostic) -> Parse<T> {
-        if !self.is_silent() {
-            self.report.error(error);
+        if self.is_silent() {
+            self.hold(error);
+        } else {
+            self.say(error);
         }
         Err(Fail)
+    }
+
+    /// Reports, unless a bracket of the same line was complained about. Says whether it did.
+    pub(super) fn say(&mut self, error: Diagnostic) -> bool {
+        let start = error.primary.as_ref().map_or(0, |p| p.span.start);
+        let token = self.tokens.partition_point(|t| t.start <= start).saturating_sub(1);
+        if self.unmatched.lines.contains(&self.tokens[token].line) {
+            self.hold(error);
+            return false;
+        }
+        self.report.error(error);
+        true
+    }
+
+    /// Keeps an error for the case that no other is reported.
+    pub(super) fn hold(&mut self, error: Diagnostic) {
+        self.held.get_or_insert(error);
     }
 
     /// Whether the next token was complained about.
@@ -111,7 +130,7 @@ impl Parser<'_, '_> {
         if self.kind() == Kind::LBrace {
             // Only the line end is wrong: say so, and go on.
             let between = self.gap().to(self.here());
-            self.report.error(error.fix("put the `{` on this line", between, " {"));
+            self.say(error.fix("put the `{` on this line", between, " {"));
             return Ok(());
         }
         if self.before().is_some_and(|t| t.kind == Kind::RBrace) {
@@ -121,8 +140,9 @@ impl Parser<'_, '_> {
         } else {
             error = error.help("a block stands in braces: `{ .. }`");
         }
-        self.missing_brace = true;
-        self.fail(error)
+        let said = !self.is_silent() && self.say(error);
+        self.missing_brace |= said;
+        Err(Fail)
     }
 
     /// Takes a name. A reserved word is reported and taken.
@@ -133,7 +153,7 @@ impl Parser<'_, '_> {
         }
         if self.kind() != Kind::Name {
             let (span, word) = (self.here(), self.word(self.at));
-            self.report.error(
+            self.say(
                 Diagnostic::error("H0120", span, format!("`{word}` is a reserved word and cannot be the name of {what}"))
                     .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_")),
             );
@@ -193,7 +213,7 @@ impl Parser<'_, '_> {
 
     /// A second clause of the same kind.
     pub(super) fn twice(&mut self, span: Span, word: &str) {
-        self.report.error(Diagnostic::error("H0149", span, format!("`{word}` stands here twice")).help("leave one of them out"));
+        self.say(Diagnostic::error("H0149", span, format!("`{word}` stands here twice")).help("leave one of them out"));
     }
 
     /// The first token of the present statement.

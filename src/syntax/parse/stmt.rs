@@ -3,6 +3,7 @@
 //! Nets, models, bodies and blocks share them: any may be read anywhere, and the checker says what may stand where. Only the
 //! signature is bound to its place, directly in a net.
 
+use super::index::to_slots;
 use super::{Mark, Parse, Parser, Scope};
 use crate::syntax::ast::{
     ArrayDecl, ConstDef, ConstDraw, Each, Expr, ExprKind, Ident, Index, ParamDecl, ParamKind, Relation, Signature, Slot, Stmt,
@@ -273,7 +274,7 @@ impl Parser<'_, '_> {
             return self.not_assignable();
         };
         self.advance();
-        let slots: Option<Vec<Slot>> = indices.map(|list| self.to_slots(list));
+        let slots: Option<Vec<Slot>> = indices.map(to_slots);
         Ok(StmtKind::Assign { name, slots, value: self.expr()? })
     }
 }

@@ -14,7 +14,7 @@ impl Parser<'_, '_> {
             .label(pipe, "`|>` binds loosest, so this would be ambiguous");
         let edits = vec![(Span { end: pipe.start, ..pipe }, "(".to_string()), (Span { start: pipe.end, ..pipe }, ")".to_string())];
         error.help = Some(Help { text: "put the pipe in parentheses".to_string(), edits });
-        self.report.error(error);
+        self.say(error);
     }
 
     /// `a < b < c`. The parser goes on.
@@ -22,7 +22,7 @@ impl Parser<'_, '_> {
         let text = self.lexed.text.get(middle.start as usize..middle.end as usize).unwrap_or("b");
         let error = Diagnostic::error("H0140", op, "comparisons do not chain").label(middle, "this is compared twice");
         let before = Span { end: op.start, ..op };
-        self.report.error(error.fix("compare twice, with `and` between", before, format!("and {text} ")));
+        self.say(error.fix("compare twice, with `and` between", before, format!("and {text} ")));
     }
 
     /// `1.`, `2.x`
@@ -38,7 +38,7 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn brace_touches(&mut self) {
         let error = Diagnostic::error("H0146", self.here(), "this `{` touches what stands before it, but sets no parameters");
         let error = error.fix("before a block stands a space; parameters are set by `net{* = theta}`", self.gap(), " ");
-        self.report.error(error);
+        self.say(error);
         self.brace = Some(self.at);
     }
 
@@ -61,7 +61,7 @@ impl Parser<'_, '_> {
     /// `if a = b`. The parser goes on as if `==` stood there.
     pub(in crate::syntax::parse) fn single_equals(&mut self) {
         let error = Diagnostic::error("H0142", self.here(), "`=` gives a value; a condition compares with `==`");
-        self.report.error(error.fix("write `==`", self.here(), "=="));
+        self.say(error.fix("write `==`", self.here(), "=="));
     }
 
     /// Gives up: a range was expected.
@@ -83,7 +83,7 @@ impl Parser<'_, '_> {
         };
         if loose {
             let error = Diagnostic::error("H0133", from.span, "a range begins with a whole number");
-            self.report.error(error.help("a range is `from..to`, both of them sums"));
+            self.say(error.help("a range is `from..to`, both of them sums"));
         }
     }
 
@@ -95,7 +95,7 @@ impl Parser<'_, '_> {
 
     /// An empty list.
     pub(in crate::syntax::parse) fn empty_list(&mut self, span: Span, why: &str) {
-        self.report.error(Diagnostic::error("H0150", span, format!("nothing stands in these brackets: {why}")));
+        self.say(Diagnostic::error("H0150", span, format!("nothing stands in these brackets: {why}")));
     }
 
     /// `let x`, `let x: t = e`
@@ -131,7 +131,7 @@ impl Parser<'_, '_> {
         let here = self.here();
         let gap = Span { start: self.gap().start, end: here.start, ..here };
         let error = Diagnostic::error("H0147", here, "this `(` must touch the name before it");
-        self.report.error(error.fix("leave out the space", gap, ""));
+        self.say(error.fix("leave out the space", gap, ""));
     }
 
     /// Gives up: a type was expected.
@@ -149,7 +149,13 @@ impl Parser<'_, '_> {
     /// Gives up: an expression directly in a net.
     pub(in crate::syntax::parse) fn expression_in_net<T>(&mut self, span: Span) -> Parse<T> {
         let error = Diagnostic::error("H0137", span, "nothing is computed directly in a net");
-        self.report.error(error.help("put it in the net's body: `(x: [n]) -> [n] { .. }`"));
+        let error = error.help("put it in the net's body: `(x: [n]) -> [n] { .. }`");
+        if self.missing_brace || !self.unmatched.stray.is_empty() {
+            // Most likely it stands in the body, and a brace is missing.
+            self.hold(error);
+        } else {
+            self.say(error);
+        }
         Err(Fail)
     }
 
