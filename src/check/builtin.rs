@@ -463,7 +463,8 @@ impl<'a> Checker<'a> {
         Ok(Value::Record(vec![("index".into(), Value::Tensor(index)), ("value".into(), Value::Tensor(value))].into()))
     }
 
-    /// A value read in an order along a dimension. The order carries the other dimensions' labels, so each is one loop.
+    /// A value read in an order along a dimension. The order carries the other dimensions' labels, so each is one loop; what
+    /// is read has the order's layout.
     fn read_order(&mut self, t: &Tens, dim: usize, index: &Tens) -> Res<Tens> {
         let others: Vec<usize> = t.sized().into_iter().filter(|d| *d != dim).collect();
         let (mut t, mut index) = (t.clone(), index.clone());
@@ -476,7 +477,12 @@ impl<'a> Checker<'a> {
         }
         let handle = self.new_name("order", self.extent(&t, dim), None);
         t.labels[dim] = Label::Named(handle);
+        let layout = index.labels.clone();
         let mut out = self.gather(&t, &[(dim, index)], None)?;
+        let places: Option<Vec<usize>> = layout.iter().map(|l| out.labels.iter().position(|o| o == l)).collect();
+        if let Some(places) = places.filter(|p| p.len() == out.labels.len() && !p.is_sorted()) {
+            out = self.permute(&out, &places);
+        }
         for n in named {
             out = self.relabel(&out, n, Label::Sized);
         }

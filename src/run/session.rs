@@ -6,7 +6,7 @@ use super::tensor::{Bindings, Tensor};
 use super::{init, inputs::Given};
 use crate::check::model::Model;
 use crate::diag::Diagnostic;
-use crate::ir::{NodeId, Op, OutputKind};
+use crate::ir::{NodeId, Op, Origin, OutputKind};
 use crate::pipeline::{self, Engine};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,14 +50,17 @@ impl LeftOut {
 /// Sorts outputs and losses into those that can be computed (their numbers in the graph) and those that cannot.
 pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
     let graph = &model.graph;
+    // What the graph reads and the model does not declare: a derivative, which no backend computes yet.
+    let declared: BTreeSet<&str> = model.inputs.iter().map(|i| i.name.as_str()).collect();
+    let unknown = |path: &str, origin: &Origin| *origin == Origin::Input && !declared.contains(path);
     let mut can = Vec::new();
     let mut cannot = Vec::new();
     for (k, output) in graph.outputs.iter().enumerate().filter(|(_, o)| o.kind != OutputKind::Update) {
         let reached = graph.reachable([output.node]);
         let (mut inputs, mut dims) = (BTreeSet::new(), BTreeSet::new());
         for id in graph.ids().filter(|id| reached[id.index()]) {
-            if let Op::Source { path, .. } = &graph.node(id).op
-                && given.absent.iter().any(|a| **a == **path)
+            if let Op::Source { path, origin } = &graph.node(id).op
+                && (given.absent.iter().any(|a| **a == **path) || unknown(path, origin))
             {
                 inputs.insert(path.to_string());
             }

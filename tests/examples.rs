@@ -1,0 +1,44 @@
+//! The tour of the language runs, and means the same in compiled code.
+
+use hnet::pipeline;
+use hnet::run::inputs::{Request, gather};
+use hnet::run::session::{self, Backend, Options, Session};
+use hnet::run::init;
+use hnet::source::Sources;
+use std::path::Path;
+
+#[test]
+fn the_tour_runs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut steps = 0;
+    for entry in std::fs::read_dir(folder).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "hnet")) {
+        let who = entry.path().display().to_string();
+        let mut sources = Sources::default();
+        let file = pipeline::read(&mut sources, &entry.path()).unwrap();
+        let checked = pipeline::check(&mut sources, file, &[]);
+        assert!(checked.diagnostics.is_empty(), "{who}: {:#?}", checked.diagnostics);
+        for model in &checked.models {
+            for n in [1, 5] {
+                let dims = model.dims.iter().filter(|d| d.size.is_none()).map(|d| (d.name.to_string(), n)).collect();
+                let given = gather(model, &Request { random: true, dims, ..Request::default() }).unwrap();
+                let (can, left) = session::computable(model, &given);
+                assert!(left.is_empty(), "{who}: {left:?}");
+                let params = init::initialise_all(model, &given.sizes, 0).unwrap();
+                let bound = session::bindings(params, given, 0);
+                let mut run = |backend| {
+                    let mut session = Session::new(model, &can, &Options { backend, threads: 1 }).unwrap();
+                    session.run(&bound).unwrap_or_else(|d| panic!("{who}: {d:#?}"))
+                };
+                for (k, (got, want)) in run(Backend::Cpu).iter().zip(run(Backend::Interp)).enumerate() {
+                    assert_eq!(got.shape, want.shape, "{who}");
+                    let largest = want.to_f64().iter().fold(1e-2f64, |m, v| m.max(v.abs()));
+                    let apart = got.to_f64().iter().zip(want.to_f64()).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+                    let name = &model.graph.outputs[can[k]].name;
+                    assert!(apart <= 2e-4 * largest, "{who}, {name}, {n} rows: off by {apart:.1e} of {largest:.1e}");
+                }
+            }
+        }
+        steps += 1;
+    }
+    assert_eq!(steps, 12);
+}

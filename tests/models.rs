@@ -1,0 +1,229 @@
+//! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes and
+//! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
+
+use hnet::check::model::Model;
+use hnet::ir::NodeId;
+use hnet::opt;
+use hnet::pipeline;
+use hnet::run::archive::Archive;
+use hnet::run::eval::{self, Setting};
+use hnet::run::inputs::{Given, Request, gather};
+use hnet::run::session::{self, Backend, Options, Session};
+use hnet::run::{Bindings, Tensor, init, params};
+use hnet::source::Sources;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const INTERP: Options = Options { backend: Backend::Interp, threads: 1 };
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The `.hnet` files below a folder, in order.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(next).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "hnet") {
+                out.push(path);
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+fn models(path: &Path) -> Vec<Model> {
+    let mut sources = Sources::default();
+    let file = pipeline::read(&mut sources, path).unwrap();
+    let checked = pipeline::check(&mut sources, file, &[]);
+    assert!(checked.is_fine(), "{}: {:#?}", path.display(), checked.diagnostics);
+    checked.models
+}
+
+fn beside(path: &Path, what: &str) -> Option<PathBuf> {
+    Some(path.with_extension(format!("{what}.safetensors"))).filter(|p| p.is_file())
+}
+
+fn weights(path: &Path, model: &Model, given: &Given) -> BTreeMap<String, Tensor> {
+    match beside(path, "params") {
+        None => init::initialise_all(model, &given.sizes, 0).unwrap(),
+        Some(file) => {
+            let loaded = params::load(model, &[Archive::open(&file).unwrap()], &given.sizes, 0).unwrap();
+            assert!(loaded.warnings.is_empty(), "{}: {:#?}", path.display(), loaded.warnings);
+            loaded.tensors
+        }
+    }
+}
+
+/// How far two tensors are apart, measured by the largest number in the second.
+fn gap(got: &Tensor, want: &Tensor) -> f64 {
+    assert_eq!(got.shape, want.shape);
+    let largest = want.to_f64().iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
+    let apart = |(a, b): (f64, f64)| if a == b || (a.is_nan() && b.is_nan()) { 0.0 } else { (a - b).abs() };
+    let most = got.to_f64().into_iter().zip(want.to_f64()).map(apart).fold(0.0, f64::max);
+    // What is nothing but rounding, such as the difference of two equal sums, has no scale of its own.
+    most / largest.max(1e-2)
+}
+
+fn close(who: &str, got: &Tensor, want: &Tensor, limit: f64) {
+    let gap = gap(got, want);
+    assert!(gap <= limit, "{who}: off by {gap:.1e}, more than {limit:.0e}");
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn references_are_met() {
+    let mut met = 0;
+    for path in files("models") {
+        let all = models(&path);
+        // A file's tensors belong to its first model.
+        let (Some(inputs), Some(expected)) = (beside(&path, "inputs"), beside(&path, "expected")) else { continue };
+        let model = &all[0];
+        let given = gather(model, &Request { files: vec![inputs], ..Request::default() }).unwrap();
+        assert!(given.warnings.is_empty(), "{}: {:#?}", path.display(), given.warnings);
+        let bound = session::bindings(weights(&path, model, &given), given, 0);
+        let expected = Archive::open(&expected).unwrap();
+        let at = |name: &str| model.graph.outputs.iter().position(|o| *o.name == *name);
+        let outputs: Vec<usize> = expected.names().map(|n| at(n).unwrap_or_else(|| panic!("{}: no {n}", path.display()))).collect();
+        // The reference of the decoder was itself computed in single precision.
+        let exact = if name(&path) == "decoder" { 2e-4 } else { 1e-5 };
+        for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1 }, 2e-4)] {
+            let mut session = Session::new(model, &outputs, &options).unwrap();
+            let got = session.run(&bound).unwrap();
+            for (got, name) in got.iter().zip(expected.names()) {
+                let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
+                let who = format!("{}, {name}, {}", path.display(), session.backend());
+                close(&who, got, &want, limit);
+            }
+        }
+        met += 1;
+    }
+    assert_eq!(met, 27, "models with references");
+}
+
+/// Parameters drawn by their initialisers; what must come from a file, and what starts as zeros, is drawn too.
+fn drawn(model: &Model, given: &Given) -> BTreeMap<String, Tensor> {
+    let one = |p: &hnet::check::model::Param| {
+        let shape = params::shape(p, &given.sizes).unwrap();
+        let how = match &p.init {
+            Some(init) if !matches!(init, hnet::check::model::Init::Fill(v) if *v == 0.0) => init.clone(),
+            _ => hnet::check::model::Init::Normal { mean: 0.0, std: 0.1 },
+        };
+        let tensor = match &how {
+            hnet::check::model::Init::Node(_) => init::initialise(model, p, &given.sizes, 1),
+            how => init::draw(how, &p.path, p.dtype, shape, 1),
+        };
+        (p.path.clone(), tensor.unwrap())
+    };
+    model.params.iter().map(one).collect()
+}
+
+/// Runs a model with drawn values where every free dim has this size, in all ways.
+fn agree(who: &str, model: &Model, size: i64, threads: &[usize]) {
+    let free = model.dims.iter().filter(|d| d.size.is_none());
+    let dims = free.map(|d| (d.name.to_string(), size)).collect();
+    let request = Request { random: true, seed: 3, dims, ..Request::default() };
+    let given = gather(model, &request).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
+    let (can, left) = session::computable(model, &given);
+    assert!(left.iter().all(|l| l.inputs == ["grad"]), "{who}: {left:?}");
+    let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
+    let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
+    let raw = pipeline::evaluate(&model.graph, &bound, &roots).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
+    let mut part = model.graph.clone();
+    part.outputs.clear();
+    let (after, places) = opt::optimize_keeping(&part, &roots, &mut |_, _| {});
+    let passed = pipeline::evaluate(&after, &bound, &places).unwrap_or_else(|d| panic!("{who}, optimized: {d:#?}"));
+    let names: Vec<&str> = can.iter().map(|k| &*model.graph.outputs[*k].name).collect();
+    for (k, name) in names.iter().enumerate() {
+        close(&format!("{who}, {name}, optimized"), &passed[k], &raw[k], 1e-9);
+    }
+    for threads in threads {
+        let options = Options { backend: Backend::Cpu, threads: *threads };
+        let mut session = Session::new(model, &can, &options).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
+        let got = session.run(&bound).unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
+        for (k, name) in names.iter().enumerate() {
+            close(&format!("{who}, {name}, cpu with {threads} threads"), &got[k], &raw[k], 2e-4);
+        }
+    }
+}
+
+/// Sizes that some models cannot have: an axis that a top-k takes several of, an image that a merge halves.
+fn too_small(name: &str, size: i64) -> bool {
+    size == 0 && ["gateskip", "hint", "hyperlstm", "steel"].contains(&name)
+}
+
+#[test]
+fn all_ways_agree_at_all_sizes() {
+    // The interpreter walks large sums one product at a time: what takes it long is tried at fewer sizes.
+    let slow = ["hypino", "deep_weight_flow", "neural_modulation_fields", "hypertuning", "steel", "hint", "polyhistor"];
+    for path in files("models") {
+        for model in models(&path) {
+            let stem = name(&path);
+            for (size, threads) in [(0, &[1usize][..]), (1, &[1]), (3, &[1, 2]), (17, &[2])] {
+                if too_small(&stem, size) || (size == 17 && slow.contains(&stem.as_str())) {
+                    continue;
+                }
+                agree(&format!("{stem}, {}, size {size}", model.name), &model, size, threads);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_trained_tasks() {
+    let path = root().join("models/task_digits.hnet");
+    let model = &models(&path)[0];
+    let archive = Archive::open(&beside(&path, "params").unwrap()).unwrap();
+    let params = params::load(model, &[archive], &BTreeMap::new(), 0).unwrap().tensors;
+    let folder = path.parent().unwrap();
+    for backend in [Backend::Interp, Backend::Cpu] {
+        let setting = Setting { model, params: &params, folder, options: Options { backend, threads: 1 }, seed: 0 };
+        let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
+        let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();
+        let rows: Vec<(Option<i32>, usize, f64)> = report.rows.iter().map(|r| (r.group, r.rows, r.values[accuracy])).collect();
+        for (task, want) in [0.98333, 0.98889, 0.98333, 0.97778, 0.99167].into_iter().enumerate() {
+            let (group, n, got) = rows[task];
+            assert_eq!((group, n), (Some(task as i32), 360));
+            assert!((got - want).abs() < 1e-5, "task {task}: {got}");
+        }
+        assert_eq!((rows[5].0, rows[5].1), (None, 1800));
+    }
+    // The networks that are written, for every task.
+    let all = Archive::open(&folder.join("data/task_digits_all.safetensors")).unwrap();
+    let generated = all.get("generated").unwrap();
+    let output = model.graph.outputs.iter().position(|o| &*o.name == "generated").unwrap();
+    for (backend, limit) in [(Backend::Interp, 1e-5), (Backend::Cpu, 2e-4)] {
+        let mut session = Session::new(model, &[output], &Options { backend, threads: 1 }).unwrap();
+        for task in 0..5 {
+            let request = Request { conditions: vec![("task".into(), task.to_string())], ..Request::default() };
+            let given = gather(model, &request).unwrap();
+            let got = session.run(&session::bindings(params.clone(), given, 0)).unwrap();
+            let want = generated.rows(got[0].dtype(), &[task]).unwrap();
+            let want = Tensor::new(got[0].shape.clone(), want.data);
+            close(&format!("task {task}"), &got[0], &want, limit);
+        }
+    }
+}
+
+#[test]
+fn every_file_has_the_canonical_layout() {
+    let mut seen = 0;
+    for path in ["std", "models", "examples", "docs", "tests/library"].into_iter().flat_map(files) {
+        let mut sources = Sources::default();
+        let file = pipeline::read(&mut sources, &path).unwrap();
+        let text = sources.get(file).text.to_string();
+        let formatted = pipeline::format(&sources, file).unwrap_or_else(|d| panic!("{}: {d:#?}", path.display()));
+        assert_eq!(text, formatted, "{}: run `hnet fmt`", path.display());
+        seen += 1;
+    }
+    assert!(seen > 50, "{seen} files");
+}
