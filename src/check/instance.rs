@@ -244,6 +244,8 @@ impl<'a> Checker<'a> {
             above = self.insts[id.0].parent;
         }
         self.enter(made.span)?;
+        // A net is more than a call.
+        self.entered += 9;
         let id = self.new_inst(made.file, made.parent, made.path, made.span);
         self.insts[id.0].net = Some(made.net);
         self.insts[id.0].form |= made.form;

@@ -225,6 +225,9 @@ impl<'a> Checker<'a> {
         let before = self.sink.list().iter().filter(|d| d.is_fatal()).count();
         self.declare_model(id, def);
         self.make_all(id);
+        if self.sink.list().iter().any(|d| d.code == "H0811") {
+            return None;
+        }
         self.register_all(id);
         let frame = self.inst_frame(id);
         self.frames.push(frame);
@@ -484,18 +487,20 @@ impl<'a> Checker<'a> {
         for copy in self.each_copies.clone() {
             all.extend(self.below(copy));
         }
+        let mut params: HashMap<InstId, Vec<usize>> = HashMap::new();
+        for (n, p) in self.params.iter().enumerate() {
+            params.entry(p.inst).or_default().push(n);
+        }
         for inst in all {
             if self.insts[inst.0].form {
                 continue;
             }
-            for p in 0..self.params.len() {
-                if self.params[p].inst == inst {
-                    let span = self.params[p].decl.name.span;
-                    let p = super::instance::ParamId(p);
-                    // Constants of nets and sizes of types are checked by asking, as well.
-                    if self.param_shape(p).is_ok() {
-                        let _ = self.effective(p, span);
-                    }
+            for p in params.remove(&inst).unwrap_or_default() {
+                let span = self.params[p].decl.name.span;
+                let p = super::instance::ParamId(p);
+                // Constants of nets and sizes of types are checked by asking, as well.
+                if self.param_shape(p).is_ok() {
+                    let _ = self.effective(p, span);
                 }
             }
             for n in 0..self.insts[inst.0].thunks.len() {
