@@ -77,7 +77,8 @@ fn given(folder: &Path, out: &mut std::collections::BTreeSet<String>) {
         } else if path.extension().is_some_and(|e| e == "rs") && path.file_name().is_some_and(|n| n != "tests.rs") {
             let text = std::fs::read_to_string(&path).expect("a text");
             let own = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let quoted = own.split('"').filter(|w| w.len() == 5 && w.starts_with('H') && w[1..].bytes().all(|b| b.is_ascii_digit()));
+            let quoted =
+                own.split('"').filter(|w| w.len() == 5 && w.starts_with('H') && w[1..].bytes().all(|b| b.is_ascii_digit()));
             out.extend(quoted.map(String::from));
         }
     }

@@ -18,7 +18,8 @@ fn survive(text: &str) -> bool {
     let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
     let took = start.elapsed();
     assert!(took < PATIENCE, "{took:?} for {} bytes: {}", text.len(), &text[..text.len().min(400)]);
-    let said: String = checked.diagnostics.iter().filter(|d| d.severity != Severity::Warning).map(|d| d.message.clone()).collect();
+    let said: String =
+        checked.diagnostics.iter().filter(|d| d.severity != Severity::Warning).map(|d| d.message.clone()).collect();
     assert!(!said.contains("bug in hnet"), "{said}\n{text}");
     checked.is_fine()
 }
@@ -104,8 +105,45 @@ fn every_program_of_the_repository_cut_now_and_then_is_no_danger() {
 #[test]
 fn random_changes_are_no_danger() {
     let words = [
-        "b", "x", "[", "]", "(", ")", "{", "}", ",", "0", "1", "-1", "1e30", "9999999999999", "sum[i] ", "*", "@", "let", "param",
-        "sub", "for", "in", "if", "..", ".*", ":", "=", "self", "y", "mix", "part", "expert", "d", "M", "\n", ";", "'", "\"", "else",
+        "b",
+        "x",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        ",",
+        "0",
+        "1",
+        "-1",
+        "1e30",
+        "9999999999999",
+        "sum[i] ",
+        "*",
+        "@",
+        "let",
+        "param",
+        "sub",
+        "for",
+        "in",
+        "if",
+        "..",
+        ".*",
+        ":",
+        "=",
+        "self",
+        "y",
+        "mix",
+        "part",
+        "expert",
+        "d",
+        "M",
+        "\n",
+        ";",
+        "'",
+        "\"",
+        "else",
     ];
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
     for _ in 0..1500 {
@@ -168,7 +206,11 @@ fn huge_texts_are_no_danger() {
 fn deep_nesting_is_no_danger() {
     for (open, close) in [("(", ")"), ("[", "]"), ("if x > 0 { ", " } else { x }"), ("-", ""), ("not ", ""), ("exp(", ")")] {
         for n in [50, 120, 250, 5000] {
-            survive(&format!("fn f(x: f32) -> f32 {{ {}x{} }}\nmodel M {{\n input x: f32\n output y: f32 = f(x)\n}}", open.repeat(n), close.repeat(n)));
+            survive(&format!(
+                "fn f(x: f32) -> f32 {{ {}x{} }}\nmodel M {{\n input x: f32\n output y: f32 = f(x)\n}}",
+                open.repeat(n),
+                close.repeat(n)
+            ));
         }
     }
     let chain: String = (0..400).map(|i| format!("fn f{i}(x: f32) -> f32 {{ f{}(x) }}\n", i + 1)).collect();
@@ -181,8 +223,12 @@ fn deep_nesting_is_no_danger() {
 fn sizes_without_sense_are_no_danger() {
     for n in ["0", "-1", "1e18", "9223372036854775807", "99999999999999999999", "1 / 3", "2 ^ 200", "-5 ^ 3"] {
         survive(&format!("const n = {n}\nmodel M {{\n input x: [n]\n param w: [n, n] = normal()\n output y: [n] = x @ w\n}}"));
-        survive(&format!("import std.linear {{ Linear }}\nmodel M {{\n input x: [4]\n sub a[{n}] = Linear(4, 4)\n output y: [4] = a[0](x)\n}}"));
-        survive(&format!("import std.linear {{ Linear }}\nmodel M {{\n input x: [4]\n sub a[l < {n}] = Linear(4, 4)\n output y: [4] = a[0](x)\n}}"));
+        survive(&format!(
+            "import std.linear {{ Linear }}\nmodel M {{\n input x: [4]\n sub a[{n}] = Linear(4, 4)\n output y: [4] = a[0](x)\n}}"
+        ));
+        survive(&format!(
+            "import std.linear {{ Linear }}\nmodel M {{\n input x: [4]\n sub a[l < {n}] = Linear(4, 4)\n output y: [4] = a[0](x)\n}}"
+        ));
     }
 }
 
@@ -193,6 +239,10 @@ fn programs_that_grow_without_end_are_no_danger() {
     survive(&format!("{doubling}fn f40(x: f32) -> f32 {{ x }}\n{tail}"));
     let constants: String = (0..40).map(|i| format!("const c{i} = c{0} + c{0}\n", i + 1)).collect();
     survive(&format!("{constants}const c40 = 1\nmodel M {{\n output y: f32 = c0\n}}"));
-    survive("fn f0(x: f32) -> f32 {\n var h = x\n for i in 0..512 { for j in 0..512 { for k in 0..512 { h = x } } }\n h\n}\nmodel M {\n input x: f32\n output y: f32 = f0(x)\n}");
-    survive("net A(d) { param w: [d] = zeros() }\nnet B(d) { sub a[l < 4000] = A(l) }\nnet C(d) { sub c[l < 4000] = B(l) }\nmodel M {\n sub all_ = C(1)\n output y: f32 = 1\n}");
+    survive(
+        "fn f0(x: f32) -> f32 {\n var h = x\n for i in 0..512 { for j in 0..512 { for k in 0..512 { h = x } } }\n h\n}\nmodel M {\n input x: f32\n output y: f32 = f0(x)\n}",
+    );
+    survive(
+        "net A(d) { param w: [d] = zeros() }\nnet B(d) { sub a[l < 4000] = A(l) }\nnet C(d) { sub c[l < 4000] = B(l) }\nmodel M {\n sub all_ = C(1)\n output y: f32 = 1\n}",
+    );
 }
