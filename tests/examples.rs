@@ -25,7 +25,7 @@ fn the_tour_runs() {
                 assert!(left.is_empty(), "{who}: {left:?}");
                 let params = init::initialise_all(model, &given.sizes, 0).unwrap();
                 let bound = session::bindings(params, given, 0);
-                let mut run = |backend| {
+                let run = |backend| {
                     let mut session = Session::new(model, &can, &Options { backend, threads: 1 }).unwrap();
                     session.run(&bound).unwrap_or_else(|d| panic!("{who}: {d:#?}"))
                 };

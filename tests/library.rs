@@ -164,14 +164,17 @@ fn silu(x: f64) -> f64 {
     x * sigmoid(x)
 }
 
-/// The error function by its series; the arguments here are small.
+/// The error function by a series whose terms have one sign.
 fn erf(x: f64) -> f64 {
-    let (mut term, mut sum) = (x, x);
-    for n in 1..80 {
-        term *= -x * x / n as f64;
-        sum += term / (2 * n + 1) as f64;
+    if x.abs() > 6.0 {
+        return x.signum();
     }
-    sum * 2.0 / std::f64::consts::PI.sqrt()
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / (2 * n + 1) as f64;
+        sum += term;
+    }
+    sum * (-x * x).exp() * 2.0 / std::f64::consts::PI.sqrt()
 }
 
 fn gelu(x: f64) -> f64 {
