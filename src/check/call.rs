@@ -739,7 +739,7 @@ impl<'a> Checker<'a> {
     /// An index as a pick, for routes.
     pub fn as_pick(value: IndexValue) -> Pick {
         match value {
-            IndexValue::Name(n, _) => Pick::Name(n),
+            IndexValue::Name(n) => Pick::Name(n),
             IndexValue::Tens(t) => Pick::Data(t),
         }
     }

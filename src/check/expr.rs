@@ -147,7 +147,7 @@ impl<'a> Checker<'a> {
                     _ => x != y,
                 }))
             }
-            (Value::LeafName(x), Value::LeafName(y)) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
+            (Value::LeafName(x, _), Value::LeafName(y, _)) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
                 Ok(Value::Bool((x == y) == (op == BinaryOp::Eq)))
             }
             (Value::Tree(x), Value::Tree(y)) => {
@@ -384,7 +384,7 @@ impl<'a> Checker<'a> {
             };
             let n = self.size_of(array);
             let pick = match value {
-                IndexValue::Name(name, _) => {
+                IndexValue::Name(name) => {
                     let own = self.size_of(name);
                     if !self.same(&n, &own) {
                         return self.range_error(name, &n, at, "nets");
@@ -415,8 +415,8 @@ impl<'a> Checker<'a> {
 
 /// What an index is.
 pub enum IndexValue {
-    /// An axis or an index, bare; whether it is an axis of the signature or the file.
-    Name(super::value::NameId, bool),
+    /// An axis or an index, bare.
+    Name(super::value::NameId),
     Tens(Tens),
 }
 

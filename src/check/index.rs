@@ -15,11 +15,11 @@ use std::rc::Rc;
 
 /// What is done to one dimension.
 enum Action {
-    Name(NameId, Span),
+    Name(NameId),
     Data(Tens, Span),
     /// from, length
-    Range(Size, Size, Span),
-    Split(Vec<NameId>, Span),
+    Range(Size, Size),
+    Split(Vec<NameId>),
 }
 
 impl<'a> Checker<'a> {
@@ -64,12 +64,11 @@ impl<'a> Checker<'a> {
                 let [Index::At(first), rest @ ..] = indices else {
                     return self.error("H0314", list, "this is indexed by a leaf of its tree");
                 };
-                let Value::LeafName(leaf) = self.expr(first)? else {
-                    return self.error("H0314", first.span, "this is indexed by a leaf of its tree");
+                let k = self.expr(first)?;
+                let Some(k) = leaf_position(&k, leaves.iter().map(|(n, _)| &**n)) else {
+                    return self.error("H0314", first.span, "this is indexed by a leaf of its tree, or by a leaf's number");
                 };
-                let Some((_, v)) = leaves.iter().find(|(n, _)| *n == leaf) else {
-                    return self.error("H0314", first.span, format!("there is no leaf `{leaf}`"));
-                };
+                let (_, v) = &leaves[k];
                 if rest.is_empty() { Ok(v.clone()) } else { self.index_of(v.clone(), base, rest, list, otherwise, span) }
             }
             Value::Tree(tree) => self.index_tree(&tree, base, indices, list, otherwise, span),
@@ -97,13 +96,13 @@ impl<'a> Checker<'a> {
         span: Span,
     ) -> Res<Value<'a>> {
         if let [Index::At(e), rest @ ..] = indices
-            && let ExprKind::Name(word) = &*e.kind
-            && let Meaning::Local(Binding::Value(Value::LeafName(leaf))) = self.meaning(word)
+            && let k @ (Value::LeafName(..) | Value::Num(_)) = self.expr(e)?
         {
-            let Some((_, t)) = tree.leaves().into_iter().find(|(p, _)| **p == *leaf) else {
-                return self.error("H0314", e.span, format!("this tree has no leaf `{leaf}`"));
+            let leaves = tree.leaves();
+            let Some(k) = leaf_position(&k, leaves.iter().map(|(p, _)| p.as_str())) else {
+                return self.error("H0314", e.span, format!("this tree has {} leaves, and none is called so", leaves.len()));
             };
-            let v = Value::Tensor(t.clone());
+            let v = Value::Tensor(leaves[k].1.clone());
             return if rest.is_empty() { Ok(v) } else { self.index_of(v, base, rest, list, otherwise, span) };
         }
         let out = self.tree_map(tree, &mut |c, leaf| c.index_tens_by(leaf.clone(), base, indices, otherwise, span))?;
@@ -112,7 +111,7 @@ impl<'a> Checker<'a> {
 
     fn family_member(&mut self, nets: &[(ast::Name, super::value::NetVal)], index: &'a Expr) -> Res<super::value::NetVal> {
         let value = self.expr(index)?;
-        if let Value::LeafName(leaf) = &value {
+        if let Value::LeafName(leaf, _) = &value {
             return match nets.iter().find(|(n, _)| n == leaf) {
                 Some((_, net)) => Ok(net.clone()),
                 None => self.error("H0314", index.span, format!("there is no net for the leaf `{leaf}`")),
@@ -165,8 +164,8 @@ impl<'a> Checker<'a> {
         }
         if let ExprKind::Name(word) = &*inner.kind {
             match self.meaning(word) {
-                Meaning::Local(Binding::Index(n)) => return Ok(IndexValue::Name(n, self.axis_word(word) == Some(n))),
-                Meaning::Axis(n) => return Ok(IndexValue::Name(n, true)),
+                Meaning::Local(Binding::Index(n)) => return Ok(IndexValue::Name(n)),
+                Meaning::Axis(n) => return Ok(IndexValue::Name(n)),
                 Meaning::Nothing if !matches!(&**word, "self" | "true" | "false" | "training") => return self.unbound(word, inner.span),
                 _ => {}
             }
@@ -291,7 +290,7 @@ impl<'a> Checker<'a> {
             let handle = self.new_name("index", extent.clone(), None);
             let own = t.labels[dim];
             let action = self.action(index, own, &extent)?;
-            if let Action::Name(n, _) = &action
+            if let Action::Name(n) = &action
                 && own == Label::Named(*n)
             {
                 continue;
@@ -301,12 +300,12 @@ impl<'a> Checker<'a> {
         }
         let mut t = Tens { labels, ..t };
         for (handle, action) in &plan {
-            if let Action::Split(parts, at) = action {
-                t = self.split(&t, *handle, parts, *at)?;
+            if let Action::Split(parts) = action {
+                t = self.split(&t, *handle, parts);
             }
         }
         for (handle, action) in &plan {
-            if let Action::Name(n, _) = action {
+            if let Action::Name(n) = action {
                 let dim = t.find(*handle).expect("a handle stays");
                 t = self.dim_to_name(&t, dim, *n);
             }
@@ -337,7 +336,7 @@ impl<'a> Checker<'a> {
                     }
                     picks.push((dim, index));
                 }
-                Action::Range(from, length, _) => picks.push((dim, self.range_index(&from, length)?)),
+                Action::Range(from, length) => picks.push((dim, self.range_index(&from, length)?)),
                 Action::Name(..) | Action::Split(..) => {}
             }
         }
@@ -389,16 +388,16 @@ impl<'a> Checker<'a> {
                     return self.error("H0314", e.span, "this is no index");
                 }
                 match self.index_value(e)? {
-                    IndexValue::Name(n, _) => {
+                    IndexValue::Name(n) => {
                         if own == Label::Named(n) {
-                            return Ok(Action::Name(n, e.span));
+                            return Ok(Action::Name(n));
                         }
                         let size = self.size_of(n);
                         if !self.same(&size, extent) {
                             return self.range_error(n, extent, e.span, "places");
                         }
                         self.note_range(n, e.span);
-                        Ok(Action::Name(n, e.span))
+                        Ok(Action::Name(n))
                     }
                     IndexValue::Tens(t) => {
                         if let Op::Const(v) = self.at(&t).op
@@ -421,7 +420,7 @@ impl<'a> Checker<'a> {
                     let message = format!("`{}..{}` does not fit an axis of {}", self.show_size(&a), self.show_size(&b), self.show_size(extent));
                     return self.error("H0316", from.span.to(to.span), message);
                 }
-                Ok(Action::Range(a, length, from.span.to(to.span)))
+                Ok(Action::Range(a, length))
             }
             Index::Merged(parts, at) => self.merged(parts, extent, *at),
             Index::Lifted(at) => self.error("H0314", *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws"),
@@ -440,7 +439,7 @@ impl<'a> Checker<'a> {
         let names: Vec<NameId> = values
             .iter()
             .filter_map(|(v, _)| match v {
-                IndexValue::Name(n, _) => Some(*n),
+                IndexValue::Name(n) => Some(*n),
                 IndexValue::Tens(_) => None,
             })
             .collect();
@@ -450,12 +449,12 @@ impl<'a> Checker<'a> {
             for (n, p) in names.iter().zip(parts) {
                 self.note_range(*n, p.span);
             }
-            return Ok(Action::Split(names, at));
+            return Ok(Action::Split(names));
         }
         let mut place: Option<Tens> = None;
         for (value, span) in values {
             let (index, size) = match value {
-                IndexValue::Name(n, _) => (self.iota(n), Some(self.size_of(n))),
+                IndexValue::Name(n) => (self.iota(n), Some(self.size_of(n))),
                 IndexValue::Tens(t) => (t, None),
             };
             place = Some(match place {
@@ -516,7 +515,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A dimension becomes several names, row-major.
-    fn split(&mut self, t: &Tens, handle: NameId, parts: &[NameId], _at: Span) -> Res<Tens> {
+    fn split(&mut self, t: &Tens, handle: NameId, parts: &[NameId]) -> Tens {
         let dim = t.find(handle).expect("a handle stays");
         let order: Vec<usize> = (0..t.labels.len()).filter(|&i| i != dim).chain([dim]).collect();
         let mut t = self.permute(t, &order);
@@ -544,7 +543,7 @@ impl<'a> Checker<'a> {
                 out = self.dim_to_name(&out, dim, *n);
             }
         }
-        Ok(out)
+        out
     }
 
     /// Remembers where a range was found.
@@ -563,6 +562,18 @@ impl<'a> Checker<'a> {
             d = d.label(at, format!("its range is {} because of this", self.show_size(&own)));
         }
         self.fail(d)
+    }
+}
+
+/// Which leaf a value names, by its path or its number.
+fn leaf_position<'n>(value: &Value<'_>, mut names: impl ExactSizeIterator<Item = &'n str>) -> Option<usize> {
+    match value {
+        Value::LeafName(leaf, _) => names.position(|n| n == &**leaf),
+        Value::Num(n) => {
+            let k = n.known().filter(|k| *k >= 0.0 && k.fract() == 0.0)? as usize;
+            (k < names.len()).then_some(k)
+        }
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! instance whose parameters have one more axis, which has a name of its own until somebody indexes it.
 
 use super::scope::{Binding, FileItem, Frame};
-use super::value::{Label, NameId, NetVal, Num, Pick, Tens, Tree, Value};
+use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
 use super::{Checker, Res, Said};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::{DType, Node, Op, Origin, Size};
@@ -74,6 +74,8 @@ pub struct Inst<'a> {
     pub thunks: Vec<Thunk<'a>>,
     pub subs: Vec<Sub<'a>>,
     pub leaf_params: Vec<Vec<(Name, ParamId)>>,
+    /// Parameters over a tree whose leaves are not looked up yet.
+    pub over_leaves: Vec<(usize, &'a ast::ParamDecl)>,
     pub matches: Vec<super::relation::Target>,
     pub signature: Option<&'a ast::Signature>,
     pub relations: Vec<&'a ast::Relation>,
@@ -99,14 +101,14 @@ pub struct Param<'a> {
     pub decl: &'a ast::ParamDecl,
     /// Labels and extents, arrays first; found when first asked for.
     pub shape: Option<Vec<(Label, Size)>>,
-    pub leaf: Option<(Name, Name)>,
+    /// In `[p in tree.*]`: the word, the leaf's path, how many values that has.
+    pub leaf: Option<(Name, Name, Size)>,
     pub source: Option<Tens>,
     /// Relations in order: number, and which of its targets this is.
     pub relations: Vec<(usize, usize)>,
     pub effective: Effective,
     pub init: Option<(usize, usize)>,
     pub frozen: bool,
-    pub used: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -138,6 +140,7 @@ impl<'a> Checker<'a> {
             thunks: vec![],
             subs: vec![],
             leaf_params: vec![],
+            over_leaves: vec![],
             matches: vec![],
             signature: None,
             relations: vec![],
@@ -192,14 +195,11 @@ impl<'a> Checker<'a> {
     }
 
     fn declare_param(&mut self, id: InstId, decl: &'a ast::ParamDecl) {
-        if let Some((word, tree)) = &decl.over {
-            let leaves = self.outside(self.inst_frame(id), |c| c.leaf_names(tree)).unwrap_or_default();
-            let params = leaves
-                .into_iter()
-                .map(|leaf| (leaf.clone(), self.new_param(id, decl, Some((word.name.clone(), leaf)))))
-                .collect();
-            self.insts[id.0].leaf_params.push(params);
+        if decl.over.is_some() {
+            // The tree may be declared below: its leaves are looked up when all parts are made.
+            self.insts[id.0].leaf_params.push(vec![]);
             let n = self.insts[id.0].leaf_params.len() - 1;
+            self.insts[id.0].over_leaves.push((n, decl));
             self.add_member(id, &decl.name, MemberRef::LeafParams(n));
             return;
         }
@@ -207,9 +207,9 @@ impl<'a> Checker<'a> {
         self.add_member(id, &decl.name, MemberRef::Param(param));
     }
 
-    fn new_param(&mut self, id: InstId, decl: &'a ast::ParamDecl, leaf: Option<(Name, Name)>) -> ParamId {
+    fn new_param(&mut self, id: InstId, decl: &'a ast::ParamDecl, leaf: Option<(Name, Name, Size)>) -> ParamId {
         let own = match &leaf {
-            Some((_, leaf)) => format!("{}.{leaf}", decl.name.name),
+            Some((_, leaf, _)) => format!("{}.{leaf}", decl.name.name),
             None => decl.name.name.to_string(),
         };
         let path = join(&self.insts[id.0].path, &own);
@@ -224,7 +224,6 @@ impl<'a> Checker<'a> {
             effective: Effective::Unasked,
             init: None,
             frozen: false,
-            used: false,
         });
         ParamId(self.params.len() - 1)
     }
@@ -419,9 +418,9 @@ impl<'a> Checker<'a> {
             ast::ArrayDecl::Leaves { index, tree } => {
                 let leaves = self.outside(frame.clone(), |c| c.leaf_names(tree))?;
                 let mut nets = Vec::new();
-                for leaf in leaves {
+                for (leaf, size) in leaves {
                     let mut frame = frame.clone();
-                    let value = Value::LeafName(leaf.clone());
+                    let value = Value::LeafName(leaf.clone(), size);
                     frame.scopes.push(vec![(index.name.clone(), Binding::Value(value))]);
                     let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
                     nets.push((leaf.clone(), self.instantiate(made(format!("{path}.{leaf}"), arrays.clone()), args)?));
@@ -433,6 +432,14 @@ impl<'a> Checker<'a> {
 
     /// Makes all parts of a net, so that relations find them.
     pub fn make_all(&mut self, id: InstId) {
+        for (n, decl) in std::mem::take(&mut self.insts[id.0].over_leaves) {
+            let Some((word, tree)) = &decl.over else { continue };
+            let leaves = self.outside(self.inst_frame(id), |c| c.leaf_names(tree)).unwrap_or_default();
+            for (leaf, size) in leaves {
+                let p = self.new_param(id, decl, Some((word.name.clone(), leaf.clone(), size)));
+                self.insts[id.0].leaf_params[n].push((leaf, p));
+            }
+        }
         for n in 0..self.insts[id.0].subs.len() {
             let Ok(state) = self.sub(id, n) else { continue };
             match state {
@@ -574,8 +581,8 @@ impl<'a> Checker<'a> {
         let (inst, decl, leaf) = (self.params[p.0].inst, self.params[p.0].decl, self.params[p.0].leaf.clone());
         let mut frame = self.inst_frame(inst);
         frame.span = decl.name.span;
-        if let Some((word, leaf)) = &leaf {
-            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone())))]);
+        if let Some((word, leaf, size)) = &leaf {
+            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
         }
         let mut shape: Vec<(Label, Size)> =
             self.insts[inst.0].arrays.clone().into_iter().map(|a| (Label::Named(a), self.size_of(a))).collect();
@@ -771,7 +778,3 @@ pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A plain number.
-pub fn number(n: i64) -> Num {
-    Num::Exact(Size::from(n))
-}

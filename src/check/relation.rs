@@ -1059,8 +1059,8 @@ impl<'a> Checker<'a> {
         let Some(init) = &param.decl.init else { return Ok(None) };
         let mut frame: Frame<'a> = self.inst_frame(param.inst);
         frame.span = param.decl.name.span;
-        if let Some((word, leaf)) = &param.leaf {
-            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone())))]);
+        if let Some((word, leaf, size)) = &param.leaf {
+            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
         }
         self.outside(frame, |c| c.initialiser(init, &shape)).map(Some)
     }

@@ -205,7 +205,7 @@ impl<'a> Checker<'a> {
             match a {
                 Index::Lifted(_) => group.extend(self.frame_ref().lifted.clone()),
                 Index::At(e) => match self.index_value(e)? {
-                    IndexValue::Name(n, _) => group.push(n),
+                    IndexValue::Name(n) => group.push(n),
                     IndexValue::Tens(_) => return self.error("H0318", e.span, "this is no axis here"),
                 },
                 other => return self.error("H0318", super::index::index_span(other), "this is no axis here"),

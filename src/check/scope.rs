@@ -23,7 +23,7 @@ pub enum FileItem<'a> {
     ConstDraw(&'a ast::ConstDraw, usize),
     Fn(FnVal<'a>),
     Net(usize, &'a ast::NetDef),
-    Model(&'a ast::ModelDef),
+    Model,
     Form(usize, &'a ast::SubDecl),
 }
 
@@ -198,7 +198,7 @@ impl<'a> Checker<'a> {
                 Diagnostic::error("H0204", span, format!("`{word}` is a net; it is used through a `sub`"))
                     .help(format!("declare one, `sub name = {word}(..)`, and call that")),
             ),
-            FileItem::Model(_) => self.error("H0204", span, format!("`{word}` is a model and no value")),
+            FileItem::Model => self.error("H0204", span, format!("`{word}` is a model and no value")),
         }
     }
 

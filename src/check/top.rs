@@ -149,7 +149,7 @@ impl<'a> Checker<'a> {
             ItemKind::ConstDraw(draw) => put(self, &draw.name, FileItem::ConstDraw(draw, n)),
             ItemKind::Fn(def) => put(self, &def.name, FileItem::Fn(FnVal { file: n, def })),
             ItemKind::Net(def) => put(self, &def.name, FileItem::Net(n, def)),
-            ItemKind::Model(def) => put(self, &def.name, FileItem::Model(def)),
+            ItemKind::Model(def) => put(self, &def.name, FileItem::Model),
             ItemKind::Form(decl) => put(self, &decl.name, FileItem::Form(n, decl)),
             ItemKind::Import(_) | ItemKind::Weights(_) | ItemKind::Train(_) | ItemKind::Eval(_) => {}
         }

@@ -286,14 +286,16 @@ impl<'a> Checker<'a> {
     }
 
     /// Dotted names of a tree's leaves, from its declarations alone.
-    pub fn leaf_names(&mut self, path: &'a ast::Path) -> Res<Vec<Name>> {
+    pub fn leaf_names(&mut self, path: &'a ast::Path) -> Res<Vec<(Name, Size)>> {
         let tree = self.shape_path(path)?;
-        Ok(tree.leaves().into_iter().map(|(p, _)| p.into()).collect())
+        let values = |c: &Self, t: &Tens| c.sized_extents(t).iter().fold(Size::from(1i64), |p, n| p.mul(n));
+        Ok(tree.leaves().into_iter().map(|(p, t)| (p.into(), values(self, t))).collect())
     }
 
     /// `size(v)`: values of a tree, or of a tensor's sizes.
     pub fn size_function(&mut self, value: Value<'a>, span: Span) -> Res<Value<'a>> {
         match value {
+            Value::LeafName(_, n) => Ok(Value::from(n)),
             Value::Tree(t) => Ok(Value::Num(Num::Exact(self.tree_len(&t)))),
             Value::Net(net) => Ok(Value::Num(Num::Exact(self.tree_size(&net)?))),
             v => {

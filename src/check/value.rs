@@ -136,7 +136,7 @@ pub enum Value<'a> {
     /// A member of each leaf of a tree: indexed by the leaf.
     Leaves(Rc<Vec<(Name, Value<'a>)>>),
     /// The name of a leaf, in a `[p in tree.*]`.
-    LeafName(Name),
+    LeafName(Name, Size),
     /// A statement's value.
     Unit,
     /// Something failed; it was said.
@@ -156,7 +156,7 @@ impl Value<'_> {
             Value::Family(_) => "a family of nets",
             Value::Fn(_) => "a function",
             Value::Leaves(_) => "one value for each leaf",
-            Value::LeafName(_) => "a leaf of a tree",
+            Value::LeafName(..) => "a leaf of a tree",
             Value::Unit => "no value",
             Value::Poison => "an error",
         }

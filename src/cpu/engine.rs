@@ -293,6 +293,35 @@ impl Engine {
         Ok(Placed { sizes, program, instance, given, prepared: 0 })
     }
 
+    /// Counts the time of every step from now on, for the present sizes.
+    pub fn count_time(&mut self) {
+        if let Some(p) = self.placed.get_mut(self.current) {
+            p.instance.spent = (0..p.program.plan.steps.len()).map(|_| Default::default()).collect();
+        }
+    }
+
+    /// Seconds spent in each step since [`Engine::count_time`], by the name of what it makes.
+    pub fn times(&self) -> Vec<(String, f64)> {
+        let Some(p) = self.placed.get(self.current) else { return Vec::new() };
+        let plan = &p.program.plan;
+        let kind = |s: &plan::Step| match s {
+            plan::Step::Kernel(_) => "kernel",
+            plan::Step::Product(_) => "product",
+            plan::Step::Grouped(_) => "grouped",
+            plan::Step::Order { .. } => "order",
+            plan::Step::Scan { .. } => "scan",
+            plan::Step::Assign { .. } => "assign",
+            plan::Step::Scatter { .. } => "scatter",
+            plan::Step::Random { .. } => "random",
+            plan::Step::Rounds(_) => "loop",
+        };
+        let name = |s: &plan::Step| s.writes().first().map_or("", |b| plan.buffers[*b].name.as_str()).to_string();
+        let of = |(s, t): (&plan::Step, &std::sync::atomic::AtomicU64)| {
+            (format!("{} {}", kind(s), name(s)), t.load(std::sync::atomic::Ordering::Relaxed) as f64 * 1e-9)
+        };
+        plan.steps.iter().zip(&p.instance.spent).map(of).collect()
+    }
+
     /// The text of the plan that ran last.
     pub fn plan_text(&self) -> Option<&str> {
         self.placed.get(self.current).map(|p| p.program.text.as_str())

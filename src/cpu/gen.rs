@@ -4,7 +4,7 @@
 //! order of [`Made::sizes`], and which part of loop 0 to run. Values are computed in the outermost loop in which they are known. One
 //! loop of each nest runs four lanes at a time, several vectors wide, with a scalar rest.
 
-use crate::ir::{DType, Fold, Size};
+use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4, I64};
@@ -348,6 +348,7 @@ impl Gen<'_> {
         for (e, x) in self.k.body.iter().enumerate() {
             if self.deps[e] >> l & 1 == 1 {
                 weight += match x {
+                    Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
                     Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
                     Expr::Pick { .. } => 8,
                     _ => 1,

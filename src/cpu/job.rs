@@ -1,6 +1,6 @@
 //! A plan with its sizes known: memory, and steps ready to run.
 
-use super::call::{Code, Ptr};
+use super::call::{self, Code, Ptr};
 use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
 use super::product::Product;
@@ -12,6 +12,7 @@ use crate::plan::{self, Expr, Kernel, Kind, Plan, Sizes, Step};
 use crate::run::{Data, Tensor};
 use rayon::ThreadPool;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Work below which a second thread costs more than it gives.
 const WORTHWHILE: f64 = 1.5e6;
@@ -31,7 +32,11 @@ impl Exec<'_> {
         let Some(pool) = self.pool.filter(|_| parts > 1 && work >= WORTHWHILE) else { return f(0, n) };
         pool.scope(|s| {
             for p in 0..parts {
-                s.spawn(move |_| f(whole * p / parts * unit, if p + 1 == parts { n } else { whole * (p + 1) / parts * unit }));
+                s.spawn(move |_| {
+                    // A library's worker may have left this thread's registers dirty.
+                    call::clean();
+                    f(whole * p / parts * unit, if p + 1 == parts { n } else { whole * (p + 1) / parts * unit });
+                });
             }
         });
     }
@@ -73,6 +78,8 @@ pub(super) struct Instance {
     tiles: Vec<TileJob>,
     scratch: Vec<Line>,
     pub prepared: usize,
+    /// Nanoseconds spent in each step, where they are counted.
+    pub spent: Vec<AtomicU64>,
     /// Wanted tensors; bools are staged as i32.
     pub outputs: Vec<Tensor>,
     staged: Vec<Vec<i32>>,
@@ -142,6 +149,7 @@ impl Instance {
             tiles,
             scratch: lines(scratch * threads.max(1)),
             prepared: plan.prepared,
+            spent: Vec::new(),
             outputs,
             staged,
             first,
@@ -200,7 +208,7 @@ impl Instance {
             }
             match &mut self.jobs[k] {
                 Job::Rounds(r) => r.run(&self.ptrs, exec),
-                job => job.run(&self.ptrs, None, exec),
+                job => timed(self.spent.get(k), || job.run(&self.ptrs, None, exec)),
             }
             k += 1;
         }
@@ -211,6 +219,7 @@ impl Instance {
         let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
+            call::clean();
             let mut ptrs = self.ptrs.clone();
             let alone = Exec { pool: None, threads: 1 };
             for tile in count * p / parts..count * (p + 1) / parts {
@@ -219,7 +228,7 @@ impl Instance {
                     ptrs[*b] = scratch.moved((p as usize * t.scratch + at) as i64 - start * per);
                 }
                 for k in t.steps.clone() {
-                    self.jobs[k].run(&ptrs, Some((start, end)), alone);
+                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((start, end)), alone));
                 }
             }
         };
@@ -231,6 +240,14 @@ impl Instance {
             None => part(0),
         }
     }
+}
+
+/// Runs it, and counts its time where somebody asks.
+fn timed(spent: Option<&AtomicU64>, f: impl FnOnce()) {
+    let Some(spent) = spent else { return f() };
+    let start = std::time::Instant::now();
+    f();
+    spent.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
 }
 
 fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64, _threads: usize) -> (Vec<TileJob>, usize) {

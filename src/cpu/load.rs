@@ -121,8 +121,14 @@ impl Gen<'_> {
             let want = if n == 0 && map == Map::Select { DType::Bool } else { of };
             g.convert(v, k.types[args[n]], want)
         };
-        let square = map == Map::Pow && of == DType::F32 && matches!(k.body[args[1]], Expr::Const(2.0));
-        let compute = |g: &mut Self, v: &[Value]| if square { g.b.ins().fmul(v[0], v[0]) } else { g.map(map, v, of, k.types[e]) };
+        let power = match k.body.get(*args.last().unwrap_or(&0)) {
+            Some(Expr::Const(c)) if map == Map::Pow && of == DType::F32 && c.fract() == 0.0 && (1.0..=16.0).contains(&c.abs()) => Some(*c as i32),
+            _ => None,
+        };
+        let compute = |g: &mut Self, v: &[Value]| match power {
+            Some(n) => g.whole_power(v[0], n),
+            None => g.map(map, v, of, k.types[e]),
+        };
         match self.varies(e) {
             None => {
                 let v: Vec<Value> = args.iter().enumerate().map(|(n, a)| { let x = self.one(*a); aligned(self, n, x) }).collect();
@@ -149,6 +155,26 @@ impl Gen<'_> {
                 Val::Many(parts.collect())
             }
         }
+    }
+
+    /// `x^n` by repeated squaring, `n` not 0.
+    fn whole_power(&mut self, x: Value, n: i32) -> Value {
+        let (mut left, mut square, mut product) = (n.unsigned_abs(), x, None);
+        while left > 0 {
+            if left & 1 == 1 {
+                product = Some(product.map_or(square, |p| self.b.ins().fmul(p, square)));
+            }
+            left >>= 1;
+            if left > 0 {
+                square = self.b.ins().fmul(square, square);
+            }
+        }
+        let product = product.unwrap_or(x);
+        if n > 0 {
+            return product;
+        }
+        let one = self.float(1.0, x);
+        self.b.ins().fdiv(one, product)
     }
 
     /// Coefficient of loop `l` in a whole-number value, where it is 0 or 1 and the rest does not depend on `l`.

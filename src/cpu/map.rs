@@ -37,6 +37,10 @@ impl Gen<'_> {
     /// `map` of operands of element type `of` (the operands of a select: of the result's); the result is of type `to`.
     pub(super) fn map(&mut self, map: Map, v: &[Value], of: DType, to: DType) -> Value {
         let x = v[0];
+        let logic = matches!(map, Map::Copy | Map::ToF32 | Map::ToI32 | Map::Select | Map::Not | Map::And | Map::Or);
+        if of == DType::F32 && !logic && !matches!(map, Map::Eq | Map::Ne | Map::Lt | Map::Le) {
+            return self.real(map, v);
+        }
         match map {
             Map::Copy => x,
             Map::ToF32 => self.convert(x, of, DType::F32),
@@ -56,7 +60,6 @@ impl Gen<'_> {
                 let r = self.compare(map, x, v[1], of);
                 self.convert(r, DType::Bool, to)
             }
-            _ if of == DType::F32 => self.real(map, v),
             Map::Neg | Map::Abs | Map::Sign | Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => self.whole(map, v, of, to),
             Map::IntDiv | Map::Mod | Map::Floor | Map::Ceil | Map::Round | Map::Pow => self.whole(map, v, of, to),
             Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Div => {
@@ -67,11 +70,14 @@ impl Gen<'_> {
     }
 
     fn compare(&mut self, map: Map, a: Value, b: Value, of: DType) -> Value {
-        let (float, int) = match map {
-            Map::Eq => (FloatCC::Equal, IntCC::Equal),
-            Map::Ne => (FloatCC::OrderedNotEqual, IntCC::NotEqual),
-            Map::Lt => (FloatCC::LessThan, IntCC::SignedLessThan),
-            _ => (FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual),
+        let (float, int) = if map == Map::Eq {
+            (FloatCC::Equal, IntCC::Equal)
+        } else if map == Map::Ne {
+            (FloatCC::OrderedNotEqual, IntCC::NotEqual)
+        } else if map == Map::Lt {
+            (FloatCC::LessThan, IntCC::SignedLessThan)
+        } else {
+            (FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual)
         };
         match of {
             DType::F32 if map == Map::Ne => {
@@ -176,7 +182,10 @@ impl Gen<'_> {
                 let f = self.calls.whole;
                 self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
             }
-            _ => x,
+            Map::Copy | Map::Floor | Map::Ceil | Map::Round | Map::ToF32 | Map::ToI32 => x,
+            // Answered by `map` before it comes here.
+            Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => x,
+            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Div => x,
         };
         self.convert(r, DType::I32, to)
     }

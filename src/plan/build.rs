@@ -139,11 +139,16 @@ impl Planner<'_> {
         self.buffers.len() - 1
     }
 
-    /// Row-major memory for a node.
+    /// Memory for a node: row-major, or as its users go through it.
     pub(super) fn own(&mut self, id: NodeId) -> View {
         let node = self.graph.node(id);
         let (shape, kind) = (self.shape(id), if self.wanted.contains(&id) { Kind::Output } else { Kind::Temp });
-        let strides = row_major(&shape);
+        let mut strides = row_major(&shape);
+        let layout = self.fusion.layouts[id.index()].clone().filter(|_| kind == Kind::Temp);
+        if let Some(order) = layout {
+            let sizes: Vec<Size> = order.iter().map(|d| shape[*d].clone()).collect();
+            order.iter().zip(row_major(&sizes)).for_each(|(d, s)| strides[*d] = s);
+        }
         let buffer = self.buffer(self.name(id), node.dtype, shape, kind, self.rates[id.index()]);
         let view = View { buffer, offset: Size::from(0i64), strides };
         self.views[id.index()] = Some(view.clone());
@@ -208,7 +213,8 @@ impl Planner<'_> {
                 }
             }
             Op::Gather { picks, .. } => self.slice(id, &from, picks),
-            _ => from.permuted(&operands[0].subscripts, graph.node(id).rank()),
+            // Only copies are views besides.
+            _copy => from.permuted(&operands[0].subscripts, graph.node(id).rank()),
         };
         self.views[id.index()] = Some(view);
         Ok(())

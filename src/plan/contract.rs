@@ -5,7 +5,7 @@
 
 use super::view::{self, window};
 use super::Sizes;
-use crate::ir::{DType, Graph, NodeId, Op, Operand, Pick};
+use crate::ir::{DType, Graph, NodeId, Op, Operand, Pick, Rate};
 
 /// How a contraction is computed.
 #[derive(Clone, Debug)]
@@ -19,29 +19,49 @@ pub(super) enum Order {
 /// One step of a contraction.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
-    pub a: usize,
-    /// `None`: `a` alone is summed over loops that nothing else has.
-    pub b: Option<usize>,
+    /// The items that are multiplied; two where a matrix product does it.
+    pub parts: Vec<usize>,
     /// Loops of the result.
     pub keep: Vec<usize>,
+    /// Loops of the parts.
+    pub over: Vec<usize>,
     /// Whether a matrix product does it; else a loop nest.
     pub product: bool,
-    /// Whether `b` is a gather that is read in place.
+    /// Whether the second part is a gather that is read in place.
     pub grouped: bool,
+    /// Whether it depends on no input.
+    pub early: bool,
 }
 
+impl Pair {
+    /// The loops of its nest: those of the result, then those that are summed.
+    pub fn loops(&self) -> Vec<usize> {
+        self.keep.iter().chain(self.over.iter().filter(|l| !self.keep.contains(l))).copied().collect()
+    }
+}
+
+/// Items that are multiplied element by element, and not yet written down.
 struct Item {
-    id: usize,
+    parts: Vec<usize>,
     /// In the order of its dimensions.
     loops: Vec<usize>,
     groups: Option<Vec<usize>>,
+    early: bool,
 }
 
 struct Search<'a> {
     extents: &'a [i64],
     result: &'a [usize],
     masks: Vec<u64>,
+    /// Factors that depend on no input: what is made of them alone is made once.
+    early: &'a [bool],
 }
+
+/// Factors that are searched exactly; beyond, all is one loop nest.
+const MOST: usize = 10;
+
+/// What a prepared step costs, compared with one of every run.
+const ONCE: f64 = 0.01;
 
 fn bits(loops: &[usize]) -> u64 {
     loops.iter().fold(0, |m, l| m | 1 << l)
@@ -69,16 +89,18 @@ impl Search<'_> {
             if set.count_ones() == 1 {
                 let f = set.trailing_zeros() as usize;
                 let lost = self.keep(set) != self.masks[f];
-                best[set] = (if lost { self.points(self.masks[f]) + 4.0 * self.points(self.keep(set)) } else { 0.0 }, 0);
+                let rate = if self.early[f] { ONCE } else { 1.0 };
+                best[set] = (if lost { rate * (self.points(self.masks[f]) + 4.0 * self.points(self.keep(set))) } else { 0.0 }, 0);
                 continue;
             }
+            let rate = if (0..self.masks.len()).all(|f| set >> f & 1 == 0 || self.early[f]) { ONCE } else { 1.0 };
             let mut part = (set - 1) & set;
             while part > 0 {
                 let rest = set & !part;
                 if part > rest {
                     let own = self.points(self.keep(part) | self.keep(rest));
                     let write = if set == full { 0.0 } else { 4.0 * self.points(self.keep(set)) };
-                    let cost = best[part].0 + best[rest].0 + own + write;
+                    let cost = best[part].0 + best[rest].0 + rate * (own + write);
                     if cost < best[set].0 {
                         best[set] = (cost, rest);
                     }
@@ -118,17 +140,19 @@ fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<u
 }
 
 /// Decides for contraction `id`.
-pub(super) fn order(graph: &Graph, id: NodeId, sizes: &Sizes) -> Order {
+pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) -> Order {
     let node = graph.node(id);
     let factors = graph.operands(id);
     let count = node.shape.len() + node.inner.len();
     let extents: Vec<i64> = (0..count).map(|l| view::value(&node.axis(l).size, sizes)).collect();
     let floats = factors.iter().all(|f| graph.node(f.node).dtype == DType::F32) && node.dtype == DType::F32;
-    if !floats || factors.len() < 2 || factors.len() > 8 || count > 60 || extents.contains(&0) {
+    if !floats || factors.len() < 2 || factors.len() > MOST || count > 60 || extents.contains(&0) {
         return Order::Nest;
     }
     let result: Vec<usize> = (0..node.shape.len()).collect();
-    let search = Search { extents: &extents, result: &result, masks: factors.iter().map(|f| bits(&f.subscripts)).collect() };
+    let early: Vec<bool> = factors.iter().map(|f| rates[f.node.index()] < Rate::Input).collect();
+    let masks = factors.iter().map(|f| bits(&f.subscripts)).collect();
+    let search = Search { extents: &extents, result: &result, masks, early: &early };
     if (0..count).any(|l| !search.masks.iter().any(|m| m >> l & 1 == 1)) {
         return Order::Nest;
     }
@@ -140,43 +164,90 @@ pub(super) fn order(graph: &Graph, id: NodeId, sizes: &Sizes) -> Order {
     }
     let mut pairs = Vec::new();
     let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes)).collect();
-    emit(&search, &best, full, &factors, &groups, &mut pairs);
-    let last = pairs.last_mut().map(|p: &mut Pair| {
-        p.keep = result.clone();
-        p.product
-    });
-    if factors.len() == 2 && pairs.len() == 1 && last == Some(false) { Order::Nest } else { Order::Pairs(pairs) }
+    let mut w = Writer { s: &search, best: &best, factors: &factors, groups: &groups, pairs };
+    let last = w.emit(full);
+    if last.parts.len() > 1 || last.parts[0] < factors.len() {
+        w.write(last, &result);
+    }
+    pairs = w.pairs;
+    if let Some(p) = pairs.last_mut() {
+        p.keep.clone_from(&result);
+    }
+    if matches!(pairs.as_slice(), [p] if !p.product) { Order::Nest } else { Order::Pairs(pairs) }
 }
 
-fn emit(s: &Search, best: &[(f64, usize)], set: usize, factors: &[Operand], groups: &[Option<Vec<usize>>], out: &mut Vec<Pair>) -> Item {
-    let keep = s.keep(set);
-    if set.count_ones() == 1 {
-        let f = set.trailing_zeros() as usize;
-        let mut loops: Vec<usize> = Vec::new();
-        factors[f].subscripts.iter().for_each(|l| if !loops.contains(l) { loops.push(*l) });
-        if keep == s.masks[f] {
-            return Item { id: f, loops, groups: groups[f].clone() };
+struct Writer<'a> {
+    s: &'a Search<'a>,
+    best: &'a [(f64, usize)],
+    factors: &'a [Operand],
+    groups: &'a [Option<Vec<usize>>],
+    pairs: Vec<Pair>,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, pair: Pair, groups: Option<Vec<usize>>) -> Item {
+        let (loops, early) = (pair.keep.clone(), pair.early);
+        self.pairs.push(pair);
+        Item { parts: vec![self.factors.len() + self.pairs.len() - 1], loops, groups, early }
+    }
+
+    /// Writes an element by element product down.
+    fn write(&mut self, item: Item, keep: &[usize]) -> Item {
+        let pair = Pair { parts: item.parts, over: item.loops, keep: keep.to_vec(), product: false, grouped: false, early: item.early };
+        self.push(pair, None)
+    }
+
+    fn settled(&mut self, item: Item) -> Item {
+        if item.parts.len() == 1 {
+            return item;
         }
-        loops.retain(|l| keep >> l & 1 == 1);
-        out.push(Pair { a: f, b: None, keep: loops.clone(), product: false, grouped: false });
-        return Item { id: factors.len() + out.len() - 1, loops, groups: None };
+        let keep = item.loops.clone();
+        self.write(item, &keep)
     }
-    let rest = best[set].1;
-    let mut a = emit(s, best, set & !rest, factors, groups, out);
-    let mut b = emit(s, best, rest, factors, groups, out);
-    if a.groups.is_some() && b.groups.is_none() || b.id < a.id && b.groups.is_none() {
-        std::mem::swap(&mut a, &mut b);
+
+    fn emit(&mut self, set: usize) -> Item {
+        let keep = self.s.keep(set);
+        if set.count_ones() == 1 {
+            let f = set.trailing_zeros() as usize;
+            let mut loops: Vec<usize> = Vec::new();
+            self.factors[f].subscripts.iter().for_each(|l| if !loops.contains(l) { loops.push(*l) });
+            let item = Item { parts: vec![f], loops, groups: self.groups[f].clone(), early: self.s.early[f] };
+            if keep == self.s.masks[f] {
+                return item;
+            }
+            let kept: Vec<usize> = item.loops.iter().copied().filter(|l| keep >> l & 1 == 1).collect();
+            return self.write(item, &kept);
+        }
+        let rest = self.best[set].1;
+        let mut a = self.emit(set & !rest);
+        let mut b = self.emit(rest);
+        if a.groups.is_some() && b.groups.is_none() || b.parts[0] < a.parts[0] && b.groups.is_none() {
+            std::mem::swap(&mut a, &mut b);
+        }
+        self.multiply(a, b, keep)
     }
-    let mut loops: Vec<usize> = a.loops.iter().chain(b.loops.iter().filter(|l| !a.loops.contains(l))).copied().collect();
-    loops.retain(|l| keep >> l & 1 == 1);
-    let (ma, mb) = (bits(&a.loops), bits(&b.loops));
-    let summed = s.points(ma & mb & !keep);
-    let free = s.points((ma ^ mb) & keep);
-    let product = ma & mb & !keep != 0 && free > 1.0 && summed > 1.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
-    let grouped = product && a.groups.is_none() && b.groups.as_ref().is_some_and(|g| {
-        let index = bits(g);
-        index & !keep == 0 && ma & mb & keep & !index == 0 && mb & keep & !index != 0 && index != 0
-    });
-    out.push(Pair { a: a.id, b: Some(b.id), keep: loops.clone(), product, grouped });
-    Item { id: factors.len() + out.len() - 1, loops, groups: None }
+
+    fn multiply(&mut self, a: Item, b: Item, keep: u64) -> Item {
+        let s = self.s;
+        let all: Vec<usize> = a.loops.iter().chain(b.loops.iter().filter(|l| !a.loops.contains(l))).copied().collect();
+        let kept = |mask: u64| all.iter().copied().filter(|l| mask >> l & 1 == 1).collect::<Vec<_>>();
+        let (ma, mb) = (bits(&a.loops), bits(&b.loops));
+        let early = a.early && b.early;
+        let summed = s.points(ma & mb & !keep);
+        let free = s.points((ma ^ mb) & keep);
+        let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
+        let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
+        let wide = keep | (index & (ma | mb));
+        let grouped = index != 0 && ma & mb & !wide != 0 && ma & mb & wide & !index == 0 && mb & wide & !index != 0 && s.points(ma | mb) >= 64.0;
+        if !product && !grouped {
+            let item = Item { parts: a.parts.into_iter().chain(b.parts).collect(), loops: all.clone(), groups: None, early };
+            return if (ma | mb) & !keep == 0 { item } else { self.write(item, &kept(keep)) };
+        }
+        let (a, b) = (self.settled(a), self.settled(b));
+        let parts = vec![a.parts[0], b.parts[0]];
+        let keeps = kept(if grouped { wide } else { keep });
+        let made = self.push(Pair { parts, over: all.clone(), keep: keeps, product: true, grouped, early }, None);
+        // Rows that an index tells apart are summed afterwards.
+        if grouped && wide != keep { self.write(made, &kept(keep)) } else { made }
+    }
 }

@@ -6,7 +6,7 @@
 use super::Sizes;
 use super::contract::{self, Order};
 use super::view::{self, window};
-use crate::ir::{Graph, Map, NodeId, Op, Rate};
+use crate::ir::{Graph, Map, NodeId, Op, Operand, Pick, Rate};
 
 /// Where a node's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum How {
 pub(super) struct Fusion {
     pub how: Vec<How>,
     pub orders: Vec<Option<Order>>,
+    /// Dimensions in the order in which they lie in memory, outermost first, where that is not their own order.
+    pub layouts: Vec<Option<Vec<usize>>>,
 }
 
 /// A loop nest under construction, as a tree of loops.
@@ -98,18 +100,19 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
         forced: vec![false; n],
         sites: (0..n).map(|_| Vec::new()).collect(),
         nests: Vec::new(),
-        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect() },
+        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect(), layouts: vec![None; n] },
     };
     for id in graph.ids().filter(|id| reach[id.index()]) {
         f.weights[id.index()] = f.weigh(id);
         if matches!(graph.node(id).op, Op::Contract) {
-            f.result.orders[id.index()] = Some(contract::order(graph, id, sizes));
+            f.result.orders[id.index()] = Some(contract::order(graph, id, rates, sizes));
         }
     }
     wanted.iter().for_each(|w| f.forced[w.index()] = true);
     for id in graph.ids().rev().filter(|id| reach[id.index()]) {
         let how = f.decide(id);
         f.result.how[id.index()] = how;
+        f.result.layouts[id.index()] = f.result.layouts[id.index()].take().or_else(|| f.layout_for_user(id, how));
         f.spread(id, how);
     }
     f.result
@@ -129,6 +132,7 @@ impl Fuser<'_> {
         let node = self.graph.node(id);
         let own = match &node.op {
             Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
+            Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
             Op::Map(m) => price(*m),
             Op::Gather { .. } => 2.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
@@ -158,19 +162,13 @@ impl Fuser<'_> {
 
     /// Whether a fold or contraction is one loop nest.
     fn nested(&self, id: NodeId) -> bool {
-        match &self.graph.node(id).op {
-            Op::Fold(_) => true,
-            Op::Contract => matches!(self.result.orders[id.index()], Some(Order::Nest)),
-            _ => false,
-        }
+        let op = &self.graph.node(id).op;
+        matches!(op, Op::Fold(_)) || matches!(op, Op::Contract) && matches!(self.result.orders[id.index()], Some(Order::Nest))
     }
 
     fn viewable(&self, id: NodeId) -> bool {
-        match &self.graph.node(id).op {
-            Op::Map(Map::Copy) | Op::Reshape => true,
-            Op::Gather { .. } => window(self.graph, id, self.sizes).is_some(),
-            _ => false,
-        }
+        let op = &self.graph.node(id).op;
+        matches!(op, Op::Map(Map::Copy) | Op::Reshape) || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
     }
 
     fn decide(&self, id: NodeId) -> How {
@@ -289,12 +287,79 @@ impl Fuser<'_> {
     fn spread_factors(&mut self, id: NodeId) {
         let operands = self.graph.operands(id);
         let Some(Order::Pairs(pairs)) = self.result.orders[id.index()].clone() else { return };
-        for (k, o) in operands.iter().enumerate() {
-            if pairs.iter().any(|p| p.grouped && p.b == Some(k)) {
-                self.graph.operands(o.node).iter().for_each(|g| self.forced[g.node.index()] = true);
-            } else {
-                self.forced[o.node.index()] = true;
+        for p in &pairs {
+            if !p.product {
+                self.spread_elements(id, p, &operands);
+                continue;
             }
+            for (n, k) in p.parts.iter().enumerate().filter(|(_, k)| **k < operands.len()) {
+                let o = &operands[*k];
+                if p.grouped && n == 1 {
+                    self.graph.operands(o.node).iter().for_each(|g| self.forced[g.node.index()] = true);
+                } else {
+                    self.forced[o.node.index()] = true;
+                    let other = p.parts[1 - n.min(1)];
+                    let loops = operands.get(other).map(|o| &o.subscripts).or_else(|| pairs.get(other.wrapping_sub(operands.len())).map(|p| &p.keep));
+                    let layout = loops.and_then(|l| self.layout_of_gather(o, l, &p.keep));
+                    self.result.layouts[o.node.index()] = layout;
+                }
+            }
+        }
+    }
+
+    /// The order in which the only user goes through a product's result.
+    fn layout_for_user(&self, id: NodeId, how: How) -> Option<Vec<usize>> {
+        let [site] = self.sites[id.index()].as_slice() else { return None };
+        let product = matches!(&self.result.orders[id.index()], Some(Order::Pairs(p)) if p.last().is_some_and(|p| p.product && !p.grouped));
+        if how != How::Memory || !product || self.forced[id.index()] {
+            return None;
+        }
+        let loops: Vec<usize> = site.map.iter().copied().collect::<Option<_>>()?;
+        let mut order: Vec<usize> = (0..loops.len()).collect();
+        order.sort_by_key(|d| loops[*d]);
+        let sorted = order.windows(2).all(|w| w[0] < w[1]);
+        (!sorted && order[0] == 0).then_some(order)
+    }
+
+    /// How a gather lies in memory that a product reads: sums in the order of the other factor, and innermost what the source has
+    /// innermost.
+    fn layout_of_gather(&self, o: &Operand, other: &[usize], keep: &[usize]) -> Option<Vec<usize>> {
+        let node = self.graph.node(o.node);
+        let Op::Gather { picks, .. } = &node.op else { return None };
+        let near: Vec<usize> = match *picks.last()? {
+            Pick::Loop(l) => vec![l],
+            Pick::Operand(k) => self.graph.operands(o.node)[k].subscripts.clone(),
+        };
+        let dims: Vec<usize> = (0..node.rank()).collect();
+        let kept = |d: &usize| keep.contains(&o.subscripts[*d]);
+        let shared = |d: &usize| other.contains(&o.subscripts[*d]);
+        let batch: Vec<usize> = dims.iter().copied().filter(|d| kept(d) && shared(d)).collect();
+        let rows: Vec<usize> = dims.iter().copied().filter(|d| kept(d) && !shared(d)).collect();
+        let mut sums: Vec<usize> = dims.iter().copied().filter(|d| !kept(d)).collect();
+        sums.sort_by_key(|d| other.iter().position(|l| *l == o.subscripts[*d]));
+        // The longest of the loops that walk along the source's memory is the one that shall be innermost.
+        let inner = near.iter().copied().max_by_key(|d| view::value(&node.shape[*d].size, self.sizes))?;
+        let parts = if rows.contains(&inner) { [batch, sums, rows] } else { [batch, rows, sums] };
+        let order = parts.concat();
+        order.windows(2).any(|w| w[0] > w[1]).then_some(order)
+    }
+
+    /// Factors that one loop nest multiplies are computed in it.
+    fn spread_elements(&mut self, id: NodeId, p: &contract::Pair, operands: &[Operand]) {
+        let node = self.graph.node(id);
+        let loops = p.loops();
+        let mut runs = Vec::new();
+        let mut total = 1.0;
+        for l in &loops {
+            total *= view::value(&node.axis(*l).size, self.sizes) as f64;
+            runs.push(total);
+        }
+        self.nests.push(Nest { runs, values: 0 });
+        let nest = self.nests.len() - 1;
+        let rate = if p.early { Rate::Condition } else { Rate::Input };
+        for k in p.parts.iter().filter(|k| **k < operands.len()) {
+            let map = operands[*k].subscripts.iter().map(|l| loops.iter().position(|x| x == l)).collect();
+            self.site(operands[*k].node, nest, map, rate);
         }
     }
 

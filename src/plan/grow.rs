@@ -1,9 +1,10 @@
 //! Grows the expression of a kernel from a node down to loads.
 
 use super::build::Planner;
+use super::contract::Pair;
 use super::fuse::How;
 use super::view::value;
-use super::{Access, Expr, Index, Kernel, Loop, Sizes, Step, View};
+use super::{Access, Expr, Index, Kernel, Kind, Loop, Sizes, Step, View};
 use crate::ir::{DType, Fold, Map, NodeId, Op, Pick, Size};
 use std::collections::HashMap;
 
@@ -23,7 +24,14 @@ impl Planner<'_> {
     pub(super) fn kernel(&mut self, id: NodeId) {
         let target = self.own(id);
         let axes: Vec<Loop> = self.axes(id);
-        let step = self.finish(id, axes, target, &|g, spot| g.compute(id, spot));
+        let layout = self.fusion.layouts[id.index()].clone().filter(|_| self.buffers[target.buffer].kind == Kind::Temp);
+        let order = layout.unwrap_or((0..axes.len()).collect());
+        let axes = order.iter().map(|d| axes[*d].clone()).collect();
+        let target = View { strides: order.iter().map(|d| target.strides[*d].clone()).collect(), ..target };
+        let step = self.finish(id, axes, target, &|g, spot| {
+            let spot: Spot = (0..order.len()).map(|d| order.iter().position(|x| *x == d).and_then(|k| spot[k])).collect();
+            g.compute(id, &spot)
+        });
         self.push(self.early(id), step);
     }
 
@@ -57,31 +65,32 @@ impl Planner<'_> {
         Step::Kernel(kernel)
     }
 
-    /// A kernel for one pair of a contraction: loads of one or two views over `count` loops, summed over those not kept.
-    pub(super) fn pair_kernel(&mut self, early: bool, axes: &[Loop], keep: &[usize], views: &[(View, Vec<usize>)], target: View) {
-        let mut order = keep.to_vec();
-        order.extend((0..axes.len()).filter(|l| !keep.contains(l) && views.iter().any(|v| v.1.contains(l))));
-        let place = |l: usize| order.iter().position(|x| *x == l);
-        let loops: Vec<Loop> = order.iter().map(|l| axes[*l].clone()).collect();
-        let mut body: Vec<Expr> = Vec::new();
-        for (view, dims) in views {
-            let spot: Spot = dims.iter().map(|l| place(*l)).collect();
-            body.push(Expr::Load(view.access(&spot)));
+    /// A kernel that multiplies the parts of a pair element by element and sums over what is not kept.
+    pub(super) fn pair_kernel(&mut self, id: NodeId, pair: &Pair, items: &[Option<(View, Vec<usize>)>], target: View) {
+        let node = self.graph.node(id);
+        let order = pair.loops();
+        let loops = order.iter().map(|l| Loop { name: node.axis(*l).name.clone(), size: node.axis(*l).size.clone() }).collect();
+        let mut g = Grow { planner: self, loops, body: Vec::new(), types: Vec::new(), memo: HashMap::new() };
+        let factors = self.graph.operands(id);
+        let mut value = None;
+        for part in &pair.parts {
+            let spot = |dims: &[usize]| dims.iter().map(|l| order.iter().position(|x| x == l)).collect::<Spot>();
+            let next = match (factors.get(*part), items.get(*part).and_then(Option::as_ref)) {
+                (Some(f), _) => g.value(f.node, &spot(&f.subscripts)),
+                (None, Some((view, dims))) => g.add(Expr::Load(view.access(&spot(dims))), DType::F32),
+                (None, None) => continue,
+            };
+            value = Some(value.map_or(next, |v| g.add(Expr::Map(Map::Mul, vec![v, next]), DType::F32)));
         }
-        if views.len() == 2 {
-            body.push(Expr::Map(Map::Mul, vec![0, 1]));
-        }
-        let value = body.len() - 1;
-        if loops.len() > keep.len() {
-            body.push(Expr::Reduce { fold: Fold::Sum, loops: (keep.len()..loops.len()).collect(), value });
-        }
-        let spot: Spot = (0..keep.len()).map(Some).collect();
+        let keep = pair.keep.len();
+        let value = value.unwrap_or(0);
+        let summed: Vec<usize> = (keep..order.len()).collect();
+        let value = if summed.is_empty() { value } else { g.add(Expr::Reduce { fold: Fold::Sum, loops: summed, value }, DType::F32) };
+        let store = target.access(&(0..keep).map(Some).collect::<Spot>());
         let name = self.buffers[target.buffer].name.clone();
-        let (types, value) = (vec![DType::F32; body.len()], body.len() - 1);
-        let store = target.access(&spot);
-        let mut kernel = Kernel { name, loops, outer: keep.len(), body, types, store, value, unit: Size::from(1i64) };
+        let mut kernel = Kernel { name, loops: g.loops, outer: keep, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
         kernel.join(self.sizes);
-        self.push(early, Step::Kernel(kernel));
+        self.push(pair.early, Step::Kernel(kernel));
     }
 
     /// Every operand in turn, each at its offset.

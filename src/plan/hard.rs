@@ -5,7 +5,7 @@ use super::contract::{Order, Pair};
 use super::view::row_major;
 use super::{Access, Grouped, Kind, Product, Rounds, Span, Step, View, Window};
 use crate::diag::Diagnostic;
-use crate::ir::{Body, DType, Dist, NodeId, Op, Operand, Pick, Size};
+use crate::ir::{Body, DType, Dist, NodeId, Op, Operand, Pick, Rate, Size};
 
 /// A factor or an intermediate result: where it lies, and which loop each dimension is.
 type Item = (View, Vec<usize>);
@@ -15,47 +15,41 @@ impl Planner<'_> {
     pub(super) fn contract(&mut self, id: NodeId) {
         let Some(Order::Pairs(pairs)) = self.fusion.orders[id.index()].clone() else { return self.kernel(id) };
         let factors = self.graph.operands(id);
-        let early = self.early(id);
         let mut items: Vec<Option<Item>> = Vec::new();
-        for (k, o) in factors.iter().enumerate() {
-            let grouped = pairs.iter().any(|p| p.grouped && p.b == Some(k));
-            items.push((!grouped).then(|| (self.at(o.node), o.subscripts.clone())));
+        for o in &factors {
+            let placed = self.views[o.node.index()].is_some();
+            items.push(placed.then(|| (self.at(o.node), o.subscripts.clone())));
         }
         for (k, pair) in pairs.iter().enumerate() {
-            let target = if k + 1 == pairs.len() { self.own(id) } else { self.intermediate(id, k, &pair.keep) };
-            self.pair(id, early, pair, &factors, &items, &target);
+            let target = if k + 1 == pairs.len() { self.own(id) } else { self.intermediate(id, k, pair) };
+            self.pair(id, pair, &factors, &items, &target);
             items.push(Some((target, pair.keep.clone())));
         }
     }
 
-    fn intermediate(&mut self, id: NodeId, k: usize, keep: &[usize]) -> View {
-        let shape: Vec<Size> = keep.iter().map(|l| self.graph.node(id).axis(*l).size.clone()).collect();
+    fn intermediate(&mut self, id: NodeId, k: usize, pair: &Pair) -> View {
+        let shape: Vec<Size> = pair.keep.iter().map(|l| self.graph.node(id).axis(*l).size.clone()).collect();
         let name = format!("{}_part{k}", self.name(id));
         let strides = row_major(&shape);
-        let buffer = self.buffer(name, DType::F32, shape, Kind::Temp, self.rates[id.index()]);
+        let rate = if pair.early { Rate::Condition } else { Rate::Input };
+        let buffer = self.buffer(name, DType::F32, shape, Kind::Temp, rate);
         View { buffer, offset: Size::from(0i64), strides }
     }
 
-    fn pair(&mut self, id: NodeId, early: bool, pair: &Pair, factors: &[Operand], items: &[Option<Item>], target: &View) {
-        let node = self.graph.node(id);
-        let Some(a) = items[pair.a].clone() else { return };
-        let target_item = (target.clone(), pair.keep.clone());
+    fn pair(&mut self, id: NodeId, pair: &Pair, factors: &[Operand], items: &[Option<Item>], target: &View) {
         if !pair.product {
-            let mut views = vec![a];
-            views.extend(pair.b.and_then(|b| items[b].clone()));
-            let axes: Vec<super::Loop> = (0..node.shape.len() + node.inner.len())
-                .map(|l| super::Loop { name: node.axis(l).name.clone(), size: node.axis(l).size.clone() })
-                .collect();
-            return self.pair_kernel(early, &axes, &pair.keep, &views, target.clone());
+            return self.pair_kernel(id, pair, items, target.clone());
         }
-        let Some(b) = pair.b else { return };
+        let [a, b] = pair.parts[..] else { return };
+        let Some(first) = items[a].clone() else { return };
+        let target = (target.clone(), pair.keep.clone());
         if pair.grouped {
-            let grouped = self.grouped(id, &a, &factors[b], &target_item);
-            return self.push(early, Step::Grouped(grouped));
+            let grouped = self.grouped(id, &first, &factors[b], &target);
+            return self.push(pair.early, Step::Grouped(grouped));
         }
-        let Some(b) = items[b].clone() else { return };
-        let product = self.product(id, &a, &b, &target_item);
-        self.push(early, Step::Product(product));
+        let Some(second) = items[b].clone() else { return };
+        let product = self.product(id, &first, &second, &target);
+        self.push(pair.early, Step::Product(product));
     }
 
     fn product(&self, id: NodeId, a: &Item, b: &Item, out: &Item) -> Product {
