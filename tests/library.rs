@@ -424,7 +424,23 @@ fn moe() {
 }
 
 #[test]
-fn expert_choice() {
+fn dselect() {
+    let c = case("MoeModel");
+    let step = |t: f64| if t.abs() >= 0.5 { f64::from(t > 0.0) } else { -2.0 * t.powi(3) + 1.5 * t + 0.5 };
+    let a = softmax(&c.get("select.alpha"));
+    let (mut q, mut entropy) = (vec![0.0; 4], 0.0);
+    for (l, i) in (0..2).flat_map(|l| (0..4).map(move |i| (l, i))) {
+        let s = map(&c.rows("select.z", 2)[l], step);
+        let r: f64 = (0..2).map(|j| if i >> j & 1 == 1 { s[j] } else { 1.0 - s[j] }).product();
+        q[i] += a[l] * r;
+        entropy -= r * (r + 1e-9).ln();
+    }
+    c.says("select_q", 1, |_| q.clone());
+    c.says("select_entropy", 1, |_| vec![entropy]);
+}
+
+#[test]
+fn expert_choice_and_ranks() {
     let c = case("ChoiceModel");
     let x = c.rows("x", 3);
     let score: Vec<V> = x.iter().map(|x| softmax(&c.matrix("choice.gate", x))).collect();
@@ -436,6 +452,13 @@ fn expert_choice() {
         }
     }
     c.says("choice_y", 15, |n| y[n].clone());
+
+    // Ranks along a named axis, for each place of the sized one.
+    let column = |b: usize, i: usize| (0..5).map(|t| x[b * 5 + t][i]).collect::<V>();
+    let rank = |b: usize, i: usize, k: usize| top(&column(b, i), 5)[k];
+    c.says("best_index", 6, |n| (0..3).map(|i| rank(n / 2, i, n % 2) as f64).collect());
+    c.says("best_value", 6, |n| (0..3).map(|i| column(n / 2, i)[rank(n / 2, i, n % 2)]).collect());
+    c.says("sorted", 15, |n| (0..3).map(|i| column(n / 5, i)[rank(n / 5, i, 4 - n % 5)]).collect());
 }
 
 #[test]

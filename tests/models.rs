@@ -107,7 +107,7 @@ fn references_are_met() {
         }
         met += 1;
     }
-    assert_eq!(met, 27, "models with references");
+    assert!(met >= 27, "{met} models with references");
 }
 
 /// Parameters drawn by their initialisers; what must come from a file, and what starts as zeros, is drawn too.
