@@ -93,7 +93,8 @@ fn references_are_met() {
         let bound = session::bindings(weights(&path, model, &given), given, 0);
         let expected = Archive::open(&expected).unwrap();
         let at = |name: &str| model.graph.outputs.iter().position(|o| *o.name == *name);
-        let outputs: Vec<usize> = expected.names().map(|n| at(n).unwrap_or_else(|| panic!("{}: no {n}", path.display()))).collect();
+        let outputs: Vec<usize> =
+            expected.names().map(|n| at(n).unwrap_or_else(|| panic!("{}: no {n}", path.display()))).collect();
         // The reference of the decoder was itself computed in single precision.
         let exact = if name(&path) == "decoder" { 2e-4 } else { 1e-5 };
         for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1 }, 2e-4)] {
