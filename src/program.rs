@@ -40,7 +40,7 @@ pub struct NoFiles;
 
 impl Loader for NoFiles {
     fn read(&self, path: &Path) -> io::Result<String> {
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("{}", path.display())))
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no file `{}` here", path.display())))
     }
 }
 

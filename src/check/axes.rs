@@ -23,14 +23,23 @@ impl<'a> Checker<'a> {
         let sized: Vec<String> = t.sized().into_iter().map(|i| self.show_size(&sizes[i])).collect();
         let scalar = match t.dtype {
             DType::F32 => "",
-            DType::I32 => "i32 ",
-            DType::Bool => "bool ",
+            DType::I32 => "i32",
+            DType::Bool => "bool",
         };
         match (names.is_empty(), sized.is_empty()) {
-            (true, true) => format!("{scalar}one number").replace("i32 one number", "one whole number").replace("bool one number", "one truth value"),
+            (true, true) => format!("{scalar}one number").replace("i32one number", "one whole number").replace("boolone number", "one truth value"),
             (true, false) => format!("{scalar}[{}]", sized.join(", ")),
             (false, true) => format!("{scalar}{{{}}}", names.join(", ")),
             (false, false) => format!("{scalar}{{{}}}[{}]", names.join(", "), sized.join(", ")),
+        }
+    }
+
+    /// The kind of element, and the type: `f32`, `i32{b}[8]`.
+    pub fn show_kind(&self, t: &Tens) -> String {
+        match (t.labels.is_empty(), t.dtype) {
+            (true, _) => t.dtype.word().to_string(),
+            (false, DType::F32) => format!("f32 {}", self.show(t)).replace("f32 ", "f32"),
+            (false, _) => self.show(t),
         }
     }
 
@@ -100,16 +109,19 @@ impl<'a> Checker<'a> {
             let (x, y) = (a.0.sized(), b.0.sized());
             x.len() == 2 && y.len() == 2 && {
                 let (p, q) = (self.extents(a.0), self.extents(b.0));
-                p[x[0]] == q[y[1]] && p[x[1]] == q[y[0]]
+                p[x[0]] == q[y[1]] && p[x[1]] == q[y[0]] && !p[x[0]].is(1) && !p[x[1]].is(1)
             }
         };
+        let (p, q) = (self.sized_extents(a.0), self.sized_extents(b.0));
+        let op = what.trim_matches('`');
+        let advice = by_index(&p, &q, if matches!(op, "+" | "-" | "*" | "/") { op } else { ".." });
         let mut d = Diagnostic::error("H0301", span, format!("{what} wants equal sizes, and these differ"))
             .label(a.1, format!("this is {left}"))
             .label(b.1, format!("this is {right}"));
         d = if transposed {
             d.help("one of them is transposed: `transpose(..)` turns two sizes round")
         } else {
-            d.help("only names broadcast; give the axes names with indices, `v[i]`, and say with `let w[i, j] = ..` what is an outer product")
+            d.help(advice)
         };
         self.fail(d)
     }
@@ -480,4 +492,30 @@ fn quotient(s: &Size) -> (Size, Size) {
         }
     }
     (s.mul(&bottom), bottom)
+}
+
+/// How two values of unequal sizes are brought together with indices.
+fn by_index(p: &[Size], q: &[Size], op: &str) -> String {
+    let letters = ["i", "j", "k", "l", "m", "n"];
+    let write = |value: &str, of: &[&str]| if of.is_empty() { value.to_string() } else { format!("{value}[{}]", of.join(", ")) };
+    let (long, short, swap) = if p.len() >= q.len() { (p, q, false) } else { (q, p, true) };
+    if long.len() > letters.len() || long.iter().chain(short).any(|s| s.is(1)) {
+        return format!(
+            "only names broadcast, a size of 1 does not: leave it out, and say with indices which axis is which, `let w[i, j] = a[i] {op} c[j]`"
+        );
+    }
+    let all = &letters[..long.len()];
+    let (k, n) = (short.len(), long.len());
+    if k < n {
+        let at = if long[n - k..] == *short { Some(n - k) } else if long[..k] == *short { Some(0) } else { None };
+        if let Some(at) = at {
+            let (one, other) = (write("a", all), write("c", &all[at..at + k]));
+            let (one, other) = if swap { (write("a", &all[at..at + k]), write("c", all)) } else { (one, other) };
+            return format!("sizes do not broadcast; say along which axis it is repeated: `let w[{}] = {one} {op} {other}`", all.join(", "));
+        }
+    }
+    if k == 1 && n == 1 {
+        return format!("sizes do not broadcast; if all pairs are meant, say so with indices: `let w[i, j] = a[i] {op} c[j]`");
+    }
+    format!("sizes do not broadcast; say with indices which axes belong together: `let w[i, j, k] = a[i, j] {op} c[j, k]`")
 }

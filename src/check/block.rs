@@ -60,7 +60,15 @@ impl<'a> Checker<'a> {
     /// Later uses of a name whose statement failed are not errors of their own.
     fn poison(&mut self, stmt: &'a Stmt) {
         let name = match &stmt.kind {
-            StmtKind::Let { name, .. } | StmtKind::Draw { name, .. } | StmtKind::Loss { name, .. } => name,
+            StmtKind::Let { name, .. }
+            | StmtKind::Draw { name, .. }
+            | StmtKind::Loss { name, .. }
+            | StmtKind::Input { name, .. }
+            | StmtKind::Condition { name, .. }
+            | StmtKind::Output { name, .. } => name,
+            StmtKind::Param(decl) => &decl.name,
+            StmtKind::Sub(decl) => &decl.name,
+            StmtKind::Each(each) => &each.name,
             StmtKind::Var { name, .. } => {
                 let scope = self.frame().scopes.last_mut().expect("a scope");
                 scope.push((name.name.clone(), Binding::Var(Value::Poison)));
@@ -122,7 +130,8 @@ impl<'a> Checker<'a> {
             StmtKind::Input { .. } | StmtKind::Condition { .. } | StmtKind::Output { .. } | StmtKind::Seed(_) => {
                 return self.error("H0221", stmt.span, "this stands in a model only");
             }
-            StmtKind::Signature(s) => return self.error("H0211", s.span, "a signature stands among the members of a net"),
+            // The parser reads signatures directly in a net only.
+            StmtKind::Signature(_) => {}
         }
         Ok(Value::Unit)
     }
@@ -442,11 +451,11 @@ impl<'a> Checker<'a> {
         let t = self.to_f32(&t);
         if !t.sized().is_empty() {
             let message = format!("a loss is one number, and this is {}", self.show(&t));
-            return self.fail(Diagnostic::error("H0504", value.span, message).help("reduce it: `mean[b] ..`, `sum[k] ..`"));
+            return self.fail(Diagnostic::error("H0504", value.span, message).help("reduce it: `sum(v)` or `mean(v)` for one sized axis, `sum[i, j] v[i, j]` for more"));
         }
         if t.level > 0 {
             return self.fail(
-                Diagnostic::limit("H0805", name.span, "a loss inside a loop over data does not work yet")
+                Diagnostic::limit("H0814", name.span, "a loss inside a loop over data does not work yet")
                     .help("collect it with `yield` and take the loss of that"),
             );
         }
@@ -469,7 +478,10 @@ impl<'a> Checker<'a> {
             let message = format!("a loss is one number, and this varies over `{text}`");
             return self.fail(
                 Diagnostic::error("H0504", value.span, message)
-                    .help("reduce it: `mean[*] ..` takes all axes that the net was lifted over"),
+                    .help(match self.frame_ref().sees_dims {
+                        true => format!("reduce it: `mean[{text}] ..`"),
+                        false => "reduce it: `mean[*] ..` takes all axes that the net was lifted over".to_string(),
+                    }),
             );
         }
         let total = if summed.is_empty() { t.clone() } else { self.fold(crate::ir::Fold::Sum, &t, &summed) };

@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
             values.push((arg.name.as_ref().map(|n| n.name.clone()), self.expr(&arg.value)?, arg.value.span));
         }
         if !axes.is_empty() && !matches!(word, "top_k" | "sort" | "argsort" | "cumsum" | "admitted" | "concat" | "norm") {
-            return self.error("H0346", at, format!("`{word}` takes no axis"));
+            return self.error("H0357", at, format!("`{word}` takes no axis"));
         }
         self.primitive(word, at, axes, values, span)
     }
@@ -189,9 +189,9 @@ impl<'a> Checker<'a> {
             let message = format!("a derivative is of one number per example, and this is {}", self.show(&y));
             return self.error("H0356", y_at, message);
         }
-        if self.sink.list().iter().all(|d| d.code != "H0807") {
+        if self.sink.list().iter().all(|d| d.code != "H0816") {
             self.sink.push(
-                Diagnostic::warning("H0807", at, "derivatives do not run yet")
+                Diagnostic::warning("H0816", at, "derivatives do not run yet")
                     .help("what needs this one is left out of a run; everything else runs"),
             );
         }

@@ -280,7 +280,11 @@ impl<'a> Checker<'a> {
         }
         self.frame().scopes.push(vec![]);
         let value = self.block(&signature.body)?;
-        self.give(&signature.result, value, &m.axes, signature.body.span, span)
+        let body = signature.body.span;
+        let close = Span { start: body.end.saturating_sub(1), ..body };
+        let last = signature.body.stmts.last().map_or(close, |s| s.span);
+        let at = if matches!(value, Value::Unit) { close } else { last };
+        self.give(&signature.result, value, &m.axes, at, span)
     }
 
     /// Matches one argument with its declared type.
@@ -325,6 +329,9 @@ impl<'a> Checker<'a> {
                 }
             },
             TypeKind::Tree(path) => {
+                if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) {
+                    return self.no_type(ty);
+                }
                 let like = self.shape_path(path)?;
                 let tree = match value {
                     Value::Tree(t) => (*t).clone(),
@@ -387,7 +394,7 @@ impl<'a> Checker<'a> {
         if want == DType::F32 && t.dtype == DType::I32 {
             return Ok(self.to_f32(&t));
         }
-        let message = format!("this is {}, and {} is declared", self.show(&t), want.word());
+        let message = format!("this is {}, and {} is declared", self.show_kind(&t), want.word());
         let help = match want {
             DType::F32 => "`number(..)` makes 1 of true and 0 of false",
             DType::I32 => "`int(..)` casts to whole numbers",
@@ -461,11 +468,19 @@ impl<'a> Checker<'a> {
             }
             let want = self.size_of_expr(e)?;
             let Some(dim) = sized.next() else {
-                let message = format!("a size of {} is missing: this is {}", self.show_size(&want), self.show(&t));
-                return self.fail(Diagnostic::error("H0339", at, message).label(declared, "declared here"));
+                let message = format!("a size of {} is declared, and this has none left: it is {}", self.show_size(&want), self.show(&t));
+                let mut d = Diagnostic::error("H0339", at, message).label(declared, "declared here");
+                if let Some(n) = t.names().next() {
+                    let n = self.name_text(n);
+                    d = d.help(format!("`{n}` is a name; `let v[j < count[{n}]] = x[{n}: j]` turns it into a size"));
+                }
+                return self.fail(d);
             };
             let own = self.extent(&t, dim);
             if !self.same(&own, &want) {
+                if t.sized().len() > axes.len() {
+                    return self.left_over(&t, axes, at, declared);
+                }
                 let message = format!("the size is {}, and {} is declared", self.show_size(&own), self.show_size(&want));
                 return self.fail(
                     Diagnostic::error("H0339", at, message)
@@ -475,15 +490,8 @@ impl<'a> Checker<'a> {
             }
             taken_dims.push(dim);
         }
-        if let Some(left) = sized.next() {
-            let n = self.extent(&t, left);
-            let message = format!("a sized axis of {} is left over", self.show_size(&n));
-            return self.fail(
-                Diagnostic::error("H0340", at, message)
-                    .here(format!("this is {}", self.show(&t)))
-                    .label(declared, "declared here")
-                    .help("only names are lifted over: index the value, `let y[i] = net(v[i])`"),
-            );
+        if sized.next().is_some() {
+            return self.left_over(&t, axes, at, declared);
         }
         for (i, l) in t.labels.iter().enumerate() {
             if let Label::Named(n) = l
@@ -495,6 +503,23 @@ impl<'a> Checker<'a> {
         // Two axes of the value may not take one name; else the second is read on the diagonal, which nobody means.
         let out = Tens { labels, ..t };
         Ok(out)
+    }
+
+    /// An argument has more sizes than its declaration.
+    fn left_over<T>(&mut self, t: &Tens, axes: &[ast::AxisExpr], at: Span, declared: Span) -> Res<T> {
+        let (own, want) = (t.sized().len(), axes.len());
+        let are = if own == 1 { "1 sized axis".to_string() } else { format!("{own} sized axes") };
+        let takes = match want {
+            0 => "none is declared".to_string(),
+            1 => "1 is declared".to_string(),
+            n => format!("{n} are declared"),
+        };
+        self.fail(
+            Diagnostic::error("H0340", at, format!("this has {are}, and {takes}"))
+                .here(format!("this is {}", self.show(t)))
+                .label(declared, "declared here")
+                .help("a net is lifted over names, never over sizes: give the axis a name, `let y[i] = net(v[i])`"),
+        )
     }
 
     /// A free word of a signature is an axis of its own.
@@ -523,6 +548,7 @@ impl<'a> Checker<'a> {
                 }
                 Ok(Value::Record(out.into()))
             }
+            TypeKind::Tree(path) if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) => self.no_type(ty),
             TypeKind::Tree(_) => match value {
                 Value::Tree(t) => Ok(Value::Tree(t)),
                 Value::Net(net) => Ok(Value::Tree(self.tree_of(Value::Net(net), at)?.into())),
@@ -538,6 +564,7 @@ impl<'a> Checker<'a> {
                     Value::Unit => {
                         return self.fail(
                             Diagnostic::error("H0342", at, "this body has no value")
+                                .here("it ends here")
                                 .label(ty.span, "a result is declared")
                                 .help("a body's value is an expression that stands last"),
                         );
@@ -545,12 +572,12 @@ impl<'a> Checker<'a> {
                     v => self.as_tens(v, at)?,
                 };
                 let t = self.scalar_kind(t, *scalar, at, ty.span)?;
-                self.give_axes(t, declared, ty.span, axes).map(Value::Tensor)
+                self.give_axes(t, declared, ty.span, at, axes).map(Value::Tensor)
             }
         }
     }
 
-    fn give_axes(&mut self, t: Tens, declared: &'a [ast::AxisExpr], at: Span, axes: &[(Name, Taken)]) -> Res<Tens> {
+    fn give_axes(&mut self, t: Tens, declared: &'a [ast::AxisExpr], ty: Span, at: Span, axes: &[(Name, Taken)]) -> Res<Tens> {
         let mut sized = t.sized().into_iter();
         // The dimensions in declared order; names that the value lacks are spread.
         let mut want: Vec<Result<usize, NameId>> = vec![];
@@ -569,24 +596,30 @@ impl<'a> Checker<'a> {
             let size = self.size_of_expr(e)?;
             let Some(dim) = sized.next() else {
                 let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-                return self.error("H0341", at, message);
+                return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
             };
             let own = self.extent(&t, dim);
             if !self.same(&own, &size) {
                 let message = format!("a size of {} is declared, and the body gives {}", self.show_size(&size), self.show_size(&own));
-                return self.fail(Diagnostic::error("H0341", at, message).note(format!("the body's value is {}", self.show(&t))));
+                let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
+                return self.fail(
+                    Diagnostic::error("H0341", at, message)
+                        .here(format!("this is {shown}"))
+                        .label(ty, format!("declared here: {word} is {}", self.show_size(&size))),
+                );
             }
             want.push(Ok(dim));
         }
         if sized.next().is_some() {
             let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-            return self.error("H0341", at, message);
+            return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
         }
         for (word, taken) in axes {
             let named = declared.iter().any(|a| matches!(a, ast::AxisExpr::Expr(e) if matches!(&*e.kind, ExprKind::Name(w) if w == word)));
             if t.find(taken.inner).is_some() && !named {
                 return self.fail(
                     Diagnostic::error("H0343", at, format!("the result still has the axis `{word}`, which is not declared"))
+                        .label(ty, "declared here")
                         .help(format!("reduce it, `mean[{word}] ..`, or declare it")),
                 );
             }

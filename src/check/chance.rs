@@ -54,8 +54,10 @@ impl<'a> Checker<'a> {
             };
             let Some(formal) = formal else {
                 let at = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
-                let takes = if formals.is_empty() { "nothing".to_string() } else { formals.join(", ") };
-                return self.error("H0509", at, format!("`{word}` takes {takes}"));
+                let what = arg.name.as_ref().map_or("so many arguments".into(), |n| format!("argument `{}`", n.name));
+                let takes = if formals.is_empty() { "it takes none".to_string() } else { format!("it takes {}", formals.join(", ")) };
+                let has = if arg.name.is_some() { "has no" } else { "does not take" };
+                return self.fail(Diagnostic::error("H0509", at, format!("`{word}` {has} {what}")).help(takes));
             };
             let value = self.expr(&arg.value)?;
             out.push((formal, value, arg.value.span));
@@ -288,7 +290,7 @@ impl<'a> Checker<'a> {
                         (self.constant(to - from, DType::F32), self.constant(from, DType::F32), Dist::Uniform)
                     }
                     _ => {
-                        return self.fail(Diagnostic::limit("H0806", span, format!("`{word}` starts parameters; it cannot be drawn")));
+                        return self.fail(Diagnostic::limit("H0815", span, format!("`{word}` starts parameters; it cannot be drawn")));
                     }
                 }
             }
@@ -308,7 +310,7 @@ impl<'a> Checker<'a> {
     /// Labels and extents of a draw: `*` are the axes that the call is lifted over.
     fn draw_shape(&mut self, ty: &'a ast::Type) -> Res<Vec<(Label, Size)>> {
         let ast::TypeKind::Tensor { axes, .. } = &ty.kind else {
-            return self.error("H0218", ty.span, "a tensor's type is wanted here");
+            return self.no_type(ty);
         };
         let mut out: Vec<(Label, Size)> = vec![];
         // Nets of an array draw for themselves.

@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
         let to = self.whole(to, f.to.span)?;
         let trips = to.sub(&from);
         if trips.constant().is_some_and(|n| n < 0) {
-            return self.error("H0303", f.from.span.to(f.to.span), format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"));
+            return self.error("H0512", f.from.span.to(f.to.span), format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"));
         }
         match (from.constant(), trips.constant()) {
             (Some(a), Some(n)) if n <= UNROLL && f.until.is_none() => self.unrolled(f, a, n, named, span),
@@ -146,6 +146,8 @@ impl<'a> Checker<'a> {
         let mut collected = vec![];
         let mut failed = false;
         for round in 0..n {
+            self.enter(span)?;
+            self.depth -= 1;
             let k = from + if f.rev { n - 1 - round } else { round };
             let binding = self.round_binding(f, Value::from(Size::from(k)));
             self.frame().scopes.push(vec![(f.var.name.clone(), binding)]);
@@ -237,7 +239,7 @@ impl<'a> Checker<'a> {
             }
         }
         // The names that a variable varies over grow until they no longer do.
-        for _ in 0..16 {
+        for _ in 0..16 + 4 * carries.len() {
             let draws = self.draws.clone();
             let losses = self.losses.len();
             match self.loop_once(f, &from, &trips, end.as_ref(), named, &carries, span)? {
@@ -257,7 +259,7 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        self.error("H0507", span, "the types of this loop's variables do not settle")
+        self.error("H0899", span, "the types of this loop's variables do not settle: this is a bug in hnet")
     }
 
     /// One try: the loop, or the names that its variables need.

@@ -259,10 +259,21 @@ impl<'a> Checker<'a> {
         };
         let (x, y) = (self.extent(a, last), self.extent(b, first));
         if !self.same(&x, &y) {
-            let d = Diagnostic::error("H0301", span, "`@` joins the last size of its left side with the first of its right side, and they differ")
+            let message = format!(
+                "`@` joins the last size of its left side with the first of its right side; these are {} and {}",
+                self.show_size(&x),
+                self.show_size(&y)
+            );
+            let mut d = Diagnostic::error("H0301", span, message)
                 .label(left, format!("this is {}: its last size is {}", self.show(a), self.show_size(&x)))
                 .label(right, format!("this is {}: its first size is {}", self.show(b), self.show_size(&y)));
-            return self.fail(d.help("`transpose(..)` turns a matrix round"));
+            if q.len() == 2 && self.resolve(&x) == self.extent(b, q[1]) {
+                let text = "the right side is transposed: turn it round".to_string();
+                let before = Span { end: right.start, ..right };
+                let after = Span { start: right.end, ..right };
+                d.help = Some(crate::diag::Help { text, edits: vec![(before, "transpose(".into()), (after, ")".into())] });
+            }
+            return self.fail(d);
         }
         let (a, b) = (self.to_f32(a), self.to_f32(b));
         let over = self.new_name("k", x, Some(span));

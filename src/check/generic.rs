@@ -14,7 +14,7 @@ use crate::syntax::ast::{self, ItemKind};
 use std::collections::HashSet;
 
 /// Codes that are certain whatever the numbers are.
-const CERTAIN: &[&str] = &["H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343"];
+const CERTAIN: &[&str] = &["H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501"];
 
 /// Checks what is not in `used`.
 pub fn check(program: &Program, options: &Options, used: &HashSet<Span>, sink: &mut Sink) {
@@ -126,6 +126,9 @@ impl<'a> Checker<'a> {
             }
             ast::TypeKind::Seed => Ok(Value::from(Size::from(0i64))),
             ast::TypeKind::Tree(path) => {
+                if path.parts.is_empty() {
+                    return self.no_type(ty);
+                }
                 let tree = self.shape_path(path)?;
                 Ok(Value::Tree(tree.into()))
             }

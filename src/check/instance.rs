@@ -326,6 +326,9 @@ impl<'a> Checker<'a> {
                     .collect();
                 let mut sorted = nets;
                 sorted.sort();
+                if self.files[file].missing.contains(&name.name) {
+                    return Err(Said);
+                }
                 let mut d = Diagnostic::error("H0201", name.span, format!("no net is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, sorted.iter().map(|n| &**n)) {
                     d = d.fix(format!("`{near}` is near"), name.span, near);
@@ -404,7 +407,7 @@ impl<'a> Checker<'a> {
                 let n = self.outside(frame.clone(), |c| c.size_of_expr(count))?;
                 let Some(n) = n.constant() else { return self.unknown(count.span, "the length of a family") };
                 if n > 4096 {
-                    return self.fail(Diagnostic::limit("H0803", count.span, format!("a family of {n} nets is too long")));
+                    return self.fail(Diagnostic::limit("H0812", count.span, format!("a family of {n} nets is too long")));
                 }
                 let mut nets = Vec::new();
                 for l in 0..n {
@@ -544,10 +547,14 @@ impl<'a> Checker<'a> {
                 self.insts[id.0].thunks[n] = Thunk::Var(v.clone());
                 return Ok(v);
             }
-            Thunk::Running => self.fail(
-                Diagnostic::error("H0216", span, "this value depends on itself")
-                    .help("the order of members does not matter, but they must not go in a circle"),
-            ),
+            Thunk::Running => {
+                let own = self.insts[id.0].members.iter().find(|(_, m)| **m == MemberRef::Thunk(n)).map(|(w, _)| w.clone());
+                let own = own.map_or("this value".to_string(), |w| format!("`{w}`"));
+                self.fail(
+                    Diagnostic::error("H0216", span, format!("{own} depends on itself"))
+                        .help("the order of members does not matter, but they must not go in a circle"),
+                )
+            }
             Thunk::Waiting => {
                 self.insts[id.0].thunks[n] = Thunk::Waiting;
                 return self.fail(
@@ -727,7 +734,7 @@ impl<'a> Checker<'a> {
     /// Declared scalar kind and axes.
     pub fn tensor_type(&mut self, ty: &'a ast::Type) -> Res<(DType, Vec<(Label, Size)>)> {
         let ast::TypeKind::Tensor { scalar, axes } = &ty.kind else {
-            return self.error("H0218", ty.span, "a tensor's type is wanted here");
+            return self.no_type(ty);
         };
         let dtype = match scalar {
             None | Some(ast::Scalar::F32) => DType::F32,
@@ -746,6 +753,15 @@ impl<'a> Checker<'a> {
         Ok((dtype, out))
     }
 
+    /// Says that a type is none that a tensor has.
+    pub fn no_type<T>(&mut self, ty: &ast::Type) -> Res<T> {
+        let d = match &ty.kind {
+            ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), super::scope::Meaning::Nothing) => foreign_type(path),
+            _ => Diagnostic::error("H0218", ty.span, "a tensor's type is wanted here").help("`f32`, `i32[b]`, `[b, 64]`"),
+        };
+        self.fail(d)
+    }
+
     /// One entry of a declared type: an axis, or a size.
     pub fn declared_axis(&mut self, e: &'a ast::Expr) -> Res<(Label, Size)> {
         if let ast::ExprKind::Name(word) = &*e.kind
@@ -753,8 +769,38 @@ impl<'a> Checker<'a> {
         {
             return Ok((Label::Named(n), self.size_of(n)));
         }
+        if let ast::ExprKind::Name(word) = &*e.kind
+            && self.frame_ref().sees_dims
+            && matches!(self.meaning(word), super::scope::Meaning::Nothing)
+            && suggest(word, self.visible_words().iter().map(|n| &**n)).is_none()
+            && !matches!(&**word, "true" | "false" | "training" | "self")
+        {
+            return self.fail(
+                Diagnostic::error("H0201", e.span, format!("nothing here is called `{word}`"))
+                    .help(format!("an axis is declared in the file: `dim {word}`, or `dim {word} = 16` of known length")),
+            );
+        }
         Ok((Label::Sized, self.size_of_expr(e)?))
     }
+}
+
+/// A word that is a type elsewhere, and what it is here.
+pub fn foreign_type(path: &ast::Path) -> Diagnostic {
+    let (word, span) = (&*path.root.name, path.root.span);
+    let d = Diagnostic::error("H0218", span, format!("there is no type `{word}`"));
+    let own = match word.to_lowercase().as_str() {
+        "float" | "float32" | "float64" | "f64" | "f16" | "bf16" | "double" | "real" | "number" | "num" => "f32",
+        "int" | "integer" | "int32" | "int64" | "i64" | "u32" | "u8" | "usize" | "long" | "index" => "i32",
+        "boolean" | "truth" => "bool",
+        "tensor" | "array" | "vector" | "matrix" | "list" | "ndarray" => {
+            return d.help("the type of a tensor is its axes in brackets: `[b, 64]`, `i32[b]`");
+        }
+        _ => match suggest(word, ["f32", "i32", "bool", "size", "seed"]) {
+            Some(near) => near,
+            None => return d.help("there are `f32`, `i32`, `bool`, with axes as in `i32[b]` or `[b, 64]`; `size` and `seed`"),
+        },
+    };
+    d.fix(format!("`{own}` is the word here"), span, own)
 }
 
 /// What an instance is made from.

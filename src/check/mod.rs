@@ -141,6 +141,8 @@ struct Checker<'a> {
     /// Trees are asked for their shapes, not their values.
     shapes_only: bool,
     depth: usize,
+    /// Calls, rounds and nets so far.
+    entered: usize,
     model_seed: Size,
     /// Nets and functions that were called, by the places of their names.
     used: std::collections::HashSet<Span>,
@@ -148,6 +150,9 @@ struct Checker<'a> {
 
 /// Nodes that one model may have.
 const MAX_NODES: usize = 2_000_000;
+
+/// Calls, written-out rounds and nets that one model may have.
+const MAX_ENTERED: usize = 2_000_000;
 
 impl<'a> Checker<'a> {
     /// Says an error and gives the token of having said it.

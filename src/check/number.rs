@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
         }
         if t.level > 0 {
             return self.fail(
-                Diagnostic::limit("H0804", span, "a size cannot change from round to round of this loop")
+                Diagnostic::limit("H0813", span, "a size cannot change from round to round of this loop")
                     .help("compute it before the loop"),
             );
         }
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
         let t = self.as_tens(value, span)?;
         if t.dtype != DType::I32 {
             return self.fail(
-                Diagnostic::error("H0310", span, format!("an index is a whole number, and this is {}", self.show(&t)))
+                Diagnostic::error("H0310", span, format!("an index is a whole number, and this is {}", self.show_kind(&t)))
                     .help("`int(..)` casts, `div` divides whole numbers"),
             );
         }

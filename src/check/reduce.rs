@@ -88,6 +88,15 @@ impl<'a> Checker<'a> {
         for (n, span) in &bound.fresh {
             if self.is_open(*n) {
                 let text = self.name_text(*n).to_string();
+                let frame = self.frame_ref();
+                let dim = matches!(self.files[frame.file].items.get(&*text), Some(super::scope::FileItem::Dim(_)));
+                if dim && !frame.sees_dims {
+                    return self.fail(
+                        Diagnostic::error("H0202", *span, format!("a net cannot see the model's axis `{text}`"))
+                            .here("nets are closed")
+                            .help(format!("`[*]` reduces all that the net is lifted over; or name it in the signature, `(x: [{text}, ..])`")),
+                    );
+                }
                 return self.fail(
                     Diagnostic::error("H0312", *span, format!("the index `{text}` has no range"))
                         .here("it indexes no axis bare")
@@ -238,7 +247,10 @@ impl<'a> Checker<'a> {
         let float = matches!(op, Reduction::Mean | Reduction::Logsumexp | Reduction::Softmax | Reduction::Prod);
         let mut t = if float { self.to_f32(&t) } else { t };
         if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {
-            return self.error("H0326", op_span, format!("`{}` takes exactly one index", op.word()));
+            return self.fail(
+                Diagnostic::error("H0326", op_span, format!("`{}` takes exactly one index, and {} are bound", op.word(), names.len()))
+                    .help("for the place in several axes, merge them first: `let flat[(i, j)] = v[i, j]`, then `argmax(flat)`"),
+            );
         }
         t = self.spread(&t, names);
         if let Some((mask, mask_span)) = &filter {

@@ -429,7 +429,9 @@ impl<'a> Checker<'a> {
                     super::instance::count(sizes.len(), "size")
                 );
                 return self.fail(
-                    Diagnostic::error("H0409", each.item.span, message).label(each.within.span, "matched here"),
+                    Diagnostic::error("H0409", each.item.span, message)
+                        .label(each.within.span, "matched here")
+                        .help("narrow the path to parameters with equally many sizes, `in base.*.w`"),
                 );
             }
             for (word, size) in each.sizes.iter().zip(sizes) {
@@ -514,12 +516,23 @@ impl<'a> Checker<'a> {
         let from = self.asking.iter().position(|q| *q == p).unwrap_or(0);
         let mut path: Vec<String> = self.asking[from..].iter().map(|q| format!("`{}`", self.params[q.0].path)).collect();
         path.push(format!("`{}`", self.params[p.0].path));
-        let mut d = Diagnostic::error("H0405", span, format!("parameters are made from themselves: {}", path.join(" needs ")));
+        let mut written = vec![];
         for q in self.asking[from..].to_vec() {
             if let Some((r, _)) = self.params[q.0].relations.first() {
-                let at = self.relations[*r].place.span;
-                d = d.label(at, format!("`{}` is written here", self.params[q.0].path));
+                written.push((self.relations[*r].place.span, format!("`{}` is written here", self.params[q.0].path)));
             }
+        }
+        // A circle is met from each of its sides; it is one mistake.
+        let known = |d: &Diagnostic| d.code == "H0405" && d.primary.iter().any(|l| written.iter().any(|(at, _)| *at == l.span));
+        if self.sink.list().iter().any(known) {
+            return Err(Said);
+        }
+        let message = format!("parameters are made from themselves: {}", path.join(" needs "));
+        let mut written = written.into_iter();
+        let (at, text) = written.next().unwrap_or((span, String::new()));
+        let mut d = Diagnostic::error("H0405", at, message).here(text);
+        for (at, text) in written {
+            d = d.label(at, text);
         }
         self.fail(d.help("one of them must be learned, or be made from something else"))
     }
@@ -531,9 +544,13 @@ impl<'a> Checker<'a> {
         if relations.is_empty() {
             if self.insts[inst.0].form && !self.shapes_only {
                 let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
-                return self.fail(
-                    Diagnostic::error("H0402", span, message).help("give them with the call, `target{* = theta}(x)`, or with a relation"),
-                );
+                // The call that lacks them stands in the root file, however deep the parameter is read.
+                let call = self.frames.iter().rev().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
+                let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
+                if call.is_some_and(|c| c.file != span.file) {
+                    d = d.label(span, "read here");
+                }
+                return self.fail(d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"));
             }
             return Ok(Effective::Whole(self.param_source(p)?));
         }

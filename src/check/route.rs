@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
         // A decimal is the fraction that was written, so that `ceil` is exact.
         let (num, den) = fraction(c);
         let all = n.mul(&k).mul(&Size::fraction(num, den));
-        let Some(share) = all.div(experts) else { return self.error("H0309", option.value.span, "there are no experts") };
+        let Some(share) = all.div(experts) else { return self.error("H0351", option.value.span, "there are no experts") };
         Ok((Size::apply(SizeFn::Ceil, vec![share]), group, c))
     }
 

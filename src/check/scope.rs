@@ -7,12 +7,14 @@ use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a file's items define.
 #[derive(Default)]
 pub struct FileScope<'a> {
     pub items: HashMap<Name, FileItem<'a>>,
+    /// Names that were imported from a file that does not have them, which was said.
+    pub missing: HashSet<Name>,
 }
 
 /// An item by its name.
@@ -225,11 +227,14 @@ impl<'a> Checker<'a> {
             );
         }
         let known = self.visible_words();
+        if self.files[self.frame_ref().file].missing.contains(word) {
+            return Err(Said);
+        }
         let mut d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
-        if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
-            d = d.fix(format!("`{near}` is near"), span, near);
-        } else if let Some(module) = in_library(word) {
+        if let Some(module) = in_library(word) {
             d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
+        } else if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
+            d = d.fix(format!("`{near}` is near"), span, near);
         }
         self.fail(d)
     }
@@ -244,7 +249,8 @@ impl<'a> Checker<'a> {
             out.extend(self.insts[id.0].members.keys().cloned());
             inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
         }
-        out.extend(self.files[frame.file].items.keys().cloned());
+        let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model(_)));
+        out.extend(values.map(|(n, _)| n.clone()));
         out.extend(super::builtin::WORDS.iter().map(|w| Name::from(*w)));
         out.extend(ast::Reduction::ALL.iter().map(|r| Name::from(r.word())));
         out.sort();
@@ -258,6 +264,13 @@ impl<'a> Checker<'a> {
             && let Some((_, v)) = self.options.set.iter().find(|(n, _)| **n == **word)
         {
             return Ok(Value::Num(exact(*v)));
+        }
+        // The value of a constant is under way where its expression's frame is.
+        if self.frames.iter().any(|f| f.span == expr.span && f.inst.is_none()) {
+            return self.fail(
+                Diagnostic::error("H0216", span, format!("`{word}` depends on itself"))
+                    .help("the order of constants does not matter, but they must not go in a circle"),
+            );
         }
         self.enter(span)?;
         let frame = Frame { span: expr.span, ..Frame::new(file, None) };
@@ -286,11 +299,21 @@ impl<'a> Checker<'a> {
         let nodes = self.levels[self.level].graph.len();
         if self.depth > 160 {
             self.depth -= 1;
-            return self.error("H0290", span, "definitions nest too deeply here; does something contain itself?");
+            return self.fail(
+                Diagnostic::error("H0290", span, "calls nest too deeply here: does a function call itself?")
+                    .help("only a number that is known when the model is compiled can end that; a `for` repeats"),
+            );
         }
-        if nodes > super::MAX_NODES {
+        self.entered += 1;
+        if nodes > super::MAX_NODES || self.entered > super::MAX_ENTERED {
             self.depth -= 1;
-            return self.fail(Diagnostic::limit("H0802", span, "this model becomes too large a graph"));
+            if self.sink.list().iter().any(|d| d.code == "H0811") {
+                return Err(Said);
+            }
+            return self.fail(
+                Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
+                    .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),
+            );
         }
         Ok(())
     }

@@ -76,6 +76,7 @@ impl<'a> Checker<'a> {
             generic: false,
             shapes_only: false,
             depth: 0,
+            entered: 0,
             model_seed: Size::from(0i64),
             used: HashSet::new(),
         };
@@ -110,7 +111,10 @@ impl<'a> Checker<'a> {
                                 self.sink.push(Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name)));
                             }
                         }
-                        None => self.no_import(from, name),
+                        None => {
+                            self.no_import(from, name);
+                            self.files[n].missing.insert(name.name.clone());
+                        }
                     }
                 }
             }
@@ -246,9 +250,6 @@ impl<'a> Checker<'a> {
                 | StmtKind::Loss { name, .. }
                 | StmtKind::Output { name, .. } => self.add_thunk(id, name, Thunk::Let(stmt)),
                 StmtKind::Var { name, .. } => self.add_thunk(id, name, Thunk::Waiting),
-                StmtKind::Signature(s) => {
-                    self.sink.push(Diagnostic::error("H0222", s.span, "a model has inputs and outputs, and no signature"));
-                }
                 _ => {}
             }
         }
@@ -294,7 +295,7 @@ impl<'a> Checker<'a> {
         if matches!(&ty.kind, ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. } | ast::TypeKind::Seed) {
             return self.fail(
                 Diagnostic::error("H0223", ty.span, "a size or a seed is decided by a condition, not by an input")
-                    .fix("make it a condition", span, "condition"),
+                    .fix("make it a condition", Span { end: span.start + 5, ..span }, "condition"),
             );
         }
         let (dtype, shape) = self.tensor_type(ty)?;
@@ -333,10 +334,24 @@ impl<'a> Checker<'a> {
                 (dtype, shape, InputKind::Tensor)
             }
         };
+        let value = default;
         let default = match default {
             None => None,
             Some(e) => Some(self.initialiser(e, &shape)?),
         };
+        if let (InputKind::Size(allowed), Some(e)) = (&kind, value)
+            && let Ok(n) = self.size_of_expr(e)
+            && let Some(n) = n.constant()
+        {
+            let (fine, shown) = match allowed {
+                Allowed::Any => (true, String::new()),
+                Allowed::Range(a, b) => ((*a..*b).contains(&n), format!("{a}..{b}, the end left out")),
+                Allowed::List(list) => (list.contains(&n), list.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
+            };
+            if !fine {
+                return self.fail(Diagnostic::error("H0225", e.span, format!("{n} is none of the values that `{}` may have", name.name)).help(format!("it may be {shown}")));
+            }
+        }
         let shape_names = self.named_shape(&shape);
         self.out.inputs.push(Input {
             name: name.name.to_string(),
@@ -799,7 +814,8 @@ impl<'a> Checker<'a> {
                     out.report.push(n.name.to_string());
                 }
             }
-            _ => return self.error("H0706", clause.span, "an `eval` block has `data`, `batch`, `feed` and `report`"),
+            // The parser lets nothing else stand here.
+            _ => {}
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ impl<F> Functions<F> {
 }
 
 fn failed(what: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::plain("H0804", format!("native code generation failed: {what}")).note("this is a bug in hnet")
+    Diagnostic::plain("H0899", format!("native code generation failed: {what}")).note("this is a bug in hnet")
 }
 
 /// The machine that this runs on.

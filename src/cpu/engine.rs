@@ -112,7 +112,7 @@ impl Engine {
         }
         let pool = if options.threads > 1 {
             let made = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-            Some(made.map_err(|e| Diagnostic::plain("H0805", format!("{} threads cannot be started: {e}", options.threads)))?)
+            Some(made.map_err(|e| Diagnostic::plain("H0818", format!("{} threads cannot be started: {e}", options.threads)))?)
         } else {
             None
         };

@@ -305,7 +305,7 @@ fn job(plan: &Plan, step: &Step, entry: &Entry<Code>, sizes: &Sizes, size: &dyn 
             Job::Random { dist: *dist, key: *key, seed: pane(seed), round: pane(round), out: *out }
         }
         (Step::Kernel(_) | Step::Rounds(_), _) => {
-            return Err(Diagnostic::plain("H0804", "a step of the plan has no code").note("this is a bug in hnet"));
+            return Err(Diagnostic::plain("H0899", "a step of the plan has no code").note("this is a bug in hnet"));
         }
     })
 }

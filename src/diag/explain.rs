@@ -15,6 +15,7 @@
 //!
 //! A message that only a run gives has `run` and the arguments of `hnet run` after `hnet` or `hnet fail` in the fence (`eval`
 //! likewise); blocks called `tensors NAME` before it describe the files that lie beside it, a line for each tensor: `w: f32[3, 4] = 0.5`.
+//! A page whose message no small program gives says `There is no example here: ` and why.
 //! A test runs every block of every page (`tests/pages.rs`).
 
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
@@ -76,6 +77,9 @@ mod tests {
     fn every_page_has_its_code_a_failing_and_a_mended_example() {
         for (code, text) in PAGES {
             assert!(text.starts_with(&format!("# {code}: ")), "{code}: the first line is `# {code}: title`");
+            if text.contains("There is no example here: ") {
+                continue;
+            }
             let blocks = blocks(text);
             let fails = |b: &&Block| b.info.split(' ').take(2).eq(["hnet", "fail"]);
             assert!(blocks.iter().any(|b| fails(&b)), "{code}: no failing example");

@@ -92,8 +92,8 @@ fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagn
                 known.insert(size.clone(), ());
                 Ok(())
             }
-            Some(n) => Err(Diagnostic::error("H0601", span, format!("`{what}` has the size {size}, which is {n} here"))),
-            None => Err(Diagnostic::error("H0601", span, format!("the size {size} of `{what}` has no whole value here"))),
+            Some(n) => Err(Diagnostic::error("H0604", span, format!("`{what}` has the size {size}, which is {n} here"))),
+            None => Err(Diagnostic::error("H0604", span, format!("the size {size} of `{what}` has no whole value here"))),
         }
     };
     for id in graph.ids().filter(|id| reach[id.index()]) {

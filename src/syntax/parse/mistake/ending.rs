@@ -43,6 +43,7 @@ impl Parser<'_, '_> {
             Kind::Assign => plain.help("`=` gives a value, once in a statement; `==` compares"),
             Kind::Comma => plain.help("a comma goes on with lists, and with `const`, `batch`, `set`, `over` and `freeze`"),
             Kind::Colon => plain.help("a type stands in `var`, `input`, `output`, `condition`, `param`, `state` and `draw`"),
+            Kind::Arrow if self.scope != Scope::Net => plain.help("a signature stands in a `net`; a model has `input` and `output`"),
             Kind::DotDot => plain.help("a range stands in an index list, after `for .. in` and after `condition .. in`"),
             Kind::Where => plain.help("`where` stands in the brackets of a reduction, as in `sum[i where c] x[i]`"),
             _ => match self.misspelt(start) {

@@ -1,0 +1,38 @@
+//! The language reference tells the truth: its examples compile, and those that must fail fail.
+//!
+//! A block marked `hnet` is a whole file. `hnet model` is what stands in a model: it is wrapped as [`wrapped`] says. With `fail`
+//! it is rejected. Blocks of other kinds are not looked at.
+
+use hnet::diag::explain::{Block, blocks};
+use hnet::diag::render::render_plain;
+use hnet::pipeline;
+use hnet::program::NoFiles;
+use hnet::source::Sources;
+
+const LANGUAGE: &str = include_str!("../docs/language.md");
+
+/// The file that a block stands for.
+fn wrapped(block: &Block) -> String {
+    if !block.info.split(' ').any(|w| w == "model") {
+        return block.text.clone();
+    }
+    format!("import std.linear {{ Linear }}\nimport std.mlp {{ Mlp }}\ndim b\ndim t\nmodel M {{\n{}}}\n", block.text)
+}
+
+#[test]
+fn every_example_of_the_reference_does_what_it_says() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for block in blocks(LANGUAGE).iter().filter(|b| b.info.split(' ').next() == Some("hnet")) {
+        count += 1;
+        let mut sources = Sources::default();
+        let root = sources.add("example.hnet", None, wrapped(block));
+        let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
+        let fails = block.info.split(' ').any(|w| w == "fail");
+        if checked.is_fine() == fails {
+            wrong.push(format!("```{}\n{}```\n{}", block.info, block.text, render_plain(&sources, &checked.diagnostics)));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count > 50, "only {count} examples");
+}
