@@ -13,3 +13,4 @@ pub mod cpu;
 pub mod pipeline;
 pub mod cli;
 pub mod draw;
+pub mod fuzz;
