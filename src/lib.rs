@@ -1,5 +1,25 @@
 //! hnet: a declarative compiler for networks that write, choose or steer other networks.
-#![allow(missing_docs)]
+//!
+//! ```text
+//! text ─parse→ ast ─check→ model (with its graph) ─optimize→ graph ─plan→ plan ─emit→ native code
+//!                                    └───────────────────────────────────────→ interpreter
+//! ```
+//!
+//! The modules stand in the order of the pipeline; [`pipeline`] is the only file that knows all of them, and the one to
+//! read first. From Rust:
+//!
+//! ```no_run
+//! use hnet::{pipeline, source::Sources};
+//! use std::path::Path;
+//!
+//! let mut sources = Sources::default();
+//! let file = pipeline::read(&mut sources, Path::new("model.hnet")).unwrap();
+//! let checked = pipeline::check(&mut sources, file, &[]);
+//! for model in &checked.models {
+//!     println!("{}: {} parameters", model.name, model.params.len());
+//! }
+//! ```
+
 pub mod source;
 pub mod diag;
 pub mod syntax;
@@ -7,10 +27,10 @@ pub mod program;
 pub mod check;
 pub mod ir;
 pub mod opt;
-pub mod run;
 pub mod plan;
 pub mod cpu;
+pub mod run;
 pub mod pipeline;
-pub mod cli;
 pub mod draw;
+pub mod cli;
 pub mod fuzz;

@@ -8,12 +8,14 @@
 use crate::check::{self, model::Model};
 use crate::cpu;
 use crate::diag::{Diagnostic, Sink, suggest};
-use crate::ir::{Graph, NodeId, interp};
+use crate::ir::{Graph, NodeId, OutputKind, Sym, interp};
+use crate::plan::{self, Sizes};
 use crate::opt;
 use crate::program::{self, Disk, Loader};
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A file, read as far as it can be.
@@ -118,22 +120,42 @@ impl Artifact {
     }
 }
 
-/// What `stage` makes of a model of `file`.
-pub fn emit(model: &Model, file: &Path, stage: Stage) -> Result<Artifact, Diagnostic> {
-    Ok(match stage {
+/// What `stage` makes of a model of `file`: texts and objects with the ends of their names. From the plan on it is made for
+/// `sizes`, which know every unknown size of the graph ([`unknowns`]).
+pub fn emit(model: &Model, file: &Path, stage: Stage, sizes: &Sizes) -> Result<Vec<(&'static str, Artifact)>, Diagnostic> {
+    let end = stage.extension();
+    let text = |text: String| Ok(vec![(end, Artifact::Text(text))]);
+    match stage {
         Stage::Ast => {
             let mut sources = Sources::default();
             let root = read(&mut sources, file)?;
             let tree = syntax::parse(root, &sources.get(root).text, &mut Sink::default());
-            Artifact::Text(format!("{tree:#?}\n"))
+            text(format!("{tree:#?}\n"))
         }
-        Stage::Model => Artifact::Text(crate::draw::text::model(model)),
-        Stage::Ir => Artifact::Text(model.graph.to_string()),
-        Stage::Opt => Artifact::Text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
-        Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj => {
-            return Err(Diagnostic::plain("H0801", "this stage is not in this build"));
+        Stage::Model => text(crate::draw::text::model(model)),
+        Stage::Ir => text(model.graph.to_string()),
+        Stage::Opt => text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
+        Stage::Plan => text(plan(model, sizes)?.to_string()),
+        Stage::Clif => text(cpu::emit_clif(&plan(model, sizes)?, sizes)?),
+        Stage::Asm => text(cpu::emit_asm(&plan(model, sizes)?, sizes)?),
+        Stage::Obj => {
+            let (object, header) = cpu::emit_object(&plan(model, sizes)?, sizes, &model.name)?;
+            Ok(vec![(end, Artifact::Bytes(object)), ("h", Artifact::Text(header))])
         }
-    })
+    }
+}
+
+/// Sizes that a model's graph leaves open, in order.
+pub fn unknowns(model: &Model) -> Vec<Sym> {
+    let all: BTreeSet<Sym> = model.graph.ids().flat_map(|id| model.graph.symbols_of(id)).collect();
+    all.into_iter().collect()
+}
+
+/// The plan of all outputs and losses.
+fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
+    let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
+    let (graph, roots) = optimized(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
+    plan::plan(&graph, &roots, sizes)
 }
 
 /// The graph as text after the pass of this name, each time that it runs; after every pass for `all`.
@@ -172,33 +194,33 @@ pub fn evaluate(graph: &Graph, bindings: &Bindings, nodes: &[NodeId]) -> Result<
 /// A graph made ready for some of its nodes.
 pub enum Engine {
     Interpreter { graph: Graph, roots: Vec<NodeId> },
-    Compiled(Box<cpu::Engine>),
+    Cpu(Box<cpu::Engine>),
 }
 
 impl Engine {
-    /// The reference interpreter, in f64, on the graph as lowered.
+    /// The reference interpreter, in f64, on the graph as it was lowered.
     pub fn interpreter(graph: &Graph, roots: &[NodeId]) -> Engine {
         Engine::Interpreter { graph: graph.clone(), roots: roots.to_vec() }
     }
 
-    /// Code for this machine. `threads` 0: all.
+    /// Code for this machine; 0 threads are as many as it has.
     pub fn cpu(graph: &Graph, roots: &[NodeId], threads: usize) -> Result<Engine, Diagnostic> {
         let (graph, roots) = optimized(graph, roots);
         let options = cpu::Options { threads, ..cpu::Options::default() };
-        Ok(Engine::Compiled(Box::new(cpu::Engine::new(&graph, &roots, &options)?)))
+        Ok(Engine::Cpu(Box::new(cpu::Engine::new(&graph, &roots, &options)?)))
     }
 
     pub fn name(&self) -> &'static str {
         match self {
             Engine::Interpreter { .. } => "interp",
-            Engine::Compiled(_) => "cpu",
+            Engine::Cpu(_) => "cpu",
         }
     }
 
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         match self {
             Engine::Interpreter { graph, roots } => evaluate(graph, bindings, roots),
-            Engine::Compiled(engine) => engine.run(bindings),
+            Engine::Cpu(engine) => engine.run(bindings),
         }
     }
 }

@@ -131,6 +131,16 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Arithmetic on sizes that conditions decide: `2 * width + 1`.
+    pub fn size_form(&self, t: &Tens) -> Option<Size> {
+        let form = self.linear(t.level, t.node);
+        let measured = &self.levels[0].graph.measured;
+        form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
+            let (name, _) = measured.iter().find(|(_, n)| t.level == 0 && n == node)?;
+            Some(sum.add(&Size::sym(name.clone()).mul(factor)))
+        })
+    }
+
     /// Bounds of a linear form, both ends included; `None` where data is in it.
     fn range(&self, level: usize, form: &Linear) -> Option<(Size, Size)> {
         let (mut low, mut high) = (form.rest.clone(), form.rest.clone());

@@ -231,6 +231,19 @@ impl<'a> Checker<'a> {
 
     /// Makes a net: its numbers bound, its members declared, nothing computed.
     pub fn instantiate(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> Res<InstId> {
+        // A net has no way to stop: what contains itself once does so for ever.
+        let mut above = made.parent;
+        while let Some(id) = above {
+            if self.insts[id.0].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
+                let name = &made.net.name.name;
+                return self.fail(
+                    Diagnostic::error("H0215", made.span, format!("`{name}` contains itself"))
+                        .label(made.net.name.span, format!("`{name}` is declared here"))
+                        .help("for nets one after the other, take an array, `sub layer[n] = ..`, and a `for`"),
+                );
+            }
+            above = self.insts[id.0].parent;
+        }
         self.enter(made.span)?;
         let id = self.new_inst(made.file, made.parent, made.path, made.span);
         self.insts[id.0].net = Some(made.net);

@@ -78,6 +78,9 @@ impl<'a> Checker<'a> {
         if let Some((s, _)) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node) {
             return Ok(Size::sym(s.clone()));
         }
+        if let Some(size) = self.size_form(t) {
+            return Ok(size);
+        }
         let text = self.at(t).name.clone().unwrap_or_else(|| "n".into());
         let taken = |c: &Self, s: &str| c.levels[0].graph.measured.iter().any(|(m, _)| **m == *s);
         let mut name = format!("{text}#");

@@ -227,7 +227,14 @@ impl<'a> Checker<'a> {
         span: Span,
     ) -> Res<Tens> {
         let logical = matches!(op, Reduction::Any | Reduction::All);
-        if logical { self.truth(&t, at)? } else { self.arithmetic(&t, at)? }
+        if logical && t.dtype != DType::Bool {
+            let message = format!("`{}` takes truth values, and this is {}", op.word(), self.show(&t));
+            let help = format!("a reduction takes the product to its right: a comparison stands in parentheses, `{}[i] (v[i] > 0)`", op.word());
+            return self.fail(Diagnostic::error("H0307", at, message).help(help));
+        }
+        if !logical {
+            self.arithmetic(&t, at)?;
+        }
         let float = matches!(op, Reduction::Mean | Reduction::Logsumexp | Reduction::Softmax | Reduction::Prod);
         let mut t = if float { self.to_f32(&t) } else { t };
         if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {

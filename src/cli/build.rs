@@ -1,10 +1,13 @@
 //! `hnet build`: what every stage makes of a model.
 
-use super::open::{self, Which};
+use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::pipeline::{self, Artifact, Stage};
+use crate::ir::Sym;
 use crate::run::atomic;
+use crate::run::bind::Known;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Compile a model and write what the stages make of it
@@ -19,6 +22,9 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum, value_delimiter = ',', default_value = "obj")]
     emit: Vec<Stage>,
+    /// The size of a free dim that code is tuned for; may be repeated
+    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
+    dim: Vec<(String, i64)>,
     /// The folder; it is made. Without it, texts go to stdout and objects to the present folder
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -39,17 +45,35 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         std::fs::create_dir_all(folder)
             .map_err(|e| fail(Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", folder.display()))))?;
     }
+    let sizes = sizes(args, &opened, talk)?;
     for stage in &args.emit {
-        let artifact = pipeline::emit(&opened.model, file, *stage).map_err(fail)?;
-        let name = format!("{}.{}", opened.model.name, stage.extension());
-        match (&args.out, artifact) {
-            (None, Artifact::Text(text)) => talk::print(&text),
-            (folder, artifact) => {
-                let path = folder.clone().unwrap_or_default().join(name);
-                atomic::write(&path, artifact.bytes()).map_err(fail)?;
-                talk.note(&format!("wrote {}", path.display()));
+        for (end, artifact) in pipeline::emit(&opened.model, file, *stage, &sizes).map_err(fail)? {
+            match (&args.out, artifact) {
+                (None, Artifact::Text(text)) if *stage != Stage::Obj => talk::print(&text),
+                (folder, artifact) => {
+                    let path = folder.clone().unwrap_or_default().join(format!("{}.{end}", opened.model.name));
+                    atomic::write(&path, artifact.bytes()).map_err(fail)?;
+                    talk.note(&format!("wrote {}", path.display()));
+                }
             }
         }
     }
     Ok(())
+}
+
+/// A number for every unknown size: as asked, or one that is neither small nor large.
+fn sizes(args: &Args, opened: &Opened, talk: Talk) -> Result<BTreeMap<Sym, i64>, Exit> {
+    const ROWS: i64 = 64;
+    let mut known = Known::of(&opened.model);
+    for (name, size) in &args.dim {
+        known.ask(&opened.model, name, *size).map_err(|d| opened.fail(talk, &[d]))?;
+    }
+    let late = args.emit.iter().any(|s| matches!(s, Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj));
+    for name in pipeline::unknowns(&opened.model) {
+        if late && known.get(&name).is_none() {
+            talk.note(&format!("{name} = {ROWS} (choose with --dim {name}=N)"));
+        }
+        known.assume(&name, ROWS, "it was chosen");
+    }
+    Ok(known.sizes())
 }

@@ -154,8 +154,11 @@ impl Sink {
 
 /// The known name nearest to a misspelt one, if one is near enough to be meant.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wrong.chars().count() / 3).max(1);
-    known.into_iter().map(|k| (distance(wrong, k), k)).filter(|&(d, k)| d <= limit && k != wrong).min().map(|(_, k)| k)
+    // A word of one or two letters is near to every other: only its case can be mended.
+    let length = wrong.chars().count();
+    let limit = if length < 3 { 0 } else { length / 3 };
+    let apart = |k: &str| if wrong.eq_ignore_ascii_case(k) { 0 } else { distance(wrong, k) };
+    known.into_iter().map(|k| (apart(k), k)).filter(|&(d, k)| d <= limit && k != wrong).min().map(|(_, k)| k)
 }
 
 /// Edit distance with adjacent swaps (optimal string alignment).

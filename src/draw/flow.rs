@@ -7,8 +7,9 @@
 //! may still be applied to another one.
 
 use super::scene::{Kind, Link, Scene, plain};
-use crate::check::model::Model;
-use crate::ir::{Op, Origin, OutputKind, Rate};
+use crate::check::model::{Model, RelationInfo};
+use crate::ir::{Map, Op, Origin, OutputKind, Rate};
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Default)]
@@ -23,8 +24,7 @@ struct Trace {
 pub fn trace(model: &Model, scene: &mut Scene) {
     let graph = &model.graph;
     let rates = graph.rates();
-    let blended: Vec<usize> =
-        model.routes.iter().filter(|r| r.slots.is_none()).filter_map(|r| scene.net_of(&plain(&r.over))).collect();
+    let open = open_relations(model, scene);
     let mut traces: Vec<Trace> = Vec::with_capacity(graph.len());
     for id in graph.ids() {
         let trace = match &graph.node(id).op {
@@ -32,8 +32,9 @@ pub fn trace(model: &Model, scene: &mut Scene) {
             _ => {
                 let operands: Vec<&Trace> = graph.operands(id).iter().map(|o| &traces[o.node.index()]).collect();
                 match &graph.node(id).op {
-                    Op::Gather { .. } => pick(scene, &operands, &blended),
-                    _ => meet(scene, &operands, &blended),
+                    Op::Gather { .. } => pick(scene, &operands, &open),
+                    Op::Map(Map::Add) => meet(scene, &without_shortcuts(scene, &operands), &open),
+                    _ => meet(scene, &operands, &open),
                 }
             }
         };
@@ -54,6 +55,30 @@ pub fn trace(model: &Model, scene: &mut Scene) {
             scene.link(*from, to, Link::Flow);
         }
     }
+    // A net whose values are not seen one by one (its parameters are generated) is as fast as the one around it.
+    for k in 0..scene.items.len() {
+        if let (true, Some(p)) = (scene.items[k].is_net(), scene.items[k].parent)
+            && !scene.edges.iter().any(|e| scene.within(e.to, k) && e.link == Link::Flow)
+        {
+            scene.items[k].rate = scene.items[k].rate.max(scene.items[p].rate);
+        }
+    }
+}
+
+/// Relations whose sources are read off the values: blends, and those that name no net (a `let` stands between).
+fn open_relations(model: &Model, scene: &Scene) -> Vec<(usize, Link)> {
+    let blends = model.routes.iter().filter(|r| r.slots.is_none()).filter_map(|r| Some((scene.net_of(&plain(&r.over))?, Link::Blend)));
+    let unnamed = |r: &&RelationInfo| !r.sources.iter().any(|s| scene.find(&plain(s)).is_some_and(|k| scene.items[k].is_net()));
+    let others = model.relations.iter().filter(unnamed).filter_map(|r| Some((scene.find(&plain(&r.target))?, Link::of(r.kind)?)));
+    blends.chain(others).collect()
+}
+
+/// The operands of a sum without what only goes round a net that another operand comes through: `x + f(x)` is the value of `f`.
+fn without_shortcuts(scene: &Scene, operands: &[&Trace]) -> Vec<Trace> {
+    let all: BTreeSet<usize> = operands.iter().flat_map(|t| t.from.iter().copied()).collect();
+    let later = |k: usize| all.iter().any(|o| *o != k && !scene.within(*o, k) && comes_from(scene, *o, k) && !comes_from(scene, k, *o));
+    let kept = |t: &&Trace| Trace { from: t.from.iter().copied().filter(|k| !later(*k)).collect(), ..(*t).clone() };
+    operands.iter().map(kept).collect()
 }
 
 /// A net is as fast as the fastest of its values, and so are the nets around it.
@@ -79,15 +104,15 @@ fn source(scene: &Scene, origin: Origin, path: &str) -> Trace {
 }
 
 /// Parameters indexed by values: the values decide which net is applied.
-fn pick(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
+fn pick(scene: &mut Scene, operands: &[&Trace], open: &[(usize, Link)]) -> Trace {
     let Some(net) = operands.first().filter(|t| t.from.is_empty()).and_then(|t| common(scene, &t.weights)) else {
-        return meet(scene, operands, blended);
+        return meet(scene, operands, open);
     };
     let from: Vec<usize> = operands[1..].iter().flat_map(|t| t.from.iter().copied()).collect();
     if from.is_empty() {
         return operands[0].clone();
     }
-    Trace { picked: BTreeSet::from([net]), ..apply(scene, &from, net, Link::Flow) }
+    Trace { picked: BTreeSet::from([net]), ..apply(scene, &from, net) }
 }
 
 /// Picked parameters meet a value that does not come from them: the net is applied to it.
@@ -98,7 +123,7 @@ fn apply_picked(scene: &mut Scene, all: &Trace) -> Option<Trace> {
         return Some(all.clone());
     }
     let fresh = others.iter().any(|o| scene.items[*o].kind != Kind::Param) && !others.iter().any(|o| comes_from(scene, *o, net));
-    fresh.then(|| apply(scene, &others, net, Link::Flow))
+    fresh.then(|| apply(scene, &others, net))
 }
 
 /// Whether values reach `item` from `net`.
@@ -117,9 +142,10 @@ fn comes_from(scene: &Scene, item: usize, net: usize) -> bool {
     false
 }
 
-fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
+fn meet<T: Borrow<Trace>>(scene: &mut Scene, operands: &[T], open: &[(usize, Link)]) -> Trace {
+    let operands: Vec<&Trace> = operands.iter().map(Borrow::borrow).collect();
     let mut all = Trace::default();
-    for o in operands {
+    for o in &operands {
         all.from.extend(&o.from);
         all.weights.extend(&o.weights);
         all.picked.extend(&o.picked);
@@ -131,9 +157,9 @@ fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
         return done;
     }
     all.picked.clear();
-    if let Some(net) = generated(scene, operands) {
+    if let Some(net) = generated(scene, &operands) {
         let others: Vec<usize> = all.from.iter().copied().filter(|f| !relates(scene, *f, net)).collect();
-        return apply(scene, &others, net, Link::Flow);
+        return apply(scene, &others, net);
     }
     let Some(net) = common(scene, &all.weights) else { return all };
     if all.from.iter().all(|f| relates(scene, *f, net)) {
@@ -141,18 +167,25 @@ fn meet(scene: &mut Scene, operands: &[&Trace], blended: &[usize]) -> Trace {
         return Trace { weights: all.weights, ..Trace::default() };
     }
     let from: Vec<usize> = all.from.iter().copied().collect();
-    if blended.iter().any(|b| scene.within(net, *b)) && !from.iter().any(|f| scene.within(*f, net)) {
-        let already = scene.edges.iter().any(|e| e.link == Link::Blend && scene.within(net, e.to));
-        if !already || from.iter().all(|f| scene.edges.iter().any(|e| e.link == Link::Blend && e.from == *f)) {
-            from.iter().for_each(|f| scene.link(*f, net, Link::Blend));
+    if let Some((target, link)) = open.iter().copied().find(|(t, _)| scene.within(net, *t) || scene.within(*t, net)) {
+        let outside = from.iter().all(|f| !scene.within(*f, target));
+        let known = |f: &usize| scene.edges.iter().any(|e| e.from == *f && e.to == target && e.link == link);
+        // The first value that meets the parameters changes them; what comes after it is what the net is applied to.
+        if outside && (from.iter().all(known) || !scene.edges.iter().any(|e| e.to == target && e.link == link)) {
+            from.iter().for_each(|f| scene.link(*f, target, link));
             return Trace { weights: all.weights, ..Trace::default() };
         }
     }
-    apply(scene, &from, net, Link::Flow)
+    apply(scene, &from, net)
 }
 
-fn apply(scene: &mut Scene, from: &[usize], net: usize, link: Link) -> Trace {
-    from.iter().for_each(|f| scene.link(*f, net, link));
+fn apply(scene: &mut Scene, from: &[usize], net: usize) -> Trace {
+    for f in from {
+        // An edge back is the next round of an array or a loop; the array's count says as much.
+        if !comes_from(scene, *f, net) {
+            scene.link(*f, net, Link::Flow);
+        }
+    }
     Trace { from: BTreeSet::from([net]), ..Trace::default() }
 }
 

@@ -199,10 +199,11 @@ impl Scene {
     fn relate(&mut self, model: &Model) {
         for r in &model.relations {
             let (Some(link), Some(to)) = (Link::of(r.kind), self.find(&plain(&r.target))) else { continue };
-            for source in &r.sources {
-                if let Some(from) = self.find(&plain(source)) {
-                    self.link(from, to, link);
-                }
+            let sources: Vec<usize> = r.sources.iter().filter_map(|s| self.find(&plain(s))).collect();
+            // What a net is given is not what it writes.
+            let nets = sources.iter().any(|k| self.items[*k].is_net());
+            for from in sources.into_iter().filter(|k| !nets || self.items[*k].is_net()).collect::<Vec<_>>() {
+                self.link(from, to, link);
             }
         }
         // Several relations between parts of the same two nets are one edge in the picture where they are many.

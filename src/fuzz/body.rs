@@ -208,6 +208,8 @@ impl Gen {
         let outer = std::mem::take(&mut self.pending);
         let mut body = vec![];
         let count = self.rng.below(2);
+        // What ends the loop does not see what its body binds.
+        let head_scope = inner.clone();
         self.statements(&mut inner, count, &mut body);
         let next = self.expr(&inner, &sizes, 2);
         body.append(&mut self.pending);
@@ -217,8 +219,7 @@ impl Gen {
         let dim = sc.dims.iter().map(|d| d.name.clone()).filter(|d| !sc.rounds.contains(d)).collect::<Vec<_>>();
         let head = match self.rng.below(6) {
             0 => {
-                let c = self.truth(&inner, 0);
-                body.splice(0..0, []);
+                let c = self.truth(&head_scope, 0);
                 let outer_pending = std::mem::take(&mut self.pending);
                 lines.extend(outer_pending);
                 format!("for {l} in 0..5 until {}", c.text)
@@ -295,7 +296,12 @@ impl Gen {
     /// `var v = a; if c { v = b } else { v = d }`
     fn branch(&mut self, sc: &mut Scope) -> Vec<String> {
         let sizes = self.some_sizes(sc);
-        let (a, b, d) = (self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1));
+        let (a, b, mut d) = (self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1));
+        if b.text == d.text {
+            // Sides that are one value would not vary with the condition.
+            d.text = format!("0.5 * {}", d.at(level::UNARY));
+            d.level = level::PRODUCT;
+        }
         let c = self.truth(sc, 1);
         let name = format!("p{}", self.fresh());
         let mut names: Names = c.names.clone();

@@ -85,8 +85,14 @@ impl Gen {
                         fill = true;
                         format!("{} - 1", copy.name)
                     }
-                    1 => format!("{n}: {}", copy.name),
-                    _ => copy.name.clone(),
+                    1 => {
+                        copy.bare.set(true);
+                        format!("{n}: {}", copy.name)
+                    }
+                    _ => {
+                        copy.bare.set(true);
+                        copy.name.clone()
+                    }
                 };
                 names.insert(copy.name.clone());
                 indices.push(text);
@@ -203,13 +209,17 @@ impl Gen {
     pub fn binder(&mut self, i: &Index) -> String {
         match &i.range {
             Range::Size(s) if !i.bare.get() || self.rng.chance(30) => format!("{} < {}", i.name, s.text()),
+            Range::Axis(a) if !i.bare.get() => format!("{} < count[{a}]", i.name),
             _ => i.name.clone(),
         }
     }
 
     /// An index over something in scope: a size, an axis that is not in use, or a copy of one that is.
     pub fn some_index(&mut self, sc: &Scope) -> Option<(Index, bool)> {
-        let axis = |name: String, of: &str| Index { name, range: Range::Axis(of.into()), bare: Rc::new(Cell::new(true)) };
+        let axis = |name: String, of: &str| {
+            let bare = Rc::new(Cell::new(name == of));
+            Index { name, range: Range::Axis(of.into()), bare }
+        };
         if self.rng.chance(40)
             && let Some(d) = self.some(&sc.dims).cloned()
         {

@@ -1,13 +1,17 @@
 //! The reference interpreter: what a graph means, in f64.
 //!
 //! In: a graph, a tensor for each source and a number for each free size, the nodes that are wanted. Out: their tensors (f64 for
-//! f32). Plain loops, no cleverness; only what is needed is computed, in node order, and values are dropped after their last use.
+//! f32). Plain loops, no cleverness but one (`pairs`); only what is needed is computed, in node order, and values are dropped after their last use.
 //! Every backend, pass and gradient is compared with it. What the bindings get wrong is a [`Diagnostic`], never a panic.
+//!
+//! H0601: a value is missing. H0602: one has another type or shape. H0603: a size is not known. H0604: a size is negative or not
+//! whole. H0605: sizes that were unknown until now do not fit. H0801: memory. H0899: the graph itself is wrong.
 
 mod assign;
 mod index;
 mod nest;
 mod node;
+mod pairs;
 mod reduce;
 mod rounds;
 mod scalar;
@@ -97,9 +101,9 @@ impl Run<'_> {
     }
 }
 
-/// A mistake of the compiler that made the graph.
+/// A mistake of the compiler that made the graph, not of its user.
 fn wrong(what: impl Into<String>) -> Diagnostic {
-    Diagnostic::plain("H0803", format!("the graph is not well-formed: {}", what.into()))
+    Diagnostic::plain("H0899", format!("the graph is not well-formed: {}", what.into()))
 }
 
 impl Frame<'_> {

@@ -1,6 +1,6 @@
 //! Text to graph: reads what [`super::text`] writes.
 //!
-//! In: a text, printed or written by a person (numbers of nodes may be left out, `#` starts a comment). Out: the graph, or the
+//! In: a text, printed or written by a person (numbers of nodes may be left out, `#` and `//` start a comment). Out: the graph, or the
 //! line and what is wrong there; never a panic. The graph is not verified.
 
 mod size;

@@ -34,13 +34,13 @@ pub fn in_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '\'')
 }
 
-/// All tokens, each with its line from 1. `#` starts a comment.
+/// All tokens, each with its line from 1. `#` and `//` start a comment.
 pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, ReadError> {
     let mut out = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let before = out.len();
         let mut rest = line.trim_start();
-        while !rest.is_empty() && !rest.starts_with('#') {
+        while !rest.is_empty() && !rest.starts_with('#') && !rest.starts_with("//") {
             let (token, after) = next(rest).map_err(|message| ReadError { line: i + 1, message })?;
             out.push((i + 1, token));
             rest = after.trim_start();

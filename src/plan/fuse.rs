@@ -190,9 +190,14 @@ impl Fuser<'_> {
         let weight = self.weights[id.index()];
         let points = self.points(id).max(1.0);
         let evaluations: f64 = sites.iter().map(|s| self.evaluations(s)).sum();
-        let large = sites.iter().any(|s| self.nests[s.nest].values > 220) && weight > 1.0;
+        let full = |s: &Site| self.nests[s.nest].values > 220 || self.nests[s.nest].runs.len() > 100;
+        let large = sites.iter().any(full) && weight > 1.0;
         if self.nested(id) {
             let small = evaluations * self.inner(id) <= 64.0;
+            // A kernel is run in parts, and each part would compute a scalar again.
+            if sites.iter().any(|s| s.map.iter().all(Option::is_none) && !self.nests[s.nest].runs.is_empty()) && !small {
+                return How::Memory;
+            }
             return if !large && sites.len() == 1 && (evaluations <= points || small) { How::Inline } else { How::Memory };
         }
         let direct = evaluations * weight <= points * (weight + 2.0) + evaluations;

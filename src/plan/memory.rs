@@ -9,7 +9,7 @@ use super::{Kind, Plan, Sizes};
 /// Offsets of the temporary buffers in an arena, in elements.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// `None` for sources, arguments and outputs, which have memory of their own.
+    /// `None` for sources, arguments and outputs, which have memory of their own, and for what lives inside one tile.
     pub offsets: Vec<Option<usize>>,
     /// Elements of every buffer.
     pub lengths: Vec<usize>,
@@ -27,13 +27,10 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
         let n = b.shape.iter().try_fold(1usize, |n, s| n.checked_mul(usize::try_from(value(s, sizes)).ok()?))?;
         lengths.push(n);
     }
-    for t in &plan.tiles {
-        for (b, per) in &t.private {
-            lengths[*b] = usize::try_from(t.rows).ok()?.checked_mul(usize::try_from(value(per, sizes)).ok()?)?;
-        }
-    }
+    // What lives inside one tile lies in the executor's scratch memory.
+    let private: Vec<usize> = plan.tiles.iter().flat_map(|t| t.private.iter().map(|p| p.0)).collect();
     let spans = lifetimes(plan);
-    let mut order: Vec<usize> = (0..plan.buffers.len()).filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some()).collect();
+    let mut order: Vec<usize> = (0..plan.buffers.len()).filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b)).collect();
     order.sort_by_key(|b| (std::cmp::Reverse(lengths[*b]), *b));
     let mut offsets = vec![None; plan.buffers.len()];
     let mut placed: Vec<usize> = Vec::new();

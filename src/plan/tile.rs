@@ -1,6 +1,170 @@
 //! Runs of steps that can go tile by tile along a shared first axis.
+//!
+//! Steps `s..e` qualify when each makes its result row by row (a row is one step of the result's first axis), all have equally many
+//! rows, and whoever reads what an earlier one of them wrote reads row `r` for row `r`. Then a tile of rows can go through all steps
+//! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
-use super::{Plan, Sizes};
+use super::view::value;
+use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile};
+use crate::ir::Size;
+use std::collections::BTreeMap;
+
+/// Elements that the rows of a tile should hold together: what a core's own cache takes.
+const CACHE: i64 = 96 << 10;
+/// Elements that the results of a run have to hold before tiles pay.
+const LARGE: i64 = 192 << 10;
+/// A matrix product has to prepare its matrix for every tile, so a tile has at least so many rows.
+const ROWS: i64 = 192;
+
+struct Finder<'a> {
+    plan: &'a Plan,
+    sizes: &'a Sizes,
+}
 
 /// Finds the runs and notes them in the plan.
-pub(super) fn tile(_plan: &mut Plan, _sizes: &Sizes) {}
+pub(super) fn tile(plan: &mut Plan, sizes: &Sizes) {
+    let f = Finder { plan, sizes };
+    let mut tiles = Vec::new();
+    for (from, to) in [(0, plan.prepared), (plan.prepared, plan.steps.len())] {
+        let mut k = from;
+        while k < to {
+            let end = f.extend(k, to);
+            if end > k + 1 {
+                tiles.extend(f.settle(k, end));
+            }
+            k = end.max(k + 1);
+        }
+    }
+    plan.tiles = tiles;
+}
+
+impl Finder<'_> {
+    fn n(&self, s: &Size) -> i64 {
+        value(s, self.sizes)
+    }
+
+    /// Rows of a step's result, if it makes them one by one.
+    fn rows(&self, step: &Step) -> Option<i64> {
+        match step {
+            Step::Kernel(k) if k.outer > 0 => {
+                let unit = self.n(&k.unit);
+                let rows = self.plan.buffers[k.store.buffer].shape.first()?;
+                let rows = self.n(rows);
+                (self.n(&k.loops[0].size) == rows * unit && self.own_rows(k)).then_some(rows)
+            }
+            Step::Product(p) => p.lead.map(|l| self.n(&p.spans[l].size)),
+            Step::Kernel(_) | Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => None,
+            Step::Scatter { .. } | Step::Random { .. } | Step::Rounds(_) => None,
+        }
+    }
+
+    fn own_rows(&self, k: &Kernel) -> bool {
+        self.by_row(k, &k.store, &[], self.width(k.store.buffer))
+    }
+
+    /// Elements of a row of a buffer.
+    fn width(&self, buffer: usize) -> i64 {
+        self.plan.buffers[buffer].shape.iter().skip(1).map(|s| self.n(s)).product()
+    }
+
+    /// Whether an access of a kernel stays in row `r` of the buffer in step `r` of the first axis.
+    fn by_row(&self, k: &Kernel, a: &Access, more: &[(i64, i64)], width: i64) -> bool {
+        let unit = self.n(&k.unit);
+        let mut step = 0;
+        let mut reach = self.n(&a.offset);
+        for (l, s) in &a.terms {
+            let s = self.n(s);
+            if *l == 0 {
+                step = s * unit;
+                reach += s * (unit - 1);
+            } else {
+                reach += s * (self.n(&k.loops[*l].size) - 1).max(0);
+            }
+        }
+        reach += more.iter().map(|(n, s)| (n - 1) * s).sum::<i64>();
+        step == width && (0..width.max(1)).contains(&reach)
+    }
+
+    /// Whether a step reads each of the buffers in `made` row by row.
+    fn reads_by_row(&self, step: &Step, made: &BTreeMap<usize, ()>) -> bool {
+        match step {
+            Step::Kernel(k) => k.body.iter().all(|e| match e {
+                Expr::Load(a) => !made.contains_key(&a.buffer) || self.by_row(k, a, &[], self.width(a.buffer)),
+                Expr::Pick { access: a, at, .. } => {
+                    let more: Vec<(i64, i64)> = at.iter().map(|i| (self.n(&i.extent), self.n(&i.stride))).collect();
+                    !made.contains_key(&a.buffer) || self.by_row(k, a, &more, self.width(a.buffer))
+                }
+                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => true,
+            }),
+            Step::Product(p) => {
+                let fits = |o: &(usize, Size), pick: &dyn Fn(&super::Span) -> Option<Size>| {
+                    !made.contains_key(&o.0) || self.product_by_row(p, o, pick)
+                };
+                fits(&p.a, &|s| s.a.clone()) && fits(&p.b, &|s| s.b.clone())
+            }
+            Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => false,
+            Step::Scatter { .. } | Step::Random { .. } | Step::Rounds(_) => false,
+        }
+    }
+
+    fn product_by_row(&self, p: &Product, o: &(usize, Size), pick: &dyn Fn(&super::Span) -> Option<Size>) -> bool {
+        let width = self.width(o.0);
+        let (mut step, mut reach) = (0, self.n(&o.1));
+        for (k, span) in p.spans.iter().enumerate() {
+            let s = pick(span).map_or(0, |s| self.n(&s));
+            if p.lead == Some(k) {
+                step = s;
+            } else {
+                reach += s * (self.n(&span.size) - 1).max(0);
+            }
+        }
+        step == width && (0..width.max(1)).contains(&reach)
+    }
+
+    /// The end of the run that starts at step `k`.
+    fn extend(&self, k: usize, to: usize) -> usize {
+        let Some(rows) = self.rows(&self.plan.steps[k]).filter(|r| *r > 1) else { return k };
+        let mut made = BTreeMap::new();
+        let mut end = k;
+        while end < to {
+            let step = &self.plan.steps[end];
+            if self.rows(step) != Some(rows) || !self.reads_by_row(step, &made) {
+                break;
+            }
+            step.writes().into_iter().for_each(|b| {
+                made.insert(b, ());
+            });
+            end += 1;
+        }
+        end
+    }
+
+    /// The tile of a run, where tiles pay.
+    fn settle(&self, first: usize, last: usize) -> Option<Tile> {
+        let steps = &self.plan.steps[first..last];
+        let rows = self.rows(&steps[0])?;
+        let mut made: Vec<usize> = steps.iter().flat_map(Step::writes).collect();
+        made.sort();
+        made.dedup();
+        let row: i64 = made.iter().map(|b| self.width(*b)).sum();
+        // A product whose matrix stays the same for all rows.
+        let still = |s: &Step| match s {
+            Step::Product(p) => p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none()),
+            _ => false,
+        };
+        let least = if steps.iter().any(still) { ROWS } else { 1 };
+        let tile = (CACHE / row.max(1)).max(least) / 16 * 16;
+        let tile = if tile == 0 { (CACHE / row.max(1)).max(least) } else { tile };
+        if row * rows < LARGE || rows < 2 * tile {
+            return None;
+        }
+        let private = |b: &usize| {
+            let outside = self.plan.steps.iter().enumerate().any(|(k, s)| !(first..last).contains(&k) && s.reads().contains(b));
+            self.plan.buffers[*b].kind == Kind::Temp && !outside
+        };
+        let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));
+        let private = made.iter().filter(|b| private(b)).map(of).collect();
+        let extent = self.plan.buffers[made[0]].shape[0].clone();
+        Some(Tile { first, last, extent, rows: tile, private })
+    }
+}

@@ -3,7 +3,6 @@
 mod kernels;
 mod math;
 mod models;
-mod random;
 
 use crate::cpu::{Engine, Options};
 use crate::ir::interp::evaluate;

@@ -158,3 +158,18 @@ fn texts_and_objects_are_made() {
     let (bytes, header) = crate::cpu::emit_object(&plan, &sizes, "Layers").unwrap();
     assert!(bytes.len() > 100 && header.contains("void layers_"), "{header}");
 }
+
+#[test]
+fn rows_go_through_several_steps_tile_by_tile() {
+    let mut m = Make::default();
+    let (n, k) = (5000, 64);
+    let (x, w, v) = (m.f(&[n, k]), m.param(&[k, k]), m.param(&[k, 3]));
+    let p = m.add(Op::Contract, F, &[n, k], &[k], &[(x, &[0, 2]), (w, &[2, 1])]);
+    let s = m.add(Op::Map(Map::Sin), F, &[n, k], &[], &[(p, &[0, 1])]);
+    let q = m.add(Op::Contract, F, &[n, k], &[k], &[(s, &[0, 2]), (w, &[2, 1])]);
+    let t = m.add(Op::Map(Map::Tanh), F, &[n, k], &[], &[(q, &[0, 1])]);
+    let y = m.add(Op::Contract, F, &[n, 3], &[k], &[(t, &[0, 2]), (v, &[2, 1])]);
+    assert!(m.text(&[y]).contains("tiles of"), "{}", m.text(&[y]));
+    m.check(&[y]);
+    assert_eq!(m.run(&[y], 1), m.run(&[y], 2));
+}

@@ -1,12 +1,13 @@
 //! One node that reads operands: checks them against its loops, then calls the plain loops of its family.
 
 use super::nest::{Walk, strides};
+use super::pairs::contract_pairs;
 use super::reduce::Read;
 use super::value::Value;
 use super::{Frame, index, reduce, wrong};
 use crate::diag::Diagnostic;
 use crate::ir::random::{normal, philox, uniform};
-use crate::ir::{Dist, NodeId, Op, Operand, Pick};
+use crate::ir::{DType, Dist, NodeId, Op, Operand, Pick};
 use std::rc::Rc;
 
 /// A node's loops, with their extents, and its operands.
@@ -91,6 +92,9 @@ impl Frame<'_> {
             Op::Random { dist, key } => random(*dist, *key, &reads[0], &reads[1], shape, out),
             Op::Map(map) => reduce::map(*map, &reads, shape, out),
             Op::Fold(fold) => reduce::fold(*fold, &reads[0], shape, inner, out),
+            Op::Contract if several(&reads) && ![shape.as_slice(), inner].concat().contains(&0) => {
+                contract_pairs(&reads, shape, inner, out);
+            }
             Op::Contract => reduce::contract(&reads, shape, inner, out),
             Op::Scatter { axis } => index::scatter(*axis, &reads[0], &reads[1], shape, inner, out),
             Op::Order { axis, descending } => index::order(*axis, *descending, &reads[0], shape, inner[0], out),
@@ -137,6 +141,11 @@ impl Frame<'_> {
             }
         })
     }
+}
+
+/// Whether a contraction has more real factors than two.
+fn several(reads: &[Read]) -> bool {
+    reads.len() > 2 && reads[0].dtype == DType::F32
 }
 
 /// Random values at every point.

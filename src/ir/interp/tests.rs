@@ -199,6 +199,14 @@ fn long_rows_of_a_contraction_are_the_same_sums() {
     assert_eq!(m.values(wide), expect);
     let scaled = m.add(Op::Contract, F, &[2, 9], &[3], &[(c, &[1]), (a, &[0, 2]), (b, &[2, 1])]);
     assert_eq!(m.values(scaled), expect.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+    let square = m.add(Op::Contract, F, &[2, 2], &[3, 9], &[(a, &[0, 2]), (b, &[2, 3]), (c, &[3]), (a, &[1, 2])]);
+    let by_hand = |p: usize, q: usize| -> f64 {
+        let term = |i: usize, o: usize| (p * 3 + i + 1) as f64 * (i * 9 + o) as f64 * 2.0 * (q * 3 + i + 1) as f64;
+        (0..3).map(|i| (0..9).map(|o| term(i, o)).sum::<f64>()).sum()
+    };
+    assert_eq!(m.values(square), [by_hand(0, 0), by_hand(0, 1), by_hand(1, 0), by_hand(1, 1)]);
+    let counted = m.add(Op::Contract, F, &[], &[9, 5], &[(c, &[0]), (c, &[0]), (c, &[0])]);
+    assert_eq!(m.values(counted), [9.0 * 5.0 * 8.0]);
     let none = m.f(&[0], &[]);
     let empty = m.add(Op::Contract, F, &[9], &[0], &[(none, &[1]), (c, &[0])]);
     assert_eq!(m.values(empty), [0.0; 9]);

@@ -70,7 +70,11 @@ fn equal_names_in_one_node_get_numbers() {
 
 #[test]
 fn numbers_may_be_left_out_and_comments_written() {
-    let graph = read("# two numbers\n%3: f32 = const 2   # here\n\n%7: f32 = neg %3\n").unwrap();
+    let graph = read(
+        "# two numbers\n// and a word
+%3: f32 = const 2   # here\n\n%7: f32 = neg %3\n",
+    )
+    .unwrap();
     assert_eq!(graph.to_string(), "%0: f32 = const 2\n%1: f32 = neg %0\n");
 }
 

@@ -1,1 +1,0 @@
-//! Random graphs against the interpreter.

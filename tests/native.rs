@@ -1,0 +1,47 @@
+//! Random graphs over all primitives on the native backend, before and after all passes, against the interpreter.
+
+#[path = "graphs/make.rs"]
+mod make;
+
+use hnet::cpu::{Engine, Options};
+use hnet::ir::interp::evaluate;
+use hnet::ir::{Graph, NodeId};
+use hnet::opt::optimize;
+use hnet::run::{Bindings, Tensor};
+use make::Rng;
+
+fn compare(seed: u64, what: &str, graph: &Graph, bindings: &Bindings, expect: &[Tensor], threads: usize) {
+    let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+    let mut engine = Engine::new(graph, &wanted, &Options { threads, ..Options::default() }).unwrap();
+    let got = engine.run(bindings).unwrap_or_else(|d| panic!("seed {seed}, {what}: {}\n{graph}", d.message));
+    let plan = engine.plan_text().unwrap_or("").to_string();
+    assert_eq!(got, engine.run(bindings).unwrap(), "seed {seed}, {what}: another result the second time\n{graph}\n{plan}");
+    for (k, (g, e)) in got.iter().zip(expect).enumerate() {
+        assert_eq!((&g.shape, g.dtype()), (&e.shape, e.dtype()), "seed {seed}, {what}: output {k}\n{graph}\n{plan}");
+        let largest = e.to_f64().iter().filter(|x| x.is_finite()).fold(1.0f64, |m, x| m.max(x.abs()));
+        for (i, (a, b)) in g.to_f64().iter().zip(e.to_f64()).enumerate() {
+            let same = *a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 2e-4 * largest;
+            assert!(same, "seed {seed}, {what}: output {k} element {i} is {a}, not {b}\n{graph}\n{plan}");
+        }
+    }
+}
+
+fn check(seed: u64) {
+    let case = make::graph(&mut Rng::new(seed));
+    let wanted: Vec<NodeId> = case.graph.outputs.iter().map(|o| o.node).collect();
+    let expect = evaluate(&case.graph, &case.bindings, &wanted).unwrap_or_else(|d| panic!("seed {seed}: {}", d.message));
+    compare(seed, "as made", &case.graph, &case.bindings, &expect, 1);
+    if seed % 3 == 0 {
+        let after = optimize(&case.graph, &mut |_, _| {});
+        compare(seed, "optimized", &after, &case.bindings, &expect, 2);
+    }
+}
+
+#[test]
+fn random_graphs_mean_the_same_in_native_code() {
+    // `HNET_SEEDS=17` or `HNET_SEEDS=0..5000`
+    let asked = std::env::var("HNET_SEEDS").unwrap_or("0..150".into());
+    let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
+    let from: u64 = from.parse().expect("a seed");
+    (from..to.parse().unwrap_or(from + 1)).for_each(check);
+}
