@@ -131,12 +131,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Arithmetic on sizes that conditions decide: `2 * width + 1`.
+    /// Arithmetic on sizes that conditions decide: `2 * width + 1`, also in a loop.
     pub fn size_form(&self, t: &Tens) -> Option<Size> {
         let form = self.linear(t.level, t.node);
-        let measured = &self.levels[0].graph.measured;
         form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
-            let (name, _) = measured.iter().find(|(_, n)| t.level == 0 && n == node)?;
+            let (mut level, mut node) = (t.level, *node);
+            while level > 0 {
+                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
+                (level, node) = (outer.level.min(level - 1), outer.node);
+            }
+            let (name, _) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node)?;
             Some(sum.add(&Size::sym(name.clone()).mul(factor)))
         })
     }

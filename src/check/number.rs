@@ -62,6 +62,9 @@ impl<'a> Checker<'a> {
         if let Op::Extent(s) = &self.at(t).op {
             return Ok(s.clone());
         }
+        if let Some(size) = self.size_form(t) {
+            return Ok(size);
+        }
         if t.level > 0 {
             return self.fail(
                 Diagnostic::limit("H0804", span, "a size cannot change from round to round of this loop")
@@ -77,9 +80,6 @@ impl<'a> Checker<'a> {
         let node = t.node;
         if let Some((s, _)) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node) {
             return Ok(Size::sym(s.clone()));
-        }
-        if let Some(size) = self.size_form(t) {
-            return Ok(size);
         }
         let text = self.at(t).name.clone().unwrap_or_else(|| "n".into());
         let taken = |c: &Self, s: &str| c.levels[0].graph.measured.iter().any(|(m, _)| **m == *s);

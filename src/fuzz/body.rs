@@ -9,6 +9,7 @@ impl Gen {
     /// Adds `n` statements; what they bind is in scope afterwards.
     pub fn statements(&mut self, sc: &mut Scope, n: usize, lines: &mut Vec<String>) {
         for _ in 0..n {
+            self.called = false;
             let text = self.statement(sc);
             lines.append(&mut self.pending);
             lines.extend(text);
@@ -27,6 +28,33 @@ impl Gen {
         });
     }
 
+    /// The left side of a `let` that gives the value all names that it is said to have.
+    fn left(&self, name: &str, e: &E) -> String {
+        if !self.called || e.names.is_empty() {
+            return name.to_string();
+        }
+        format!("{name}[{}]", e.names.iter().cloned().collect::<Vec<_>>().join(", "))
+    }
+
+    /// As a value of its own, with all names that it is said to have.
+    fn settled(&mut self, e: E) -> E {
+        if !self.called || e.names.is_empty() {
+            return e;
+        }
+        let name = format!("f{}", self.fresh());
+        let line = format!("let {} = {}", self.left(&name, &e), e.text);
+        self.hoist(line);
+        E { text: name, level: level::POSTFIX, ..e }
+    }
+
+    /// `next` with all names that the variable has.
+    fn with_names(&self, next: E, name: &str, names: &Names) -> E {
+        if next.names == *names && !self.called || names.is_empty() {
+            return next;
+        }
+        E { text: format!("{} + 0.1 * {name}", next.at(level::SUM)), level: level::SUM, names: names.clone(), ..next }
+    }
+
     fn statement(&mut self, sc: &mut Scope) -> Vec<String> {
         let depth = self.rng.below(3) + 1;
         match self.rng.below(22) {
@@ -35,7 +63,7 @@ impl Gen {
                 let e = self.expr(sc, &sizes, depth);
                 let name = format!("a{}", self.fresh());
                 self.bind(sc, &name, &e);
-                vec![format!("let {name} = {}", e.text)]
+                vec![format!("let {} = {}", self.left(&name, &e), e.text)]
             }
             4..=9 => self.indexed(sc, depth),
             10 => self.merged(sc, depth),
@@ -56,7 +84,7 @@ impl Gen {
                     let e = if e.mag > 12.0 || e.err > 400.0 { E { text: format!("tanh(0.05 * ({}))", e.text), mag: 1.0, err: e.err.min(400.0), ..e } } else { e };
                     let name = format!("m{}", self.fresh());
                     self.bind(sc, &name, &e);
-                    vec![format!("let {name} = {}", e.text)]
+                    vec![format!("let {} = {}", self.left(&name, &e), e.text)]
                 }
                 None => self.indexed(sc, depth),
             },
@@ -95,7 +123,7 @@ impl Gen {
         }
         for d in &sc.dims {
             if sc.allowed.contains(&d.name) && !sc.indices.iter().any(|i| i.name == d.name) && self.rng.chance(40) {
-                let i = Index { name: d.name.clone(), range: Range::Axis(d.name.clone()), bare: Rc::new(Cell::new(true)) };
+                let i = Index { name: d.name.clone(), range: Range::Axis(d.name.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
                 inner = inner.with(i);
                 axes.push(d.name.clone());
             }
@@ -117,6 +145,11 @@ impl Gen {
                 self.binder(i)
             })
             .collect();
+        if self.called {
+            axes.extend(names.iter().filter(|n| sc.dim(n).is_some() && !sc.rounds.contains(n)).cloned());
+            axes.sort();
+            axes.dedup();
+        }
         let mut at = 0;
         for a in axes {
             at = (at + self.rng.below(3)).min(list.len());
@@ -151,7 +184,11 @@ impl Gen {
         names.remove(&i.name);
         names.remove(&j.name);
         let name = format!("w{}", self.fresh());
-        let text = format!("let {name}[({}, {})] = {}", self.binder(&i), self.binder(&j), body.text);
+        let mut list = vec![format!("({}, {})", self.binder(&i), self.binder(&j))];
+        if self.called {
+            list.extend(names.iter().filter(|n| sc.dim(n).is_some() && !sc.rounds.contains(n)).cloned());
+        }
+        let text = format!("let {name}[{}] = {}", list.join(", "), body.text);
         self.bind(sc, &name, &E { names, sizes: vec![size], ..body });
         vec![text]
     }
@@ -195,6 +232,7 @@ impl Gen {
     fn unrolled(&mut self, sc: &mut Scope) -> Vec<String> {
         let sizes = self.some_sizes(sc);
         let first = self.expr(sc, &sizes, 1);
+        let first = self.settled(first);
         let name = format!("h{}", self.fresh());
         let mut inner = sc.clone();
         inner.allowed = first.names.iter().filter(|n| sc.allowed.contains(*n)).cloned().collect();
@@ -212,6 +250,7 @@ impl Gen {
         let head_scope = inner.clone();
         self.statements(&mut inner, count, &mut body);
         let next = self.expr(&inner, &sizes, 2);
+        let next = self.with_names(next, &name, &first.names);
         body.append(&mut self.pending);
         self.pending = outer;
         let next_text = if next.mag > 4.0 || self.rng.chance(50) { format!("tanh({})", next.text) } else { next.text.clone() };
@@ -264,6 +303,7 @@ impl Gen {
         outside.allowed.remove(&t);
         let sizes = self.some_sizes(sc);
         let first = self.expr(&outside, &sizes, 1);
+        let first = self.settled(first);
         let name = format!("h{}", self.fresh());
         let mut inner = outside.clone();
         inner.rounds.push(t.clone());
@@ -275,9 +315,11 @@ impl Gen {
         let count = self.rng.below(2);
         self.statements(&mut inner, count, &mut body);
         let next = self.expr(&inner, &sizes, 2);
+        let next = self.with_names(next, &name, &first.names);
         body.append(&mut self.pending);
         body.push(format!("{name} = tanh({})", next.text));
         let given = self.expr(&inner, &sizes, 1);
+        let given = self.with_names(given, &name, &first.names);
         body.append(&mut self.pending);
         self.pending = outer;
         let given = if self.rng.chance(60) { E { text: name.clone(), mag: 1.0, ..given } } else { given };
@@ -303,6 +345,7 @@ impl Gen {
             d.level = level::PRODUCT;
         }
         let c = self.truth(sc, 1);
+        let (b, d) = (self.settled(b), self.settled(d));
         let name = format!("p{}", self.fresh());
         let mut names: Names = c.names.clone();
         names.extend(b.names.iter().chain(&d.names).cloned());
@@ -371,12 +414,18 @@ impl Gen {
             args.push(if e.mag > 4.0 { format!("tanh({})", e.text) } else { e.text });
         }
         let name = format!("r{}", self.fresh());
+        let mut after = vec![];
         for (field, own, sizes) in &c.results {
             let mut names = names.clone();
             names.extend(own.iter().cloned());
             let e = E::new("", 9).typed(names, sizes.clone()).bounded(c.mag, 200.0);
-            self.bind(sc, &format!("{name}.{field}"), &e);
+            self.called = true;
+            let own = format!("{name}{field}");
+            after.push(format!("let {} = {name}.{field}", self.left(&own, &e)));
+            self.bind(sc, &own, &e);
         }
-        vec![format!("let {name} = {}({})", c.text, args.join(", "))]
+        let mut out = vec![format!("let {name} = {}({})", c.text, args.join(", "))];
+        out.append(&mut after);
+        out
     }
 }

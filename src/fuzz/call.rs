@@ -33,6 +33,7 @@ impl Gen {
 
     fn call_of(&mut self, sc: &Scope, c: &Callable, field: usize, sizes: &[Size], depth: usize) -> Option<E> {
         let sized = self.mode(sc, c, field, sizes)?;
+        self.called = true;
         let taken: Names = c.args.iter().fold(Names::new(), |n, a| union(&n, &a.0));
         let mut names = c.names.clone();
         let mut args = vec![];
@@ -136,6 +137,7 @@ impl Gen {
             .cloned()
             .collect();
         let c = self.some(&fits)?.clone();
+        self.called = true;
         let n = c.array.clone()?;
         let sizes = c.results[0].2.clone();
         let mut x = self.expr(sc, &c.args[0].1, 1);

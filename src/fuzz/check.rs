@@ -165,7 +165,9 @@ pub fn model(text: &str) -> Result<Model, Failure> {
             let span = l.span;
             text.get(span.start as usize..span.end as usize).unwrap_or("").to_string()
         });
-        return Err(Failure::new(format!("rejected {}", d.code), format!("{} at `{place}`", d.message)));
+        let plain: String = d.message.split('`').step_by(2).collect();
+        let plain: String = plain.chars().filter(|c| !c.is_ascii_digit()).take(50).collect();
+        return Err(Failure::new(format!("rejected {} {plain}", d.code), format!("{} at `{place}`", d.message)));
     }
     checked.models.into_iter().next().ok_or_else(|| Failure::new("no model", ""))
 }

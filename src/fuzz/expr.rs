@@ -165,7 +165,11 @@ impl Gen {
     fn condition(&mut self, sc: &Scope, sizes: &[Size], depth: usize) -> E {
         let c = self.truth(sc, depth);
         let a = self.expr(sc, sizes, depth);
-        let b = self.expr(sc, sizes, depth);
+        let mut b = self.expr(sc, sizes, depth);
+        if a.text == b.text {
+            // Sides that are one value would not vary with the condition.
+            b = E { text: format!("0.5 * {}", b.at(level::UNARY)), level: level::PRODUCT, ..b };
+        }
         let text = format!("if {} {{ {} }} else {{ {} }}", c.text, a.text, b.text);
         E::new(text, level::OR)
             .typed(union(&c.names, &union(&a.names, &b.names)), sizes.to_vec())
@@ -183,7 +187,14 @@ impl Gen {
         }
         match self.rng.below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => {
-                let (a, b) = (self.expr(sc, &[], d), self.number());
+                let (mut a, b) = (self.expr(sc, &[], d), self.number());
+                if !Self::varies(sc, &a) {
+                    // What is known when it is compiled would leave one side out.
+                    let vars: Vec<_> = sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float)).cloned().collect();
+                    if let Some(e) = self.some(&vars).cloned().and_then(|v| self.read(sc, &v, 0)) {
+                        a = e;
+                    }
+                }
                 let op = *self.rng.pick(&["<", ">", "<=", ">="]);
                 // A number that no value hits by accident.
                 let text = format!("{} {op} {} * 0.37", a.at(level::SUM), b.text);
@@ -200,6 +211,13 @@ impl Gen {
                 E::new(format!("{} {op} {}", a.at(l), b.at(l + 1)), l).typed(union(&a.names, &b.names), vec![])
             }
         }
+    }
+
+    /// Whether an expression mentions a value.
+    fn varies(sc: &Scope, e: &E) -> bool {
+        let words = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\'')).map(String::from).collect::<Vec<_>>();
+        let said = words(&e.text);
+        sc.vars.iter().any(|v| words(&v.text).first().is_some_and(|w| said.contains(w)))
     }
 
     /// A comparison of indices, or of whole numbers.

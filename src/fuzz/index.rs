@@ -58,7 +58,7 @@ impl Gen {
     }
 
     /// `v[..]` with `keep` sizes left; `None` when it cannot be read here.
-    fn read(&mut self, sc: &Scope, v: &Var, keep: usize) -> Option<E> {
+    pub fn read(&mut self, sc: &Scope, v: &Var, keep: usize) -> Option<E> {
         let mut indices: Vec<String> = vec![];
         let mut names = v.names.clone();
         let mut fill = false;
@@ -185,8 +185,8 @@ impl Gen {
                     && a.name != b.name
                     && s > 0
                 {
-                    a.bare.set(true);
-                    b.bare.set(true);
+                    a.said.set(true);
+                    b.said.set(true);
                     return Some((format!("({}, {})", a.name, b.name), union(&one(a), &one(b)), false));
                 }
             }
@@ -202,13 +202,13 @@ impl Gen {
     pub fn sized_index(&mut self, s: &Size) -> Index {
         let letters = ["i", "j", "k", "q", "r"];
         let name = format!("{}{}", self.rng.pick(&letters), self.fresh());
-        Index { name, range: Range::Size(s.clone()), bare: Rc::new(Cell::new(false)) }
+        Index { name, range: Range::Size(s.clone()), bare: Rc::default(), said: Rc::default() }
     }
 
     /// How a binder writes an index after its body is known.
     pub fn binder(&mut self, i: &Index) -> String {
         match &i.range {
-            Range::Size(s) if !i.bare.get() || self.rng.chance(30) => format!("{} < {}", i.name, s.text()),
+            Range::Size(s) if !i.bare.get() || i.said.get() || self.rng.chance(30) => format!("{} < {}", i.name, s.text()),
             Range::Axis(a) if !i.bare.get() => format!("{} < count[{a}]", i.name),
             _ => i.name.clone(),
         }
@@ -218,7 +218,7 @@ impl Gen {
     pub fn some_index(&mut self, sc: &Scope) -> Option<(Index, bool)> {
         let axis = |name: String, of: &str| {
             let bare = Rc::new(Cell::new(name == of));
-            Index { name, range: Range::Axis(of.into()), bare }
+            Index { name, range: Range::Axis(of.into()), bare, said: Rc::default() }
         };
         if self.rng.chance(40)
             && let Some(d) = self.some(&sc.dims).cloned()

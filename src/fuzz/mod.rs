@@ -40,6 +40,8 @@ struct Gen {
     consts: Vec<(String, i64)>,
     /// Statements that the one under construction needs before it.
     pending: Vec<String>,
+    /// A call was written: its result may lack names of what the net does not use.
+    called: bool,
 }
 
 impl Gen {
@@ -56,6 +58,6 @@ impl Gen {
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
     let mut gen_ =
-        Gen { rng: Rng::new(seed), count: 0, items: vec![], nets: vec![], palette: vec![], consts: vec![], pending: vec![] };
+        Gen { rng: Rng::new(seed), count: 0, items: vec![], nets: vec![], palette: vec![], consts: vec![], pending: vec![], called: false };
     gen_.program()
 }

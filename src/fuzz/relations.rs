@@ -139,7 +139,7 @@ impl Gen {
         for n in &leaf.arrays {
             let l = format!("l{}", self.fresh());
             path = path.replacen("[]", &format!("[{l}]"), 1);
-            let index = Index { name: l.clone(), range: Range::Size(n.clone()), bare: Rc::new(Cell::new(true)) };
+            let index = Index { name: l.clone(), range: Range::Size(n.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
             inner = inner.with(index);
             own.push(l);
         }

@@ -108,6 +108,8 @@ pub struct Index {
     pub range: Range,
     /// Whether it stands bare somewhere, which gives it its range.
     pub bare: Rc<Cell<bool>>,
+    /// Its range is to be written, whatever it indexes.
+    pub said: Rc<Cell<bool>>,
 }
 
 /// A named axis.
