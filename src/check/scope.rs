@@ -249,7 +249,7 @@ impl<'a> Checker<'a> {
             out.extend(self.insts[id.0].members.keys().cloned());
             inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
         }
-        let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model(_)));
+        let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model));
         out.extend(values.map(|(n, _)| n.clone()));
         out.extend(super::builtin::WORDS.iter().map(|w| Name::from(*w)));
         out.extend(ast::Reduction::ALL.iter().map(|r| Name::from(r.word())));
