@@ -33,3 +33,4 @@ pub mod run;
 pub mod pipeline;
 pub mod draw;
 pub mod cli;
+pub mod fuzz;

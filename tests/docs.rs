@@ -10,6 +10,17 @@ use hnet::program::NoFiles;
 use hnet::source::Sources;
 
 const LANGUAGE: &str = include_str!("../docs/language.md");
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn the_program_of_the_readme_checks() {
+    let all = blocks(README);
+    let block = all.iter().find(|b| b.info == "hnet").expect("the README shows a program");
+    let mut sources = Sources::default();
+    let root = sources.add("readme.hnet", None, block.text.clone());
+    let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
+    assert!(checked.diagnostics.is_empty(), "{}", render_plain(&sources, &checked.diagnostics));
+}
 
 /// The file that a block stands for.
 fn wrapped(block: &Block) -> String {

@@ -1,9 +1,9 @@
 //! The tour of the language runs, and means the same in compiled code.
 
 use hnet::pipeline;
+use hnet::run::init;
 use hnet::run::inputs::{Request, gather};
 use hnet::run::session::{self, Backend, Options, Session};
-use hnet::run::init;
 use hnet::source::Sources;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn the_tour_runs() {
                 assert!(left.is_empty(), "{who}: {left:?}");
                 let params = init::initialise_all(model, &given.sizes, 0).unwrap();
                 let bound = session::bindings(params, given, 0);
-                let mut run = |backend| {
+                let run = |backend| {
                     let mut session = Session::new(model, &can, &Options { backend, threads: 1 }).unwrap();
                     session.run(&bound).unwrap_or_else(|d| panic!("{who}: {d:#?}"))
                 };

@@ -164,14 +164,17 @@ fn silu(x: f64) -> f64 {
     x * sigmoid(x)
 }
 
-/// The error function by its series; the arguments here are small.
+/// The error function by a series whose terms have one sign.
 fn erf(x: f64) -> f64 {
-    let (mut term, mut sum) = (x, x);
-    for n in 1..80 {
-        term *= -x * x / n as f64;
-        sum += term / (2 * n + 1) as f64;
+    if x.abs() > 6.0 {
+        return x.signum();
     }
-    sum * 2.0 / std::f64::consts::PI.sqrt()
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / (2 * n + 1) as f64;
+        sum += term;
+    }
+    sum * (-x * x).exp() * 2.0 / std::f64::consts::PI.sqrt()
 }
 
 fn gelu(x: f64) -> f64 {
@@ -421,7 +424,23 @@ fn moe() {
 }
 
 #[test]
-fn expert_choice() {
+fn dselect() {
+    let c = case("MoeModel");
+    let step = |t: f64| if t.abs() >= 0.5 { f64::from(t > 0.0) } else { -2.0 * t.powi(3) + 1.5 * t + 0.5 };
+    let a = softmax(&c.get("select.alpha"));
+    let (mut q, mut entropy) = (vec![0.0; 4], 0.0);
+    for (l, i) in (0..2).flat_map(|l| (0..4).map(move |i| (l, i))) {
+        let s = map(&c.rows("select.z", 2)[l], step);
+        let r: f64 = (0..2).map(|j| if i >> j & 1 == 1 { s[j] } else { 1.0 - s[j] }).product();
+        q[i] += a[l] * r;
+        entropy -= r * (r + 1e-9).ln();
+    }
+    c.says("select_q", 1, |_| q.clone());
+    c.says("select_entropy", 1, |_| vec![entropy]);
+}
+
+#[test]
+fn expert_choice_and_ranks() {
     let c = case("ChoiceModel");
     let x = c.rows("x", 3);
     let score: Vec<V> = x.iter().map(|x| softmax(&c.matrix("choice.gate", x))).collect();
@@ -433,6 +452,13 @@ fn expert_choice() {
         }
     }
     c.says("choice_y", 15, |n| y[n].clone());
+
+    // Ranks along a named axis, for each place of the sized one.
+    let column = |b: usize, i: usize| (0..5).map(|t| x[b * 5 + t][i]).collect::<V>();
+    let rank = |b: usize, i: usize, k: usize| top(&column(b, i), 5)[k];
+    c.says("best_index", 6, |n| (0..3).map(|i| rank(n / 2, i, n % 2) as f64).collect());
+    c.says("best_value", 6, |n| (0..3).map(|i| column(n / 2, i)[rank(n / 2, i, n % 2)]).collect());
+    c.says("sorted", 15, |n| (0..3).map(|i| column(n / 5, i)[rank(n / 5, i, 4 - n % 5)]).collect());
 }
 
 #[test]

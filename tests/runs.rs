@@ -225,9 +225,9 @@ fn groups_are_rows_in_ascending_order_and_all_is_weighted_by_rows() {
     let said = eval::run(&setting, &block(None, None), &mut |_, _| {}).unwrap_err();
     assert_eq!(said.code, "H0802");
     let mut lacking = block(None, Some("task"));
-    lacking.data[0].columns[0].1 = "xs".into();
+    lacking.data[0].columns[0].1 = "tasks".into();
     let said = eval::run(&setting, &lacking, &mut |_, _| {}).unwrap_err();
-    assert_eq!((said.code, said.help.unwrap().text.as_str()), ("H0614", "it has `x`"));
+    assert_eq!((said.code, said.help.unwrap().text.as_str()), ("H0614", "it has `task`"));
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl<'a> Checker<'a> {
                 let s = self.resolve(s);
                 match s.number() {
                     Some(v) => self.constant(v, DType::F32),
+                    None if s.parts().any(|(_, f)| f.iter().any(|(a, _)| is_fractional(a))) => self.num_parts(&s),
                     None => {
                         let (top, bottom) = quotient(&s);
                         let a = self.size_value(&top);
@@ -200,6 +201,33 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+    }
+
+    /// A number term by term, for one that holds `max(n / 2, 1)`: no size is a fraction.
+    fn num_parts(&mut self, s: &Size) -> Tens {
+        use ir::size::{Atom, SizeFn};
+        let mut sum = self.constant(0.0, DType::F32);
+        for ((top, bottom), factors) in s.parts().map(|(c, f)| (c, f.to_vec())).collect::<Vec<_>>() {
+            let mut term = self.constant(top as f64 / bottom as f64, DType::F32);
+            for (atom, power) in factors {
+                let base = match &atom {
+                    Atom::Apply(f @ (SizeFn::Max | SizeFn::Min), args) if is_fractional(&atom) => {
+                        let map = if *f == SizeFn::Max { Map::Max } else { Map::Min };
+                        let values: Vec<Tens> = args.iter().map(|a| self.num_f32(&Num::Exact(a.clone()))).collect();
+                        self.pointwise(map, &[&values[0], &values[1]]).expect("scalars align")
+                    }
+                    Atom::Apply(SizeFn::Group, args) => self.num_f32(&Num::Exact(args[0].clone())),
+                    Atom::Apply(f, args) => self.num_f32(&Num::Exact(Size::apply(*f, args.clone()))),
+                    Atom::Sym(n) => self.num_f32(&Num::Exact(Size::sym(n.clone()))),
+                };
+                let map = if power > 0 { Map::Mul } else { Map::Div };
+                for _ in 0..power.abs() {
+                    term = self.pointwise(map, &[&term, &base]).expect("scalars align");
+                }
+            }
+            sum = self.pointwise(Map::Add, &[&sum, &term]).expect("scalars align");
+        }
+        sum
     }
 
     /// The same node with other labels.
@@ -469,6 +497,12 @@ fn split_loops(labels: Vec<Label>, axes: Vec<Axis>, over: &[NameId]) -> (Vec<Lab
     }
     let pick = |list: &[usize]| list.iter().map(|&i| axes[i].clone()).collect::<Vec<_>>();
     (open.iter().map(|&i| labels[i]).collect(), pick(&open), pick(&shut), order)
+}
+
+/// The larger or smaller of two sizes, one of which is a fraction.
+fn is_fractional(atom: &ir::size::Atom) -> bool {
+    use ir::size::{Atom, SizeFn};
+    matches!(atom, Atom::Apply(SizeFn::Max | SizeFn::Min, args) if args.len() == 2 && args.iter().any(|a| !a.is_whole()))
 }
 
 /// A quotient of two sizes without fractions, for terms that share one denominator.

@@ -131,6 +131,20 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Arithmetic on sizes that conditions decide: `2 * width + 1`, also in a loop.
+    pub fn size_form(&self, t: &Tens) -> Option<Size> {
+        let form = self.linear(t.level, t.node);
+        form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
+            let (mut level, mut node) = (t.level, *node);
+            while level > 0 {
+                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
+                (level, node) = (outer.level.min(level - 1), outer.node);
+            }
+            let (name, _) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node)?;
+            Some(sum.add(&Size::sym(name.clone()).mul(factor)))
+        })
+    }
+
     /// Bounds of a linear form, both ends included; `None` where data is in it.
     fn range(&self, level: usize, form: &Linear) -> Option<(Size, Size)> {
         let (mut low, mut high) = (form.rest.clone(), form.rest.clone());

@@ -126,7 +126,8 @@ impl<'a> Checker<'a> {
             return self.error("H0512", f.from.span.to(f.to.span), format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"));
         }
         match (from.constant(), trips.constant()) {
-            (Some(a), Some(n)) if n <= UNROLL && f.until.is_none() => self.unrolled(f, a, n, named, span),
+            // Without a round nobody would know what it yields.
+            (Some(a), Some(n)) if n <= UNROLL && f.until.is_none() && !(n == 0 && yields(&f.body)) => self.unrolled(f, a, n, named, span),
             _ => self.data_loop(f, from, trips, None, named, span),
         }
     }
@@ -242,12 +243,16 @@ impl<'a> Checker<'a> {
         for _ in 0..16 + 4 * carries.len() {
             let draws = self.draws.clone();
             let losses = self.losses.len();
-            match self.loop_once(f, &from, &trips, end.as_ref(), named, &carries, span)? {
+            let tried = self.loop_once(f, &from, &trips, end.as_ref(), named, &carries, span);
+            if !matches!(tried, Ok(Ok(_))) {
+                // What the body assigned is gone with it.
+                for (n, v) in &before {
+                    self.set_var(n, v.clone());
+                }
+            }
+            match tried? {
                 Ok(value) => return Ok(value),
                 Err(wider) => {
-                    for (n, v) in &before {
-                        self.set_var(n, v.clone());
-                    }
                     self.draws = draws;
                     self.losses.truncate(losses);
                     for ((_, t), (names, dtype)) in carries.iter_mut().zip(wider) {
@@ -537,6 +542,20 @@ fn assigned_names(block: &Block, out: &mut Vec<Name>) {
             _ => {}
         }
     }
+}
+
+/// Whether a loop's body yields.
+fn yields(block: &Block) -> bool {
+    block.stmts.iter().any(|s| match &s.kind {
+        ast::StmtKind::Yield(_) => true,
+        ast::StmtKind::Expr(e) => match &*e.kind {
+            ast::ExprKind::If { then, otherwise, .. } => {
+                yields(then) || matches!(otherwise, Some(Else::Block(b)) if yields(b))
+            }
+            _ => false,
+        },
+        _ => false,
+    })
 }
 
 /// Whether two values are one.

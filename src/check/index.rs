@@ -289,7 +289,7 @@ impl<'a> Checker<'a> {
             let extent = self.extent(&t, dim);
             let handle = self.new_name("index", extent.clone(), None);
             let own = t.labels[dim];
-            let action = self.action(index, own, &extent)?;
+            let action = self.action(index, own, &extent, otherwise.is_some())?;
             if let Action::Name(n) = &action
                 && own == Label::Named(*n)
             {
@@ -381,7 +381,8 @@ impl<'a> Checker<'a> {
         self.pointwise(Map::Add, &[&counter, &start])
     }
 
-    fn action(&mut self, index: &'a Index, own: Label, extent: &Size) -> Res<Action> {
+    /// `filled`: what lies outside has a value.
+    fn action(&mut self, index: &'a Index, own: Label, extent: &Size, filled: bool) -> Res<Action> {
         match index {
             Index::At(e) | Index::Along { value: e, .. } => {
                 if let ExprKind::Record(_) = &*e.kind {
@@ -402,6 +403,7 @@ impl<'a> Checker<'a> {
                     IndexValue::Tens(t) => {
                         if let Op::Const(v) = self.at(&t).op
                             && t.labels.is_empty()
+                            && !filled
                             && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
                         {
                             let message = format!("this is index {v}, and the axis has {} places, numbered from 0", self.show_size(extent));

@@ -62,6 +62,9 @@ impl<'a> Checker<'a> {
         if let Op::Extent(s) = &self.at(t).op {
             return Ok(s.clone());
         }
+        if let Some(size) = self.size_form(t) {
+            return Ok(size);
+        }
         if t.level > 0 {
             return self.fail(
                 Diagnostic::limit("H0813", span, "a size cannot change from round to round of this loop")

@@ -17,6 +17,7 @@ mod completions;
 mod eval;
 mod explain;
 mod fmt;
+mod fuzz;
 mod graph;
 mod new;
 mod open;
@@ -55,6 +56,8 @@ enum Command {
     Eval(eval::Args),
     Build(build::Args),
     Fmt(fmt::Args),
+    #[command(hide = true)]
+    Fuzz(fuzz::Args),
     Graph(graph::Args),
     Explain(explain::Args),
     New(new::Args),
@@ -92,6 +95,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Eval(args) => eval::main(&args),
         Command::Build(args) => build::main(&args),
         Command::Fmt(args) => fmt::main(&args),
+        Command::Fuzz(args) => fuzz::main(&args),
         Command::Graph(args) => graph::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::New(args) => new::main(&args),

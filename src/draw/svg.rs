@@ -10,21 +10,62 @@ const MARGIN: f64 = 24.0;
 const TITLE: f64 = 40.0;
 const LEGEND: f64 = 64.0;
 
+/// Shapes of lines and letters.
 const STYLE: &str = "
-svg { --ground: #ffffff; --ink: #1d2433; --quiet: #667085; --line: #98a2b3; --parameter: #eef0f4; --condition: #fdf0d5; --input: #dceafd;
-  --relation: #b5471b; font-size: 12px;
-  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
-text { font-size: 12px; }
-@media (prefers-color-scheme: dark) { svg { --ground: #12161f; --ink: #e6e9ef; --quiet: #98a2b3; --line: #667085; --parameter: #262c38;
-  --condition: #4a3a14; --input: #17365e; --relation: #f0945f; } }
-.ground { fill: var(--ground); } text { fill: var(--ink); } .about { fill: var(--quiet); font-size: 11px; } .title { font-size: 16px; font-weight: 600; }
-.name { font-weight: 600; } .box { stroke: var(--line); stroke-width: 1; } .form { stroke-dasharray: 3 3; } .loss { stroke-width: 2; }
-.constant, .parameter { fill: var(--parameter); } .condition { fill: var(--condition); } .input { fill: var(--input); }
-.outer { fill-opacity: 0.35; } .edge { fill: none; stroke: var(--line); stroke-width: 1.4; } .relation { stroke: var(--relation); }
-.generate { stroke-width: 2.2; } .adapt { stroke-width: 2; stroke-dasharray: 7 4; } .scale { stroke-width: 2; stroke-dasharray: 2 3; }
-.tie { stroke-width: 1.6; stroke-dasharray: 9 3 2 3; } .blend { stroke-width: 2; stroke-dasharray: 12 3; } .faint { stroke-opacity: 0.35; stroke-dasharray: 2 3; }
-.tip { fill: var(--line); } .tip.relation { fill: var(--relation); stroke: none; } .word { fill: var(--relation); font-size: 11px; stroke: var(--ground); stroke-width: 3; paint-order: stroke; }
+text { font-size: 12px; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; }
+.about { font-size: 11px; } .title { font-size: 16px; font-weight: 600; } .name { font-weight: 600; }
+.box { stroke-width: 1; } .form { stroke-dasharray: 3 3; } .loss { stroke-width: 2; } .outer { fill-opacity: 0.35; }
+.edge { fill: none; stroke-width: 1.4; } .generate { stroke-width: 2.2; } .adapt { stroke-width: 2; stroke-dasharray: 7 4; }
+.scale { stroke-width: 2; stroke-dasharray: 2 3; } .tie { stroke-width: 1.6; stroke-dasharray: 9 3 2 3; }
+.blend { stroke-width: 2; stroke-dasharray: 12 3; } .faint { stroke-opacity: 0.35; stroke-dasharray: 2 3; }
+.word { font-size: 11px; stroke-width: 3; paint-order: stroke; }
 ";
+
+/// Colours of one ground. Plain colours, no variables: not every program that shows an SVG knows those.
+struct Colours {
+    ground: &'static str,
+    ink: &'static str,
+    quiet: &'static str,
+    line: &'static str,
+    parameter: &'static str,
+    condition: &'static str,
+    input: &'static str,
+    relation: &'static str,
+}
+
+const LIGHT: Colours = Colours {
+    ground: "#ffffff",
+    ink: "#1d2433",
+    quiet: "#667085",
+    line: "#98a2b3",
+    parameter: "#eef0f4",
+    condition: "#fdf0d5",
+    input: "#dceafd",
+    relation: "#b5471b",
+};
+
+const DARK: Colours = Colours {
+    ground: "#12161f",
+    ink: "#e6e9ef",
+    quiet: "#98a2b3",
+    line: "#667085",
+    parameter: "#262c38",
+    condition: "#4a3a14",
+    input: "#17365e",
+    relation: "#f0945f",
+};
+
+impl Colours {
+    fn rules(&self) -> String {
+        let Colours { ground, ink, quiet, line, parameter, condition, input, relation } = self;
+        format!(
+            ".ground {{ fill: {ground}; }} text {{ fill: {ink}; }} .about {{ fill: {quiet}; }} .box {{ stroke: {line}; }}
+.constant, .parameter {{ fill: {parameter}; }} .condition {{ fill: {condition}; }} .input {{ fill: {input}; }}
+.edge {{ stroke: {line}; }} .relation {{ stroke: {relation}; }} .tip {{ fill: {line}; }}
+.tip.relation {{ fill: {relation}; stroke: none; }} .word {{ fill: {relation}; stroke: {ground}; }}"
+        )
+    }
+}
 
 /// Writes the picture.
 pub fn write(scene: &Scene, placed: &Placed) -> String {
@@ -37,7 +78,9 @@ pub fn write(scene: &Scene, placed: &Placed) -> String {
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{}">"#,
         escape(&scene.title)
     );
-    let _ = writeln!(out, "<style>{STYLE}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>");
+    let (light, dark) = (LIGHT.rules(), DARK.rules());
+    let style = format!("{STYLE}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n");
+    let _ = writeln!(out, "<style>{style}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>");
     let _ = writeln!(out, r#"<text class="title" x="{MARGIN}" y="{:.0}">{}</text>"#, MARGIN + 14.0, escape(&scene.title));
     let _ = writeln!(out, r#"<g transform="translate({MARGIN} {:.0})">"#, MARGIN + TITLE);
     // Outer boxes first, so that what lies in them is seen.

@@ -1,0 +1,105 @@
+//! `hnet fuzz`: random programs through every stage, for those who work on hnet.
+
+use super::talk::{self, Exit};
+use crate::fuzz::check::{Failure, Passed, check, quiet};
+use crate::fuzz::program;
+use crate::fuzz::shrink::shrink;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Check random programs; what fails is made small
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many programs
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    count: u64,
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Only the program of this seed, which is printed
+    #[arg(long, value_name = "N")]
+    only: Option<u64>,
+    /// A program of one's own, with the values of `--seed`
+    #[arg(long, value_name = "F")]
+    file: Option<PathBuf>,
+    /// A folder for what fails
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seconds for making one failure small
+    #[arg(long, value_name = "S", default_value_t = 20)]
+    shrink: u64,
+}
+
+pub fn main(args: &Args) -> Result<(), Exit> {
+    quiet();
+    if let Some(path) = &args.file {
+        let text = std::fs::read_to_string(path).map_err(|_| talk::usage("cannot read the program"))?;
+        return verdict(args.seed, &text);
+    }
+    if let Some(seed) = args.only {
+        let text = program(seed);
+        talk::print(&text);
+        return verdict(seed, &text);
+    }
+    let mut kinds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut sum = Passed::default();
+    for seed in args.seed..args.seed + args.count {
+        let made = std::panic::catch_unwind(|| program(seed));
+        let Ok(text) = made else {
+            kinds.entry("generator".into()).or_default().push(seed);
+            continue;
+        };
+        match check(&text, seed) {
+            Ok(p) => {
+                sum.runs += p.runs;
+                sum.ties += p.ties;
+                sum.nodes += p.nodes;
+            }
+            Err(f) => {
+                let seeds = kinds.entry(f.class.clone()).or_default();
+                seeds.push(seed);
+                if seeds.len() == 1 {
+                    report(args, seed, &text, &f);
+                }
+            }
+        }
+    }
+    let failed: usize = kinds.values().map(Vec::len).sum();
+    talk::print(&format!(
+        "{} programs from seed {}: {} runs compared, {} on a tie, {} nodes, {failed} failed\n",
+        args.count, args.seed, sum.runs, sum.ties, sum.nodes
+    ));
+    for (class, seeds) in &kinds {
+        talk::print(&format!("{:>6}  {class}: seeds {:?}\n", seeds.len(), &seeds[..seeds.len().min(5)]));
+    }
+    if failed == 0 { Ok(()) } else { Err(Exit::Bug) }
+}
+
+fn verdict(seed: u64, text: &str) -> Result<(), Exit> {
+    match check(text, seed) {
+        Ok(p) => {
+            talk::print(&format!("// fine: {} runs, {} on a tie, {} nodes\n", p.runs, p.ties, p.nodes));
+            Ok(())
+        }
+        Err(f) => {
+            talk::print(&format!("// {}: {}\n", f.class, f.detail));
+            Err(Exit::Bug)
+        }
+    }
+}
+
+fn report(args: &Args, seed: u64, text: &str, f: &Failure) {
+    let small = if args.shrink > 0 { shrink(text, seed, f, Duration::from_secs(args.shrink)) } else { text.to_string() };
+    let now = check(&small, seed).err().unwrap_or_else(|| f.clone());
+    let notes: String = format!("{}: {}", now.class, now.detail).lines().take(40).map(|l| format!("// {l}\n")).collect();
+    let all = format!("// seed {seed}\n{notes}{small}");
+    talk::print(&format!("{all}\n"));
+    let Some(folder) = &args.out else { return };
+    let kept = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join(format!("{seed}.hnet")), &all))
+        .and_then(|()| std::fs::write(folder.join(format!("{seed}.whole.hnet")), text));
+    if let Err(e) = kept {
+        talk::tell(&format!("cannot write to {}: {e}\n", folder.display()));
+    }
+}

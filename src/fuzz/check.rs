@@ -1,0 +1,215 @@
+//! A verdict about one program: every stage, compared with the one before.
+
+use super::values;
+use crate::check::model::Model;
+use crate::cpu;
+use crate::diag::Sink;
+use crate::ir::interp::evaluate;
+use crate::ir::read::read;
+use crate::ir::verify::verify;
+use crate::ir::{Graph, NodeId};
+use crate::opt;
+use crate::pipeline;
+use crate::program::NoFiles;
+use crate::run::{Bindings, Data, Tensor};
+use crate::source::Sources;
+use crate::syntax;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The stage, and what kind of thing is wrong: equal for failures that have one cause.
+    pub class: String,
+    pub detail: String,
+}
+
+impl Failure {
+    fn new(class: impl Into<String>, detail: impl Into<String>) -> Failure {
+        Failure { class: class.into(), detail: detail.into() }
+    }
+}
+
+/// What a program that passed showed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passed {
+    /// Runs that were compared.
+    pub runs: usize,
+    /// Runs whose values hang on a tie, which f32 may decide otherwise.
+    pub ties: usize,
+    pub nodes: usize,
+}
+
+/// Lengths that free axes take.
+const LENGTHS: [&[i64]; 4] = [&[2, 3], &[1, 5], &[0, 1, 3], &[17, 4]];
+
+thread_local! {
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From here on a panic of a thread that checks says nothing, but is kept.
+pub fn quiet() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.payload().downcast_ref::<&str>().map(|s| s.to_string());
+        let text = text.or_else(|| info.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
+        let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+        LAST.lock().map(|mut l| *l = Some(format!("{place}: {text}"))).ok();
+        PANIC.with(|p| *p.borrow_mut() = Some(format!("{place}: {text}")));
+    }));
+}
+
+/// The last panic of any thread: the checker has one of its own.
+static LAST: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
+
+/// Checks a program; a panic anywhere is a failure. `seed` decides the values.
+pub fn check(text: &str, seed: u64) -> Result<Passed, Failure> {
+    PANIC.with(|p| *p.borrow_mut() = None);
+    match catch_unwind(AssertUnwindSafe(|| stages(text, seed))) {
+        Ok(verdict) => verdict,
+        Err(payload) => {
+            let said = payload.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| payload.downcast_ref::<String>().cloned());
+            let text = PANIC.with(|p| p.borrow().clone()).or_else(|| LAST.lock().ok().and_then(|l| l.clone())).or(said).unwrap_or_default();
+            let short: String = text.lines().next().unwrap_or("").chars().take(80).filter(|c| !c.is_ascii_digit()).collect();
+            Err(Failure::new(format!("panic {short}"), text))
+        }
+    }
+}
+
+fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
+    written(text)?;
+    let model = model(text)?;
+    let graph = &model.graph;
+    verify(graph).map_err(|why| Failure::new("verify", why))?;
+    let ir = graph.to_string();
+    let again = read(&ir).map_err(|why| Failure::new("ir text", why.to_string()))?;
+    if again.to_string() != ir {
+        return Err(Failure::new("ir text", "the graph's text reads back as another graph"));
+    }
+    let passes: Vec<(&str, Graph)> = opt::PASSES.iter().map(|p| (p.name, (p.run)(graph))).collect();
+    let all = opt::optimize(graph, &mut |_, _| {});
+    for (name, after) in passes.iter().map(|(n, g)| (*n, g)).chain([("optimize", &all)]) {
+        verify(after).map_err(|why| Failure::new(format!("verify after {name}"), why))?;
+    }
+    let mut passed = Passed { nodes: graph.len(), ..Passed::default() };
+    let wanted: Vec<NodeId> = all.outputs.iter().map(|o| o.node).collect();
+    let threads = if seed.is_multiple_of(8) { 2 } else { 1 };
+    let options = cpu::Options { threads, ..cpu::Options::default() };
+    let mut engine = cpu::Engine::new(&all, &wanted, &options).map_err(|d| Failure::new("cpu refuses", d.message))?;
+    for (round, lengths) in LENGTHS.iter().enumerate() {
+        if model.dims.iter().all(|d| d.size.is_some()) && round > 0 {
+            break;
+        }
+        let bindings = values::bindings(&model, lengths, seed + round as u64).map_err(|why| Failure::new("values", why))?;
+        let values = outputs(graph, &bindings).map_err(|why| Failure::new("interp", why))?;
+        compare("ir text", &outputs(&again, &bindings), &values, 1e-12)?;
+        for (name, after) in &passes {
+            compare(name, &outputs(after, &bindings), &values, 1e-9)?;
+        }
+        compare("optimize", &outputs(&all, &bindings), &values, 1e-9)?;
+        let run = |engine: &mut cpu::Engine| engine.run(&bindings).map_err(|d| d.message);
+        let first = run(&mut engine);
+        passed.runs += 1;
+        if let Err(f) = compare("cpu", &first, &values, 2e-4) {
+            if hangs(graph, &bindings, &values) {
+                passed.ties += 1;
+                continue;
+            }
+            return Err(Failure { detail: format!("{} with {:?}", f.detail, bindings.sizes), ..f });
+        }
+        let second = run(&mut engine);
+        if !same_bits(&first, &second) {
+            return Err(Failure::new("cpu twice", "two runs differ"));
+        }
+    }
+    Ok(passed)
+}
+
+/// Text to tree to text, and the layout.
+fn written(text: &str) -> Result<(), Failure> {
+    let parse = |text: &str, what: &str| {
+        let mut sink = Sink::default();
+        let mut tree = syntax::parse(crate::source::FileId::default(), text, &mut sink);
+        match sink.list().first() {
+            Some(d) => Err(Failure::new(format!("parse {what} {}", d.code), format!("{}\n{text}", d.message))),
+            None => {
+                syntax::strip(&mut tree);
+                Ok(tree)
+            }
+        }
+    };
+    let tree = parse(text, "text")?;
+    let printed = syntax::print(&tree);
+    if parse(&printed, "printed")? != tree {
+        return Err(Failure::new("print", format!("another tree:\n{printed}")));
+    }
+    let laid = syntax::format(text).map_err(|_| Failure::new("format", "refused"))?;
+    if parse(&laid, "formatted")? != tree {
+        return Err(Failure::new("format tree", format!("another tree:\n{laid}")));
+    }
+    let twice = syntax::format(&laid).map_err(|_| Failure::new("format", "refused"))?;
+    if twice != laid {
+        return Err(Failure::new("format twice", format!("{laid}\n--- then\n{twice}")));
+    }
+    Ok(())
+}
+
+/// The model of a text; any diagnostic is a failure.
+pub fn model(text: &str) -> Result<Model, Failure> {
+    let mut sources = Sources::default();
+    let root = sources.add("random.hnet", None, text);
+    let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
+    // A net that nobody uses is no mistake.
+    if let Some(d) = checked.diagnostics.iter().find(|d| d.is_fatal()) {
+        let place = d.primary.as_ref().map_or(String::new(), |l| {
+            let span = l.span;
+            text.get(span.start as usize..span.end as usize).unwrap_or("").to_string()
+        });
+        let plain: String = d.message.split('`').step_by(2).collect();
+        let plain: String = plain.chars().filter(|c| !c.is_ascii_digit()).take(50).collect();
+        return Err(Failure::new(format!("rejected {} {plain}", d.code), format!("{} at `{place}`", d.message)));
+    }
+    checked.models.into_iter().next().ok_or_else(|| Failure::new("no model", ""))
+}
+
+fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
+    let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+    evaluate(graph, bindings, &wanted).map_err(|d| d.message)
+}
+
+fn compare(what: &str, found: &Result<Vec<Tensor>, String>, values: &[Tensor], tolerance: f64) -> Result<(), Failure> {
+    let found = found.as_ref().map_err(|why| Failure::new(format!("{what} fails"), why.clone()))?;
+    for (n, (a, b)) in found.iter().zip(values).enumerate() {
+        if a.shape != b.shape || a.dtype() != b.dtype() {
+            return Err(Failure::new(format!("{what} shape"), format!("output {n} is {:?}, not {:?}", a.shape, b.shape)));
+        }
+        let largest = (0..b.len()).map(|i| b.get(i).abs()).filter(|v| v.is_finite()).fold(1.0, f64::max);
+        for i in 0..a.len() {
+            let (x, y) = (a.get(i), b.get(i));
+            let near = x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= tolerance * largest;
+            if !near {
+                return Err(Failure::new(format!("{what} value"), format!("output {n} is {x} at {i}, not {y}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same_bits(a: &Result<Vec<Tensor>, String>, b: &Result<Vec<Tensor>, String>) -> bool {
+    let (Ok(a), Ok(b)) = (a, b) else { return a == b };
+    let bits = |t: &Tensor| match &t.data {
+        Data::F32(v) => v.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+        Data::F64(v) => v.iter().map(|x| (*x as f32).to_bits()).collect(),
+        Data::I32(v) => v.iter().map(|x| *x as u32).collect(),
+        Data::Bool(v) => v.iter().map(|x| u32::from(*x)).collect(),
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| bits(x) == bits(y))
+}
+
+/// Whether values jump when the inputs move by a millionth: then a tie decides, and f32 may decide it otherwise.
+fn hangs(graph: &Graph, bindings: &Bindings, values: &[Tensor]) -> bool {
+    (0..12).any(|k| {
+        let moved = outputs(graph, &values::nudged(bindings, k));
+        compare("nudged", &moved, values, 1e-4).is_err()
+    })
+}

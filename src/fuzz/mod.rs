@@ -1,0 +1,63 @@
+//! Random programs: valid by construction, checked at every stage, made small where they fail.
+//!
+//! In: a seed. Out: the text of a program ([`program`]), or what is wrong with the compiler ([`check::check`]) with a program that
+//! a person can read ([`shrink::shrink`]).
+//!
+//! | file | what it makes |
+//! |---|---|
+//! | `rng` | choices |
+//! | `scope` | types, and what is visible |
+//! | `expr`, `index`, `call` | expressions |
+//! | `body` | statements |
+//! | `nets`, `relations`, `model` | items |
+//! | `values` | inputs |
+//! | `check` | a verdict |
+//! | `walk`, `shrink` | a smaller program |
+
+mod body;
+mod call;
+pub mod check;
+mod expr;
+mod index;
+mod model;
+mod nets;
+mod relations;
+pub mod rng;
+mod scope;
+pub mod shrink;
+mod values;
+mod walk;
+
+use rng::Rng;
+
+/// A program under construction.
+struct Gen {
+    rng: Rng,
+    count: usize,
+    items: Vec<String>,
+    nets: Vec<nets::Net>,
+    palette: Vec<i64>,
+    consts: Vec<(String, i64)>,
+    /// Statements that the one under construction needs before it.
+    pending: Vec<String>,
+    /// A call was written: its result may lack names of what the net does not use.
+    called: bool,
+}
+
+impl Gen {
+    fn fresh(&mut self) -> usize {
+        self.count += 1;
+        self.count
+    }
+
+    fn hoist(&mut self, line: String) {
+        self.pending.push(line);
+    }
+}
+
+/// The program of a seed.
+pub fn program(seed: u64) -> String {
+    let mut gen_ =
+        Gen { rng: Rng::new(seed), count: 0, items: vec![], nets: vec![], palette: vec![], consts: vec![], pending: vec![], called: false };
+    gen_.program()
+}

@@ -1,0 +1,253 @@
+//! Relations: who generates, adapts, scales, ties, freezes the parameters of a part.
+
+use super::Gen;
+use super::nets::{Own, Part};
+use super::scope::{Index, Kind, Names, Range, Scope, Size, Var, level, same, union};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A parameter below a part: its path, its sizes, the arrays on the way (`[]` in the path).
+pub struct Leaf {
+    pub path: String,
+    pub sizes: Vec<Size>,
+    pub arrays: Vec<Size>,
+}
+
+impl Gen {
+    /// All parameters below a part.
+    pub fn leaves(&self, part: &Part) -> Vec<Leaf> {
+        let net = &self.nets[part.net];
+        let given: Vec<(String, Size)> = net.formals.iter().cloned().zip(part.actuals.iter().cloned()).collect();
+        let root = if part.array.is_some() { format!("{}[]", part.name) } else { part.name.clone() };
+        let own: Vec<Size> = part.array.iter().cloned().collect();
+        let mut out: Vec<Leaf> = net
+            .params
+            .iter()
+            .map(|(n, s)| Leaf { path: format!("{root}.{n}"), sizes: s.iter().map(|s| s.with(&given)).collect(), arrays: own.clone() })
+            .collect();
+        for inner in &net.parts {
+            let actuals = inner.actuals.iter().map(|s| s.with(&given)).collect();
+            for leaf in self.leaves(&Part { actuals, ..inner.clone() }) {
+                let arrays = own.iter().cloned().chain(leaf.arrays).collect();
+                out.push(Leaf { path: format!("{root}.{}", leaf.path), sizes: leaf.sizes, arrays });
+            }
+        }
+        out
+    }
+
+    /// Axes that nets below a part take in their signatures: its parameters cannot vary over these.
+    pub fn taken(&self, part: &Part) -> Names {
+        let net = &self.nets[part.net];
+        let own = net.args.iter().fold(Names::new(), |n, a| union(&n, &a.0));
+        net.parts.iter().fold(own, |n, p| union(&n, &self.taken(p)))
+    }
+
+    /// Relations of one part; gives the names that its parameters vary over then. `lines` also gets what they need.
+    pub fn relations(&mut self, sc: &mut Scope, part: &Part, lines: &mut Vec<String>) -> Names {
+        let leaves = self.leaves(part);
+        let mut names = Names::new();
+        if leaves.is_empty() {
+            return names;
+        }
+        let mut inner = sc.clone();
+        for n in self.taken(part) {
+            inner.allowed.remove(&n);
+            inner.dims.retain(|d| d.name != n);
+            inner.vars.retain(|v| !v.names.contains(&n));
+        }
+        let mut made: Vec<String> = vec![];
+        let whole = part.array.is_none() && leaves.iter().all(|l| l.arrays.is_empty());
+        if whole && self.rng.chance(35) {
+            if let Some(n) = self.flat(&mut inner, part, lines) {
+                names = union(&names, &n);
+                made.extend(leaves.iter().map(|l| l.path.clone()));
+            }
+        }
+        for _ in 0..self.rng.below(3) {
+            let leaf = self.rng.below(leaves.len());
+            if let Some(n) = self.single(&mut inner, &leaves[leaf], &mut made, lines) {
+                names = union(&names, &n);
+            }
+        }
+        let two = leaves.iter().any(|l| l.path.matches('.').count() == 2 && l.path.ends_with(".w"));
+        if two && whole && self.rng.chance(25) {
+            let id = self.fresh();
+            let by = self.rng.pick(&["down @ up", "0.5 * (down @ up)", "down @ up / (1 + norm(up))"]).to_string();
+            let at = if self.rng.chance(30) { format!(" at l{id}") } else { String::new() };
+            lines.push(format!(
+                "each lora{id}(w: [i, o]){at} in {}.*.w {{ param down: [i, 2] = normal(std: 0.4); param up: [2, o] = uniform(-0.5, 0.5); adapt w by {by} }}",
+                part.name
+            ));
+        }
+        if self.rng.chance(8) {
+            lines.push(format!("freeze {}.*", part.name));
+        }
+        names
+    }
+
+    /// `generate p.* from ..`
+    fn flat(&mut self, sc: &mut Scope, part: &Part, lines: &mut Vec<String>) -> Option<Names> {
+        let id = self.fresh();
+        let p = &part.name;
+        let word = if self.rng.chance(75) { ("generate", "from") } else { ("adapt", "by") };
+        let vectors: Vec<Var> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Float) && v.sizes.len() == 1 && v.names.is_subset(&sc.allowed))
+            .cloned()
+            .collect();
+        let (text, names) = match self.rng.below(3) {
+            0 => {
+                let v = self.some(&vectors)?.clone();
+                lines.push(format!("param to{id}: [{}, size({p}.*)] = normal(std: 0.4)", v.sizes[0].text()));
+                (format!("tanh({} @ to{id})", v.text), v.names)
+            }
+            1 => {
+                let ints: Vec<Var> = sc
+                    .vars
+                    .iter()
+                    .filter(|v| matches!(&v.kind, Kind::Int(Some(_))) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+                    .cloned()
+                    .collect();
+                let v = self.some(&ints)?.clone();
+                let Kind::Int(Some(n)) = &v.kind else { return None };
+                lines.push(format!("param code{id}: [{}, size({p}.*)] = uniform(-1, 1)", n.text()));
+                (format!("code{id}[{}]", v.text), v.names)
+            }
+            _ => {
+                lines.push(format!("sub other{id} = {}({})", self.nets[part.net].name, part.actuals.iter().map(Size::text).collect::<Vec<_>>().join(", ")));
+                let e = self.expr(sc, &[], 1);
+                let text = match self.rng.below(3) {
+                    0 => format!("0.5 * other{id}.*"),
+                    1 => format!("flatten(other{id}.*)"),
+                    _ => format!("tanh({}) * other{id}.* + 0.25 * other{id}.*", e.text),
+                };
+                let names = if text.starts_with("tanh") { e.names } else { Names::new() };
+                (text, names)
+            }
+        };
+        lines.append(&mut self.pending);
+        lines.push(format!("{} {p}.* {} {text}", word.0, word.1));
+        Some(names)
+    }
+
+    /// A relation of one parameter.
+    fn single(&mut self, sc: &mut Scope, leaf: &Leaf, made: &mut Vec<String>, lines: &mut Vec<String>) -> Option<Names> {
+        let mut inner = sc.clone();
+        let mut path = leaf.path.clone();
+        let mut own = vec![];
+        for n in &leaf.arrays {
+            let l = format!("l{}", self.fresh());
+            path = path.replacen("[]", &format!("[{l}]"), 1);
+            let index = Index { name: l.clone(), range: Range::Size(n.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
+            inner = inner.with(index);
+            own.push(l);
+        }
+        let first = !made.contains(&leaf.path);
+        let kind = self.rng.below(if first { 9 } else { 5 });
+        let (text, mut names) = match kind {
+            0 | 1 => {
+                let e = self.expr(&inner, &leaf.sizes, 1);
+                (format!("adapt {path} by {}", e.text), e.names)
+            }
+            2 => {
+                let e = self.expr(&inner, &[], 1);
+                (format!("scale {path} by 1 + 0.1 * {}", e.at(level::UNARY)), e.names)
+            }
+            3 => {
+                let text = if leaf.arrays.is_empty() { "self / (1 + norm(self))" } else { "0.5 * self" };
+                (format!("generate {path} from {text}"), Names::new())
+            }
+            4 => {
+                // The left side binds the indices.
+                let mut deep = inner.clone();
+                let mut list = vec![];
+                for s in &leaf.sizes {
+                    let i = self.sized_index(s);
+                    i.bare.set(true);
+                    list.push(i.name.clone());
+                    deep = deep.with(i);
+                }
+                if list.is_empty() {
+                    return None;
+                }
+                let e = self.expr(&deep, &[], 2);
+                let mut names = e.names.clone();
+                names.retain(|n| !list.contains(n));
+                (format!("scale {path}[{}] by 1 + 0.1 * {}", list.join(", "), e.at(level::UNARY)), names)
+            }
+            5 => {
+                let ties: Vec<Var> =
+                    sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float) && v.names.is_empty() && same(&v.sizes, &leaf.sizes)).cloned().collect();
+                let v = self.some(&ties)?.clone();
+                made.push(leaf.path.clone());
+                // Only what is a parameter can be tied to: others are generated.
+                (format!("generate {path} from {}", v.text), v.names)
+            }
+            6 => {
+                let mut deep = inner.clone();
+                let mut list = vec![];
+                for s in &leaf.sizes {
+                    let i = self.sized_index(s);
+                    i.bare.set(true);
+                    list.push(i.name.clone());
+                    deep = deep.with(i);
+                }
+                if list.is_empty() {
+                    return None;
+                }
+                made.push(leaf.path.clone());
+                let e = self.expr(&deep, &[], 2);
+                let mut names = e.names.clone();
+                names.retain(|n| !list.contains(n));
+                (format!("generate {path}[{}] from {}", list.join(", "), e.text), names)
+            }
+            7 => {
+                let rank = leaf.sizes.len();
+                if rank != 2 || !leaf.arrays.is_empty() {
+                    return None;
+                }
+                let id = self.fresh();
+                lines.push(format!("param down{id}: [{}, 2] = normal(std: 0.5)", leaf.sizes[0].text()));
+                lines.push(format!("param up{id}: [2, {}] = normal(std: 0.5)", leaf.sizes[1].text()));
+                let e = self.expr(&inner, &[], 1);
+                (format!("adapt {path} by tanh({}) * (down{id} @ up{id})", e.text), e.names)
+            }
+            _ => {
+                made.push(leaf.path.clone());
+                let e = self.expr(&inner, &leaf.sizes, 2);
+                (format!("generate {path} from {}", e.text), e.names)
+            }
+        };
+        lines.append(&mut self.pending);
+        lines.push(text);
+        for l in &own {
+            names.remove(l);
+        }
+        Some(names)
+    }
+
+    /// Relations among the members of a net: they know its parameters and nothing else.
+    pub fn member_relations(&mut self, sc: &Scope, params: &[Own], parts: &[Part], lines: &mut Vec<String>) {
+        for part in parts {
+            if params.is_empty() || !self.rng.chance(30) || part.array.is_some() {
+                continue;
+            }
+            let leaves: Vec<Leaf> = self.leaves(part).into_iter().filter(|l| l.arrays.is_empty()).collect();
+            let Some(k) = (!leaves.is_empty()).then(|| self.rng.below(leaves.len())) else { continue };
+            let leaf = &leaves[k];
+            let scope = Scope { calls: vec![], ..sc.clone() };
+            let e = self.expr(&scope, &leaf.sizes, 1);
+            let one = self.expr(&scope, &[], 1);
+            if !self.pending.is_empty() {
+                self.pending.clear();
+                continue;
+            }
+            lines.push(match self.rng.below(3) {
+                0 => format!("adapt {} by {}", leaf.path, e.text),
+                1 => format!("scale {} by 1 + 0.1 * {}", leaf.path, one.at(level::UNARY)),
+                _ => format!("generate {} from {}", leaf.path, e.text),
+            });
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Values to run a program on: in range, moderate, the same for the same seed.
+
+use super::rng::Rng;
+use crate::check::model::{Allowed, Input, InputKind, Model};
+use crate::ir::{DType, Sym};
+use crate::run::{Bindings, Data, Tensor, init};
+use std::collections::BTreeMap;
+
+/// Everything that a model asks for, its free axes of lengths from `lengths`.
+pub fn bindings(model: &Model, lengths: &[i64], seed: u64) -> Result<Bindings, String> {
+    let mut rng = Rng::new(seed ^ 0xABCD);
+    let mut sizes: BTreeMap<Sym, i64> = BTreeMap::new();
+    for d in &model.dims {
+        let n = d.size.unwrap_or_else(|| *rng.pick(lengths));
+        sizes.insert(d.name.clone(), n);
+    }
+    let mut sources = BTreeMap::new();
+    for input in &model.inputs {
+        if let InputKind::Size(allowed) = &input.kind {
+            let n = match allowed {
+                Allowed::Any => 2,
+                Allowed::Range(a, b) => a + rng.below((b - a).max(1) as usize) as i64,
+                Allowed::List(list) => *rng.pick(list),
+            };
+            sizes.insert(input.name.as_str().into(), n);
+            sources.insert(input.name.clone(), init::scalar(n as i32));
+        }
+    }
+    for input in &model.inputs {
+        if !matches!(input.kind, InputKind::Size(_)) {
+            sources.insert(input.name.clone(), value(input, &sizes, &mut rng)?);
+        }
+    }
+    let seed = (seed % 1000) as i32;
+    sources.insert("seed".into(), init::scalar(seed));
+    let params = init::initialise_all(model, &sizes, seed).map_err(|list| list[0].message.clone())?;
+    sources.extend(params);
+    Ok(Bindings { sources, sizes })
+}
+
+fn value(input: &Input, sizes: &BTreeMap<Sym, i64>, rng: &mut Rng) -> Result<Tensor, String> {
+    let look = |s: &str| sizes.get(s).copied();
+    let mut shape = vec![];
+    for (_, size) in &input.shape {
+        shape.push(size.eval(&look).ok_or_else(|| format!("the size {size} of {} is not known", input.name))? as usize);
+    }
+    let n: usize = shape.iter().product();
+    let data = match input.dtype {
+        DType::F32 => Data::F32((0..n).map(|_| ((rng.unit() * 2.0 - 1.0) * 1.5) as f32).collect()),
+        DType::I32 => {
+            let below = input.below.as_ref().and_then(|s| s.eval(&look)).unwrap_or(3).max(1);
+            Data::I32((0..n).map(|_| rng.below(below as usize) as i32).collect())
+        }
+        DType::Bool => Data::Bool((0..n).map(|_| u8::from(rng.chance(50))).collect()),
+    };
+    Ok(Tensor::new(shape, data))
+}
+
+/// The same with every float moved by about a millionth.
+pub fn nudged(bindings: &Bindings, seed: u64) -> Bindings {
+    let mut rng = Rng::new(seed);
+    let mut out = bindings.clone();
+    for t in out.sources.values_mut() {
+        let moved: Option<Vec<f64>> = match &t.data {
+            Data::F32(v) => Some(v.iter().map(|x| f64::from(*x) + (rng.unit() - 0.5) * 4e-6).collect()),
+            _ => None,
+        };
+        if let Some(v) = moved {
+            t.data = Data::F64(v);
+        }
+    }
+    out
+}

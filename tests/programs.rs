@@ -1,0 +1,53 @@
+//! Random programs: each is accepted, reads back, means the same after every pass, and runs compiled as interpreted.
+//!
+//! `HNET_SEEDS=17` runs one of them, `HNET_SEEDS=0..5000` many; `hnet fuzz` also makes small what fails.
+
+use hnet::fuzz::check::{check, model, quiet};
+use hnet::fuzz::program;
+
+#[test]
+fn random_programs_mean_one_thing() {
+    let asked = std::env::var("HNET_SEEDS").unwrap_or("0..300".into());
+    let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
+    let from: u64 = from.parse().expect("a seed");
+    let seeds = from..to.parse().unwrap_or(from + 1);
+    quiet();
+    let mut failed = vec![];
+    let (mut runs, mut ties) = (0, 0);
+    for seed in seeds.clone() {
+        match std::panic::catch_unwind(|| program(seed)).map(|text| check(&text, seed)) {
+            Ok(Ok(passed)) => {
+                runs += passed.runs;
+                ties += passed.ties;
+            }
+            Ok(Err(f)) => failed.push(format!("seed {seed}: {}: {}", f.class, f.detail.lines().next().unwrap_or(""))),
+            Err(_) => failed.push(format!("seed {seed}: the generator panics")),
+        }
+    }
+    drop(std::panic::take_hook());
+    println!("seeds {seeds:?}: {runs} runs, {ties} of them on a tie");
+    assert!(failed.is_empty(), "`hnet fuzz --count 1 --seed N` makes them small:\n{}", failed.join("\n"));
+    assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
+}
+
+/// Programs that random ones led to, made small.
+#[test]
+fn what_was_found_stays_mended() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    for path in names.iter().filter(|p| p.extension().is_some_and(|e| e == "hnet")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        if path.file_stem().unwrap().to_string_lossy().starts_with("wrong_") {
+            // Mistakes, and no panic.
+            let said = model(&text).expect_err("a mistake");
+            assert!(said.class.starts_with("rejected"), "{}: {said:?}", path.display());
+            continue;
+        }
+        for seed in 0..4 {
+            if let Err(f) = check(&text, seed) {
+                panic!("{}: {}: {}", path.display(), f.class, f.detail);
+            }
+        }
+    }
+}
