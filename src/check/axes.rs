@@ -172,6 +172,7 @@ impl<'a> Checker<'a> {
                 let s = self.resolve(s);
                 match s.number() {
                     Some(v) if v.fract() != 0.0 => self.constant(v, DType::F32),
+                    None if !s.is_whole() => self.num_f32(n),
                     Some(_) | None => self.size_value(&s),
                 }
             }

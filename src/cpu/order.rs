@@ -30,7 +30,7 @@ pub(super) fn order(ptrs: &[Ptr], input: &Pane, out: &Pane, axis: usize, descend
     let mut rows: Vec<(i32, u32)> = Vec::with_capacity(*n as usize);
     walk(outer, [&input.strides[..outer.len()], &home], &mut |_, [from, at]| {
         let element = |i: usize| {
-            let w = words[from + i * along];
+            let w = words[from.wrapping_add(i.wrapping_mul(along))];
             match dtype {
                 DType::F32 => key(f32::from_bits(w), descending),
                 DType::I32 | DType::Bool if descending => !(w as i32),

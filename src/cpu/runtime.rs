@@ -27,9 +27,13 @@ impl Pane {
         }
     }
 
-    /// Its memory, from its first element to its last.
-    pub fn read<'a, T: Word>(&self, ptrs: &[Ptr]) -> &'a [T] {
-        slice(ptrs[self.buffer].moved(self.offset), self.reach())
+    /// Its memory, indexed from its first element; an axis that is read backwards lies before that.
+    pub fn read<'a, T: Word>(&self, ptrs: &[Ptr]) -> Elements<'a, T> {
+        let before: i64 = match self.shape.contains(&0) {
+            true => 0,
+            false => self.shape.iter().zip(&self.strides).map(|(n, s)| ((n - 1) * s).min(0)).sum(),
+        };
+        Elements { all: slice(ptrs[self.buffer].moved(self.offset + before), self.reach()), base: before.unsigned_abs() as usize }
     }
 
     pub fn write<'a, T: Word>(&self, ptrs: &[Ptr]) -> &'a mut [T] {
@@ -40,7 +44,23 @@ impl Pane {
         if self.shape.contains(&0) {
             return 0;
         }
-        1 + self.shape.iter().zip(&self.strides).map(|(n, s)| ((n - 1) * s) as usize).sum::<usize>()
+        1 + self.shape.iter().zip(&self.strides).map(|(n, s)| ((n - 1) * s).unsigned_abs() as usize).sum::<usize>()
+    }
+}
+
+/// Elements before and after a place.
+#[derive(Clone, Copy)]
+pub(super) struct Elements<'a, T> {
+    all: &'a [T],
+    base: usize,
+}
+
+impl<T> std::ops::Index<usize> for Elements<'_, T> {
+    type Output = T;
+
+    /// A negative number of steps comes wrapped.
+    fn index(&self, i: usize) -> &T {
+        &self.all[self.base.wrapping_add(i)]
     }
 }
 
@@ -112,7 +132,7 @@ pub(super) fn assign(ptrs: &[Ptr], input: &Pane, out: usize) {
     }
     walk(outer, [&input.strides[..rank - 2]], &mut |_, [at]| {
         let (down, along) = (input.strides[rank - 2] as usize, input.strides[rank - 1] as usize);
-        let costs: Vec<f64> = (0..n * n).map(|i| f64::from(from[at + i / n * down + i % n * along])).collect();
+        let costs: Vec<f64> = (0..n * n).map(|i| f64::from(from[at.wrapping_add((i / n).wrapping_mul(down)).wrapping_add((i % n).wrapping_mul(along))])).collect();
         for (t, c) in to[k..k + n].iter_mut().zip(interp::assign(&costs, n)) {
             *t = c as i32;
         }

@@ -86,7 +86,10 @@ impl Gen {
                     self.bind(sc, &name, &e);
                     vec![format!("let {} = {}", self.left(&name, &e), e.text)]
                 }
-                None => self.indexed(sc, depth),
+                None => {
+                    Self::forget(sc);
+                    self.indexed(sc, depth)
+                }
             },
             _ => self.record(sc),
         }
@@ -260,7 +263,7 @@ impl Gen {
             0 => {
                 let c = self.truth(&head_scope, 0);
                 let outer_pending = std::mem::take(&mut self.pending);
-                lines.extend(outer_pending);
+                lines.splice(0..0, outer_pending);
                 format!("for {l} in 0..5 until {}", c.text)
             }
             1 if !dim.is_empty() => format!("for {l} in 0..count[{}]", self.rng.pick(&dim)),

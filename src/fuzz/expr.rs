@@ -7,6 +7,11 @@ use super::scope::{E, Kind, Names, Scope, Size, level, same, union};
 const MAG: f64 = 12.0;
 const ERR: f64 = 400.0;
 
+/// A left factor: a reduction would take what follows, too.
+fn factor(e: &E) -> String {
+    if e.level == level::UNARY { e.at(level::POWER) } else { e.at(level::PRODUCT) }
+}
+
 impl Gen {
     /// A number as text.
     pub fn number(&mut self) -> E {
@@ -51,7 +56,13 @@ impl Gen {
             8..=14 => self.operator(sc, sizes, d),
             15..=18 => self.reduction(sc, sizes, d),
             19 => self.condition(sc, sizes, d),
-            20..=22 => self.call(sc, sizes, d).unwrap_or_else(|| self.operator_or_leaf(sc, sizes, d)),
+            20..=22 => match self.call(sc, sizes, d) {
+                Some(e) => e,
+                None => {
+                    Self::forget(sc);
+                    self.operator_or_leaf(sc, sizes, d)
+                }
+            },
             23 => self.ordered(sc, sizes, d),
             24 | 25 => self.product(sc, sizes, d),
             26 => self.joined(sc, sizes, d),
@@ -83,7 +94,7 @@ impl Gen {
 
     fn binary(&mut self, a: E, b: E, op: &str) -> E {
         let own = if op == "+" || op == "-" { level::SUM } else { level::PRODUCT };
-        let text = format!("{} {op} {}", a.at(own), b.at(own + 1));
+        let text = if own == level::SUM { format!("{} {op} {}", a.at(own), b.at(own + 1)) } else { format!("{} {op} {}", factor(&a), b.at(level::POWER)) };
         let sizes = if a.sizes.is_empty() { b.sizes.clone() } else { a.sizes.clone() };
         let (mag, err) = if op == "*" {
             (a.mag * b.mag, a.mag * b.err + b.mag * a.err + a.mag * b.mag)
@@ -104,7 +115,7 @@ impl Gen {
             }
             8 => {
                 let b = self.side(sc, sizes, depth);
-                let text = format!("{} / (1 + {} ^ 2)", a.at(level::PRODUCT), b.at(level::POSTFIX));
+                let text = format!("{} / (1 + {} ^ 2)", factor(&a), b.at(level::POSTFIX));
                 let sizes = if a.sizes.is_empty() { b.sizes.clone() } else { a.sizes.clone() };
                 let err = a.err + a.mag * (b.err + 2.0);
                 E::new(text, level::PRODUCT).typed(union(&a.names, &b.names), sizes).bounded(a.mag, err)
@@ -190,6 +201,7 @@ impl Gen {
                 let (mut a, b) = (self.expr(sc, &[], d), self.number());
                 if !Self::varies(sc, &a) {
                     // What is known when it is compiled would leave one side out.
+                    Self::forget(sc);
                     let vars: Vec<_> = sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float)).cloned().collect();
                     if let Some(e) = self.some(&vars).cloned().and_then(|v| self.read(sc, &v, 0)) {
                         a = e;
@@ -211,6 +223,11 @@ impl Gen {
                 E::new(format!("{} {op} {}", a.at(l), b.at(l + 1)), l).typed(union(&a.names, &b.names), vec![])
             }
         }
+    }
+
+    /// Something was not written after all: whether an index stands bare is not known any more.
+    pub fn forget(sc: &Scope) {
+        sc.indices.iter().for_each(|i| i.said.set(true));
     }
 
     /// Whether an expression mentions a value.
@@ -278,7 +295,7 @@ impl Gen {
         let a = self.expr(sc, &left, depth);
         let n = w.sizes[0].guess();
         let (mag, err) = (n * a.mag * w.mag, n * (a.err * w.mag + a.mag * w.err + 2.0 * a.mag * w.mag));
-        E::new(format!("{} @ {}", a.at(level::PRODUCT), w.text), level::PRODUCT)
+        E::new(format!("{} @ {}", factor(&a), w.text), level::PRODUCT)
             .typed(union(&a.names, &w.names), sizes.to_vec())
             .bounded(mag, err)
     }
@@ -289,7 +306,7 @@ impl Gen {
         let list = [n.clone()];
         let (a, b) = (self.expr(sc, &list, depth), self.expr(sc, &list, 0));
         let (mag, err) = (n.guess() * a.mag * b.mag, n.guess() * (a.err * b.mag + a.mag * b.err + 2.0 * a.mag * b.mag));
-        E::new(format!("{} @ {}", a.at(level::PRODUCT), b.at(level::UNARY)), level::PRODUCT)
+        E::new(format!("{} @ {}", factor(&a), b.at(level::POWER)), level::PRODUCT)
             .typed(union(&a.names, &b.names), vec![])
             .bounded(mag, err)
     }

@@ -209,7 +209,7 @@ impl Gen {
     pub fn binder(&mut self, i: &Index) -> String {
         match &i.range {
             Range::Size(s) if !i.bare.get() || i.said.get() || self.rng.chance(30) => format!("{} < {}", i.name, s.text()),
-            Range::Axis(a) if !i.bare.get() => format!("{} < count[{a}]", i.name),
+            Range::Axis(a) if !i.bare.get() || i.said.get() && i.name != *a => format!("{} < count[{a}]", i.name),
             _ => i.name.clone(),
         }
     }

@@ -25,6 +25,8 @@ pub struct Net {
     pub args: Vec<(Names, Vec<Size>)>,
     pub results: Vec<(String, Names, Vec<Size>)>,
     pub err: f64,
+    /// Generates parameters of its parts.
+    pub generates: bool,
 }
 
 impl Gen {
@@ -107,6 +109,7 @@ impl Gen {
             parts.push(part);
         }
         self.member_relations(&sc, &params, &parts, &mut lines);
+        let generates = lines.iter().any(|l| l.starts_with("generate"));
         // The signature.
         let mut args = vec![];
         let mut texts = vec![];
@@ -157,7 +160,7 @@ impl Gen {
         lines.push(format!("({}) -> {result} {{\n        {}\n    }}", texts.join(", "), body.join("\n        ")));
         let head: Vec<&str> = formals.iter().map(String::as_str).collect();
         self.items.push(format!("net {name}({}) {{\n    {}\n}}", head.join(", "), lines.join("\n    ")));
-        self.nets.push(Net { name, formals, params, parts, args, results, err });
+        self.nets.push(Net { name, formals, params, parts, args, results, err, generates });
     }
 
     /// `sub one[3] = N1(d, 2)`

@@ -42,6 +42,11 @@ impl Gen {
         net.parts.iter().fold(own, |n, p| union(&n, &self.taken(p)))
     }
 
+    /// Whether nets below a part have a source of their own for some of its parameters.
+    fn generates(&self, part: &Part) -> bool {
+        self.nets[part.net].generates || self.nets[part.net].parts.iter().any(|p| self.generates(p))
+    }
+
     /// Relations of one part; gives the names that its parameters vary over then. `lines` also gets what they need.
     pub fn relations(&mut self, sc: &mut Scope, part: &Part, lines: &mut Vec<String>) -> Names {
         let leaves = self.leaves(part);
@@ -56,7 +61,10 @@ impl Gen {
             inner.vars.retain(|v| !v.names.contains(&n));
         }
         let mut made: Vec<String> = vec![];
-        let whole = part.array.is_none() && leaves.iter().all(|l| l.arrays.is_empty());
+        if self.generates(part) {
+            made.extend(leaves.iter().map(|l| l.path.clone()));
+        }
+        let whole = made.is_empty() && part.array.is_none() && leaves.iter().all(|l| l.arrays.is_empty());
         if whole && self.rng.chance(35) {
             if let Some(n) = self.flat(&mut inner, part, lines) {
                 names = union(&names, &n);
