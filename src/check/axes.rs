@@ -152,6 +152,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The same values as f32.
+    #[expect(clippy::wrong_self_convention, reason = "it converts a tensor, not the checker")]
     pub fn to_f32(&mut self, t: &Tens) -> Tens {
         if t.dtype == DType::F32 {
             return t.clone();

@@ -166,7 +166,7 @@ impl<'a> Checker<'a> {
         &mut self,
         net: NetVal,
         args: Vec<(Value<'a>, Span)>,
-        renamed: &mut Vec<Renamed>,
+        renamed: &mut [Renamed],
         span: Span,
     ) -> Res<Value<'a>> {
         let inst = &self.insts[net.inst.0];
@@ -206,7 +206,7 @@ impl<'a> Checker<'a> {
         &mut self,
         f: FnVal<'a>,
         args: Vec<(Value<'a>, Span)>,
-        renamed: &mut Vec<Renamed>,
+        renamed: &mut [Renamed],
         span: Span,
     ) -> Res<Value<'a>> {
         self.used.insert(f.def.name.span);
@@ -220,7 +220,7 @@ impl<'a> Checker<'a> {
         signature: &'a ast::Signature,
         mut frame: Frame<'a>,
         args: Vec<(Value<'a>, Span)>,
-        renamed: &mut Vec<Renamed>,
+        renamed: &mut [Renamed],
         name: &str,
         span: Span,
     ) -> Res<Value<'a>> {
@@ -237,7 +237,7 @@ impl<'a> Checker<'a> {
         self.enter(span)?;
         frame.span = span;
         self.frames.push(frame);
-        let out = self.run_signature(signature, args, renamed, span);
+        let out = self.run_signature(signature, args, renamed);
         self.frames.pop();
         self.depth -= 1;
         out
@@ -247,8 +247,7 @@ impl<'a> Checker<'a> {
         &mut self,
         signature: &'a ast::Signature,
         args: Vec<(Value<'a>, Span)>,
-        renamed: &mut Vec<Renamed>,
-        span: Span,
+        renamed: &mut [Renamed],
     ) -> Res<Value<'a>> {
         let mut m = Matching { axes: vec![], lifted: self.frame_ref().lifted.clone() };
         // Sizes first: they may stand in the types of the others.
@@ -263,7 +262,7 @@ impl<'a> Checker<'a> {
         }
         for (i, (arg, (value, at))) in signature.args.iter().zip(args).enumerate() {
             if bound[i].is_none() {
-                let v = self.take(&arg.ty, value, at, renamed, &mut m, signature.span)?;
+                let v = self.take(&arg.ty, value, at, renamed, &mut m)?;
                 bound[i] = Some(v);
             }
         }
@@ -284,7 +283,7 @@ impl<'a> Checker<'a> {
         let close = Span { start: body.end.saturating_sub(1), ..body };
         let last = signature.body.stmts.last().map_or(close, |s| s.span);
         let at = if matches!(value, Value::Unit) { close } else { last };
-        self.give(&signature.result, value, &m.axes, at, span)
+        self.give(&signature.result, value, &m.axes, at)
     }
 
     /// Matches one argument with its declared type.
@@ -293,9 +292,8 @@ impl<'a> Checker<'a> {
         ty: &'a ast::Type,
         value: Value<'a>,
         at: Span,
-        renamed: &mut Vec<Renamed>,
+        renamed: &mut [Renamed],
         m: &mut Matching,
-        signature: Span,
     ) -> Res<Value<'a>> {
         match &ty.kind {
             TypeKind::Tensor { scalar, axes } => {
@@ -318,7 +316,7 @@ impl<'a> Checker<'a> {
                     (_, v) => self.as_tens(v, at)?,
                 };
                 let t = self.scalar_kind(t, *scalar, at, ty.span)?;
-                self.take_axes(t, axes, ty.span, at, renamed, m, signature).map(Value::Tensor)
+                self.take_axes(t, axes, ty.span, at, renamed, m).map(Value::Tensor)
             }
             TypeKind::Seed => match value {
                 Value::Num(n) => Ok(Value::Num(n)),
@@ -368,7 +366,7 @@ impl<'a> Checker<'a> {
                     let Some((_, v)) = values.iter().find(|(n, _)| *n == f.name.name) else {
                         return self.error("H0205", at, format!("`{}` is missing", f.name.name));
                     };
-                    out.push((f.name.name.clone(), self.take(&f.ty, v.clone(), at, renamed, m, signature)?));
+                    out.push((f.name.name.clone(), self.take(&f.ty, v.clone(), at, renamed, m)?));
                 }
                 Ok(Value::Record(out.into()))
             }
@@ -409,11 +407,9 @@ impl<'a> Checker<'a> {
         axes: &'a [ast::AxisExpr],
         declared: Span,
         at: Span,
-        renamed: &mut Vec<Renamed>,
+        renamed: &mut [Renamed],
         m: &mut Matching,
-        signature: Span,
     ) -> Res<Tens> {
-        let _ = signature;
         let mut labels = t.labels.clone();
         let mut sized = t.sized().into_iter();
         let mut taken_dims: Vec<usize> = vec![];
@@ -532,7 +528,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks a result against its declared type, and gives names back what they took.
-    fn give(&mut self, ty: &'a ast::Type, value: Value<'a>, axes: &[(Name, Taken)], at: Span, span: Span) -> Res<Value<'a>> {
+    fn give(&mut self, ty: &'a ast::Type, value: Value<'a>, axes: &[(Name, Taken)], at: Span) -> Res<Value<'a>> {
         match &ty.kind {
             TypeKind::Record(fields) => {
                 let Value::Record(values) = value else {
@@ -544,7 +540,7 @@ impl<'a> Checker<'a> {
                     let Some((_, v)) = values.iter().find(|(n, _)| *n == f.name.name) else {
                         return self.error("H0341", f.name.span, format!("the body gives no result `{}`", f.name.name));
                     };
-                    out.push((f.name.name.clone(), self.give(&f.ty, v.clone(), axes, at, span)?));
+                    out.push((f.name.name.clone(), self.give(&f.ty, v.clone(), axes, at)?));
                 }
                 Ok(Value::Record(out.into()))
             }

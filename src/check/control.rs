@@ -268,7 +268,6 @@ impl<'a> Checker<'a> {
     }
 
     /// One try: the loop, or the names that its variables need.
-    #[allow(clippy::type_complexity)]
     fn loop_once(
         &mut self,
         f: &'a ForExpr,
@@ -451,7 +450,6 @@ impl<'a> Checker<'a> {
         self.permute(&t, &order)
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn close_loop(
         &mut self,
         f: &'a ForExpr,

@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
     fn generic_call(&mut self, id: super::instance::InstId, net: &'a ast::NetDef) -> Res<()> {
         let Some(signature) = self.insts[id.0].signature else { return Ok(()) };
         let args = self.generic_args(signature)?;
-        self.call_net(NetVal { inst: id, picks: vec![], with: vec![] }, args, &mut vec![], net.name.span)?;
+        self.call_net(NetVal { inst: id, picks: vec![], with: vec![] }, args, &mut [], net.name.span)?;
         Ok(())
     }
 
@@ -145,8 +145,8 @@ impl<'a> Checker<'a> {
     /// Calls a net or a function with values.
     fn call_value(&mut self, callee: Value<'a>, args: Vec<(Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
         match callee {
-            Value::Fn(f) => self.call_fn(f, args, &mut vec![], span),
-            Value::Net(net) => self.call_net(net, args, &mut vec![], span),
+            Value::Fn(f) => self.call_fn(f, args, &mut [], span),
+            Value::Net(net) => self.call_net(net, args, &mut [], span),
             _ => Err(super::Said),
         }
     }

@@ -517,7 +517,7 @@ impl<'a> Checker<'a> {
         let mut path: Vec<String> = self.asking[from..].iter().map(|q| format!("`{}`", self.params[q.0].path)).collect();
         path.push(format!("`{}`", self.params[p.0].path));
         let mut written = vec![];
-        for q in self.asking[from..].to_vec() {
+        for q in &self.asking[from..] {
             if let Some((r, _)) = self.params[q.0].relations.first() {
                 written.push((self.relations[*r].place.span, format!("`{}` is written here", self.params[q.0].path)));
             }

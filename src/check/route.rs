@@ -84,7 +84,6 @@ impl<'a> Checker<'a> {
     }
 
     /// sum[s] weight[s] * expert[index[s]](x)
-    #[allow(clippy::too_many_arguments)]
     fn routed(
         &mut self,
         x: Value<'a>,
@@ -106,7 +105,7 @@ impl<'a> Checker<'a> {
             }
         }
         net.picks.push((axis, Pick::Data(index)));
-        let y = self.call_net(net, vec![(x, at)], &mut vec![], span)?;
+        let y = self.call_net(net, vec![(x, at)], &mut [], span)?;
         self.weigh(y, &weight, slot, span)
     }
 
@@ -225,10 +224,7 @@ impl<'a> Checker<'a> {
     fn admitted(&mut self, index: &Tens, seats: &Tens, group: &[NameId], experts: Option<&Size>) -> Res<Tens> {
         let index = self.spread(index, group);
         let slot_dim = index.sized().first().copied();
-        let slot = match slot_dim {
-            Some(d) => Some(self.new_name("slot", self.extent(&index, d), None)),
-            None => None,
-        };
+        let slot = slot_dim.map(|d| self.new_name("slot", self.extent(&index, d), None));
         let index = match (slot, slot_dim) {
             (Some(s), Some(d)) => self.dim_to_name(&index, d, s),
             _ => index,

@@ -221,10 +221,10 @@ impl Engine {
             let Op::Source { path, .. } = &self.graph.node(id).op else { continue };
             let given = inputs.sources.get(&**path).map(|t| &t.shape).or_else(|| self.stored.get(&**path).map(|s| &s.shape));
             for (axis, n) in self.graph.node(id).shape.iter().zip(given.into_iter().flatten()) {
-                if let [s] = axis.size.symbols().as_slice() {
-                    if axis.size == Size::sym(s.clone()) {
-                        sizes.entry(s.clone()).or_insert(*n as i64);
-                    }
+                if let [s] = axis.size.symbols().as_slice()
+                    && axis.size == Size::sym(s.clone())
+                {
+                    sizes.entry(s.clone()).or_insert(*n as i64);
                 }
             }
         }

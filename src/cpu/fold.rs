@@ -82,12 +82,13 @@ impl Gen<'_> {
     /// Takes the present value of `value` into accumulators `acc`, `u` of them (scalar where `u` is `None`).
     fn take(&mut self, fold: Fold, of: DType, value: usize, acc: &Acc, u: Option<usize>, counter: usize) {
         let source = if matches!(fold, Fold::Any | Fold::All) { DType::Bool } else { of };
-        if fold == Fold::Sum && of == DType::F32 && self.has_fma {
-            if let Expr::Map(Map::Mul, args) = &self.k.body[value] {
-                if args.iter().all(|a| self.k.types[*a] == DType::F32) {
-                    return self.take_product(args, acc, u);
-                }
-            }
+        if fold == Fold::Sum
+            && of == DType::F32
+            && self.has_fma
+            && let Expr::Map(Map::Mul, args) = &self.k.body[value]
+            && args.iter().all(|a| self.k.types[*a] == DType::F32)
+        {
+            return self.take_product(args, acc, u);
         }
         let v = self.vals[value].clone().unwrap_or_else(|| unreachable!("the value is computed"));
         let parts = match (&v, u) {

@@ -329,7 +329,6 @@ impl Gen<'_> {
     }
 
     /// One index runs along memory: whole vectors where all lanes are inside, else lane by lane.
-    #[expect(clippy::too_many_arguments, reason = "all of them describe one gather")]
     fn pick_line(&mut self, at: Value, dims: &[Index], lanes: &[Lanes], line: usize, fill: Option<f64>, dtype: DType, u: usize) -> Val {
         let others: Vec<(Value, &Index)> = lanes.iter().zip(dims).enumerate().filter_map(|(n, (x, d))| match x {
             Lanes::Line(v, _) if n != line => Some((*v, d)),

@@ -241,7 +241,7 @@ pub(super) fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usi
 }
 
 fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    let along = (out.col == 1 || n == 1) && (b.col == 1 || n == 1);
+    let along = n == 1 || (out.col == 1 && b.col == 1);
     if n == 1 && a.col == 1 && b.row == 1 {
         return call::dots(out, a, b.at, m, k, add);
     }

@@ -93,7 +93,6 @@ impl Known {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a part of one message")]
     fn disagree(&self, input: &Input, size: &Size, axis: &str, have: i64, want: i64, who: &str, shape: &[usize]) -> Diagnostic {
         let message = format!("`{}` has {have} along {axis}, where {want} is wanted", input.name);
         let d = Diagnostic::error("H0602", input.span, message)
