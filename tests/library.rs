@@ -384,11 +384,11 @@ fn moe() {
         mixed(vec![(order[0], g[0]), (order[1], g[1])], &|e| c.mlp("noisy.expert", e, &x[n]))
     });
     let (mut share, mut load) = (vec![0.0; 4], vec![0.0; 4]);
-    for n in 0..15 {
+    for (n, row) in x.iter().enumerate() {
         let (score, order, g) = noisy(n);
         share[order[0]] += g[0];
         share[order[1]] += g[1];
-        let spread = map(&c.matrix("noisy.noise", &x[n]), |v| (1.0 + v.exp()).ln());
+        let spread = map(&c.matrix("noisy.noise", row), |v| (1.0 + v.exp()).ln());
         for e in 0..4 {
             let bar = if score[e] > score[order[2]] { score[order[2]] } else { score[order[1]] };
             load[e] += 0.5 * (1.0 + erf((score[e] - bar) / spread[e] / 2f64.sqrt()));

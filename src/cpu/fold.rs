@@ -121,10 +121,10 @@ impl Gen<'_> {
                 (None, _) => unreachable!("operands come first"),
             })
             .collect();
-        for n in 0..u.unwrap_or(1) {
-            let old = self.b.use_var(acc.best[n]);
-            let now = self.fma(parts[0][n], parts[1][n], old);
-            self.b.def_var(acc.best[n], now);
+        for ((left, right), best) in parts[0].iter().zip(&parts[1]).zip(&acc.best).take(u.unwrap_or(1)) {
+            let old = self.b.use_var(*best);
+            let now = self.fma(*left, *right, old);
+            self.b.def_var(*best, now);
         }
     }
 
