@@ -557,6 +557,7 @@ impl<'a> Checker<'a> {
         let mut whole: Option<Tens> = None;
         let mut parts: Option<(NameId, Vec<Option<Tens>>)> = None;
         let mut written: Option<(Span, Vec<i64>)> = None;
+        let mut last: Option<Span> = None;
         for (r, k) in relations {
             let elems = self.relations[r].targets[k].elems.clone();
             let keeps = self.keeps(r);
@@ -565,6 +566,7 @@ impl<'a> Checker<'a> {
                 Pick::Number(n) => n.constant(),
                 Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
             };
+            let before_it = std::mem::replace(&mut last, Some(at));
             let single = match elems.as_slice() {
                 [(axis, pick)] => number(pick).map(|n| (*axis, n)),
                 _ => None,
@@ -573,6 +575,8 @@ impl<'a> Checker<'a> {
                 let clash = match (&written, single) {
                     (Some((at, _)), None) => Some(*at),
                     (Some((at, list)), Some((_, n))) if list.is_empty() || list.contains(&n) => Some(*at),
+                    // What was adapted before cannot be written afterwards: the writing comes first.
+                    (None, None) => before_it,
                     _ => None,
                 };
                 let own = self.params[p.0].path.clone();
@@ -699,7 +703,7 @@ impl<'a> Checker<'a> {
         let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
         if alone && let Some(known) = &self.relations[r].values {
             let value = known.clone()?.get(k).cloned().ok_or(Said)?;
-            return self.combine(self.relations[r].kind, own, value, self.relations[r].value.span);
+            return self.combine(self.relations[r].kind, own, value, self.relations[r].value.span, self.relations[r].targets[k].param);
         }
         let rel = &self.relations[r];
         let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
@@ -712,7 +716,7 @@ impl<'a> Checker<'a> {
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
             self.relations[r].values = Some(values.clone());
             let v = values?.get(k).cloned().ok_or(Said)?;
-            return self.combine(kind, own, v, value.span);
+            return self.combine(kind, own, v, value.span, targets[k].param);
         }
         frame.own = own.clone().map(Value::Tensor);
         let one = [targets[k].clone()];
@@ -721,18 +725,35 @@ impl<'a> Checker<'a> {
             false => c.place_values(value, slots, &one, None),
         })?;
         let v = values.into_iter().next().ok_or(Said)?;
-        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span)
+        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, targets[k].param)
     }
 
-    fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span) -> Res<Tens> {
+    fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
+        let shape = self.param_shape(p)?;
         let level = std::mem::replace(&mut self.level, value.level);
         let out = match (kind, own) {
             (RelationKind::Adapt, Some(own)) => self.map(Map::Add, DType::F32, &[(&own, span), (&value, span)], "`adapt`", span),
             (RelationKind::Scale, Some(own)) => self.map(Map::Mul, DType::F32, &[(&own, span), (&value, span)], "`scale`", span),
-            _ => Ok(value),
+            _ => Ok(self.everywhere(value, &shape)),
         };
         self.level = level;
         out
+    }
+
+    /// One number for all places of a parameter.
+    fn everywhere(&mut self, t: Tens, shape: &[(Label, Size)]) -> Tens {
+        let sizes: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
+        if sizes.is_empty() || !t.sized().is_empty() {
+            return t;
+        }
+        let mut axes = self.at(&t).shape.clone();
+        let mut labels = t.labels.clone();
+        let subscripts = (0..axes.len()).collect();
+        for (i, s) in sizes.into_iter().enumerate() {
+            axes.push(crate::ir::Axis::new(format!("d{i}"), s));
+            labels.push(Label::Sized);
+        }
+        self.copy(&t, labels, axes, subscripts)
     }
 
     /// The right side of a relation as one value for each target.
@@ -745,6 +766,15 @@ impl<'a> Checker<'a> {
             return Ok(out);
         }
         let v = self.expr(value)?;
+        let one = match &v {
+            Value::Num(n) => Some(self.num_f32(n)),
+            Value::Tensor(t) if t.sized().is_empty() => Some(self.to_f32(t)),
+            _ => None,
+        };
+        if let Some(t) = one {
+            // One number is for every value of every target.
+            return Ok(vec![t; targets.len()]);
+        }
         if let Some(like) = tree {
             let tree = self.tree_or_flat(v, &like, value.span)?;
             let mut leaves = vec![];
@@ -1049,7 +1079,7 @@ impl<'a> Checker<'a> {
                     v?
                 }
             };
-            let v = if self.fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span)? };
+            let v = if self.fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };
             let elems: Vec<_> = target.elems.iter().filter(|(a, p)| !matches!(p, Pick::Name(n) if n == a)).cloned().collect();
             let v = if elems.is_empty() { v } else { self.place_elements(v, whole, &elems)? };
             out.push((target.param, v));
