@@ -173,7 +173,7 @@ impl<'a> Checker<'a> {
                 let s = self.resolve(s);
                 match s.number() {
                     Some(v) if v.fract() != 0.0 => self.constant(v, DType::F32),
-                    None if !s.is_whole() => self.num_f32(n),
+                    None if !surely_whole(&s) => self.num_f32(n),
                     Some(_) | None => self.size_value(&s),
                 }
             }
@@ -501,10 +501,15 @@ fn split_loops(labels: Vec<Label>, axes: Vec<Axis>, over: &[NameId]) -> (Vec<Lab
     (open.iter().map(|&i| labels[i]).collect(), pick(&open), pick(&shut), order)
 }
 
-/// The larger or smaller of two sizes, one of which is a fraction.
+/// Whether a size is whole whatever its unknowns are.
+fn surely_whole(s: &Size) -> bool {
+    s.parts().all(|((_, d), f)| d == 1 && f.iter().all(|x| x.1 > 0 && !is_fractional(&x.0)))
+}
+
+/// The larger or smaller of two sizes, one of which may be a fraction.
 fn is_fractional(atom: &ir::size::Atom) -> bool {
     use ir::size::{Atom, SizeFn};
-    matches!(atom, Atom::Apply(SizeFn::Max | SizeFn::Min, args) if args.len() == 2 && args.iter().any(|a| !a.is_whole()))
+    matches!(atom, Atom::Apply(SizeFn::Max | SizeFn::Min, args) if args.len() == 2 && args.iter().any(|a| !surely_whole(a)))
 }
 
 /// A quotient of two sizes without fractions, for terms that share one denominator.
