@@ -23,7 +23,8 @@ fn tensor(shape: Vec<usize>, dtype: DType, seed: u32) -> Tensor {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| args.iter().position(|a| a == name).and_then(|k| args.get(k + 1)).and_then(|v| v.parse::<usize>().ok());
+    let value =
+        |name: &str| args.iter().position(|a| a == name).and_then(|k| args.get(k + 1)).and_then(|v| v.parse::<usize>().ok());
     let threads = value("--threads").unwrap_or(1);
     let mut sources = Sources::default();
     let root = pipeline::read(&mut sources, Path::new(&args[0])).expect("a file");
@@ -43,7 +44,12 @@ fn main() {
     let mut inputs = Bindings::default();
     for id in graph.ids() {
         if let Op::Source { path, .. } = &graph.node(id).op {
-            let shape = graph.node(id).shape.iter().map(|a| a.size.eval(&|s| all.sizes.get(s).copied()).expect("a size") as usize).collect();
+            let shape = graph
+                .node(id)
+                .shape
+                .iter()
+                .map(|a| a.size.eval(&|s| all.sizes.get(s).copied()).expect("a size") as usize)
+                .collect();
             let t = tensor(shape, graph.node(id).dtype, id.index() as u32);
             let to = if rates[id.index()] == Rate::Input { &mut inputs } else { &mut all };
             to.sources.insert(path.to_string(), t);

@@ -20,17 +20,17 @@
 //! }
 //! ```
 
-pub mod source;
-pub mod diag;
-pub mod syntax;
-pub mod program;
 pub mod check;
+pub mod cli;
+pub mod cpu;
+pub mod diag;
+pub mod draw;
+pub mod fuzz;
 pub mod ir;
 pub mod opt;
-pub mod plan;
-pub mod cpu;
-pub mod run;
 pub mod pipeline;
-pub mod draw;
-pub mod cli;
-pub mod fuzz;
+pub mod plan;
+pub mod program;
+pub mod run;
+pub mod source;
+pub mod syntax;

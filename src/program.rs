@@ -30,8 +30,7 @@ impl Loader for Disk {
             return Err(io::Error::other(format!("{length} bytes is more than a source file may have ({MAX_SOURCE})")));
         }
         let bytes = std::fs::read(path)?;
-        String::from_utf8(bytes)
-            .map_err(|e| io::Error::other(format!("not UTF-8 text (byte {})", e.utf8_error().valid_up_to())))
+        String::from_utf8(bytes).map_err(|e| io::Error::other(format!("not UTF-8 text (byte {})", e.utf8_error().valid_up_to())))
     }
 }
 

@@ -155,7 +155,8 @@ fn parentheses_are_records_merged_indices_or_nothing() {
 
 #[test]
 fn statement_words_are_names_elsewhere() {
-    let stmts = body("let state[l] = read[m = s](slot[l])\nloss load = 1\nsub set = Linear(1)\nscale * y\nf(from: at, max: over)");
+    let stmts =
+        body("let state[l] = read[m = s](slot[l])\nloss load = 1\nsub set = Linear(1)\nscale * y\nf(from: at, max: over)");
     let kinds: Vec<_> = stmts.iter().map(|s| format!("{:?}", s.kind)).collect();
     for (kind, start) in kinds.iter().zip(["Let", "Loss", "Sub", "Expr", "Expr"]) {
         assert!(kind.starts_with(start), "{kind}");

@@ -27,7 +27,9 @@ impl<'a> Checker<'a> {
             DType::Bool => "bool",
         };
         match (names.is_empty(), sized.is_empty()) {
-            (true, true) => format!("{scalar}one number").replace("i32one number", "one whole number").replace("boolone number", "one truth value"),
+            (true, true) => format!("{scalar}one number")
+                .replace("i32one number", "one whole number")
+                .replace("boolone number", "one truth value"),
             (true, false) => format!("{scalar}[{}]", sized.join(", ")),
             (false, true) => format!("{scalar}{{{}}}", names.join(", ")),
             (false, false) => format!("{scalar}{{{}}}[{}]", names.join(", "), sized.join(", ")),
@@ -118,22 +120,15 @@ impl<'a> Checker<'a> {
         let mut d = Diagnostic::error("H0301", span, format!("{what} wants equal sizes, and these differ"))
             .label(a.1, format!("this is {left}"))
             .label(b.1, format!("this is {right}"));
-        d = if transposed {
-            d.help("one of them is transposed: `transpose(..)` turns two sizes round")
-        } else {
-            d.help(advice)
-        };
+        d = if transposed { d.help("one of them is transposed: `transpose(..)` turns two sizes round") } else { d.help(advice) };
         self.fail(d)
     }
 
     /// A scalar function at every point.
     pub fn map(&mut self, f: Map, dtype: DType, operands: &[(&Tens, Span)], what: &str, span: Span) -> Res<Tens> {
         let aligned = self.align(operands, what, span)?;
-        let uses: Vec<Operand> = operands
-            .iter()
-            .zip(aligned.subscripts)
-            .map(|((t, _), subscripts)| Operand::new(self.node(t), subscripts))
-            .collect();
+        let uses: Vec<Operand> =
+            operands.iter().zip(aligned.subscripts).map(|((t, _), subscripts)| Operand::new(self.node(t), subscripts)).collect();
         Ok(self.emit(Node::new(Op::Map(f), dtype, aligned.axes), aligned.labels, uses))
     }
 
@@ -266,8 +261,7 @@ impl<'a> Checker<'a> {
         if missing.is_empty() {
             return t.clone();
         }
-        let mut axes: Vec<Axis> =
-            missing.iter().map(|n| self.axis(Label::Named(*n), "", self.size_of(*n))).collect();
+        let mut axes: Vec<Axis> = missing.iter().map(|n| self.axis(Label::Named(*n), "", self.size_of(*n))).collect();
         let labels: Vec<Label> = missing.iter().map(|n| Label::Named(*n)).chain(t.labels.iter().copied()).collect();
         axes.extend(self.at(t).shape.iter().cloned());
         let subscripts = (0..t.labels.len()).map(|i| i + missing.len()).collect();
@@ -277,9 +271,8 @@ impl<'a> Checker<'a> {
     /// Turns names into sizes, in this order, in front of the sizes that are there. Names that the value lacks are spread.
     pub fn names_to_sizes(&mut self, t: Tens, names: &[NameId]) -> Tens {
         let t = self.spread(&t, names);
-        let mut order: Vec<usize> = (0..t.labels.len())
-            .filter(|&i| matches!(t.labels[i], Label::Named(n) if !names.contains(&n)))
-            .collect();
+        let mut order: Vec<usize> =
+            (0..t.labels.len()).filter(|&i| matches!(t.labels[i], Label::Named(n) if !names.contains(&n))).collect();
         let kept = order.len();
         order.extend(names.iter().map(|n| t.find(*n).expect("spread")));
         order.extend(t.sized());
@@ -548,11 +541,20 @@ fn by_index(p: &[Size], q: &[Size], op: &str) -> String {
     let all = &letters[..long.len()];
     let (k, n) = (short.len(), long.len());
     if k < n {
-        let at = if long[n - k..] == *short { Some(n - k) } else if long[..k] == *short { Some(0) } else { None };
+        let at = if long[n - k..] == *short {
+            Some(n - k)
+        } else if long[..k] == *short {
+            Some(0)
+        } else {
+            None
+        };
         if let Some(at) = at {
             let (one, other) = (write("a", all), write("c", &all[at..at + k]));
             let (one, other) = if swap { (write("a", &all[at..at + k]), write("c", all)) } else { (one, other) };
-            return format!("sizes do not broadcast; say along which axis it is repeated: `let w[{}] = {one} {op} {other}`", all.join(", "));
+            return format!(
+                "sizes do not broadcast; say along which axis it is repeated: `let w[{}] = {one} {op} {other}`",
+                all.join(", ")
+            );
         }
     }
     if k == 1 && n == 1 {

@@ -228,13 +228,10 @@ impl<'a> Checker<'a> {
                 };
                 // Axes that were bound under their own names stay names.
                 let temporary = |n: &super::value::NameId| bound.fresh.iter().any(|(f, _)| f == n) || !self.is_axis(*n);
-                let groups: Vec<Vec<_>> = bound
-                    .groups
-                    .iter()
-                    .filter(|g| g.len() > 1 || g.iter().all(temporary))
-                    .cloned()
-                    .collect();
-                let kept: Vec<_> = bound.groups.iter().filter(|g| g.len() == 1 && !g.iter().all(temporary)).flatten().copied().collect();
+                let groups: Vec<Vec<_>> =
+                    bound.groups.iter().filter(|g| g.len() > 1 || g.iter().all(temporary)).cloned().collect();
+                let kept: Vec<_> =
+                    bound.groups.iter().filter(|g| g.len() == 1 && !g.iter().all(temporary)).flatten().copied().collect();
                 let t = self.spread(&t, &kept);
                 let part = Bound2 { groups, fresh: vec![] };
                 Ok(Value::Tensor(self.bind_groups(t, &part)))
@@ -303,7 +300,11 @@ impl<'a> Checker<'a> {
         if own.len() != want.len() || !own.iter().zip(&want).all(|(a, b)| self.same(a, b)) {
             let shown: Vec<String> = want.iter().map(|s| self.show_size(s)).collect();
             let names: Vec<&str> = names.iter().map(|n| self.name_text(*n)).collect();
-            let declared = if names.is_empty() { format!("[{}]", shown.join(", ")) } else { format!("{{{}}}[{}]", names.join(", "), shown.join(", ")) };
+            let declared = if names.is_empty() {
+                format!("[{}]", shown.join(", "))
+            } else {
+                format!("{{{}}}[{}]", names.join(", "), shown.join(", "))
+            };
             let message = format!("{declared} is declared, and this is {}", self.show(&t));
             return self.fail(Diagnostic::error("H0345", at, message).label(ty.span, "declared here"));
         }
@@ -451,7 +452,10 @@ impl<'a> Checker<'a> {
         let t = self.to_f32(&t);
         if !t.sized().is_empty() {
             let message = format!("a loss is one number, and this is {}", self.show(&t));
-            return self.fail(Diagnostic::error("H0504", value.span, message).help("reduce it: `sum(v)` or `mean(v)` for one sized axis, `sum[i, j] v[i, j]` for more"));
+            return self.fail(
+                Diagnostic::error("H0504", value.span, message)
+                    .help("reduce it: `sum(v)` or `mean(v)` for one sized axis, `sum[i, j] v[i, j]` for more"),
+            );
         }
         if t.level > 0 {
             return self.fail(
@@ -476,13 +480,10 @@ impl<'a> Checker<'a> {
         if let Some(n) = left.first() {
             let text = self.name_text(*n).to_string();
             let message = format!("a loss is one number, and this varies over `{text}`");
-            return self.fail(
-                Diagnostic::error("H0504", value.span, message)
-                    .help(match self.frame_ref().sees_dims {
-                        true => format!("reduce it: `mean[{text}] ..`"),
-                        false => "reduce it: `mean[*] ..` takes all axes that the net was lifted over".to_string(),
-                    }),
-            );
+            return self.fail(Diagnostic::error("H0504", value.span, message).help(match self.frame_ref().sees_dims {
+                true => format!("reduce it: `mean[{text}] ..`"),
+                false => "reduce it: `mean[*] ..` takes all axes that the net was lifted over".to_string(),
+            }));
         }
         let total = if summed.is_empty() { t.clone() } else { self.fold(crate::ir::Fold::Sum, &t, &summed) };
         let path = join(&self.frame_ref().path.clone(), &name.name);

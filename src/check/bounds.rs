@@ -63,8 +63,7 @@ impl<'a> Checker<'a> {
 
     /// Proves the checks of a level (a loop's body, before it is closed).
     pub fn prove(&mut self, level: usize) {
-        let (mine, rest): (Vec<Check>, Vec<Check>) =
-            std::mem::take(&mut self.checks).into_iter().partition(|c| c.level == level);
+        let (mine, rest): (Vec<Check>, Vec<Check>) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.level == level);
         self.checks = rest;
         for check in mine {
             // One message is enough for one index.
@@ -189,16 +188,15 @@ impl<'a> Checker<'a> {
             Op::Map(Map::Min | Map::Max) => {
                 let (a, b) = (self.range(level, &arg(0)?)?, self.range(level, &arg(1)?)?);
                 let pick = |f, x: &Size, y: &Size| Size::apply(f, vec![x.clone(), y.clone()]);
-                let f = if matches!(n.op, Op::Map(Map::Min)) { crate::ir::size::SizeFn::Min } else { crate::ir::size::SizeFn::Max };
+                let f =
+                    if matches!(n.op, Op::Map(Map::Min)) { crate::ir::size::SizeFn::Min } else { crate::ir::size::SizeFn::Max };
                 Some((pick(f, &a.0, &b.0), pick(f, &a.1, &b.1)))
             }
             Op::Gather { .. } => {
                 let source = graph.operands(node).first()?.node;
                 self.range(level, &self.linear(level, source))
             }
-            Op::Arg(_) if Some(node) == self.levels[level].round => {
-                Some((zero, last(self.levels[level].trips.as_ref()?)))
-            }
+            Op::Arg(_) if Some(node) == self.levels[level].round => Some((zero, last(self.levels[level].trips.as_ref()?))),
             Op::Arg(_) => {
                 let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
                 self.range(outer.level, &self.linear(outer.level, outer.node))
@@ -245,11 +243,7 @@ impl<'a> Checker<'a> {
         let one = Size::from(1i64);
         let minus = Size::from(-1i64);
         // What must be at least 0.
-        let need = if upper {
-            Linear::of(extent.sub(&one)).add(form, &minus)
-        } else {
-            form.clone()
-        };
+        let need = if upper { Linear::of(extent.sub(&one)).add(form, &minus) } else { form.clone() };
         let mut facts = vec![];
         for (level, node) in &check.guards {
             if *level == check.level {

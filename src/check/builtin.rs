@@ -10,10 +10,50 @@ use crate::syntax::ast::{self, ExprKind, Index, Name};
 
 /// All of them.
 pub const WORDS: &[&str] = &[
-    "exp", "log", "log2", "sqrt", "abs", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "softplus", "erf", "floor", "ceil",
-    "round", "sign", "number", "int", "size", "concat", "stack", "flatten", "unflatten", "transpose", "sort", "argsort",
-    "cumsum", "top_k", "admitted", "blend", "norm", "assignment", "surrogate", "stop_gradient", "grad", "count", "zeros",
-    "ones", "fill", "normal", "uniform", "bernoulli", "randint",
+    "exp",
+    "log",
+    "log2",
+    "sqrt",
+    "abs",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "softplus",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+    "number",
+    "int",
+    "size",
+    "concat",
+    "stack",
+    "flatten",
+    "unflatten",
+    "transpose",
+    "sort",
+    "argsort",
+    "cumsum",
+    "top_k",
+    "admitted",
+    "blend",
+    "norm",
+    "assignment",
+    "surrogate",
+    "stop_gradient",
+    "grad",
+    "count",
+    "zeros",
+    "ones",
+    "fill",
+    "normal",
+    "uniform",
+    "bernoulli",
+    "randint",
 ];
 
 type Args<'a> = Vec<(Option<Name>, Value<'a>, Span)>;
@@ -74,7 +114,11 @@ impl<'a> Checker<'a> {
             if args.len() == n {
                 return Ok(args);
             }
-            let message = format!("`{word}` takes {}, and {} given", super::instance::count(n, "argument"), if args.len() == 1 { "1 is".into() } else { format!("{} are", args.len()) });
+            let message = format!(
+                "`{word}` takes {}, and {} given",
+                super::instance::count(n, "argument"),
+                if args.len() == 1 { "1 is".into() } else { format!("{} are", args.len()) }
+            );
             c.error("H0333", span, message)
         };
         match word {
@@ -118,10 +162,21 @@ impl<'a> Checker<'a> {
                 let sized = t.sized();
                 if sized.len() != 2 {
                     let message = format!("`transpose` turns a matrix round, and this is {}", self.show(&t));
-                    return self.fail(Diagnostic::error("H0347", s, message).help("indices say it for more axes: `let w[k, j, i] = v[i, j, k]`"));
+                    return self.fail(
+                        Diagnostic::error("H0347", s, message)
+                            .help("indices say it for more axes: `let w[k, j, i] = v[i, j, k]`"),
+                    );
                 }
                 let order: Vec<usize> = (0..t.labels.len())
-                    .map(|i| if i == sized[0] { sized[1] } else if i == sized[1] { sized[0] } else { i })
+                    .map(|i| {
+                        if i == sized[0] {
+                            sized[1]
+                        } else if i == sized[1] {
+                            sized[0]
+                        } else {
+                            i
+                        }
+                    })
                     .collect();
                 Ok(Value::Tensor(self.permute(&t, &order)))
             }
@@ -312,7 +367,8 @@ impl<'a> Checker<'a> {
             Some((_, rest)) => rest.to_vec(),
             None => {
                 let message = format!("`concat` joins along the first size, and this is {}", self.show(&first));
-                return self.fail(Diagnostic::error("H0348", first_at, message).help("a list makes a vector of numbers: `[a, b]`"));
+                return self
+                    .fail(Diagnostic::error("H0348", first_at, message).help("a list makes a vector of numbers: `[a, b]`"));
             }
         };
         let mut length = Size::from(0i64);
@@ -321,8 +377,10 @@ impl<'a> Checker<'a> {
             let own = self.sized_extents(t);
             let fits = own.len() == rest.len() + 1 && own[1..].iter().zip(&rest).all(|(a, b)| self.same(a, b));
             if !fits {
-                let message = format!("`concat` joins along the first size; the others must be equal, and this is {}", self.show(t));
-                return self.fail(Diagnostic::error("H0348", *s, message).label(first_at, format!("this is {}", self.show(&first))));
+                let message =
+                    format!("`concat` joins along the first size; the others must be equal, and this is {}", self.show(t));
+                return self
+                    .fail(Diagnostic::error("H0348", *s, message).label(first_at, format!("this is {}", self.show(&first))));
             }
             length = length.add(&own[0]);
             for (i, l) in t.labels.iter().enumerate() {

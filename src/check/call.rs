@@ -130,9 +130,11 @@ impl<'a> Checker<'a> {
             }
             slots[at] = Some(v);
         }
-        slots.into_iter().map(|s| s.ok_or(Said)).collect::<Res<Vec<_>>>().or_else(|_| {
-            self.error("H0333", span, "an argument is missing")
-        })
+        slots
+            .into_iter()
+            .map(|s| s.ok_or(Said))
+            .collect::<Res<Vec<_>>>()
+            .or_else(|_| self.error("H0333", span, "an argument is missing"))
     }
 
     /// What is called, and axes that are given for it.
@@ -162,13 +164,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Calls a net.
-    pub fn call_net(
-        &mut self,
-        net: NetVal,
-        args: Vec<(Value<'a>, Span)>,
-        renamed: &mut [Renamed],
-        span: Span,
-    ) -> Res<Value<'a>> {
+    pub fn call_net(&mut self, net: NetVal, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
         let inst = &self.insts[net.inst.0];
         let name = inst.net.map_or("this", |n| &n.name.name).to_string();
         self.used.extend(inst.net.map(|n| n.name.span));
@@ -202,13 +198,7 @@ impl<'a> Checker<'a> {
         out
     }
 
-    pub fn call_fn(
-        &mut self,
-        f: FnVal<'a>,
-        args: Vec<(Value<'a>, Span)>,
-        renamed: &mut [Renamed],
-        span: Span,
-    ) -> Res<Value<'a>> {
+    pub fn call_fn(&mut self, f: FnVal<'a>, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
         self.used.insert(f.def.name.span);
         let mut frame = Frame::new(f.file, None);
         frame.path = f.def.name.name.to_string();
@@ -311,7 +301,11 @@ impl<'a> Checker<'a> {
                     }
                     (_, Value::Record(fields)) => {
                         let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
-                        return self.error("H0302", at, format!("this has several results ({}); one value is wanted", names.join(", ")));
+                        return self.error(
+                            "H0302",
+                            at,
+                            format!("this has several results ({}); one value is wanted", names.join(", ")),
+                        );
                     }
                     (_, v) => self.as_tens(v, at)?,
                 };
@@ -337,7 +331,8 @@ impl<'a> Checker<'a> {
                     v => {
                         let message = format!("a parameter tree is wanted here, and this is {}", v.kind());
                         return self.fail(
-                            Diagnostic::error("H0335", at, message).help("`unflatten(v, target.*)` makes a tree of a flat vector"),
+                            Diagnostic::error("H0335", at, message)
+                                .help("`unflatten(v, target.*)` makes a tree of a flat vector"),
                         );
                     }
                 };
@@ -425,7 +420,10 @@ impl<'a> Checker<'a> {
                         r.used = true;
                         t.find(r.to).map(|d| (d, Some(r.to)))
                     }
-                    None => t.names().find(|n| *self.names[n.0 as usize].text == *word).map(|n| (t.find(n).expect("its own"), Some(n))),
+                    None => t
+                        .names()
+                        .find(|n| *self.names[n.0 as usize].text == *word)
+                        .map(|n| (t.find(n).expect("its own"), Some(n))),
                 };
                 let place = match named {
                     Some(p) => Some(p),
@@ -444,7 +442,8 @@ impl<'a> Checker<'a> {
                     Some((_, known)) => {
                         let (inner, old, from) = (known.inner, known.size.clone(), known.span);
                         if !self.same(&old, &size) {
-                            let message = format!("`{word}` is {} here and {} before", self.show_size(&size), self.show_size(&old));
+                            let message =
+                                format!("`{word}` is {} here and {} before", self.show_size(&size), self.show_size(&old));
                             return self.fail(
                                 Diagnostic::error("H0338", at, message)
                                     .label(from, format!("`{word}` is {} because of this", self.show_size(&old))),
@@ -464,7 +463,8 @@ impl<'a> Checker<'a> {
             }
             let want = self.size_of_expr(e)?;
             let Some(dim) = sized.next() else {
-                let message = format!("a size of {} is declared, and this has none left: it is {}", self.show_size(&want), self.show(&t));
+                let message =
+                    format!("a size of {} is declared, and this has none left: it is {}", self.show_size(&want), self.show(&t));
                 let mut d = Diagnostic::error("H0339", at, message).label(declared, "declared here");
                 if let Some(n) = t.names().next() {
                     let n = self.name_text(n);
@@ -533,7 +533,11 @@ impl<'a> Checker<'a> {
             TypeKind::Record(fields) => {
                 let Value::Record(values) = value else {
                     let names: Vec<&str> = fields.iter().map(|f| &*f.name.name).collect();
-                    return self.error("H0341", ty.span, format!("the results {} are declared, and the body gives {}", names.join(", "), value.kind()));
+                    return self.error(
+                        "H0341",
+                        ty.span,
+                        format!("the results {} are declared, and the body gives {}", names.join(", "), value.kind()),
+                    );
                 };
                 let mut out = Vec::new();
                 for f in fields {
@@ -544,7 +548,9 @@ impl<'a> Checker<'a> {
                 }
                 Ok(Value::Record(out.into()))
             }
-            TypeKind::Tree(path) if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) => self.no_type(ty),
+            TypeKind::Tree(path) if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) => {
+                self.no_type(ty)
+            }
             TypeKind::Tree(_) => match value {
                 Value::Tree(t) => Ok(Value::Tree(t)),
                 Value::Net(net) => Ok(Value::Tree(self.tree_of(Value::Net(net), at)?.into())),
@@ -596,7 +602,8 @@ impl<'a> Checker<'a> {
             };
             let own = self.extent(&t, dim);
             if !self.same(&own, &size) {
-                let message = format!("a size of {} is declared, and the body gives {}", self.show_size(&size), self.show_size(&own));
+                let message =
+                    format!("a size of {} is declared, and the body gives {}", self.show_size(&size), self.show_size(&own));
                 let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
                 return self.fail(
                     Diagnostic::error("H0341", at, message)
@@ -611,7 +618,9 @@ impl<'a> Checker<'a> {
             return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
         }
         for (word, taken) in axes {
-            let named = declared.iter().any(|a| matches!(a, ast::AxisExpr::Expr(e) if matches!(&*e.kind, ExprKind::Name(w) if w == word)));
+            let named = declared
+                .iter()
+                .any(|a| matches!(a, ast::AxisExpr::Expr(e) if matches!(&*e.kind, ExprKind::Name(w) if w == word)));
             if t.find(taken.inner).is_some() && !named {
                 return self.fail(
                     Diagnostic::error("H0343", at, format!("the result still has the axis `{word}`, which is not declared"))
@@ -696,7 +705,9 @@ impl<'a> Checker<'a> {
                     Some((_, t)) => t,
                     None => return self.error("H0205", path.span, format!("this tree has no `{w}`")),
                 },
-                Tree::Leaf(_) | Tree::Array { .. } => return self.error("H0205", path.span, format!("this tree has no `{w}` here")),
+                Tree::Leaf(_) | Tree::Array { .. } => {
+                    return self.error("H0205", path.span, format!("this tree has no `{w}` here"));
+                }
             };
         }
         let Tree::Leaf(old) = at else { return self.error("H0344", path.span, "this is no leaf") };

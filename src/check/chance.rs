@@ -55,7 +55,8 @@ impl<'a> Checker<'a> {
             let Some(formal) = formal else {
                 let at = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
                 let what = arg.name.as_ref().map_or("so many arguments".into(), |n| format!("argument `{}`", n.name));
-                let takes = if formals.is_empty() { "it takes none".to_string() } else { format!("it takes {}", formals.join(", ")) };
+                let takes =
+                    if formals.is_empty() { "it takes none".to_string() } else { format!("it takes {}", formals.join(", ")) };
                 let has = if arg.name.is_some() { "has no" } else { "does not take" };
                 return self.fail(Diagnostic::error("H0509", at, format!("`{word}` {has} {what}")).help(takes));
             };
@@ -290,7 +291,11 @@ impl<'a> Checker<'a> {
                         (self.constant(to - from, DType::F32), self.constant(from, DType::F32), Dist::Uniform)
                     }
                     _ => {
-                        return self.fail(Diagnostic::limit("H0815", span, format!("`{word}` starts parameters; it cannot be drawn")));
+                        return self.fail(Diagnostic::limit(
+                            "H0815",
+                            span,
+                            format!("`{word}` starts parameters; it cannot be drawn"),
+                        ));
                     }
                 }
             }
@@ -314,7 +319,12 @@ impl<'a> Checker<'a> {
         };
         let mut out: Vec<(Label, Size)> = vec![];
         // Nets of an array draw for themselves.
-        let arrays: Vec<NameId> = self.frame_ref().picks.iter().filter_map(|(a, p)| matches!(p, super::value::Pick::Name(n) if n == a).then_some(*a)).collect();
+        let arrays: Vec<NameId> = self
+            .frame_ref()
+            .picks
+            .iter()
+            .filter_map(|(a, p)| matches!(p, super::value::Pick::Name(n) if n == a).then_some(*a))
+            .collect();
         for a in arrays {
             out.push((Label::Named(a), self.size_of(a)));
         }

@@ -27,9 +27,8 @@ impl<'a> Checker<'a> {
         self.truth(&c, cond.span)?;
         if !c.sized().is_empty() {
             let message = format!("`if` takes one truth value per example, and this is {}", self.show(&c));
-            return self.fail(
-                Diagnostic::error("H0505", cond.span, message).help("index it: `let y[i] = if c[i] { .. } else { .. }`"),
-            );
+            return self
+                .fail(Diagnostic::error("H0505", cond.span, message).help("index it: `let y[i] = if c[i] { .. } else { .. }`"));
         }
         let before = self.variables();
         self.guards.push(c.clone());
@@ -53,9 +52,8 @@ impl<'a> Checker<'a> {
         }
         if otherwise.is_none() {
             if !matches!(a, Value::Unit) {
-                return self.fail(
-                    Diagnostic::error("H0506", span, "this `if` has a value on one side only").help("add `else { .. }`"),
-                );
+                return self
+                    .fail(Diagnostic::error("H0506", span, "this `if` has a value on one side only").help("add `else { .. }`"));
             }
             return Ok(Value::Unit);
         }
@@ -84,12 +82,16 @@ impl<'a> Checker<'a> {
                 Ok(Value::Record(out.into()))
             }
             (Value::Tree(x), Value::Tree(y)) => {
-                let tree = self.tree_zip(&x, &y, span, &mut |s, p, q| s.map(Map::Select, p.dtype, &[(c, at), (p, span), (q, span)], "`if`", span))?;
+                let tree = self.tree_zip(&x, &y, span, &mut |s, p, q| {
+                    s.map(Map::Select, p.dtype, &[(c, at), (p, span), (q, span)], "`if`", span)
+                })?;
                 Ok(Value::Tree(tree.into()))
             }
             (Value::Unit, _) | (_, Value::Unit) => self.error("H0506", span, "only one side of this `if` has a value"),
             (a, b) => {
-                let float = |v: &Value<'_>| matches!(v, Value::Tensor(t) if t.dtype == DType::F32) || matches!(v, Value::Num(Num::Real(_)));
+                let float = |v: &Value<'_>| {
+                    matches!(v, Value::Tensor(t) if t.dtype == DType::F32) || matches!(v, Value::Num(Num::Real(_)))
+                };
                 let any = float(&a) || float(&b) || matches!((&a, &b), (Value::Num(_), Value::Num(_)));
                 let side = |s: &mut Self, v: Value<'a>| match v {
                     Value::Num(n) if any => Ok(s.num_f32(&n)),
@@ -123,11 +125,17 @@ impl<'a> Checker<'a> {
         let to = self.whole(to, f.to.span)?;
         let trips = to.sub(&from);
         if trips.constant().is_some_and(|n| n < 0) {
-            return self.error("H0512", f.from.span.to(f.to.span), format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"));
+            return self.error(
+                "H0512",
+                f.from.span.to(f.to.span),
+                format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"),
+            );
         }
         match (from.constant(), trips.constant()) {
             // Without a round nobody would know what it yields.
-            (Some(a), Some(n)) if n <= UNROLL && f.until.is_none() && !(n == 0 && yields(&f.body)) => self.unrolled(f, a, n, named, span),
+            (Some(a), Some(n)) if n <= UNROLL && f.until.is_none() && !(n == 0 && yields(&f.body)) => {
+                self.unrolled(f, a, n, named, span)
+            }
             _ => self.data_loop(f, from, trips, None, named, span),
         }
     }
@@ -371,7 +379,8 @@ impl<'a> Checker<'a> {
                     let missing: Vec<NameId> = done.names().filter(|n| a.find(*n).is_none()).collect();
                     let _ = t;
                     if !missing.is_empty() {
-                        let all = args.iter().map(|b| (done.names().filter(|n| b.find(*n).is_none()).collect(), b.dtype)).collect();
+                        let all =
+                            args.iter().map(|b| (done.names().filter(|n| b.find(*n).is_none()).collect(), b.dtype)).collect();
                         self.leave_level(outer_level);
                         return Ok(Err(all));
                     }
@@ -450,6 +459,7 @@ impl<'a> Checker<'a> {
         self.permute(&t, &order)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that one loop has found out")]
     fn close_loop(
         &mut self,
         f: &'a ForExpr,
@@ -478,14 +488,7 @@ impl<'a> Checker<'a> {
         }
         let graph = std::mem::take(&mut self.levels[level].graph);
         self.leave_level(level - 1);
-        let body = Body {
-            graph,
-            trips: trips.clone(),
-            reverse: f.rev,
-            carries: starts.len(),
-            yields: yielded.len(),
-            stop,
-        };
+        let body = Body { graph, trips: trips.clone(), reverse: f.rev, carries: starts.len(), yields: yielded.len(), stop };
         let operands: Vec<Tens> = starts.iter().cloned().chain(captured.into_iter().map(|(t, _)| t)).collect();
         let uses = operands.iter().map(|t| Operand::new(self.node(t), (0..t.labels.len()).collect())).collect();
         let all = self.emit(Node::new(Op::Loop(Box::new(body)), DType::F32, vec![]), vec![], uses);
@@ -547,9 +550,7 @@ fn yields(block: &Block) -> bool {
     block.stmts.iter().any(|s| match &s.kind {
         ast::StmtKind::Yield(_) => true,
         ast::StmtKind::Expr(e) => match &*e.kind {
-            ast::ExprKind::If { then, otherwise, .. } => {
-                yields(then) || matches!(otherwise, Some(Else::Block(b)) if yields(b))
-            }
+            ast::ExprKind::If { then, otherwise, .. } => yields(then) || matches!(otherwise, Some(Else::Block(b)) if yields(b)),
             _ => false,
         },
         _ => false,

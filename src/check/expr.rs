@@ -22,11 +22,9 @@ impl<'a> Checker<'a> {
 
     fn expr_kind(&mut self, e: &'a Expr) -> Res<Value<'a>> {
         match &*e.kind {
-            ExprKind::Number { value, whole, .. } => Ok(Value::Num(if *whole {
-                super::scope::exact(*value)
-            } else {
-                Num::Real(*value)
-            })),
+            ExprKind::Number { value, whole, .. } => {
+                Ok(Value::Num(if *whole { super::scope::exact(*value) } else { Num::Real(*value) }))
+            }
             ExprKind::Name(word) => self.word(word, e.span),
             ExprKind::ReductionName(op) => self.fail(
                 Diagnostic::error("H0313", e.span, format!("`{}` is a function here and has no value of its own", op.word()))
@@ -120,8 +118,7 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         self.fail(
-            Diagnostic::error("H0307", span, "a truth value is no number")
-                .help("`number(..)` makes 1 of true and 0 of false"),
+            Diagnostic::error("H0307", span, "a truth value is no number").help("`number(..)` makes 1 of true and 0 of false"),
         )
     }
 
@@ -130,9 +127,7 @@ impl<'a> Checker<'a> {
         if t.dtype == DType::Bool {
             return Ok(());
         }
-        self.fail(
-            Diagnostic::error("H0307", span, "a number is no truth value").help("compare it: `> 0.5`, `!= 0`"),
-        )
+        self.fail(Diagnostic::error("H0307", span, "a number is no truth value").help("compare it: `> 0.5`, `!= 0`"))
     }
 
     /// An infix operator on any two values.
@@ -221,11 +216,8 @@ impl<'a> Checker<'a> {
         }
         let whole = a.dtype == DType::I32 && b.dtype == DType::I32;
         let float = matches!(op, BinaryOp::Div | BinaryOp::Pow);
-        let (a, b) = if a.dtype == b.dtype && !(float && whole) {
-            (a.clone(), b.clone())
-        } else {
-            (self.to_f32(a), self.to_f32(b))
-        };
+        let (a, b) =
+            if a.dtype == b.dtype && !(float && whole) { (a.clone(), b.clone()) } else { (self.to_f32(a), self.to_f32(b)) };
         let (f, swap) = match op {
             BinaryOp::Add => (Map::Add, false),
             BinaryOp::Sub => (Map::Sub, false),
@@ -294,7 +286,8 @@ impl<'a> Checker<'a> {
         let a = name_all(self, &a, last);
         let b = name_all(self, &b, first);
         let mut t = self.contract(&[&a, &b], &[over], span)?;
-        let names: Vec<usize> = (0..t.labels.len()).filter(|&i| !matches!(t.labels[i], Label::Named(n) if fresh.contains(&n))).collect();
+        let names: Vec<usize> =
+            (0..t.labels.len()).filter(|&i| !matches!(t.labels[i], Label::Named(n) if fresh.contains(&n))).collect();
         let order: Vec<usize> = names.iter().copied().chain(fresh.iter().map(|n| t.find(*n).expect("kept"))).collect();
         if order.iter().enumerate().any(|(i, k)| i != *k) {
             t = self.permute(&t, &order);
@@ -374,7 +367,12 @@ impl<'a> Checker<'a> {
     }
 
     /// A net out of an array or family, or a renaming of axes for a call.
-    pub fn index_net(&mut self, mut net: super::value::NetVal, indices: &'a [ast::Index], span: Span) -> Res<super::value::NetVal> {
+    pub fn index_net(
+        &mut self,
+        mut net: super::value::NetVal,
+        indices: &'a [ast::Index],
+        span: Span,
+    ) -> Res<super::value::NetVal> {
         for index in indices {
             let (value, at) = match index {
                 ast::Index::At(e) => (self.index_value(e)?, e.span),
@@ -384,7 +382,9 @@ impl<'a> Checker<'a> {
                 ast::Index::Along { axis, .. } => {
                     return self.error("H0314", axis.span, "an array of nets has no named axes");
                 }
-                ast::Index::Lifted(s) | ast::Index::Merged(_, s) => return self.error("H0314", *s, "this does not index an array of nets"),
+                ast::Index::Lifted(s) | ast::Index::Merged(_, s) => {
+                    return self.error("H0314", *s, "this does not index an array of nets");
+                }
                 ast::Index::Range { from, .. } => {
                     return self.error("H0314", from.span, "a range of nets is no net; call them with an index, `net[i](x)`");
                 }
@@ -407,7 +407,8 @@ impl<'a> Checker<'a> {
                     Op::Const(v) => {
                         let k = v as i64;
                         if k < 0 || n.constant().is_some_and(|n| k >= n) {
-                            let message = format!("there are {} nets here, numbered from 0, and this is number {k}", self.show_size(&n));
+                            let message =
+                                format!("there are {} nets here, numbered from 0, and this is number {k}", self.show_size(&n));
                             return self.error("H0316", at, message);
                         }
                         Pick::Number(Size::from(k))

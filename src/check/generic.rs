@@ -14,7 +14,9 @@ use crate::syntax::ast::{self, ItemKind};
 use std::collections::HashSet;
 
 /// Codes that are certain whatever the numbers are.
-const CERTAIN: &[&str] = &["H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501"];
+const CERTAIN: &[&str] = &[
+    "H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501",
+];
 
 /// Checks what is not in `used`.
 pub fn check(program: &Program, options: &Options, used: &HashSet<Span>, sink: &mut Sink) {
@@ -73,9 +75,9 @@ impl<'a> Checker<'a> {
 
     fn generic_fn(&mut self, f: &'a ast::FnDef) -> Res<()> {
         self.frames.push(Frame::new(0, None));
-        let result = self.generic_args(&f.signature).and_then(|args| {
-            self.call_value(Value::Fn(FnVal { file: 0, def: f }), args, f.name.span)
-        });
+        let result = self
+            .generic_args(&f.signature)
+            .and_then(|args| self.call_value(Value::Fn(FnVal { file: 0, def: f }), args, f.name.span));
         self.frames.pop();
         result.map(|_| ())
     }

@@ -126,8 +126,12 @@ impl<'a> Checker<'a> {
                 return nets.first().map(|n| n.1.clone()).ok_or(super::Said);
             }
             return self.fail(
-                Diagnostic::error("H0317", index.span, "a family of nets is indexed by a number that is known when the model is compiled")
-                    .help("its nets differ in their sizes; equal nets are an array, `sub net[n] = ..`, and take any index"),
+                Diagnostic::error(
+                    "H0317",
+                    index.span,
+                    "a family of nets is indexed by a number that is known when the model is compiled",
+                )
+                .help("its nets differ in their sizes; equal nets are an array, `sub net[n] = ..`, and take any index"),
             );
         };
         match nets.get(k as usize).filter(|_| k >= 0.0 && k.fract() == 0.0) {
@@ -166,7 +170,9 @@ impl<'a> Checker<'a> {
             match self.meaning(word) {
                 Meaning::Local(Binding::Index(n)) => return Ok(IndexValue::Name(n)),
                 Meaning::Axis(n) => return Ok(IndexValue::Name(n)),
-                Meaning::Nothing if !matches!(&**word, "self" | "true" | "false" | "training") => return self.unbound(word, inner.span),
+                Meaning::Nothing if !matches!(&**word, "self" | "true" | "false" | "training") => {
+                    return self.unbound(word, inner.span);
+                }
                 _ => {}
             }
         }
@@ -406,7 +412,8 @@ impl<'a> Checker<'a> {
                             && !filled
                             && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
                         {
-                            let message = format!("this is index {v}, and the axis has {} places, numbered from 0", self.show_size(extent));
+                            let message =
+                                format!("this is index {v}, and the axis has {} places, numbered from 0", self.show_size(extent));
                             return self.error("H0316", e.span, message);
                         }
                         Ok(Action::Data(t, e.span))
@@ -416,16 +423,22 @@ impl<'a> Checker<'a> {
             Index::Range { from, to } => {
                 let (a, b) = (self.size_of_expr(from)?, self.size_of_expr(to)?);
                 let length = b.sub(&a);
-                let bad = length.constant().is_some_and(|n| n < 0)
-                    || extent.sub(&b).constant().is_some_and(|n| n < 0);
+                let bad = length.constant().is_some_and(|n| n < 0) || extent.sub(&b).constant().is_some_and(|n| n < 0);
                 if bad {
-                    let message = format!("`{}..{}` does not fit an axis of {}", self.show_size(&a), self.show_size(&b), self.show_size(extent));
+                    let message = format!(
+                        "`{}..{}` does not fit an axis of {}",
+                        self.show_size(&a),
+                        self.show_size(&b),
+                        self.show_size(extent)
+                    );
                     return self.error("H0316", from.span.to(to.span), message);
                 }
                 Ok(Action::Range(a, length))
             }
             Index::Merged(parts, at) => self.merged(parts, extent, *at),
-            Index::Lifted(at) => self.error("H0314", *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws"),
+            Index::Lifted(at) => {
+                self.error("H0314", *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws")
+            }
             Index::Rename { axis, .. } => {
                 self.error("H0314", axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
             }
@@ -477,18 +490,12 @@ impl<'a> Checker<'a> {
     /// Ranges of merged names: their product is the extent; one may be found by division.
     fn divide(&mut self, names: &[NameId], extent: &Size, at: Span) -> Res<()> {
         let open: Vec<NameId> = names.iter().copied().filter(|n| self.is_open(*n)).collect();
-        let known = names
-            .iter()
-            .filter(|n| !open.contains(n))
-            .fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let known = names.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
         match open.as_slice() {
             [] => {
                 if !self.same(&known, extent) {
-                    let message = format!(
-                        "the parts cover {} places, and the axis has {}",
-                        self.show_size(&known),
-                        self.show_size(extent)
-                    );
+                    let message =
+                        format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(extent));
                     return self.error("H0311", at, message);
                 }
             }
@@ -496,7 +503,8 @@ impl<'a> Checker<'a> {
                 let q = extent.div(&known);
                 let whole = q.clone().filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
                 let Some(q) = whole else {
-                    let message = format!("an axis of {} does not divide into parts of {}", self.show_size(extent), self.show_size(&known));
+                    let message =
+                        format!("an axis of {} does not divide into parts of {}", self.show_size(extent), self.show_size(&known));
                     return self.error("H0311", at, message);
                 };
                 let own = self.size_of(*one);

@@ -400,7 +400,8 @@ impl<'a> Checker<'a> {
                 Ok(SubState::One(self.instantiate(made(path, arrays), args)?))
             }
             ast::ArrayDecl::Array(count) => {
-                let (n, args) = self.outside(frame, |c| Ok((c.size_of_expr(count)?, c.actuals(net, &decl.args, decl.net.span)?)))?;
+                let (n, args) =
+                    self.outside(frame, |c| Ok((c.size_of_expr(count)?, c.actuals(net, &decl.args, decl.net.span)?)))?;
                 let axis = self.new_name(&decl.name.name, n, Some(count.span));
                 let arrays = [arrays, vec![axis]].concat();
                 Ok(SubState::Array(self.instantiate(made(format!("{path}.*"), arrays), args)?, axis))
@@ -758,7 +759,9 @@ impl<'a> Checker<'a> {
     /// Says that a type is none that a tensor has.
     pub fn no_type<T>(&mut self, ty: &ast::Type) -> Res<T> {
         let d = match &ty.kind {
-            ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), super::scope::Meaning::Nothing) => foreign_type(path),
+            ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), super::scope::Meaning::Nothing) => {
+                foreign_type(path)
+            }
             _ => Diagnostic::error("H0218", ty.span, "a tensor's type is wanted here").help("`f32`, `i32[b]`, `[b, 64]`"),
         };
         self.fail(d)
@@ -825,4 +828,3 @@ pub fn join(a: &str, b: &str) -> String {
 pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
-

@@ -60,15 +60,30 @@ pub struct Param {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     Fill(f64),
-    Normal { mean: f64, std: f64 },
+    Normal {
+        mean: f64,
+        std: f64,
+    },
     /// Normal, redrawn outside two standard deviations.
-    TruncatedNormal { mean: f64, std: f64 },
-    Uniform { from: f64, to: f64 },
-    Bernoulli { p: f64 },
+    TruncatedNormal {
+        mean: f64,
+        std: f64,
+    },
+    Uniform {
+        from: f64,
+        to: f64,
+    },
+    Bernoulli {
+        p: f64,
+    },
     /// Whole numbers below `n`.
-    RandInt { n: f64 },
+    RandInt {
+        n: f64,
+    },
     /// Orthonormal rows or columns over the last two axes, times `gain` (Saxe et al. 2014).
-    Orthogonal { gain: f64 },
+    Orthogonal {
+        gain: f64,
+    },
     /// A node of the model's graph of the same shape.
     Node(NodeId),
 }

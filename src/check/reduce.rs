@@ -94,7 +94,9 @@ impl<'a> Checker<'a> {
                     return self.fail(
                         Diagnostic::error("H0202", *span, format!("a net cannot see the model's axis `{text}`"))
                             .here("nets are closed")
-                            .help(format!("`[*]` reduces all that the net is lifted over; or name it in the signature, `(x: [{text}, ..])`")),
+                            .help(format!(
+                                "`[*]` reduces all that the net is lifted over; or name it in the signature, `(x: [{text}, ..])`"
+                            )),
                     );
                 }
                 return self.fail(
@@ -142,8 +144,9 @@ impl<'a> Checker<'a> {
             let text = self.name_text(*n).to_string();
             self.pop_scope();
             return self.fail(
-                Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else"))
-                    .help(format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector")),
+                Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else")).help(
+                    format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector"),
+                ),
             );
         }
         self.close_binders(bound)
@@ -238,7 +241,10 @@ impl<'a> Checker<'a> {
         let logical = matches!(op, Reduction::Any | Reduction::All);
         if logical && t.dtype != DType::Bool {
             let message = format!("`{}` takes truth values, and this is {}", op.word(), self.show(&t));
-            let help = format!("a reduction takes the product to its right: a comparison stands in parentheses, `{}[i] (v[i] > 0)`", op.word());
+            let help = format!(
+                "a reduction takes the product to its right: a comparison stands in parentheses, `{}[i] (v[i] > 0)`",
+                op.word()
+            );
             return self.fail(Diagnostic::error("H0307", at, message).help(help));
         }
         if !logical {
@@ -248,8 +254,12 @@ impl<'a> Checker<'a> {
         let mut t = if float { self.to_f32(&t) } else { t };
         if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {
             return self.fail(
-                Diagnostic::error("H0326", op_span, format!("`{}` takes exactly one index, and {} are bound", op.word(), names.len()))
-                    .help("for the place in several axes, merge them first: `let flat[(i, j)] = v[i, j]`, then `argmax(flat)`"),
+                Diagnostic::error(
+                    "H0326",
+                    op_span,
+                    format!("`{}` takes exactly one index, and {} are bound", op.word(), names.len()),
+                )
+                .help("for the place in several axes, merge them first: `let flat[(i, j)] = v[i, j]`, then `argmax(flat)`"),
             );
         }
         t = self.spread(&t, names);
@@ -436,10 +446,7 @@ impl<'a> Checker<'a> {
         let sized = t.sized();
         let [dim] = sized.as_slice() else {
             let message = format!("`{}(..)` wants exactly one sized axis, and this is {}", op.word(), self.show(&t));
-            return self.fail(
-                Diagnostic::error("H0328", at, message)
-                    .help(format!("say which: `{}[i] v[.., i]`", op.word())),
-            );
+            return self.fail(Diagnostic::error("H0328", at, message).help(format!("say which: `{}[i] v[.., i]`", op.word())));
         };
         let extent = self.extent(&t, *dim);
         let n = self.new_name("i", extent, Some(at));

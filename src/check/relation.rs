@@ -214,7 +214,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The index of an array on a left side: a free name ranges over all its nets.
-    fn slot_pick(&mut self, slots: &'a [Slot], pending: Option<NameId>, span: Span, out: &mut Found<'a>) -> Res<(Option<Pick>, NameId)> {
+    fn slot_pick(
+        &mut self,
+        slots: &'a [Slot],
+        pending: Option<NameId>,
+        span: Span,
+        out: &mut Found<'a>,
+    ) -> Res<(Option<Pick>, NameId)> {
         let (Some(axis), [slot]) = (pending, slots) else {
             return self.error("H0315", span, "this is no array of nets, or there are too many indices");
         };
@@ -417,7 +423,9 @@ impl<'a> Checker<'a> {
             let shape = self.param_shape(target.param)?;
             let sizes: Vec<Size> = shape
                 .iter()
-                .filter(|(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)))
+                .filter(
+                    |(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)),
+                )
                 .map(|(_, s)| s.clone())
                 .collect();
             if sizes.len() != each.sizes.len() {
@@ -545,12 +553,15 @@ impl<'a> Checker<'a> {
             if self.insts[inst.0].form && !self.shapes_only {
                 let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
                 // The call that lacks them stands in the root file, however deep the parameter is read.
-                let call = self.frames.iter().rev().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
+                let call =
+                    self.frames.iter().rev().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
                 let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
                 if call.is_some_and(|c| c.file != span.file) {
                     d = d.label(span, "read here");
                 }
-                return self.fail(d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"));
+                return self.fail(
+                    d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"),
+                );
             }
             return Ok(Effective::Whole(self.param_source(p)?));
         }
@@ -566,7 +577,7 @@ impl<'a> Checker<'a> {
                 Pick::Number(n) => n.constant(),
                 Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
             };
-            let before_it = std::mem::replace(&mut last, Some(at));
+            let before_it = last.replace(at);
             let single = match elems.as_slice() {
                 [(axis, pick)] => number(pick).map(|n| (*axis, n)),
                 _ => None,
@@ -596,7 +607,11 @@ impl<'a> Checker<'a> {
                     let count = self.size_of(axis).constant();
                     let Some(count) = count else { return self.unknown(at, "the number of nets") };
                     if n < 0 || n >= count {
-                        return self.error("H0316", at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
+                        return self.error(
+                            "H0316",
+                            at,
+                            format!("there are {count} nets here, numbered from 0, and this is number {n}"),
+                        );
                     }
                     let before = whole.clone();
                     let list = &mut parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
@@ -703,7 +718,13 @@ impl<'a> Checker<'a> {
         let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
         if alone && let Some(known) = &self.relations[r].values {
             let value = known.clone()?.get(k).cloned().ok_or(Said)?;
-            return self.combine(self.relations[r].kind, own, value, self.relations[r].value.span, self.relations[r].targets[k].param);
+            return self.combine(
+                self.relations[r].kind,
+                own,
+                value,
+                self.relations[r].value.span,
+                self.relations[r].targets[k].param,
+            );
         }
         let rel = &self.relations[r];
         let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
@@ -757,7 +778,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The right side of a relation as one value for each target.
-    fn place_values(&mut self, value: &'a Expr, slots: Option<&'a [Slot]>, targets: &[Target], tree: Option<Tree>) -> Res<Vec<Tens>> {
+    fn place_values(
+        &mut self,
+        value: &'a Expr,
+        slots: Option<&'a [Slot]>,
+        targets: &[Target],
+        tree: Option<Tree>,
+    ) -> Res<Vec<Tens>> {
         if let Some(slots) = slots {
             let mut out = vec![];
             for t in targets {
@@ -908,7 +935,9 @@ impl<'a> Checker<'a> {
             names.push(n);
             match slots.get(i) {
                 None => {}
-                Some(Slot::Bound(b)) => self.frame().scopes.last_mut().expect("a scope").push((b.name.name.clone(), Binding::Index(n))),
+                Some(Slot::Bound(b)) => {
+                    self.frame().scopes.last_mut().expect("a scope").push((b.name.name.clone(), Binding::Index(n)))
+                }
                 Some(Slot::Index(ast::Index::At(e))) => {
                     let v = self.expr(e)?;
                     let index = self.index_tens(v, e.span)?;
@@ -980,13 +1009,15 @@ impl<'a> Checker<'a> {
         let known = group.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
         match open.as_slice() {
             [] if !self.same(&known, size) => {
-                let message = format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(size));
+                let message =
+                    format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(size));
                 self.error("H0311", span, message)
             }
             [one] => {
                 let q = size.div(&known).filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
                 let Some(q) = q else {
-                    let message = format!("an axis of {} does not divide into parts of {}", self.show_size(size), self.show_size(&known));
+                    let message =
+                        format!("an axis of {} does not divide into parts of {}", self.show_size(size), self.show_size(&known));
                     return self.error("H0311", span, message);
                 };
                 let own = self.size_of(*one);

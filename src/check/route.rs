@@ -16,10 +16,15 @@ impl<'a> Checker<'a> {
         let Value::Net(net) = value else {
             let message = format!("an array of nets is wanted here, and this is {}", value.kind());
             let d = Diagnostic::error("H0351", at, message);
-            let d = if matches!(value, Value::Family(_)) { d.help("nets that data chooses must be equal: `sub expert[n] = ..`") } else { d };
+            let d = if matches!(value, Value::Family(_)) {
+                d.help("nets that data chooses must be equal: `sub expert[n] = ..`")
+            } else {
+                d
+            };
             return self.fail(d);
         };
-        let open: Vec<NameId> = self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
+        let open: Vec<NameId> =
+            self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
         match open.as_slice() {
             [axis] => Ok((net, *axis)),
             [] => self.error("H0351", at, "this is one net; an array of nets is wanted here"),
@@ -53,7 +58,9 @@ impl<'a> Checker<'a> {
         };
         if !fits {
             let message = format!("`by` wants a weight for each slot, and this is {}", self.show(&weight));
-            return self.fail(Diagnostic::error("H0352", r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))));
+            return self.fail(
+                Diagnostic::error("H0352", r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))),
+            );
         }
         let experts = self.size_of(axis);
         self.check_inside(&index, &experts, r.at.span);
@@ -211,7 +218,10 @@ impl<'a> Checker<'a> {
             }
         }
         if group.is_empty() {
-            return self.fail(Diagnostic::error("H0354", at, "`admitted` wants axes: among which examples are the seats?").help("`admitted[*](..)` counts all that the call is lifted over"));
+            return self.fail(
+                Diagnostic::error("H0354", at, "`admitted` wants axes: among which examples are the seats?")
+                    .help("`admitted[*](..)` counts all that the call is lifted over"),
+            );
         }
         if index.sized().len() > 1 {
             let message = format!("this is {}; the numbers of the chosen experts are one vector", self.show(&index));
@@ -289,7 +299,9 @@ impl<'a> Checker<'a> {
         let (_, over, over_at) = args.pop().expect("two");
         let (mut net, axis) = self.open_array(over, over_at)?;
         let p = match p {
-            Value::Num(n) => return self.error("H0355", p_at, format!("one number, {}, is no mixture", n.known().unwrap_or(0.0))),
+            Value::Num(n) => {
+                return self.error("H0355", p_at, format!("one number, {}, is no mixture", n.known().unwrap_or(0.0)));
+            }
             v => self.as_tens(v, p_at)?,
         };
         self.arithmetic(&p, p_at)?;
@@ -298,10 +310,17 @@ impl<'a> Checker<'a> {
         let own = self.sized_extents(&p);
         let fits = matches!(own.as_slice(), [k] if self.same(k, &n));
         if !fits {
-            let message = format!("a mixture of {} nets wants as many weights, and this is {}", self.show_size(&n), self.show(&p));
+            let message =
+                format!("a mixture of {} nets wants as many weights, and this is {}", self.show_size(&n), self.show(&p));
             return self.error("H0355", p_at, message);
         }
-        self.out.routes.push(RouteInfo { over: self.insts[net.inst.0].path.clone(), experts: n, slots: None, capacity: None, span });
+        self.out.routes.push(RouteInfo {
+            over: self.insts[net.inst.0].path.clone(),
+            experts: n,
+            slots: None,
+            capacity: None,
+            span,
+        });
         net.picks.push((axis, Pick::Mix(p)));
         Ok(Value::Net(net))
     }

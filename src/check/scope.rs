@@ -347,9 +347,9 @@ pub fn exact(v: f64) -> Num {
 fn in_library(word: &str) -> Option<&'static str> {
     crate::program::LIBRARY.iter().find_map(|(module, text)| {
         let defines = |line: &str| {
-            ["net ", "fn "].iter().any(|k| {
-                line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with('('))
-            })
+            ["net ", "fn "]
+                .iter()
+                .any(|k| line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with('(')))
         };
         text.lines().any(defines).then_some(*module)
     })

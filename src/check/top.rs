@@ -108,7 +108,11 @@ impl<'a> Checker<'a> {
                     match self.files[from].items.get(&name.name).copied() {
                         Some(item) => {
                             if self.files[n].items.insert(name.name.clone(), item).is_some() {
-                                self.sink.push(Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name)));
+                                self.sink.push(Diagnostic::error(
+                                    "H0203",
+                                    name.span,
+                                    format!("`{}` is defined twice in this file", name.name),
+                                ));
                             }
                         }
                         None => {
@@ -297,8 +301,11 @@ impl<'a> Checker<'a> {
     fn input(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, span: Span) -> Res<Value<'a>> {
         if matches!(&ty.kind, ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. } | ast::TypeKind::Seed) {
             return self.fail(
-                Diagnostic::error("H0223", ty.span, "a size or a seed is decided by a condition, not by an input")
-                    .fix("make it a condition", Span { end: span.start + 5, ..span }, "condition"),
+                Diagnostic::error("H0223", ty.span, "a size or a seed is decided by a condition, not by an input").fix(
+                    "make it a condition",
+                    Span { end: span.start + 5, ..span },
+                    "condition",
+                ),
             );
         }
         let (dtype, shape) = self.tensor_type(ty)?;
@@ -352,7 +359,10 @@ impl<'a> Checker<'a> {
                 Allowed::List(list) => (list.contains(&n), list.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
             };
             if !fine {
-                return self.fail(Diagnostic::error("H0225", e.span, format!("{n} is none of the values that `{}` may have", name.name)).help(format!("it may be {shown}")));
+                return self.fail(
+                    Diagnostic::error("H0225", e.span, format!("{n} is none of the values that `{}` may have", name.name))
+                        .help(format!("it may be {shown}")),
+                );
             }
         }
         let shape_names = self.named_shape(&shape);
@@ -600,7 +610,9 @@ impl<'a> Checker<'a> {
             return self.fail(
                 Diagnostic::error("H0404", name.span, format!("`{path}` comes from nowhere"))
                     .here("no initial value, and no relation writes it")
-                    .help("give it one, `= normal(std: 0.02)`; or write it, `generate`, `tie`; or load it, `load`, `weights from`"),
+                    .help(
+                        "give it one, `= normal(std: 0.02)`; or write it, `generate`, `tie`; or load it, `load`, `weights from`",
+                    ),
             );
         }
         let dtype = match &self.params[p.0].decl.ty.kind {
@@ -759,14 +771,22 @@ impl<'a> Checker<'a> {
     }
 
     fn eval_block(&mut self, e: &'a ast::EvalDef) -> Res<Eval> {
-        let mut out = Eval { phase: e.phase.as_ref().map(|p| p.name.to_string()), data: vec![], batch: vec![], feeds: vec![], report: vec![], span: e.model.span };
+        let mut out = Eval {
+            phase: e.phase.as_ref().map(|p| p.name.to_string()),
+            data: vec![],
+            batch: vec![],
+            feeds: vec![],
+            report: vec![],
+            span: e.model.span,
+        };
         let mut failed = false;
         for clause in &e.clauses {
             failed |= self.eval_clause(clause, &mut out).is_err();
         }
         if out.report.is_empty() && !failed {
             return self.fail(
-                Diagnostic::error("H0704", e.model.span, "this block reports nothing").help("`report accuracy, nll` names outputs and losses that are one number"),
+                Diagnostic::error("H0704", e.model.span, "this block reports nothing")
+                    .help("`report accuracy, nll` names outputs and losses that are one number"),
             );
         }
         if failed { Err(Said) } else { Ok(out) }
@@ -848,7 +868,8 @@ impl<'a> Checker<'a> {
         match found {
             Some(0) => Ok(()),
             Some(_) => self.fail(
-                Diagnostic::error("H0707", name.span, format!("`{}` is not one number", name.name)).help("report a mean of it: `output m: f32 = mean[b] ..`"),
+                Diagnostic::error("H0707", name.span, format!("`{}` is not one number", name.name))
+                    .help("report a mean of it: `output m: f32 = mean[b] ..`"),
             ),
             None => {
                 let known: Vec<String> = graph.outputs.iter().map(|o| o.name.to_string()).collect();

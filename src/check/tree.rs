@@ -66,12 +66,8 @@ impl<'a> Checker<'a> {
     pub fn rename_tree(&self, tree: &Tree, from: NameId, to: NameId) -> Tree {
         match tree {
             Tree::Leaf(t) => Tree::Leaf(self.relabel(t, from, Label::Named(to))),
-            Tree::Node(parts) => {
-                Tree::Node(parts.iter().map(|(n, t)| (n.clone(), self.rename_tree(t, from, to))).collect())
-            }
-            Tree::Array { axis, item } => {
-                Tree::Array { axis: *axis, item: Box::new(self.rename_tree(item, from, to)) }
-            }
+            Tree::Node(parts) => Tree::Node(parts.iter().map(|(n, t)| (n.clone(), self.rename_tree(t, from, to))).collect()),
+            Tree::Array { axis, item } => Tree::Array { axis: *axis, item: Box::new(self.rename_tree(item, from, to)) },
         }
     }
 
@@ -99,12 +95,8 @@ impl<'a> Checker<'a> {
     pub fn tree_of(&mut self, value: Value<'a>, span: Span) -> Res<Tree> {
         match value {
             Value::Net(net) => {
-                let open: Vec<NameId> = self.insts[net.inst.0]
-                    .arrays
-                    .iter()
-                    .copied()
-                    .filter(|a| !net.picks.iter().any(|(n, _)| n == a))
-                    .collect();
+                let open: Vec<NameId> =
+                    self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
                 let mut inner = net;
                 inner.picks.extend(open.iter().map(|a| (*a, super::value::Pick::Name(*a))));
                 let mut tree = self.inst_tree(&inner, span)?;
@@ -234,11 +226,8 @@ impl<'a> Checker<'a> {
     pub fn slice(&mut self, flat: &Tens, at: &Size, length: &Size) -> Res<Tens> {
         let dim = flat.sized()[0];
         let axis = Axis::new("i", length.clone());
-        let counter = self.emit(
-            Node::new(Op::Iota, crate::ir::DType::I32, vec![axis]),
-            vec![Label::Sized],
-            Vec::<Operand>::new(),
-        );
+        let counter =
+            self.emit(Node::new(Op::Iota, crate::ir::DType::I32, vec![axis]), vec![Label::Sized], Vec::<Operand>::new());
         let index = if at.is(0) {
             counter
         } else {

@@ -70,7 +70,10 @@ pub enum Tree {
     /// A net: its parts in declaration order.
     Node(Vec<(Name, Tree)>),
     /// An array of equal nets: leaves inside carry the array's name as a label.
-    Array { axis: NameId, item: Box<Tree> },
+    Array {
+        axis: NameId,
+        item: Box<Tree>,
+    },
 }
 
 impl Tree {

@@ -3,8 +3,8 @@
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
-use crate::pipeline::{self, Artifact, Stage};
 use crate::ir::Sym;
+use crate::pipeline::{self, Artifact, Stage};
 use crate::run::atomic;
 use crate::run::bind::Known;
 use std::collections::BTreeMap;

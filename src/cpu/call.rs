@@ -150,7 +150,13 @@ extern "C" fn whole_pow(b: i32, n: i32) -> i32 {
     match (b, n) {
         (_, 0..) => b.wrapping_pow(n as u32),
         (1, _) => 1,
-        (-1, _) => if n % 2 == 0 { 1 } else { -1 },
+        (-1, _) => {
+            if n % 2 == 0 {
+                1
+            } else {
+                -1
+            }
+        }
         (_, _) => 0,
     }
 }
@@ -185,11 +191,25 @@ pub(super) fn gemm(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, 
     // SAFETY: the matrices lie inside live buffers (their extents come from the plan's shapes); `out` is no part of `a` or `b`.
     unsafe {
         gemm::gemm(
-            m, n, k,
-            out.at.0.cast::<f32>(), out.col as isize, out.row as isize, add,
-            a.at.0.cast::<f32>(), a.col as isize, a.row as isize,
-            b.at.0.cast::<f32>(), b.col as isize, b.row as isize,
-            1.0, 1.0, false, false, false, parallel,
+            m,
+            n,
+            k,
+            out.at.0.cast::<f32>(),
+            out.col as isize,
+            out.row as isize,
+            add,
+            a.at.0.cast::<f32>(),
+            a.col as isize,
+            a.row as isize,
+            b.at.0.cast::<f32>(),
+            b.col as isize,
+            b.row as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallel,
         );
     }
     clean();
@@ -200,7 +220,16 @@ pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, 
     let av = slice::<f32>(a.at, span(&a, m, k));
     let bv = slice::<f32>(b.at, span(&b, k, n));
     let ov = slice_mut::<f32>(out.at, span(&out, m, n));
-    let shape = micro::Shape { m, n, k, a_row: a.row as usize, a_col: a.col as usize, b_row: b.row as usize, out_row: out.row as usize, add };
+    let shape = micro::Shape {
+        m,
+        n,
+        k,
+        a_row: a.row as usize,
+        a_col: a.col as usize,
+        b_row: b.row as usize,
+        out_row: out.row as usize,
+        add,
+    };
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {

@@ -173,13 +173,17 @@ impl Engine {
     /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         let still = self.generation > 0
-            && self.stored.iter().all(|(p, s)| bindings.sources.get(p).is_some_and(|t| t.shape == s.shape && same(&t.data, &s.words)))
+            && self
+                .stored
+                .iter()
+                .all(|(p, s)| bindings.sources.get(p).is_some_and(|t| t.shape == s.shape && same(&t.data, &s.words)))
             && self.early_paths().iter().all(|p| self.stored.contains_key(&**p) == bindings.sources.contains_key(&**p))
             && self.sizes == bindings.sizes;
         if !still {
             let early = self.early_paths();
             let sources = bindings.sources.iter().filter(|(p, _)| early.iter().any(|e| **e == **p));
-            let part = Bindings { sources: sources.map(|(p, t)| (p.clone(), t.clone())).collect(), sizes: bindings.sizes.clone() };
+            let part =
+                Bindings { sources: sources.map(|(p, t)| (p.clone(), t.clone())).collect(), sizes: bindings.sizes.clone() };
             self.prepare(&part)?;
         }
         Ok(self.run_prepared(bindings)?.to_vec())
@@ -236,7 +240,9 @@ impl Engine {
 
     /// Whether the current placement takes these inputs as they are.
     fn fits(&self, inputs: &Bindings) -> bool {
-        let Some(p) = self.placed.get(self.current).filter(|p| p.prepared == self.generation && self.generation > 0) else { return false };
+        let Some(p) = self.placed.get(self.current).filter(|p| p.prepared == self.generation && self.generation > 0) else {
+            return false;
+        };
         inputs.sizes.iter().all(|(s, n)| p.sizes.get(s) == Some(n))
             && p.given.iter().filter(|g| !g.early).all(|g| inputs.sources.get(&*g.path).is_none_or(|t| t.shape == g.shape))
     }

@@ -142,7 +142,10 @@ impl Gen<'_> {
             let acc = self.accumulators(fold, of, four(of), u);
             self.loops(loops, None, &mut |g: &mut Self| g.take(fold, of, value, &acc, Some(u), loops[loops.len() - 1]));
             let from = if counted { &acc.at } else { &acc.best };
-            let parts = from.iter().map(|v| { let x = self.b.use_var(*v); result(self, x, counted) });
+            let parts = from.iter().map(|v| {
+                let x = self.b.use_var(*v);
+                result(self, x, counted)
+            });
             return Val::Many(parts.collect());
         }
         let last = loops.last().copied();

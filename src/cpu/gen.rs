@@ -118,7 +118,15 @@ pub(super) fn needs(k: &Kernel) -> Made {
 }
 
 /// Generates the function.
-pub(super) fn generate(k: &Kernel, func: &mut Function, context: &mut FunctionBuilderContext, calls: Calls, has_fma: bool, hints: &Sizes, config: TargetFrontendConfig) -> Made {
+pub(super) fn generate(
+    k: &Kernel,
+    func: &mut Function,
+    context: &mut FunctionBuilderContext,
+    calls: Calls,
+    has_fma: bool,
+    hints: &Sizes,
+    config: TargetFrontendConfig,
+) -> Made {
     let made = needs(k);
     let mut b = FunctionBuilder::new(func, context);
     let entry = b.create_block();
@@ -126,7 +134,8 @@ pub(super) fn generate(k: &Kernel, func: &mut Function, context: &mut FunctionBu
     b.switch_to_block(entry);
     let args = b.block_params(entry).to_vec();
     let bases = made.params.iter().enumerate().map(|(n, p)| (*p, b.ins().load(I64, flags(), args[0], 8 * n as i32))).collect();
-    let sizes = made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), b.ins().load(I64, flags(), args[1], 8 * n as i32))).collect();
+    let sizes =
+        made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), b.ins().load(I64, flags(), args[1], 8 * n as i32))).collect();
     let mut g = Gen {
         b,
         k,
@@ -271,7 +280,14 @@ impl Gen<'_> {
         }
     }
 
-    fn strip(&mut self, l: usize, i: cranelift_frontend::Variable, high: Value, w: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
+    fn strip(
+        &mut self,
+        l: usize,
+        i: cranelift_frontend::Variable,
+        high: Value,
+        w: Option<usize>,
+        body: &mut dyn FnMut(&mut Self),
+    ) {
         let step = w.map_or(1, |w| 4 * w as i64);
         let (head, inside, after) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.ins().jump(head, &[]);
@@ -355,7 +371,13 @@ impl Gen<'_> {
                 };
             }
         }
-        if weight <= 12 { 4 } else if weight <= 30 { 2 } else { 1 }
+        if weight <= 12 {
+            4
+        } else if weight <= 30 {
+            2
+        } else {
+            1
+        }
     }
 
     /// Which outer loop runs in lanes: the innermost, unless the folds inside it read better along their own loops.

@@ -130,7 +130,13 @@ impl Grouped {
         let Some(r) = self.rows.get(level) else {
             let value = i64::from(slice::<i32>(index.moved(i), 1)[0]);
             let inside = (0..self.count).contains(&value);
-            let group = if self.clamp { value.clamp(0, self.count - 1) } else if inside { value } else { self.count };
+            let group = if self.clamp {
+                value.clamp(0, self.count - 1)
+            } else if inside {
+                value
+            } else {
+                self.count
+            };
             return out.push((a, o, group));
         };
         for k in 0..r.n {

@@ -102,7 +102,13 @@ fn words(lines: &mut [Line]) -> Ptr {
 
 impl Instance {
     /// Takes memory and fixes all sizes. Errors: more memory than `limit` bytes.
-    pub fn new(plan: &Plan, functions: &Functions<Code>, sizes: &Sizes, limit: usize, threads: usize) -> Result<Instance, Diagnostic> {
+    pub fn new(
+        plan: &Plan,
+        functions: &Functions<Code>,
+        sizes: &Sizes,
+        limit: usize,
+        threads: usize,
+    ) -> Result<Instance, Diagnostic> {
         let layout = plan::place(plan, sizes).ok_or_else(|| too_large(f64::INFINITY, limit))?;
         let held: f64 = plan.outputs.iter().map(|b| layout.lengths[*b] as f64).sum::<f64>() + layout.total as f64;
         let largest = layout.lengths.iter().max().copied().unwrap_or(0) as f64;
@@ -279,7 +285,15 @@ fn kernel_work(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> f64 {
     points(&outer) * inner.max(1.0) * weight.max(1.0)
 }
 
-fn job(plan: &Plan, step: &Step, entry: &Entry<Code>, sizes: &Sizes, size: &dyn Fn(&Size) -> i64, limit: usize, threads: usize) -> Result<Job, Diagnostic> {
+fn job(
+    plan: &Plan,
+    step: &Step,
+    entry: &Entry<Code>,
+    sizes: &Sizes,
+    size: &dyn Fn(&Size) -> i64,
+    limit: usize,
+    threads: usize,
+) -> Result<Job, Diagnostic> {
     let pane = |w: &plan::Window| Pane::new(w, size);
     Ok(match (step, entry) {
         (Step::Kernel(k), Entry::Kernel(code, made)) => Job::Kernel {
@@ -316,7 +330,12 @@ impl Job {
             Job::Kernel { work, .. } => *work,
             Job::Product { product, .. } => product.work(),
             Job::Grouped(g) => g.work(),
-            Job::Order { .. } | Job::Scan { .. } | Job::Assign { .. } | Job::Scatter { .. } | Job::Random { .. } | Job::Rounds(_) => 0.0,
+            Job::Order { .. }
+            | Job::Scan { .. }
+            | Job::Assign { .. }
+            | Job::Scatter { .. }
+            | Job::Random { .. }
+            | Job::Rounds(_) => 0.0,
         }
     }
 

@@ -114,7 +114,13 @@ impl Gen<'_> {
     fn apply(&mut self, e: usize, map: Map, args: &[usize]) -> Val {
         let k = self.k;
         let of = args.iter().skip(usize::from(map == Map::Select)).map(|a| k.types[*a]).reduce(|a, b| {
-            if a == b { a } else if a == DType::F32 || b == DType::F32 { DType::F32 } else { DType::I32 }
+            if a == b {
+                a
+            } else if a == DType::F32 || b == DType::F32 {
+                DType::F32
+            } else {
+                DType::I32
+            }
         });
         let of = of.unwrap_or(DType::F32);
         let aligned = |g: &mut Self, n: usize, v: Value| {
@@ -122,7 +128,11 @@ impl Gen<'_> {
             g.convert(v, k.types[args[n]], want)
         };
         let power = match k.body.get(*args.last().unwrap_or(&0)) {
-            Some(Expr::Const(c)) if map == Map::Pow && of == DType::F32 && c.fract() == 0.0 && (1.0..=16.0).contains(&c.abs()) => Some(*c as i32),
+            Some(Expr::Const(c))
+                if map == Map::Pow && of == DType::F32 && c.fract() == 0.0 && (1.0..=16.0).contains(&c.abs()) =>
+            {
+                Some(*c as i32)
+            }
             _ => None,
         };
         let compute = |g: &mut Self, v: &[Value]| match power {
@@ -131,7 +141,14 @@ impl Gen<'_> {
         };
         match self.varies(e) {
             None => {
-                let v: Vec<Value> = args.iter().enumerate().map(|(n, a)| { let x = self.one(*a); aligned(self, n, x) }).collect();
+                let v: Vec<Value> = args
+                    .iter()
+                    .enumerate()
+                    .map(|(n, a)| {
+                        let x = self.one(*a);
+                        aligned(self, n, x)
+                    })
+                    .collect();
                 Val::One(compute(self, &v))
             }
             Some(u) => {
@@ -270,7 +287,8 @@ impl Gen<'_> {
         if moving.is_empty() && stride.is(1) {
             return self.pick_row(at, dims, &lanes, fill, dtype, u);
         }
-        let single_line = matches!(moving.as_slice(), [d] if matches!(lanes[*d], Lanes::Line(_, 1)) && dims[*d].stride.is(1)) && stride.is(0);
+        let single_line =
+            matches!(moving.as_slice(), [d] if matches!(lanes[*d], Lanes::Line(_, 1)) && dims[*d].stride.is(1)) && stride.is(0);
         if single_line {
             return self.pick_line(at, dims, &lanes, moving[0], fill, dtype, u);
         }
@@ -283,10 +301,14 @@ impl Gen<'_> {
 
     /// All lanes at the same indices, side by side in memory.
     fn pick_row(&mut self, at: Value, dims: &[Index], lanes: &[Lanes], fill: Option<f64>, dtype: DType, u: usize) -> Val {
-        let index: Vec<(Value, &Index)> = lanes.iter().zip(dims).filter_map(|(x, d)| match x {
-            Lanes::Line(v, _) => Some((*v, d)),
-            Lanes::Each(_) => None,
-        }).collect();
+        let index: Vec<(Value, &Index)> = lanes
+            .iter()
+            .zip(dims)
+            .filter_map(|(x, d)| match x {
+                Lanes::Line(v, _) => Some((*v, d)),
+                Lanes::Each(_) => None,
+            })
+            .collect();
         let (p, fine) = self.place(at, &index, fill.is_none());
         let mut parts = Vec::new();
         for n in 0..u {
@@ -305,7 +327,14 @@ impl Gen<'_> {
     }
 
     /// Each lane by itself.
-    fn pick_lanes(&mut self, at: Value, (dims, lanes, stride): (&[Index], &[Lanes], &crate::ir::Size), n: usize, fill: Option<f64>, dtype: DType) -> Value {
+    fn pick_lanes(
+        &mut self,
+        at: Value,
+        (dims, lanes, stride): (&[Index], &[Lanes], &crate::ir::Size),
+        n: usize,
+        fill: Option<f64>,
+        dtype: DType,
+    ) -> Value {
         let mut out = None;
         for lane in 0..4usize {
             let c = self.b.ins().iconst(I64, (4 * n + lane) as i64);
@@ -329,11 +358,25 @@ impl Gen<'_> {
     }
 
     /// One index runs along memory: whole vectors where all lanes are inside, else lane by lane.
-    fn pick_line(&mut self, at: Value, dims: &[Index], lanes: &[Lanes], line: usize, fill: Option<f64>, dtype: DType, u: usize) -> Val {
-        let others: Vec<(Value, &Index)> = lanes.iter().zip(dims).enumerate().filter_map(|(n, (x, d))| match x {
-            Lanes::Line(v, _) if n != line => Some((*v, d)),
-            _ => None,
-        }).collect();
+    fn pick_line(
+        &mut self,
+        at: Value,
+        dims: &[Index],
+        lanes: &[Lanes],
+        line: usize,
+        fill: Option<f64>,
+        dtype: DType,
+        u: usize,
+    ) -> Val {
+        let others: Vec<(Value, &Index)> = lanes
+            .iter()
+            .zip(dims)
+            .enumerate()
+            .filter_map(|(n, (x, d))| match x {
+                Lanes::Line(v, _) if n != line => Some((*v, d)),
+                _ => None,
+            })
+            .collect();
         let Lanes::Line(first, _) = lanes[line] else { return Val::Many(Vec::new()) };
         let (fast, slow, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         for _ in 0..u {

@@ -62,7 +62,17 @@ impl Gen<'_> {
             }
             Map::Neg | Map::Abs | Map::Sign | Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => self.whole(map, v, of, to),
             Map::IntDiv | Map::Mod | Map::Floor | Map::Ceil | Map::Round | Map::Pow => self.whole(map, v, of, to),
-            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Div => {
+            Map::Exp
+            | Map::Log
+            | Map::Sqrt
+            | Map::Sin
+            | Map::Cos
+            | Map::Tan
+            | Map::Tanh
+            | Map::Sigmoid
+            | Map::Softplus
+            | Map::Erf
+            | Map::Div => {
                 let v: Vec<Value> = v.iter().map(|x| self.convert(*x, of, DType::F32)).collect();
                 self.real(map, &v)
             }
@@ -146,7 +156,17 @@ impl Gen<'_> {
                 let none = self.fcmp(FloatCC::Equal, v[1], zero);
                 self.choose(none, zero, r)
             }
-            Map::Copy | Map::Not | Map::ToF32 | Map::ToI32 | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => x,
+            Map::Copy
+            | Map::Not
+            | Map::ToF32
+            | Map::ToI32
+            | Map::Eq
+            | Map::Ne
+            | Map::Lt
+            | Map::Le
+            | Map::And
+            | Map::Or
+            | Map::Select => x,
         }
     }
 
@@ -185,7 +205,17 @@ impl Gen<'_> {
             Map::Copy | Map::Floor | Map::Ceil | Map::Round | Map::ToF32 | Map::ToI32 => x,
             // Answered by `map` before it comes here.
             Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => x,
-            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Div => x,
+            Map::Exp
+            | Map::Log
+            | Map::Sqrt
+            | Map::Sin
+            | Map::Cos
+            | Map::Tan
+            | Map::Tanh
+            | Map::Sigmoid
+            | Map::Softplus
+            | Map::Erf
+            | Map::Div => x,
         };
         self.convert(r, DType::I32, to)
     }

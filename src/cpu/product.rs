@@ -102,7 +102,13 @@ impl Product {
         let k = largest(&mut sums);
         batch.extend(rows);
         batch.extend(columns);
-        let lead = if m.1 { Lead::Rows } else if n.1 { Lead::Columns } else { batch.iter().position(|d| d.1).map_or(Lead::None, Lead::Batch) };
+        let lead = if m.1 {
+            Lead::Rows
+        } else if n.1 {
+            Lead::Columns
+        } else {
+            batch.iter().position(|d| d.1).map_or(Lead::None, Lead::Batch)
+        };
         let mut out = Product {
             a: size(&p.a.1),
             b: size(&p.b.1),

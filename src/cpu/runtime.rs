@@ -109,7 +109,9 @@ pub(super) fn scan(ptrs: &[Ptr], input: &Pane, out: usize, axis: usize, dtype: D
     let back = home[axis] as usize;
     if dtype == DType::F32 {
         let (from, to) = (input.read::<f32>(ptrs), slice_mut::<f32>(ptrs[out], n as usize));
-        walk(&input.shape, [&input.strides, &home], &mut |c, [i, o]| to[o] = from[i] + if c[axis] > 0 { to[o - back] } else { 0.0 });
+        walk(&input.shape, [&input.strides, &home], &mut |c, [i, o]| {
+            to[o] = from[i] + if c[axis] > 0 { to[o - back] } else { 0.0 }
+        });
     } else {
         let (from, to) = (input.read::<i32>(ptrs), slice_mut::<i32>(ptrs[out], n as usize));
         walk(&input.shape, [&input.strides, &home], &mut |c, [i, o]| {
@@ -132,7 +134,9 @@ pub(super) fn assign(ptrs: &[Ptr], input: &Pane, out: usize) {
     }
     walk(outer, [&input.strides[..rank - 2]], &mut |_, [at]| {
         let (down, along) = (input.strides[rank - 2] as usize, input.strides[rank - 1] as usize);
-        let costs: Vec<f64> = (0..n * n).map(|i| f64::from(from[at.wrapping_add((i / n).wrapping_mul(down)).wrapping_add((i % n).wrapping_mul(along))])).collect();
+        let costs: Vec<f64> = (0..n * n)
+            .map(|i| f64::from(from[at.wrapping_add((i / n).wrapping_mul(down)).wrapping_add((i % n).wrapping_mul(along))]))
+            .collect();
         for (t, c) in to[k..k + n].iter_mut().zip(interp::assign(&costs, n)) {
             *t = c as i32;
         }
@@ -204,7 +208,15 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    pub fn new(plan: &Plan, r: &plan::Rounds, f: &Functions<Code>, sizes: &Sizes, size: &dyn Fn(&Size) -> i64, limit: usize, threads: usize) -> Result<Rounds, Diagnostic> {
+    pub fn new(
+        plan: &Plan,
+        r: &plan::Rounds,
+        f: &Functions<Code>,
+        sizes: &Sizes,
+        size: &dyn Fn(&Size) -> i64,
+        limit: usize,
+        threads: usize,
+    ) -> Result<Rounds, Diagnostic> {
         let body = Instance::new(&r.body, f, sizes, limit, threads)?;
         let mut carries = vec![vec![0u32; 16]];
         for k in 0..r.carries {

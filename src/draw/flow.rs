@@ -67,7 +67,8 @@ pub fn trace(model: &Model, scene: &mut Scene) {
 
 /// Relations whose sources are read off the values: blends, and those that name no net (a `let` stands between).
 fn open_relations(model: &Model, scene: &Scene) -> Vec<(usize, Link)> {
-    let blends = model.routes.iter().filter(|r| r.slots.is_none()).filter_map(|r| Some((scene.net_of(&plain(&r.over))?, Link::Blend)));
+    let blends =
+        model.routes.iter().filter(|r| r.slots.is_none()).filter_map(|r| Some((scene.net_of(&plain(&r.over))?, Link::Blend)));
     let unnamed = |r: &&RelationInfo| !r.sources.iter().any(|s| scene.find(&plain(s)).is_some_and(|k| scene.items[k].is_net()));
     let others = model.relations.iter().filter(unnamed).filter_map(|r| Some((scene.find(&plain(&r.target))?, Link::of(r.kind)?)));
     blends.chain(others).collect()
@@ -76,7 +77,8 @@ fn open_relations(model: &Model, scene: &Scene) -> Vec<(usize, Link)> {
 /// The operands of a sum without what only goes round a net that another operand comes through: `x + f(x)` is the value of `f`.
 fn without_shortcuts(scene: &Scene, operands: &[&Trace]) -> Vec<Trace> {
     let all: BTreeSet<usize> = operands.iter().flat_map(|t| t.from.iter().copied()).collect();
-    let later = |k: usize| all.iter().any(|o| *o != k && !scene.within(*o, k) && comes_from(scene, *o, k) && !comes_from(scene, k, *o));
+    let later =
+        |k: usize| all.iter().any(|o| *o != k && !scene.within(*o, k) && comes_from(scene, *o, k) && !comes_from(scene, k, *o));
     let kept = |t: &&Trace| Trace { from: t.from.iter().copied().filter(|k| !later(*k)).collect(), ..(*t).clone() };
     operands.iter().map(kept).collect()
 }

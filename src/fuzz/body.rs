@@ -24,7 +24,6 @@ impl Gen {
             sizes: e.sizes.clone(),
             mag: e.mag,
             err: e.err,
-            mutable: false,
         });
     }
 
@@ -71,7 +70,7 @@ impl Gen {
             12 => {
                 let c = self.truth(sc, depth);
                 let name = format!("c{}", self.fresh());
-                let var = Var { text: name.clone(), kind: Kind::Bool, names: c.names, sizes: vec![], mag: 1.0, err: 0.0, mutable: false };
+                let var = Var { text: name.clone(), kind: Kind::Bool, names: c.names, sizes: vec![], mag: 1.0, err: 0.0 };
                 sc.vars.push(var);
                 vec![format!("let {name} = {}", c.text)]
             }
@@ -81,7 +80,11 @@ impl Gen {
             18 => self.draw(sc),
             19 | 20 => match self.mixture(sc) {
                 Some(e) => {
-                    let e = if e.mag > 12.0 || e.err > 400.0 { E { text: format!("tanh(0.05 * ({}))", e.text), mag: 1.0, err: e.err.min(400.0), ..e } } else { e };
+                    let e = if e.mag > 12.0 || e.err > 400.0 {
+                        E { text: format!("tanh(0.05 * ({}))", e.text), mag: 1.0, err: e.err.min(400.0), ..e }
+                    } else {
+                        e
+                    };
                     let name = format!("m{}", self.fresh());
                     self.bind(sc, &name, &e);
                     vec![format!("let {} = {}", self.left(&name, &e), e.text)]
@@ -126,7 +129,12 @@ impl Gen {
         }
         for d in &sc.dims {
             if sc.allowed.contains(&d.name) && !sc.indices.iter().any(|i| i.name == d.name) && self.rng.chance(40) {
-                let i = Index { name: d.name.clone(), range: Range::Axis(d.name.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
+                let i = Index {
+                    name: d.name.clone(),
+                    range: Range::Axis(d.name.clone()),
+                    bare: Rc::new(Cell::new(true)),
+                    said: Rc::default(),
+                };
                 inner = inner.with(i);
                 axes.push(d.name.clone());
             }
@@ -204,7 +212,7 @@ impl Gen {
         }
         let v = self.expr(sc, std::slice::from_ref(&s), depth);
         let name = format!("n{}", self.fresh());
-        let var = |text: String, kind, sizes| Var { text, kind, names: v.names.clone(), sizes, mag: s.guess(), err: 0.0, mutable: false };
+        let var = |text: String, kind, sizes| Var { text, kind, names: v.names.clone(), sizes, mag: s.guess(), err: 0.0 };
         match self.rng.below(3) {
             0 => {
                 let word = *self.rng.pick(&["argmax", "argmin"]);
@@ -242,7 +250,14 @@ impl Gen {
         // Indices outside the variable's own names are not seen.
         inner.indices.retain(|i| inner.allowed.contains(&i.name));
         let err = first.err.max(50.0);
-        inner.vars.push(Var { text: name.clone(), kind: Kind::Float, names: first.names.clone(), sizes: sizes.clone(), mag: 4.0, err, mutable: true });
+        inner.vars.push(Var {
+            text: name.clone(),
+            kind: Kind::Float,
+            names: first.names.clone(),
+            sizes: sizes.clone(),
+            mag: 4.0,
+            err,
+        });
         let l = format!("l{}", self.fresh());
         let rounds = *self.rng.pick(&["0..2", "0..3", "rev 0..3", "1..3", "0..0", "0..20", "0..1"]);
         let mut lines = vec![format!("var {name} = {}", first.text)];
@@ -311,7 +326,14 @@ impl Gen {
         let mut inner = outside.clone();
         inner.rounds.push(t.clone());
         inner.allowed = first.names.clone();
-        inner.vars.push(Var { text: name.clone(), kind: Kind::Float, names: first.names.clone(), sizes: sizes.clone(), mag: 4.0, err: 50.0, mutable: true });
+        inner.vars.push(Var {
+            text: name.clone(),
+            kind: Kind::Float,
+            names: first.names.clone(),
+            sizes: sizes.clone(),
+            mag: 4.0,
+            err: 50.0,
+        });
         let mut lines = vec![format!("var {name} = {}", first.text)];
         let outer = std::mem::take(&mut self.pending);
         let mut body = vec![];
@@ -360,7 +382,12 @@ impl Gen {
             self.bind(sc, &name, &e);
         } else {
             // By a constant: one side is all that there is.
-            out.push(format!("if {} {{ {name} = {} }} else {{ {name} = {} }}", self.rng.pick(&["training", "2 > 1", "not training"]), b.text, b.text));
+            out.push(format!(
+                "if {} {{ {name} = {} }} else {{ {name} = {} }}",
+                self.rng.pick(&["training", "2 > 1", "not training"]),
+                b.text,
+                b.text
+            ));
             self.bind(sc, &name, &E { names: b.names.clone(), ..e });
         }
         out
@@ -387,7 +414,8 @@ impl Gen {
             }
         }
         axes.extend(sizes.iter().map(Size::text));
-        let how = *self.rng.pick(&["normal(mean: 0.5, std: 0.5)", "uniform(-1, 1)", "bernoulli(0.4)", "uniform(0, 1)", "normal()"]);
+        let how =
+            *self.rng.pick(&["normal(mean: 0.5, std: 0.5)", "uniform(-1, 1)", "bernoulli(0.4)", "uniform(0, 1)", "normal()"]);
         let keys: Vec<String> = sc.vars.iter().filter(|v| v.text == "key").map(|v| v.text.clone()).collect();
         let by = match self.some(&keys).cloned() {
             Some(k) if self.rng.chance(60) => format!(" by {k}"),

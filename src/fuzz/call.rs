@@ -62,7 +62,12 @@ impl Gen {
                 let fits: Vec<_> = inner
                     .vars
                     .iter()
-                    .filter(|v| matches!(v.kind, Kind::Float) && own.is_subset(&v.names) && same(&v.sizes, &want) && v.names.is_subset(&inner.allowed))
+                    .filter(|v| {
+                        matches!(v.kind, Kind::Float)
+                            && own.is_subset(&v.names)
+                            && same(&v.sizes, &want)
+                            && v.names.is_subset(&inner.allowed)
+                    })
                     .cloned()
                     .collect();
                 let v = self.some(&fits)?.clone();
@@ -102,12 +107,8 @@ impl Gen {
 
     /// Which net of an array.
     fn array_index(&mut self, sc: &Scope, n: &Size) -> Option<(String, Names)> {
-        let bare: Vec<_> = sc
-            .indices
-            .iter()
-            .filter(|i| matches!(&i.range, super::scope::Range::Size(s) if s.same(n)))
-            .cloned()
-            .collect();
+        let bare: Vec<_> =
+            sc.indices.iter().filter(|i| matches!(&i.range, super::scope::Range::Size(s) if s.same(n))).cloned().collect();
         if let Some(i) = self.some(&bare) {
             i.bare.set(true);
             return Some((i.name.clone(), Names::from([i.name.clone()])));
@@ -115,7 +116,9 @@ impl Gen {
         let ints: Vec<_> = sc
             .vars
             .iter()
-            .filter(|v| matches!(&v.kind, Kind::Int(Some(b)) if b.same(n)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+            .filter(|v| {
+                matches!(&v.kind, Kind::Int(Some(b)) if b.same(n)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed)
+            })
             .cloned()
             .collect();
         if let Some(v) = self.some(&ints).cloned()
@@ -133,7 +136,9 @@ impl Gen {
             .calls
             .iter()
             .filter(|c| c.results.len() == 1 && c.array.is_some() && !c.text.contains("[]"))
-            .filter(|c| c.args.len() == 1 && c.args[0].0.is_empty() && c.results[0].1.is_empty() && c.names.is_subset(&sc.allowed))
+            .filter(|c| {
+                c.args.len() == 1 && c.args[0].0.is_empty() && c.results[0].1.is_empty() && c.names.is_subset(&sc.allowed)
+            })
             .cloned()
             .collect();
         let c = self.some(&fits)?.clone();
@@ -157,7 +162,9 @@ impl Gen {
         let single: Vec<_> = sc
             .vars
             .iter()
-            .filter(|v| matches!(&v.kind, Kind::Int(Some(b)) if b.same(&n)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+            .filter(|v| {
+                matches!(&v.kind, Kind::Int(Some(b)) if b.same(&n)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed)
+            })
             .cloned()
             .collect();
         let mut names = names;
@@ -182,7 +189,11 @@ impl Gen {
         let mut text = format!("route {x} over {} at {at} by {by}", c.text);
         if self.rng.chance(45) {
             let factor = *self.rng.pick(&["1", "1.25", "0.5", "2", "0.3", "0"]);
-            let axes = if sc.net { vec!["*".to_string()] } else { sc.dims.iter().map(|d| d.name.clone()).filter(|n| names.contains(n)).collect() };
+            let axes = if sc.net {
+                vec!["*".to_string()]
+            } else {
+                sc.dims.iter().map(|d| d.name.clone()).filter(|n| names.contains(n)).collect()
+            };
             if !axes.is_empty() && (!sc.net || sc.indices.is_empty()) {
                 text.push_str(&format!(" {{ capacity: {factor} per [{}] }}", axes.join(", ")));
             }

@@ -68,8 +68,13 @@ pub fn check(text: &str, seed: u64) -> Result<Passed, Failure> {
     match catch_unwind(AssertUnwindSafe(|| stages(text, seed))) {
         Ok(verdict) => verdict,
         Err(payload) => {
-            let said = payload.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| payload.downcast_ref::<String>().cloned());
-            let text = PANIC.with(|p| p.borrow().clone()).or_else(|| LAST.lock().ok().and_then(|l| l.clone())).or(said).unwrap_or_default();
+            let said =
+                payload.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| payload.downcast_ref::<String>().cloned());
+            let text = PANIC
+                .with(|p| p.borrow().clone())
+                .or_else(|| LAST.lock().ok().and_then(|l| l.clone()))
+                .or(said)
+                .unwrap_or_default();
             let short: String = text.lines().next().unwrap_or("").chars().take(80).filter(|c| !c.is_ascii_digit()).collect();
             Err(Failure::new(format!("panic {short}"), text))
         }

@@ -94,7 +94,11 @@ impl Gen {
 
     fn binary(&mut self, a: E, b: E, op: &str) -> E {
         let own = if op == "+" || op == "-" { level::SUM } else { level::PRODUCT };
-        let text = if own == level::SUM { format!("{} {op} {}", a.at(own), b.at(own + 1)) } else { format!("{} {op} {}", factor(&a), b.at(level::POWER)) };
+        let text = if own == level::SUM {
+            format!("{} {op} {}", a.at(own), b.at(own + 1))
+        } else {
+            format!("{} {op} {}", factor(&a), b.at(level::POWER))
+        };
         let sizes = if a.sizes.is_empty() { b.sizes.clone() } else { a.sizes.clone() };
         let (mag, err) = if op == "*" {
             (a.mag * b.mag, a.mag * b.err + b.mag * a.err + a.mag * b.mag)
@@ -190,8 +194,12 @@ impl Gen {
     /// A truth value, one for each example.
     pub fn truth(&mut self, sc: &Scope, depth: usize) -> E {
         let d = depth.saturating_sub(1);
-        let bools: Vec<_> =
-            sc.vars.iter().filter(|v| matches!(v.kind, Kind::Bool) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed)).cloned().collect();
+        let bools: Vec<_> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Bool) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+            .cloned()
+            .collect();
         if !bools.is_empty() && self.rng.chance(30) {
             let v = self.rng.pick(&bools).clone();
             return E::new(v.text, level::POSTFIX).typed(v.names, vec![]);
@@ -232,7 +240,9 @@ impl Gen {
 
     /// Whether an expression mentions a value.
     fn varies(sc: &Scope, e: &E) -> bool {
-        let words = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\'')).map(String::from).collect::<Vec<_>>();
+        let words = |text: &str| {
+            text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\'')).map(String::from).collect::<Vec<_>>()
+        };
         let said = words(&e.text);
         sc.vars.iter().any(|v| words(&v.text).first().is_some_and(|w| said.contains(w)))
     }
@@ -251,8 +261,12 @@ impl Gen {
             let text = if self.rng.chance(30) { format!("{} mod 2 {op} {n}", a.name) } else { format!("{} {op} {n}", a.name) };
             return E::new(text, level::COMPARE).typed(Names::from([a.name]), vec![]);
         }
-        let ints: Vec<_> =
-            sc.vars.iter().filter(|v| matches!(v.kind, Kind::Int(_)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed)).cloned().collect();
+        let ints: Vec<_> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Int(_)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+            .cloned()
+            .collect();
         if let Some(v) = self.some(&ints) {
             let n = self.rng.below(3);
             return E::new(format!("{} {op} {n}", v.text), level::COMPARE).typed(v.names.clone(), vec![]);
@@ -272,7 +286,13 @@ impl Gen {
         let [n] = sizes else { return self.operator(sc, sizes, depth) };
         let a = self.expr(sc, sizes, depth);
         match self.rng.below(4) {
-            0 => E { text: format!("cumsum({})", a.text), level: level::POSTFIX, mag: a.mag * n.guess(), err: n.guess() * (a.err + a.mag), ..a },
+            0 => E {
+                text: format!("cumsum({})", a.text),
+                level: level::POSTFIX,
+                mag: a.mag * n.guess(),
+                err: n.guess() * (a.err + a.mag),
+                ..a
+            },
             1 => E { text: format!("sort({})", a.text), level: level::POSTFIX, ..a },
             2 => E { text: format!("number(argsort({}))", a.text), level: level::POSTFIX, mag: n.guess(), err: 0.0, ..a },
             _ => E { text: format!("softmax({})", a.text), level: level::POSTFIX, mag: 1.0, err: 2.0 * a.err + 4.0, ..a },
@@ -331,7 +351,11 @@ impl Gen {
                 let own: Vec<Size> = std::iter::once(Size::of(c)).chain(rest.iter().cloned()).collect();
                 // Something of this very length must be there.
                 let fits = sc.vars.iter().any(|v| {
-                    matches!(v.kind, Kind::Float) && v.names.is_subset(&sc.allowed) && v.sizes.len() == own.len() && same(&v.sizes[1..], rest) && v.sizes[0].known().is_some_and(|k| k >= c)
+                    matches!(v.kind, Kind::Float)
+                        && v.names.is_subset(&sc.allowed)
+                        && v.sizes.len() == own.len()
+                        && same(&v.sizes[1..], rest)
+                        && v.sizes[0].known().is_some_and(|k| k >= c)
                 });
                 if !fits {
                     return self.operator(sc, sizes, depth);
@@ -375,7 +399,9 @@ impl Gen {
                     .vars
                     .iter()
                     .filter(|v| matches!(v.kind, Kind::Float) && v.names.is_subset(&sc.allowed) && v.sizes.len() == 2)
-                    .filter(|v| matches!((v.sizes[0].known(), v.sizes[1].known()), (Some(a), Some(b)) if Some(a * b) == n.known()))
+                    .filter(
+                        |v| matches!((v.sizes[0].known(), v.sizes[1].known()), (Some(a), Some(b)) if Some(a * b) == n.known()),
+                    )
                     .cloned()
                     .collect();
                 let Some(v) = self.some(&fits).cloned() else { return self.operator(sc, sizes, depth) };

@@ -18,7 +18,8 @@ impl Gen {
         // Values that can be read with the indices at hand come first.
         let near: Vec<Var> = fits.iter().filter(|v| v.sizes.len() == n || !sc.indices.is_empty()).cloned().collect();
         let list = if !near.is_empty() && self.rng.chance(85) { near } else { fits };
-        if !list.is_empty() && !(n == 0 && self.rng.chance(12)) {
+        let literal = n == 0 && self.rng.chance(12);
+        if !list.is_empty() && !literal {
             let v = self.rng.pick(&list).clone();
             if let Some(e) = self.read(sc, &v, n) {
                 return e;
@@ -129,11 +130,9 @@ impl Gen {
 
     /// An index along a sized axis: its text, names that it varies over, whether it may lie outside.
     fn index_of(&mut self, sc: &Scope, s: &Size, home: &Names) -> Option<(String, Names, bool)> {
-        let bare: Vec<Index> =
-            sc.indices.iter().filter(|i| matches!(&i.range, Range::Size(n) if n.same(s))).cloned().collect();
+        let bare: Vec<Index> = sc.indices.iter().filter(|i| matches!(&i.range, Range::Size(n) if n.same(s))).cloned().collect();
         // An index that is spelled like an axis of the value would go home.
-        let other: Vec<Index> =
-            sc.indices.iter().filter(|i| !home.contains(i.name.trim_end_matches('\''))).cloned().collect();
+        let other: Vec<Index> = sc.indices.iter().filter(|i| !home.contains(i.name.trim_end_matches('\''))).cloned().collect();
         let one = |i: &Index| Names::from([i.name.clone()]);
         if !bare.is_empty() && self.rng.chance(70) {
             let i = self.rng.pick(&bare).clone();
@@ -223,7 +222,8 @@ impl Gen {
         if self.rng.chance(40)
             && let Some(d) = self.some(&sc.dims).cloned()
         {
-            let taken = |n: &str| sc.allowed.contains(n) || sc.rounds.iter().any(|r| r == n) || sc.indices.iter().any(|i| i.name == n);
+            let taken =
+                |n: &str| sc.allowed.contains(n) || sc.rounds.iter().any(|r| r == n) || sc.indices.iter().any(|i| i.name == n);
             if !taken(&d.name) {
                 return Some((axis(d.name.clone(), &d.name), d.positive()));
             }
@@ -263,7 +263,7 @@ impl Gen {
         }
         let body = self.expr(&inner, sizes, depth);
         let filter = if self.rng.chance(20) { Some(self.index_truth(&inner)) } else { None };
-        let count: f64 = bound.iter().map(|i| Self::rounds_of(i)).product();
+        let count: f64 = bound.iter().map(Self::rounds_of).product();
         let mut names = body.names.clone();
         if let Some(f) = &filter {
             names = union(&names, &f.names);

@@ -57,7 +57,15 @@ impl Gen {
 
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
-    let mut gen_ =
-        Gen { rng: Rng::new(seed), count: 0, items: vec![], nets: vec![], palette: vec![], consts: vec![], pending: vec![], called: false };
+    let mut gen_ = Gen {
+        rng: Rng::new(seed),
+        count: 0,
+        items: vec![],
+        nets: vec![],
+        palette: vec![],
+        consts: vec![],
+        pending: vec![],
+        called: false,
+    };
     gen_.program()
 }

@@ -15,7 +15,7 @@ impl Gen {
     }
 
     fn add(&mut self, sc: &mut Scope, text: &str, kind: Kind, names: Names, sizes: Vec<Size>, mag: f64) {
-        sc.vars.push(Var { text: text.into(), kind, names, sizes, mag, err: mag, mutable: false });
+        sc.vars.push(Var { text: text.into(), kind, names, sizes, mag, err: mag });
     }
 
     /// Writes everything.
@@ -112,12 +112,17 @@ impl Gen {
             }
             let net = self.rng.below(self.nets.len());
             let own = self.nets[net].clone();
-            let actuals: Vec<Size> = own.formals.iter().map(|_| self.length()).map(|s| if s.positive() { s } else { Size::of(1) }).collect();
+            let actuals: Vec<Size> =
+                own.formals.iter().map(|_| self.length()).map(|s| if s.positive() { s } else { Size::of(1) }).collect();
             let name = ["top", "mid", "low"][k].to_string();
             if self.rng.chance(10) && !own.formals.is_empty() {
                 // A family: the nets differ in their sizes.
                 let l = format!("l{}", self.fresh());
-                let texts: Vec<String> = actuals.iter().enumerate().map(|(i, s)| if i == 0 { format!("{} + {l}", s.text()) } else { s.text() }).collect();
+                let texts: Vec<String> = actuals
+                    .iter()
+                    .enumerate()
+                    .map(|(i, s)| if i == 0 { format!("{} + {l}", s.text()) } else { s.text() })
+                    .collect();
                 lines.push(format!("sub {name}[{l} < 2] = {}({})", own.name, texts.join(", ")));
                 for m in 0..2 {
                     let mut actuals = actuals.clone();

@@ -77,7 +77,7 @@ impl Gen {
         let id = self.fresh();
         let name = format!("N{id}");
         let formals: Vec<String> = ["d", "h"][..self.rng.below(3)].iter().map(|s| s.to_string()).collect();
-        let mut sc = Scope { net: true, formals: formals.clone(), ..Scope::default() };
+        let mut sc = Scope { net: true, ..Scope::default() };
         let mut lines = vec![];
         let mut params: Vec<Own> = vec![];
         for (word, rank) in [("w", 2), ("u", 1), ("m", 3), ("g", 0)] {
@@ -86,13 +86,20 @@ impl Gen {
             }
             let sizes: Vec<Size> = (0..rank).map(|_| self.inner_size(&formals)).collect();
             lines.push(format!("param {word}: {} = {}", Self::type_text(&Names::new(), &sizes), self.initialiser(&sizes)));
-            sc.vars.push(Var { text: word.into(), kind: Kind::Float, names: Names::new(), sizes: sizes.clone(), mag: 1.5, err: 1.5, mutable: false });
+            sc.vars.push(Var {
+                text: word.into(),
+                kind: Kind::Float,
+                names: Names::new(),
+                sizes: sizes.clone(),
+                mag: 1.5,
+                err: 1.5,
+            });
             params.push((word.into(), sizes));
         }
         if self.rng.chance(15) {
             let sizes = vec![self.inner_size(&formals)];
             lines.push(format!("const basis: {} = normal()", Self::type_text(&Names::new(), &sizes)));
-            sc.vars.push(Var { text: "basis".into(), kind: Kind::Float, names: Names::new(), sizes, mag: 3.0, err: 3.0, mutable: false });
+            sc.vars.push(Var { text: "basis".into(), kind: Kind::Float, names: Names::new(), sizes, mag: 3.0, err: 3.0 });
         }
         let mut parts = vec![];
         for word in ["one", "two"] {
@@ -101,7 +108,12 @@ impl Gen {
             }
             let net = self.rng.below(self.nets.len());
             let inner = self.nets[net].clone();
-            let actuals: Vec<Size> = inner.formals.iter().map(|_| self.inner_size(&formals)).map(|s| if s.positive() { s } else { Size::of(1) }).collect();
+            let actuals: Vec<Size> = inner
+                .formals
+                .iter()
+                .map(|_| self.inner_size(&formals))
+                .map(|s| if s.positive() { s } else { Size::of(1) })
+                .collect();
             let array = self.rng.chance(35).then(|| Size::of(self.rng.below(3) as i64 + 1));
             let part = Part { name: word.into(), net, actuals, array };
             lines.push(self.part_text(&part));
@@ -127,7 +139,14 @@ impl Gen {
             let sizes: Vec<Size> = (0..rank).map(|_| self.inner_size(&formals)).collect();
             let arg = ["x", "z"][k];
             texts.push(format!("{arg}: {}", Self::type_text(&names, &sizes)));
-            sc.vars.push(Var { text: arg.into(), kind: Kind::Float, names: names.clone(), sizes: sizes.clone(), mag: 4.0, err: 30.0, mutable: false });
+            sc.vars.push(Var {
+                text: arg.into(),
+                kind: Kind::Float,
+                names: names.clone(),
+                sizes: sizes.clone(),
+                mag: 4.0,
+                err: 30.0,
+            });
             args.push((names, sizes));
         }
         let mut body = vec![];

@@ -23,7 +23,11 @@ impl Gen {
         let mut out: Vec<Leaf> = net
             .params
             .iter()
-            .map(|(n, s)| Leaf { path: format!("{root}.{n}"), sizes: s.iter().map(|s| s.with(&given)).collect(), arrays: own.clone() })
+            .map(|(n, s)| Leaf {
+                path: format!("{root}.{n}"),
+                sizes: s.iter().map(|s| s.with(&given)).collect(),
+                arrays: own.clone(),
+            })
             .collect();
         for inner in &net.parts {
             let actuals = inner.actuals.iter().map(|s| s.with(&given)).collect();
@@ -65,11 +69,12 @@ impl Gen {
             made.extend(leaves.iter().map(|l| l.path.clone()));
         }
         let whole = made.is_empty() && part.array.is_none() && leaves.iter().all(|l| l.arrays.is_empty());
-        if whole && self.rng.chance(35) {
-            if let Some(n) = self.flat(&mut inner, part, lines) {
-                names = union(&names, &n);
-                made.extend(leaves.iter().map(|l| l.path.clone()));
-            }
+        if whole
+            && self.rng.chance(35)
+            && let Some(n) = self.flat(&mut inner, part, lines)
+        {
+            names = union(&names, &n);
+            made.extend(leaves.iter().map(|l| l.path.clone()));
         }
         for _ in 0..self.rng.below(3) {
             let leaf = self.rng.below(leaves.len());
@@ -123,7 +128,11 @@ impl Gen {
                 (format!("code{id}[{}]", v.text), v.names)
             }
             _ => {
-                lines.push(format!("sub other{id} = {}({})", self.nets[part.net].name, part.actuals.iter().map(Size::text).collect::<Vec<_>>().join(", ")));
+                lines.push(format!(
+                    "sub other{id} = {}({})",
+                    self.nets[part.net].name,
+                    part.actuals.iter().map(Size::text).collect::<Vec<_>>().join(", ")
+                ));
                 let e = self.expr(sc, &[], 1);
                 let text = match self.rng.below(3) {
                     0 => format!("0.5 * other{id}.*"),
@@ -147,7 +156,8 @@ impl Gen {
         for n in &leaf.arrays {
             let l = format!("l{}", self.fresh());
             path = path.replacen("[]", &format!("[{l}]"), 1);
-            let index = Index { name: l.clone(), range: Range::Size(n.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
+            let index =
+                Index { name: l.clone(), range: Range::Size(n.clone()), bare: Rc::new(Cell::new(true)), said: Rc::default() };
             inner = inner.with(index);
             own.push(l);
         }
@@ -185,8 +195,12 @@ impl Gen {
                 (format!("scale {path}[{}] by 1 + 0.1 * {}", list.join(", "), e.at(level::UNARY)), names)
             }
             5 => {
-                let ties: Vec<Var> =
-                    sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float) && v.names.is_empty() && same(&v.sizes, &leaf.sizes)).cloned().collect();
+                let ties: Vec<Var> = sc
+                    .vars
+                    .iter()
+                    .filter(|v| matches!(v.kind, Kind::Float) && v.names.is_empty() && same(&v.sizes, &leaf.sizes))
+                    .cloned()
+                    .collect();
                 let v = self.some(&ties)?.clone();
                 made.push(leaf.path.clone());
                 // Only what is a parameter can be tied to: others are generated.

@@ -89,8 +89,6 @@ pub struct Var {
     pub sizes: Vec<Size>,
     pub mag: f64,
     pub err: f64,
-    /// A `var`: may be assigned.
-    pub mutable: bool,
 }
 
 /// What an index runs over.
@@ -155,7 +153,6 @@ pub struct Scope {
     pub rounds: Vec<String>,
     /// Inside a net: `*` means something, formals are sizes.
     pub net: bool,
-    pub formals: Vec<String>,
 }
 
 impl Scope {

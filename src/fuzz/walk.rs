@@ -78,7 +78,10 @@ fn stmt(s: &mut Stmt, v: &mut dyn Visit) {
             b.iter_mut().for_each(|b| binders(b, v));
             expr(value, v);
         }
-        StmtKind::Var { value, .. } | StmtKind::Assign { value, .. } | StmtKind::Loss { value, .. } | StmtKind::Update { value, .. } => {
+        StmtKind::Var { value, .. }
+        | StmtKind::Assign { value, .. }
+        | StmtKind::Loss { value, .. }
+        | StmtKind::Update { value, .. } => {
             expr(value, v);
         }
         StmtKind::Input { ty: t, .. } | StmtKind::Condition { ty: t, .. } => ty(t, v),
@@ -109,7 +112,9 @@ fn expr(e: &mut Expr, v: &mut dyn Visit) {
     v.expr(e);
     match &mut *e.kind {
         ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::ReductionName(_) => {}
-        ExprKind::Unary { arg: a, .. } | ExprKind::Field { base: a, .. } | ExprKind::Tree { base: a } | ExprKind::Paren(a) => expr(a, v),
+        ExprKind::Unary { arg: a, .. } | ExprKind::Field { base: a, .. } | ExprKind::Tree { base: a } | ExprKind::Paren(a) => {
+            expr(a, v)
+        }
         ExprKind::Binary { left: a, right: b, .. } | ExprKind::Pipe { value: a, stage: b } => {
             expr(a, v);
             expr(b, v);

@@ -39,9 +39,9 @@ pub mod verify;
 mod words;
 
 use crate::source::Span;
-pub use petgraph::graph::NodeIndex as NodeId;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
+pub use petgraph::graph::NodeIndex as NodeId;
 use petgraph::visit::EdgeRef;
 pub use size::{Size, Sym};
 use std::sync::Arc;
@@ -186,7 +186,10 @@ pub enum Dist {
 pub enum Op {
     // source
     /// A value from outside under its dotted path.
-    Source { origin: Origin, path: Arc<str> },
+    Source {
+        origin: Origin,
+        path: Arc<str>,
+    },
     /// One number, rank 0.
     Const(f64),
     /// Rank 1: the counter of its only loop, i32.
@@ -195,7 +198,10 @@ pub enum Op {
     Extent(Size),
     /// Philox4x32-10 (Salmon et al. 2011): counter (position, round, 0, 0), key (seed, `key`), where position counts the node's
     /// loops row-major. Operand 0: seed, operand 1: round, both i32 and read through subscripts.
-    Random { dist: Dist, key: u32 },
+    Random {
+        dist: Dist,
+        key: u32,
+    },
     // pointwise
     Map(Map),
     // reduce, contract
@@ -206,21 +212,33 @@ pub enum Op {
     // index
     /// Operand 0 is the source (its subscripts are empty), indexed by one pick for each of its dimensions; loops that
     /// pick nothing broadcast. Outside the source: `fill`, or the nearest element where `fill` is `None`; from an empty source 0.
-    Gather { picks: Vec<Pick>, fill: Option<f64> },
+    Gather {
+        picks: Vec<Pick>,
+        fill: Option<f64>,
+    },
     /// Operand 0: i32 index, operand 1: value, both read through subscripts. `out[p]` sums the values over the inner loops
     /// where the index equals the counter of loop `axis`.
-    Scatter { axis: usize },
+    Scatter {
+        axis: usize,
+    },
     // move
     /// Operands joined along loop `axis`, in order; their subscripts name all loops that they have, `axis` among them, with
     /// an extent of their own there.
-    Concat { axis: usize },
+    Concat {
+        axis: usize,
+    },
     /// The same elements in row-major order under another shape. The operand's subscripts are empty.
     Reshape,
     // order
     /// Operand 0, read with one inner loop (the ordered one): the i32 indices that sort it, `shape[axis]` many of them.
-    Order { axis: usize, descending: bool },
+    Order {
+        axis: usize,
+        descending: bool,
+    },
     /// Running sum, itself included, along loop `axis`.
-    Scan { axis: usize },
+    Scan {
+        axis: usize,
+    },
     /// The permutation of least total cost for a square matrix (Hungarian method): the last loop is the row, the only inner
     /// loop the column; gives the column of each row, i32.
     Assign,
@@ -346,8 +364,7 @@ impl Graph {
 
     /// Operands in order.
     pub fn operands(&self, id: NodeId) -> Vec<Operand> {
-        let mut uses: Vec<_> =
-            self.inner.edges_directed(id, Direction::Incoming).map(|e| (e.weight(), e.source())).collect();
+        let mut uses: Vec<_> = self.inner.edges_directed(id, Direction::Incoming).map(|e| (e.weight(), e.source())).collect();
         uses.sort_by_key(|(u, _)| u.slot);
         uses.into_iter().map(|(u, node)| Operand { node, subscripts: u.subscripts.clone() }).collect()
     }
@@ -425,7 +442,10 @@ impl Graph {
                 _ => Rate::Constant,
             };
             let sizes = self.symbols_of(id).into_iter().map(|s| {
-                self.measured.iter().find(|(m, _)| *m == s).map_or(Rate::Input, |(_, n)| rates.get(n.index()).copied().unwrap_or(Rate::Input))
+                self.measured
+                    .iter()
+                    .find(|(m, _)| *m == s)
+                    .map_or(Rate::Input, |(_, n)| rates.get(n.index()).copied().unwrap_or(Rate::Input))
             });
             let rate = sizes.chain(self.operands(id).iter().map(|o| rates[o.node.index()])).fold(own, Rate::max);
             rates.push(rate);

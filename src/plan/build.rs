@@ -241,7 +241,9 @@ impl Planner<'_> {
         match &node.op {
             Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
             Op::Arg(k) => self.given(id, Kind::Arg(*k)),
-            Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) | Op::Reshape => self.kernel(id),
+            Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) | Op::Reshape => {
+                self.kernel(id)
+            }
             Op::Contract => self.contract(id),
             Op::Concat { axis } => self.concat(id, *axis),
             Op::Scatter { axis } => self.scatter(id, *axis),

@@ -3,8 +3,8 @@
 //! Exact search over subsets (at most eight factors; beyond, from left to right). The cost is multiply-adds, plus four for each
 //! element of an intermediate result, which has to be written and read again.
 
-use super::view::{self, window};
 use super::Sizes;
+use super::view::{self, window};
 use crate::ir::{DType, Graph, NodeId, Op, Operand, Pick, Rate};
 
 /// How a contraction is computed.
@@ -193,7 +193,8 @@ impl Writer<'_> {
 
     /// Writes an element by element product down.
     fn write(&mut self, item: Item, keep: &[usize]) -> Item {
-        let pair = Pair { parts: item.parts, over: item.loops, keep: keep.to_vec(), product: false, grouped: false, early: item.early };
+        let pair =
+            Pair { parts: item.parts, over: item.loops, keep: keep.to_vec(), product: false, grouped: false, early: item.early };
         self.push(pair, None)
     }
 
@@ -210,7 +211,11 @@ impl Writer<'_> {
         if set.count_ones() == 1 {
             let f = set.trailing_zeros() as usize;
             let mut loops: Vec<usize> = Vec::new();
-            self.factors[f].subscripts.iter().for_each(|l| if !loops.contains(l) { loops.push(*l) });
+            self.factors[f].subscripts.iter().for_each(|l| {
+                if !loops.contains(l) {
+                    loops.push(*l)
+                }
+            });
             let item = Item { parts: vec![f], loops, groups: self.groups[f].clone(), early: self.s.early[f] };
             if keep == self.s.masks[f] {
                 return item;
@@ -238,7 +243,11 @@ impl Writer<'_> {
         let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
         let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
         let wide = keep | (index & (ma | mb));
-        let grouped = index != 0 && ma & mb & !wide != 0 && ma & mb & wide & !index == 0 && mb & wide & !index != 0 && s.points(ma | mb) >= 64.0;
+        let grouped = index != 0
+            && ma & mb & !wide != 0
+            && ma & mb & wide & !index == 0
+            && mb & wide & !index != 0
+            && s.points(ma | mb) >= 64.0;
         if !product && !grouped {
             let item = Item { parts: a.parts.into_iter().chain(b.parts).collect(), loops: all.clone(), groups: None, early };
             return if (ma | mb) & !keep == 0 { item } else { self.write(item, &kept(keep)) };

@@ -137,7 +137,9 @@ impl Fuser<'_> {
             Op::Gather { .. } => 2.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
             Op::Fold(_) | Op::Contract => self.inner(id),
-            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => return 1.0,
+            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => {
+                return 1.0;
+            }
             Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return 1.0,
         };
         let points = self.points(id).max(1.0);
@@ -168,7 +170,8 @@ impl Fuser<'_> {
 
     fn viewable(&self, id: NodeId) -> bool {
         let op = &self.graph.node(id).op;
-        matches!(op, Op::Map(Map::Copy) | Op::Reshape) || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
+        matches!(op, Op::Map(Map::Copy) | Op::Reshape)
+            || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
     }
 
     fn decide(&self, id: NodeId) -> How {
@@ -278,7 +281,16 @@ impl Fuser<'_> {
                     self.site(o.node, nest, map, self.rates[id.index()]);
                 }
             }
-            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Random { .. } | Op::Scatter { .. } | Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => {
+            Op::Source { .. }
+            | Op::Arg(_)
+            | Op::Reshape
+            | Op::Random { .. }
+            | Op::Scatter { .. }
+            | Op::Order { .. }
+            | Op::Scan { .. }
+            | Op::Assign
+            | Op::Loop(_)
+            | Op::Result(_) => {
                 operands.iter().for_each(|o| self.forced[o.node.index()] = true);
             }
         }
@@ -299,7 +311,10 @@ impl Fuser<'_> {
                 } else {
                     self.forced[o.node.index()] = true;
                     let other = p.parts[1 - n.min(1)];
-                    let loops = operands.get(other).map(|o| &o.subscripts).or_else(|| pairs.get(other.wrapping_sub(operands.len())).map(|p| &p.keep));
+                    let loops = operands
+                        .get(other)
+                        .map(|o| &o.subscripts)
+                        .or_else(|| pairs.get(other.wrapping_sub(operands.len())).map(|p| &p.keep));
                     let layout = loops.and_then(|l| self.layout_of_gather(o, l, &p.keep));
                     self.result.layouts[o.node.index()] = layout;
                 }
@@ -310,7 +325,8 @@ impl Fuser<'_> {
     /// The order in which the only user goes through a product's result.
     fn layout_for_user(&self, id: NodeId, how: How) -> Option<Vec<usize>> {
         let [site] = self.sites[id.index()].as_slice() else { return None };
-        let product = matches!(&self.result.orders[id.index()], Some(Order::Pairs(p)) if p.last().is_some_and(|p| p.product && !p.grouped));
+        let product =
+            matches!(&self.result.orders[id.index()], Some(Order::Pairs(p)) if p.last().is_some_and(|p| p.product && !p.grouped));
         if how != How::Memory || !product || self.forced[id.index()] {
             return None;
         }

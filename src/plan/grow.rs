@@ -53,7 +53,8 @@ impl Planner<'_> {
         let value = root(&mut g, &spot);
         let store = target.access(&spot);
         let name = self.buffers[target.buffer].name.clone();
-        let mut kernel = Kernel { name, loops: g.loops, outer, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
+        let mut kernel =
+            Kernel { name, loops: g.loops, outer, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
         let want = self.graph.node(id).dtype;
         if kernel.types[value] != want {
             let cast = if want == DType::F32 { Map::ToF32 } else { Map::ToI32 };
@@ -85,10 +86,12 @@ impl Planner<'_> {
         let keep = pair.keep.len();
         let value = value.unwrap_or(0);
         let summed: Vec<usize> = (keep..order.len()).collect();
-        let value = if summed.is_empty() { value } else { g.add(Expr::Reduce { fold: Fold::Sum, loops: summed, value }, DType::F32) };
+        let value =
+            if summed.is_empty() { value } else { g.add(Expr::Reduce { fold: Fold::Sum, loops: summed, value }, DType::F32) };
         let store = target.access(&(0..keep).map(Some).collect::<Spot>());
         let name = self.buffers[target.buffer].name.clone();
-        let mut kernel = Kernel { name, loops: g.loops, outer: keep, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
+        let mut kernel =
+            Kernel { name, loops: g.loops, outer: keep, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
         kernel.join(self.sizes);
         self.push(pair.early, Step::Kernel(kernel));
     }

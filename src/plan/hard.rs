@@ -115,7 +115,12 @@ impl Planner<'_> {
         let mut order = out.1.clone();
         order.extend(a.1.iter().chain(&b.1).filter(|l| !out.1.contains(l)));
         let mut seen = Vec::new();
-        order.retain(|l| !seen.contains(l) && { seen.push(*l); true });
+        order.retain(|l| {
+            !seen.contains(l) && {
+                seen.push(*l);
+                true
+            }
+        });
         let terms = at.terms.iter().filter_map(|(l, s)| order.iter().position(|x| x == l).map(|k| (k, s.clone()))).collect();
         let index = Access { buffer: at.buffer, offset: at.offset, terms };
         product.lead = None;

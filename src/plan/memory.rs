@@ -30,7 +30,9 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     // What lives inside one tile lies in the executor's scratch memory.
     let private: Vec<usize> = plan.tiles.iter().flat_map(|t| t.private.iter().map(|p| p.0)).collect();
     let spans = lifetimes(plan);
-    let mut order: Vec<usize> = (0..plan.buffers.len()).filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b)).collect();
+    let mut order: Vec<usize> = (0..plan.buffers.len())
+        .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
+        .collect();
     order.sort_by_key(|b| (std::cmp::Reverse(lengths[*b]), *b));
     let mut offsets = vec![None; plan.buffers.len()];
     let mut placed: Vec<usize> = Vec::new();

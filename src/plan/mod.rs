@@ -119,10 +119,18 @@ pub enum Expr {
     Size(Size),
     Load(Access),
     /// A load at indices that may lie outside: then `fill`, or the nearest element.
-    Pick { access: Access, at: Vec<Index>, fill: Option<f64> },
+    Pick {
+        access: Access,
+        at: Vec<Index>,
+        fill: Option<f64>,
+    },
     Map(Map, Vec<usize>),
     /// Folds `value` over loops that are its own.
-    Reduce { fold: Fold, loops: Vec<usize>, value: usize },
+    Reduce {
+        fold: Fold,
+        loops: Vec<usize>,
+        value: usize,
+    },
 }
 
 /// One fused loop nest.
@@ -202,12 +210,38 @@ pub enum Step {
     Product(Product),
     Grouped(Grouped),
     /// The permutation that sorts each row; `input`'s last dimension is ordered, `out`'s dimension `axis` takes it.
-    Order { input: Window, out: Window, axis: usize, descending: bool, dtype: DType },
-    Scan { input: Window, out: usize, axis: usize, dtype: DType },
-    Assign { input: Window, out: usize },
+    Order {
+        input: Window,
+        out: Window,
+        axis: usize,
+        descending: bool,
+        dtype: DType,
+    },
+    Scan {
+        input: Window,
+        out: usize,
+        axis: usize,
+        dtype: DType,
+    },
+    Assign {
+        input: Window,
+        out: usize,
+    },
     /// Windows over all loops (result loops, then inner ones): index and value; `out` over the result loops.
-    Scatter { index: Window, value: Window, out: Window, axis: usize, dtype: DType },
-    Random { dist: Dist, key: u32, seed: Window, round: Window, out: usize },
+    Scatter {
+        index: Window,
+        value: Window,
+        out: Window,
+        axis: usize,
+        dtype: DType,
+    },
+    Random {
+        dist: Dist,
+        key: u32,
+        seed: Window,
+        round: Window,
+        out: usize,
+    },
     Rounds(Box<Rounds>),
 }
 

@@ -28,7 +28,9 @@ impl Plan {
 
     fn write_kernel(&self, f: &mut fmt::Formatter<'_>, k: &Kernel) -> fmt::Result {
         let name = |l: usize| format!("{}.{l}", k.loops[l].name);
-        let show = |from: usize, to: usize| (from..to).map(|l| format!("{}={}", name(l), k.loops[l].size)).collect::<Vec<_>>().join(", ");
+        let show = |from: usize, to: usize| {
+            (from..to).map(|l| format!("{}={}", name(l), k.loops[l].size)).collect::<Vec<_>>().join(", ")
+        };
         writeln!(f, "  kernel {} for ({}) unit {}", k.name, show(0, k.outer), k.unit)?;
         for (n, (e, t)) in k.body.iter().zip(&k.types).enumerate() {
             write!(f, "    %{n}: {} = ", t.word())?;
@@ -79,7 +81,15 @@ impl Plan {
         let operands: Vec<String> = r.operands.iter().map(|(b, o)| format!("{}[{o}]", self.name(*b))).collect();
         let results: Vec<&str> = r.results.iter().map(|b| self.name(*b)).collect();
         let flags = format!("{}{}", if r.reverse { " reverse" } else { "" }, if r.stop { " until stopped" } else { "" });
-        writeln!(f, "  loop {} for {}{flags} carries {} ({}) -> ({})", r.name, r.trips, r.carries, operands.join(", "), results.join(", "))?;
+        writeln!(
+            f,
+            "  loop {} for {}{flags} carries {} ({}) -> ({})",
+            r.name,
+            r.trips,
+            r.carries,
+            operands.join(", "),
+            results.join(", ")
+        )?;
         for line in r.body.to_string().lines() {
             writeln!(f, "    | {line}")?;
         }
@@ -132,7 +142,14 @@ impl fmt::Display for Plan {
             }
             if let Some(t) = self.tiles.iter().find(|t| t.first == k) {
                 let private: Vec<&str> = t.private.iter().map(|p| self.name(p.0)).collect();
-                writeln!(f, " tiles of {} along {} through {} steps, private ({})", t.rows, t.extent, t.last - t.first, private.join(", "))?;
+                writeln!(
+                    f,
+                    " tiles of {} along {} through {} steps, private ({})",
+                    t.rows,
+                    t.extent,
+                    t.last - t.first,
+                    private.join(", ")
+                )?;
             }
             self.write_step(f, step)?;
         }

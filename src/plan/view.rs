@@ -167,11 +167,7 @@ pub(super) fn affine(graph: &Graph, id: NodeId) -> Option<Affine> {
             Map::Sub => Some(operand(0)?.plus(&operand(1)?.times(&Size::from(-1i64)))),
             Map::Mul => {
                 let (a, b) = (operand(0)?, operand(1)?);
-                if b.terms.is_empty() {
-                    Some(a.times(&b.offset))
-                } else {
-                    a.terms.is_empty().then(|| b.times(&a.offset))
-                }
+                if b.terms.is_empty() { Some(a.times(&b.offset)) } else { a.terms.is_empty().then(|| b.times(&a.offset)) }
             }
             _ => None,
         },

@@ -202,15 +202,50 @@ pub enum StmtKind {
     Each(Each),
     /// The signature of a net (only as a member of a net).
     Signature(Signature),
-    Let { name: Ident, binders: Option<Binders>, value: Expr },
-    Var { name: Ident, ty: Option<Type>, value: Expr },
-    Assign { name: Ident, slots: Option<Vec<Slot>>, value: Expr },
-    Input { name: Ident, ty: Type },
-    Condition { name: Ident, ty: Type, within: Option<Within>, default: Option<Expr> },
-    Output { name: Ident, ty: Type, value: Expr },
-    Loss { name: Ident, value: Expr },
-    Update { place: Place, value: Expr },
-    Draw { name: Ident, ty: Type, value: Expr, by: Option<Expr> },
+    Let {
+        name: Ident,
+        binders: Option<Binders>,
+        value: Expr,
+    },
+    Var {
+        name: Ident,
+        ty: Option<Type>,
+        value: Expr,
+    },
+    Assign {
+        name: Ident,
+        slots: Option<Vec<Slot>>,
+        value: Expr,
+    },
+    Input {
+        name: Ident,
+        ty: Type,
+    },
+    Condition {
+        name: Ident,
+        ty: Type,
+        within: Option<Within>,
+        default: Option<Expr>,
+    },
+    Output {
+        name: Ident,
+        ty: Type,
+        value: Expr,
+    },
+    Loss {
+        name: Ident,
+        value: Expr,
+    },
+    Update {
+        place: Place,
+        value: Expr,
+    },
+    Draw {
+        name: Ident,
+        ty: Type,
+        value: Expr,
+        by: Option<Expr>,
+    },
     Yield(Expr),
     Seed(Expr),
     Expr(Expr),
@@ -459,28 +494,68 @@ pub enum BinaryOp {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// A number as written; `whole` when it has neither a dot nor an exponent.
-    Number { value: f64, whole: bool, text: String },
+    Number {
+        value: f64,
+        whole: bool,
+        text: String,
+    },
     Name(Name),
     /// A reduction word used as an ordinary function or value.
     ReductionName(Reduction),
-    Unary { op: UnaryOp, arg: Expr },
-    Binary { op: BinaryOp, op_span: Span, left: Expr, right: Expr },
+    Unary {
+        op: UnaryOp,
+        arg: Expr,
+    },
+    Binary {
+        op: BinaryOp,
+        op_span: Span,
+        left: Expr,
+        right: Expr,
+    },
     /// `value |> stage`
-    Pipe { value: Expr, stage: Expr },
+    Pipe {
+        value: Expr,
+        stage: Expr,
+    },
     /// `sum[i where ..] body`
-    Reduce { op: Reduction, op_span: Span, binders: Binders, body: Expr },
-    Call { callee: Expr, args: Vec<Arg> },
+    Reduce {
+        op: Reduction,
+        op_span: Span,
+        binders: Binders,
+        body: Expr,
+    },
+    Call {
+        callee: Expr,
+        args: Vec<Arg>,
+    },
     /// `base[..]`, with `else` for what lies outside
-    Index { base: Expr, indices: Vec<Index>, list_span: Span, otherwise: Option<Expr> },
+    Index {
+        base: Expr,
+        indices: Vec<Index>,
+        list_span: Span,
+        otherwise: Option<Expr>,
+    },
     /// `net{* = theta}`
-    With { base: Expr, settings: Vec<Setting> },
-    Field { base: Expr, name: Ident },
+    With {
+        base: Expr,
+        settings: Vec<Setting>,
+    },
+    Field {
+        base: Expr,
+        name: Ident,
+    },
     /// `base.*`
-    Tree { base: Expr },
+    Tree {
+        base: Expr,
+    },
     Paren(Expr),
     Record(Vec<(Ident, Expr)>),
     List(Vec<Expr>),
-    If { cond: Expr, then: Block, otherwise: Option<Else> },
+    If {
+        cond: Expr,
+        then: Block,
+        otherwise: Option<Else>,
+    },
     For(Box<ForExpr>),
     Route(Box<RouteExpr>),
 }
@@ -504,13 +579,22 @@ pub struct Arg {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Index {
     /// `axis: value`
-    Along { axis: Ident, value: Expr },
+    Along {
+        axis: Ident,
+        value: Expr,
+    },
     /// `t = patch`, of a call: the net's axis `t` is the argument's axis `patch`
-    Rename { axis: Ident, to: Ident },
+    Rename {
+        axis: Ident,
+        to: Ident,
+    },
     /// `*`
     Lifted(Span),
     /// `a..b`
-    Range { from: Expr, to: Expr },
+    Range {
+        from: Expr,
+        to: Expr,
+    },
     /// `(a, b)`
     Merged(Vec<Expr>, Span),
     At(Expr),
@@ -585,18 +669,34 @@ pub struct Clause {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClauseKind {
     /// `data "f.safetensors" { x, label: y }`
-    Data { file: String, file_span: Span, columns: Vec<Column> },
+    Data {
+        file: String,
+        file_span: Span,
+        columns: Vec<Column>,
+    },
     /// `batch b = 64 by task, t = 64`
     Batch(Vec<BatchItem>),
-    Feed { name: Ident, binders: Option<Binders>, value: Expr },
+    Feed {
+        name: Ident,
+        binders: Option<Binders>,
+        value: Expr,
+    },
     Minimize(Expr),
     /// `over *` has no paths and `all`
-    Over { all: bool, paths: Vec<Path>, except: Vec<Path> },
+    Over {
+        all: bool,
+        paths: Vec<Path>,
+        except: Vec<Path>,
+    },
     With(Expr),
     Steps(Expr),
     Seed(Expr),
     Set(Vec<SetItem>),
-    Every { interval: Expr, when: Option<Expr>, sets: Vec<SetItem> },
+    Every {
+        interval: Expr,
+        when: Option<Expr>,
+        sets: Vec<SetItem>,
+    },
     /// `alternate 2 { .. } 1 { .. }`
     Alternate(Vec<(Expr, Vec<Clause>)>),
     Report(Vec<Ident>),

@@ -304,10 +304,15 @@ impl<'l, 't> Matcher<'l, 't> {
         if opener.kind == Kind::LBrace || at.kind == Kind::End {
             let place = if at.kind == Kind::End { gap } else { self.lexed.span(at) };
             let what = if at.kind == Kind::End { "the file ends" } else { "this can only stand" };
-            let here = if at.kind == Kind::End { format!("{what} before it is closed") } else { format!("{what} after a `{close}`") };
+            let here =
+                if at.kind == Kind::End { format!("{what} before it is closed") } else { format!("{what} after a `{close}`") };
             return error.label(place, here);
         }
-        error.label(self.lexed.span(at), format!("a `{close}` is missing before this")).fix(format!("put a `{close}` here"), gap, close)
+        error.label(self.lexed.span(at), format!("a `{close}` is missing before this")).fix(
+            format!("put a `{close}` here"),
+            gap,
+            close,
+        )
     }
 }
 

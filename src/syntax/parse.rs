@@ -25,8 +25,23 @@ use std::collections::HashMap;
 
 /// Words that begin a statement when a name follows on their line.
 pub(super) const DECLARING: [&str; 17] = [
-    "const", "state", "form", "load", "generate", "adapt", "scale", "tie", "freeze", "each", "init", "input", "output",
-    "condition", "loss", "update", "draw",
+    "const",
+    "state",
+    "form",
+    "load",
+    "generate",
+    "adapt",
+    "scale",
+    "tie",
+    "freeze",
+    "each",
+    "init",
+    "input",
+    "output",
+    "condition",
+    "loss",
+    "update",
+    "draw",
 ];
 /// Words that begin a clause of a train block.
 const TRAIN_CLAUSES: [&str; 11] =

@@ -88,7 +88,8 @@ fn each_mistake_is_said_once_and_where_it_is() {
 
 #[test]
 fn several_mistakes_are_found_in_one_run() {
-    let (file, said) = read("dim 3\nmodel M {\n    let a\n    let c = 1 < 2 < 3\n    let ok = 1\n    x y\n}\nnet (d) { }\ndim b\n");
+    let (file, said) =
+        read("dim 3\nmodel M {\n    let a\n    let c = 1 < 2 < 3\n    let ok = 1\n    x y\n}\nnet (d) { }\ndim b\n");
     assert_eq!(said.iter().map(|d| d.code).collect::<Vec<_>>(), ["H0121", "H0144", "H0140", "H0131", "H0121"]);
     assert_eq!(file.items.len(), 2);
     let many = "$\n".repeat(1000);
@@ -101,7 +102,11 @@ fn an_edit_that_is_offered_mends_the_text() {
         let mut text = format!("fn f(x: [n]) -> [n] {{\n    {}\n    let ok = 1\n    x\n}}\n", mistake.0);
         let (_, said) = read(&text);
         let mut edits = said[0].help.clone().map_or(Vec::new(), |h| h.edits);
-        if edits.is_empty() || mistake.0.contains(['\u{201C}', '"', '#']) || mistake.0.contains("{theta}") || mistake.0.contains("= =") {
+        if edits.is_empty()
+            || mistake.0.contains(['\u{201C}', '"', '#'])
+            || mistake.0.contains("{theta}")
+            || mistake.0.contains("= =")
+        {
             continue;
         }
         edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
@@ -126,8 +131,8 @@ fn a_text_cut_anywhere_is_no_danger() {
 #[test]
 fn changed_texts_are_no_danger() {
     const BITS: [&str; 24] = [
-        "(", ")", "[", "]", "{", "}", "\n", "", " ", ",", "=", "<-", "let ", "x", "seed ", "over", " else ", "*", ".*", "|>", "\"", "//",
-        "1.", "\u{e9}",
+        "(", ")", "[", "]", "{", "}", "\n", "", " ", ",", "=", "<-", "let ", "x", "seed ", "over", " else ", "*", ".*", "|>",
+        "\"", "//", "1.", "\u{e9}",
     ];
     let mut state = 88172645463325252u64;
     let mut draw = |below: usize| {

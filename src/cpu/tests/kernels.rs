@@ -65,7 +65,10 @@ fn folds_along_each_axis() {
         for f in [Fold::Sum, Fold::Prod, Fold::Max, Fold::Min, Fold::Any, Fold::All, Fold::Argmax, Fold::Argmin] {
             let logic = matches!(f, Fold::Any | Fold::All);
             let at = matches!(f, Fold::Argmax | Fold::Argmin);
-            for (o, dtype) in [(if logic { truth } else { x }, if logic { B } else { F }), (if logic { truth } else { whole }, if logic { B } else { I })] {
+            for (o, dtype) in [
+                (if logic { truth } else { x }, if logic { B } else { F }),
+                (if logic { truth } else { whole }, if logic { B } else { I }),
+            ] {
                 let dtype = if at { I } else { dtype };
                 wanted.push(m.add(Op::Fold(f), dtype, &[n], &[k], &[(o, &[0, 1])]));
                 wanted.push(m.add(Op::Fold(f), dtype, &[k], &[n], &[(o, &[1, 0])]));
@@ -80,7 +83,8 @@ fn folds_along_each_axis() {
 
 #[test]
 fn products_of_every_shape() {
-    let shapes = [(1, 64, 10), (3, 17, 5), (64, 64, 64), (65, 31, 33), (1, 1000, 1), (5, 0, 3), (0, 4, 4), (2, 3, 200), (100, 1, 100)];
+    let shapes =
+        [(1, 64, 10), (3, 17, 5), (64, 64, 64), (65, 31, 33), (1, 1000, 1), (5, 0, 3), (0, 4, 4), (2, 3, 200), (100, 1, 100)];
     for (b, i, o) in shapes {
         let mut m = Make::default();
         let (x, w, v, t) = (m.f(&[b, i]), m.f(&[i, o]), m.f(&[o, i]), m.f(&[i, b]));
@@ -135,7 +139,13 @@ fn gathers_slices_and_windows() {
         let iota = m.add(Op::Iota, I, &[6], &[], &[]);
         let two = m.add(Op::Const(2.0), I, &[], &[], &[]);
         let at = m.add(Op::Map(Map::Add), I, &[6], &[], &[(iota, &[0]), (two, &[])]);
-        let slice = m.add(Op::Gather { picks: vec![Pick::Loop(0), Pick::Operand(1)], fill: None }, F, &[n, 6], &[], &[(x, &[]), (at, &[1])]);
+        let slice = m.add(
+            Op::Gather { picks: vec![Pick::Loop(0), Pick::Operand(1)], fill: None },
+            F,
+            &[n, 6],
+            &[],
+            &[(x, &[]), (at, &[1])],
+        );
         let shaped = m.add(Op::Reshape, F, &[n, 2, 3], &[], &[(slice, &[])]);
         let y = m.f(&[n, 2]);
         wanted.push(m.add(Op::Contract, F, &[n, 3], &[2], &[(y, &[0, 2]), (shaped, &[0, 2, 1])]));
@@ -175,7 +185,13 @@ fn convolution_as_a_product_over_windows() {
             at.push(m.add(Op::Map(Map::Sub), I, &[n, 3], &[], &[(sum, &[0, 1]), (one, &[])]));
         }
         let picks = vec![Pick::Loop(0), Pick::Operand(1), Pick::Operand(2), Pick::Loop(5)];
-        let g = m.add(Op::Gather { picks, fill: Some(0.0) }, F, &[b, r, c, 3, 3, i], &[], &[(x, &[]), (at[0], &[1, 3]), (at[1], &[2, 4])]);
+        let g = m.add(
+            Op::Gather { picks, fill: Some(0.0) },
+            F,
+            &[b, r, c, 3, 3, i],
+            &[],
+            &[(x, &[]), (at[0], &[1, 3]), (at[1], &[2, 4])],
+        );
         let y = m.add(Op::Contract, F, &[b, r, c, o], &[3, 3, i], &[(g, &[0, 1, 2, 4, 5, 6]), (w, &[4, 5, 6, 3])]);
         m.check(&[y]);
     }
@@ -216,7 +232,8 @@ fn random_values_are_the_interpreters() {
     let mut m = Make::default();
     let seed = m.input_as(Origin::Seed, &[], Data::I32(vec![7]));
     let round = m.add(Op::Const(3.0), I, &[], &[], &[]);
-    let draws = [Dist::Uniform, Dist::Normal].map(|dist| m.add(Op::Random { dist, key: 5 }, F, &[9, 3], &[], &[(seed, &[]), (round, &[])]));
+    let draws = [Dist::Uniform, Dist::Normal]
+        .map(|dist| m.add(Op::Random { dist, key: 5 }, F, &[9, 3], &[], &[(seed, &[]), (round, &[])]));
     m.check_within(&draws, 1e-6);
 }
 

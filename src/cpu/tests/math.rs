@@ -40,7 +40,20 @@ fn worst(map: Map, from: impl Fn(f64) -> f64, inputs: Vec<f32>, allowed: f64) {
 }
 
 fn inputs(low: f32, high: f32) -> Vec<f32> {
-    let mut v = vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 1.0, -1.0];
+    let mut v = vec![
+        0.0,
+        -0.0,
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        1e-40,
+        -1e-40,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        f32::MIN,
+        1.0,
+        -1.0,
+    ];
     let n = 60_000;
     v.extend((0..=n).map(|k| low + (high - low) * k as f32 / n as f32));
     v.extend((0..4000).map(|k| f32::from_bits(k * 0x8_1234 + k)).filter(|x| x.is_finite()));
@@ -53,7 +66,12 @@ fn exp_log_and_their_kin() {
     worst(Map::Exp, libm::exp, inputs(-104.0, 89.0), 2.0);
     worst(Map::Log, libm::log, inputs(0.0, 10.0), 2.0);
     worst(Map::Sigmoid, |x| 1.0 / (1.0 + libm::exp(-x)), inputs(-100.0, 30.0), 2.5);
-    worst(Map::Softplus, |x| x.max(0.0) + libm::log1p(libm::exp(-x.abs())) + if x.is_nan() { x } else { 0.0 }, inputs(-90.0, 90.0), 3.0);
+    worst(
+        Map::Softplus,
+        |x| x.max(0.0) + libm::log1p(libm::exp(-x.abs())) + if x.is_nan() { x } else { 0.0 },
+        inputs(-90.0, 90.0),
+        3.0,
+    );
     worst(Map::Tanh, libm::tanh, inputs(-10.0, 10.0), 2.5);
     worst(Map::Erf, libm::erf, inputs(-5.0, 5.0), 2.0);
 }

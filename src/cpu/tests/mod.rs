@@ -81,7 +81,11 @@ impl Make {
                 let largest = e.to_f64().iter().filter(|x| x.is_finite()).fold(1e-30f64, |m, x| m.max(x.abs()));
                 for (i, (a, b)) in g.to_f64().iter().zip(e.to_f64()).enumerate() {
                     let same = *a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest;
-                    assert!(same, "output {k} element {i}: {a} instead of {b} (largest {largest}, {threads} threads)\n{}", self.text(wanted));
+                    assert!(
+                        same,
+                        "output {k} element {i}: {a} instead of {b} (largest {largest}, {threads} threads)\n{}",
+                        self.text(wanted)
+                    );
                 }
             }
         }

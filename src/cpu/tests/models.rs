@@ -96,17 +96,22 @@ fn one_plan_serves_all_sizes_that_read_alike() {
     let mut m = Make::default();
     let b = Size::sym("b");
     let axis = |n: &Size| Axis::new("b", n.clone());
-    let x = m.graph.add(Node::new(Op::Source { origin: Origin::Input, path: "x".into() }, F, vec![axis(&b), Axis::new("i", 5usize)]), vec![]);
+    let x = m.graph.add(
+        Node::new(Op::Source { origin: Origin::Input, path: "x".into() }, F, vec![axis(&b), Axis::new("i", 5usize)]),
+        vec![],
+    );
     let w = m.param(&[5, 7]);
     let mut node = Node::new(Op::Contract, F, vec![axis(&b), Axis::new("o", 7usize)]);
     node.inner = vec![Axis::new("i", 5usize)];
     let y = m.graph.add(node, vec![Operand::new(x, vec![0, 2]), Operand::new(w, vec![2, 1])]);
-    let z = m.graph.add(Node::new(Op::Map(Map::Tanh), F, vec![axis(&b), Axis::new("o", 7usize)]), vec![Operand::new(y, vec![0, 1])]);
+    let z =
+        m.graph.add(Node::new(Op::Map(Map::Tanh), F, vec![axis(&b), Axis::new("o", 7usize)]), vec![Operand::new(y, vec![0, 1])]);
     let mut engine = Engine::new(&m.graph, &[z], &Options::default()).unwrap();
     engine.prepare(&m.bindings).unwrap();
     for n in [3usize, 40, 1, 3, 0, 41] {
         let data = (0..n * 5).map(|i| (i as f32).sin()).collect();
-        let inputs = Bindings { sources: [("x".to_string(), Tensor::new(vec![n, 5], Data::F32(data)))].into(), ..Bindings::default() };
+        let inputs =
+            Bindings { sources: [("x".to_string(), Tensor::new(vec![n, 5], Data::F32(data)))].into(), ..Bindings::default() };
         let mut all = m.bindings.clone();
         all.sources.extend(inputs.sources.clone());
         all.sizes.insert("b".into(), n as i64);

@@ -39,7 +39,8 @@ impl Layout<'_> {
     /// Whether a space stands before an opening bracket: it may mean something, then it is the author's.
     fn is_bracket_spaced(&self, at: usize) -> bool {
         use Kind::{DotStar, Name, Number, RBrace, RBracket, RParen, Reduction, Str};
-        let value = matches!(self.lexed.tokens[at - 1].kind, Name | Reduction | Number | Str | RParen | RBracket | RBrace | DotStar);
+        let value =
+            matches!(self.lexed.tokens[at - 1].kind, Name | Reduction | Number | Str | RParen | RBracket | RBrace | DotStar);
         let keyword = self.marks[at - 1] == Mark::Keyword && !self.is_scalar(at - 1);
         match self.marks[at] {
             Mark::Tight => false,

@@ -163,9 +163,7 @@ impl Parser<'_, '_> {
             let kind = match self.kind() {
                 Kind::LParen if self.touches() => ExprKind::Call { callee: base, args: self.list(Self::actual)? },
                 Kind::LBracket if self.touches() => self.indexed(base)?,
-                Kind::LBrace if self.touches() && !self.is_block() => {
-                    ExprKind::With { base, settings: self.settings()? }
-                }
+                Kind::LBrace if self.touches() && !self.is_block() => ExprKind::With { base, settings: self.settings()? },
                 Kind::Dot | Kind::DotStar if !self.breaks() => self.member(base)?,
                 _ => break,
             };

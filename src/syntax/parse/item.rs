@@ -7,8 +7,7 @@ use crate::syntax::ast::{
 use crate::syntax::lex::Kind;
 
 /// The words that begin an item.
-pub(super) const WORDS: [&str; 10] =
-    ["import", "dim", "const", "fn", "net", "model", "form", "weights", "train", "eval"];
+pub(super) const WORDS: [&str; 10] = ["import", "dim", "const", "fn", "net", "model", "form", "weights", "train", "eval"];
 
 impl Parser<'_, '_> {
     /// The whole file.

@@ -154,8 +154,11 @@ impl Parser<'_, '_> {
         if self.kind() != Kind::Name {
             let (span, word) = (self.here(), self.word(self.at));
             self.say(
-                Diagnostic::error("H0120", span, format!("`{word}` is a reserved word and cannot be the name of {what}"))
-                    .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_")),
+                Diagnostic::error("H0120", span, format!("`{word}` is a reserved word and cannot be the name of {what}")).fix(
+                    format!("call it something else, `{word}_` perhaps"),
+                    span,
+                    format!("{word}_"),
+                ),
             );
         }
         Ok(self.take_ident())
@@ -190,14 +193,18 @@ impl Parser<'_, '_> {
         match (before, self.kind()) {
             (_, Kind::Dot) if self.peek(1) == Kind::Number && self.touches_at(self.at + 1) => {
                 let number = here.to(self.lexed.span(&self.tokens[self.at + 1]));
-                Diagnostic::error("H0103", number, "a number has a digit on both sides of its dot")
-                    .fix("put a zero before it", Span { end: here.start, ..here }, "0")
+                Diagnostic::error("H0103", number, "a number has a digit on both sides of its dot").fix(
+                    "put a zero before it",
+                    Span { end: here.start, ..here },
+                    "0",
+                )
             }
             (Kind::Star, Kind::Star) if touches => plain.fix("a power is written `^`", both, "^"),
             (Kind::Assign, Kind::Assign) => plain.fix("to compare, write `==`; to give a value, one `=`", both, "="),
             (Kind::Assign, Kind::Greater) if touches => plain.help("write `->` before a result type, `>=` to compare"),
-            (Kind::Plus, Kind::Plus) | (Kind::Plus | Kind::Minus | Kind::Star | Kind::Slash, Kind::Assign) if touches => plain
-                .help("there is no assignment with an operator: write `h = h + ..` in full"),
+            (Kind::Plus, Kind::Plus) | (Kind::Plus | Kind::Minus | Kind::Star | Kind::Slash, Kind::Assign) if touches => {
+                plain.help("there is no assignment with an operator: write `h = h + ..` in full")
+            }
             (_, Kind::Plus) => plain.fix("a number needs no `+` before it", here, ""),
             (_, Kind::Not) => plain.help("`not` binds looser than what stands before it: put it in parentheses"),
             (_, Kind::Str) => plain.help("texts in quotes name files and stored parameters only; they are no values"),

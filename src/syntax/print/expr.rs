@@ -2,8 +2,8 @@
 
 use super::Printer;
 use crate::syntax::ast::{
-    Arg, BinaryOp, Binder, Binders, Bound, Else, Expr, ExprKind, ForExpr, Index, Path, PathPart, Place, PlacePart, RouteExpr, Slot,
-    UnaryOp,
+    Arg, BinaryOp, Binder, Binders, Bound, Else, Expr, ExprKind, ForExpr, Index, Path, PathPart, Place, PlacePart, RouteExpr,
+    Slot, UnaryOp,
 };
 
 /// Anything may stand here, and nothing follows that it could swallow.
@@ -50,9 +50,11 @@ fn level(expr: &Expr) -> u8 {
         ExprKind::Binary { op, .. } => infix(*op).1,
         // What follows would belong to what stands after `else`.
         ExprKind::Index { otherwise: Some(_), .. } => POWER,
-        ExprKind::Call { .. } | ExprKind::Index { .. } | ExprKind::With { .. } | ExprKind::Field { .. } | ExprKind::Tree { .. } => {
-            POSTFIX
-        }
+        ExprKind::Call { .. }
+        | ExprKind::Index { .. }
+        | ExprKind::With { .. }
+        | ExprKind::Field { .. }
+        | ExprKind::Tree { .. } => POSTFIX,
         _ => PRIMARY,
     }
 }
@@ -118,7 +120,11 @@ impl Printer {
             }
             ExprKind::Call { callee, args } => {
                 let function = matches!(*callee.kind, ExprKind::ReductionName(_));
-                if function { self.bare(callee) } else { self.base(callee) }
+                if function {
+                    self.bare(callee)
+                } else {
+                    self.base(callee)
+                }
                 self.args(args);
             }
             ExprKind::Index { base, indices, otherwise, .. } => {
@@ -181,7 +187,11 @@ impl Printer {
             _ => (own, own + 1),
         };
         let swallows = own == PRODUCT && takes_factors(left);
-        if swallows { self.parens(left) } else { self.expr(left, left_least) }
+        if swallows {
+            self.parens(left)
+        } else {
+            self.expr(left, left_least)
+        }
         self.put(if own == POWER { "" } else { " " });
         self.put(sign);
         self.put(if own == POWER { "" } else { " " });

@@ -13,7 +13,9 @@ fn foreign(word: &str) -> Option<&'static str> {
     Some(match word {
         "return" => "the value of a block is the expression that stands last",
         "while" | "loop" | "do" => "a loop is written `for i in 0..n until done { .. }`",
-        "def" | "fn" | "function" | "net" | "model" => "nets, models and functions are items of a file: they stand outside of others",
+        "def" | "fn" | "function" | "net" | "model" => {
+            "nets, models and functions are items of a file: they stand outside of others"
+        }
         "val" | "const" | "auto" => "a value gets a name with `let`",
         _ => return None,
     })
@@ -43,7 +45,9 @@ impl Parser<'_, '_> {
             Kind::Assign => plain.help("`=` gives a value, once in a statement; `==` compares"),
             Kind::Comma => plain.help("a comma goes on with lists, and with `const`, `batch`, `set`, `over` and `freeze`"),
             Kind::Colon => plain.help("a type stands in `var`, `input`, `output`, `condition`, `param`, `state` and `draw`"),
-            Kind::Arrow if self.scope != Scope::Net => plain.help("a signature stands in a `net`; a model has `input` and `output`"),
+            Kind::Arrow if self.scope != Scope::Net => {
+                plain.help("a signature stands in a `net`; a model has `input` and `output`")
+            }
             Kind::DotDot => plain.help("a range stands in an index list, after `for .. in` and after `condition .. in`"),
             Kind::Where => plain.help("`where` stands in the brackets of a reduction, as in `sum[i where c] x[i]`"),
             _ => match self.misspelt(start) {
@@ -77,18 +81,22 @@ impl Parser<'_, '_> {
         }
         let last = self.lexed.span(before);
         match (before.kind, self.kind()) {
-            (Kind::Number, Kind::Name) if self.touches() => Some(
-                Diagnostic::error("H0103", last.to(self.here()), "a name cannot follow a number directly")
-                    .fix("a product is written with `*`", self.gap(), " * "),
-            ),
+            (Kind::Number, Kind::Name) if self.touches() => {
+                Some(Diagnostic::error("H0103", last.to(self.here()), "a name cannot follow a number directly").fix(
+                    "a product is written with `*`",
+                    self.gap(),
+                    " * ",
+                ))
+            }
             (Kind::Name | Kind::Reduction | Kind::RParen | Kind::RBracket, Kind::LParen | Kind::LBracket) if !self.touches() => {
                 let sign = self.kind().text();
                 let gap = Span { start: before.end, end: self.tokens[self.at].start, ..last };
                 let what = if sign == "(" { "calls" } else { "is an index of" };
-                Some(
-                    Diagnostic::error("H0147", self.here(), format!("a `{sign}` that {what} something must touch it"))
-                        .fix("leave out the space", gap, ""),
-                )
+                Some(Diagnostic::error("H0147", self.here(), format!("a `{sign}` that {what} something must touch it")).fix(
+                    "leave out the space",
+                    gap,
+                    "",
+                ))
             }
             (Kind::Name | Kind::RParen | Kind::RBracket, Kind::LBrace) => Some(
                 Diagnostic::error("H0147", self.here(), "a block cannot stand here")

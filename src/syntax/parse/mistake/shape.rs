@@ -12,7 +12,8 @@ impl Parser<'_, '_> {
         let sign = self.word(self.at);
         let mut error = Diagnostic::error("H0141", self.here(), format!("`{sign}` cannot follow a pipe"))
             .label(pipe, "`|>` binds loosest, so this would be ambiguous");
-        let edits = vec![(Span { end: pipe.start, ..pipe }, "(".to_string()), (Span { start: pipe.end, ..pipe }, ")".to_string())];
+        let edits =
+            vec![(Span { end: pipe.start, ..pipe }, "(".to_string()), (Span { start: pipe.end, ..pipe }, ")".to_string())];
         error.help = Some(Help { text: "put the pipe in parentheses".to_string(), edits });
         self.say(error);
     }
