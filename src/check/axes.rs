@@ -183,9 +183,13 @@ impl<'a> Checker<'a> {
                 let s = self.resolve(s);
                 match s.number() {
                     Some(v) => self.constant(v, DType::F32),
-                    None if s.parts().any(|(_, f)| f.iter().any(|(a, _)| is_fractional(a))) => self.num_parts(&s),
                     None => {
                         let (top, bottom) = quotient(&s);
+                        let integral =
+                            |s: &Size| s.parts().all(|((_, d), f)| d == 1 && f.iter().all(|(a, p)| *p > 0 && !is_fractional(a)));
+                        if !integral(&top) || !integral(&bottom) {
+                            return self.num_parts(&s);
+                        }
                         let a = self.size_value(&top);
                         let a = self.to_f32(&a);
                         if bottom.is(1) {

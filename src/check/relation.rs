@@ -545,9 +545,16 @@ impl<'a> Checker<'a> {
         self.fail(d.help("one of them must be learned, or be made from something else"))
     }
 
+    /// A parameter's relations as they apply: what writes it comes first, the rest in the order written.
+    fn in_order(&self, p: ParamId) -> Vec<(usize, usize)> {
+        let mut all = self.params[p.0].relations.clone();
+        all.sort_by_key(|(r, _)| self.keeps(*r));
+        all
+    }
+
     /// Applies a parameter's relations in order.
     fn relate(&mut self, p: ParamId, span: Span) -> Res<Effective> {
-        let relations = self.params[p.0].relations.clone();
+        let relations = self.in_order(p);
         let inst = self.params[p.0].inst;
         if relations.is_empty() {
             if self.insts[inst.0].form && !self.shapes_only {
@@ -568,7 +575,6 @@ impl<'a> Checker<'a> {
         let mut whole: Option<Tens> = None;
         let mut parts: Option<(NameId, Vec<Option<Tens>>)> = None;
         let mut written: Option<(Span, Vec<i64>)> = None;
-        let mut last: Option<Span> = None;
         for (r, k) in relations {
             let elems = self.relations[r].targets[k].elems.clone();
             let keeps = self.keeps(r);
@@ -577,7 +583,6 @@ impl<'a> Checker<'a> {
                 Pick::Number(n) => n.constant(),
                 Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
             };
-            let before_it = last.replace(at);
             let single = match elems.as_slice() {
                 [(axis, pick)] => number(pick).map(|n| (*axis, n)),
                 _ => None,
@@ -586,8 +591,6 @@ impl<'a> Checker<'a> {
                 let clash = match (&written, single) {
                     (Some((at, _)), None) => Some(*at),
                     (Some((at, list)), Some((_, n))) if list.is_empty() || list.contains(&n) => Some(*at),
-                    // What was adapted before cannot be written afterwards: the writing comes first.
-                    (None, None) => before_it,
                     _ => None,
                 };
                 let own = self.params[p.0].path.clone();
@@ -1146,7 +1149,7 @@ impl<'a> Checker<'a> {
     /// Whether a relation writes a parameter (or which single nets' parts) without needing what is stored.
     pub fn provided(&self, p: ParamId) -> (bool, Vec<Vec<usize>>) {
         let mut single = vec![];
-        for (r, k) in &self.params[p.0].relations {
+        for (r, k) in &self.in_order(p) {
             if self.keeps(*r) {
                 // What is kept must be there: stored, unless it was written before.
                 if single.is_empty() {
