@@ -49,7 +49,7 @@ pub fn check(sources: &mut Sources, root: FileId, set: &[(String, f64)]) -> Chec
 
 /// As [`check`], with files from anywhere.
 pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: FileId, set: &[(String, f64)]) -> Checked {
-    let options = check::Options { set: set.to_vec(), training: false };
+    let options = check::Options { set: set.to_vec(), ..check::Options::default() };
     let work = || {
         let mut sink = Sink::default();
         let program = program::load(sources, loader, root, &mut sink);

@@ -219,6 +219,26 @@ fn the_trained_tasks() {
     }
 }
 
+/// A condition that a column carries row by row is lifted over the batch: every row has the network of its own task.
+#[test]
+fn a_condition_may_vary_over_the_batch() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let path = folder.join("task_digits.hnet");
+    let text = std::fs::read_to_string(&path).unwrap().replace("batch b = all by task", "batch b = 100");
+    let mut sources = Sources::default();
+    let root = sources.add("task_digits.hnet", Some(&path), text);
+    let checked = pipeline::check(&mut sources, root, &[]);
+    let model = &checked.models[0];
+    let weights = Archive::open(&folder.join("task_digits.params.safetensors")).unwrap();
+    let params = params::load(model, &[weights], &Default::default(), 0).unwrap().tensors;
+    let options = Options { backend: Backend::Cpu, threads: 1 };
+    let setting = eval::Setting { model, params: &params, folder: &folder, options, seed: 0 };
+    let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
+    let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();
+    assert_eq!(report.rows.len(), 1);
+    assert!((report.rows[0].values[accuracy] - 0.985).abs() < 1e-5, "{:?}", report.rows[0].values);
+}
+
 #[test]
 fn every_file_has_the_canonical_layout() {
     let mut seen = 0;

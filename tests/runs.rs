@@ -203,6 +203,7 @@ fn block(batch: Option<usize>, by: Option<&str>) -> Eval {
         batch: vec![("b".into(), batch, by.map(Into::into))],
         feeds: vec![],
         report: vec!["score".into(), "most".into()],
+        lifted: None,
         span: Span::default(),
     }
 }

@@ -61,6 +61,8 @@ use value::{Label, NameId, Tens};
 pub struct Options {
     /// `--set d=48`: replaces a file's or model's constant.
     pub set: Vec<(String, f64)>,
+    /// Conditions that vary over a dim: a block binds them to a column of the batch.
+    pub lift: Vec<(String, String)>,
     /// Checks the side of `training` that learns, too.
     pub training: bool,
 }

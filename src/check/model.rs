@@ -194,6 +194,8 @@ pub struct Eval {
     pub feeds: Vec<(String, NodeId)>,
     /// Outputs and losses that are one number.
     pub report: Vec<String>,
+    /// The model with its conditions lifted over the batch, where the data bind one that nothing groups by.
+    pub lifted: Option<Box<Model>>,
     pub span: Span,
 }
 

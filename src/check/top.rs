@@ -345,6 +345,11 @@ impl<'a> Checker<'a> {
             }
         };
         let value = default;
+        let lifted = self.options.lift.iter().find(|(n, _)| **n == *name.name).and_then(|(_, dim)| self.axis_word(dim));
+        let mut shape = shape;
+        if let Some(n) = lifted {
+            shape.insert(0, (Label::Named(n), self.size_of(n)));
+        }
         let default = match default {
             None => None,
             Some(e) => Some(self.initialiser(e, &shape)?),
@@ -368,7 +373,7 @@ impl<'a> Checker<'a> {
         let shape_names = self.named_shape(&shape);
         self.out.inputs.push(Input {
             name: name.name.to_string(),
-            condition: true,
+            condition: lifted.is_none(),
             kind,
             dtype,
             shape: shape_names,
@@ -376,7 +381,7 @@ impl<'a> Checker<'a> {
             below: None,
             span: name.span,
         });
-        Ok(Value::Tensor(self.source(name, Origin::Condition, dtype, &shape)))
+        Ok(Value::Tensor(self.source(name, if lifted.is_some() { Origin::Input } else { Origin::Condition }, dtype, &shape)))
     }
 
     fn allowed(&mut self, within: Option<&'a ast::Within>) -> Res<Allowed> {
@@ -627,11 +632,14 @@ impl<'a> Checker<'a> {
 
     /// `eval` and `train` blocks of this model, and `weights`.
     fn model_blocks(&mut self, def: &'a ast::ModelDef) {
+        if !self.options.lift.is_empty() {
+            return;
+        }
         let program = self.program;
         for item in &program.files[0].ast.items {
             match &item.kind {
                 ItemKind::Eval(e) if e.model.name == def.name.name => {
-                    if let Ok(eval) = self.eval_block(e) {
+                    if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, eval)) {
                         self.out.evals.push(eval);
                     }
                 }
@@ -644,6 +652,36 @@ impl<'a> Checker<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// A condition that the data bind and nothing groups by varies over the batch: the model is checked once more with it lifted.
+    fn lift_conditions(&mut self, def: &'a ast::ModelDef, mut eval: Eval) -> Res<Eval> {
+        let Some((dim, _, _)) = eval.batch.first() else { return Ok(eval) };
+        let grouped = |name: &str| eval.batch.iter().any(|(_, _, by)| by.as_deref() == Some(name));
+        let bound = eval.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
+        let lift: Vec<(String, String)> = bound
+            .filter(|n| {
+                !grouped(n) && self.out.inputs.iter().any(|i| i.condition && i.name == **n && i.kind == InputKind::Tensor)
+            })
+            .map(|n| (n.clone(), dim.to_string()))
+            .collect();
+        // What is fed is computed in the model as it is, which has no such axis.
+        if lift.is_empty() || !eval.feeds.is_empty() {
+            return Ok(eval);
+        }
+        let options = Options { lift, ..self.options.clone() };
+        let mut sink = Sink::default();
+        let mut checker = Checker::new(self.program, &options, &mut sink);
+        checker.model(def, None);
+        let lifted = checker.out;
+        let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
+        if eval.report.iter().all(one) {
+            eval.lifted = Some(Box::new(lifted));
+            return Ok(eval);
+        }
+        // Other outputs may not make sense when lifted; what is reported must.
+        sink.list().iter().filter(|d| d.is_fatal()).for_each(|d| self.sink.push(d.clone()));
+        Err(Said)
     }
 
     /// Blocks about a model that is not there.
@@ -777,6 +815,7 @@ impl<'a> Checker<'a> {
             batch: vec![],
             feeds: vec![],
             report: vec![],
+            lifted: None,
             span: e.model.span,
         };
         let mut failed = false;

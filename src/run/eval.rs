@@ -52,6 +52,8 @@ pub struct Setting<'a> {
 
 /// Runs one block.
 pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Report, Diagnostic> {
+    let model = eval.lifted.as_deref().unwrap_or(setting.model);
+    let setting = &Setting { model, ..*setting };
     let files = open(setting, eval)?;
     let table = Table::new(setting.model, eval, &files)?;
     let graph = &setting.model.graph;
