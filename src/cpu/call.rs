@@ -185,7 +185,7 @@ fn span(m: &Matrix, rows: usize, cols: usize) -> usize {
     (rows.saturating_sub(1) as i64 * m.row + cols.saturating_sub(1) as i64 * m.col + 1) as usize
 }
 
-/// `out = a b`, or `out += a b`; m, n and k are not 0 and strides not negative.
+/// `out = a b`, or `out += a b`; m, n and k are not 0. Strides may be negative: a start is where the first element lies.
 pub(super) fn gemm(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
     let parallel = if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
     // SAFETY: the matrices lie inside live buffers (their extents come from the plan's shapes); `out` is no part of `a` or `b`.

@@ -247,6 +247,10 @@ pub(super) fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usi
 }
 
 fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    // The own kernels read slices forwards; an axis that runs backwards is the library's.
+    if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
+        return call::gemm(out, a, b, (m, n, k), add, 1);
+    }
     let along = n == 1 || (out.col == 1 && b.col == 1);
     if n == 1 && a.col == 1 && b.row == 1 {
         return call::dots(out, a, b.at, m, k, add);
