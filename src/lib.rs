@@ -26,6 +26,7 @@ pub mod cpu;
 pub mod diag;
 pub mod draw;
 pub mod fuzz;
+pub mod gpu;
 pub mod ir;
 pub mod opt;
 pub mod pipeline;

@@ -8,6 +8,7 @@
 use crate::check::{self, model::Model};
 use crate::cpu;
 use crate::diag::{Diagnostic, Sink, suggest};
+use crate::gpu;
 use crate::ir::{Graph, NodeId, OutputKind, Sym, interp};
 use crate::opt;
 use crate::plan::{self, Sizes};
@@ -17,6 +18,7 @@ use crate::source::{FileId, Sources};
 use crate::syntax;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file, read as far as it can be.
 #[derive(Debug, Default)]
@@ -195,6 +197,7 @@ pub fn evaluate(graph: &Graph, bindings: &Bindings, nodes: &[NodeId]) -> Result<
 pub enum Engine {
     Interpreter { graph: Graph, roots: Vec<NodeId> },
     Cpu(Box<cpu::Engine>),
+    Gpu(Box<gpu::Engine>),
 }
 
 impl Engine {
@@ -210,10 +213,17 @@ impl Engine {
         Ok(Engine::Cpu(Box::new(cpu::Engine::new(&graph, &roots, &options)?)))
     }
 
+    /// Shaders for a device.
+    pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId]) -> Result<Engine, Diagnostic> {
+        let (graph, roots) = optimized(graph, roots);
+        Ok(Engine::Gpu(Box::new(gpu::Engine::new(device, &graph, &roots, gpu::Options::default())?)))
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Engine::Interpreter { .. } => "interp",
             Engine::Cpu(_) => "cpu",
+            Engine::Gpu(_) => "gpu",
         }
     }
 
@@ -221,6 +231,7 @@ impl Engine {
         match self {
             Engine::Interpreter { graph, roots } => evaluate(graph, bindings, roots),
             Engine::Cpu(engine) => engine.run(bindings),
+            Engine::Gpu(engine) => engine.run(bindings),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::open::{self, Opened, Which};
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk, usage};
 use crate::diag::{Diagnostic, suggest};
+use crate::gpu;
 use crate::run::archive;
 use crate::run::inputs::{self, Given, Request};
 use crate::run::session::{self, Backend, LeftOut, Options, Session};
@@ -76,8 +77,7 @@ enum Device {
     Interp,
     /// Code compiled for this machine
     Cpu,
-    /// A graphics card
-    #[value(hide = true)]
+    /// A graphics device: Vulkan, Metal or DirectX 12
     Gpu,
 }
 
@@ -89,8 +89,8 @@ impl How {
             Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
             Device::Gpu => {
-                return Err(Diagnostic::plain("H0901", "no graphics card can be used: this build of hnet has no GPU backend")
-                    .help("`--backend cpu` is there"));
+                gpu::Device::shared()?;
+                Backend::Gpu
             }
         };
         Ok(Options { backend, threads: self.threads })

@@ -86,20 +86,11 @@ pub struct Engine {
 /// How many size bindings are kept ready.
 const KEPT: usize = 16;
 
-fn to_words(data: &Data) -> Vec<u32> {
-    match data {
-        Data::F32(v) => v.iter().map(|x| x.to_bits()).collect(),
-        Data::F64(v) => v.iter().map(|x| (*x as f32).to_bits()).collect(),
-        Data::I32(v) => v.iter().map(|x| *x as u32).collect(),
-        Data::Bool(v) => v.iter().map(|x| u32::from(*x != 0)).collect(),
-    }
-}
-
 fn same(data: &Data, words: &[u32]) -> bool {
     match data {
         Data::F32(v) => v.len() == words.len() && v.iter().zip(words).all(|(x, w)| x.to_bits() == *w),
         Data::I32(v) => v.len() == words.len() && v.iter().zip(words).all(|(x, w)| *x as u32 == *w),
-        Data::F64(_) | Data::Bool(_) => to_words(data) == words,
+        Data::F64(_) | Data::Bool(_) => data.words() == words,
     }
 }
 
@@ -144,7 +135,7 @@ impl Engine {
     pub fn prepare(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
         self.stored.clear();
         for (path, t) in &bindings.sources {
-            self.stored.insert(path.clone(), Stored { shape: t.shape.clone(), dtype: t.dtype(), words: to_words(&t.data) });
+            self.stored.insert(path.clone(), Stored { shape: t.shape.clone(), dtype: t.dtype(), words: t.data.words() });
         }
         self.sizes = bindings.sizes.clone();
         self.generation += 1;
@@ -218,24 +209,11 @@ impl Engine {
     fn all_sizes(&self, inputs: &Bindings) -> Result<Sizes, Diagnostic> {
         let mut sizes = self.sizes.clone();
         sizes.extend(inputs.sizes.iter().map(|(s, n)| (s.clone(), *n)));
-        let reach = self.graph.reachable(self.wanted.iter().copied());
-        let mut needed = Vec::new();
-        for id in self.graph.ids().filter(|id| reach[id.index()]) {
-            needed.extend(self.graph.symbols_of(id));
-            let Op::Source { path, .. } = &self.graph.node(id).op else { continue };
-            let given = inputs.sources.get(&**path).map(|t| &t.shape).or_else(|| self.stored.get(&**path).map(|s| &s.shape));
-            for (axis, n) in self.graph.node(id).shape.iter().zip(given.into_iter().flatten()) {
-                if let [s] = axis.size.symbols().as_slice()
-                    && axis.size == Size::sym(s.clone())
-                {
-                    sizes.entry(s.clone()).or_insert(*n as i64);
-                }
-            }
-        }
-        match needed.into_iter().find(|s| !sizes.contains_key(s)) {
-            Some(s) => Err(Diagnostic::plain("H0603", format!("the size `{s}` is not known"))),
-            None => Ok(sizes),
-        }
+        let shape = |path: &str| {
+            let given = inputs.sources.get(path).map(|t| t.shape.clone());
+            given.or_else(|| self.stored.get(path).map(|s| s.shape.clone()))
+        };
+        plan::complete(&self.graph, &self.wanted, sizes, &shape)
     }
 
     /// Whether the current placement takes these inputs as they are.
@@ -344,7 +322,7 @@ impl Given {
                     Data::F32(v) => Ptr::of_f32(v),
                     Data::I32(v) => Ptr::of_i32(v),
                     Data::F64(_) | Data::Bool(_) => {
-                        self.words = to_words(&t.data);
+                        self.words = t.data.words();
                         Ptr::of_words(&mut self.words)
                     }
                 }

@@ -5,7 +5,9 @@ use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
-use std::collections::BTreeMap;
+use crate::source::Span;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// State of planning one graph.
@@ -16,7 +18,9 @@ pub(super) struct Planner<'a> {
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
     pub buffers: Vec<Buffer>,
-    steps: Vec<(bool, Step)>,
+    steps: Vec<(bool, Step, Vec<Span>)>,
+    /// Places in the source that the next step computes.
+    touched: RefCell<BTreeSet<Span>>,
     wanted: Vec<NodeId>,
 }
 
@@ -51,6 +55,7 @@ pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: 
         views: vec![None; graph.len()],
         buffers: Vec::new(),
         steps: Vec::new(),
+        touched: RefCell::default(),
         wanted: wanted.to_vec(),
     };
     for id in graph.ids().filter(|id| reach[id.index()]) {
@@ -61,10 +66,10 @@ pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: 
         }
     }
     let outputs = wanted.iter().map(|w| p.output(*w)).collect();
-    let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, _)| *early);
+    let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
-    let steps = first.into_iter().chain(second).map(|(_, s)| s).collect();
-    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, tiles: Vec::new() };
+    let (steps, places) = first.into_iter().chain(second).map(|(_, s, places)| (s, places)).unzip();
+    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, tiles: Vec::new(), places };
     super::tile::tile(&mut plan, sizes);
     Ok(plan)
 }
@@ -122,7 +127,16 @@ impl Planner<'_> {
     }
 
     pub(super) fn push(&mut self, early: bool, step: Step) {
-        self.steps.push((early, step));
+        let places = self.touched.take().into_iter().collect();
+        self.steps.push((early, step, places));
+    }
+
+    /// Notes that the next step computes this node.
+    pub(super) fn touch(&self, id: NodeId) {
+        let span = self.graph.node(id).span;
+        if span.start < span.end {
+            self.touched.borrow_mut().insert(span);
+        }
     }
 
     /// The name that people know a node by.
@@ -238,6 +252,7 @@ impl Planner<'_> {
     fn memory(&mut self, id: NodeId) -> Result<(), Diagnostic> {
         let graph = self.graph;
         let node = graph.node(id);
+        self.touch(id);
         match &node.op {
             Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
             Op::Arg(k) => self.given(id, Kind::Arg(*k)),

@@ -153,6 +153,7 @@ impl Grow<'_, '_> {
     fn compute(&mut self, id: NodeId, spot: &Spot) -> usize {
         let graph = self.planner.graph;
         let node = graph.node(id);
+        self.planner.touch(id);
         match &node.op {
             Op::Const(c) => self.add(Expr::Const(*c), node.dtype),
             Op::Extent(s) => self.add(Expr::Size(s.clone()), DType::I32),

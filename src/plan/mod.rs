@@ -13,6 +13,7 @@ mod fuse;
 mod grow;
 mod hard;
 mod memory;
+mod sizes;
 mod text;
 mod tile;
 mod view;
@@ -20,6 +21,7 @@ mod view;
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size, Sym};
 pub use build::plan;
 pub use memory::{Layout, place};
+pub use sizes::complete;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,6 +39,8 @@ pub struct Plan {
     pub outputs: Vec<usize>,
     /// Runs of steps that go through their first axis tile by tile: [first, last) and the extent of that axis.
     pub tiles: Vec<Tile>,
+    /// For each step the places in the source that it computes.
+    pub places: Vec<Vec<crate::source::Span>>,
 }
 
 /// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.

@@ -6,6 +6,7 @@ use super::tensor::{Bindings, Tensor};
 use super::{init, inputs::Given};
 use crate::check::model::Model;
 use crate::diag::Diagnostic;
+use crate::gpu;
 use crate::ir::{NodeId, Op, Origin, OutputKind};
 use crate::pipeline::{self, Engine};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub enum Backend {
     Interp,
     /// Code compiled for this machine.
     Cpu,
+    /// Shaders on a graphics device.
+    Gpu,
 }
 
 /// How to run.
@@ -127,6 +130,7 @@ impl Session {
         let (engine, warnings) = match options.backend {
             Backend::Interp => (Engine::interpreter(&model.graph, &roots), vec![]),
             Backend::Cpu => (Engine::cpu(&model.graph, &roots, options.threads)?, vec![]),
+            Backend::Gpu => (Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots)?, vec![]),
             Backend::Auto => match Engine::cpu(&model.graph, &roots, options.threads) {
                 Ok(engine) => (engine, vec![]),
                 Err(limit) if limit.severity == crate::diag::Severity::Limit => {
@@ -145,7 +149,7 @@ impl Session {
         &self.names
     }
 
-    /// `cpu` or `interp`.
+    /// `gpu`, `cpu` or `interp`.
     pub fn backend(&self) -> &'static str {
         self.engine.name()
     }

@@ -15,6 +15,16 @@ pub enum Data {
 }
 
 impl Data {
+    /// The elements as words of 32 bits, as compiled code wants them: f64 rounded to f32, a bool as 0 or 1.
+    pub fn words(&self) -> Vec<u32> {
+        match self {
+            Data::F32(v) => v.iter().map(|x| x.to_bits()).collect(),
+            Data::F64(v) => v.iter().map(|x| (*x as f32).to_bits()).collect(),
+            Data::I32(v) => v.iter().map(|x| *x as u32).collect(),
+            Data::Bool(v) => v.iter().map(|x| u32::from(*x != 0)).collect(),
+        }
+    }
+
     /// The elements `range`.
     pub fn slice(&self, range: Range<usize>) -> Data {
         match self {

@@ -1,0 +1,25 @@
+//! The graphics backend: a plan becomes shaders in WGSL and a list of dispatches, which a device runs without reading anything back.
+//!
+//! ```text
+//! plan ─flatten→ works ─group→ works that share a workgroup ─wgsl→ Program ─┬→ engine (wgpu)
+//!                                                                          └→ web bundle, snapshots
+//! ```
+//!
+//! A [`Program`] is symbolic in the free dims: a shader takes those of its sizes that are unknown from a uniform block. Every
+//! buffer is a range of one arena ([`arena`]), bound `read_write` at an aligned offset; ranges that are alive together are
+//! disjoint, so no dispatch sees one word under two names.
+
+pub mod arena;
+pub mod check;
+mod device;
+mod engine;
+mod flatten;
+mod placed;
+pub mod program;
+mod wgsl;
+
+pub use device::{Device, DeviceOptions};
+pub use engine::{Engine, Options};
+pub use placed::Timed;
+pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
+pub use wgsl::{Dialect, emit};

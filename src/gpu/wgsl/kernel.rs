@@ -1,0 +1,262 @@
+//! A kernel's loop nest as statements: values are computed in the outermost loop in which they are known, folds one after the other.
+
+use super::module::Module;
+use super::scalar::{apply, convert, literal, operand_type, small_power};
+use crate::ir::{DType, Fold, Map, Size};
+use crate::plan::{Access, Expr, Kernel};
+
+/// Statements for one kernel.
+pub(super) struct Nest<'m, 'a, 'k> {
+    pub m: &'m mut Module<'a>,
+    pub k: &'k Kernel,
+    /// For each loop the name of its counter, while it runs.
+    pub counters: Vec<String>,
+    deps: Vec<u128>,
+    text: Vec<Option<String>>,
+    /// Products that only a sum reads, which multiplies and adds in one.
+    fused: Vec<bool>,
+}
+
+fn bit(l: usize) -> u128 {
+    1u128 << l
+}
+
+/// For each value the loops that it depends on.
+pub(in crate::gpu) fn dependencies(k: &Kernel) -> Vec<u128> {
+    let mut deps: Vec<u128> = Vec::new();
+    for e in &k.body {
+        let of = |a: &Access| a.terms.iter().fold(0u128, |m, t| m | bit(t.0));
+        let d = match e {
+            Expr::Const(_) | Expr::Size(_) => 0,
+            Expr::Counter(l) => bit(*l),
+            Expr::Load(a) => of(a),
+            Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
+            Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
+            Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !bit(*l)),
+        };
+        deps.push(d);
+    }
+    deps
+}
+
+fn fused(k: &Kernel) -> Vec<bool> {
+    let mut users = vec![0; k.body.len()];
+    for e in &k.body {
+        match e {
+            Expr::Map(_, args) => args.iter().for_each(|a| users[*a] += 1),
+            Expr::Reduce { value, .. } => users[*value] += 1,
+            Expr::Pick { at, .. } => at.iter().for_each(|i| users[i.value] += 1),
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
+        }
+    }
+    users[k.value] += 1;
+    let mut fused = vec![false; k.body.len()];
+    for e in &k.body {
+        if let Expr::Reduce { fold: Fold::Sum, value, .. } = e
+            && let Expr::Map(Map::Mul, args) = &k.body[*value]
+            && args.iter().chain([value]).all(|a| k.types[*a] == DType::F32)
+        {
+            fused[*value] = users[*value] == 1;
+        }
+    }
+    fused
+}
+
+impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
+    /// `outer`: the counters of the outer loops.
+    pub fn new(m: &'m mut Module<'a>, k: &'k Kernel, outer: Vec<String>) -> Self {
+        let mut counters = outer;
+        counters.resize(k.loops.len(), String::new());
+        Nest { m, k, counters, deps: dependencies(k), text: vec![None; k.body.len()], fused: fused(k) }
+    }
+
+    /// Computes the result and gives its text.
+    pub fn result(&mut self) -> String {
+        self.scope(None);
+        for l in 0..self.k.outer {
+            self.scope(Some(l));
+        }
+        self.got(self.k.value)
+    }
+
+    /// Where the result goes.
+    pub fn place(&mut self) -> String {
+        let store = self.k.store.clone();
+        self.address(&store)
+    }
+
+    fn home(&self, e: usize) -> Option<usize> {
+        let d = self.deps[e];
+        (d != 0).then(|| 127 - d.leading_zeros() as usize)
+    }
+
+    fn scope(&mut self, l: Option<usize>) {
+        for e in 0..self.k.body.len() {
+            if self.home(e) == l && self.text[e].is_none() && !self.fused[e] {
+                let t = self.value(e);
+                self.text[e] = Some(t);
+            }
+        }
+    }
+
+    fn got(&self, e: usize) -> String {
+        self.text[e].clone().unwrap_or_else(|| unreachable!("operands come first"))
+    }
+
+    fn address(&mut self, a: &Access) -> String {
+        let terms: Vec<(String, Size)> = a.terms.iter().map(|(l, s)| (self.counters[*l].clone(), s.clone())).collect();
+        self.m.address(&a.offset, &terms)
+    }
+
+    fn bind(&mut self, e: usize, text: String) -> String {
+        let name = format!("t{e}");
+        self.m.line(format!("let {name} = {text};"));
+        name
+    }
+
+    fn value(&mut self, e: usize) -> String {
+        let k = self.k;
+        let dtype = k.types[e];
+        match &k.body[e] {
+            Expr::Const(c) => literal(self.m, *c, dtype),
+            Expr::Size(s) => {
+                let n = self.m.size(s);
+                format!("i32({n})")
+            }
+            Expr::Counter(l) => format!("i32({})", self.counters[*l]),
+            Expr::Load(a) => {
+                let at = self.address(a);
+                let text = self.m.load(a.buffer, &at);
+                self.bind(e, text)
+            }
+            Expr::Pick { access, at, fill } => self.pick(e, access, at, *fill),
+            Expr::Map(map, args) => {
+                let text = self.map(*map, args, dtype);
+                self.bind(e, text)
+            }
+            Expr::Reduce { fold, loops, value } => self.reduce(e, *fold, loops, *value),
+        }
+    }
+
+    fn map(&mut self, map: Map, args: &[usize], dtype: DType) -> String {
+        let k = self.k;
+        let of = operand_type(args.iter().skip(usize::from(map == Map::Select)).map(|a| k.types[*a]));
+        let mut v = Vec::new();
+        for (n, a) in args.iter().enumerate() {
+            let want = if n == 0 && map == Map::Select { DType::Bool } else { of };
+            let text = self.got(*a);
+            v.push(convert(self.m, text, k.types[*a], want));
+        }
+        if map == Map::Pow
+            && of == DType::F32
+            && let Some(Expr::Const(c)) = args.last().map(|a| &k.body[*a])
+            && c.fract() == 0.0
+            && (1.0..=16.0).contains(&c.abs())
+        {
+            return small_power(&v[0], *c as i32);
+        }
+        apply(self.m, map, &v, of, dtype)
+    }
+
+    fn pick(&mut self, e: usize, access: &Access, at: &[crate::plan::Index], fill: Option<f64>) -> String {
+        let k = self.k;
+        let mut address = self.address(access);
+        let mut inside = Vec::new();
+        for i in at {
+            let index = self.got(i.value);
+            let index = convert(self.m, index, k.types[i.value], DType::I32);
+            let extent = self.m.size(&i.extent);
+            let safe = format!("u32(clamp({index}, 0, i32({extent}) - 1))");
+            let part = self.m.times(&safe, &i.stride);
+            address = if address == "0u" { part } else { format!("{address} + {part}") };
+            inside.push(format!("{index} >= 0 && {index} < i32({extent})"));
+        }
+        let loaded = self.m.load(access.buffer, &address);
+        let text = match fill {
+            None => loaded,
+            Some(c) => {
+                let other = literal(self.m, c, k.types[e]);
+                format!("select({other}, {loaded}, {})", inside.join(" && "))
+            }
+        };
+        self.bind(e, text)
+    }
+
+    fn reduce(&mut self, e: usize, fold: Fold, loops: &[usize], value: usize) -> String {
+        let k = self.k;
+        let of = match fold {
+            Fold::Any | Fold::All => DType::Bool,
+            _ if k.types[value] == DType::Bool => DType::I32,
+            _ => k.types[value],
+        };
+        let acc = format!("t{e}");
+        let start = neutral(self.m, fold, of);
+        self.m.line(format!("var {acc} = {start};"));
+        let counted = matches!(fold, Fold::Argmax | Fold::Argmin);
+        if counted {
+            self.m.line(format!("var {acc}_at = 0;"));
+        }
+        let saved = self.text.clone();
+        for l in loops {
+            let n = self.m.size(&k.loops[*l].size);
+            let c = self.m.fresh(&format!("{}_{l}", k.loops[*l].name));
+            self.m.open(format!("for (var {c} = 0u; {c} < {n}; {c}++)"));
+            self.counters[*l] = c;
+            self.scope(Some(*l));
+        }
+        match &k.body[value] {
+            Expr::Map(_, args) if self.fused[value] => {
+                let (a, b) = (self.got(args[0]), self.got(args[1]));
+                self.m.line(format!("{acc} = fma({a}, {b}, {acc});"));
+            }
+            _ => {
+                // What depends on none of the loops was computed outside.
+                let x = self.got(value);
+                let x = convert(self.m, x, k.types[value], of);
+                if counted {
+                    let way = if fold == Fold::Argmax { ">" } else { "<" };
+                    let c = self.counters[loops[loops.len() - 1]].clone();
+                    self.m.line(format!("{acc}_at = select({acc}_at, i32({c}), {x} {way} {acc});"));
+                }
+                let text = join(fold, of, &acc, &x);
+                self.m.line(format!("{acc} = {text};"));
+            }
+        }
+        for _ in loops {
+            self.m.close();
+        }
+        self.text = saved;
+        let result = if counted { format!("{acc}_at") } else { acc };
+        let kind = if counted { DType::I32 } else { of };
+        convert(self.m, result, kind, k.types[e])
+    }
+}
+
+/// What a fold starts from.
+pub(super) fn neutral(m: &mut Module, fold: Fold, of: DType) -> String {
+    let real = of == DType::F32;
+    match fold {
+        Fold::Sum => if real { "0.0" } else { "0" }.to_string(),
+        Fold::Prod => if real { "1.0" } else { "1" }.to_string(),
+        Fold::Max | Fold::Argmax if real => literal(m, f64::NEG_INFINITY, of),
+        Fold::Min | Fold::Argmin if real => literal(m, f64::INFINITY, of),
+        Fold::Max | Fold::Argmax => "(-2147483647 - 1)".to_string(),
+        Fold::Min | Fold::Argmin => "2147483647".to_string(),
+        Fold::Any => "false".to_string(),
+        Fold::All => "true".to_string(),
+    }
+}
+
+/// Two partial results become one.
+pub(super) fn join(fold: Fold, of: DType, old: &str, new: &str) -> String {
+    match fold {
+        Fold::Sum => format!("{old} + {new}"),
+        Fold::Prod => format!("{old} * {new}"),
+        Fold::Any => format!("{old} || {new}"),
+        Fold::All => format!("{old} && {new}"),
+        Fold::Max | Fold::Argmax if of == DType::F32 => format!("select({old}, {new}, {new} > {old})"),
+        Fold::Min | Fold::Argmin if of == DType::F32 => format!("select({old}, {new}, {new} < {old})"),
+        Fold::Max | Fold::Argmax => format!("max({old}, {new})"),
+        Fold::Min | Fold::Argmin => format!("min({old}, {new})"),
+    }
+}

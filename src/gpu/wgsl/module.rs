@@ -1,0 +1,352 @@
+//! A shader under construction: its bindings, its uniform block, the functions that it calls, and its lines.
+
+use super::super::program::{Buffer, Dispatch, Grid, Shader, Word};
+use super::helpers;
+use crate::ir::{DType, Size};
+use crate::source::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A WGSL module with one entry point.
+pub(in crate::gpu) struct Module<'a> {
+    pub buffers: &'a [Buffer],
+    bound: Vec<usize>,
+    writes: BTreeSet<usize>,
+    idents: BTreeMap<usize, String>,
+    taken: BTreeSet<String>,
+    words: Vec<(Word, String, String)>,
+    functions: BTreeSet<&'static str>,
+    /// Variables in workgroup memory: name and type.
+    shared: Vec<(String, String)>,
+    lines: Vec<String>,
+    depth: usize,
+    /// Whether all buffers are reached through the arena.
+    packed: bool,
+}
+
+/// Words that a name may not be: WGSL's keywords and reserved words as far as a model might use them, and what the emitter uses.
+const RESERVED: &str = "alias array atomic auto await bitcast bool break case cast catch class clamp const const_assert constexpr \
+    continue continuing cos default diagnostic discard do dot else enable enum exp export f16 f32 false filter final fixed floor fn \
+    for from function get global group handle i32 if impl import in inline inout input interface invariant lane let loop main mat2x2 \
+    mat3x3 mat4x4 max min mod module move mul mut native new nil none null of operator override package pass ptr pub ref requires \
+    return sample sampler select self set shared sign sin sizeof smooth static std step struct super switch target template texture \
+    this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield s wg \
+    Sizes abs all any ceil round sqrt tan tanh log pow fma length distance";
+
+/// A name that WGSL takes.
+pub(in crate::gpu) fn ident(name: &str) -> String {
+    let mut text: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    while text.contains("__") {
+        text = text.replace("__", "_");
+    }
+    let local = text.len() > 1 && text[1..].chars().all(|c| c.is_ascii_digit());
+    if text.is_empty() || text == "_" || text.starts_with(|c: char| c.is_ascii_digit()) {
+        text.insert_str(0, "b_");
+    }
+    if local || RESERVED.split_whitespace().any(|w| w == text) {
+        text.push_str("_b");
+    }
+    text
+}
+
+impl<'a> Module<'a> {
+    pub fn new(buffers: &'a [Buffer], packed: bool) -> Module<'a> {
+        Module {
+            buffers,
+            bound: Vec::new(),
+            writes: BTreeSet::new(),
+            idents: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            words: Vec::new(),
+            functions: BTreeSet::new(),
+            shared: Vec::new(),
+            lines: Vec::new(),
+            depth: 1,
+            packed,
+        }
+    }
+
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        let pad = "    ".repeat(self.depth);
+        self.lines.push(format!("{pad}{}", text.as_ref()));
+    }
+
+    /// A line that opens a block.
+    pub fn open(&mut self, text: impl AsRef<str>) {
+        self.line(format!("{} {{", text.as_ref()));
+        self.depth += 1;
+    }
+
+    pub fn close(&mut self) {
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    pub fn otherwise(&mut self) {
+        self.depth -= 1;
+        self.line("} else {");
+        self.depth += 1;
+    }
+
+    /// A name that nobody has yet.
+    pub fn fresh(&mut self, name: &str) -> String {
+        let base = ident(name);
+        let mut text = base.clone();
+        let mut n = 2;
+        while !self.taken.insert(text.clone()) {
+            text = format!("{base}_{n}");
+            n += 1;
+        }
+        text
+    }
+
+    /// The name of a buffer, which is bound from now on.
+    fn buffer(&mut self, b: usize) -> String {
+        if let Some(name) = self.idents.get(&b) {
+            return name.clone();
+        }
+        let name = self.fresh(&self.buffers[b].name);
+        self.bound.push(b);
+        self.idents.insert(b, name.clone());
+        name
+    }
+
+    /// The array of a buffer, for a shader that has few of them.
+    pub fn named(&mut self, b: usize, written: bool) -> String {
+        if written {
+            self.writes.insert(b);
+        }
+        self.buffer(b)
+    }
+
+    /// A variable in workgroup memory.
+    pub fn shared(&mut self, name: &str, kind: &str) -> String {
+        let name = self.fresh(name);
+        self.shared.push((name.clone(), kind.to_string()));
+        name
+    }
+
+    /// A function of the library; gives its name.
+    pub fn function(&mut self, name: &'static str) -> &'static str {
+        if self.functions.insert(name) {
+            for other in helpers::needs(name) {
+                self.function(other);
+            }
+        }
+        name
+    }
+
+    /// A size as a u32.
+    pub fn size(&mut self, size: &Size) -> String {
+        if let Some(n) = size.constant() {
+            return format!("{}u", n as u32);
+        }
+        let text = size.to_string();
+        let plain =
+            text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit());
+        let name = if plain { ident(&text) } else { format!("n{}", self.words.len()) };
+        self.word(Word::Size(size.clone()), &name, &text)
+    }
+
+    /// A word of the uniform block.
+    fn word(&mut self, word: Word, name: &str, comment: &str) -> String {
+        if let Some((_, name, _)) = self.words.iter().find(|w| w.0 == word) {
+            return format!("s.{name}");
+        }
+        let mut name = name.to_string();
+        while self.words.iter().any(|w| w.1 == name) {
+            name.push('_');
+        }
+        self.words.push((word, name.clone(), comment.to_string()));
+        format!("s.{name}")
+    }
+
+    /// `factor * size`, in short where it can be.
+    pub fn times(&mut self, factor: &str, size: &Size) -> String {
+        match size.constant() {
+            Some(1) => factor.to_string(),
+            _ => {
+                let n = self.size(size);
+                format!("{factor} * {n}")
+            }
+        }
+    }
+
+    /// `offset + Σ counter * stride`.
+    pub fn address(&mut self, offset: &Size, terms: &[(String, Size)]) -> String {
+        let mut text = String::new();
+        for (counter, stride) in terms.iter().filter(|t| !t.1.is(0)) {
+            let part = match stride.constant() {
+                Some(n) if n < 0 => {
+                    let part = self.times(counter, &stride.neg());
+                    text += &if text.is_empty() { format!("0u - {part}") } else { format!(" - {part}") };
+                    continue;
+                }
+                _ => self.times(counter, stride),
+            };
+            text += &if text.is_empty() { part } else { format!(" + {part}") };
+        }
+        if text.is_empty() {
+            return self.size(offset);
+        }
+        if !offset.is(0) {
+            let o = self.size(offset);
+            text = format!("{o} + {text}");
+        }
+        text
+    }
+
+    /// An element as a value.
+    pub fn load(&mut self, b: usize, address: &str) -> String {
+        let text = self.element(b, address);
+        match self.buffers[b].dtype {
+            DType::Bool => format!("({text} != 0)"),
+            DType::F32 | DType::I32 => text,
+        }
+    }
+
+    /// An element as it lies in memory, a bool as a number.
+    pub fn element(&mut self, b: usize, address: &str) -> String {
+        if !self.packed {
+            let name = self.buffer(b);
+            return format!("{name}[{address}]");
+        }
+        let at = self.packed_address(b, address);
+        let kind = if self.buffers[b].dtype == DType::F32 { "f32" } else { "i32" };
+        format!("bitcast<{kind}>(arena[{at}])")
+    }
+
+    fn packed_address(&mut self, b: usize, address: &str) -> String {
+        self.bound.push(b);
+        self.bound.sort();
+        self.bound.dedup();
+        let name = self.buffers[b].name.clone();
+        let start = self.word(Word::At(b), &format!("at_{}", ident(&name)), "");
+        if address == "0u" { start } else { format!("{start} + {address}") }
+    }
+
+    pub fn store(&mut self, b: usize, address: &str, value: &str) {
+        let value = if self.buffers[b].dtype == DType::Bool { format!("select(0, 1, {value})") } else { value.to_string() };
+        self.put(b, address, &value);
+    }
+
+    /// Writes an element as it lies in memory.
+    pub fn put(&mut self, b: usize, address: &str, value: &str) {
+        self.writes.insert(b);
+        if self.packed {
+            let at = self.packed_address(b, address);
+            self.line(format!("arena[{at}] = bitcast<u32>({value});"));
+        } else {
+            let name = self.buffer(b);
+            self.line(format!("{name}[{address}] = {value};"));
+        }
+    }
+
+    /// An element's 32 bits, whatever it is.
+    pub fn bits(&mut self, b: usize, address: &str) -> String {
+        let text = self.element(b, address);
+        format!("bitcast<u32>({text})")
+    }
+
+    /// Splits `index` over extents, the last one fastest; gives a counter for each.
+    pub fn split(&mut self, index: &str, loops: &[(String, Size)]) -> Vec<String> {
+        let mut names = vec![String::new(); loops.len()];
+        let mut rest = index.to_string();
+        for (k, (name, size)) in loops.iter().enumerate().rev() {
+            if size.is(1) {
+                names[k] = "0u".to_string();
+                continue;
+            }
+            names[k] = self.fresh(name);
+            if k == 0 || loops[..k].iter().all(|l| l.1.is(1)) {
+                let own = names[k].clone();
+                self.line(format!("let {own} = {rest};"));
+                break;
+            }
+            let n = self.size(size);
+            let own = names[k].clone();
+            self.line(format!("let {own} = {rest} % {n};"));
+            let next = self.fresh("rest");
+            self.line(format!("let {next} = {rest} / {n};"));
+            rest = next;
+        }
+        for n in names.iter_mut().filter(|n| n.is_empty()) {
+            *n = "0u".to_string();
+        }
+        names
+    }
+
+    /// The global number of a thread, and the return of those beyond `count`.
+    pub fn threads(&mut self, count: &Size, per: u32) -> String {
+        let name = self.fresh("item");
+        self.line(format!("let {name} = (wg.y * 65535u + wg.x) * {per}u + lane;"));
+        let n = self.size(count);
+        self.line(format!("if ({name} >= {n}) {{ return; }}"));
+        name
+    }
+
+    /// The finished module, and how it is dispatched.
+    pub fn finish(
+        self,
+        name: &str,
+        comment: &[String],
+        workgroup: u32,
+        grid: Grid,
+        places: &[Span],
+        flops: Size,
+    ) -> (Shader, Dispatch) {
+        let mut code = String::new();
+        for c in comment {
+            code += &format!("// {c}\n");
+        }
+        if !self.words.is_empty() {
+            code += "\nstruct Sizes {\n";
+            for (_, name, text) in &self.words {
+                code += &format!(
+                    "    {name}: u32,{}\n",
+                    if text == name || text.is_empty() { String::new() } else { format!(" // {text}") }
+                );
+            }
+            code += "}\n\n@group(0) @binding(0) var<uniform> s: Sizes;\n";
+        } else {
+            code += "\n";
+        }
+        if self.packed {
+            code += "@group(0) @binding(1) var<storage, read_write> arena: array<u32>;\n";
+        }
+        for (n, b) in self.bound.iter().enumerate().filter(|_| !self.packed) {
+            let kind = if self.buffers[*b].dtype == DType::F32 { "f32" } else { "i32" };
+            let binding = n + 1;
+            code += &format!("@group(0) @binding({binding}) var<storage, read_write> {}: array<{kind}>;\n", self.idents[b]);
+        }
+        if !self.shared.is_empty() {
+            code += "\n";
+        }
+        for (name, kind) in &self.shared {
+            code += &format!("var<workgroup> {name}: {kind};\n");
+        }
+        for f in &self.functions {
+            code += &format!("\n{}", helpers::text(f));
+        }
+        code += &format!(
+            "\n@compute @workgroup_size({workgroup})\nfn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) \
+             lane: u32) {{\n{}\n}}\n",
+            self.lines.join("\n")
+        );
+        let dispatch = Dispatch {
+            shader: 0,
+            bindings: self.bound,
+            packed: self.packed,
+            writes: self.writes.into_iter().collect(),
+            words: self.words.into_iter().map(|w| w.0).collect(),
+            grid,
+            places: places.to_vec(),
+            flops,
+        };
+        (Shader { name: name.to_string(), code }, dispatch)
+    }
+
+    /// Buffers bound so far.
+    pub fn bindings(&self) -> usize {
+        self.bound.len()
+    }
+}

@@ -1,0 +1,66 @@
+//! Products as loop nests.
+
+use crate::ir::{DType, Fold, Map, Size};
+use crate::plan::{Access, Expr, Grouped, Index, Kernel, Loop, Product, Span};
+
+struct Nested {
+    loops: Vec<Loop>,
+    outer: usize,
+    /// For each span its loop.
+    order: Vec<usize>,
+}
+
+fn loops(spans: &[Span]) -> Nested {
+    let outer: Vec<usize> = (0..spans.len()).filter(|k| spans[*k].out.is_some()).collect();
+    let inner = (0..spans.len()).filter(|k| spans[*k].out.is_none());
+    let all: Vec<usize> = outer.iter().copied().chain(inner).collect();
+    let mut order = vec![0; spans.len()];
+    all.iter().enumerate().for_each(|(l, k)| order[*k] = l);
+    let loops = all.iter().map(|k| Loop { name: spans[*k].name.clone(), size: spans[*k].size.clone() }).collect();
+    Nested { loops, outer: outer.len(), order }
+}
+
+fn access(n: &Nested, spans: &[Span], at: &(usize, Size), stride: &dyn Fn(&Span) -> Option<Size>) -> Access {
+    let mut terms: Vec<(usize, Size)> =
+        spans.iter().enumerate().filter_map(|(k, s)| Some((n.order[k], stride(s)?))).filter(|t| !t.1.is(0)).collect();
+    terms.sort_by_key(|t| t.0);
+    Access { buffer: at.0, offset: at.1.clone(), terms }
+}
+
+/// A product as a kernel: one element of the result after the other.
+pub(super) fn nest(p: &Product) -> Kernel {
+    let n = loops(&p.spans);
+    let a = Expr::Load(access(&n, &p.spans, &p.a, &|s| s.a.clone()));
+    let b = Expr::Load(access(&n, &p.spans, &p.b, &|s| s.b.clone()));
+    finish(p, n, vec![a, b])
+}
+
+/// A grouped product as a kernel that picks its matrix for each row.
+pub(super) fn grouped_nest(g: &Grouped) -> Kernel {
+    let p = &g.product;
+    let n = loops(&p.spans);
+    let a = Expr::Load(access(&n, &p.spans, &p.a, &|s| s.a.clone()));
+    let terms = g.index.terms.iter().map(|(k, s)| (n.order[*k], s.clone())).collect();
+    let index = Expr::Load(Access { terms, ..g.index.clone() });
+    let source = access(&n, &p.spans, &p.b, &|s| s.b.clone());
+    let at = vec![Index { value: 1, extent: g.count.clone(), stride: g.stride.clone() }];
+    let b = Expr::Pick { access: source, at, fill: (!g.clamp).then_some(0.0) };
+    finish(p, n, vec![a, index, b])
+}
+
+fn finish(p: &Product, n: Nested, mut body: Vec<Expr>) -> Kernel {
+    let mut types = vec![DType::F32; body.len()];
+    if body.len() == 3 {
+        types[1] = DType::I32;
+    }
+    body.push(Expr::Map(Map::Mul, vec![0, body.len() - 1]));
+    types.push(DType::F32);
+    let inner: Vec<usize> = (n.outer..n.loops.len()).collect();
+    if !inner.is_empty() {
+        body.push(Expr::Reduce { fold: Fold::Sum, loops: inner, value: body.len() - 1 });
+        types.push(DType::F32);
+    }
+    let store = access(&n, &p.spans, &p.out, &|s| s.out.clone());
+    let value = body.len() - 1;
+    Kernel { name: p.name.clone(), loops: n.loops, outer: n.outer, body, types, store, value, unit: Size::from(1i64) }
+}
