@@ -16,6 +16,9 @@ mod engine;
 mod flatten;
 mod placed;
 pub mod program;
+mod rows;
+mod split;
+mod stage;
 mod wgsl;
 
 pub use device::{Device, DeviceOptions};

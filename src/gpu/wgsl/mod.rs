@@ -6,17 +6,24 @@
 mod helpers;
 mod kernel;
 pub(super) mod module;
-mod product;
+pub(super) mod product;
+mod rows;
 mod scalar;
+mod shape;
 mod special;
+
+pub(super) use kernel::dependencies;
 
 use super::flatten::{Work, flatten};
 use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
+use super::rows::{Group, group as rows_of};
+use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
 use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
 use crate::source::Span;
 use kernel::Nest;
 use module::Module;
+use std::collections::BTreeMap;
 
 /// Whose WGSL it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,12 +38,18 @@ pub enum Dialect {
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.
 pub type Locate<'a> = &'a dyn Fn(Span) -> Option<String>;
 
-/// Makes the program of a plan.
-pub fn emit(plan: &Plan, _sizes: &Sizes, locate: Locate) -> Program {
-    let flat = flatten(plan);
-    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate };
-    let prepared = e.works(&flat.works[..flat.prepared]);
-    let rest = e.works(&flat.works[flat.prepared..]);
+/// Makes the program of a plan at certain sizes; they choose between strategies, and the texts hold for other sizes as long as
+/// the same strategies are chosen.
+pub fn emit(plan: &Plan, sizes: &Sizes, locate: Locate) -> Program {
+    let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+    let mut flat = flatten(plan);
+    let (prepare, run) = stage::parts(&mut flat, &size);
+    let mut counts = BTreeMap::new();
+    stage::readers(&prepare, &mut counts);
+    stage::readers(&run, &mut counts);
+    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts };
+    let prepared = e.parts(&prepare);
+    let rest = e.parts(&run);
     let count = prepared.len();
     let items = prepared.into_iter().chain(rest).collect();
     Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs }
@@ -46,28 +59,81 @@ struct Emitter<'a> {
     buffers: Vec<Buffer>,
     shaders: Vec<Shader>,
     locate: Locate<'a>,
+    size: &'a dyn Fn(&Size) -> i64,
+    /// How many stages read each buffer.
+    counts: BTreeMap<usize, usize>,
 }
 
 impl Emitter<'_> {
-    fn works(&mut self, works: &[Work]) -> Vec<Item> {
-        works.iter().flat_map(|w| self.work(w)).collect()
+    fn parts(&mut self, parts: &[Part]) -> Vec<Item> {
+        let mut out = Vec::new();
+        for part in parts {
+            match part {
+                Part::Stages(stages) => self.stages(stages, &mut out),
+                Part::Work(work) => out.push(self.work(work)),
+                Part::Repeat { trips, body } => {
+                    let body = self.parts(body);
+                    out.push(Item::Repeat { trips: trips.clone(), body });
+                }
+            }
+        }
+        out
     }
 
-    fn work(&mut self, work: &Work) -> Vec<Item> {
-        match work {
-            Work::Repeat { trips, body } => vec![Item::Repeat { trips: trips.clone(), body: self.works(body) }],
-            Work::Step { step, places } => vec![self.step(step, places)],
-            Work::Move(moves) => self.single("carry", &[], &|m| special::moves(m, moves)),
-            Work::Fill { buffer, value } => {
-                let name = format!("{}_start", self.buffers[*buffer].name);
-                self.single(&name, &[], &|m| special::fill(m, *buffer, value))
+    fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
+        let mut k = 0;
+        while k < stages.len() {
+            let found = rows_of(stages, k, &self.buffers, self.size);
+            match found {
+                Some((group, end)) if end > k + 1 || self.pays(&stages[k], &group) => {
+                    out.push(self.group(&group, &stages[k..end]));
+                    k = end;
+                }
+                _ => {
+                    out.push(self.stage(&stages[k]));
+                    k += 1;
+                }
             }
-            Work::Turn { round, reverse, stop } => self.single("turn", &[], &|m| special::turn(m, *round, *reverse, *stop)),
         }
     }
 
-    fn single(&mut self, name: &str, places: &[Span], body: &dyn Fn(&mut Module) -> Grid) -> Vec<Item> {
-        vec![self.shader(name, special::LANES, places, Size::from(0i64), body)]
+    /// Whether one stage alone is better off with threads that share its folds.
+    fn pays(&self, placed: &Placed, group: &Group) -> bool {
+        let Some(k) = placed.stage.kernel() else { return false };
+        let longest = k.body.iter().map(|e| match e {
+            Expr::Reduce { loops, .. } => loops.iter().map(|l| (self.size)(&k.loops[*l].size)).max().unwrap_or(0),
+            _ => 0,
+        });
+        let count = k.loops[..k.outer].iter().map(|l| (self.size)(&l.size)).product::<i64>();
+        let rows = (self.size)(&group.rows).max(1);
+        longest.max().unwrap_or(0) >= 64 && count / rows < 64 && count < 1 << 16
+    }
+
+    fn group(&mut self, group: &Group, stages: &[Placed]) -> Item {
+        let shape = shape::shape(group, stages, &self.buffers, &self.counts, self.size);
+        let last = stages[stages.len() - 1].stage.target();
+        let name = self.buffers[last].name.clone();
+        let mut places: Vec<Span> = stages.iter().flat_map(|s| s.places.iter().copied()).collect();
+        places.sort();
+        places.dedup();
+        let work = stages.iter().filter_map(|s| s.stage.kernel()).fold(Size::from(0i64), |n, k| n.add(&flops(k)));
+        self.shader(&name, rows::THREADS, &places, work, &|m| rows::emit(m, group, stages, &shape))
+    }
+
+    fn work(&mut self, work: &Work) -> Item {
+        match work {
+            Work::Move(moves) => self.single("carry", &|m| special::moves(m, moves)),
+            Work::Fill { buffer, value } => {
+                let name = format!("{}_start", self.buffers[*buffer].name);
+                self.single(&name, &|m| special::fill(m, *buffer, value))
+            }
+            Work::Turn { round, reverse, stop } => self.single("turn", &|m| special::turn(m, *round, *reverse, *stop)),
+            Work::Step { .. } | Work::Repeat { .. } => unreachable!("steps are stages, and loops are parts"),
+        }
+    }
+
+    fn single(&mut self, name: &str, body: &dyn Fn(&mut Module) -> Grid) -> Item {
+        self.shader(name, special::LANES, &[], Size::from(0i64), body)
     }
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
@@ -88,40 +154,44 @@ impl Emitter<'_> {
         Item::Dispatch(dispatch)
     }
 
+    fn stage(&mut self, placed: &Placed) -> Item {
+        match &placed.stage {
+            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
+                self.kernel(k, &placed.places)
+            }
+            Stage::Other(step) => self.step(step, &placed.places),
+        }
+    }
+
     fn step(&mut self, step: &Step, places: &[Span]) -> Item {
-        let out = step.writes()[0];
-        let name = self.buffers[out].name.clone();
+        let none = Size::from(0i64);
+        let name = self.buffers[step.writes()[0]].name.clone();
         match step {
-            Step::Kernel(k) => self.kernel(k, places),
-            Step::Product(p) => self.kernel(&product::nest(p), places),
-            Step::Grouped(g) => self.kernel(&product::grouped_nest(g), places),
             Step::Order { input, out, axis, descending, dtype } => {
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| {
-                    special::order(m, input, out, *axis, *descending, *dtype)
-                })
+                self.shader(&name, special::LANES, places, none, &|m| special::order(m, input, out, *axis, *descending, *dtype))
             }
             Step::Scan { input, out, axis, dtype } => {
-                self.shader(&name, special::WIDE, places, Size::from(0i64), &|m| special::scan(m, input, *out, *axis, *dtype))
+                self.shader(&name, special::WIDE, places, none, &|m| special::scan(m, input, *out, *axis, *dtype))
             }
             Step::Assign { input, out } => {
                 let rank = input.shape.len();
                 let n = input.shape[rank - 1].add(&Size::from(1i64)).mul(&Size::from(7i64));
                 let count = input.shape[..rank - 2].iter().fold(n, |n, s| n.mul(s));
-                let name = format!("{name}_scratch");
                 let early = self.buffers[*out].early;
-                self.buffers.push(Buffer { name, dtype: DType::F32, shape: vec![count], kind: Kind::Temp, early });
+                let scratch = format!("{name}_scratch");
+                self.buffers.push(Buffer { name: scratch, dtype: DType::F32, shape: vec![count], kind: Kind::Temp, early });
                 let scratch = self.buffers.len() - 1;
-                let name = self.buffers[*out].name.clone();
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| special::assign(m, input, *out, scratch))
+                self.shader(&name, special::LANES, places, none, &|m| special::assign(m, input, *out, scratch))
             }
             Step::Scatter { index, value, out, axis, dtype } => {
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| {
-                    special::scatter(m, index, value, out, *axis, *dtype)
-                })
+                self.shader(&name, special::LANES, places, none, &|m| special::scatter(m, index, value, out, *axis, *dtype))
             }
-            Step::Random { dist, key, seed, round, out } => self
-                .shader(&name, special::LANES, places, Size::from(0i64), &|m| special::random(m, *dist, *key, seed, round, *out)),
-            Step::Rounds(_) => unreachable!("loops are opened before"),
+            Step::Random { dist, key, seed, round, out } => {
+                self.shader(&name, special::LANES, places, none, &|m| special::random(m, *dist, *key, seed, round, *out))
+            }
+            Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Rounds(_) => {
+                unreachable!("kernels are stages of their own kind, and loops are opened before")
+            }
         }
     }
 
