@@ -153,6 +153,13 @@ pub fn unknowns(model: &Model) -> Vec<Sym> {
     all.into_iter().collect()
 }
 
+/// The plan of all outputs and losses, and the shaders and dispatches that it becomes.
+pub fn shaders(model: &Model, sizes: &Sizes, locate: gpu::Locate) -> Result<(plan::Plan, gpu::Program), Diagnostic> {
+    let plan = plan(model, sizes)?;
+    let program = gpu::emit(&plan, sizes, locate);
+    Ok((plan, program))
+}
+
 /// The plan of all outputs and losses.
 fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);

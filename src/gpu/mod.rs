@@ -25,4 +25,4 @@ pub use device::{Device, DeviceOptions};
 pub use engine::{Engine, Options};
 pub use placed::Timed;
 pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
-pub use wgsl::{Dialect, emit};
+pub use wgsl::{Dialect, Locate, emit};

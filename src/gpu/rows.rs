@@ -142,7 +142,8 @@ impl Form {
     fn stride(&self, t: &Touch, lead: Lead, rows: i64) -> Option<i64> {
         let step = t.terms.iter().find(|x| x.0 == lead.dim)?.1;
         let stride = step.checked_mul(lead.unit)?;
-        if stride <= 0 {
+        // Without rows there is nothing to share.
+        if stride <= 0 || rows <= 0 {
             return None;
         }
         let all = stride.checked_mul(rows)?;

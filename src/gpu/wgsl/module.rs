@@ -264,7 +264,8 @@ impl<'a> Module<'a> {
         let mut names = vec![String::new(); loops.len()];
         let mut rest = index.to_string();
         for (k, (name, size)) in loops.iter().enumerate().rev() {
-            if size.is(1) {
+            // A loop of no rounds never runs: what it would divide by is no matter, but WGSL rejects a division by zero.
+            if size.is(1) || size.is(0) {
                 names[k] = "0u".to_string();
                 continue;
             }
