@@ -17,6 +17,9 @@ impl Gen {
     }
 
     pub fn bind(&mut self, sc: &mut Scope, name: &str, e: &E) {
+        if !e.text.is_empty() && !Self::varies(sc, e) {
+            sc.known.insert(name.into());
+        }
         sc.vars.push(Var {
             text: name.into(),
             kind: Kind::Float,
@@ -56,7 +59,7 @@ impl Gen {
 
     fn statement(&mut self, sc: &mut Scope) -> Vec<String> {
         let depth = self.rng.below(3) + 1;
-        match self.rng.below(22) {
+        match self.rng.below(25) {
             0..=3 => {
                 let sizes = self.some_sizes(sc);
                 let e = self.expr(sc, &sizes, depth);
@@ -70,9 +73,10 @@ impl Gen {
             12 => {
                 let c = self.truth(sc, depth);
                 let name = format!("c{}", self.fresh());
+                let left = self.left(&name, &c);
                 let var = Var { text: name.clone(), kind: Kind::Bool, names: c.names, sizes: vec![], mag: 1.0, err: 0.0 };
                 sc.vars.push(var);
-                vec![format!("let {name} = {}", c.text)]
+                vec![format!("let {left} = {}", c.text)]
             }
             13 | 14 => self.unrolled(sc),
             15 | 16 => self.walk(sc),
@@ -94,6 +98,8 @@ impl Gen {
                     self.indexed(sc, depth)
                 }
             },
+            21 => self.seats(sc),
+            22 | 23 => self.split(sc),
             _ => self.record(sc),
         }
     }
@@ -211,6 +217,7 @@ impl Gen {
             return self.indexed(sc, depth);
         }
         let v = self.expr(sc, std::slice::from_ref(&s), depth);
+        let v = self.settled(v);
         let name = format!("n{}", self.fresh());
         let var = |text: String, kind, sizes| Var { text, kind, names: v.names.clone(), sizes, mag: s.guess(), err: 0.0 };
         match self.rng.below(3) {
@@ -232,11 +239,77 @@ impl Gen {
             _ => {
                 let n = if s.factor != 1 && s.formal.is_some() { format!("({})", s.text()) } else { s.text() };
                 let e = self.expr(sc, &[], 1);
+                let e = self.settled(e);
                 let text = format!("let {name} = int({} * 1.3) mod {n}", e.at(level::PRODUCT));
+                if !Self::varies(sc, &e) {
+                    sc.known.insert(name.clone());
+                }
                 sc.vars.push(Var { names: e.names, ..var(name, Kind::Int(Some(s.clone())), vec![]) });
                 vec![text]
             }
         }
+    }
+
+    /// `let pick = top_k(..)`, `let seat = number(admitted[b](pick.index, 2))`
+    fn seats(&mut self, sc: &mut Scope) -> Vec<String> {
+        let s = self.some_size(sc);
+        let score = self.expr(sc, std::slice::from_ref(&s), 1);
+        let group: Vec<String> = match sc.net {
+            true => vec!["*".into()],
+            false => {
+                sc.dims.iter().map(|d| d.name.clone()).filter(|n| sc.allowed.contains(n) && score.names.contains(n)).collect()
+            }
+        };
+        if group.is_empty() || !s.positive() || !sc.rounds.is_empty() || !sc.indices.is_empty() || !sc.counters.is_empty() {
+            Self::forget(sc);
+            return self.indexed(sc, 2);
+        }
+        self.lifted |= sc.net;
+        let k = s.known().map_or(1, |n| 1 + self.rng.below((n as usize).min(3)));
+        let (id, seats) = (self.fresh(), self.rng.below(4));
+        let e = E { sizes: vec![Size::of(k as i64)], mag: 1.0, err: 0.0, ..score };
+        let name = format!("s{id}");
+        let left = self.left(&name, &e);
+        self.bind(sc, &name, &e);
+        vec![
+            format!("let pick{id} = top_k({}, {k})", e.text),
+            format!("let {left} = number(admitted[{}](pick{id}.index, {seats}))", group.join(", ")),
+        ]
+    }
+
+    /// `let v[i < 2, j] = x[(i, j)]`: an axis cut in two, and perhaps made whole again.
+    fn split(&mut self, sc: &mut Scope) -> Vec<String> {
+        let fits: Vec<Var> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Float) && v.names.is_subset(&sc.allowed))
+            .filter(|v| v.sizes.first().is_some_and(|s| s.factor > 1))
+            .cloned()
+            .collect();
+        let Some(v) = self.some(&fits).cloned() else { return self.indexed(sc, 2) };
+        let whole = v.sizes[0].clone();
+        let factors: Vec<i64> = (1..=whole.factor).filter(|k| whole.factor % k == 0).collect();
+        let outer = Size::of(*self.rng.pick(&factors));
+        let inner = Size { factor: whole.factor / outer.factor, word: None, ..whole.clone() };
+        let (i, j) = (self.sized_index(&outer).name, self.sized_index(&inner).name);
+        // One of the ranges follows from the other.
+        let binders = match self.rng.below(3) {
+            0 => format!("{i} < {}, {j} < {}", outer.text(), inner.text()),
+            1 => format!("{i} < {}, {j}", outer.text()),
+            _ => format!("{i}, {j} < {}", inner.text()),
+        };
+        let id = self.fresh();
+        let (cut, again) = (format!("v{id}"), format!("w{id}"));
+        let mut lines = vec![format!("let {cut}[{binders}] = {}[({i}, {j})]", v.text)];
+        let rest = &v.sizes[1..];
+        let e = E::new("", 9).typed(v.names.clone(), [&[outer, inner], rest].concat()).bounded(v.mag, v.err);
+        self.bind(sc, &cut, &e);
+        if self.rng.chance(40) {
+            // Rows and columns change their places.
+            lines.push(format!("let {again}[({j}, {i})] = {cut}[{i}, {j}]"));
+            self.bind(sc, &again, &E { sizes: v.sizes.clone(), ..e });
+        }
+        lines
     }
 
     /// A variable, and a loop that is written out or runs.
@@ -250,6 +323,10 @@ impl Gen {
         // Indices outside the variable's own names are not seen.
         inner.indices.retain(|i| inner.allowed.contains(&i.name));
         let err = first.err.max(50.0);
+        let fixed = !Self::varies(sc, &first);
+        if fixed {
+            inner.known.insert(name.clone());
+        }
         inner.vars.push(Var {
             text: name.clone(),
             kind: Kind::Float,
@@ -259,6 +336,7 @@ impl Gen {
             err,
         });
         let l = format!("l{}", self.fresh());
+        inner.counters.push(l.clone());
         let rounds = *self.rng.pick(&["0..2", "0..3", "rev 0..3", "1..3", "0..0", "0..20", "0..1"]);
         let mut lines = vec![format!("var {name} = {}", first.text)];
         let outer = std::mem::take(&mut self.pending);
@@ -269,29 +347,39 @@ impl Gen {
         self.statements(&mut inner, count, &mut body);
         let next = self.expr(&inner, &sizes, 2);
         let next = self.with_names(next, &name, &first.names);
+        let fixed = fixed || !Self::varies(&inner, &next);
         body.append(&mut self.pending);
         self.pending = outer;
         let next_text = if next.mag > 4.0 || self.rng.chance(50) { format!("tanh({})", next.text) } else { next.text.clone() };
         body.push(format!("{name} = {next_text}"));
         let dim = sc.dims.iter().map(|d| d.name.clone()).filter(|d| !sc.rounds.contains(d)).collect::<Vec<_>>();
-        let head = match self.rng.below(6) {
-            0 => {
-                let c = self.truth(&head_scope, 0);
-                let outer_pending = std::mem::take(&mut self.pending);
-                lines.splice(0..0, outer_pending);
-                format!("for {l} in 0..5 until {}", c.text)
-            }
-            1 if !dim.is_empty() => format!("for {l} in 0..count[{}]", self.rng.pick(&dim)),
-            _ => format!("for {l} in {rounds}"),
-        };
-        let yields = !head.contains("until") && !head.contains("count") && self.rng.chance(30);
-        let trips = match rounds {
+        // A length that is data, for each example its own.
+        let ends: Vec<Var> = head_scope
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Int(Some(_))) && v.sizes.is_empty() && v.names.is_subset(&first.names))
+            .cloned()
+            .collect();
+        let end = self.some(&ends).cloned();
+        let ran = match rounds {
             "0..2" | "1..3" => 2,
             "0..3" | "rev 0..3" => 3,
             "0..20" => 20,
             "0..1" => 1,
             _ => 0,
         };
+        let (head, trips) = match (self.rng.below(7), end) {
+            (0, _) => (format!("for {l} in 0..5{}", self.until(&head_scope, &mut lines)), 5),
+            (1, _) if !dim.is_empty() => (format!("for {l} in 0..count[{}]", self.rng.pick(&dim)), 0),
+            (2 | 3, Some(end)) => {
+                let rev = if self.rng.chance(25) { "rev " } else { "" };
+                let until = if self.rng.chance(35) { self.until(&head_scope, &mut lines) } else { String::new() };
+                let most = self.rng.below(4) as i64 + 1;
+                (format!("for {l} in {rev}0..{}{until} at most {most}", end.text), most)
+            }
+            _ => (format!("for {l} in {rounds}"), ran),
+        };
+        let yields = self.rng.chance(30);
         let ys = format!("y{}", self.fresh());
         if yields && trips > 0 {
             body.push(format!("yield {name}"));
@@ -301,12 +389,24 @@ impl Gen {
         }
         let e = E::new("", 9).typed(first.names.clone(), sizes.clone()).bounded(4.0, 400.0);
         self.bind(sc, &name, &e);
+        if fixed {
+            sc.known.insert(name.clone());
+        }
         if yields && trips > 0 {
             let mut stacked = vec![Size::of(trips)];
             stacked.extend(sizes);
             self.bind(sc, &ys, &E { sizes: stacked, ..e });
         }
         lines
+    }
+
+    /// ` until c`; what `c` needs goes before the loop.
+    fn until(&mut self, sc: &Scope, lines: &mut Vec<String>) -> String {
+        let outer = std::mem::take(&mut self.pending);
+        let c = self.truth(sc, 0);
+        let own = std::mem::replace(&mut self.pending, outer);
+        lines.splice(0..0, own);
+        format!(" until {}", c.text)
     }
 
     /// `let out[t] = for t in 0..count[t] { .. yield h }`
@@ -326,6 +426,10 @@ impl Gen {
         let mut inner = outside.clone();
         inner.rounds.push(t.clone());
         inner.allowed = first.names.clone();
+        let fixed = !Self::varies(sc, &first);
+        if fixed {
+            inner.known.insert(name.clone());
+        }
         inner.vars.push(Var {
             text: name.clone(),
             kind: Kind::Float,
@@ -341,6 +445,7 @@ impl Gen {
         self.statements(&mut inner, count, &mut body);
         let next = self.expr(&inner, &sizes, 2);
         let next = self.with_names(next, &name, &first.names);
+        let fixed = fixed || !Self::varies(&inner, &next);
         body.append(&mut self.pending);
         body.push(format!("{name} = tanh({})", next.text));
         let given = self.expr(&inner, &sizes, 1);
@@ -356,6 +461,9 @@ impl Gen {
         names.insert(t);
         let e = E::new("", 9).typed(first.names.clone(), sizes.clone()).bounded(1.0, 400.0);
         self.bind(sc, &name, &E { mag: 4.0, ..e.clone() });
+        if fixed {
+            sc.known.insert(name.clone());
+        }
         self.bind(sc, &out, &E { names, mag: given.mag.max(1.0), ..e });
         lines
     }
@@ -364,13 +472,9 @@ impl Gen {
     fn branch(&mut self, sc: &mut Scope) -> Vec<String> {
         let sizes = self.some_sizes(sc);
         let (a, b, mut d) = (self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1));
-        if b.text == d.text {
-            // Sides that are one value would not vary with the condition.
-            d.text = format!("0.5 * {}", d.at(level::UNARY));
-            d.level = level::PRODUCT;
-        }
+        self.unlike(sc, &b, &mut d);
         let c = self.truth(sc, 1);
-        let (b, d) = (self.settled(b), self.settled(d));
+        let (b, c, d) = (self.settled(b), self.settled(c), self.settled(d));
         let name = format!("p{}", self.fresh());
         let mut names: Names = c.names.clone();
         names.extend(b.names.iter().chain(&d.names).cloned());
@@ -388,7 +492,7 @@ impl Gen {
                 b.text,
                 b.text
             ));
-            self.bind(sc, &name, &E { names: b.names.clone(), ..e });
+            self.bind(sc, &name, &E { text: b.text.clone(), names: b.names.clone(), ..e });
         }
         out
     }
@@ -421,6 +525,13 @@ impl Gen {
             Some(k) if self.rng.chance(60) => format!(" by {k}"),
             _ => String::new(),
         };
+        let n = self.some_size(sc);
+        if sizes.is_empty() && n.positive() && self.rng.chance(40) {
+            let ty = if axes.is_empty() { "i32".into() } else { format!("i32[{}]", axes.join(", ")) };
+            let kind = Kind::Int(Some(n.clone()));
+            sc.vars.push(Var { text: name.clone(), kind, names, sizes, mag: n.guess(), err: 0.0 });
+            return vec![format!("draw {name}: {ty} = randint({}){by}", n.text())];
+        }
         let ty = if axes.is_empty() { "f32".into() } else { format!("[{}]", axes.join(", ")) };
         let e = E::new("", 9).typed(names, sizes).bounded(4.0, 4.0);
         self.bind(sc, &name, &e);
@@ -432,7 +543,7 @@ impl Gen {
         let fits: Vec<_> = sc
             .calls
             .iter()
-            .filter(|c| c.results.len() > 1 && c.array.is_none() && c.names.is_subset(&sc.allowed))
+            .filter(|c| c.results.len() > 1 && c.array.is_none() && !c.lifted && c.names.is_subset(&sc.allowed))
             .filter(|c| c.args.iter().all(|a| a.0.is_empty()))
             .cloned()
             .collect();

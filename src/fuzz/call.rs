@@ -1,7 +1,7 @@
 //! Calls of nets and functions, mixtures, routes.
 
 use super::Gen;
-use super::scope::{Callable, E, Kind, Names, Scope, Size, level, same, union};
+use super::scope::{Callable, E, Kind, Names, Scope, Size, Var, level, same, union};
 
 impl Gen {
     /// A call whose result has these sizes.
@@ -71,6 +71,8 @@ impl Gen {
                     .cloned()
                     .collect();
                 let v = self.some(&fits)?.clone();
+                // What stood bare in the first try does not stand there any more.
+                Self::forget(sc);
                 e = E::new(v.text, level::POSTFIX).typed(v.names, v.sizes).bounded(v.mag, v.err);
             }
             if e.mag > 4.0 {
@@ -83,6 +85,16 @@ impl Gen {
             names = union(&names, &e.names);
             err += 3.0 * e.err;
             args.push(e);
+        }
+        if c.lifted {
+            let more = self.lifting(&inner, &taken)?;
+            if !sized && more.names.iter().any(|n| taken.contains(n) && !c.args[0].0.contains(n)) {
+                return None;
+            }
+            let first = &mut args[0];
+            names = union(&names, &more.names);
+            first.text = format!("tanh({} + 0.1 * {})", first.at(level::SUM), more.at(level::POWER));
+            first.level = level::POSTFIX;
         }
         for n in &taken {
             names.remove(n);
@@ -103,6 +115,22 @@ impl Gen {
             (format!("{text}({})", args.iter().map(|a| a.text.clone()).collect::<Vec<_>>().join(", ")), level::POSTFIX)
         };
         Some(E::new(text, level).typed(names, sizes.to_vec()).bounded(c.mag, err.min(1e6)))
+    }
+
+    /// A number that varies over an axis which a net, called here, is lifted over.
+    fn lifting(&mut self, sc: &Scope, taken: &Names) -> Option<E> {
+        let fits: Vec<Var> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Float))
+            .filter(|v| if sc.net { v.text == "x" } else { !v.names.is_empty() && v.names.is_disjoint(taken) })
+            .cloned()
+            .collect();
+        let v = self.some(&fits)?.clone();
+        // In a net it is the net's own argument: then its callers see to it.
+        self.lifted |= sc.net;
+        let e = self.read(sc, &v, 0)?;
+        (sc.net || e.names.iter().any(|n| sc.dim(n).is_some() && !taken.contains(n))).then_some(e)
     }
 
     /// Which net of an array.
@@ -135,7 +163,7 @@ impl Gen {
         let fits: Vec<Callable> = sc
             .calls
             .iter()
-            .filter(|c| c.results.len() == 1 && c.array.is_some() && !c.text.contains("[]"))
+            .filter(|c| c.results.len() == 1 && c.array.is_some() && !c.lifted && !c.text.contains("[]"))
             .filter(|c| {
                 c.args.len() == 1 && c.args[0].0.is_empty() && c.results[0].1.is_empty() && c.names.is_subset(&sc.allowed)
             })
@@ -195,6 +223,7 @@ impl Gen {
                 sc.dims.iter().map(|d| d.name.clone()).filter(|n| names.contains(n)).collect()
             };
             if !axes.is_empty() && (!sc.net || sc.indices.is_empty()) {
+                self.lifted |= sc.net;
                 text.push_str(&format!(" {{ capacity: {factor} per [{}] }}", axes.join(", ")));
             }
         }

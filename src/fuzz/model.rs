@@ -43,8 +43,12 @@ impl Gen {
             self.consts.push(("width".into(), n));
         }
         for _ in 0..self.rng.below(4) {
+            if self.rng.chance(25) {
+                self.function_item();
+            }
             self.net();
         }
+        sc.calls = self.functions.clone();
         let mut lines = vec![];
         self.sources(&mut sc, &mut lines);
         self.parts(&mut sc, &mut lines);
@@ -139,7 +143,8 @@ impl Gen {
                 let f = format!("flat{k}");
                 lines.push(self.part_text(&part).replacen("sub", "form", 1));
                 lines.push(format!("param {f}: [size({name}.*)] = uniform(-1, 1)"));
-                let text = format!("{name}{{* = {f}}}");
+                let given = if self.rng.chance(40) { format!("unflatten({f}, {name}.*)") } else { f };
+                let text = format!("{name}{{* = {given}}}");
                 sc.calls.push(self.callable(&text, &own, &part.actuals, None));
                 continue;
             }
@@ -151,8 +156,15 @@ impl Gen {
                 let mut with = c.clone();
                 let f = format!("flat{k}");
                 lines.push(format!("param {f}: [size({name}.*)] = normal(std: 0.5)"));
-                with.text = format!("{name}{{* = {f}}}");
-                with.names = Names::new();
+                let given = match self.rng.below(4) {
+                    0 => format!("unflatten({f}, {name}.*)"),
+                    1 => format!("0.5 * {name}.* + 0.5 * unflatten({f}, {name}.*)"),
+                    _ => f,
+                };
+                if !given.starts_with('0') {
+                    with.names = Names::new();
+                }
+                with.text = format!("{name}{{* = {given}}}");
                 sc.calls.push(with);
             }
             sc.calls.push(c);
