@@ -57,8 +57,11 @@ impl Gen {
             if sized && !own.is_empty() {
                 want.insert(0, sizes[0].clone());
             }
+            self.called = false;
             let mut e = self.expr(&inner, &want, depth.min(1));
-            if !sized && !own.is_subset(&e.names) {
+            // A call in it may lack names of what its net does not use.
+            let loose = std::mem::replace(&mut self.called, true);
+            if !sized && !own.is_empty() && (loose || !own.is_subset(&e.names)) {
                 let fits: Vec<_> = inner
                     .vars
                     .iter()

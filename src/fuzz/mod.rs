@@ -8,7 +8,7 @@
 //! | `rng` | choices |
 //! | `scope` | types, and what is visible |
 //! | `expr`, `index`, `call` | expressions |
-//! | `body` | statements |
+//! | `body`, `cuts`, `loops` | statements |
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
 //! | `check` | a verdict |
@@ -18,8 +18,10 @@
 mod body;
 mod call;
 pub mod check;
+mod cuts;
 mod expr;
 mod index;
+mod loops;
 mod model;
 mod nets;
 mod relations;

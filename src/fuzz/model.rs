@@ -69,7 +69,7 @@ impl Gen {
             lines.push(format!("input {text}: {}", Self::type_text(&names, &sizes)));
             self.add(sc, &text, Kind::Float, names, sizes, 1.5);
         }
-        if self.rng.chance(45) {
+        if self.rng.chance(60) {
             let names: Names = dims.iter().filter(|_| self.rng.chance(50)).cloned().collect();
             let axes: Vec<String> = names.iter().cloned().collect();
             let ty = if axes.is_empty() { "i32".into() } else { format!("i32[{}]", axes.join(", ")) };
