@@ -166,7 +166,7 @@ impl Gen {
         let fits: Vec<Callable> = sc
             .calls
             .iter()
-            .filter(|c| c.results.len() == 1 && c.array.is_some() && !c.lifted && !c.text.contains("[]"))
+            .filter(|c| c.results.len() == 1 && c.array.is_some() && !c.text.contains("[]"))
             .filter(|c| {
                 c.args.len() == 1 && c.args[0].0.is_empty() && c.results[0].1.is_empty() && c.names.is_subset(&sc.allowed)
             })
@@ -179,6 +179,11 @@ impl Gen {
         let mut x = self.expr(sc, &c.args[0].1, 1);
         if x.mag > 4.0 {
             x = E { text: format!("tanh({})", x.text), level: level::POSTFIX, mag: 1.0, ..x };
+        }
+        if c.lifted {
+            let more = self.lifting(sc, &Names::new())?;
+            let text = format!("tanh({} + 0.1 * {})", x.at(level::SUM), more.at(level::POWER));
+            x = E { text, level: level::POSTFIX, names: union(&x.names, &more.names), ..x };
         }
         let score = self.expr(sc, std::slice::from_ref(&n), 1);
         let names = union(&c.names, &union(&x.names, &score.names));
@@ -218,7 +223,7 @@ impl Gen {
         }
         let x = x.text;
         let mut text = format!("route {x} over {} at {at} by {by}", c.text);
-        if self.rng.chance(45) {
+        if self.rng.chance(65) {
             let factor = *self.rng.pick(&["1", "1.25", "0.5", "2", "0.3", "0"]);
             let axes = if sc.net {
                 vec!["*".to_string()]

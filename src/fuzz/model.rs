@@ -135,7 +135,7 @@ impl Gen {
                 }
                 continue;
             }
-            let array = self.rng.chance(45).then(|| Size::of(self.rng.below(4) as i64 + 1));
+            let array = self.rng.chance(55).then(|| Size::of(self.rng.below(4) as i64 + 1));
             let part = Part { name: name.clone(), net, actuals, array };
             let any = !self.leaves(&part).is_empty();
             if any && part.array.is_none() && self.rng.chance(15) {

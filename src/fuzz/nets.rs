@@ -152,7 +152,7 @@ impl Gen {
             sc.dims.push(Dim { name: t.clone(), size: None });
             sc.allowed.insert(t.clone());
         }
-        for k in 0..1 + self.rng.below(2) {
+        for k in 0..1 + usize::from(self.rng.chance(35)) {
             let mut names = Names::new();
             if k == 0 {
                 names.extend(axis.clone());

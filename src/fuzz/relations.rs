@@ -127,7 +127,7 @@ impl Gen {
                 let v = self.some(&vectors)?.clone();
                 lines.push(format!("param to{id}: [{}, size({p}.*)] = normal(std: 0.4)", v.sizes[0].text()));
                 let vector = format!("tanh({} @ to{id})", v.text);
-                let tree = self.rng.chance(30);
+                let tree = self.rng.chance(60);
                 (if tree { format!("0.5 * unflatten({vector}, {p}.*)") } else { vector }, v.names)
             }
             1 => {
@@ -179,7 +179,7 @@ impl Gen {
             own.push(l);
         }
         let first = !made.contains(&leaf.path);
-        let kind = self.rng.below(if first { 9 } else { 5 });
+        let kind = self.rng.below(if first { 11 } else { 5 });
         let (text, mut names) = match kind {
             0 | 1 => {
                 let e = self.expr(&inner, &leaf.sizes, 1);
@@ -211,7 +211,7 @@ impl Gen {
                 names.retain(|n| !list.contains(n));
                 (format!("scale {path}[{}] by 1 + 0.1 * {}", list.join(", "), e.at(level::UNARY)), names)
             }
-            5 => {
+            5 | 9 | 10 => {
                 let turned: Vec<Size> = leaf.sizes.iter().rev().cloned().collect();
                 let ties: Vec<Var> = sc
                     .vars
