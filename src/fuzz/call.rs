@@ -108,6 +108,10 @@ impl Gen {
         let mut text = c.text.clone();
         if let Some(n) = &c.array {
             let (at, more) = self.array_index(sc, n)?;
+            // The net would be lifted over an axis that it also takes.
+            if !more.is_disjoint(&taken) {
+                return None;
+            }
             text = if text.contains("[]") { text.replace("[]", &format!("[{at}]")) } else { format!("{text}[{at}]") };
             names = union(&names, &more);
         }

@@ -197,8 +197,8 @@ impl Gen {
         }
         match s.known() {
             Some(n) if n > 0 => Some((self.rng.below(n as usize).to_string(), Names::new(), false)),
-            None => Some(("0".into(), Names::new(), false)),
-            Some(_) => Some(("0".into(), Names::new(), true)),
+            None if s.positive() => Some(("0".into(), Names::new(), false)),
+            _ => Some(("0".into(), Names::new(), true)),
         }
     }
 
