@@ -232,7 +232,7 @@ pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
 }
 
 /// The part of a graph that some nodes need, optimized, and where they are in it.
-fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
+pub fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
     let mut part = graph.clone();
     part.outputs.clear();
     opt::optimize_keeping(&part, roots, &mut |_, _| {})

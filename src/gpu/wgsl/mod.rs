@@ -10,7 +10,9 @@ pub(super) mod product;
 mod rows;
 mod scalar;
 mod shape;
+mod sort;
 mod special;
+mod tile;
 
 pub(super) use kernel::dependencies;
 
@@ -19,10 +21,11 @@ use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
 use super::rows::{Group, group as rows_of};
 use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
-use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
+use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step};
 use crate::source::Span;
 use kernel::Nest;
 use module::Module;
+use sort::Sorted;
 use std::collections::BTreeMap;
 
 /// Whose WGSL it is.
@@ -47,7 +50,7 @@ pub fn emit(plan: &Plan, sizes: &Sizes, locate: Locate) -> Program {
     let mut counts = BTreeMap::new();
     stage::readers(&prepare, &mut counts);
     stage::readers(&run, &mut counts);
-    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts };
+    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts, sorted: BTreeMap::new() };
     let prepared = e.parts(&prepare);
     let rest = e.parts(&run);
     let count = prepared.len();
@@ -62,6 +65,8 @@ struct Emitter<'a> {
     size: &'a dyn Fn(&Size) -> i64,
     /// How many stages read each buffer.
     counts: BTreeMap<usize, usize>,
+    /// Orders of rows made in this run of stages, and by which stage.
+    sorted: BTreeMap<String, (usize, Sorted)>,
 }
 
 impl Emitter<'_> {
@@ -81,6 +86,7 @@ impl Emitter<'_> {
     }
 
     fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
+        self.sorted.clear();
         let mut k = 0;
         while k < stages.len() {
             let found = rows_of(stages, k, &self.buffers, self.size);
@@ -90,7 +96,7 @@ impl Emitter<'_> {
                     k = end;
                 }
                 _ => {
-                    out.push(self.stage(&stages[k]));
+                    self.alone(stages, k, out);
                     k += 1;
                 }
             }
@@ -154,13 +160,85 @@ impl Emitter<'_> {
         Item::Dispatch(dispatch)
     }
 
-    fn stage(&mut self, placed: &Placed) -> Item {
-        match &placed.stage {
+    /// A stage with a shader of its own; a grouped product may need its rows sorted first.
+    fn alone(&mut self, stages: &[Placed], at: usize, out: &mut Vec<Item>) {
+        let placed = &stages[at];
+        let item = match &placed.stage {
+            Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
+                self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| tile::emit(m, kernel, *sum, None))
+            }
+            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
+                let sorted = self.sort(stages, at, grouped, out);
+                let work = flops(kernel);
+                self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| tile::emit(m, kernel, *sum, Some(&sorted)))
+            }
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
                 self.kernel(k, &placed.places)
             }
             Stage::Other(step) => self.step(step, &placed.places),
+        };
+        out.push(item);
+    }
+
+    /// Whether tiles pay.
+    fn tiled(&self, k: &Kernel, sum: usize, grouped: bool) -> bool {
+        let r = tile::roles(k, sum, grouped);
+        let n = |loops: &[usize]| loops.iter().map(|l| (self.size)(&k.loops[*l].size)).product::<i64>();
+        let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
+        let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
+        plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || rows * columns * sums >= 1 << 20)
+    }
+
+    /// The order of a grouped product's rows: made once for all products of this run of stages that share the index.
+    fn sort(&mut self, stages: &[Placed], at: usize, own: &Grouped, out: &mut Vec<Item>) -> Sorted {
+        let rows_of = |s: &Stage| match s {
+            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
+                let r = tile::roles(kernel, *sum, true);
+                let Expr::Load(index) = &kernel.body[1] else { return None };
+                let shape: Vec<Size> = r.rows.iter().map(|l| kernel.loops[*l].size.clone()).collect();
+                let strides: Vec<Size> = r
+                    .rows
+                    .iter()
+                    .map(|l| index.terms.iter().find(|t| t.0 == *l).map_or(Size::from(0i64), |t| t.1.clone()))
+                    .collect();
+                let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
+                Some((key, tile::tiles(&tile::extent(kernel, &r.columns))))
+            }
+            _ => None,
+        };
+        let Some((key, _)) = rows_of(&stages[at].stage) else { unreachable!("a tiled grouped product has an index") };
+        if let Some((first, sorted)) = self.sorted.get(&key).cloned() {
+            let number = (first..at).filter(|k| rows_of(&stages[*k].stage).is_some_and(|r| r.0 == key)).count() as u32;
+            return Sorted { number, stride: own.stride.clone(), ..sorted };
         }
+        let across: Vec<Size> =
+            stages[at..].iter().filter_map(|s| rows_of(&s.stage)).filter(|r| r.0 == key).map(|r| r.1).collect();
+        let Stage::Grouped { kernel, sum, .. } = &stages[at].stage else { unreachable!("the stage is a grouped product") };
+        let Expr::Load(index) = &kernel.body[1] else { unreachable!("the index is a load") };
+        let r = tile::roles(kernel, *sum, true);
+        let count = tile::extent(kernel, &r.rows);
+        let groups = own.count.add(&Size::from(i64::from(!own.clamp)));
+        let early = self.buffers[kernel.store.buffer].early;
+        let mut word = |what: &str, n: Size| {
+            let name = format!("{}_{what}", self.buffers[index.buffer].name);
+            self.buffers.push(Buffer { name, dtype: DType::I32, shape: vec![n], kind: Kind::Temp, early });
+            self.buffers.len() - 1
+        };
+        let order = word("order", count.clone());
+        let table = word("tiles", tile::tiles(&count).add(&groups).mul(&Size::from(3i64)));
+        let grids = word("grids", Size::from(3 * across.len()));
+        let counts = word("counts", groups.mul(&Size::from(i64::from(sort::THREADS) + 1)));
+        let sorted =
+            Sorted { order, table, grids, number: 0, count: own.count.clone(), stride: own.stride.clone(), clamp: own.clamp };
+        let name = format!("{}_sort", self.buffers[index.buffer].name);
+        let s = sort::Sort { kernel, rows: &r.rows, index, sorted: &sorted, counts, across: &across };
+        let item = self.shader(&name, sort::THREADS, &stages[at].places, Size::from(0i64), &|m| {
+            sort::emit(m, &s);
+            Grid::Work { count: Size::from(1i64), per: 1 }
+        });
+        out.push(item);
+        self.sorted.insert(key, (at, sorted.clone()));
+        sorted
     }
 
     fn step(&mut self, step: &Step, places: &[Span]) -> Item {
