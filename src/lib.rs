@@ -33,5 +33,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod program;
 pub mod run;
+pub mod snapshot;
 pub mod source;
 pub mod syntax;
+pub mod testing;

@@ -13,6 +13,8 @@ use crate::ir::{Graph, NodeId, OutputKind, Sym, interp};
 use crate::opt;
 use crate::plan::{self, Sizes};
 use crate::program::{self, Disk, Loader};
+use crate::run::bind::Known;
+use crate::run::profile::{self, Profile};
 use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -83,6 +85,10 @@ pub enum Stage {
     Opt,
     /// Kernels, buffers and their order
     Plan,
+    /// Shaders, a text for each
+    Wgsl,
+    /// Buffers, and the shaders in the order in which they run
+    Dispatches,
     /// Cranelift's input
     Clif,
     /// Assembly of this machine
@@ -100,6 +106,8 @@ impl Stage {
             Stage::Ir => "ir",
             Stage::Opt => "opt.ir",
             Stage::Plan => "plan",
+            Stage::Wgsl => "wgsl",
+            Stage::Dispatches => "dispatches",
             Stage::Clif => "clif",
             Stage::Asm => "s",
             Stage::Obj => "o",
@@ -123,10 +131,16 @@ impl Artifact {
 }
 
 /// What `stage` makes of a model of `file`: texts and objects with the ends of their names. From the plan on it is made for
-/// `sizes`, which know every unknown size of the graph ([`unknowns`]).
-pub fn emit(model: &Model, file: &Path, stage: Stage, sizes: &Sizes) -> Result<Vec<(&'static str, Artifact)>, Diagnostic> {
-    let end = stage.extension();
-    let text = |text: String| Ok(vec![(end, Artifact::Text(text))]);
+/// `sizes`, which know every unknown size of the graph ([`unknowns`]); shaders name their places as `locate` does.
+pub fn emit(
+    model: &Model,
+    file: &Path,
+    stage: Stage,
+    sizes: &Sizes,
+    locate: gpu::Locate,
+) -> Result<Vec<(String, Artifact)>, Diagnostic> {
+    let end = stage.extension().to_string();
+    let text = |text: String| Ok(vec![(end.clone(), Artifact::Text(text))]);
     match stage {
         Stage::Ast => {
             let mut sources = Sources::default();
@@ -138,11 +152,22 @@ pub fn emit(model: &Model, file: &Path, stage: Stage, sizes: &Sizes) -> Result<V
         Stage::Ir => text(model.graph.to_string()),
         Stage::Opt => text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
         Stage::Plan => text(plan(model, sizes)?.to_string()),
+        Stage::Wgsl => {
+            let (_, program) = shaders(model, sizes, locate)?;
+            let names = crate::snapshot::names(program.shaders.iter().map(|s| s.name.as_str()));
+            let one = |(name, s): (String, gpu::Shader)| (format!("{name}.{end}"), Artifact::Text(s.code));
+            Ok(names.into_iter().zip(program.shaders).map(one).collect())
+        }
+        Stage::Dispatches => {
+            let (_, program) = shaders(model, sizes, locate)?;
+            let names = crate::snapshot::names(program.shaders.iter().map(|s| s.name.as_str()));
+            text(program.listing(&names, locate))
+        }
         Stage::Clif => text(cpu::emit_clif(&plan(model, sizes)?, sizes)?),
         Stage::Asm => text(cpu::emit_asm(&plan(model, sizes)?, sizes)?),
         Stage::Obj => {
             let (object, header) = cpu::emit_object(&plan(model, sizes)?, sizes, &model.name)?;
-            Ok(vec![(end, Artifact::Bytes(object)), ("h", Artifact::Text(header))])
+            Ok(vec![(end, Artifact::Bytes(object)), ("h".to_string(), Artifact::Text(header))])
         }
     }
 }
@@ -151,6 +176,24 @@ pub fn emit(model: &Model, file: &Path, stage: Stage, sizes: &Sizes) -> Result<V
 pub fn unknowns(model: &Model) -> Vec<Sym> {
     let all: BTreeSet<Sym> = model.graph.ids().flat_map(|id| model.graph.symbols_of(id)).collect();
     all.into_iter().collect()
+}
+
+/// A number for every unknown size: as asked, or one that is neither small nor large. Also those that nobody asked for, and what
+/// they are. Errors: a dim that there is not.
+pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, i64)>), Diagnostic> {
+    const ROWS: i64 = 64;
+    let mut known = Known::of(model);
+    for (name, size) in dims {
+        known.ask(model, name, *size)?;
+    }
+    let mut assumed = Vec::new();
+    for name in unknowns(model) {
+        if known.get(&name).is_none() {
+            assumed.push((name.clone(), ROWS));
+        }
+        known.assume(&name, ROWS, "it was chosen");
+    }
+    Ok((known.sizes(), assumed))
 }
 
 /// The plan of all outputs and losses, and the shaders and dispatches that it becomes.
@@ -231,6 +274,16 @@ impl Engine {
             Engine::Interpreter { .. } => "interp",
             Engine::Cpu(_) => "cpu",
             Engine::Gpu(_) => "gpu",
+        }
+    }
+
+    /// Measures a run. Errors: the interpreter has nothing to measure, the device has no clock.
+    pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
+        match self {
+            Engine::Interpreter { .. } => Err(Diagnostic::plain("H0921", "the interpreter does not measure where its time goes")
+                .help("measure compiled code with `--backend cpu`, or shaders with `--backend gpu`")),
+            Engine::Cpu(engine) => profile::on_cpu(engine, bindings),
+            Engine::Gpu(engine) => profile::on_device(engine, bindings),
         }
     }
 

@@ -1,13 +1,11 @@
 //! `hnet build`: what every stage makes of a model.
 
-use super::open::{self, Opened, Which};
+use super::open::{self, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
-use crate::ir::Sym;
+use crate::gpu::locator;
 use crate::pipeline::{self, Artifact, Stage};
 use crate::run::atomic;
-use crate::run::bind::Known;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Compile a model and write what the stages make of it
@@ -45,9 +43,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         std::fs::create_dir_all(folder)
             .map_err(|e| fail(Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", folder.display()))))?;
     }
-    let sizes = sizes(args, &opened, talk)?;
+    let late = |s: &Stage| !matches!(s, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt);
+    let sizes = opened.sizes(&args.dim, args.emit.iter().any(late), talk)?;
+    let locate = locator(&opened.sources, opened.folder());
     for stage in &args.emit {
-        for (end, artifact) in pipeline::emit(&opened.model, file, *stage, &sizes).map_err(fail)? {
+        for (end, artifact) in pipeline::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)? {
             match (&args.out, artifact) {
                 (None, Artifact::Text(text)) if *stage != Stage::Obj => talk::print(&text),
                 (folder, artifact) => {
@@ -59,21 +59,4 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
     }
     Ok(())
-}
-
-/// A number for every unknown size: as asked, or one that is neither small nor large.
-fn sizes(args: &Args, opened: &Opened, talk: Talk) -> Result<BTreeMap<Sym, i64>, Exit> {
-    const ROWS: i64 = 64;
-    let mut known = Known::of(&opened.model);
-    for (name, size) in &args.dim {
-        known.ask(&opened.model, name, *size).map_err(|d| opened.fail(talk, &[d]))?;
-    }
-    let late = args.emit.iter().any(|s| matches!(s, Stage::Plan | Stage::Clif | Stage::Asm | Stage::Obj));
-    for name in pipeline::unknowns(&opened.model) {
-        if late && known.get(&name).is_none() {
-            talk.note(&format!("{name} = {ROWS} (choose with --dim {name}=N)"));
-        }
-        known.assume(&name, ROWS, "it was chosen");
-    }
-    Ok(known.sizes())
 }

@@ -37,7 +37,7 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    let options = args.how.options().map_err(|d| talk.fail(&Sources::default(), d))?;
+    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let wanted = |e: &&crate::check::model::Eval| args.phase.is_none() || e.phase == args.phase;
     let blocks: Vec<_> = opened.model.evals.iter().filter(wanted).collect();

@@ -1,5 +1,6 @@
 //! `hnet fuzz`: random programs through every stage, for those who work on hnet.
 
+use super::quiet::quietly;
 use super::talk::{self, Exit, Talk};
 use crate::fuzz::check::{Failure, Passed, also_on, check, quiet};
 use crate::fuzz::program;
@@ -38,7 +39,7 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     if args.gpu {
-        also_on(Some(gpu::Device::shared().map_err(|d| Talk::Text.fail(&Sources::default(), d))?));
+        also_on(Some(quietly(gpu::Device::shared).map_err(|d| Talk::Text.fail(&Sources::default(), d))?));
     }
     quiet();
     if let Some(path) = &args.file {

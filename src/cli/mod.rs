@@ -21,7 +21,10 @@ mod fuzz;
 mod graph;
 mod new;
 mod open;
+mod profile;
+mod quiet;
 mod run;
+mod snapshot;
 mod table;
 mod talk;
 
@@ -59,6 +62,7 @@ enum Command {
     #[command(hide = true)]
     Fuzz(fuzz::Args),
     Graph(graph::Args),
+    Snapshot(snapshot::Args),
     Explain(explain::Args),
     New(new::Args),
     Completions(completions::Args),
@@ -97,6 +101,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Fmt(args) => fmt::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Graph(args) => graph::main(&args),
+        Command::Snapshot(args) => snapshot::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::New(args) => new::main(&args),
         Command::Completions(args) => completions::main(&args, &mut Cli::command()),

@@ -5,6 +5,7 @@ use super::talk::{Exit, Talk};
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, suggest};
 use crate::pipeline;
+use crate::plan;
 use crate::run::archive::Archive;
 use crate::run::init;
 use crate::run::params::{self, Sizes};
@@ -31,6 +32,8 @@ pub struct Which {
 pub struct Opened {
     pub sources: Sources,
     pub model: Model,
+    /// Whether it is the file's first model.
+    pub first: bool,
     pub file: PathBuf,
 }
 
@@ -74,8 +77,8 @@ pub fn model(which: &Which, talk: Talk) -> Result<Opened, Exit> {
     let (sources, models) = models(&which.file, &which.set, talk)?;
     let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
     let file = which.file.clone();
-    match models.into_iter().find(|m| which.model.as_ref().is_none_or(|n| *n == m.name)) {
-        Some(model) => Ok(Opened { sources, model, file }),
+    match models.into_iter().enumerate().find(|(_, m)| which.model.as_ref().is_none_or(|n| *n == m.name)) {
+        Some((k, model)) => Ok(Opened { sources, model, first: k == 0, file }),
         None => Err(talk.fail(&sources, no_model(&file, which.model.as_deref(), &names))),
     }
 }
@@ -105,6 +108,15 @@ impl Opened {
         let long = self.folder().join(format!("{stem}.{what}.safetensors"));
         let short = self.folder().join(format!("{what}.safetensors"));
         [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(|p| p.is_file())
+    }
+
+    /// A number for every unknown size; says which were chosen here, if `say` does.
+    pub fn sizes(&self, dims: &[(String, i64)], say: bool, talk: Talk) -> Result<plan::Sizes, Exit> {
+        let (sizes, chosen) = pipeline::sizes(&self.model, dims).map_err(|d| self.fail(talk, &[d]))?;
+        for (name, n) in chosen.iter().filter(|_| say) {
+            talk.note(&format!("{name} = {n} (choose with --dim {name}=N)"));
+        }
+        Ok(sizes)
     }
 
     /// Parameters from a file, from the file beside the model, or drawn.

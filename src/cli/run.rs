@@ -1,17 +1,20 @@
 //! `hnet run`: computes a model's outputs.
 
 use super::open::{self, Opened, Which};
+use super::profile;
+use super::quiet::quietly;
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk, usage};
 use crate::diag::{Diagnostic, suggest};
 use crate::gpu;
-use crate::run::archive;
 use crate::run::inputs::{self, Given, Request};
 use crate::run::session::{self, Backend, LeftOut, Options, Session};
 use crate::run::stored::describe;
 use crate::run::tensor::{Data, Tensor};
+use crate::run::{archive, atomic};
 use crate::source::Sources;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Run a model and show or store its outputs
@@ -51,6 +54,12 @@ pub struct Args {
     /// Where the outputs go: safetensors, or .npy for a single one
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
+    /// Also shows where the time goes, kernel by kernel
+    #[arg(long)]
+    profile: bool,
+    /// Writes when each kernel ran: a trace for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "F")]
+    trace: Option<PathBuf>,
     /// The outputs as JSON
     #[arg(long)]
     json: bool,
@@ -70,7 +79,7 @@ pub struct How {
 /// The backends as the command line names them.
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum Device {
-    /// The fastest there is
+    /// A graphics card where there is one, else the CPU
     #[default]
     Auto,
     /// The reference interpreter, in f64
@@ -82,14 +91,23 @@ enum Device {
 }
 
 impl How {
-    /// The options; H0901 where there is no such device.
-    pub fn options(&self) -> Result<Options, Diagnostic> {
+    /// The options; H0901 where there is no such device. Somebody who watches is told what was chosen.
+    pub fn options(&self, talk: Talk) -> Result<Options, Diagnostic> {
         let backend = match self.backend {
-            Device::Auto => Backend::Auto,
+            Device::Auto => {
+                let found = quietly(gpu::Device::hardware);
+                if std::io::stderr().is_terminal() {
+                    talk.note(&match found {
+                        Some(device) => format!("on {}", device.describe()),
+                        None => "on the CPU: there is no graphics card".to_string(),
+                    });
+                }
+                Backend::Auto
+            }
             Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
             Device::Gpu => {
-                gpu::Device::shared()?;
+                quietly(gpu::Device::shared)?;
                 Backend::Gpu
             }
         };
@@ -99,7 +117,7 @@ impl How {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    let options = args.how.options().map_err(|d| talk.fail(&Sources::default(), d))?;
+    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let request = request(args, &opened);
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
@@ -114,18 +132,37 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;
     bar.set_message(format!("running {}", opened.model.name));
-    let tensors = session.run(&session::bindings(params, given, args.seed)).map_err(one)?;
+    let bound = session::bindings(params, given, args.seed);
+    let said = session.warnings.len();
+    let tensors = session.run(&bound).map_err(one)?;
+    talk.say(&opened.sources, &session.warnings[said..])?;
+    let measured = match args.profile || args.trace.is_some() {
+        true => Some(session.profile(&bound).map_err(one)?),
+        false => None,
+    };
     bar.finish_and_clear();
+    if let (Some(path), Some(p)) = (&args.trace, &measured) {
+        atomic::write(path, profile::trace(p, &opened.model.name).as_bytes()).map_err(one)?;
+        talk.note(&format!("a trace was written to {}", path.display()));
+    }
+    let measured = measured.filter(|_| args.profile);
     let named: Vec<(String, Tensor)> = session.names().iter().cloned().zip(tensors).collect();
     if let Some(out) = &args.out {
         store(out, &named, talk, &opened)?;
     }
     if args.json {
-        talk::print(&format!("{}\n", as_json(&opened, session.backend(), &named, &left, args.out.as_deref())));
+        let mut value = as_json(&opened, session.backend(), &named, &left, args.out.as_deref());
+        if let Some(p) = &measured {
+            value["profile"] = profile::as_json(p);
+        }
+        talk::print(&format!("{value}\n"));
         return Ok(());
     }
     if args.out.is_none() {
         show(&named);
+    }
+    if let Some(p) = &measured {
+        talk::print(&format!("\n{}", profile::shown(p)));
     }
     say_left_out(&left, talk);
     Ok(())

@@ -1,5 +1,6 @@
 //! A device: found once, with all the room that its adapter allows, and the pipelines that were made for it.
 
+use super::peak::Peak;
 use crate::diag::Diagnostic;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,6 +12,8 @@ pub struct DeviceOptions {
     pub name: Option<String>,
     /// Whether times are measured.
     pub profile: bool,
+    /// No processor that plays a device.
+    pub hardware: bool,
 }
 
 /// A device ready to run shaders.
@@ -24,6 +27,7 @@ pub struct Device {
     /// What went wrong outside of any call.
     faults: Arc<Mutex<Vec<String>>>,
     pipelines: Mutex<HashMap<(String, usize, bool), Arc<wgpu::ComputePipeline>>>,
+    pub(super) peak: OnceLock<Result<Peak, Diagnostic>>,
 }
 
 fn none(why: &str) -> Diagnostic {
@@ -38,7 +42,20 @@ impl Device {
     /// The device that all of this process shares, opened when it is first asked for; it can measure times where it has a clock.
     /// Errors: as [`Device::open`].
     pub fn shared() -> Result<Arc<Device>, Diagnostic> {
-        SHARED.get_or_init(|| Device::open(&DeviceOptions { name: None, profile: true })).clone()
+        SHARED.get_or_init(|| Device::open(&DeviceOptions { profile: true, ..DeviceOptions::default() })).clone()
+    }
+
+    /// The device of this process where it is more than a processor that plays one; a look, and nothing is opened otherwise.
+    pub fn hardware() -> Option<Arc<Device>> {
+        static FOUND: OnceLock<Option<Arc<Device>>> = OnceLock::new();
+        let find = || match SHARED.get() {
+            Some(shared) => shared.clone().ok().filter(|d| !d.is_software()),
+            None => {
+                let found = Device::open(&DeviceOptions { profile: true, hardware: true, ..DeviceOptions::default() }).ok()?;
+                Some(SHARED.get_or_init(|| Ok(found.clone())).clone().unwrap_or(found))
+            }
+        };
+        FOUND.get_or_init(find).clone()
     }
 
     /// Whether it is a processor that plays a device.
@@ -65,6 +82,7 @@ impl Device {
             wgpu::DeviceType::Other => 3,
             wgpu::DeviceType::Cpu => 4,
         };
+        adapters.retain(|a| !options.hardware || a.get_info().device_type != wgpu::DeviceType::Cpu);
         adapters.sort_by_key(rank);
         let names: Vec<String> = adapters.iter().map(|a| a.get_info().name).collect();
         let wanted = |a: &wgpu::Adapter| match &options.name {
@@ -99,7 +117,7 @@ impl Device {
         });
         let tick = features.contains(clock).then(|| queue.get_timestamp_period());
         let info = adapter.get_info();
-        Ok(Arc::new(Device { device, queue, info, limits, tick, faults, pipelines: Mutex::default() }))
+        Ok(Arc::new(Device { device, queue, info, limits, tick, faults, pipelines: Mutex::default(), peak: OnceLock::new() }))
     }
 
     /// What it is called, and by which driver it runs.

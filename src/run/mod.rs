@@ -9,6 +9,7 @@ mod literal;
 mod map;
 pub mod npy;
 pub mod params;
+pub mod profile;
 mod room;
 pub mod session;
 pub mod stored;

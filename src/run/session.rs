@@ -2,19 +2,20 @@
 //!
 //! In: a [`Model`], parameters, what the user gave. Out: named tensors, and for each output that was left out the reason.
 
+use super::profile::Profile;
 use super::tensor::{Bindings, Tensor};
 use super::{init, inputs::Given};
 use crate::check::model::Model;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::gpu;
-use crate::ir::{NodeId, Op, Origin, OutputKind};
+use crate::ir::{Graph, NodeId, Op, Origin, OutputKind};
 use crate::pipeline::{self, Engine};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
-    /// The fastest that is there: the CPU's compiled code.
+    /// A graphics device that is more than a processor in disguise, else the CPU's compiled code.
     #[default]
     Auto,
     /// The reference interpreter, in f64.
@@ -120,6 +121,31 @@ pub struct Session {
     engine: Engine,
     names: Vec<String>,
     pub warnings: Vec<Diagnostic>,
+    /// Nobody asked for the device: what it cannot do the CPU does.
+    spare: Option<Spare>,
+}
+
+struct Spare {
+    graph: Graph,
+    roots: Vec<NodeId>,
+    threads: usize,
+}
+
+/// Compiled code; where the compiler has a limit, the interpreter and a warning.
+fn cpu_or_interpreter(
+    model: &Model,
+    roots: &[NodeId],
+    threads: usize,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Engine, Diagnostic> {
+    match Engine::cpu(&model.graph, roots, threads) {
+        Err(limit) if limit.severity == Severity::Limit => {
+            let warning = Diagnostic { severity: Severity::Warning, ..limit };
+            warnings.push(warning.note("the interpreter runs it instead, more slowly"));
+            Ok(Engine::interpreter(&model.graph, roots))
+        }
+        done => done,
+    }
 }
 
 impl Session {
@@ -127,21 +153,20 @@ impl Session {
     pub fn new(model: &Model, outputs: &[usize], options: &Options) -> Result<Session, Diagnostic> {
         let roots: Vec<NodeId> = outputs.iter().map(|k| model.graph.outputs[*k].node).collect();
         let names = outputs.iter().map(|k| model.graph.outputs[*k].name.to_string()).collect();
-        let (engine, warnings) = match options.backend {
-            Backend::Interp => (Engine::interpreter(&model.graph, &roots), vec![]),
-            Backend::Cpu => (Engine::cpu(&model.graph, &roots, options.threads)?, vec![]),
-            Backend::Gpu => (Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots)?, vec![]),
-            Backend::Auto => match Engine::cpu(&model.graph, &roots, options.threads) {
-                Ok(engine) => (engine, vec![]),
-                Err(limit) if limit.severity == crate::diag::Severity::Limit => {
-                    let warning = Diagnostic { severity: crate::diag::Severity::Warning, ..limit };
-                    let warning = warning.note("the interpreter runs it instead, more slowly");
-                    (Engine::interpreter(&model.graph, &roots), vec![warning])
+        let (mut warnings, mut spare) = (Vec::new(), None);
+        let engine = match options.backend {
+            Backend::Interp => Engine::interpreter(&model.graph, &roots),
+            Backend::Cpu => Engine::cpu(&model.graph, &roots, options.threads)?,
+            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots)?,
+            Backend::Auto => match gpu::Device::hardware() {
+                Some(device) => {
+                    spare = Some(Spare { graph: model.graph.clone(), roots: roots.clone(), threads: options.threads });
+                    Engine::gpu(&device, &model.graph, &roots)?
                 }
-                Err(e) => return Err(e),
+                None => cpu_or_interpreter(model, &roots, options.threads, &mut warnings)?,
             },
         };
-        Ok(Session { engine, names, warnings })
+        Ok(Session { engine, names, warnings, spare })
     }
 
     /// The names of the outputs, in the order in which [`Session::run`] gives them.
@@ -154,8 +179,25 @@ impl Session {
         self.engine.name()
     }
 
+    /// Runs. Where nobody asked for the device and it fails, the CPU runs instead, and [`Session::warnings`] say so.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
-        self.engine.run(bindings)
+        match (self.engine.run(bindings), self.spare.take()) {
+            (Err(limit), Some(spare)) if limit.code.starts_with("H09") => {
+                self.engine = Engine::cpu(&spare.graph, &spare.roots, spare.threads)?;
+                let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
+                self.warnings.push(warning.note("the CPU runs it instead"));
+                self.engine.run(bindings)
+            }
+            (done, spare) => {
+                self.spare = spare;
+                done
+            }
+        }
+    }
+
+    /// Measures a run. Errors: as [`Engine::profile`].
+    pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
+        self.engine.profile(bindings)
     }
 }
 

@@ -74,7 +74,11 @@ impl Emitter<'_> {
         let mut out = Vec::new();
         for part in parts {
             match part {
-                Part::Stages(stages) => self.stages(stages, &mut out),
+                Part::Stages(stages) => {
+                    // What is empty at every size needs no shader; its addresses might be such that none is accepted.
+                    let some: Vec<Placed> = stages.iter().filter(|s| !self.nothing(&s.stage)).cloned().collect();
+                    self.stages(&some, &mut out);
+                }
                 Part::Work(work) => out.push(self.work(work)),
                 Part::Repeat { trips, body } => {
                     let body = self.parts(body);
@@ -83,6 +87,13 @@ impl Emitter<'_> {
             }
         }
         out
+    }
+
+    fn nothing(&self, stage: &Stage) -> bool {
+        match stage.kernel() {
+            Some(k) => k.loops[..k.outer].iter().any(|l| l.size.is(0)),
+            None => self.buffers[stage.target()].is_empty(),
+        }
     }
 
     fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {

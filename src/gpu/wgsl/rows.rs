@@ -121,7 +121,7 @@ impl Rows<'_, '_, '_> {
             return Spot { local: counters.clone(), counters, valid: None };
         };
         let (width, _, size) = self.width(dims, Some(lead));
-        let (row, rest) = if size.is(1) {
+        let (row, rest) = if size.is(1) || size.is(0) {
             (e.to_string(), "0u".to_string())
         } else if self.shape.rows == 1 {
             ("0u".to_string(), e.to_string())

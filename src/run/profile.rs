@@ -1,0 +1,111 @@
+//! Where the time of a run goes: one row for each kernel, and when each of them ran.
+
+use crate::cpu;
+use crate::diag::Diagnostic;
+use crate::gpu::{self, Dispatch, Item, Peak};
+use crate::ir::Size;
+use crate::run::Bindings;
+
+/// A kernel, with all its rounds.
+#[derive(Clone, Debug)]
+pub struct Spent {
+    pub name: String,
+    pub count: usize,
+    pub seconds: f64,
+    /// Bytes of all that it reads and writes, each once a round; not counted on the CPU.
+    pub bytes: Option<f64>,
+    /// Floating-point operations.
+    pub flops: Option<f64>,
+}
+
+/// One run of a kernel, in seconds since the beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Its place in [`Profile::kernels`].
+    pub kernel: usize,
+    pub start: f64,
+    pub end: f64,
+}
+
+/// A measured run; what was prepared before is not part of it.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub backend: &'static str,
+    pub device: String,
+    pub kernels: Vec<Spent>,
+    pub events: Vec<Event>,
+    /// Dispatches of the run; more than there are events where the device's clock stops earlier. None on the CPU.
+    pub dispatches: Option<usize>,
+    pub peak: Option<Peak>,
+}
+
+impl Spent {
+    /// Share of the device's peak, and of which one: that which it comes closer to.
+    pub fn share(&self, peak: &Peak) -> Option<(f64, &'static str)> {
+        let (flops, bytes) = (self.flops? / self.seconds / peak.flops, self.bytes? / self.seconds / peak.bytes);
+        let best = if flops > bytes { (flops, "arithmetic") } else { (bytes, "memory") };
+        best.0.is_finite().then_some(best)
+    }
+}
+
+fn dispatches<'a>(items: &'a [Item], out: &mut Vec<&'a Dispatch>) {
+    for item in items {
+        match item {
+            Item::Dispatch(d) => out.push(d),
+            Item::Repeat { body, .. } => dispatches(body, out),
+        }
+    }
+}
+
+/// Measures a run on a device after one that warmed up. Errors: the device has no clock, or gives up.
+pub fn on_device(engine: &mut gpu::Engine, bindings: &Bindings) -> Result<Profile, Diagnostic> {
+    engine.run(bindings)?;
+    let times = engine.profile()?;
+    let device = engine.device();
+    let (peak, device) = (device.peak()?, device.describe());
+    let mut out = Profile { backend: "gpu", device, kernels: Vec::new(), events: Vec::new(), dispatches: None, peak: Some(peak) };
+    let Some((program, sizes)) = engine.program() else { return Ok(out) };
+    let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+    let mut all = Vec::new();
+    dispatches(&program.items, &mut all);
+    let mut rows = std::collections::BTreeMap::new();
+    for t in times {
+        let d = all[t.number];
+        let kernel = *rows.entry(t.number).or_insert_with(|| {
+            let name = program.shaders[d.shader].name.clone();
+            out.kernels.push(Spent { name, count: 0, seconds: 0.0, bytes: Some(0.0), flops: Some(0.0) });
+            out.kernels.len() - 1
+        });
+        let bytes: f64 = d.bindings.iter().map(|b| 4.0 * size(&program.buffers[*b].len()) as f64).sum();
+        let row = &mut out.kernels[kernel];
+        row.count += 1;
+        row.seconds += (t.end - t.start) * 1e-9;
+        row.bytes = row.bytes.map(|n| n + bytes);
+        row.flops = row.flops.map(|n| n + size(&d.flops) as f64);
+        out.events.push(Event { kernel, start: t.start * 1e-9, end: t.end * 1e-9 });
+    }
+    out.dispatches = Some(program.dispatches(&size));
+    Ok(out)
+}
+
+/// Measures a run on the CPU after one that warmed up. Steps are laid end to end: those that run tile by tile take turns in truth.
+pub fn on_cpu(engine: &mut cpu::Engine, bindings: &Bindings) -> Result<Profile, Diagnostic> {
+    engine.run(bindings)?;
+    engine.count_time();
+    engine.run(bindings)?;
+    let mut out = Profile {
+        backend: "cpu",
+        device: "the CPU".into(),
+        kernels: Vec::new(),
+        events: Vec::new(),
+        dispatches: None,
+        peak: None,
+    };
+    let mut now = 0.0;
+    for (name, seconds) in engine.times().into_iter().filter(|t| t.1 > 0.0) {
+        out.events.push(Event { kernel: out.kernels.len(), start: now, end: now + seconds });
+        out.kernels.push(Spent { name, count: 1, seconds, bytes: None, flops: None });
+        now += seconds;
+    }
+    Ok(out)
+}
