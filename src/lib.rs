@@ -35,3 +35,4 @@ pub mod program;
 pub mod run;
 pub mod source;
 pub mod syntax;
+pub mod web;
