@@ -116,7 +116,11 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
     for (what, n) in rows {
         talk.note(&format!("  {what:22} {:>9.1} KB", n as f64 / 1000.0));
     }
-    talk.note(&format!("  wgsl: {:16} {:>9.1} KB", format!("{shaders} shaders"), size(&|p| p.starts_with("wgsl/")) as f64 / 1000.0));
+    talk.note(&format!(
+        "  wgsl: {:16} {:>9.1} KB",
+        format!("{shaders} shaders"),
+        size(&|p| p.starts_with("wgsl/")) as f64 / 1000.0
+    ));
     talk.note(&format!("serve it over http: python3 -m http.server -d {}", folder.display()));
     Ok(())
 }

@@ -85,7 +85,8 @@ function slider(text, value, set, span = 3) {
 
 /** A control for a condition. */
 function control(c) {
-  const box = make("fieldset", {}, make("legend", {}, c.name, " ", make("small", {}, c.below ? `0 to ${c.below - 1}` : "")));
+  const legend = make("legend", {}, c.name);
+  const box = make("fieldset", {}, legend);
   const set = (value) => {
     conditions[c.name] = value;
     if (c.kind === "size") dims[c.name] = value;
@@ -104,6 +105,7 @@ function control(c) {
   } else if (!c.shape.length) {
     set(c.default ?? example?.data[0] ?? (c.kind === "size" ? 4 : 0));
     const field = make("input", { type: "number", value: conditions[c.name], min: 0, ariaLabel: c.name });
+    if (c.below) legend.append(" ", make("small", {}, `0 to ${c.below - 1}`));
     field.onchange = () => (set(Math.max(0, Math.round(Number(field.value)))), update());
     box.append(field);
   } else if (c.type === "f32" && fixed(c) && c.shape.length === 1) {
@@ -137,11 +139,12 @@ const card = (title, ...children) => make("section", { className: "card" }, titl
 function painting(input, output) {
   const canvas = make("canvas", { className: "paint", role: "img", ariaLabel: `the picture of ${output.name}` });
   const detail = make("select", { ariaLabel: "points along an edge" }, ...[32, 64, 128, 256].map((n) => make("option", { value: n, selected: n === 128 }, `${n} × ${n}`)));
+  let reach = 12;
   const grid = () => {
     const side = Number(detail.value), data = new Float32Array(2 * side * side);
     for (let k = 0; k < side * side; k++) {
-      data[2 * k] = (2 * (k % side) + 1) / side - 1;
-      data[2 * k + 1] = (2 * Math.floor(k / side) + 1) / side - 1;
+      data[2 * k] = reach * ((2 * (k % side) + 1) / side - 1);
+      data[2 * k + 1] = reach * ((2 * Math.floor(k / side) + 1) / side - 1);
     }
     dims[input.shape[0]] = side * side;
     return { shape: [side * side, 2], data };
@@ -168,14 +171,17 @@ function painting(input, output) {
     canvas.width = canvas.height = side;
     canvas.getContext("2d").putImageData(image, 0, 0);
   });
-  const caption = make("figcaption", {}, "Each point of the square, from −1 to 1, is one row of the input; colours are stretched to their full range.");
-  return [null, card(named(output), make("figure", {}, canvas, make("div", { className: "row" }, detail, caption)))];
+  const [zoom] = slider("reach", reach, (v) => ((reach = v), (points = grid())), 24);
+  zoom.querySelector("input").min = 0.5;
+  const caption = make("figcaption", {}, "Each point of the square is one row of the input, from −reach to reach along both axes; colours are stretched to their full range.");
+  const about = card(named(input), zoom, make("div", { className: "row" }, detail, "points"), make("div", { className: "row" }, caption));
+  return [about, card(named(output), make("figure", {}, canvas))];
 }
 
 // A pad to draw on; the model sees it coarsely, as its data were made.
 function pad(input, side, output) {
   const FINE = 4, n = side * FINE;
-  const ink = new Uint8Array(n * n);
+  const ink = new Float32Array(n * n);
   const canvas = make("canvas", { className: "pad", width: 320, height: 320, tabIndex: 0, role: "application", ariaLabel: "Drawing pad. Arrow keys move, space draws, delete clears." });
   const seen = make("canvas", { className: "seen", width: side, height: side, role: "img", ariaLabel: "what the model sees" });
   const example = demo.examples?.[input.name];
@@ -186,7 +192,7 @@ function pad(input, side, output) {
   const coarse = () => {
     let [x0, y0, x1, y1] = [n, n, -1, -1];
     ink.forEach((v, k) => {
-      if (!v) return;
+      if (v < 0.25) return;
       const x = k % n, y = Math.floor(k / n);
       [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
     });
@@ -195,8 +201,8 @@ function pad(input, side, output) {
     const scale = Math.max(x1 - x0, y1 - y0, n / 3) / (n - 1), [mx, my] = [(x0 + x1) / 2, (y0 + y1) / 2];
     for (let k = 0; k < n * n; k++) {
       const x = Math.round(mx + ((k % n) - (n - 1) / 2) * scale), y = Math.round(my + (Math.floor(k / n) - (n - 1) / 2) * scale);
-      const on = x >= 0 && y >= 0 && x < n && y < n && ink[y * n + x];
-      if (on) image[Math.floor(Math.floor(k / n) / FINE) * side + Math.floor((k % n) / FINE)] += full / FINE ** 2;
+      const on = x >= 0 && y >= 0 && x < n && y < n ? ink[y * n + x] : 0;
+      image[Math.floor(Math.floor(k / n) / FINE) * side + Math.floor((k % n) / FINE)] += (on * full) / FINE ** 2;
     }
   };
   const given = () => {
@@ -207,7 +213,11 @@ function pad(input, side, output) {
     const c = canvas.getContext("2d"), cell = 320 / n;
     c.clearRect(0, 0, 320, 320);
     c.fillStyle = "#f3efe2";
-    ink.forEach((v, k) => v && c.fillRect((k % n) * cell, Math.floor(k / n) * cell, cell + 0.5, cell + 0.5));
+    ink.forEach((v, k) => {
+      c.globalAlpha = v;
+      if (v) c.fillRect((k % n) * cell, Math.floor(k / n) * cell, cell, cell);
+    });
+    c.globalAlpha = 1;
     if (cursor) {
       c.strokeStyle = "#8db4f5";
       c.strokeRect(cursor[0] * cell - 6, cursor[1] * cell - 6, 12, 12);
@@ -237,7 +247,7 @@ function pad(input, side, output) {
     const data = example.data.slice(next * side * side, (next + 1) * side * side);
     next = (next + 1) % (example.data.length / side ** 2);
     image = Float32Array.from(data);
-    ink.forEach((_, k) => (ink[k] = data[Math.floor(Math.floor(k / n) / FINE) * side + Math.floor((k % n) / FINE)] > full / 2 ? 1 : 0));
+    ink.forEach((_, k) => (ink[k] = data[Math.floor(Math.floor(k / n) / FINE) * side + Math.floor((k % n) / FINE)] / full));
     paint();
     update();
   };
@@ -286,11 +296,13 @@ function pad(input, side, output) {
 /** Any output as numbers, bars or a map of colours. */
 function view(o) {
   const body = make("div"), rest = make("tbody");
+  const numbers = make("details", {}, make("summary", {}, "Numbers"), make("table", {}, rest));
   shows.push((out) => {
     const { shape, data } = out[o.name];
     const columns = shape.length > 1 ? shape.at(-1) : o.type === "f32" && data.length > 24 ? Math.ceil(Math.sqrt(data.length * 4)) : data.length;
     const number = (v) => (Number.isInteger(v) ? v : Number(v.toPrecision(4)));
-    if (data.length <= 1 || (o.type !== "f32" && data.length <= 24)) {
+    numbers.hidden = data.length <= 1 || (o.type !== "f32" && data.length <= 24);
+    if (numbers.hidden) {
       body.replaceChildren(make("div", { className: "big" }, [...data].map(number).join(", ") || "empty"));
       return;
     }
@@ -308,7 +320,7 @@ function view(o) {
     const about = make("figcaption", {}, `[${shape.join(", ")}], blue above zero, red below; the largest is ${number(most)}`);
     body.replaceChildren(make("figure", {}, map, about));
   });
-  return card(named(o), body, make("details", {}, make("summary", {}, "Numbers"), make("table", {}, rest)));
+  return card(named(o), body, numbers);
 }
 
 /** Free dims and inputs for a model of no known kind. */
@@ -357,7 +369,8 @@ function kind() {
 async function start() {
   try {
     demo = await (await fetch("demo.json")).json();
-    at("doc").textContent = demo.doc;
+    // `code` between grave accents.
+    at("doc").append(...demo.doc.split("`").map((text, k) => (k % 2 ? make("code", {}, text) : text)));
     model = await load();
   } catch (e) {
     const help = "Chrome and Edge have WebGPU on most machines, Safari since version 26 and Firefox on some; it may be switched off in the settings.";

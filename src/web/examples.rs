@@ -79,7 +79,8 @@ fn from_eval(request: &Request, eval: &Eval, out: &mut Value) -> Result<(), Diag
         let mut shape = t.shape.clone();
         shape[0] = first.len();
         let data: Vec<usize> = first.iter().flat_map(|r| r * width..(r + 1) * width).collect();
-        let data: Vec<Value> = data.into_iter().map(|i| numbers(&Tensor { shape: vec![1], data: t.data.slice(i..i + 1) })[0].clone()).collect();
+        let data: Vec<Value> =
+            data.into_iter().map(|i| numbers(&Tensor { shape: vec![1], data: t.data.slice(i..i + 1) })[0].clone()).collect();
         examples[name] = json!({ "shape": shape, "data": data });
         if let Some(orders) = orders(t, &rows, width) {
             out["orders"] = json!({ "condition": group, "input": name, "of": orders });
@@ -96,7 +97,9 @@ fn picked(columns: &BTreeMap<&str, Tensor>, group: Option<&str>, rows: &[usize])
     let kinds = columns.iter().find(|(n, t)| Some(**n) != group && t.dtype() == DType::I32 && t.shape.len() == 1);
     let Some((_, kinds)) = kinds else { return rows.iter().copied().take(ROWS).collect() };
     let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
-    rows.iter().filter(|r| **r < kinds.len()).for_each(|r| drop(seen.entry(kinds.get(*r) as i64).or_insert(*r)));
+    for r in rows.iter().filter(|r| **r < kinds.len()) {
+        seen.entry(kinds.get(*r) as i64).or_insert(*r);
+    }
     seen.into_values().take(ROWS).collect()
 }
 

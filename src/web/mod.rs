@@ -184,15 +184,8 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     programs["shaders"] = names.into();
     let seed = used.contains("seed") && !model.inputs.iter().any(|i| i.name == "seed");
     let defaults = defaults(model, &fixed)?;
-    let parts = Parts {
-        model,
-        outputs: &described,
-        families: &families,
-        measures: &measures,
-        sizes: &sizes,
-        defaults: &defaults,
-        seed,
-    };
+    let parts =
+        Parts { model, outputs: &described, families: &families, measures: &measures, sizes: &sizes, defaults: &defaults, seed };
     let title = model.name.replace('&', "&amp;").replace('<', "&lt;");
     let mut files = vec![
         file("index.html", PAGE.replace("{{title}}", &title)),

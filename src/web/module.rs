@@ -108,7 +108,8 @@ fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
 /// `model.js`
 pub fn script(p: &Parts) -> String {
     let name = &p.model.name;
-    let mut out = format!("// {name}, written by hnet build. Same for every run: what the model wants and gives, and its sizes.\n\n");
+    let mut out =
+        format!("// {name}, written by hnet build. Same for every run: what the model wants and gives, and its sizes.\n\n");
     out += "import { ModelError, open } from \"./runtime.js\";\n\n";
     let _ = writeln!(out, "export const spec = {{\n  name: {},", expr::quoted(name));
     let fixed: Vec<String> =
@@ -134,7 +135,8 @@ pub fn script(p: &Parts) -> String {
         format!("{{ dim: {dim}, type: \"{word}\", families: [{}] }}", chosen(&m.chosen))
     });
     let measures: Vec<String> = measures.collect();
-    let _ = writeln!(out, "  measures: [{}],", if measures.is_empty() { String::new() } else { format!("\n{}  ", lines(measures)) });
+    let _ =
+        writeln!(out, "  measures: [{}],", if measures.is_empty() { String::new() } else { format!("\n{}  ", lines(measures)) });
     let sizes = list(p.sizes, expr::size);
     let _ = writeln!(out, "  sizes: (d) => {sizes},\n}};\n");
     out += "export { ModelError };\n\n/** Opens the model: fetches its weights and programs, and asks for a device. */\n";

@@ -1,9 +1,10 @@
 //! Which programs a page needs: one for each range of sizes in which the planner decides alike.
 //!
 //! In: an optimized graph and the nodes that are wanted. Out: a [`Family`]: programs, and a table of ranges of the free dims that
-//! says which one runs. The planner looks at the numbers themselves, so a plan is made at many points, and where two neighbours
-//! differ the border between them is found by halving. A plan is right at every size, and best near those that it was made for:
-//! where there would be too many ranges, narrow ones join their neighbours.
+//! says which one runs. Planner and emitter look at the numbers themselves, so programs are made at many points, and where two
+//! neighbours differ the border between them is found by halving. What a program takes for granted about its sizes is that they
+//! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
+//! narrow ones join the next, and each range has the program of its largest sizes.
 
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Program};
@@ -23,25 +24,30 @@ pub struct Family {
 }
 
 /// Most combinations of ranges.
-const CELLS: usize = 24;
+const CELLS: usize = 12;
+/// Nodes of a graph beyond which it is probed at few sizes.
+const LONG: usize = 1000;
+/// The largest size that is probed.
+const LARGEST: i64 = 65_536;
 /// Where the other dims stand while one is probed.
 const BASES: [i64; 2] = [1, 40];
 
-/// Sizes at which a dim is probed: small ones, powers of two and their neighbours, and a spread up to 65,536. Where many dims
-/// decide together, few of each.
-fn probes(dims: usize) -> Vec<i64> {
-    if dims > 2 {
-        return vec![0, 1, 2, 3, 17, 64, 257, 1000, 65_536];
+/// Sizes at which a dim is probed: small ones, powers of two and their neighbours, and a spread. Few of each for long graphs, and
+/// where many dims decide together.
+fn probes(few: bool) -> Vec<i64> {
+    if few {
+        return vec![0, 1, 2, 3, 17, 64, 257, 1000, LARGEST];
     }
     let mut out: Vec<i64> = (0..=9).collect();
     let mut n = 10.0f64;
-    while n < 65_536.0 {
+    while n < LARGEST as f64 {
         out.push(n as i64);
         n *= 1.3;
     }
     for power in 4..=16 {
         out.extend([(1 << power) - 1, 1 << power, (1 << power) + 1]);
     }
+    out.retain(|n| *n <= LARGEST);
     out.sort();
     out.dedup();
     out
@@ -54,8 +60,7 @@ struct Prober<'a> {
     fixed: &'a Sizes,
     dims: Vec<Sym>,
     programs: Vec<Program>,
-    /// By plan, then by program: two plans may differ in what matters to a CPU only.
-    plans: BTreeMap<String, usize>,
+    /// By all that is in it: two plans may differ in what matters to a CPU only.
     texts: BTreeMap<String, usize>,
     points: BTreeMap<Vec<i64>, Option<usize>>,
     /// The last thing that the planner could not do.
@@ -82,17 +87,12 @@ impl Prober<'_> {
     }
 
     fn program(&mut self, plan: &plan::Plan, sizes: &Sizes) -> usize {
-        let text = plan.to_string();
-        if let Some(known) = self.plans.get(&text) {
-            return *known;
-        }
         let program = gpu::emit(plan, sizes, &|_| None);
         let next = self.programs.len();
         let number = *self.texts.entry(format!("{program:?}")).or_insert(next);
         if number == next {
             self.programs.push(program);
         }
-        self.plans.insert(text, number);
         number
     }
 
@@ -161,15 +161,6 @@ fn join(cuts: &mut [Vec<i64>]) {
     }
 }
 
-/// A size that stands for a range.
-fn middle(from: i64, to: Option<i64>) -> i64 {
-    match to {
-        Some(to) if to - from <= 2 => to - 1,
-        Some(to) => (((from.max(1) * (to - 1)) as f64).sqrt() as i64).clamp(from, to - 1),
-        None => (2 * from).max(64),
-    }
-}
-
 /// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which sizes a dim can have, where few. Errors: the
 /// planner has no plan for any sizes.
 pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>) -> Result<Family, Diagnostic> {
@@ -178,14 +169,14 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     dims.retain(|s| !fixed.contains_key(s));
     dims.sort();
     dims.dedup();
-    let values: Vec<Vec<i64>> = dims.iter().map(|d| allowed.get(d).cloned().unwrap_or_else(|| probes(dims.len()))).collect();
+    let few = dims.len() > 2 || graph.len() > LONG;
+    let values: Vec<Vec<i64>> = dims.iter().map(|d| allowed.get(d).cloned().unwrap_or_else(|| probes(few))).collect();
     let mut p = Prober {
         graph,
         wanted,
         fixed,
         dims: dims.clone(),
         programs: vec![],
-        plans: BTreeMap::new(),
         texts: BTreeMap::new(),
         points: BTreeMap::new(),
         refused: None,
@@ -201,7 +192,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
             let k = rest % cuts[dim].len();
             rest /= cuts[dim].len();
             let listed = allowed.contains_key(&dims[dim]);
-            point[dim] = if listed { cuts[dim][k] } else { middle(cuts[dim][k], cuts[dim].get(k + 1).copied()) };
+            point[dim] = if listed { cuts[dim][k] } else { cuts[dim].get(k + 1).map_or(LARGEST, |next| next - 1) };
         }
         cells.push(p.at(&point));
     }
