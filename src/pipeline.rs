@@ -153,6 +153,13 @@ pub fn unknowns(model: &Model) -> Vec<Sym> {
     all.into_iter().collect()
 }
 
+/// The plan of all outputs and losses, and the shaders and dispatches that it becomes.
+pub fn shaders(model: &Model, sizes: &Sizes, locate: gpu::Locate) -> Result<(plan::Plan, gpu::Program), Diagnostic> {
+    let plan = plan(model, sizes)?;
+    let program = gpu::emit(&plan, sizes, locate);
+    Ok((plan, program))
+}
+
 /// The plan of all outputs and losses.
 fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
@@ -182,7 +189,7 @@ pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
 }
 
 /// The part of a graph that some nodes need, optimized, and where they are in it.
-fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
+pub fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
     let mut part = graph.clone();
     part.outputs.clear();
     opt::optimize_keeping(&part, roots, &mut |_, _| {})

@@ -1,84 +1,23 @@
 //! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes and
 //! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
 
+mod common;
+
+use common::{beside, close, drawn, files, models, name, root, weights};
 use hnet::check::model::Model;
 use hnet::ir::NodeId;
 use hnet::opt;
 use hnet::pipeline;
 use hnet::run::archive::Archive;
 use hnet::run::eval::{self, Setting};
-use hnet::run::inputs::{Given, Request, gather};
+use hnet::run::inputs::{Request, gather};
 use hnet::run::session::{self, Backend, Options, Session};
-use hnet::run::{Bindings, Tensor, init, params};
+use hnet::run::{Bindings, Tensor, params};
 use hnet::source::Sources;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const INTERP: Options = Options { backend: Backend::Interp, threads: 1 };
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The `.hnet` files below a folder, in order.
-fn files(folder: &str) -> Vec<PathBuf> {
-    let mut out = Vec::new();
-    let mut open = vec![root().join(folder)];
-    while let Some(next) = open.pop() {
-        for entry in std::fs::read_dir(next).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|e| e == "hnet") {
-                out.push(path);
-            }
-        }
-    }
-    out.sort();
-    out
-}
-
-fn models(path: &Path) -> Vec<Model> {
-    let mut sources = Sources::default();
-    let file = pipeline::read(&mut sources, path).unwrap();
-    let checked = pipeline::check(&mut sources, file, &[]);
-    assert!(checked.is_fine(), "{}: {:#?}", path.display(), checked.diagnostics);
-    checked.models
-}
-
-fn beside(path: &Path, what: &str) -> Option<PathBuf> {
-    Some(path.with_extension(format!("{what}.safetensors"))).filter(|p| p.is_file())
-}
-
-fn weights(path: &Path, model: &Model, given: &Given) -> BTreeMap<String, Tensor> {
-    match beside(path, "params") {
-        None => init::initialise_all(model, &given.sizes, 0).unwrap(),
-        Some(file) => {
-            let loaded = params::load(model, &[Archive::open(&file).unwrap()], &given.sizes, 0).unwrap();
-            assert!(loaded.warnings.is_empty(), "{}: {:#?}", path.display(), loaded.warnings);
-            loaded.tensors
-        }
-    }
-}
-
-/// How far two tensors are apart, measured by the largest number in the second.
-fn gap(got: &Tensor, want: &Tensor) -> f64 {
-    assert_eq!(got.shape, want.shape);
-    let largest = want.to_f64().iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-    let apart = |(a, b): (f64, f64)| if a == b || (a.is_nan() && b.is_nan()) { 0.0 } else { (a - b).abs() };
-    let most = got.to_f64().into_iter().zip(want.to_f64()).map(apart).fold(0.0, f64::max);
-    // What is nothing but rounding, such as the difference of two equal sums, has no scale of its own.
-    most / largest.max(1e-2)
-}
-
-fn close(who: &str, got: &Tensor, want: &Tensor, limit: f64) {
-    let gap = gap(got, want);
-    assert!(gap <= limit, "{who}: off by {gap:.1e}, more than {limit:.0e}");
-}
-
-fn name(path: &Path) -> String {
-    path.file_stem().unwrap().to_string_lossy().into_owned()
-}
 
 #[test]
 fn references_are_met() {
@@ -109,23 +48,6 @@ fn references_are_met() {
         met += 1;
     }
     assert!(met >= 27, "{met} models with references");
-}
-
-/// Parameters drawn by their initialisers; what must come from a file, and what starts as zeros, is drawn too.
-fn drawn(model: &Model, given: &Given) -> BTreeMap<String, Tensor> {
-    let one = |p: &hnet::check::model::Param| {
-        let shape = params::shape(p, &given.sizes).unwrap();
-        let how = match &p.init {
-            Some(init) if !matches!(init, hnet::check::model::Init::Fill(v) if *v == 0.0) => init.clone(),
-            _ => hnet::check::model::Init::Normal { mean: 0.0, std: 0.1 },
-        };
-        let tensor = match &how {
-            hnet::check::model::Init::Node(_) => init::initialise(model, p, &given.sizes, 1),
-            how => init::draw(how, &p.path, p.dtype, shape, 1),
-        };
-        (p.path.clone(), tensor.unwrap())
-    };
-    model.params.iter().map(one).collect()
 }
 
 /// Runs a model with drawn values where every free dim has this size, in all ways.

@@ -2,7 +2,9 @@
 //!
 //! `HNET_SEEDS=17` runs one of them, `HNET_SEEDS=0..5000` many; `hnet fuzz` also makes small what fails.
 
-use hnet::fuzz::check::{check, model, quiet};
+mod common;
+
+use hnet::fuzz::check::{also_on, check, model, quiet};
 use hnet::fuzz::program;
 
 #[test]
@@ -27,6 +29,25 @@ fn random_programs_mean_one_thing() {
     drop(std::panic::take_hook());
     println!("seeds {seeds:?}: {runs} runs, {ties} of them on a tie");
     assert!(failed.is_empty(), "`hnet fuzz --count 1 --seed N` makes them small:\n{}", failed.join("\n"));
+    assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
+}
+
+/// The same on the graphics device, with every shader through naga; other seeds than above.
+#[test]
+fn random_programs_mean_the_same_on_the_device() {
+    let Some(device) = common::device("random_programs_mean_the_same_on_the_device") else { return };
+    also_on(Some(device));
+    let (mut runs, mut ties) = (0, 0);
+    for seed in 300..340 {
+        match check(&program(seed), seed) {
+            Ok(passed) => {
+                runs += passed.runs;
+                ties += passed.ties;
+            }
+            Err(f) => panic!("`hnet fuzz --gpu --only {seed}`: {}: {}", f.class, f.detail),
+        }
+    }
+    also_on(None);
     assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
 }
 

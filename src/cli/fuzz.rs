@@ -1,9 +1,11 @@
 //! `hnet fuzz`: random programs through every stage, for those who work on hnet.
 
-use super::talk::{self, Exit};
-use crate::fuzz::check::{Failure, Passed, check, quiet};
+use super::talk::{self, Exit, Talk};
+use crate::fuzz::check::{Failure, Passed, also_on, check, quiet};
 use crate::fuzz::program;
 use crate::fuzz::shrink::shrink;
+use crate::gpu;
+use crate::source::Sources;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,9 +31,15 @@ pub struct Args {
     /// Seconds for making one failure small
     #[arg(long, value_name = "S", default_value_t = 20)]
     shrink: u64,
+    /// Also on the graphics device
+    #[arg(long)]
+    gpu: bool,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
+    if args.gpu {
+        also_on(Some(gpu::Device::shared().map_err(|d| Talk::Text.fail(&Sources::default(), d))?));
+    }
     quiet();
     if let Some(path) = &args.file {
         let text = std::fs::read_to_string(path).map_err(|_| talk::usage("cannot read the program"))?;

@@ -4,6 +4,7 @@ use super::values;
 use crate::check::model::Model;
 use crate::cpu;
 use crate::diag::Sink;
+use crate::gpu;
 use crate::ir::interp::evaluate;
 use crate::ir::read::read;
 use crate::ir::verify::verify;
@@ -16,6 +17,7 @@ use crate::source::Sources;
 use crate::syntax;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,12 @@ const LENGTHS: [&[i64]; 4] = [&[2, 3], &[1, 5], &[0, 1, 3], &[17, 4]];
 
 thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    static DEVICE: RefCell<Option<Arc<gpu::Device>>> = const { RefCell::new(None) };
+}
+
+/// From here on programs that this thread checks run on this device, too, or no longer do.
+pub fn also_on(device: Option<Arc<gpu::Device>>) {
+    DEVICE.with(|d| *d.borrow_mut() = device);
 }
 
 /// From here on a panic of a thread that checks says nothing, but is kept.
@@ -101,6 +109,12 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
     let threads = if seed.is_multiple_of(8) { 2 } else { 1 };
     let options = cpu::Options { threads, ..cpu::Options::default() };
     let mut engine = cpu::Engine::new(&all, &wanted, &options).map_err(|d| Failure::new("cpu refuses", d.message))?;
+    let mut device = match DEVICE.with(|d| d.borrow().clone()) {
+        Some(d) => Some(
+            gpu::Engine::new(&d, &all, &wanted, gpu::Options::default()).map_err(|d| Failure::new("gpu refuses", d.message))?,
+        ),
+        None => None,
+    };
     for (round, lengths) in LENGTHS.iter().enumerate() {
         if model.dims.iter().all(|d| d.size.is_some()) && round > 0 {
             break;
@@ -126,8 +140,30 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
         if !same_bits(&first, &second) {
             return Err(Failure::new("cpu twice", "two runs differ"));
         }
+        if let Some(device) = &mut device {
+            let found = on_device(device, &bindings, &values);
+            match found {
+                Err(f) if f.class == "gpu value" && hangs(graph, &bindings, &values) => passed.ties += 1,
+                Err(f) => return Err(Failure { detail: format!("{} with {:?}", f.detail, bindings.sizes), ..f }),
+                Ok(()) => {}
+            }
+            passed.runs += 1;
+        }
     }
     Ok(passed)
+}
+
+/// Runs twice on a device; every shader is valid without any feature that a device need not have.
+fn on_device(engine: &mut gpu::Engine, bindings: &Bindings, values: &[Tensor]) -> Result<(), Failure> {
+    let first = engine.run(bindings).map_err(|d| d.message);
+    for shader in engine.program().map_or(&[][..], |(p, _)| &p.shaders) {
+        gpu::check::validate(&shader.code).map_err(|why| Failure::new("naga", format!("{why}\n{}", shader.code)))?;
+    }
+    compare("gpu", &first, values, 2e-4)?;
+    if !same_bits(&first, &engine.run(bindings).map_err(|d| d.message)) {
+        return Err(Failure::new("gpu twice", "two runs differ"));
+    }
+    Ok(())
 }
 
 /// Text to tree to text, and the layout.

@@ -13,7 +13,6 @@ use crate::plan::{self, Sizes};
 use crate::run::{Bindings, Tensor};
 use crate::source::Span;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// How an engine runs.
@@ -40,7 +39,7 @@ struct Given {
 /// A program at certain sizes.
 struct Fixed {
     sizes: Sizes,
-    program: Rc<Program>,
+    program: Program,
     placed: Placed,
     given: Vec<Given>,
     /// Counts up with each `prepare`; what is prepared for an older one is stale.
@@ -53,7 +52,6 @@ pub struct Engine {
     wanted: Vec<NodeId>,
     device: Arc<Device>,
     options: Options,
-    programs: Vec<(String, Rc<Program>)>,
     fixed: Vec<Fixed>,
     current: usize,
     stored: BTreeMap<String, Tensor>,
@@ -79,7 +77,6 @@ impl Engine {
             wanted: wanted.to_vec(),
             device: device.clone(),
             options,
-            programs: Vec::new(),
             fixed: Vec::new(),
             current: 0,
             stored: BTreeMap::new(),
@@ -158,7 +155,7 @@ impl Engine {
 
     /// The program of the current sizes, and the sizes.
     pub fn program(&self) -> Option<(&Program, &Sizes)> {
-        self.fixed.get(self.current).map(|f| (&*f.program, &f.sizes))
+        self.fixed.get(self.current).map(|f| (&f.program, &f.sizes))
     }
 
     /// Bytes of the arena.
@@ -209,16 +206,7 @@ impl Engine {
 
     fn fix(&mut self, sizes: Sizes) -> Result<Fixed, Diagnostic> {
         let plan = plan::plan(&self.graph, &self.wanted, &sizes)?;
-        let text = plan.to_string();
-        let known = self.programs.iter().find(|p| p.0 == text).map(|p| p.1.clone());
-        let program = match known {
-            Some(program) => program,
-            None => {
-                let program = Rc::new(super::emit(&plan, &sizes, &|_: Span| None));
-                self.programs.push((text, program.clone()));
-                program
-            }
-        };
+        let program = super::emit(&plan, &sizes, &|_: Span| None);
         let placed = Placed::new(&self.device, &program, &sizes, self.options.memory)?;
         let mut given = Vec::new();
         for (path, buffer, early) in program.sources() {

@@ -16,10 +16,13 @@ mod engine;
 mod flatten;
 mod placed;
 pub mod program;
+mod rows;
+mod split;
+mod stage;
 mod wgsl;
 
 pub use device::{Device, DeviceOptions};
 pub use engine::{Engine, Options};
 pub use placed::Timed;
 pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
-pub use wgsl::{Dialect, emit};
+pub use wgsl::{Dialect, Locate, emit};

@@ -5,12 +5,30 @@ use super::scalar::{apply, convert, literal, operand_type, small_power};
 use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Kernel};
 
+/// Threads that fold one element together: thread `part` of `parts` takes every `parts`-th step of the longest loop.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub parts: u32,
+    /// Distance in lanes between two threads of an element.
+    pub apart: u32,
+    /// Variables in workgroup memory for partial results, of f32 and of i32.
+    pub scratch: [String; 2],
+    /// For each loop its extent.
+    pub extents: Vec<i64>,
+}
+
 /// Statements for one kernel.
 pub(super) struct Nest<'m, 'a, 'k> {
     pub m: &'m mut Module<'a>,
     pub k: &'k Kernel,
     /// For each loop the name of its counter, while it runs.
     pub counters: Vec<String>,
+    /// Likewise for buffers in workgroup memory, whose rows count from the workgroup's first.
+    pub local: Vec<String>,
+    /// How several threads share a fold.
+    pub share: Option<Share>,
+    /// Loops of folds that run now.
+    depth: usize,
     deps: Vec<u128>,
     text: Vec<Option<String>>,
     /// Products that only a sum reads, which multiplies and adds in one.
@@ -67,7 +85,22 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
     pub fn new(m: &'m mut Module<'a>, k: &'k Kernel, outer: Vec<String>) -> Self {
         let mut counters = outer;
         counters.resize(k.loops.len(), String::new());
-        Nest { m, k, counters, deps: dependencies(k), text: vec![None; k.body.len()], fused: fused(k) }
+        Nest {
+            m,
+            k,
+            local: counters.clone(),
+            counters,
+            share: None,
+            depth: 0,
+            deps: dependencies(k),
+            text: vec![None; k.body.len()],
+            fused: fused(k),
+        }
+    }
+
+    /// Says that value `e` is known.
+    pub fn know(&mut self, e: usize, text: &str) {
+        self.text[e] = Some(text.to_string());
     }
 
     /// Computes the result and gives its text.
@@ -77,6 +110,15 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.scope(Some(l));
         }
         self.got(self.k.value)
+    }
+
+    /// Computes what follows value `known`, which is there, and gives the result's text.
+    pub fn finish(&mut self, known: usize) -> String {
+        for e in 0..known {
+            // The factors and their product are behind it.
+            self.text[e].get_or_insert_with(String::new);
+        }
+        self.result()
     }
 
     /// Where the result goes.
@@ -103,8 +145,9 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         self.text[e].clone().unwrap_or_else(|| unreachable!("operands come first"))
     }
 
-    fn address(&mut self, a: &Access) -> String {
-        let terms: Vec<(String, Size)> = a.terms.iter().map(|(l, s)| (self.counters[*l].clone(), s.clone())).collect();
+    pub fn address(&mut self, a: &Access) -> String {
+        let counters = if self.m.private.contains_key(&a.buffer) { &self.local } else { &self.counters };
+        let terms: Vec<(String, Size)> = a.terms.iter().map(|(l, s)| (counters[*l].clone(), s.clone())).collect();
         self.m.address(&a.offset, &terms)
     }
 
@@ -197,11 +240,18 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.m.line(format!("var {acc}_at = 0;"));
         }
         let saved = self.text.clone();
+        let share = self.share.clone().filter(|_| self.depth == 0 && !counted);
+        let longest = share.as_ref().and_then(|s| loops.iter().max_by_key(|l| s.extents[**l])).copied();
+        self.depth += 1;
         for l in loops {
             let n = self.m.size(&k.loops[*l].size);
             let c = self.m.fresh(&format!("{}_{l}", k.loops[*l].name));
-            self.m.open(format!("for (var {c} = 0u; {c} < {n}; {c}++)"));
-            self.counters[*l] = c;
+            match &share {
+                Some(s) if Some(*l) == longest => self.m.open(format!("for (var {c} = part; {c} < {n}; {c} += {}u)", s.parts)),
+                _ => self.m.open(format!("for (var {c} = 0u; {c} < {n}; {c}++)")),
+            }
+            self.counters[*l].clone_from(&c);
+            self.local[*l] = c;
             self.scope(Some(*l));
         }
         match &k.body[value] {
@@ -225,10 +275,41 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         for _ in loops {
             self.m.close();
         }
+        self.depth -= 1;
         self.text = saved;
+        if let Some(s) = &share {
+            self.gather(s, fold, of, &acc);
+        }
         let result = if counted { format!("{acc}_at") } else { acc };
         let kind = if counted { DType::I32 } else { of };
         convert(self.m, result, kind, k.types[e])
+    }
+}
+
+impl Nest<'_, '_, '_> {
+    /// Partial results of the threads of an element come together in a tree of fixed order; every thread gets the whole.
+    fn gather(&mut self, s: &Share, fold: Fold, of: DType, acc: &str) {
+        let scratch = &s.scratch[usize::from(of != DType::F32)];
+        let own = if of == DType::Bool { format!("select(0, 1, {acc})") } else { acc.to_string() };
+        self.m.line(format!("{scratch}[lane] = {own};"));
+        self.m.line("workgroupBarrier();");
+        let mut step = s.parts / 2;
+        let (fold_of, kind) = match fold {
+            Fold::Any => (Fold::Max, DType::I32),
+            Fold::All => (Fold::Min, DType::I32),
+            other => (other, if of == DType::Bool { DType::I32 } else { of }),
+        };
+        while step > 0 {
+            let other = format!("{scratch}[lane + {}u]", step * s.apart);
+            let joined = join(fold_of, kind, &format!("{scratch}[lane]"), &other);
+            self.m.line(format!("if (part < {step}u) {{ {scratch}[lane] = {joined}; }}"));
+            self.m.line("workgroupBarrier();");
+            step /= 2;
+        }
+        let whole = format!("{scratch}[lane - part * {}u]", s.apart);
+        let whole = if of == DType::Bool { format!("{whole} != 0") } else { whole };
+        self.m.line(format!("{acc} = {whole};"));
+        self.m.line("workgroupBarrier();");
     }
 }
 

@@ -6,17 +6,27 @@
 mod helpers;
 mod kernel;
 pub(super) mod module;
-mod product;
+pub(super) mod product;
+mod rows;
 mod scalar;
+mod shape;
+mod sort;
 mod special;
+mod tile;
+
+pub(super) use kernel::dependencies;
 
 use super::flatten::{Work, flatten};
 use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
+use super::rows::{Group, group as rows_of};
+use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
-use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
+use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step};
 use crate::source::Span;
 use kernel::Nest;
 use module::Module;
+use sort::Sorted;
+use std::collections::BTreeMap;
 
 /// Whose WGSL it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,12 +41,18 @@ pub enum Dialect {
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.
 pub type Locate<'a> = &'a dyn Fn(Span) -> Option<String>;
 
-/// Makes the program of a plan.
-pub fn emit(plan: &Plan, _sizes: &Sizes, locate: Locate) -> Program {
-    let flat = flatten(plan);
-    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate };
-    let prepared = e.works(&flat.works[..flat.prepared]);
-    let rest = e.works(&flat.works[flat.prepared..]);
+/// Makes the program of a plan at certain sizes; they choose between strategies, and the texts hold for other sizes as long as
+/// the same strategies are chosen.
+pub fn emit(plan: &Plan, sizes: &Sizes, locate: Locate) -> Program {
+    let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+    let mut flat = flatten(plan);
+    let (prepare, run) = stage::parts(&mut flat, &size);
+    let mut counts = BTreeMap::new();
+    stage::readers(&prepare, &mut counts);
+    stage::readers(&run, &mut counts);
+    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts, sorted: BTreeMap::new() };
+    let prepared = e.parts(&prepare);
+    let rest = e.parts(&run);
     let count = prepared.len();
     let items = prepared.into_iter().chain(rest).collect();
     Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs }
@@ -46,28 +62,84 @@ struct Emitter<'a> {
     buffers: Vec<Buffer>,
     shaders: Vec<Shader>,
     locate: Locate<'a>,
+    size: &'a dyn Fn(&Size) -> i64,
+    /// How many stages read each buffer.
+    counts: BTreeMap<usize, usize>,
+    /// Orders of rows made in this run of stages, and by which stage.
+    sorted: BTreeMap<String, (usize, Sorted)>,
 }
 
 impl Emitter<'_> {
-    fn works(&mut self, works: &[Work]) -> Vec<Item> {
-        works.iter().flat_map(|w| self.work(w)).collect()
+    fn parts(&mut self, parts: &[Part]) -> Vec<Item> {
+        let mut out = Vec::new();
+        for part in parts {
+            match part {
+                Part::Stages(stages) => self.stages(stages, &mut out),
+                Part::Work(work) => out.push(self.work(work)),
+                Part::Repeat { trips, body } => {
+                    let body = self.parts(body);
+                    out.push(Item::Repeat { trips: trips.clone(), body });
+                }
+            }
+        }
+        out
     }
 
-    fn work(&mut self, work: &Work) -> Vec<Item> {
-        match work {
-            Work::Repeat { trips, body } => vec![Item::Repeat { trips: trips.clone(), body: self.works(body) }],
-            Work::Step { step, places } => vec![self.step(step, places)],
-            Work::Move(moves) => self.single("carry", &[], &|m| special::moves(m, moves)),
-            Work::Fill { buffer, value } => {
-                let name = format!("{}_start", self.buffers[*buffer].name);
-                self.single(&name, &[], &|m| special::fill(m, *buffer, value))
+    fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
+        self.sorted.clear();
+        let mut k = 0;
+        while k < stages.len() {
+            let found = rows_of(stages, k, &self.buffers, self.size);
+            match found {
+                Some((group, end)) if end > k + 1 || self.pays(&stages[k], &group) => {
+                    out.push(self.group(&group, &stages[k..end]));
+                    k = end;
+                }
+                _ => {
+                    self.alone(stages, k, out);
+                    k += 1;
+                }
             }
-            Work::Turn { round, reverse, stop } => self.single("turn", &[], &|m| special::turn(m, *round, *reverse, *stop)),
         }
     }
 
-    fn single(&mut self, name: &str, places: &[Span], body: &dyn Fn(&mut Module) -> Grid) -> Vec<Item> {
-        vec![self.shader(name, special::LANES, places, Size::from(0i64), body)]
+    /// Whether one stage alone is better off with threads that share its folds.
+    fn pays(&self, placed: &Placed, group: &Group) -> bool {
+        let Some(k) = placed.stage.kernel() else { return false };
+        let longest = k.body.iter().map(|e| match e {
+            Expr::Reduce { loops, .. } => loops.iter().map(|l| (self.size)(&k.loops[*l].size)).max().unwrap_or(0),
+            _ => 0,
+        });
+        let count = k.loops[..k.outer].iter().map(|l| (self.size)(&l.size)).product::<i64>();
+        let rows = (self.size)(&group.rows).max(1);
+        longest.max().unwrap_or(0) >= 64 && count / rows < 64 && count < 1 << 16
+    }
+
+    fn group(&mut self, group: &Group, stages: &[Placed]) -> Item {
+        let shape = shape::shape(group, stages, &self.buffers, &self.counts, self.size);
+        let last = stages[stages.len() - 1].stage.target();
+        let name = self.buffers[last].name.clone();
+        let mut places: Vec<Span> = stages.iter().flat_map(|s| s.places.iter().copied()).collect();
+        places.sort();
+        places.dedup();
+        let work = stages.iter().filter_map(|s| s.stage.kernel()).fold(Size::from(0i64), |n, k| n.add(&flops(k)));
+        self.shader(&name, rows::THREADS, &places, work, &|m| rows::emit(m, group, stages, &shape))
+    }
+
+    fn work(&mut self, work: &Work) -> Item {
+        match work {
+            Work::Move(moves) => self.single("carry", &|m| special::moves(m, moves)),
+            Work::Fill { buffer, value } => {
+                let name = format!("{}_start", self.buffers[*buffer].name);
+                self.single(&name, &|m| special::fill(m, *buffer, value))
+            }
+            Work::Turn { round, reverse, stop } => self.single("turn", &|m| special::turn(m, *round, *reverse, *stop)),
+            Work::Step { .. } | Work::Repeat { .. } => unreachable!("steps are stages, and loops are parts"),
+        }
+    }
+
+    fn single(&mut self, name: &str, body: &dyn Fn(&mut Module) -> Grid) -> Item {
+        self.shader(name, special::LANES, &[], Size::from(0i64), body)
     }
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
@@ -88,40 +160,116 @@ impl Emitter<'_> {
         Item::Dispatch(dispatch)
     }
 
+    /// A stage with a shader of its own; a grouped product may need its rows sorted first.
+    fn alone(&mut self, stages: &[Placed], at: usize, out: &mut Vec<Item>) {
+        let placed = &stages[at];
+        let item = match &placed.stage {
+            Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
+                self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| tile::emit(m, kernel, *sum, None))
+            }
+            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
+                let sorted = self.sort(stages, at, grouped, out);
+                let work = flops(kernel);
+                self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| tile::emit(m, kernel, *sum, Some(&sorted)))
+            }
+            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
+                self.kernel(k, &placed.places)
+            }
+            Stage::Other(step) => self.step(step, &placed.places),
+        };
+        out.push(item);
+    }
+
+    /// Whether tiles pay.
+    fn tiled(&self, k: &Kernel, sum: usize, grouped: bool) -> bool {
+        let r = tile::roles(k, sum, grouped);
+        let n = |loops: &[usize]| loops.iter().map(|l| (self.size)(&k.loops[*l].size)).product::<i64>();
+        let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
+        let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
+        plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || rows * columns * sums >= 1 << 20)
+    }
+
+    /// The order of a grouped product's rows: made once for all products of this run of stages that share the index.
+    fn sort(&mut self, stages: &[Placed], at: usize, own: &Grouped, out: &mut Vec<Item>) -> Sorted {
+        let rows_of = |s: &Stage| match s {
+            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
+                let r = tile::roles(kernel, *sum, true);
+                let Expr::Load(index) = &kernel.body[1] else { return None };
+                let shape: Vec<Size> = r.rows.iter().map(|l| kernel.loops[*l].size.clone()).collect();
+                let strides: Vec<Size> = r
+                    .rows
+                    .iter()
+                    .map(|l| index.terms.iter().find(|t| t.0 == *l).map_or(Size::from(0i64), |t| t.1.clone()))
+                    .collect();
+                let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
+                Some((key, tile::tiles(&tile::extent(kernel, &r.columns))))
+            }
+            _ => None,
+        };
+        let Some((key, _)) = rows_of(&stages[at].stage) else { unreachable!("a tiled grouped product has an index") };
+        if let Some((first, sorted)) = self.sorted.get(&key).cloned() {
+            let number = (first..at).filter(|k| rows_of(&stages[*k].stage).is_some_and(|r| r.0 == key)).count() as u32;
+            return Sorted { number, stride: own.stride.clone(), ..sorted };
+        }
+        let across: Vec<Size> =
+            stages[at..].iter().filter_map(|s| rows_of(&s.stage)).filter(|r| r.0 == key).map(|r| r.1).collect();
+        let Stage::Grouped { kernel, sum, .. } = &stages[at].stage else { unreachable!("the stage is a grouped product") };
+        let Expr::Load(index) = &kernel.body[1] else { unreachable!("the index is a load") };
+        let r = tile::roles(kernel, *sum, true);
+        let count = tile::extent(kernel, &r.rows);
+        let groups = own.count.add(&Size::from(i64::from(!own.clamp)));
+        let early = self.buffers[kernel.store.buffer].early;
+        let mut word = |what: &str, n: Size| {
+            let name = format!("{}_{what}", self.buffers[index.buffer].name);
+            self.buffers.push(Buffer { name, dtype: DType::I32, shape: vec![n], kind: Kind::Temp, early });
+            self.buffers.len() - 1
+        };
+        let order = word("order", count.clone());
+        let table = word("tiles", tile::tiles(&count).add(&groups).mul(&Size::from(3i64)));
+        let grids = word("grids", Size::from(3 * across.len()));
+        let counts = word("counts", groups.mul(&Size::from(i64::from(sort::THREADS) + 1)));
+        let sorted =
+            Sorted { order, table, grids, number: 0, count: own.count.clone(), stride: own.stride.clone(), clamp: own.clamp };
+        let name = format!("{}_sort", self.buffers[index.buffer].name);
+        let s = sort::Sort { kernel, rows: &r.rows, index, sorted: &sorted, counts, across: &across };
+        let item = self.shader(&name, sort::THREADS, &stages[at].places, Size::from(0i64), &|m| {
+            sort::emit(m, &s);
+            Grid::Work { count: Size::from(1i64), per: 1 }
+        });
+        out.push(item);
+        self.sorted.insert(key, (at, sorted.clone()));
+        sorted
+    }
+
     fn step(&mut self, step: &Step, places: &[Span]) -> Item {
-        let out = step.writes()[0];
-        let name = self.buffers[out].name.clone();
+        let none = Size::from(0i64);
+        let name = self.buffers[step.writes()[0]].name.clone();
         match step {
-            Step::Kernel(k) => self.kernel(k, places),
-            Step::Product(p) => self.kernel(&product::nest(p), places),
-            Step::Grouped(g) => self.kernel(&product::grouped_nest(g), places),
             Step::Order { input, out, axis, descending, dtype } => {
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| {
-                    special::order(m, input, out, *axis, *descending, *dtype)
-                })
+                self.shader(&name, special::LANES, places, none, &|m| special::order(m, input, out, *axis, *descending, *dtype))
             }
             Step::Scan { input, out, axis, dtype } => {
-                self.shader(&name, special::WIDE, places, Size::from(0i64), &|m| special::scan(m, input, *out, *axis, *dtype))
+                self.shader(&name, special::WIDE, places, none, &|m| special::scan(m, input, *out, *axis, *dtype))
             }
             Step::Assign { input, out } => {
                 let rank = input.shape.len();
                 let n = input.shape[rank - 1].add(&Size::from(1i64)).mul(&Size::from(7i64));
                 let count = input.shape[..rank - 2].iter().fold(n, |n, s| n.mul(s));
-                let name = format!("{name}_scratch");
                 let early = self.buffers[*out].early;
-                self.buffers.push(Buffer { name, dtype: DType::F32, shape: vec![count], kind: Kind::Temp, early });
+                let scratch = format!("{name}_scratch");
+                self.buffers.push(Buffer { name: scratch, dtype: DType::F32, shape: vec![count], kind: Kind::Temp, early });
                 let scratch = self.buffers.len() - 1;
-                let name = self.buffers[*out].name.clone();
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| special::assign(m, input, *out, scratch))
+                self.shader(&name, special::LANES, places, none, &|m| special::assign(m, input, *out, scratch))
             }
             Step::Scatter { index, value, out, axis, dtype } => {
-                self.shader(&name, special::LANES, places, Size::from(0i64), &|m| {
-                    special::scatter(m, index, value, out, *axis, *dtype)
-                })
+                self.shader(&name, special::LANES, places, none, &|m| special::scatter(m, index, value, out, *axis, *dtype))
             }
-            Step::Random { dist, key, seed, round, out } => self
-                .shader(&name, special::LANES, places, Size::from(0i64), &|m| special::random(m, *dist, *key, seed, round, *out)),
-            Step::Rounds(_) => unreachable!("loops are opened before"),
+            Step::Random { dist, key, seed, round, out } => {
+                self.shader(&name, special::LANES, places, none, &|m| special::random(m, *dist, *key, seed, round, *out))
+            }
+            Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Rounds(_) => {
+                unreachable!("kernels are stages of their own kind, and loops are opened before")
+            }
         }
     }
 

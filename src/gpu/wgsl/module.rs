@@ -21,6 +21,8 @@ pub(in crate::gpu) struct Module<'a> {
     depth: usize,
     /// Whether all buffers are reached through the arena.
     packed: bool,
+    /// Buffers that lie in workgroup memory, with the variable that holds their rows.
+    pub private: BTreeMap<usize, String>,
 }
 
 /// Words that a name may not be: WGSL's keywords and reserved words as far as a model might use them, and what the emitter uses.
@@ -30,7 +32,9 @@ const RESERVED: &str = "alias array atomic auto await bitcast bool break case ca
     mat3x3 mat4x4 max min mod module move mul mut native new nil none null of operator override package pass ptr pub ref requires \
     return sample sampler select self set shared sign sin sizeof smooth static std step struct super switch target template texture \
     this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield s wg \
-    Sizes abs all any ceil round sqrt tan tanh log pow fma length distance";
+    Sizes arena lane first part slot mine theirs rank last sum before stretch row own base largest beyond column here next given cost reduced \
+    previous tile top_row left_column group count base_left base_right line value x y at sums total row_in begin end place k t r q p \
+    of_row of_column reach row_of back done n i j u w stopped abs all any ceil round sqrt tan tanh log pow fma length distance";
 
 /// A name that WGSL takes.
 pub(in crate::gpu) fn ident(name: &str) -> String {
@@ -62,6 +66,7 @@ impl<'a> Module<'a> {
             lines: Vec::new(),
             depth: 1,
             packed,
+            private: BTreeMap::new(),
         }
     }
 
@@ -206,6 +211,9 @@ impl<'a> Module<'a> {
 
     /// An element as it lies in memory, a bool as a number.
     pub fn element(&mut self, b: usize, address: &str) -> String {
+        if let Some(name) = self.private.get(&b) {
+            return format!("{name}[{address}]");
+        }
         if !self.packed {
             let name = self.buffer(b);
             return format!("{name}[{address}]");
@@ -231,6 +239,10 @@ impl<'a> Module<'a> {
 
     /// Writes an element as it lies in memory.
     pub fn put(&mut self, b: usize, address: &str, value: &str) {
+        if let Some(name) = self.private.get(&b) {
+            let line = format!("{name}[{address}] = {value};");
+            return self.line(line);
+        }
         self.writes.insert(b);
         if self.packed {
             let at = self.packed_address(b, address);
@@ -252,7 +264,8 @@ impl<'a> Module<'a> {
         let mut names = vec![String::new(); loops.len()];
         let mut rest = index.to_string();
         for (k, (name, size)) in loops.iter().enumerate().rev() {
-            if size.is(1) {
+            // A loop of no rounds never runs: what it would divide by is no matter, but WGSL rejects a division by zero.
+            if size.is(1) || size.is(0) {
                 names[k] = "0u".to_string();
                 continue;
             }

@@ -27,16 +27,17 @@ fn access(n: &Nested, spans: &[Span], at: &(usize, Size), stride: &dyn Fn(&Span)
     Access { buffer: at.0, offset: at.1.clone(), terms }
 }
 
-/// A product as a kernel: one element of the result after the other.
-pub(super) fn nest(p: &Product) -> Kernel {
+/// A product as a kernel, one element of the result after the other, and which of its values is the sum (none: nothing is summed).
+/// Values 0 and 1 are the factors.
+pub(in crate::gpu) fn nest(p: &Product) -> (Kernel, Option<usize>) {
     let n = loops(&p.spans);
     let a = Expr::Load(access(&n, &p.spans, &p.a, &|s| s.a.clone()));
     let b = Expr::Load(access(&n, &p.spans, &p.b, &|s| s.b.clone()));
     finish(p, n, vec![a, b])
 }
 
-/// A grouped product as a kernel that picks its matrix for each row.
-pub(super) fn grouped_nest(g: &Grouped) -> Kernel {
+/// A grouped product as a kernel that picks its matrix for each row. Value 1 is the index, 0 and 2 are the factors.
+pub(in crate::gpu) fn grouped_nest(g: &Grouped) -> (Kernel, Option<usize>) {
     let p = &g.product;
     let n = loops(&p.spans);
     let a = Expr::Load(access(&n, &p.spans, &p.a, &|s| s.a.clone()));
@@ -48,7 +49,7 @@ pub(super) fn grouped_nest(g: &Grouped) -> Kernel {
     finish(p, n, vec![a, index, b])
 }
 
-fn finish(p: &Product, n: Nested, mut body: Vec<Expr>) -> Kernel {
+fn finish(p: &Product, n: Nested, mut body: Vec<Expr>) -> (Kernel, Option<usize>) {
     let mut types = vec![DType::F32; body.len()];
     if body.len() == 3 {
         types[1] = DType::I32;
@@ -56,11 +57,14 @@ fn finish(p: &Product, n: Nested, mut body: Vec<Expr>) -> Kernel {
     body.push(Expr::Map(Map::Mul, vec![0, body.len() - 1]));
     types.push(DType::F32);
     let inner: Vec<usize> = (n.outer..n.loops.len()).collect();
-    if !inner.is_empty() {
+    let sum = (!inner.is_empty()).then_some(body.len());
+    if sum.is_some() {
         body.push(Expr::Reduce { fold: Fold::Sum, loops: inner, value: body.len() - 1 });
         types.push(DType::F32);
     }
     let store = access(&n, &p.spans, &p.out, &|s| s.out.clone());
     let value = body.len() - 1;
-    Kernel { name: p.name.clone(), loops: n.loops, outer: n.outer, body, types, store, value, unit: Size::from(1i64) }
+    let kernel =
+        Kernel { name: p.name.clone(), loops: n.loops, outer: n.outer, body, types, store, value, unit: Size::from(1i64) };
+    (kernel, sum)
 }

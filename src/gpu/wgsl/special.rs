@@ -50,27 +50,41 @@ pub(super) fn order(m: &mut Module, input: &Window, out: &Window, axis: usize, d
     let mut all = loops(rows, "row");
     all.push(("i".to_string(), along.clone()));
     let counters = m.split(&item, &all);
-    let own = at(m, &input.view, &counters);
+    rank(m, (input, out, axis), descending, dtype, &counters, &counters);
+    Grid::Work { count, per: LANES }
+}
+
+/// The same for the element at `counters` (the last one along the row); `local` are those for workgroup memory.
+pub(super) fn rank(
+    m: &mut Module,
+    (input, out, axis): (&Window, &Window, usize),
+    descending: bool,
+    dtype: DType,
+    counters: &[String],
+    local: &[String],
+) {
+    let pick = |m: &Module, b: usize| if m.private.contains_key(&b) { local.to_vec() } else { counters.to_vec() };
+    let mut here = pick(m, input.view.buffer);
+    let own = at(m, &input.view, &here);
     let mine = key(m, input, &own, dtype, descending);
     m.line(format!("let mine = {mine};"));
     m.line("var rank = 0u;");
-    let n = m.size(along);
+    let n = m.size(&input.shape[input.shape.len() - 1]);
     m.open(format!("for (var j = 0u; j < {n}; j++)"));
-    let mut other = counters.clone();
-    let i = std::mem::replace(other.last_mut().expect("a row"), "j".to_string());
-    let there = at(m, &input.view, &other);
+    let i = std::mem::replace(here.last_mut().expect("a row"), "j".to_string());
+    let there = at(m, &input.view, &here);
     let theirs = key(m, input, &there, dtype, descending);
     m.line(format!("let theirs = {theirs};"));
     m.line(format!("rank += select(0u, 1u, theirs < mine || (theirs == mine && j < {i}));"));
     m.close();
     let taken = m.size(&out.shape[axis]);
     m.open(format!("if (rank < {taken})"));
-    let mut place: Vec<String> = counters[..rows.len()].to_vec();
+    let mut place = pick(m, out.view.buffer);
+    place.pop();
     place.insert(axis, "rank".to_string());
     let to = at(m, &out.view, &place);
     m.store(out.view.buffer, &to, &format!("i32({i})"));
     m.close();
-    Grid::Work { count, per: LANES }
 }
 
 /// One workgroup a row: every thread sums a stretch, the stretches are summed up, and every thread goes over its own again.

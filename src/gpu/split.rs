@@ -1,0 +1,136 @@
+//! Takes folds out of kernels that would compute them again and again: a fold that does not depend on all loops of the result
+//! becomes a kernel of its own.
+//!
+//! Compiled code for a CPU computes such a fold in an outer loop; on a device every element is a thread, and a softmax would
+//! sum each row once for each of its elements.
+
+use super::program::{Buffer, Kind};
+use super::wgsl::dependencies;
+use crate::ir::{DType, Size};
+use crate::plan::{Access, Expr, Kernel};
+
+/// Folds of so few elements are cheaper computed again than written and read.
+const FEW: i64 = 4;
+
+/// The kernels that compute `kernel`, in order; new buffers go to the end of `buffers`.
+pub(super) fn split(mut kernel: Kernel, buffers: &mut Vec<Buffer>, early: bool, size: &dyn Fn(&Size) -> i64) -> Vec<Kernel> {
+    let mut out = Vec::new();
+    while let Some(e) = repeated(&kernel, size) {
+        out.push(hoist(&mut kernel, e, buffers, early));
+    }
+    out.push(kernel);
+    out
+}
+
+/// The first fold that is computed more often than there are different results of it.
+fn repeated(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<usize> {
+    let deps = dependencies(k);
+    k.body.iter().enumerate().position(|(e, x)| {
+        let Expr::Reduce { loops, .. } = x else { return false };
+        let again: i64 =
+            (0..k.outer).filter(|l| deps[e] >> l & 1 == 0).map(|l| size(&k.loops[l].size)).fold(1, i64::saturating_mul);
+        let inner = loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
+        again > 1 && inner > FEW
+    })
+}
+
+/// Makes fold `e` a kernel; what was the fold is a load.
+fn hoist(k: &mut Kernel, e: usize, buffers: &mut Vec<Buffer>, early: bool) -> Kernel {
+    let deps = dependencies(k);
+    let own: Vec<usize> = (0..k.loops.len()).filter(|l| deps[e] >> l & 1 == 1).collect();
+    let shape: Vec<Size> = own.iter().map(|l| k.loops[*l].size.clone()).collect();
+    let mut strides = vec![Size::from(1i64); shape.len()];
+    for d in (0..shape.len().saturating_sub(1)).rev() {
+        strides[d] = strides[d + 1].mul(&shape[d + 1]);
+    }
+    let dtype = k.types[e];
+    let name = format!("{}_fold{e}", k.name);
+    buffers.push(Buffer { name: name.clone(), dtype, shape: shape.clone(), kind: Kind::Temp, early });
+    let buffer = buffers.len() - 1;
+    let kept = needed(k, e);
+    // Loops of the new kernel: those of the result, then those of the folds inside, in their order.
+    let inner: Vec<usize> = (0..k.loops.len()).filter(|l| !own.contains(l) && used(k, &kept, *l)).collect();
+    let order: Vec<usize> = own.iter().chain(&inner).copied().collect();
+    let place = |l: &usize| order.iter().position(|x| x == l).unwrap_or_else(|| unreachable!("the loop is used"));
+    let number = |v: &usize| kept.iter().position(|x| x == v).unwrap_or_else(|| unreachable!("the value is needed"));
+    let body = kept.iter().map(|v| renamed(&k.body[*v], &place, &number)).collect();
+    let types = kept.iter().map(|v| k.types[*v]).collect();
+    let terms = |of: &dyn Fn(usize, &usize) -> usize| {
+        own.iter().enumerate().map(|(d, l)| (of(d, l), strides[d].clone())).collect::<Vec<_>>()
+    };
+    let store = Access { buffer, offset: Size::from(0i64), terms: terms(&|d, _| d) };
+    let hoisted = Kernel {
+        name,
+        loops: order.iter().map(|l| k.loops[*l].clone()).collect(),
+        outer: own.len(),
+        body,
+        types,
+        store,
+        value: number(&e),
+        unit: Size::from(1i64),
+    };
+    k.body[e] = Expr::Load(Access { buffer, offset: Size::from(0i64), terms: terms(&|_, l| *l) });
+    sweep(k);
+    hoisted
+}
+
+/// The values that value `e` needs, itself included, in order.
+fn needed(k: &Kernel, e: usize) -> Vec<usize> {
+    let mut seen = vec![false; k.body.len()];
+    let mut todo = vec![e];
+    while let Some(v) = todo.pop() {
+        if !std::mem::replace(&mut seen[v], true) {
+            match &k.body[v] {
+                Expr::Map(_, args) => todo.extend(args),
+                Expr::Reduce { value, .. } => todo.push(*value),
+                Expr::Pick { at, .. } => todo.extend(at.iter().map(|i| i.value)),
+                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
+            }
+        }
+    }
+    (0..k.body.len()).filter(|v| seen[*v]).collect()
+}
+
+fn used(k: &Kernel, kept: &[usize], l: usize) -> bool {
+    kept.iter().any(|v| match &k.body[*v] {
+        Expr::Counter(c) => *c == l,
+        Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().any(|t| t.0 == l),
+        Expr::Reduce { loops, .. } => loops.contains(&l),
+        Expr::Const(_) | Expr::Size(_) | Expr::Map(..) => false,
+    })
+}
+
+/// An expression with other numbers for loops and values.
+fn renamed(e: &Expr, place: &dyn Fn(&usize) -> usize, number: &dyn Fn(&usize) -> usize) -> Expr {
+    let access = |a: &Access| {
+        let mut terms: Vec<(usize, Size)> = a.terms.iter().map(|(l, s)| (place(l), s.clone())).collect();
+        terms.sort_by_key(|t| t.0);
+        Access { buffer: a.buffer, offset: a.offset.clone(), terms }
+    };
+    match e {
+        Expr::Const(_) | Expr::Size(_) => e.clone(),
+        Expr::Counter(l) => Expr::Counter(place(l)),
+        Expr::Load(a) => Expr::Load(access(a)),
+        Expr::Pick { access: a, at, fill } => {
+            let at = at.iter().map(|i| crate::plan::Index { value: number(&i.value), ..i.clone() }).collect();
+            Expr::Pick { access: access(a), at, fill: *fill }
+        }
+        Expr::Map(m, args) => Expr::Map(*m, args.iter().map(number).collect()),
+        Expr::Reduce { fold, loops, value } => {
+            Expr::Reduce { fold: *fold, loops: loops.iter().map(place).collect(), value: number(value) }
+        }
+    }
+}
+
+/// Drops values and inner loops that nothing needs any more.
+fn sweep(k: &mut Kernel) {
+    let kept = needed(k, k.value);
+    let loops: Vec<usize> = (0..k.loops.len()).filter(|l| *l < k.outer || used(k, &kept, *l)).collect();
+    let place = |l: &usize| loops.iter().position(|x| x == l).unwrap_or_else(|| unreachable!("the loop is used"));
+    let number = |v: &usize| kept.iter().position(|x| x == v).unwrap_or_else(|| unreachable!("the value is needed"));
+    let body = kept.iter().map(|v| renamed(&k.body[*v], &place, &number)).collect();
+    let types = kept.iter().map(|v| k.types[*v]).collect::<Vec<DType>>();
+    let value = number(&k.value);
+    let all = loops.iter().map(|l| k.loops[*l].clone()).collect();
+    (k.body, k.types, k.value, k.loops) = (body, types, value, all);
+}

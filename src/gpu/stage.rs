@@ -1,0 +1,384 @@
+//! What one shader, or a part of one, computes. Every stage that sums or maps is a [`Kernel`]; a product knows besides which of
+//! its values is the sum, so that it can be computed tile by tile, and what its only reader does to it is computed on the spot.
+
+use super::flatten::{Flat, Work};
+use super::program::{Buffer, Kind};
+use super::split::split;
+use super::wgsl::product;
+use crate::ir::{DType, Map, Size};
+use crate::plan::{Access, Expr, Grouped, Index, Kernel, Step};
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+/// One thing to compute.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    Kernel(Kernel),
+    /// A kernel whose value number `sum` is a product summed over its loops: values 0 and 1 are its factors.
+    Product {
+        kernel: Kernel,
+        sum: usize,
+    },
+    /// Likewise; an index, value 1, picks the second factor, value 2.
+    Grouped {
+        grouped: Box<Grouped>,
+        kernel: Kernel,
+        sum: usize,
+    },
+    /// An order, a running sum, an assignment, a scatter, random values.
+    Other(Box<Step>),
+}
+
+impl Stage {
+    /// The loop nest, where it is one.
+    pub fn kernel(&self) -> Option<&Kernel> {
+        match self {
+            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => Some(k),
+            Stage::Other(_) => None,
+        }
+    }
+
+    /// Buffers that it reads.
+    pub fn reads(&self) -> Vec<usize> {
+        match self {
+            Stage::Other(step) => step.reads(),
+            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => reads(k),
+        }
+    }
+
+    /// The buffer that it writes.
+    pub fn target(&self) -> usize {
+        match self {
+            Stage::Other(step) => step.writes()[0],
+            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => k.store.buffer,
+        }
+    }
+}
+
+fn reads(k: &Kernel) -> Vec<usize> {
+    let of = |e: &Expr| match e {
+        Expr::Load(a) | Expr::Pick { access: a, .. } => Some(a.buffer),
+        Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => None,
+    };
+    k.body.iter().filter_map(of).collect()
+}
+
+/// A stage and the places in the source that it computes.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub stage: Stage,
+    pub places: Vec<Span>,
+}
+
+/// Work whose steps are stages: neighbours stand together.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Stages(Vec<Placed>),
+    Work(Work),
+    Repeat { trips: Size, body: Vec<Part> },
+}
+
+type Counts = BTreeMap<usize, usize>;
+
+fn count(buffers: Vec<usize>, counts: &mut Counts) {
+    let mut all = buffers;
+    all.sort();
+    all.dedup();
+    all.into_iter().for_each(|b| *counts.entry(b).or_default() += 1);
+}
+
+fn work_reads(w: &Work) -> Vec<usize> {
+    match w {
+        Work::Step { step, .. } => step.reads(),
+        Work::Move(moves) => moves.iter().flat_map(|m| [Some(m.from.0), m.round, m.unless]).flatten().collect(),
+        Work::Turn { round, stop, .. } => stop.iter().flat_map(|s| [s.0, s.1]).chain([*round]).collect(),
+        Work::Fill { .. } | Work::Repeat { .. } => Vec::new(),
+    }
+}
+
+/// How many steps read each buffer in the whole program.
+fn step_readers(works: &[Work], counts: &mut Counts) {
+    for w in works {
+        match w {
+            Work::Repeat { body, .. } => step_readers(body, counts),
+            w => count(work_reads(w), counts),
+        }
+    }
+}
+
+/// How many stages read each buffer.
+pub(super) fn readers(parts: &[Part], counts: &mut Counts) {
+    for p in parts {
+        match p {
+            Part::Stages(stages) => stages.iter().for_each(|s| count(s.stage.reads(), counts)),
+            Part::Work(w) => count(work_reads(w), counts),
+            Part::Repeat { body, .. } => readers(body, counts),
+        }
+    }
+}
+
+/// Steps become stages, in what is prepared and in what is run.
+pub(super) fn parts(flat: &mut Flat, size: &dyn Fn(&Size) -> i64) -> (Vec<Part>, Vec<Part>) {
+    let works = std::mem::take(&mut flat.works);
+    let mut counts = Counts::new();
+    step_readers(&works, &mut counts);
+    let mut works = works;
+    let run = works.split_off(flat.prepared);
+    (parts_of(works, &mut flat.buffers, &counts, size), parts_of(run, &mut flat.buffers, &counts, size))
+}
+
+fn parts_of(works: Vec<Work>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Part> {
+    let mut out = Vec::new();
+    let mut steps = Vec::new();
+    for w in works {
+        if let Work::Step { step, places } = w {
+            steps.push((*step, places));
+            continue;
+        }
+        if !steps.is_empty() {
+            out.push(Part::Stages(stages(std::mem::take(&mut steps), buffers, counts, size)));
+        }
+        out.push(match w {
+            Work::Repeat { trips, body } => Part::Repeat { trips, body: parts_of(body, buffers, counts, size) },
+            w => Part::Work(w),
+        });
+    }
+    if !steps.is_empty() {
+        out.push(Part::Stages(stages(steps, buffers, counts, size)));
+    }
+    out
+}
+
+/// The stages of a run of steps: folds taken out, what follows a product drawn into it.
+fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Placed> {
+    let mut out: Vec<Placed> = Vec::new();
+    for (step, places) in steps {
+        match step {
+            Step::Kernel(k) => {
+                let early = buffers[k.store.buffer].early;
+                for k in split(k, buffers, early, size) {
+                    let (stage, moved) = drawn(k, &mut out, buffers, counts, size);
+                    out.push(Placed { stage, places: [moved, places.clone()].concat() });
+                }
+            }
+            Step::Product(p) => {
+                let (kernel, sum) = product::nest(&p);
+                let stage = match sum {
+                    Some(sum) => Stage::Product { kernel, sum },
+                    None => Stage::Kernel(kernel),
+                };
+                out.push(Placed { stage, places });
+            }
+            Step::Grouped(g) => {
+                let (kernel, sum) = product::grouped_nest(&g);
+                let stage = match sum {
+                    Some(sum) => Stage::Grouped { grouped: Box::new(g), kernel, sum },
+                    None => Stage::Kernel(kernel),
+                };
+                out.push(Placed { stage, places });
+            }
+            other => out.push(Placed { stage: Stage::Other(Box::new(other)), places }),
+        }
+    }
+    out
+}
+
+/// Draws `k` into the product that it reads element by element, when nobody else reads that; the product leaves its place.
+fn drawn(
+    k: Kernel,
+    before: &mut Vec<Placed>,
+    buffers: &[Buffer],
+    counts: &Counts,
+    size: &dyn Fn(&Size) -> i64,
+) -> (Stage, Vec<Span>) {
+    for n in (0..before.len()).rev() {
+        let (p, sum) = match &before[n].stage {
+            Stage::Product { kernel, sum } | Stage::Grouped { kernel, sum, .. } => (kernel, *sum),
+            Stage::Kernel(_) | Stage::Other(_) => continue,
+        };
+        let b = p.store.buffer;
+        let alone = buffers[b].kind == Kind::Temp && counts.get(&b) == Some(&1) && p.value == sum;
+        if !alone || !reads(&k).contains(&b) {
+            continue;
+        }
+        if let Some(merged) = merge(p, sum, &k, size) {
+            let old = before.remove(n);
+            let stage = match old.stage {
+                Stage::Grouped { grouped, .. } => Stage::Grouped { grouped, kernel: merged, sum },
+                Stage::Product { .. } | Stage::Kernel(_) | Stage::Other(_) => Stage::Product { kernel: merged, sum },
+            };
+            return (stage, old.places);
+        }
+    }
+    (Stage::Kernel(k), Vec::new())
+}
+
+/// `k` on the loops of `p`, with `p`'s sum in the place of its load. `None` where `k` reads more than one element of it.
+fn merge(p: &Kernel, sum: usize, k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<Kernel> {
+    let b = p.store.buffer;
+    let holes: Vec<usize> = (0..k.body.len())
+        .filter(|e| matches!(&k.body[*e], Expr::Load(a) | Expr::Pick { access: a, .. } if a.buffer == b))
+        .collect();
+    let [hole] = holes.as_slice() else { return None };
+    let Expr::Load(load) = &k.body[*hole] else { return None };
+    if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) || size(&load.offset) != size(&p.store.offset) {
+        return None;
+    }
+    let loops = cover(p, k, load, size)?;
+    let mut out = p.clone();
+    let base = out.body.len();
+    let number = |e: usize| if e == *hole { sum } else { base + e };
+    let access = |a: &Access| {
+        let mut terms: BTreeMap<usize, Size> = BTreeMap::new();
+        for (l, s) in &a.terms {
+            for (own, times) in &loops[*l] {
+                let part = s.mul(times);
+                let sum = terms.get(own).map_or_else(|| part.clone(), |t| t.add(&part));
+                terms.insert(*own, sum);
+            }
+        }
+        Access { buffer: a.buffer, offset: a.offset.clone(), terms: terms.into_iter().collect() }
+    };
+    // Counters of joined loops are sums of counters; those values come last, where nothing else has a number yet.
+    let mut counters: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut extra: Vec<Expr> = Vec::new();
+    for e in &k.body {
+        let Expr::Counter(l) = e else { continue };
+        let first = base + k.body.len();
+        let mut total: Option<usize> = None;
+        for (own, times) in &loops[*l] {
+            extra.push(Expr::Counter(*own));
+            let mut term = first + extra.len() - 1;
+            if !times.is(1) {
+                extra.push(Expr::Size(times.clone()));
+                extra.push(Expr::Map(Map::Mul, vec![term, first + extra.len() - 1]));
+                term = first + extra.len() - 1;
+            }
+            total = Some(match total {
+                None => term,
+                Some(t) => {
+                    extra.push(Expr::Map(Map::Add, vec![t, term]));
+                    first + extra.len() - 1
+                }
+            });
+        }
+        let total = match total {
+            Some(t) => t,
+            None => {
+                extra.push(Expr::Const(0.0));
+                first + extra.len() - 1
+            }
+        };
+        counters.insert(*l, total);
+    }
+    for (e, x) in k.body.iter().enumerate() {
+        out.body.push(match x {
+            Expr::Const(_) | Expr::Size(_) => x.clone(),
+            Expr::Counter(_) => Expr::Const(0.0),
+            Expr::Load(_) if e == *hole => Expr::Const(0.0),
+            Expr::Load(a) => Expr::Load(access(a)),
+            Expr::Pick { access: a, at, fill } => {
+                let at = at.iter().map(|i| Index { value: number(i.value), ..i.clone() }).collect();
+                Expr::Pick { access: access(a), at, fill: *fill }
+            }
+            Expr::Map(m, args) => Expr::Map(*m, args.iter().map(|a| number(*a)).collect()),
+            Expr::Reduce { .. } => return None,
+        });
+    }
+    out.types.extend(k.types.iter().copied());
+    out.types.extend(extra.iter().map(|_| DType::I32));
+    out.body.extend(extra);
+    let table: BTreeMap<usize, usize> = k
+        .body
+        .iter()
+        .enumerate()
+        .filter_map(|(e, x)| Some((base + e, *counters.get(if let Expr::Counter(l) = x { l } else { return None })?)))
+        .collect();
+    let out_value = number(k.value);
+    out.value = *table.get(&out_value).unwrap_or(&out_value);
+    out.store = access(&k.store);
+    out.name.clone_from(&k.name);
+    Some(ordered(&out, &table))
+}
+
+/// The same kernel with operands before users and nothing unused.
+fn ordered(k: &Kernel, table: &BTreeMap<usize, usize>) -> Kernel {
+    let real = |e: usize| *table.get(&e).unwrap_or(&e);
+    let operands = |e: usize| -> Vec<usize> {
+        match &k.body[e] {
+            Expr::Map(_, args) => args.iter().map(|a| real(*a)).collect(),
+            Expr::Pick { at, .. } => at.iter().map(|i| real(i.value)).collect(),
+            Expr::Reduce { value, .. } => vec![real(*value)],
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => Vec::new(),
+        }
+    };
+    let mut order: Vec<usize> = Vec::new();
+    let mut todo = vec![(real(k.value), false)];
+    let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+    // The product's own values keep their numbers: the first ones.
+    let own = k.body.iter().position(|e| matches!(e, Expr::Reduce { .. })).map_or(0, |e| e + 1);
+    for e in 0..own {
+        place.insert(e, e);
+        order.push(e);
+    }
+    while let Some((e, ready)) = todo.pop() {
+        if place.contains_key(&e) {
+            continue;
+        }
+        if ready {
+            place.insert(e, order.len());
+            order.push(e);
+        } else {
+            todo.push((e, true));
+            todo.extend(operands(e).into_iter().map(|o| (o, false)));
+        }
+    }
+    let at = |e: &usize| place[&real(*e)];
+    let body = order
+        .iter()
+        .map(|e| match &k.body[*e] {
+            Expr::Map(m, args) => Expr::Map(*m, args.iter().map(at).collect()),
+            Expr::Pick { access, at: indices, fill } => Expr::Pick {
+                access: access.clone(),
+                at: indices.iter().map(|i| Index { value: at(&i.value), ..i.clone() }).collect(),
+                fill: *fill,
+            },
+            Expr::Reduce { fold, loops, value } => Expr::Reduce { fold: *fold, loops: loops.clone(), value: at(value) },
+            other => other.clone(),
+        })
+        .collect();
+    let types = order.iter().map(|e| k.types[*e]).collect();
+    Kernel { body, types, value: at(&k.value), ..k.clone() }
+}
+
+/// For each loop of `k` the loops of `p` that make it up, each with its multiple.
+fn cover(p: &Kernel, k: &Kernel, load: &Access, size: &dyn Fn(&Size) -> i64) -> Option<Vec<Vec<(usize, Size)>>> {
+    let mut left: Vec<(usize, i64, Size)> = (0..p.outer)
+        .filter(|l| size(&p.loops[*l].size) != 1)
+        .map(|l| {
+            let stride = p.store.terms.iter().find(|t| t.0 == l).map_or(0, |t| size(&t.1));
+            (l, stride, p.loops[l].size.clone())
+        })
+        .collect();
+    let mut out = vec![Vec::new(); k.loops.len()];
+    for (l, x) in k.loops.iter().enumerate().take(k.outer) {
+        let n = size(&x.size);
+        if n == 1 {
+            continue;
+        }
+        let stride = load.terms.iter().find(|t| t.0 == l).map(|t| size(&t.1))?;
+        let (mut covered, mut times) = (1i64, Size::from(1i64));
+        while covered < n {
+            let at = left.iter().position(|(_, s, _)| *s == stride * covered)?;
+            let (own, _, extent) = left.remove(at);
+            out[l].push((own, times.clone()));
+            covered *= size(&extent);
+            times = times.mul(&extent);
+        }
+        if covered != n {
+            return None;
+        }
+        out[l].reverse();
+    }
+    left.is_empty().then_some(out)
+}

@@ -1,0 +1,407 @@
+//! A shader that takes several rows through several stages, with a barrier between them.
+
+use super::super::program::Grid;
+use super::super::rows::{Group, Lead, element};
+use super::super::stage::{Placed, Stage};
+use super::kernel::{Nest, Share};
+use super::module::Module;
+use super::special;
+use crate::ir::{DType, Fold, Size};
+use crate::plan::{Access, Expr, Kernel, Step};
+use std::collections::BTreeMap;
+
+/// Threads of a workgroup.
+pub(super) const THREADS: u32 = 256;
+/// Rows of a product that one thread computes.
+const BLOCK: i64 = 4;
+/// Steps of a product's sum that are written out.
+const UNROLL: i64 = 4;
+
+/// What a group needs of a workgroup.
+pub(super) struct Shape {
+    /// Rows a workgroup.
+    pub rows: i64,
+    /// Workgroup memory: name, type, and elements for all of its rows.
+    pub slots: Vec<(String, DType, i64)>,
+    /// Which slot holds each private buffer.
+    pub private: BTreeMap<usize, usize>,
+    /// For each stage the elements of a row.
+    pub widths: Vec<i64>,
+    /// Partial results, of f32 and of i32, where threads share folds.
+    pub extents: Vec<Vec<i64>>,
+}
+
+struct Rows<'r, 'm, 'a> {
+    m: &'m mut Module<'a>,
+    group: &'r Group,
+    shape: &'r Shape,
+    /// Number of rows as text, where there are rows.
+    all: Option<String>,
+    scratch: Option<[String; 2]>,
+}
+
+/// Counters of a kernel's outer loops: in the whole, and from the workgroup's first row.
+struct Spot {
+    counters: Vec<String>,
+    local: Vec<String>,
+    /// Whether the row exists, where that is not certain.
+    valid: Option<String>,
+}
+
+pub(super) fn emit(m: &mut Module, group: &Group, stages: &[Placed], shape: &Shape) -> Grid {
+    let rows = shape.rows;
+    let all = (!group.rows.is(1)).then(|| m.size(&group.rows));
+    if let Some(all) = &all {
+        m.line(format!("let first = (wg.y * 65535u + wg.x) * {rows}u;"));
+        m.line(format!("if (first >= {all}) {{ return; }}"));
+    }
+    for (name, dtype, n) in &shape.slots {
+        m.shared(name, &format!("array<{}, {}>", element(*dtype), n * rows));
+    }
+    for (b, slot) in &shape.private {
+        m.private.insert(*b, shape.slots[*slot].0.clone());
+    }
+    let mut r = Rows { m, group, shape, all, scratch: None };
+    for (k, s) in stages.iter().enumerate() {
+        r.stage(k, s, k + 1 == stages.len());
+    }
+    match group.rows.is(1) {
+        true => Grid::Work { count: Size::from(1i64), per: 1 },
+        false => Grid::Work { count: group.rows.clone(), per: rows as u32 },
+    }
+}
+
+impl Rows<'_, '_, '_> {
+    fn stage(&mut self, k: usize, placed: &Placed, last: bool) {
+        let target = placed.stage.target();
+        let name = self.m.buffers[target].name.clone();
+        match self.shape.private.get(&target) {
+            Some(s) => {
+                let slot = &self.shape.slots[*s].0;
+                self.m.line(format!("// {name}, in {slot}"));
+            }
+            None => self.m.line(format!("// {name}")),
+        }
+        let lead = self.group.leads[k];
+        match &placed.stage {
+            Stage::Product { kernel, sum } if self.blocked(k, kernel, lead) => self.block(k, kernel, *sum, lead),
+            Stage::Kernel(kernel) | Stage::Product { kernel, .. } | Stage::Grouped { kernel, .. } => {
+                match self.parts(k, kernel) {
+                    1 => self.single(k, kernel, lead),
+                    parts => self.shared(k, kernel, lead, parts),
+                }
+            }
+            Stage::Other(step) => self.order(k, step, lead),
+        }
+        if !last {
+            self.m.line("workgroupBarrier();");
+            if !self.shape.private.contains_key(&target) {
+                self.m.line("storageBarrier();");
+            }
+        }
+    }
+
+    /// Elements of a row, as text; of all rows of the workgroup.
+    fn width(&mut self, dims: &[(String, Size)], lead: Option<Lead>) -> (String, String, Size) {
+        let mut width = Size::from(1i64);
+        for (d, (_, s)) in dims.iter().enumerate() {
+            width = match lead {
+                Some(l) if l.dim == d => width.mul(&Size::from(l.unit)),
+                _ => width.mul(s),
+            };
+        }
+        let whole = width.mul(&Size::from(self.shape.rows));
+        (self.m.size(&width), self.m.size(&whole), width)
+    }
+
+    /// Counters for element `e` of the workgroup's rows; `clamp`: rows beyond the last are the last one.
+    fn spot(&mut self, e: &str, dims: &[(String, Size)], lead: Option<Lead>, clamp: bool) -> Spot {
+        let Some(lead) = lead else {
+            let counters = self.m.split(e, dims);
+            return Spot { local: counters.clone(), counters, valid: None };
+        };
+        let (width, _, size) = self.width(dims, Some(lead));
+        let (row, rest) = if size.is(1) {
+            (e.to_string(), "0u".to_string())
+        } else if self.shape.rows == 1 {
+            ("0u".to_string(), e.to_string())
+        } else {
+            let row = self.m.fresh("row");
+            self.m.line(format!("let {row} = {e} / {width};"));
+            let rest = self.m.fresh("rest");
+            self.m.line(format!("let {rest} = {e} % {width};"));
+            (row, rest)
+        };
+        let mut inner: Vec<(String, Size)> = dims.to_vec();
+        inner[lead.dim].1 = Size::from(lead.unit);
+        let mut counters = self.m.split(&rest, &inner);
+        let sub = counters[lead.dim].clone();
+        let mut local = counters.clone();
+        let all = self.all.clone().unwrap_or_else(|| "1u".to_string());
+        let whole = self.m.fresh("r");
+        let near = if row == "0u" { "first".to_string() } else { format!("first + {row}") };
+        let certain = self.shape.rows == 1;
+        let valid = (!certain).then(|| format!("{near} < {all}"));
+        let own = if clamp && !certain { format!("min({near}, {all} - 1u)") } else { near };
+        self.m.line(format!("let {whole} = {own};"));
+        let row = if clamp && !certain { format!("({whole} - first)") } else { row };
+        let at = |r: &str| match lead.unit {
+            1 => r.to_string(),
+            u if sub == "0u" => format!("({r} * {u}u)"),
+            u => format!("({r} * {u}u + {sub})"),
+        };
+        counters[lead.dim] = at(&whole);
+        local[lead.dim] = at(&row);
+        Spot { counters, local, valid }
+    }
+
+    fn dims(k: &Kernel) -> Vec<(String, Size)> {
+        k.loops[..k.outer].iter().enumerate().map(|(n, l)| (format!("{}_{n}", l.name), l.size.clone())).collect()
+    }
+
+    /// One thread an element.
+    fn single(&mut self, _k: usize, kernel: &Kernel, lead: Option<Lead>) {
+        let dims = Self::dims(kernel);
+        let (_, whole, _) = self.width(&dims, lead);
+        let e = self.m.fresh("e");
+        self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
+        let spot = self.spot(&e, &dims, lead, false);
+        if let Some(valid) = &spot.valid {
+            self.m.open(format!("if ({valid})"));
+        }
+        let mut nest = Nest::new(self.m, kernel, spot.counters);
+        nest.local = sized(spot.local, kernel);
+        let value = nest.result();
+        let place = nest.place();
+        self.m.store(kernel.store.buffer, &place, &value);
+        if spot.valid.is_some() {
+            self.m.close();
+        }
+        self.m.close();
+    }
+
+    /// How many threads share an element's folds.
+    fn parts(&self, k: usize, kernel: &Kernel) -> u32 {
+        let mut longest = 0;
+        let mut inside = 0u128;
+        for e in &kernel.body {
+            if let Expr::Reduce { fold, loops, .. } = e {
+                if matches!(fold, Fold::Argmax | Fold::Argmin) {
+                    return 1;
+                }
+                longest = longest.max(loops.iter().map(|l| self.shape.extents[k][*l]).max().unwrap_or(0));
+                inside |= loops.iter().fold(0, |m, l| m | 1u128 << l);
+            }
+        }
+        // A fold inside a fold stays with one thread.
+        let deps = super::kernel::dependencies(kernel);
+        let nested = kernel.body.iter().zip(&deps).any(|(e, d)| matches!(e, Expr::Reduce { .. }) && d & inside != 0);
+        let elements = (self.shape.widths[k] * self.shape.rows).max(1);
+        if nested || longest < 16 || elements >= i64::from(THREADS) {
+            return 1;
+        }
+        let free = THREADS / (elements as u32).next_power_of_two();
+        let most = ((longest / 4) as u32 + 1).next_power_of_two() / 2;
+        free.min(most.max(1)).min(64)
+    }
+
+    /// Several threads an element: every thread goes along, and only the stores ask whether there is something to store.
+    fn shared(&mut self, k: usize, kernel: &Kernel, lead: Option<Lead>, parts: u32) {
+        if self.scratch.is_none() {
+            let reals = self.m.shared("partial", &format!("array<f32, {THREADS}>"));
+            self.scratch = Some([reals, String::new()]);
+        }
+        let whole_numbers = kernel.body.iter().enumerate().any(|(e, x)| match x {
+            Expr::Reduce { value, .. } => kernel.types[*value] != DType::F32 || kernel.types[e] != DType::F32,
+            _ => false,
+        });
+        let mut scratch = self.scratch.clone().unwrap_or_default();
+        if whole_numbers && scratch[1].is_empty() {
+            scratch[1] = self.m.shared("partial_i", &format!("array<i32, {THREADS}>"));
+            self.scratch = Some(scratch.clone());
+        }
+        let dims = Self::dims(kernel);
+        let (_, whole, _) = self.width(&dims, lead);
+        let slots = THREADS / parts;
+        let apart = if self.along(k, kernel) { 1 } else { slots };
+        self.m.line("{");
+        let (part, slot) = if apart == 1 { ("%", "/") } else { ("/", "%") };
+        let by = if apart == 1 { parts } else { slots };
+        self.m.line(format!("let part = lane {part} {by}u;"));
+        self.m.line(format!("let slot = lane {slot} {by}u;"));
+        let base = self.m.fresh("base");
+        self.m.open(format!("for (var {base} = 0u; {base} < {whole}; {base} += {slots}u)"));
+        let e = self.m.fresh("e");
+        self.m.line(format!("let {e} = min({base} + slot, {whole} - 1u);"));
+        let spot = self.spot(&e, &dims, lead, true);
+        let mut nest = Nest::new(self.m, kernel, spot.counters);
+        nest.local = sized(spot.local, kernel);
+        nest.share = Some(Share { parts, apart, scratch, extents: self.shape.extents[k].clone() });
+        let value = nest.result();
+        let place = nest.place();
+        let more = spot.valid.map_or(String::new(), |v| format!(" && {v}"));
+        self.m.open(format!("if (part == 0u && {base} + slot < {whole}{more})"));
+        self.m.store(kernel.store.buffer, &place, &value);
+        self.m.close();
+        self.m.close();
+        self.m.line("}");
+    }
+
+    /// Whether a fold's longest loop walks along memory.
+    fn along(&self, k: usize, kernel: &Kernel) -> bool {
+        kernel.body.iter().any(|e| {
+            let Expr::Reduce { loops, .. } = e else { return false };
+            let Some(l) = loops.iter().max_by_key(|l| self.shape.extents[k][**l]) else { return false };
+            let walks = |a: &Access| a.terms.iter().any(|t| t.0 == *l && t.1.is(1));
+            let all = kernel.body.iter().filter_map(|e| match e {
+                Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().any(|t| t.0 == *l).then_some(a),
+                _ => None,
+            });
+            let loads: Vec<&Access> = all.collect();
+            !loads.is_empty() && loads.iter().all(|a| walks(a))
+        })
+    }
+
+    /// Whether each thread shall compute several rows of a product at once: one matrix for all of them, and enough columns.
+    fn blocked(&self, k: usize, kernel: &Kernel, lead: Option<Lead>) -> bool {
+        let Some(lead) = lead.filter(|l| l.unit == 1) else { return false };
+        let moves = |e: usize| matches!(&kernel.body[e], Expr::Load(a) if a.terms.iter().any(|t| t.0 == lead.dim));
+        let rows = self.shape.rows;
+        rows >= BLOCK && moves(0) != moves(1) && self.shape.widths[k] * rows / BLOCK >= i64::from(THREADS) / 4
+    }
+
+    fn block(&mut self, k: usize, kernel: &Kernel, sum: usize, lead: Option<Lead>) {
+        let Some(lead) = lead else { return };
+        let dims = Self::dims(kernel);
+        let mut columns = dims.clone();
+        columns[lead.dim].1 = Size::from(1i64);
+        let width = columns.iter().fold(Size::from(1i64), |n, c| n.mul(&c.1));
+        let blocks = self.shape.rows / BLOCK;
+        let whole = self.m.size(&width.mul(&Size::from(blocks)));
+        let w = self.m.size(&width);
+        let all = self.all.clone().unwrap_or_else(|| "1u".to_string());
+        let e = self.m.fresh("e");
+        self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
+        let x = self.m.fresh("x");
+        self.m.line(format!("let {x} = {e} % {w};"));
+        let counters = self.m.split(&x, &columns);
+        let top = self.m.fresh("top");
+        self.m.line(format!("let {top} = first + {e} / {w} * {BLOCK}u;"));
+        let (mut rows, mut local) = (Vec::new(), Vec::new());
+        for j in 0..BLOCK {
+            let r = self.m.fresh("r");
+            self.m.line(format!("let {r} = min({top} + {j}u, {all} - 1u);"));
+            local.push(format!("({r} - first)"));
+            rows.push(r);
+        }
+        // Which factor has rows.
+        let load = |n: usize| match &kernel.body[n] {
+            Expr::Load(a) => a.clone(),
+            _ => unreachable!("the factors of a product are loads"),
+        };
+        let moving = usize::from(!load(0).terms.iter().any(|t| t.0 == lead.dim));
+        let (a, b) = (load(moving), load(1 - moving));
+        let outer = |x: &Access| Access { terms: x.terms.iter().filter(|t| t.0 < kernel.outer).cloned().collect(), ..x.clone() };
+        let mut starts = Vec::new();
+        for j in 0..BLOCK as usize {
+            let private = self.m.private.contains_key(&a.buffer);
+            let own = if private { &local[j] } else { &rows[j] };
+            let mut at = counters.clone();
+            at[lead.dim].clone_from(own);
+            let terms: Vec<(String, Size)> = outer(&a).terms.iter().map(|(l, s)| (at[*l].clone(), s.clone())).collect();
+            let text = self.m.address(&a.offset, &terms);
+            let name = self.m.fresh("a");
+            self.m.line(format!("let {name} = {text};"));
+            starts.push(name);
+        }
+        let terms: Vec<(String, Size)> = outer(&b).terms.iter().map(|(l, s)| (counters[*l].clone(), s.clone())).collect();
+        let text = self.m.address(&b.offset, &terms);
+        let from = self.m.fresh("b");
+        self.m.line(format!("let {from} = {text};"));
+        let sums: Vec<String> = (0..BLOCK).map(|_| self.m.fresh("sum")).collect();
+        for s in &sums {
+            self.m.line(format!("var {s} = 0.0;"));
+        }
+        self.sum(k, kernel, sum, (&a, &starts), (&b, &from), &sums);
+        for j in 0..BLOCK as usize {
+            self.m.open(format!("if ({top} + {j}u < {all})"));
+            let (mut at, mut near) = (counters.clone(), counters.clone());
+            at[lead.dim].clone_from(&rows[j]);
+            near[lead.dim].clone_from(&local[j]);
+            let mut nest = Nest::new(self.m, kernel, at);
+            nest.local = sized(near, kernel);
+            nest.know(sum, &sums[j]);
+            let value = nest.finish(sum);
+            let place = nest.place();
+            self.m.store(kernel.store.buffer, &place, &value);
+            self.m.close();
+        }
+        self.m.close();
+    }
+
+    /// The loops of a product's sum, the innermost written out four times where its length allows.
+    fn sum(&mut self, _k: usize, kernel: &Kernel, sum: usize, a: (&Access, &[String]), b: (&Access, &str), sums: &[String]) {
+        let Expr::Reduce { loops, .. } = &kernel.body[sum] else { return };
+        let mut counters: BTreeMap<usize, String> = BTreeMap::new();
+        for (n, l) in loops.iter().enumerate() {
+            let size = &kernel.loops[*l].size;
+            let unroll = n + 1 == loops.len() && size.constant().is_some_and(|c| c % UNROLL == 0);
+            let extent = self.m.size(size);
+            let c = self.m.fresh(&format!("{}_{l}", kernel.loops[*l].name));
+            let step = if unroll { format!("{c} += {UNROLL}u") } else { format!("{c}++") };
+            self.m.open(format!("for (var {c} = 0u; {c} < {extent}; {step})"));
+            counters.insert(*l, c);
+            if n + 1 < loops.len() {
+                continue;
+            }
+            for u in 0..if unroll { UNROLL } else { 1 } {
+                let address = |m: &mut Module, x: &Access, from: &str| {
+                    let mut terms: Vec<(String, Size)> =
+                        x.terms.iter().filter_map(|(l, s)| Some((counters.get(l)?.clone(), s.clone()))).collect();
+                    let mut offset = Size::from(0i64);
+                    if let Some((_, s)) = x.terms.iter().find(|t| t.0 == *l) {
+                        offset = s.mul(&Size::from(u));
+                    }
+                    terms.insert(0, (from.to_string(), Size::from(1i64)));
+                    m.address(&offset, &terms)
+                };
+                let at = address(self.m, b.0, b.1);
+                let x = self.m.load(b.0.buffer, &at);
+                let name = self.m.fresh("w");
+                self.m.line(format!("let {name} = {x};"));
+                for (from, s) in a.1.iter().zip(sums) {
+                    let at = address(self.m, a.0, from);
+                    let x = self.m.load(a.0.buffer, &at);
+                    self.m.line(format!("{s} = fma({x}, {name}, {s});"));
+                }
+            }
+        }
+        for _ in loops {
+            self.m.close();
+        }
+    }
+
+    fn order(&mut self, _k: usize, step: &Step, lead: Option<Lead>) {
+        let Step::Order { input, out, axis, descending, dtype } = step else { return };
+        let (along, rows) = input.shape.split_last().expect("an order has a row");
+        let mut dims: Vec<(String, Size)> = rows.iter().enumerate().map(|(k, s)| (format!("row{k}_"), s.clone())).collect();
+        dims.push(("i".to_string(), along.clone()));
+        let (_, whole, _) = self.width(&dims, lead);
+        let e = self.m.fresh("e");
+        self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
+        let spot = self.spot(&e, &dims, lead, false);
+        if let Some(valid) = &spot.valid {
+            self.m.open(format!("if ({valid})"));
+        }
+        special::rank(self.m, (input, out, *axis), *descending, *dtype, &spot.counters, &spot.local);
+        if spot.valid.is_some() {
+            self.m.close();
+        }
+        self.m.close();
+    }
+}
+
+fn sized(mut local: Vec<String>, k: &Kernel) -> Vec<String> {
+    local.resize(k.loops.len(), String::new());
+    local
+}

@@ -1,0 +1,149 @@
+//! The graphics backend: shipped models against references and against the CPU, every kind of step at awkward sizes, routing that
+//! agrees exactly, and shaders that naga accepts.
+//!
+//! Without a device the tests that need one say so on stderr and pass; with `HNET_REQUIRE_GPU=1` they fail.
+
+mod common;
+#[path = "gpu/exact.rs"]
+mod exact;
+#[path = "graphs/make.rs"]
+mod make;
+#[path = "gpu/steps.rs"]
+mod steps;
+
+use common::{beside, bits, close, device, drawn, files, models, name, weights};
+use hnet::check::model::Model;
+use hnet::gpu::{self, Device, check::validate};
+use hnet::ir::NodeId;
+use hnet::pipeline::{self, Engine};
+use hnet::run::archive::Archive;
+use hnet::run::inputs::{Request, gather};
+use hnet::run::{Bindings, session};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+#[test]
+fn references_are_met_on_the_device() {
+    let Some(device) = device("references_are_met_on_the_device") else { return };
+    let mut met = 0;
+    for path in files("models") {
+        let all = models(&path);
+        let (Some(inputs), Some(expected)) = (beside(&path, "inputs"), beside(&path, "expected")) else { continue };
+        let model = &all[0];
+        let given = gather(model, &Request { files: vec![inputs], ..Request::default() }).unwrap();
+        let bound = session::bindings(weights(&path, model, &given), given, 0);
+        let expected = Archive::open(&expected).unwrap();
+        let at = |name: &str| model.graph.outputs.iter().find(|o| *o.name == *name).unwrap().node;
+        let roots: Vec<NodeId> = expected.names().map(at).collect();
+        let mut engine = Engine::gpu(&device, &model.graph, &roots).unwrap();
+        let got = engine.run(&bound).unwrap_or_else(|d| panic!("{}: {d:#?}", path.display()));
+        for (got, name) in got.iter().zip(expected.names()) {
+            let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
+            close(&format!("{}, {name}", path.display()), got, &want, 2e-4);
+        }
+        met += 1;
+    }
+    assert!(met >= 27, "{met} models with references");
+}
+
+/// Runs a model with drawn values where every free dim has this size, on the device and on the CPU.
+fn agree(who: &str, device: &Arc<Device>, model: &Model, size: i64, conditions: &[(&str, &str)]) {
+    let free = model.dims.iter().filter(|d| d.size.is_none());
+    let dims = free.map(|d| (d.name.to_string(), size)).collect();
+    let conditions = conditions.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let request = Request { random: true, seed: 3, dims, conditions, ..Request::default() };
+    let given = gather(model, &request).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
+    let (can, _) = session::computable(model, &given);
+    let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
+    let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
+    let cpu = Engine::cpu(&model.graph, &roots, 1).and_then(|mut e| e.run(&bound));
+    let cpu = cpu.unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
+    let mut engine = Engine::gpu(device, &model.graph, &roots).unwrap();
+    let got = engine.run(&bound).unwrap_or_else(|d| panic!("{who}, gpu: {d:#?}"));
+    for (k, output) in can.iter().enumerate() {
+        close(&format!("{who}, {}", model.graph.outputs[*output].name), &got[k], &cpu[k], 2e-4);
+    }
+    let again = engine.run(&bound).unwrap();
+    for (first, second) in got.iter().zip(&again) {
+        assert!(bits(first) == bits(second), "{who}: another result the second time");
+    }
+}
+
+/// Every second model from `first` on: two tests, so that they run side by side.
+fn all_sizes(test: &str, first: usize) {
+    let Some(device) = device(test) else { return };
+    // Long samplers: many dispatches that say nothing new about a larger size.
+    let long = ["steel", "deep_weight_flow", "hypino"];
+    for path in files("models").iter().skip(first).step_by(2) {
+        for model in models(path) {
+            for size in [0, 1, 3, 17] {
+                if size < 17 || !long.contains(&name(path).as_str()) {
+                    agree(&format!("{}, {}, size {size}", name(path), model.name), &device, &model, size, &[]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn models_agree_with_the_cpu_at_all_sizes() {
+    all_sizes("models_agree_with_the_cpu_at_all_sizes", 0);
+}
+
+#[test]
+fn more_models_agree_with_the_cpu_at_all_sizes() {
+    all_sizes("more_models_agree_with_the_cpu_at_all_sizes", 1);
+}
+
+#[test]
+fn conditions_decide_on_the_device() {
+    let Some(device) = device("conditions_decide_on_the_device") else { return };
+    let of = |name: &str| models(&common::root().join(format!("models/{name}.hnet"))).remove(0);
+    agree("gateskip, narrow", &device, &of("gateskip"), 9, &[("budget", "0.2,0.5,0.9,1")]);
+    agree("doh, rounded", &device, &of("doh"), 9, &[("coarse", "1")]);
+    agree("palora, one end", &device, &of("palora"), 9, &[("lam", "0,1")]);
+    agree("continual, the last task", &device, &of("continual"), 4, &[("task", "4")]);
+}
+
+/// No device needed: what is emitted is valid, is the same each time, and does not name one binding twice.
+#[test]
+fn every_emitted_shader_of_every_shipped_model_passes_naga() {
+    let mut seen = BTreeSet::new();
+    for path in files("models") {
+        for model in models(&path) {
+            for size in [1, 64, 5000] {
+                let sizes = pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
+                let (_, program) = pipeline::shaders(&model, &sizes, &|_| None).unwrap();
+                for shader in program.shaders {
+                    if seen.insert(shader.code.clone())
+                        && let Err(why) = validate(&shader.code)
+                    {
+                        panic!("{}, {}, size {size}: {why}\n{}", path.display(), shader.name, shader.code);
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 300, "{} shaders", seen.len());
+}
+
+/// Random graphs over all primitives, as made and after all passes.
+#[test]
+fn random_graphs_mean_the_same_on_the_device() {
+    let Some(device) = device("random_graphs_mean_the_same_on_the_device") else { return };
+    // `HNET_SEEDS=17` or `HNET_SEEDS=0..5000`
+    let asked = std::env::var("HNET_SEEDS").unwrap_or("0..40".into());
+    let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
+    let from: u64 = from.parse().expect("a seed");
+    for seed in from..to.parse().unwrap_or(from + 1) {
+        let case = make::graph(&mut make::Rng::new(seed));
+        let wanted: Vec<NodeId> = case.graph.outputs.iter().map(|o| o.node).collect();
+        let expect = hnet::ir::interp::evaluate(&case.graph, &case.bindings, &wanted).unwrap();
+        let mut engine = gpu::Engine::new(&device, &case.graph, &wanted, gpu::Options::default()).unwrap();
+        let got = engine.run(&case.bindings).unwrap_or_else(|d| panic!("seed {seed}: {}\n{}", d.message, case.graph));
+        for (k, (got, want)) in got.iter().zip(&expect).enumerate() {
+            let gap = common::gap(got, want);
+            assert!(gap <= 2e-4, "seed {seed}: output {k} is off by {gap:.1e}\n{}", case.graph);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Routing decisions agree exactly: orders, largest places and assignments of values with ties, NaN, both zeros and infinities.
+
+use super::common::device;
+use super::common::make::{F, I, Make, k};
+use hnet::ir::{Fold, NodeId, Op, Origin, Pick};
+use hnet::run::Data;
+use hnet::{cpu, gpu};
+
+/// The values that a comparison may get wrong.
+fn special() -> Vec<f32> {
+    let tiny = f32::from_bits(1);
+    let nan = f32::from_bits(0x7fc0_0001);
+    vec![0.0, -0.0, 1.0, 1.0, -1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN, nan, f32::MAX, f32::MIN, tiny]
+}
+
+/// Rows of `width` values: all of the special ones in ever another order, then rows of nothing but ties.
+fn rows(width: usize, count: usize) -> Vec<f32> {
+    let all = special();
+    let mut out = Vec::new();
+    for row in 0..count {
+        for i in 0..width {
+            out.push(match row % 4 {
+                3 => [0.0, -0.0, f32::NAN, f32::INFINITY][row / 4 % 4],
+                // Coprime strides walk through all values.
+                step => all[(i * (2 * step + 1) + row * 5) % all.len()],
+            });
+        }
+    }
+    out
+}
+
+fn exactly(what: &str, make: impl Fn(&mut Make) -> Vec<NodeId>) {
+    let Some(device) = device(what) else { return };
+    let mut m = Make::new(0);
+    let wanted = make(&mut m);
+    let want = cpu::Engine::new(&m.graph, &wanted, &cpu::Options::default()).unwrap().run(&m.bindings).unwrap();
+    let got = gpu::Engine::new(&device, &m.graph, &wanted, gpu::Options::default()).unwrap().run(&m.bindings).unwrap();
+    for (output, (g, w)) in got.iter().zip(&want).enumerate() {
+        assert_eq!(g, w, "{what}, output {output}");
+    }
+}
+
+#[test]
+fn orders_of_special_values() {
+    for (width, count) in [(1, 4), (2, 40), (8, 64), (14, 64), (17, 33), (64, 20), (300, 12)] {
+        exactly(&format!("orders of {width} values"), |m| {
+            let x = m.input_as(Origin::Input, &[k(count), k(width)], Data::F32(rows(width, count)));
+            let mut out = Vec::new();
+            for descending in [false, true] {
+                for taken in [1, 2, width] {
+                    let shape = [k(count), k(taken.min(width))];
+                    out.push(m.add(Op::Order { axis: 1, descending }, I, &shape, &[k(width)], &[(x, &[0, 2])]));
+                    out.push(m.add(
+                        Op::Order { axis: 0, descending },
+                        I,
+                        &[k(taken.min(count)), k(width)],
+                        &[k(count)],
+                        &[(x, &[2, 1])],
+                    ));
+                }
+            }
+            out
+        });
+    }
+}
+
+#[test]
+fn largest_and_smallest_places_of_special_values() {
+    for (width, count) in [(0, 3), (1, 4), (2, 40), (14, 64), (65, 33), (300, 12)] {
+        exactly(&format!("places of {width} values"), |m| {
+            let x = m.input_as(Origin::Input, &[k(count), k(width)], Data::F32(rows(width, count)));
+            let fold = |m: &mut Make, f| m.add(Op::Fold(f), I, &[k(count)], &[k(width)], &[(x, &[0, 1])]);
+            vec![fold(m, Fold::Argmax), fold(m, Fold::Argmin)]
+        });
+    }
+}
+
+#[test]
+fn extremes_of_special_values_ignore_nan() {
+    exactly("extremes", |m| {
+        // Not of both zeros: which of two equal numbers is taken nobody sees but their bits.
+        let x = m.input_as(Origin::Input, &[k(64), k(14)], Data::F32(rows(14, 64).into_iter().map(|v| v + 0.0).collect()));
+        let fold = |m: &mut Make, f| m.add(Op::Fold(f), F, &[k(64)], &[k(14)], &[(x, &[0, 1])]);
+        vec![fold(m, Fold::Max), fold(m, Fold::Min)]
+    });
+}
+
+/// The route of a mixture: the best two experts of each token, and how many tokens chose each.
+#[test]
+fn routes_with_ties() {
+    for (tokens, experts) in [(64, 2), (65, 8), (33, 17)] {
+        exactly(&format!("routes to {experts} experts"), |m| {
+            let score = m.input_as(Origin::Input, &[k(tokens), k(experts)], Data::F32(rows(experts, tokens)));
+            let order = Op::Order { axis: 1, descending: true };
+            let best = m.add(order, I, &[k(tokens), k(2)], &[k(experts)], &[(score, &[0, 2])]);
+            let one = m.add(Op::Const(1.0), I, &[], &[], &[]);
+            let load = m.add(Op::Scatter { axis: 0 }, I, &[k(experts)], &[k(tokens), k(2)], &[(best, &[1, 2]), (one, &[])]);
+            let along = m.i(&[k(experts), k(3)], -100, 100);
+            let picks = vec![Pick::Operand(1), Pick::Loop(2)];
+            let taken =
+                m.add(Op::Gather { picks, fill: None }, I, &[k(tokens), k(2), k(3)], &[], &[(along, &[]), (best, &[0, 1])]);
+            vec![best, load, taken]
+        });
+    }
+}
+
+#[test]
+fn assignments_with_ties_and_infinities() {
+    let cost = [
+        vec![1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+        vec![0.0, f32::INFINITY, 2.0, f32::INFINITY, 1.0, 1.0, 3.0, 2.0, f32::INFINITY],
+        vec![f32::NAN, 1.0, 2.0, 0.0, f32::NEG_INFINITY, 1.0, 1.0, 2.0, f32::NAN],
+        vec![-1.0, -2.0, -3.0, -1.0, -2.0, -3.0, -1.0, -2.0, -3.0],
+    ];
+    exactly("assignments", |m| {
+        let x = m.input_as(Origin::Input, &[k(4), k(3), k(3)], Data::F32(cost.concat()));
+        vec![m.add(Op::Assign, I, &[k(4), k(3)], &[k(3)], &[(x, &[0, 1, 2])])]
+    });
+}
