@@ -6,6 +6,9 @@ mod common;
 
 use hnet::fuzz::check::{also_on, check, model, quiet};
 use hnet::fuzz::program;
+use hnet::ir::interp::evaluate;
+use hnet::run::inputs::{Request, gather};
+use hnet::run::{init, session};
 
 #[test]
 fn random_programs_mean_one_thing() {
@@ -51,7 +54,26 @@ fn random_programs_mean_the_same_on_the_device() {
     assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
 }
 
-/// Programs that random ones led to, made small.
+/// An output called `off` is how far a value is from what it has to be.
+fn means(text: &str, seed: i32) -> Result<(), String> {
+    let model = model(text).map_err(|f| f.detail)?;
+    let dims = model.dims.iter().filter(|d| d.size.is_none()).map(|d| (d.name.to_string(), 5)).collect();
+    let request = Request { random: true, seed, dims, ..Request::default() };
+    let given = gather(&model, &request).map_err(|list| list[0].message.clone())?;
+    let params = init::initialise_all(&model, &given.sizes, 0).map_err(|list| list[0].message.clone())?;
+    let bound = session::bindings(params, given, 0);
+    let asked: Vec<_> = model.graph.outputs.iter().filter(|o| o.name.starts_with("off")).collect();
+    let nodes: Vec<_> = asked.iter().map(|o| o.node).collect();
+    let values = evaluate(&model.graph, &bound, &nodes).map_err(|d| d.message)?;
+    for (output, value) in asked.iter().zip(values) {
+        if value.to_f64().iter().any(|v| v.is_nan() || v.abs() > 1e-6) {
+            return Err(format!("{} is {:?}", output.name, value.to_f64()));
+        }
+    }
+    Ok(())
+}
+
+/// Programs that random ones, or reading what they cannot find, led to.
 #[test]
 fn what_was_found_stays_mended() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
@@ -69,6 +91,9 @@ fn what_was_found_stays_mended() {
             if let Err(f) = check(&text, seed) {
                 panic!("{}: {}: {}", path.display(), f.class, f.detail);
             }
+        }
+        for seed in 0..8 {
+            means(&text, seed).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
         }
     }
 }

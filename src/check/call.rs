@@ -396,6 +396,17 @@ impl<'a> Checker<'a> {
         self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here").help(help))
     }
 
+    /// The axis that a word is where the call stands. What the caller itself is lifted over is hidden from it, whatever its name.
+    fn caller_axis(&mut self, word: &str) -> Option<NameId> {
+        let callee = self.frames.pop()?;
+        let found = match self.meaning(word) {
+            Meaning::Axis(n) | Meaning::Local(Binding::Index(n) | Binding::Round(_, n)) => Some(n),
+            _ => None,
+        };
+        self.frames.push(callee);
+        found
+    }
+
     fn take_axes(
         &mut self,
         t: Tens,
@@ -420,10 +431,7 @@ impl<'a> Checker<'a> {
                         r.used = true;
                         t.find(r.to).map(|d| (d, Some(r.to)))
                     }
-                    None => t
-                        .names()
-                        .find(|n| *self.names[n.0 as usize].text == *word)
-                        .map(|n| (t.find(n).expect("its own"), Some(n))),
+                    None => self.caller_axis(&word).and_then(|n| t.find(n).map(|d| (d, Some(n)))),
                 };
                 let place = match named {
                     Some(p) => Some(p),

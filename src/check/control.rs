@@ -348,6 +348,11 @@ impl<'a> Checker<'a> {
             }
             None => None,
         };
+        // Backwards, the rounds beyond the bound come first, and end nothing.
+        let done = match (done, &active) {
+            (Some(d), Some(active)) => Some(self.pointwise(Map::And, &[&d, active])?),
+            (d, _) => d,
+        };
         if let Some(active) = &active {
             for (t, old) in new.iter_mut().zip(&args) {
                 *t = self.map(Map::Select, t.dtype, &[(active, span), (t, span), (old, span)], "this loop", span)?;
@@ -373,6 +378,7 @@ impl<'a> Checker<'a> {
         // An example that is done keeps its values: `done` joins the carries.
         let mut starts: Vec<Tens> = carries.iter().map(|(_, t)| t.clone()).collect();
         let mut stop_node = None;
+        let mut running = active.clone();
         if let Some(done) = done {
             if per_example {
                 for (t, a) in new.iter().zip(&args) {
@@ -391,6 +397,11 @@ impl<'a> Checker<'a> {
                     let kept = self.map(Map::Select, t.dtype, &[(&was, span), (a, span), (t, span)], "this loop", span)?;
                     *t = self.like(&kept, a);
                 }
+                let goes = self.pointwise(Map::Not, &[&was])?;
+                running = Some(match &running {
+                    Some(active) => self.pointwise(Map::And, &[&goes, active])?,
+                    None => goes,
+                });
                 let now = self.pointwise(Map::Or, &[&was, &done])?;
                 let now = self.like(&now, &was);
                 let names: Vec<NameId> = now.names().collect();
@@ -404,14 +415,18 @@ impl<'a> Checker<'a> {
                 stop_node = Some(done);
             }
         }
-        if let (Some(active), Some(end)) = (&active, end) {
+        if let (Some(active), Some(end), false) = (&active, end, f.rev) {
             let one = self.constant(1.0, DType::I32);
             let next = self.pointwise(Map::Add, &[&counter, &one])?;
             let end = Tens { node: self.node(end), level, ..end.clone() };
             let more = self.pointwise(Map::Lt, &[&next, &end])?;
             let names: Vec<NameId> = active.names().collect();
             let any = if names.is_empty() { more } else { self.fold(Fold::Any, &more, &names) };
-            stop_node = Some(self.pointwise(Map::Not, &[&any])?);
+            let over = self.pointwise(Map::Not, &[&any])?;
+            stop_node = Some(match stop_node {
+                Some(stop) => self.pointwise(Map::Or, &[&stop, &over])?,
+                None => over,
+            });
         }
         if yields.len() > 1 {
             self.leave_level(outer_level);
@@ -427,6 +442,14 @@ impl<'a> Checker<'a> {
             let t = match v {
                 Value::Num(x) => self.num_f32(&x),
                 v => self.as_tens(v, span)?,
+            };
+            // An example whose rounds are over yields 0, whether or not others go on.
+            let t = match &running {
+                Some(running) => {
+                    let zero = self.constant(0.0, t.dtype);
+                    self.map(Map::Select, t.dtype, &[(running, span), (&t, span), (&zero, span)], "this loop", span)?
+                }
+                None => t,
             };
             let node = self.node(&t);
             yielded.push((n, Tens { node, level, ..t }));

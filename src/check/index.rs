@@ -4,6 +4,7 @@
 //! that mentions an axis which the value has goes home to it; every other takes the next sized axis.
 
 use super::expr::IndexValue;
+use super::model::{Allowed, InputKind};
 use super::scope::{Binding, Meaning};
 use super::value::{Label, NameId, Tens, Tree, Value};
 use super::{Checker, Res};
@@ -433,6 +434,10 @@ impl<'a> Checker<'a> {
                     );
                     return self.error("H0316", from.span.to(to.span), message);
                 }
+                if let Some((name, n)) = self.outgrown(&extent.sub(&b)) {
+                    let message = format!("this does not fit an axis of {} where `{name}` is {n}", self.show_size(extent));
+                    return self.error("H0316", from.span.to(to.span), message);
+                }
                 Ok(Action::Range(a, length))
             }
             Index::Merged(parts, at) => self.merged(parts, extent, *at),
@@ -443,6 +448,27 @@ impl<'a> Checker<'a> {
                 self.error("H0314", axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
             }
         }
+    }
+
+    /// A size condition, and a value which it may have, for which there would be less than no `room`.
+    fn outgrown(&self, room: &Size) -> Option<(String, i64)> {
+        let (room, graph) = (self.resolve(room), &self.levels[0].graph);
+        self.out.inputs.iter().find_map(|input| {
+            let values = match &input.kind {
+                InputKind::Size(Allowed::List(list)) => list.clone(),
+                InputKind::Size(Allowed::Range(a, b)) if a < b => vec![*a, b - 1],
+                _ => return None,
+            };
+            let is = |s: &str| {
+                graph
+                    .measured
+                    .iter()
+                    .any(|(m, n)| **m == *s && matches!(&graph.node(*n).op, Op::Source { path, .. } if **path == *input.name))
+            };
+            let at = |n: i64| room.eval(&|s| is(s).then_some(n));
+            let n = values.into_iter().find(|n| at(*n).is_some_and(|left| left < 0))?;
+            Some((input.name.clone(), n))
+        })
     }
 
     /// `(a, b)`: a split where all parts are bare, a computed place else.

@@ -281,7 +281,11 @@ impl<'a> Checker<'a> {
 
     /// Runs something in a frame of its own, at the outermost level, blind to the blocks that ask for it.
     pub fn outside<T>(&mut self, frame: Frame<'a>, work: impl FnOnce(&mut Self) -> T) -> T {
+        // The bodies under way wait: a loop out there opens a level of its own.
         let level = std::mem::replace(&mut self.level, 0);
+        let bodies = self.levels.split_off(1);
+        let (checks, inside) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.is_at(0));
+        self.checks = checks;
         let hidden = std::mem::replace(&mut self.hidden, self.overrides.len());
         let guards = std::mem::take(&mut self.guards);
         self.frames.push(frame);
@@ -290,6 +294,9 @@ impl<'a> Checker<'a> {
         self.guards = guards;
         self.hidden = hidden;
         self.level = level;
+        self.levels.truncate(1);
+        self.levels.extend(bodies);
+        self.checks.extend::<Vec<_>>(inside);
         out
     }
 

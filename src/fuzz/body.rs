@@ -1,9 +1,7 @@
-//! Statements of bodies and models: lets, index notation, variables, loops, conditions, draws.
+//! Statements of bodies and models: which comes next; lets, whole numbers, seats, draws, calls with several results.
 
 use super::Gen;
-use super::scope::{E, Index, Kind, Names, Range, Scope, Size, Var, level};
-use std::cell::Cell;
-use std::rc::Rc;
+use super::scope::{E, Kind, Names, Scope, Size, Var, level};
 
 impl Gen {
     /// Adds `n` statements; what they bind is in scope afterwards.
@@ -17,6 +15,9 @@ impl Gen {
     }
 
     pub fn bind(&mut self, sc: &mut Scope, name: &str, e: &E) {
+        if !e.text.is_empty() && !Self::varies(sc, e) {
+            sc.known.insert(name.into());
+        }
         sc.vars.push(Var {
             text: name.into(),
             kind: Kind::Float,
@@ -28,7 +29,7 @@ impl Gen {
     }
 
     /// The left side of a `let` that gives the value all names that it is said to have.
-    fn left(&self, name: &str, e: &E) -> String {
+    pub fn left(&self, name: &str, e: &E) -> String {
         if !self.called || e.names.is_empty() {
             return name.to_string();
         }
@@ -36,7 +37,7 @@ impl Gen {
     }
 
     /// As a value of its own, with all names that it is said to have.
-    fn settled(&mut self, e: E) -> E {
+    pub fn settled(&mut self, e: E) -> E {
         if !self.called || e.names.is_empty() {
             return e;
         }
@@ -47,7 +48,7 @@ impl Gen {
     }
 
     /// `next` with all names that the variable has.
-    fn with_names(&self, next: E, name: &str, names: &Names) -> E {
+    pub fn with_names(&self, next: E, name: &str, names: &Names) -> E {
         if next.names == *names && !self.called || names.is_empty() {
             return next;
         }
@@ -56,7 +57,7 @@ impl Gen {
 
     fn statement(&mut self, sc: &mut Scope) -> Vec<String> {
         let depth = self.rng.below(3) + 1;
-        match self.rng.below(22) {
+        match self.rng.below(28) {
             0..=3 => {
                 let sizes = self.some_sizes(sc);
                 let e = self.expr(sc, &sizes, depth);
@@ -70,15 +71,16 @@ impl Gen {
             12 => {
                 let c = self.truth(sc, depth);
                 let name = format!("c{}", self.fresh());
+                let left = self.left(&name, &c);
                 let var = Var { text: name.clone(), kind: Kind::Bool, names: c.names, sizes: vec![], mag: 1.0, err: 0.0 };
                 sc.vars.push(var);
-                vec![format!("let {name} = {}", c.text)]
+                vec![format!("let {left} = {}", c.text)]
             }
             13 | 14 => self.unrolled(sc),
             15 | 16 => self.walk(sc),
             17 => self.branch(sc),
-            18 => self.draw(sc),
-            19 | 20 => match self.mixture(sc) {
+            18 | 27 => self.draw(sc),
+            19 | 20 | 25 | 26 => match self.mixture(sc) {
                 Some(e) => {
                     let e = if e.mag > 12.0 || e.err > 400.0 {
                         E { text: format!("tanh(0.05 * ({}))", e.text), mag: 1.0, err: e.err.min(400.0), ..e }
@@ -94,6 +96,8 @@ impl Gen {
                     self.indexed(sc, depth)
                 }
             },
+            21 => self.seats(sc),
+            22 | 23 => self.split(sc),
             _ => self.record(sc),
         }
     }
@@ -108,100 +112,12 @@ impl Gen {
     }
 
     /// A length that is around here.
-    fn some_size(&mut self, sc: &Scope) -> Size {
+    pub fn some_size(&mut self, sc: &Scope) -> Size {
         let sizes: Vec<Size> = sc.vars.iter().flat_map(|v| v.sizes.iter().cloned()).collect();
         match self.some(&sizes).cloned() {
             Some(s) if self.rng.chance(80) => s,
             _ => self.length(),
         }
-    }
-
-    /// `let w[i, t] = ..`
-    fn indexed(&mut self, sc: &mut Scope, depth: usize) -> Vec<String> {
-        let mut inner = sc.clone();
-        let mut bound: Vec<Index> = vec![];
-        let mut axes: Vec<String> = vec![];
-        for _ in 0..self.rng.below(3) + usize::from(self.rng.chance(80)) {
-            let s = self.some_size(sc);
-            let i = self.sized_index(&s);
-            inner = inner.with(i.clone());
-            bound.push(i);
-        }
-        for d in &sc.dims {
-            if sc.allowed.contains(&d.name) && !sc.indices.iter().any(|i| i.name == d.name) && self.rng.chance(40) {
-                let i = Index {
-                    name: d.name.clone(),
-                    range: Range::Axis(d.name.clone()),
-                    bare: Rc::new(Cell::new(true)),
-                    said: Rc::default(),
-                };
-                inner = inner.with(i);
-                axes.push(d.name.clone());
-            }
-        }
-        if bound.is_empty() && axes.is_empty() {
-            let s = self.some_size(sc);
-            let i = self.sized_index(&s);
-            inner = inner.with(i.clone());
-            bound.push(i);
-        }
-        let rest = if self.rng.chance(15) { vec![self.some_size(sc)] } else { vec![] };
-        let body = self.expr(&inner, &rest, depth);
-        let mut names = body.names.clone();
-        names.extend(axes.iter().cloned());
-        let mut list: Vec<String> = bound
-            .iter()
-            .map(|i| {
-                names.remove(&i.name);
-                self.binder(i)
-            })
-            .collect();
-        if self.called {
-            axes.extend(names.iter().filter(|n| sc.dim(n).is_some() && !sc.rounds.contains(n)).cloned());
-            axes.sort();
-            axes.dedup();
-        }
-        let mut at = 0;
-        for a in axes {
-            at = (at + self.rng.below(3)).min(list.len());
-            list.insert(at, a);
-        }
-        let mut sizes: Vec<Size> = bound
-            .iter()
-            .map(|i| match &i.range {
-                Range::Size(s) => s.clone(),
-                Range::Axis(_) => unreachable!("a sized index"),
-            })
-            .collect();
-        sizes.extend(rest);
-        let name = format!("v{}", self.fresh());
-        let e = E { names, sizes, ..body };
-        self.bind(sc, &name, &e);
-        vec![format!("let {name}[{}] = {}", list.join(", "), e.text)]
-    }
-
-    /// `let w[(i, j)] = ..`
-    fn merged(&mut self, sc: &mut Scope, depth: usize) -> Vec<String> {
-        let (a, b) = (self.some_size(sc), self.some_size(sc));
-        let size = match (&a.formal, &b.formal) {
-            (Some(_), Some(_)) => return self.indexed(sc, depth),
-            (Some(_), None) => Size { factor: a.factor * b.factor, word: None, ..a.clone() },
-            _ => Size { factor: a.factor * b.factor, word: None, ..b.clone() },
-        };
-        let (i, j) = (self.sized_index(&a), self.sized_index(&b));
-        let inner = sc.with(i.clone()).with(j.clone());
-        let body = self.expr(&inner, &[], depth);
-        let mut names = body.names.clone();
-        names.remove(&i.name);
-        names.remove(&j.name);
-        let name = format!("w{}", self.fresh());
-        let mut list = vec![format!("({}, {})", self.binder(&i), self.binder(&j))];
-        if self.called {
-            list.extend(names.iter().filter(|n| sc.dim(n).is_some() && !sc.rounds.contains(n)).cloned());
-        }
-        let text = format!("let {name}[{}] = {}", list.join(", "), body.text);
-        self.bind(sc, &name, &E { names, sizes: vec![size], ..body });
-        vec![text]
     }
 
     /// Whole numbers from values.
@@ -211,6 +127,7 @@ impl Gen {
             return self.indexed(sc, depth);
         }
         let v = self.expr(sc, std::slice::from_ref(&s), depth);
+        let v = self.settled(v);
         let name = format!("n{}", self.fresh());
         let var = |text: String, kind, sizes| Var { text, kind, names: v.names.clone(), sizes, mag: s.guess(), err: 0.0 };
         match self.rng.below(3) {
@@ -232,165 +149,42 @@ impl Gen {
             _ => {
                 let n = if s.factor != 1 && s.formal.is_some() { format!("({})", s.text()) } else { s.text() };
                 let e = self.expr(sc, &[], 1);
+                let e = self.settled(e);
                 let text = format!("let {name} = int({} * 1.3) mod {n}", e.at(level::PRODUCT));
+                if !Self::varies(sc, &e) {
+                    sc.known.insert(name.clone());
+                }
                 sc.vars.push(Var { names: e.names, ..var(name, Kind::Int(Some(s.clone())), vec![]) });
                 vec![text]
             }
         }
     }
 
-    /// A variable, and a loop that is written out or runs.
-    fn unrolled(&mut self, sc: &mut Scope) -> Vec<String> {
-        let sizes = self.some_sizes(sc);
-        let first = self.expr(sc, &sizes, 1);
-        let first = self.settled(first);
-        let name = format!("h{}", self.fresh());
-        let mut inner = sc.clone();
-        inner.allowed = first.names.iter().filter(|n| sc.allowed.contains(*n)).cloned().collect();
-        // Indices outside the variable's own names are not seen.
-        inner.indices.retain(|i| inner.allowed.contains(&i.name));
-        let err = first.err.max(50.0);
-        inner.vars.push(Var {
-            text: name.clone(),
-            kind: Kind::Float,
-            names: first.names.clone(),
-            sizes: sizes.clone(),
-            mag: 4.0,
-            err,
-        });
-        let l = format!("l{}", self.fresh());
-        let rounds = *self.rng.pick(&["0..2", "0..3", "rev 0..3", "1..3", "0..0", "0..20", "0..1"]);
-        let mut lines = vec![format!("var {name} = {}", first.text)];
-        let outer = std::mem::take(&mut self.pending);
-        let mut body = vec![];
-        let count = self.rng.below(2);
-        // What ends the loop does not see what its body binds.
-        let head_scope = inner.clone();
-        self.statements(&mut inner, count, &mut body);
-        let next = self.expr(&inner, &sizes, 2);
-        let next = self.with_names(next, &name, &first.names);
-        body.append(&mut self.pending);
-        self.pending = outer;
-        let next_text = if next.mag > 4.0 || self.rng.chance(50) { format!("tanh({})", next.text) } else { next.text.clone() };
-        body.push(format!("{name} = {next_text}"));
-        let dim = sc.dims.iter().map(|d| d.name.clone()).filter(|d| !sc.rounds.contains(d)).collect::<Vec<_>>();
-        let head = match self.rng.below(6) {
-            0 => {
-                let c = self.truth(&head_scope, 0);
-                let outer_pending = std::mem::take(&mut self.pending);
-                lines.splice(0..0, outer_pending);
-                format!("for {l} in 0..5 until {}", c.text)
+    /// `let pick = top_k(..)`, `let seat = number(admitted[b](pick.index, 2))`
+    fn seats(&mut self, sc: &mut Scope) -> Vec<String> {
+        let s = self.some_size(sc);
+        let score = self.expr(sc, std::slice::from_ref(&s), 1);
+        let group: Vec<String> = match sc.net {
+            true => vec!["*".into()],
+            false => {
+                sc.dims.iter().map(|d| d.name.clone()).filter(|n| sc.allowed.contains(n) && score.names.contains(n)).collect()
             }
-            1 if !dim.is_empty() => format!("for {l} in 0..count[{}]", self.rng.pick(&dim)),
-            _ => format!("for {l} in {rounds}"),
         };
-        let yields = !head.contains("until") && !head.contains("count") && self.rng.chance(30);
-        let trips = match rounds {
-            "0..2" | "1..3" => 2,
-            "0..3" | "rev 0..3" => 3,
-            "0..20" => 20,
-            "0..1" => 1,
-            _ => 0,
-        };
-        let ys = format!("y{}", self.fresh());
-        if yields && trips > 0 {
-            body.push(format!("yield {name}"));
-            lines.push(format!("let {ys} = {head} {{ {} }}", body.join("; ")));
-        } else {
-            lines.push(format!("{head} {{ {} }}", body.join("; ")));
+        if group.is_empty() || !s.positive() || !sc.rounds.is_empty() || !sc.indices.is_empty() || !sc.counters.is_empty() {
+            Self::forget(sc);
+            return self.indexed(sc, 2);
         }
-        let e = E::new("", 9).typed(first.names.clone(), sizes.clone()).bounded(4.0, 400.0);
+        self.lifted |= sc.net;
+        let k = s.known().map_or(1, |n| 1 + self.rng.below((n as usize).min(3)));
+        let (id, seats) = (self.fresh(), self.rng.below(4));
+        let e = E { sizes: vec![Size::of(k as i64)], mag: 1.0, err: 0.0, ..score };
+        let name = format!("s{id}");
+        let left = self.left(&name, &e);
         self.bind(sc, &name, &e);
-        if yields && trips > 0 {
-            let mut stacked = vec![Size::of(trips)];
-            stacked.extend(sizes);
-            self.bind(sc, &ys, &E { sizes: stacked, ..e });
-        }
-        lines
-    }
-
-    /// `let out[t] = for t in 0..count[t] { .. yield h }`
-    fn walk(&mut self, sc: &mut Scope) -> Vec<String> {
-        let dims: Vec<String> =
-            sc.dims.iter().map(|d| d.name.clone()).filter(|d| sc.allowed.contains(d) && !sc.rounds.contains(d)).collect();
-        let Some(t) = self.some(&dims).cloned() else { return self.unrolled(sc) };
-        if sc.indices.iter().any(|i| i.name == t) {
-            return self.unrolled(sc);
-        }
-        let mut outside = sc.clone();
-        outside.allowed.remove(&t);
-        let sizes = self.some_sizes(sc);
-        let first = self.expr(&outside, &sizes, 1);
-        let first = self.settled(first);
-        let name = format!("h{}", self.fresh());
-        let mut inner = outside.clone();
-        inner.rounds.push(t.clone());
-        inner.allowed = first.names.clone();
-        inner.vars.push(Var {
-            text: name.clone(),
-            kind: Kind::Float,
-            names: first.names.clone(),
-            sizes: sizes.clone(),
-            mag: 4.0,
-            err: 50.0,
-        });
-        let mut lines = vec![format!("var {name} = {}", first.text)];
-        let outer = std::mem::take(&mut self.pending);
-        let mut body = vec![];
-        let count = self.rng.below(2);
-        self.statements(&mut inner, count, &mut body);
-        let next = self.expr(&inner, &sizes, 2);
-        let next = self.with_names(next, &name, &first.names);
-        body.append(&mut self.pending);
-        body.push(format!("{name} = tanh({})", next.text));
-        let given = self.expr(&inner, &sizes, 1);
-        let given = self.with_names(given, &name, &first.names);
-        body.append(&mut self.pending);
-        self.pending = outer;
-        let given = if self.rng.chance(60) { E { text: name.clone(), mag: 1.0, ..given } } else { given };
-        body.push(format!("yield {}", given.text));
-        let out = format!("y{}", self.fresh());
-        let rev = if self.rng.chance(25) { "rev " } else { "" };
-        lines.push(format!("let {out}[{t}] = for {t} in {rev}0..count[{t}] {{ {} }}", body.join("; ")));
-        let mut names = if given.text == name { first.names.clone() } else { given.names.clone() };
-        names.insert(t);
-        let e = E::new("", 9).typed(first.names.clone(), sizes.clone()).bounded(1.0, 400.0);
-        self.bind(sc, &name, &E { mag: 4.0, ..e.clone() });
-        self.bind(sc, &out, &E { names, mag: given.mag.max(1.0), ..e });
-        lines
-    }
-
-    /// `var v = a; if c { v = b } else { v = d }`
-    fn branch(&mut self, sc: &mut Scope) -> Vec<String> {
-        let sizes = self.some_sizes(sc);
-        let (a, b, mut d) = (self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1), self.expr(sc, &sizes, 1));
-        if b.text == d.text {
-            // Sides that are one value would not vary with the condition.
-            d.text = format!("0.5 * {}", d.at(level::UNARY));
-            d.level = level::PRODUCT;
-        }
-        let c = self.truth(sc, 1);
-        let (b, d) = (self.settled(b), self.settled(d));
-        let name = format!("p{}", self.fresh());
-        let mut names: Names = c.names.clone();
-        names.extend(b.names.iter().chain(&d.names).cloned());
-        let (mag, err) = (b.mag.max(d.mag), b.err.max(d.err));
-        let e = E::new("", 9).typed(names, sizes).bounded(mag, err);
-        let mut out = vec![format!("var {name} = {}", a.text)];
-        if self.rng.chance(80) {
-            out.push(format!("if {} {{ {name} = {} }} else {{ {name} = {} }}", c.text, b.text, d.text));
-            self.bind(sc, &name, &e);
-        } else {
-            // By a constant: one side is all that there is.
-            out.push(format!(
-                "if {} {{ {name} = {} }} else {{ {name} = {} }}",
-                self.rng.pick(&["training", "2 > 1", "not training"]),
-                b.text,
-                b.text
-            ));
-            self.bind(sc, &name, &E { names: b.names.clone(), ..e });
-        }
-        out
+        vec![
+            format!("let pick{id} = top_k({}, {k})", e.text),
+            format!("let {left} = number(admitted[{}](pick{id}.index, {seats}))", group.join(", ")),
+        ]
     }
 
     /// `draw eps: [..] = normal()`
@@ -421,6 +215,13 @@ impl Gen {
             Some(k) if self.rng.chance(60) => format!(" by {k}"),
             _ => String::new(),
         };
+        let n = self.some_size(sc);
+        if sizes.is_empty() && n.positive() && self.rng.chance(40) {
+            let ty = if axes.is_empty() { "i32".into() } else { format!("i32[{}]", axes.join(", ")) };
+            let kind = Kind::Int(Some(n.clone()));
+            sc.vars.push(Var { text: name.clone(), kind, names, sizes, mag: n.guess(), err: 0.0 });
+            return vec![format!("draw {name}: {ty} = randint({}){by}", n.text())];
+        }
         let ty = if axes.is_empty() { "f32".into() } else { format!("[{}]", axes.join(", ")) };
         let e = E::new("", 9).typed(names, sizes).bounded(4.0, 4.0);
         self.bind(sc, &name, &e);
@@ -432,7 +233,7 @@ impl Gen {
         let fits: Vec<_> = sc
             .calls
             .iter()
-            .filter(|c| c.results.len() > 1 && c.array.is_none() && c.names.is_subset(&sc.allowed))
+            .filter(|c| c.results.len() > 1 && c.array.is_none() && !c.lifted && c.names.is_subset(&sc.allowed))
             .filter(|c| c.args.iter().all(|a| a.0.is_empty()))
             .cloned()
             .collect();

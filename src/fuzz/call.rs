@@ -1,7 +1,7 @@
 //! Calls of nets and functions, mixtures, routes.
 
 use super::Gen;
-use super::scope::{Callable, E, Kind, Names, Scope, Size, level, same, union};
+use super::scope::{Callable, E, Kind, Names, Scope, Size, Var, level, same, union};
 
 impl Gen {
     /// A call whose result has these sizes.
@@ -57,8 +57,11 @@ impl Gen {
             if sized && !own.is_empty() {
                 want.insert(0, sizes[0].clone());
             }
+            self.called = false;
             let mut e = self.expr(&inner, &want, depth.min(1));
-            if !sized && !own.is_subset(&e.names) {
+            // A call in it may lack names of what its net does not use.
+            let loose = std::mem::replace(&mut self.called, true);
+            if !sized && !own.is_empty() && (loose || !own.is_subset(&e.names)) {
                 let fits: Vec<_> = inner
                     .vars
                     .iter()
@@ -71,6 +74,8 @@ impl Gen {
                     .cloned()
                     .collect();
                 let v = self.some(&fits)?.clone();
+                // What stood bare in the first try does not stand there any more.
+                Self::forget(sc);
                 e = E::new(v.text, level::POSTFIX).typed(v.names, v.sizes).bounded(v.mag, v.err);
             }
             if e.mag > 4.0 {
@@ -84,6 +89,16 @@ impl Gen {
             err += 3.0 * e.err;
             args.push(e);
         }
+        if c.lifted {
+            let more = self.lifting(&inner, &taken)?;
+            if !sized && more.names.iter().any(|n| taken.contains(n) && !c.args[0].0.contains(n)) {
+                return None;
+            }
+            let first = &mut args[0];
+            names = union(&names, &more.names);
+            first.text = format!("tanh({} + 0.1 * {})", first.at(level::SUM), more.at(level::POWER));
+            first.level = level::POSTFIX;
+        }
         for n in &taken {
             names.remove(n);
         }
@@ -93,6 +108,10 @@ impl Gen {
         let mut text = c.text.clone();
         if let Some(n) = &c.array {
             let (at, more) = self.array_index(sc, n)?;
+            // The net would be lifted over an axis that it also takes.
+            if !more.is_disjoint(&taken) {
+                return None;
+            }
             text = if text.contains("[]") { text.replace("[]", &format!("[{at}]")) } else { format!("{text}[{at}]") };
             names = union(&names, &more);
         }
@@ -103,6 +122,22 @@ impl Gen {
             (format!("{text}({})", args.iter().map(|a| a.text.clone()).collect::<Vec<_>>().join(", ")), level::POSTFIX)
         };
         Some(E::new(text, level).typed(names, sizes.to_vec()).bounded(c.mag, err.min(1e6)))
+    }
+
+    /// A number that varies over an axis which a net, called here, is lifted over.
+    fn lifting(&mut self, sc: &Scope, taken: &Names) -> Option<E> {
+        let fits: Vec<Var> = sc
+            .vars
+            .iter()
+            .filter(|v| matches!(v.kind, Kind::Float))
+            .filter(|v| if sc.net { v.text == "x" } else { !v.names.is_empty() && v.names.is_disjoint(taken) })
+            .cloned()
+            .collect();
+        let v = self.some(&fits)?.clone();
+        // In a net it is the net's own argument: then its callers see to it.
+        self.lifted |= sc.net;
+        let e = self.read(sc, &v, 0)?;
+        (sc.net || e.names.iter().any(|n| sc.dim(n).is_some() && !taken.contains(n))).then_some(e)
     }
 
     /// Which net of an array.
@@ -149,6 +184,11 @@ impl Gen {
         if x.mag > 4.0 {
             x = E { text: format!("tanh({})", x.text), level: level::POSTFIX, mag: 1.0, ..x };
         }
+        if c.lifted {
+            let more = self.lifting(sc, &Names::new())?;
+            let text = format!("tanh({} + 0.1 * {})", x.at(level::SUM), more.at(level::POWER));
+            x = E { text, level: level::POSTFIX, names: union(&x.names, &more.names), ..x };
+        }
         let score = self.expr(sc, std::slice::from_ref(&n), 1);
         let names = union(&c.names, &union(&x.names, &score.names));
         let err = c.err + 3.0 * x.err + 3.0 * score.err;
@@ -187,7 +227,7 @@ impl Gen {
         }
         let x = x.text;
         let mut text = format!("route {x} over {} at {at} by {by}", c.text);
-        if self.rng.chance(45) {
+        if self.rng.chance(65) {
             let factor = *self.rng.pick(&["1", "1.25", "0.5", "2", "0.3", "0"]);
             let axes = if sc.net {
                 vec!["*".to_string()]
@@ -195,6 +235,7 @@ impl Gen {
                 sc.dims.iter().map(|d| d.name.clone()).filter(|n| names.contains(n)).collect()
             };
             if !axes.is_empty() && (!sc.net || sc.indices.is_empty()) {
+                self.lifted |= sc.net;
                 text.push_str(&format!(" {{ capacity: {factor} per [{}] }}", axes.join(", ")));
             }
         }

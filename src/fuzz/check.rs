@@ -1,5 +1,6 @@
 //! A verdict about one program: every stage, compared with the one before.
 
+use super::ties::hangs;
 use super::values;
 use crate::check::model::Model;
 use crate::cpu;
@@ -213,12 +214,14 @@ pub fn model(text: &str) -> Result<Model, Failure> {
     checked.models.into_iter().next().ok_or_else(|| Failure::new("no model", ""))
 }
 
-fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
+/// What the interpreter says.
+pub fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
     evaluate(graph, bindings, &wanted).map_err(|d| d.message)
 }
 
-fn compare(what: &str, found: &Result<Vec<Tensor>, String>, values: &[Tensor], tolerance: f64) -> Result<(), Failure> {
+/// Whether outputs are as they should be, to within `tolerance` of the largest value of each.
+pub fn compare(what: &str, found: &Result<Vec<Tensor>, String>, values: &[Tensor], tolerance: f64) -> Result<(), Failure> {
     let found = found.as_ref().map_err(|why| Failure::new(format!("{what} fails"), why.clone()))?;
     for (n, (a, b)) in found.iter().zip(values).enumerate() {
         if a.shape != b.shape || a.dtype() != b.dtype() {
@@ -245,12 +248,4 @@ fn same_bits(a: &Result<Vec<Tensor>, String>, b: &Result<Vec<Tensor>, String>) -
         Data::Bool(v) => v.iter().map(|x| u32::from(*x)).collect(),
     };
     a.len() == b.len() && a.iter().zip(b).all(|(x, y)| bits(x) == bits(y))
-}
-
-/// Whether values jump when the inputs move by a millionth: then a tie decides, and f32 may decide it otherwise.
-fn hangs(graph: &Graph, bindings: &Bindings, values: &[Tensor]) -> bool {
-    (0..12).any(|k| {
-        let moved = outputs(graph, &values::nudged(bindings, k));
-        compare("nudged", &moved, values, 1e-4).is_err()
-    })
 }

@@ -181,14 +181,20 @@ impl Gen {
         let c = self.truth(sc, depth);
         let a = self.expr(sc, sizes, depth);
         let mut b = self.expr(sc, sizes, depth);
-        if a.text == b.text {
-            // Sides that are one value would not vary with the condition.
-            b = E { text: format!("0.5 * {}", b.at(level::UNARY)), level: level::PRODUCT, ..b };
-        }
+        self.unlike(sc, &a, &mut b);
         let text = format!("if {} {{ {} }} else {{ {} }}", c.text, a.text, b.text);
         E::new(text, level::OR)
             .typed(union(&c.names, &union(&a.names, &b.names)), sizes.to_vec())
             .bounded(a.mag.max(b.mag), a.err.max(b.err))
+    }
+
+    /// Makes sure that two sides are not one value, which would not vary with the condition.
+    pub fn unlike(&mut self, sc: &Scope, a: &E, b: &mut E) {
+        if a.text == b.text || !Self::varies(sc, a) && !Self::varies(sc, b) {
+            let more = self.varying(sc, E::new("0.5", level::POSTFIX));
+            let text = format!("{} + 0.1 * {}", b.at(level::SUM), more.at(level::POWER));
+            *b = E { text, level: level::SUM, names: union(&b.names, &more.names), err: b.err + more.err, ..b.clone() };
+        }
     }
 
     /// A truth value, one for each example.
@@ -206,15 +212,8 @@ impl Gen {
         }
         match self.rng.below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => {
-                let (mut a, b) = (self.expr(sc, &[], d), self.number());
-                if !Self::varies(sc, &a) {
-                    // What is known when it is compiled would leave one side out.
-                    Self::forget(sc);
-                    let vars: Vec<_> = sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float)).cloned().collect();
-                    if let Some(e) = self.some(&vars).cloned().and_then(|v| self.read(sc, &v, 0)) {
-                        a = e;
-                    }
-                }
+                let (a, b) = (self.expr(sc, &[], d), self.number());
+                let a = self.varying(sc, a);
                 let op = *self.rng.pick(&["<", ">", "<=", ">="]);
                 // A number that no value hits by accident.
                 let text = format!("{} {op} {} * 0.37", a.at(level::SUM), b.text);
@@ -238,13 +237,24 @@ impl Gen {
         sc.indices.iter().for_each(|i| i.said.set(true));
     }
 
-    /// Whether an expression mentions a value.
-    fn varies(sc: &Scope, e: &E) -> bool {
+    /// An expression that is not known when it is compiled: a condition on one would leave a side out.
+    fn varying(&mut self, sc: &Scope, e: E) -> E {
+        if Self::varies(sc, &e) {
+            return e;
+        }
+        Self::forget(sc);
+        let vars: Vec<_> =
+            sc.vars.iter().filter(|v| matches!(v.kind, Kind::Float) && !sc.known.contains(&v.text)).cloned().collect();
+        self.some(&vars).cloned().and_then(|v| self.read(sc, &v, 0)).unwrap_or(e)
+    }
+
+    /// Whether an expression mentions a value that is not known when it is compiled.
+    pub fn varies(sc: &Scope, e: &E) -> bool {
         let words = |text: &str| {
             text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\'')).map(String::from).collect::<Vec<_>>()
         };
         let said = words(&e.text);
-        sc.vars.iter().any(|v| words(&v.text).first().is_some_and(|w| said.contains(w)))
+        sc.vars.iter().any(|v| words(&v.text).first().is_some_and(|w| said.contains(w) && !sc.known.contains(w)))
     }
 
     /// A comparison of indices, or of whole numbers.
@@ -265,6 +275,7 @@ impl Gen {
             .vars
             .iter()
             .filter(|v| matches!(v.kind, Kind::Int(_)) && v.sizes.is_empty() && v.names.is_subset(&sc.allowed))
+            .filter(|v| !sc.known.contains(&v.text))
             .cloned()
             .collect();
         if let Some(v) = self.some(&ints) {
@@ -273,6 +284,7 @@ impl Gen {
         }
         let n = self.rng.below(2);
         let a = self.leaf(sc, &[]);
+        let a = self.varying(sc, a);
         E::new(format!("{} {op} {n}.125", a.at(level::SUM)), level::COMPARE).typed(a.names, vec![])
     }
 

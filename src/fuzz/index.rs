@@ -36,6 +36,11 @@ impl Gen {
             let level = if divide { level::PRODUCT } else { level::POSTFIX };
             return E::new(text, level).typed(Names::from([i.name]), vec![]).bounded(6.0, 6.0);
         }
+        if let Some(l) = self.some(&sc.counters).cloned()
+            && self.rng.chance(40)
+        {
+            return E::new(format!("{l} / 4"), level::PRODUCT).bounded(5.0, 5.0);
+        }
         self.number()
     }
 
@@ -192,8 +197,8 @@ impl Gen {
         }
         match s.known() {
             Some(n) if n > 0 => Some((self.rng.below(n as usize).to_string(), Names::new(), false)),
-            None => Some(("0".into(), Names::new(), false)),
-            Some(_) => Some(("0".into(), Names::new(), true)),
+            None if s.positive() => Some(("0".into(), Names::new(), false)),
+            _ => Some(("0".into(), Names::new(), true)),
         }
     }
 
@@ -250,6 +255,9 @@ impl Gen {
 
     /// `sum[i where ..] body` and its kin.
     pub fn reduction(&mut self, sc: &Scope, sizes: &[Size], depth: usize) -> E {
+        if sc.net && self.rng.chance(12) {
+            return self.over_all(sc, sizes, depth);
+        }
         let Some((i, positive)) = self.some_index(sc) else { return self.leaf(sc, sizes) };
         let mut inner = sc.with(i.clone());
         let mut bound = vec![i];
@@ -302,6 +310,19 @@ impl Gen {
             _ => (format!("number({head} ({} > 0.3))", body.at(level::SUM)), level::POSTFIX, 1.0, 0.0),
         };
         E::new(text, level).typed(names, sizes.to_vec()).bounded(mag, err)
+    }
+
+    /// `mean[*] body`: over all that the net is lifted over, which may be nothing, or have no places.
+    fn over_all(&mut self, sc: &Scope, sizes: &[Size], depth: usize) -> E {
+        let body = self.expr(sc, sizes, depth);
+        let product = body.at(level::PRODUCT);
+        let (text, level, mag) = match self.rng.below(if sizes.is_empty() { 4 } else { 3 }) {
+            0 => (format!("mean[*] {product}"), level::UNARY, body.mag),
+            1 => (format!("max(-2, max[*] {product})"), level::POSTFIX, body.mag.max(2.0)),
+            2 => (format!("tanh(0.01 * sum[*] {product})"), level::POSTFIX, 1.0),
+            _ => (format!("number(any[*] ({} > 0.3))", body.at(level::SUM)), level::POSTFIX, 1.0),
+        };
+        E { text, level, mag, ..body }
     }
 
     /// `softmax[i] body`: over an index or name that is open.

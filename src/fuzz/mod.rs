@@ -8,23 +8,27 @@
 //! | `rng` | choices |
 //! | `scope` | types, and what is visible |
 //! | `expr`, `index`, `call` | expressions |
-//! | `body` | statements |
+//! | `body`, `cuts`, `loops` | statements |
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
 //! | `check` | a verdict |
+//! | `ties` | whether rounding decides |
 //! | `walk`, `shrink` | a smaller program |
 
 mod body;
 mod call;
 pub mod check;
+mod cuts;
 mod expr;
 mod index;
+mod loops;
 mod model;
 mod nets;
 mod relations;
 pub mod rng;
 mod scope;
 pub mod shrink;
+mod ties;
 mod values;
 mod walk;
 
@@ -36,12 +40,15 @@ struct Gen {
     count: usize,
     items: Vec<String>,
     nets: Vec<nets::Net>,
+    functions: Vec<scope::Callable>,
     palette: Vec<i64>,
     consts: Vec<(String, i64)>,
     /// Statements that the one under construction needs before it.
     pending: Vec<String>,
     /// A call was written: its result may lack names of what the net does not use.
     called: bool,
+    /// What the net under construction does only has a meaning where it is lifted.
+    lifted: bool,
 }
 
 impl Gen {
@@ -62,10 +69,12 @@ pub fn program(seed: u64) -> String {
         count: 0,
         items: vec![],
         nets: vec![],
+        functions: vec![],
         palette: vec![],
         consts: vec![],
         pending: vec![],
         called: false,
+        lifted: false,
     };
     gen_.program()
 }

@@ -43,8 +43,12 @@ impl Gen {
             self.consts.push(("width".into(), n));
         }
         for _ in 0..self.rng.below(4) {
+            if self.rng.chance(25) {
+                self.function_item();
+            }
             self.net();
         }
+        sc.calls = self.functions.clone();
         let mut lines = vec![];
         self.sources(&mut sc, &mut lines);
         self.parts(&mut sc, &mut lines);
@@ -65,7 +69,7 @@ impl Gen {
             lines.push(format!("input {text}: {}", Self::type_text(&names, &sizes)));
             self.add(sc, &text, Kind::Float, names, sizes, 1.5);
         }
-        if self.rng.chance(45) {
+        if self.rng.chance(60) {
             let names: Names = dims.iter().filter(|_| self.rng.chance(50)).cloned().collect();
             let axes: Vec<String> = names.iter().cloned().collect();
             let ty = if axes.is_empty() { "i32".into() } else { format!("i32[{}]", axes.join(", ")) };
@@ -131,7 +135,7 @@ impl Gen {
                 }
                 continue;
             }
-            let array = self.rng.chance(45).then(|| Size::of(self.rng.below(4) as i64 + 1));
+            let array = self.rng.chance(55).then(|| Size::of(self.rng.below(4) as i64 + 1));
             let part = Part { name: name.clone(), net, actuals, array };
             let any = !self.leaves(&part).is_empty();
             if any && part.array.is_none() && self.rng.chance(15) {
@@ -139,7 +143,8 @@ impl Gen {
                 let f = format!("flat{k}");
                 lines.push(self.part_text(&part).replacen("sub", "form", 1));
                 lines.push(format!("param {f}: [size({name}.*)] = uniform(-1, 1)"));
-                let text = format!("{name}{{* = {f}}}");
+                let given = if self.rng.chance(40) { format!("unflatten({f}, {name}.*)") } else { f };
+                let text = format!("{name}{{* = {given}}}");
                 sc.calls.push(self.callable(&text, &own, &part.actuals, None));
                 continue;
             }
@@ -151,8 +156,15 @@ impl Gen {
                 let mut with = c.clone();
                 let f = format!("flat{k}");
                 lines.push(format!("param {f}: [size({name}.*)] = normal(std: 0.5)"));
-                with.text = format!("{name}{{* = {f}}}");
-                with.names = Names::new();
+                let given = match self.rng.below(4) {
+                    0 => format!("unflatten({f}, {name}.*)"),
+                    1 => format!("0.5 * {name}.* + 0.5 * unflatten({f}, {name}.*)"),
+                    _ => f,
+                };
+                if !given.starts_with('0') {
+                    with.names = Names::new();
+                }
+                with.text = format!("{name}{{* = {given}}}");
                 sc.calls.push(with);
             }
             sc.calls.push(c);

@@ -25,6 +25,8 @@ pub struct Net {
     pub args: Vec<(Names, Vec<Size>)>,
     pub results: Vec<(String, Names, Vec<Size>)>,
     pub err: f64,
+    /// Works only where it is lifted over an axis.
+    pub lifted: bool,
     /// Generates parameters of its parts.
     pub generates: bool,
 }
@@ -63,6 +65,7 @@ impl Gen {
             err: net.err,
             array,
             names: Names::new(),
+            lifted: net.lifted,
         }
     }
 
@@ -77,7 +80,7 @@ impl Gen {
         let id = self.fresh();
         let name = format!("N{id}");
         let formals: Vec<String> = ["d", "h"][..self.rng.below(3)].iter().map(|s| s.to_string()).collect();
-        let mut sc = Scope { net: true, ..Scope::default() };
+        let mut sc = Scope { net: true, calls: self.functions.clone(), ..Scope::default() };
         let mut lines = vec![];
         let mut params: Vec<Own> = vec![];
         for (word, rank) in [("w", 2), ("u", 1), ("m", 3), ("g", 0)] {
@@ -121,8 +124,27 @@ impl Gen {
             parts.push(part);
         }
         self.member_relations(&sc, &params, &parts, &mut lines);
-        let generates = lines.iter().any(|l| l.starts_with("generate"));
-        // The signature.
+        let generates = lines.iter().any(|l| l.starts_with("generate") || l.starts_with("tie"));
+        let (text, c) = self.signature(&mut sc, &formals);
+        lines.push(text);
+        let head: Vec<&str> = formals.iter().map(String::as_str).collect();
+        self.items.push(format!("net {name}({}) {{\n    {}\n}}", head.join(", "), lines.join("\n    ")));
+        let Callable { args, results, err, lifted, .. } = c;
+        self.nets.push(Net { name, formals, params, parts, args, results, err, lifted, generates });
+    }
+
+    /// `fn f(x: [t, 3]) -> [t] { .. }`, to be called by all that follows.
+    pub fn function_item(&mut self) {
+        let name = format!("f{}", self.fresh());
+        let mut sc = Scope { net: true, calls: self.functions.clone(), ..Scope::default() };
+        let (text, c) = self.signature(&mut sc, &[]);
+        self.items.push(format!("fn {name}{}", text.replace("\n    ", "\n")));
+        self.functions.push(Callable { text: name, ..c });
+    }
+
+    /// A signature with its body, and what callers must know of it.
+    fn signature(&mut self, sc: &mut Scope, formals: &[String]) -> (String, Callable) {
+        self.lifted = false;
         let mut args = vec![];
         let mut texts = vec![];
         let axis = self.rng.chance(25).then(|| self.rng.pick(&["t", "s"]).to_string());
@@ -130,13 +152,13 @@ impl Gen {
             sc.dims.push(Dim { name: t.clone(), size: None });
             sc.allowed.insert(t.clone());
         }
-        for k in 0..1 + self.rng.below(2) {
+        for k in 0..1 + usize::from(self.rng.chance(35)) {
             let mut names = Names::new();
             if k == 0 {
                 names.extend(axis.clone());
             }
             let rank = *self.rng.pick(&[1, 1, 1, 0, 2]);
-            let sizes: Vec<Size> = (0..rank).map(|_| self.inner_size(&formals)).collect();
+            let sizes: Vec<Size> = (0..rank).map(|_| self.inner_size(formals)).collect();
             let arg = ["x", "z"][k];
             texts.push(format!("{arg}: {}", Self::type_text(&names, &sizes)));
             sc.vars.push(Var {
@@ -151,14 +173,14 @@ impl Gen {
         }
         let mut body = vec![];
         let count = self.rng.below(3);
-        self.statements(&mut sc, count, &mut body);
+        self.statements(sc, count, &mut body);
         let fields = if self.rng.chance(15) { 2 } else { 1 };
         let mut results = vec![];
         let mut values = vec![];
         let mut err = 0.0f64;
         for f in 0..fields {
-            let sizes = self.some_sizes(&sc);
-            let mut e = self.expr(&sc, &sizes, 2);
+            let sizes = self.some_sizes(sc);
+            let mut e = self.expr(sc, &sizes, 2);
             body.append(&mut self.pending);
             if e.mag > 4.0 {
                 e = E { text: format!("2 * tanh({})", e.text), level: level::PRODUCT, mag: 2.0, ..e };
@@ -176,10 +198,9 @@ impl Gen {
             (format!("({})", list.join(", ")), format!("({})", values.join(", ")))
         };
         body.push(value);
-        lines.push(format!("({}) -> {result} {{\n        {}\n    }}", texts.join(", "), body.join("\n        ")));
-        let head: Vec<&str> = formals.iter().map(String::as_str).collect();
-        self.items.push(format!("net {name}({}) {{\n    {}\n}}", head.join(", "), lines.join("\n    ")));
-        self.nets.push(Net { name, formals, params, parts, args, results, err, generates });
+        let text = format!("({}) -> {result} {{\n        {}\n    }}", texts.join(", "), body.join("\n        "));
+        let (array, names) = (None, Names::new());
+        (text, Callable { text: String::new(), args, results, mag: 4.0, err, array, names, lifted: self.lifted })
     }
 
     /// `sub one[3] = N1(d, 2)`

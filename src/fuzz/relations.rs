@@ -92,6 +92,15 @@ impl Gen {
                 part.name
             ));
         }
+        if self.rng.chance(20) {
+            let free: Vec<&Leaf> = leaves.iter().filter(|l| !made.contains(&l.path)).collect();
+            if let Some(leaf) = self.some(&free) {
+                // A number on the way is one step of the path.
+                let path = leaf.path.replace("[]", ".*");
+                let sizes = leaf.sizes.clone();
+                lines.push(format!("init {path} = {}", self.initialiser(&sizes)));
+            }
+        }
         if self.rng.chance(8) {
             lines.push(format!("freeze {}.*", part.name));
         }
@@ -102,7 +111,11 @@ impl Gen {
     fn flat(&mut self, sc: &mut Scope, part: &Part, lines: &mut Vec<String>) -> Option<Names> {
         let id = self.fresh();
         let p = &part.name;
-        let word = if self.rng.chance(75) { ("generate", "from") } else { ("adapt", "by") };
+        let word = match self.rng.below(8) {
+            0 | 1 => ("adapt", "by"),
+            2 => ("tie", "to"),
+            _ => ("generate", "from"),
+        };
         let vectors: Vec<Var> = sc
             .vars
             .iter()
@@ -113,7 +126,9 @@ impl Gen {
             0 => {
                 let v = self.some(&vectors)?.clone();
                 lines.push(format!("param to{id}: [{}, size({p}.*)] = normal(std: 0.4)", v.sizes[0].text()));
-                (format!("tanh({} @ to{id})", v.text), v.names)
+                let vector = format!("tanh({} @ to{id})", v.text);
+                let tree = self.rng.chance(60);
+                (if tree { format!("0.5 * unflatten({vector}, {p}.*)") } else { vector }, v.names)
             }
             1 => {
                 let ints: Vec<Var> = sc
@@ -134,9 +149,11 @@ impl Gen {
                     part.actuals.iter().map(Size::text).collect::<Vec<_>>().join(", ")
                 ));
                 let e = self.expr(sc, &[], 1);
-                let text = match self.rng.below(3) {
+                let text = match self.rng.below(5) {
                     0 => format!("0.5 * other{id}.*"),
-                    1 => format!("flatten(other{id}.*)"),
+                    1 => format!("other{id}.*"),
+                    2 => format!("unflatten(-flatten(other{id}.*), {p}.*)"),
+                    3 => format!("flatten(other{id}.*)"),
                     _ => format!("tanh({}) * other{id}.* + 0.25 * other{id}.*", e.text),
                 };
                 let names = if text.starts_with("tanh") { e.names } else { Names::new() };
@@ -162,7 +179,7 @@ impl Gen {
             own.push(l);
         }
         let first = !made.contains(&leaf.path);
-        let kind = self.rng.below(if first { 9 } else { 5 });
+        let kind = self.rng.below(if first { 11 } else { 5 });
         let (text, mut names) = match kind {
             0 | 1 => {
                 let e = self.expr(&inner, &leaf.sizes, 1);
@@ -194,17 +211,20 @@ impl Gen {
                 names.retain(|n| !list.contains(n));
                 (format!("scale {path}[{}] by 1 + 0.1 * {}", list.join(", "), e.at(level::UNARY)), names)
             }
-            5 => {
+            5 | 9 | 10 => {
+                let turned: Vec<Size> = leaf.sizes.iter().rev().cloned().collect();
                 let ties: Vec<Var> = sc
                     .vars
                     .iter()
-                    .filter(|v| matches!(v.kind, Kind::Float) && v.names.is_empty() && same(&v.sizes, &leaf.sizes))
+                    .filter(|v| matches!(v.kind, Kind::Float) && v.names.is_empty())
+                    .filter(|v| same(&v.sizes, &leaf.sizes) || turned.len() == 2 && same(&v.sizes, &turned))
                     .cloned()
                     .collect();
                 let v = self.some(&ties)?.clone();
                 made.push(leaf.path.clone());
-                // Only what is a parameter can be tied to: others are generated.
-                (format!("generate {path} from {}", v.text), v.names)
+                let straight = same(&v.sizes, &leaf.sizes);
+                let text = if straight { v.text } else { format!("transpose({})", v.text) };
+                (format!("tie {path} to {text}"), v.names)
             }
             6 => {
                 let mut deep = inner.clone();
@@ -263,6 +283,13 @@ impl Gen {
             let one = self.expr(&scope, &[], 1);
             if !self.pending.is_empty() {
                 self.pending.clear();
+                continue;
+            }
+            let own: Vec<&Own> = params.iter().filter(|(_, s)| same(s, &leaf.sizes)).collect();
+            if let Some((name, _)) = self.some(&own)
+                && self.rng.chance(40)
+            {
+                lines.push(format!("tie {} to {name}", leaf.path));
                 continue;
             }
             lines.push(match self.rng.below(3) {

@@ -137,6 +137,8 @@ pub struct Callable {
     pub array: Option<Size>,
     /// Names that its parameters vary over.
     pub names: Names,
+    /// Works only where it is lifted over an axis.
+    pub lifted: bool,
 }
 
 /// What is visible.
@@ -151,7 +153,11 @@ pub struct Scope {
     pub allowed: Names,
     /// Axes that a loop walks along: the word is a number that goes home.
     pub rounds: Vec<String>,
-    /// Inside a net: `*` means something, formals are sizes.
+    /// Rounds of loops around this place.
+    pub counters: Vec<String>,
+    /// Values that are known when compiling: a condition made of these alone leaves one side out.
+    pub known: Names,
+    /// Inside a net or a function: `*` means something, formals are sizes.
     pub net: bool,
 }
 

@@ -20,7 +20,8 @@ pub struct Layout {
     pub total: u64,
 }
 
-fn visit(item: &Item, f: &mut dyn FnMut(&Dispatch)) {
+/// Every dispatch of an item.
+pub(super) fn visit(item: &Item, f: &mut dyn FnMut(&Dispatch)) {
     match item {
         Item::Dispatch(d) => f(d),
         Item::Repeat { body, .. } => body.iter().for_each(|i| visit(i, f)),

@@ -7,6 +7,7 @@ use crate::diag::Diagnostic;
 use crate::ir::{DType, Size};
 use crate::plan::Sizes;
 use crate::run::{Data, Tensor};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A dispatch with everything bound.
@@ -20,7 +21,8 @@ struct Ready {
 
 enum ReadyGrid {
     Work(u32, u32),
-    Indirect(u64),
+    /// The buffer that says it, and the first byte.
+    Indirect(usize, u64),
 }
 
 enum Step {
@@ -47,6 +49,8 @@ struct Result_ {
 pub(super) struct Placed {
     device: Arc<Device>,
     arena: wgpu::Buffer,
+    /// Buffers that grids are read from: no dispatch may write what it takes its grid from, so they lie apart.
+    grids: BTreeMap<usize, wgpu::Buffer>,
     layout: Layout,
     prepare: Vec<Step>,
     run: Vec<Step>,
@@ -105,6 +109,7 @@ struct Maker<'a> {
     program: &'a Program,
     layout: &'a Layout,
     arena: &'a wgpu::Buffer,
+    grids: &'a BTreeMap<usize, wgpu::Buffer>,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
     size: &'a dyn Fn(&Size) -> Option<i64>,
@@ -151,7 +156,7 @@ impl Maker<'_> {
     fn dispatch(&mut self, d: &Dispatch, number: usize) -> Result<Option<Ready>, Diagnostic> {
         let shader = &self.program.shaders[d.shader];
         let grid = match &d.grid {
-            Grid::Indirect { buffer, at } => ReadyGrid::Indirect(self.layout.offsets[*buffer] + u64::from(*at) * 4),
+            Grid::Indirect { buffer, at } => ReadyGrid::Indirect(*buffer, u64::from(*at) * 4),
             Grid::Work { count, per } => {
                 let n = (self.size)(count).unwrap_or(0).max(0) as u64;
                 if n == 0 {
@@ -186,7 +191,8 @@ impl Maker<'_> {
             entries.push((1, self.arena, 0, self.layout.total));
         } else {
             for (n, b) in d.bindings.iter().enumerate() {
-                entries.push((n as u32 + 1, self.arena, self.layout.offsets[*b], self.layout.lengths[*b]));
+                let (buffer, at) = self.grids.get(b).map_or((self.arena, self.layout.offsets[*b]), |g| (g, 0));
+                entries.push((n as u32 + 1, buffer, at, self.layout.lengths[*b]));
             }
         }
         let entries: Vec<wgpu::BindGroupEntry> = entries
@@ -220,16 +226,31 @@ impl Placed {
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             device.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
         };
-        let usage = wgpu::BufferUsages::STORAGE
-            | wgpu::BufferUsages::COPY_DST
-            | wgpu::BufferUsages::COPY_SRC
-            | wgpu::BufferUsages::INDIRECT;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let arena = buffer("arena", layout.total, usage);
+        let mut grids = BTreeMap::new();
+        for item in &program.items {
+            arena::visit(item, &mut |d| {
+                if let Grid::Indirect { buffer: b, .. } = d.grid {
+                    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::INDIRECT;
+                    grids.entry(b).or_insert_with(|| buffer("grids", layout.lengths[b], usage));
+                }
+            });
+        }
         device.fault()?;
         let words = blocks(&program.items).max(1) * BLOCK;
         let uniforms = buffer("sizes", words as u64 * 4, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
-        let mut maker =
-            Maker { device, program, layout: &layout, arena: &arena, uniforms, words: Vec::new(), size: &size, number: 0 };
+        let mut maker = Maker {
+            device,
+            program,
+            layout: &layout,
+            arena: &arena,
+            grids: &grids,
+            uniforms,
+            words: Vec::new(),
+            size: &size,
+            number: 0,
+        };
         let prepare = maker.steps(&program.items[..program.prepared])?;
         let run = maker.steps(&program.items[program.prepared..])?;
         device.queue.write_buffer(&maker.uniforms, 0, bytemuck::cast_slice(&maker.words));
@@ -247,7 +268,7 @@ impl Placed {
         let staging = buffer("results", staged.max(4), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         device.fault()?;
         let bytes = layout.total;
-        Ok(Placed { device: device.clone(), arena, layout, prepare, run, results, staging, bytes })
+        Ok(Placed { device: device.clone(), arena, grids, layout, prepare, run, results, staging, bytes })
     }
 
     /// Puts the words of a source in their place.
@@ -299,7 +320,7 @@ impl Placed {
                     pass.set_bind_group(0, &ready.group, &[]);
                     match ready.grid {
                         ReadyGrid::Work(x, y) => pass.dispatch_workgroups(x, y, 1),
-                        ReadyGrid::Indirect(at) => pass.dispatch_workgroups_indirect(&self.arena, at),
+                        ReadyGrid::Indirect(b, at) => pass.dispatch_workgroups_indirect(&self.grids[&b], at),
                     }
                     if let Some(c) = clock {
                         c.stamp(&mut pass);

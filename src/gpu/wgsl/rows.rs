@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Threads of a workgroup.
 pub(super) const THREADS: u32 = 256;
 /// Rows of a product that one thread computes.
-const BLOCK: i64 = 4;
+pub(super) const BLOCK: i64 = 4;
 /// Steps of a product's sum that are written out.
 const UNROLL: i64 = 4;
 

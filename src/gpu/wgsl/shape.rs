@@ -3,7 +3,7 @@
 use super::super::program::{Buffer, Kind};
 use super::super::rows::{Group, form};
 use super::super::stage::{Placed, Stage};
-use super::rows::Shape;
+use super::rows::{BLOCK, Shape};
 use crate::ir::{DType, Size};
 use crate::plan::Step;
 use std::collections::BTreeMap;
@@ -37,14 +37,21 @@ pub(super) fn shape(
             },
         })
         .collect();
+    let widest = widths.iter().copied().max().unwrap_or(1).max(1);
+    let mut most = 1;
+    while n > 1 && 2 * most * widest <= ELEMENTS && 2 * most <= (n / GROUPS).max(1) {
+        most *= 2;
+    }
+    // Rows share what a product reads of its matrix: that is worth some memory in the arena.
+    let products = stages.iter().any(|s| matches!(s.stage, Stage::Product { .. }));
+    let least = if products { most.min(BLOCK) } else { 1 };
     let mut candidates = private(group, stages, buffers, counts);
     loop {
         let (slots, map) = slots(&candidates, buffers);
         let bytes: i64 = slots.iter().map(|s| s.2 * 4).sum();
-        if bytes <= MEMORY || candidates.is_empty() {
-            let widest = widths.iter().copied().max().unwrap_or(1).max(1);
-            let mut rows = 1;
-            while n > 1 && 2 * rows * widest <= ELEMENTS && 2 * rows <= (n / GROUPS).max(1) && 2 * rows * bytes <= MEMORY {
+        if bytes * least <= MEMORY || candidates.is_empty() {
+            let mut rows = least;
+            while 2 * rows <= most && 2 * rows * bytes <= MEMORY {
                 rows *= 2;
             }
             return Shape { rows, slots, private: map, widths, extents };

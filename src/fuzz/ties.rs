@@ -1,0 +1,95 @@
+//! Whether rounding decides a program's values.
+//!
+//! In: a graph, its inputs, its values. Out: whether these jump when everything that is computed, also in the rounds of loops,
+//! moves as little as f32 may move it. Then f32 may rightly decide a comparison otherwise: two values of an argmax that a loop
+//! drives to one limit, or a number that f32 cannot tell from 0.
+
+use super::check::{compare, outputs};
+use super::values::nudged;
+use crate::ir::{Axis, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand};
+use crate::opt::{Rebuild, rebuild};
+use crate::run::{Bindings, Tensor};
+
+/// How far a value moves, relative to itself: a few units in f32's last place.
+const STEP: f64 = 1e-6;
+/// What may be 0 in f32: nothing; less than half of its least number; what has lost digits; a product with 0.01 on the way there.
+const TINY: [f64; 4] = [0.0, 7e-46, 1.2e-38, 1e-36];
+
+/// Whether values jump when all moves a little, tried a few times.
+pub fn hangs(graph: &Graph, bindings: &Bindings, values: &[Tensor]) -> bool {
+    (0..12).any(|k| {
+        let moved = shaken(graph, &mut Shake { seed: k, key: 0, tiny: TINY[k as usize % TINY.len()], body: false });
+        let found = outputs(&moved, &nudged(bindings, k));
+        compare("nudged", &found, values, 1e-4).is_err()
+    })
+}
+
+/// How a graph is shaken.
+struct Shake {
+    seed: u64,
+    /// Number of the next node that is moved: each has bits of its own.
+    key: u32,
+    /// What is smaller becomes 0.
+    tiny: f64,
+    /// The graph is a loop's body: each round has bits of its own.
+    body: bool,
+}
+
+/// The same graph with all that is rounded moved a little.
+fn shaken(graph: &Graph, how: &mut Shake) -> Graph {
+    rebuild(graph, Graph::clone, |r, id| {
+        let node = graph.node(id);
+        let value = match &node.op {
+            Op::Loop(body) => {
+                let operands = r.operands(id);
+                let mut body = body.clone();
+                let outer = std::mem::replace(&mut how.body, true);
+                body.graph = shaken(&body.graph, how);
+                how.body = outer;
+                r.add(Node { op: Op::Loop(body), ..node.clone() }, operands)
+            }
+            _ => r.keep(id),
+        };
+        if node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
+    })
+}
+
+/// Whether f32 rounds what this computes; the others hand on what they are given.
+fn rounds(op: &Op) -> bool {
+    match op {
+        Op::Const(_) | Op::Random { .. } | Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
+        Op::Fold(f) => matches!(f, Fold::Sum | Fold::Prod),
+        Op::Map(m) => !matches!(m, Map::Copy | Map::Select | Map::Min | Map::Max | Map::Neg | Map::Abs | Map::ToF32),
+        Op::Source { .. } | Op::Iota | Op::Extent(_) | Op::Gather { .. } | Op::Concat { .. } | Op::Reshape => false,
+        Op::Order { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
+    }
+}
+
+/// `value` moved at each place by itself. What f32 has exactly stays: eighths, whole numbers.
+fn move_by(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Operand {
+    let shape: Vec<Axis> = r.old.node(id).shape.clone();
+    let number = |r: &mut Rebuild, x: f64, dtype| r.add(Node::new(Op::Const(x), dtype, vec![]), vec![]);
+    let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
+        r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
+    };
+    how.key += 1;
+    let seed = number(r, how.seed as f64, DType::I32);
+    let round = match how.body {
+        true => r.add(Node::new(Op::Arg(0), DType::I32, vec![]), vec![]),
+        false => number(r, 0.0, DType::I32),
+    };
+    let random = Op::Random { dist: Dist::Uniform, key: how.key };
+    let bits = r.add(Node::new(random, DType::F32, shape.clone()), vec![seed, round]);
+    let (step, least) = (number(r, STEP, DType::F32), number(r, 1.0 - STEP / 2.0, DType::F32));
+    let factor = map(r, Map::Mul, DType::F32, &[&bits, &step]);
+    let factor = map(r, Map::Add, DType::F32, &[&factor, &least]);
+    let moved = map(r, Map::Mul, DType::F32, &[&value, &factor]);
+    let (tiny, zero, eight) = (number(r, how.tiny, DType::F32), number(r, 0.0, DType::F32), number(r, 8.0, DType::F32));
+    let size = map(r, Map::Abs, DType::F32, &[&value]);
+    let small = map(r, Map::Lt, DType::Bool, &[&size, &tiny]);
+    let moved = map(r, Map::Select, DType::F32, &[&small, &zero, &moved]);
+    let eighths = map(r, Map::Mul, DType::F32, &[&value, &eight]);
+    let whole = map(r, Map::Floor, DType::F32, &[&eighths]);
+    let exact = map(r, Map::Eq, DType::Bool, &[&eighths, &whole]);
+    map(r, Map::Select, DType::F32, &[&exact, &value, &moved])
+}
