@@ -89,7 +89,7 @@ fn all_sizes(test: &str, first: usize) {
                 _ => &[1, 17],
             };
             let few = !all && long.contains(&name(path).as_str());
-            for size in if few { &sizes[..1] } else { sizes } {
+            for size in if few { &[1] } else { sizes } {
                 let start = std::time::Instant::now();
                 agree(&format!("{}, {}, size {size}", name(path), model.name), &device, &model, *size, &[]);
                 println!("{}, size {size}: {:.1} s", name(path), start.elapsed().as_secs_f64());
