@@ -37,3 +37,4 @@ pub mod snapshot;
 pub mod source;
 pub mod syntax;
 pub mod testing;
+pub mod web;

@@ -1,25 +1,41 @@
-//! `hnet build`: what every stage makes of a model.
+//! `hnet build`: what every stage makes of a model, or a folder for the web.
 
-use super::open::{self, Which};
+use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::gpu::locator;
 use crate::pipeline::{self, Artifact, Stage};
+use crate::run::archive::Archive;
 use crate::run::atomic;
-use std::path::PathBuf;
+use crate::run::bind::Known;
+use crate::web;
+use std::path::{Path, PathBuf};
 
 /// Compile a model and write what the stages make of it
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hnet build tasks.hnet -o out                      what is needed to run it elsewhere: obj
   hnet build tasks.hnet --emit ir,opt,plan -o out
-  hnet build tasks.hnet --emit opt --print-after fold")]
+  hnet build tasks.hnet --emit opt --print-after fold
+  hnet build tasks.hnet --target web -o site        a folder for any web server: WebGPU runs the model in the page")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
     /// What to write
     #[arg(long, value_enum, value_delimiter = ',', default_value = "obj")]
     emit: Vec<Stage>,
+    /// Writes everything that is needed to run it there, instead of what the stages make
+    #[arg(long, value_enum, conflicts_with_all = ["emit", "print_after", "dim"], requires = "out")]
+    target: Option<Target>,
+    /// The weights, for a target: safetensors; found beside the file, or drawn
+    #[arg(long, value_name = "F", requires = "target")]
+    params: Option<PathBuf>,
+    /// Seed of drawn weights, for a target
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "target")]
+    seed: i32,
+    /// Only this output, for a target; may be repeated
+    #[arg(long, value_name = "NAME", requires = "target")]
+    output: Vec<String>,
     /// The size of a free dim that code is tuned for; may be repeated
     #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
     dim: Vec<(String, i64)>,
@@ -31,9 +47,19 @@ pub struct Args {
     print_after: Option<String>,
 }
 
+/// Where a model is to run.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Target {
+    /// Browsers with WebGPU: a static folder
+    Web,
+}
+
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
     let opened = open::model(&args.which, talk)?;
+    if let (Some(Target::Web), Some(folder)) = (args.target, &args.out) {
+        return site(args, &opened, folder, talk);
+    }
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let file = args.which.file.as_path();
     if let Some(pass) = &args.print_after {
@@ -58,5 +84,44 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             }
         }
     }
+    Ok(())
+}
+
+/// `--target web`
+fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), Exit> {
+    let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let params = opened.params(args.params.as_deref(), &Known::of(&opened.model).sizes(), args.seed, talk)?;
+    let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
+    let request = web::Request {
+        model: &opened.model,
+        params,
+        about: opened.about(),
+        folder: opened.folder(),
+        inputs: inputs.as_ref(),
+        outputs: &args.output,
+    };
+    let bar = talk::spinner(&format!("compiling {} for the web", opened.model.name));
+    let bundle = web::bundle(&request).map_err(fail)?;
+    bar.finish_and_clear();
+    bundle.notes.iter().for_each(|n| talk.note(n));
+    web::write(&bundle, folder).map_err(fail)?;
+    let size = |pick: &dyn Fn(&str) -> bool| bundle.files.iter().filter(|f| pick(&f.path)).map(|f| f.bytes.len()).sum::<usize>();
+    let shaders = bundle.files.iter().filter(|f| f.path.starts_with("wgsl/")).count();
+    let rows = [
+        ("model.js, runtime.js", size(&|p| p == "model.js" || p == "runtime.js")),
+        ("programs.json", size(&|p| p == "programs.json")),
+        ("weights.safetensors", size(&|p| p == "weights.safetensors")),
+        ("index.html, demo.*", size(&|p| p == "index.html" || p.starts_with("demo."))),
+    ];
+    talk.note(&format!("wrote {}", folder.display()));
+    for (what, n) in rows {
+        talk.note(&format!("  {what:22} {:>9.1} KB", n as f64 / 1000.0));
+    }
+    talk.note(&format!(
+        "  wgsl: {:16} {:>9.1} KB",
+        format!("{shaders} shaders"),
+        size(&|p| p.starts_with("wgsl/")) as f64 / 1000.0
+    ));
+    talk.note(&format!("serve it over http: python3 -m http.server -d {}", folder.display()));
     Ok(())
 }

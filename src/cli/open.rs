@@ -101,6 +101,13 @@ impl Opened {
         self.file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
+    /// What the `//!` lines at the top of the file say, as one paragraph.
+    pub fn about(&self) -> String {
+        let Ok(text) = std::fs::read_to_string(&self.file) else { return String::new() };
+        let lines = text.lines().take_while(|l| l.starts_with("//!"));
+        lines.map(|l| l.trim_start_matches("//!").trim()).collect::<Vec<_>>().join(" ")
+    }
+
     /// A file that belongs to the model by its name: `M.params.safetensors` beside `M.hnet`, or `params.safetensors`
     /// beside `model.hnet`.
     pub fn beside(&self, what: &str) -> Option<PathBuf> {

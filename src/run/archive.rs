@@ -109,15 +109,20 @@ impl Archive {
 
 /// Writes tensors as safetensors, all or nothing; f64 as f32. The bytes depend on names and values only.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Diagnostic> {
+    let whole = bytes(tensors);
+    let whole = whole.map_err(|e| Diagnostic::plain("H0003", format!("cannot write `{}`: {e}", path.display())))?;
+    atomic::write(path, &whole)
+}
+
+/// The bytes of such a file.
+pub fn bytes(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, SafeTensorError> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, t)| npy::bytes(t)).collect();
     let views: Result<Vec<_>, SafeTensorError> = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, t), b)| Ok((name.as_str(), TensorView::new(dtype(t), t.shape.clone(), b)?)))
         .collect();
-    let whole = views.and_then(|v| safetensors::serialize(v, None));
-    let whole = whole.map_err(|e| Diagnostic::plain("H0003", format!("cannot write `{}`: {e}", path.display())))?;
-    atomic::write(path, &whole)
+    views.and_then(|v| safetensors::serialize(v, None))
 }
 
 /// Writes one tensor as `.npy`, all or nothing.

@@ -1,0 +1,241 @@
+//! The module that a page imports (`model.js`) and its types (`model.d.ts`): what the model wants and gives, and its sizes.
+
+use super::expr;
+use super::variants::Family;
+use crate::check::model::{Allowed, Init, Input, InputKind, Model};
+use crate::ir::{DType, Size};
+use crate::run::Tensor;
+use crate::run::bind::axis;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// An output of the page.
+pub struct Output {
+    pub name: String,
+    pub dtype: DType,
+    pub shape: Vec<Size>,
+    /// Inputs and conditions that it is computed from.
+    pub needs: Vec<String>,
+}
+
+/// A family with the numbers of its programs in the file.
+pub struct Chosen {
+    /// Names of the outputs, in the order of the program's; none for a measure.
+    pub outputs: Vec<String>,
+    pub family: Family,
+    pub numbers: Vec<usize>,
+}
+
+/// A size that values decide.
+pub struct Measure {
+    pub dim: String,
+    pub dtype: DType,
+    pub chosen: Chosen,
+}
+
+/// Everything that the texts are made from.
+pub struct Parts<'a> {
+    pub model: &'a Model,
+    pub outputs: &'a [Output],
+    pub families: &'a [Chosen],
+    pub measures: &'a [Measure],
+    /// Sizes that `programs.json` counts after its constants.
+    pub sizes: &'a [Size],
+    /// Defaults that are more than one number.
+    pub defaults: &'a BTreeMap<String, Tensor>,
+    /// Whether something is drawn and no condition gives the seed.
+    pub seed: bool,
+}
+
+fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
+    format!("[{}]", items.into_iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// A size for the page: a number, the name of a dim, or a function of the dims.
+fn axis_value(size: &Size) -> String {
+    match (size.constant(), size.symbols().as_slice()) {
+        (Some(n), _) => n.to_string(),
+        (None, [s]) if *size == Size::sym(s.clone()) => expr::quoted(s),
+        _ => format!("(d) => {}", expr::size(size)),
+    }
+}
+
+fn chosen(c: &Chosen) -> String {
+    let names = |c: &Chosen| list(&c.outputs, |n| expr::quoted(n));
+    let outputs = if c.outputs.is_empty() { String::new() } else { format!("outputs: {}, ", names(c)) };
+    let dims = list(&c.family.dims, |d| expr::quoted(d));
+    let cuts = list(&c.family.cuts, |c| list(c, |n| n.to_string()));
+    let cells = list(&c.family.cells, |p| p.map_or("-1".into(), |p| c.numbers[p].to_string()));
+    format!("{{ {outputs}dims: {dims}, cuts: {cuts}, cells: {cells} }}")
+}
+
+/// Sizes that an input may be, where they are few.
+pub fn allowed(input: &Input) -> Option<Vec<i64>> {
+    match &input.kind {
+        InputKind::Size(Allowed::List(list)) => Some(list.clone()),
+        InputKind::Size(Allowed::Range(from, to)) if to - from <= 256 => Some((*from..*to).collect()),
+        InputKind::Size(_) | InputKind::Tensor | InputKind::Seed => None,
+    }
+}
+
+fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
+    let mut text = format!("name: {}, condition: {}, type: \"{}\"", expr::quoted(&i.name), i.condition, i.dtype.word());
+    let axes = list(&i.shape, |(name, size)| expr::quoted(&axis(name.as_ref(), size)));
+    let _ = write!(text, ", axes: {axes}, shape: {}", list(&i.shape, |(_, s)| axis_value(s)));
+    if let Some(below) = &i.below {
+        let _ = write!(text, ", below: {}", axis_value(below));
+    }
+    match &i.kind {
+        InputKind::Tensor => {}
+        InputKind::Size(_) => text += ", kind: \"size\"",
+        InputKind::Seed => text += ", kind: \"seed\"",
+    }
+    if let Some(values) = allowed(i) {
+        let _ = write!(text, ", allowed: {}", list(values, |n| n.to_string()));
+    }
+    match (&i.default, defaults.get(&i.name)) {
+        (Some(Init::Fill(v)), _) => {
+            let _ = write!(text, ", default: {v}");
+        }
+        (_, Some(t)) => {
+            let _ = write!(text, ", default: {}", list(t.to_f64(), |v| (v as f32).to_string()));
+        }
+        _ => {}
+    }
+    format!("{{ {text} }}")
+}
+
+/// `model.js`
+pub fn script(p: &Parts) -> String {
+    let name = &p.model.name;
+    let mut out =
+        format!("// {name}, written by hnet build. Same for every run: what the model wants and gives, and its sizes.\n\n");
+    out += "import { ModelError, open } from \"./runtime.js\";\n\n";
+    let _ = writeln!(out, "export const spec = {{\n  name: {},", expr::quoted(name));
+    let fixed: Vec<String> =
+        p.model.dims.iter().filter_map(|d| Some(format!("{}: {}", expr::quoted(&d.name), d.size?))).collect();
+    let _ = writeln!(out, "  dims: {{ {} }},", fixed.join(", "));
+    let lines = |items: Vec<String>| items.into_iter().map(|i| format!("    {i},\n")).collect::<String>();
+    let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| input(i, p.defaults)).collect();
+    if p.seed {
+        inputs.push("{ name: \"seed\", condition: true, type: \"i32\", axes: [], shape: [], kind: \"seed\", default: 0 }".into());
+    }
+    let _ = writeln!(out, "  inputs: [\n{}  ],", lines(inputs));
+    let outputs = p.outputs.iter().map(|o| {
+        let (name, word) = (expr::quoted(&o.name), o.dtype.word());
+        let axes = list(&o.shape, |s| expr::quoted(&s.to_string()));
+        let (shape, needs) = (list(&o.shape, axis_value), list(&o.needs, |n| expr::quoted(n)));
+        format!("{{ name: {name}, type: \"{word}\", axes: {axes}, shape: {shape}, needs: {needs} }}")
+    });
+    let _ = writeln!(out, "  outputs: [\n{}  ],", lines(outputs.collect()));
+    out += "  // Which program runs: by outputs, then by ranges of the dims (first sizes), the last dim fastest.\n";
+    let _ = writeln!(out, "  families: [\n{}  ],", lines(p.families.iter().map(chosen).collect()));
+    let measures = p.measures.iter().map(|m| {
+        let (dim, word) = (expr::quoted(&m.dim), m.dtype.word());
+        format!("{{ dim: {dim}, type: \"{word}\", families: [{}] }}", chosen(&m.chosen))
+    });
+    let measures: Vec<String> = measures.collect();
+    let _ =
+        writeln!(out, "  measures: [{}],", if measures.is_empty() { String::new() } else { format!("\n{}  ", lines(measures)) });
+    let sizes = list(p.sizes, expr::size);
+    let _ = writeln!(out, "  sizes: (d) => {sizes},\n}};\n");
+    out += "export { ModelError };\n\n/** Opens the model: fetches its weights and programs, and asks for a device. */\n";
+    out += "export const load = (options) => open(spec, new URL(\"./\", import.meta.url), options);\n";
+    out
+}
+
+fn array(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "Float32Array",
+        DType::I32 => "Int32Array",
+        DType::Bool => "Uint8Array",
+    }
+}
+
+fn doc(text: &str) -> String {
+    format!("  /** {} */\n", text.replace("*/", "* /"))
+}
+
+/// `model.d.ts`
+pub fn types(p: &Parts) -> String {
+    let mut out = format!("// {}, written by hnet build: names, types and shapes of what it wants and gives.\n", p.model.name);
+    out += "
+/** Numbers in row-major order: flat, nested, or with their shape. A length decides the one axis that is open. */
+export type Values = number | boolean | ArrayLike<number> | readonly Values[] | { shape?: readonly number[]; data: ArrayLike<number> };
+export interface Tensor<A> { shape: number[]; data: A }
+";
+    for (title, condition) in [("Conditions", true), ("Inputs", false)] {
+        let _ = writeln!(out, "\nexport interface {title} {{");
+        for i in p.model.inputs.iter().filter(|i| i.condition == condition) {
+            let mut text = crate::run::bind::declared(i);
+            if let Some(b) = &i.below {
+                let _ = write!(text, ", below {b}");
+            }
+            if let Some(values) = allowed(i) {
+                let _ = write!(text, ", one of {values:?}");
+            }
+            if i.default.is_some() {
+                text += "; has a default";
+            }
+            out += &doc(&text);
+            let _ = writeln!(out, "  {}?: Values;", expr::quoted(&i.name));
+        }
+        if condition && p.seed {
+            out += "  /** i32: what is drawn follows from it; 0 unless given */\n  \"seed\"?: Values;\n";
+        }
+        out += "}\n";
+    }
+    out += "\nexport interface Outputs {\n";
+    for o in p.outputs {
+        let shape = list(&o.shape, Size::to_string);
+        out += &doc(&format!("{}{}", o.dtype.word(), if o.shape.is_empty() { String::new() } else { shape }));
+        let _ = writeln!(out, "  {}: Tensor<{}>;", expr::quoted(&o.name), array(o.dtype));
+    }
+    out += "}\n\n/** The inputs that each output is computed from. */\nexport interface Needs {\n";
+    let given = |n: &&String| p.model.inputs.iter().any(|i| i.name == **n && !i.condition && i.default.is_none());
+    for o in p.outputs {
+        let needs: Vec<String> = o.needs.iter().filter(given).map(|n| expr::quoted(n)).collect();
+        let needs = if needs.is_empty() { "never".to_string() } else { needs.join(" | ") };
+        let _ = writeln!(out, "  {}: {needs};", expr::quoted(&o.name));
+    }
+    let mut dims: Vec<&str> = p.families.iter().flat_map(|f| f.family.dims.iter().map(|d| &**d)).collect();
+    dims.retain(|d| !p.measures.iter().any(|m| m.dim == *d));
+    dims.sort();
+    dims.dedup();
+    let dims = list(dims, |d| format!("{}?: number", expr::quoted(d)));
+    let dims = dims.trim_start_matches('[').trim_end_matches(']').replace(", ", "; ");
+    out += "}\n\n/** What inputs `I` are enough for. */
+export type Computed<I> = { [K in keyof Outputs as [Needs[K]] extends [keyof I] ? K : never]: Outputs[K] };
+
+export interface RunOptions {
+  /** Only these outputs. */
+  outputs?: readonly (keyof Outputs)[];
+  /** Sizes of free dims that no input tells. */
+";
+    let _ = write!(out, "  dims?: {{ {dims} }};\n}}\n");
+    out += "
+export interface Model {
+  /** Takes conditions; those that are left out keep their last value. What depends on them alone is computed once. */
+  prepare(conditions?: Conditions): void;
+  /** Computes what the inputs are enough for. Several runs may be under way; they are computed in order. */
+  run<I extends Inputs = {}>(inputs?: I, options?: RunOptions): Promise<Computed<I>>;
+  /** Gives the device back. */
+  destroy(): void;
+}
+
+export interface LoadOptions {
+  /** Other weights: safetensors with the same names and shapes, or where they are. */
+  weights?: ArrayBuffer | string | URL;
+  /** A device that the page has already; it is not given back. */
+  device?: GPUDevice;
+}
+
+export class ModelError extends Error {
+  code: \"no-webgpu\" | \"load\" | \"value\" | \"size\" | \"memory\" | \"lost\" | \"gpu\";
+}
+
+/** Opens the model: fetches its weights and programs, and asks for a device. */
+export function load(options?: LoadOptions): Promise<Model>;
+";
+    out
+}

@@ -1,0 +1,508 @@
+// Runs the programs of a model on WebGPU. Written by hand; the same for every model. No dependency.
+//
+// programs.json: a size is the number of an entry of `constants`, and after those of what `spec.sizes(dims)` computes. A buffer is
+// its length, or [length, path, early] where it is given. An item is one dispatch or a loop:
+//   s shader · b buffers at bindings 1, 2, … · w those of them that it writes · a: binds the whole arena instead of b
+//   u words of the uniform block: a size, or -1 - buffer for where it starts · n pieces of work, p of them a workgroup
+//   i [buffer, word] that holds the workgroup counts · x trips of a loop over the items d
+// All buffers lie in one arena, placed by first fit over their lifetimes; those of indirect dispatches stand alone.
+
+const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4;
+const align = (n) => Math.ceil(n / ALIGN) * ALIGN;
+const list = (names) => [...names].map((n) => `\`${n}\``).join(", ") || "none";
+
+/** What goes wrong: `code` is "no-webgpu", "load", "value", "size", "memory", "lost" or "gpu". */
+export class ModelError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = "ModelError";
+    this.code = code;
+  }
+}
+const fail = (code, message) => { throw new ModelError(code, message); };
+
+/** Opens a model: its description, the folder of its files, and what the page wants. */
+export async function open(spec, base, options = {}) {
+  const get = async (name, kind) => {
+    const url = new URL(name, base);
+    const answer = await fetch(url).catch((e) => fail("load", `cannot read ${url}: ${e.message}`));
+    return answer.ok ? answer[kind]() : fail("load", `cannot read ${url}: ${answer.status} ${answer.statusText}`);
+  };
+  const given = options.weights ?? "weights.safetensors";
+  const weights = given instanceof ArrayBuffer ? given : get(given, "arrayBuffer");
+  const [gpu, programs, bytes] = await Promise.all([request(options.device), get("programs.json", "json"), weights]);
+  return new Model(spec, programs, tensors(bytes), gpu, (name) => get(`wgsl/${name}`, "text"), options);
+}
+
+async function request(device) {
+  if (device) return device;
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) fail("no-webgpu", "this browser has no WebGPU");
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) fail("no-webgpu", "this browser knows WebGPU, but finds no device for it");
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  return adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+}
+
+/** The tensors of a safetensors file, as words. */
+function tensors(bytes) {
+  const start = 8 + Number(new DataView(bytes).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, start - 8)));
+  delete header.__metadata__;
+  return new Map(Object.entries(header).map(([name, { data_offsets: [from, to] }]) =>
+    [name, new Uint8Array(bytes, start + from, to - from)]));
+}
+
+/** The items that the wanted buffers are computed from. What a round reads, the round before it writes. */
+function slice(items, need) {
+  const kept = [];
+  for (const item of [...items].reverse()) {
+    if (item.d) {
+      let body, before;
+      do {
+        before = need.size;
+        body = slice(item.d, need);
+      } while (need.size > before);
+      if (body.length) kept.push({ ...item, d: body });
+    } else if (item.w.some((b) => need.has(b))) {
+      item.b.forEach((b) => need.add(b));
+      if (item.i) need.add(item.i[0]);
+      kept.push(item);
+    }
+  }
+  return kept.reverse();
+}
+
+const visit = (item, f) => (item.d ? item.d.forEach((i) => visit(i, f)) : f(item));
+
+/** Where each buffer lies: ranges that are alive together do not overlap. What is given, prepared or wanted stays. */
+function place(buffers, lengths, items, prepared, outputs, alone) {
+  const spans = new Map();
+  items.forEach((item, k) => visit(item, ({ b }) => b.forEach((id) => {
+    const span = spans.get(id) ?? [k, k];
+    span[1] = Math.max(span[1], span[0] < prepared && k >= prepared ? Infinity : k);
+    spans.set(id, span);
+  })));
+  buffers.forEach((b, id) => Array.isArray(b) && spans.has(id) && spans.set(id, [0, Infinity]));
+  outputs.forEach((id) => spans.set(id, [spans.get(id)?.[0] ?? 0, Infinity]));
+  const stays = (id) => (spans.get(id)[1] === Infinity ? 0 : 1);
+  const order = [...spans.keys()].filter((id) => !alone.has(id));
+  order.sort((a, b) => stays(a) - stays(b) || (stays(a) && lengths[b] - lengths[a]) || a - b);
+  const offsets = new Map(), placed = [];
+  let total = ALIGN;
+  for (const id of order) {
+    const [first, last] = spans.get(id);
+    const taken = placed.filter((o) => o.first <= last && first <= o.last).sort((a, b) => a.from - b.from);
+    let at = 0;
+    for (const { from, to } of taken) {
+      if (at + align(lengths[id]) <= from) break;
+      at = Math.max(at, to);
+    }
+    placed.push({ first, last, from: at, to: at + align(lengths[id]) });
+    offsets.set(id, at);
+    total = Math.max(total, at + align(lengths[id]));
+  }
+  return { offsets, total };
+}
+
+/** A program at certain sizes, for certain outputs: memory, pipelines and bind groups, made once. */
+class Placement {
+  static async make(model, program, outputs, dims) {
+    const self = new Placement();
+    const { device, spec } = model;
+    const values = [...model.constants, ...spec.sizes(dims)];
+    const wanted = outputs.map((o) => program.outputs[o.at]);
+    const need = new Set(wanted);
+    const later = slice(program.items.slice(program.prepared), need);
+    const items = [...slice(program.items.slice(0, program.prepared), need), ...later];
+    const prepared = items.length - later.length;
+    const lengths = program.buffers.map((b) => 4 * Math.max(1, values[Array.isArray(b) ? b[0] : b]));
+    const alone = new Map();
+    items.forEach((item) => visit(item, ({ i }) => i && alone.set(i[0])));
+    const { offsets, total } = place(program.buffers, lengths, items, prepared, wanted, alone);
+    const { maxBufferSize, maxStorageBufferBindingSize: widest } = device.limits;
+    const long = [...offsets.keys()].reduce((n, id) => Math.max(n, lengths[id]), 0);
+    if (total > maxBufferSize) fail("memory", `at these sizes the model takes ${total} bytes; a buffer here has ${maxBufferSize} at most`);
+    if (long > widest) fail("memory", `at these sizes one tensor takes ${long} bytes; a binding here has ${widest} at most`);
+    self.made = [];
+    const buffer = (size, usage) => {
+      const made = device.createBuffer({ size, usage });
+      self.made.push(made);
+      return made;
+    };
+    const { STORAGE, COPY_DST, COPY_SRC, INDIRECT, UNIFORM, MAP_READ } = GPUBufferUsage;
+    device.pushErrorScope("validation");
+    device.pushErrorScope("out-of-memory");
+    const arena = buffer(total, STORAGE | COPY_DST | COPY_SRC);
+    for (const id of alone.keys()) alone.set(id, buffer(lengths[id], STORAGE | COPY_DST | COPY_SRC | INDIRECT));
+    const where = (id) => (alone.has(id) ? { buffer: alone.get(id), offset: 0 } : { buffer: arena, offset: offsets.get(id) });
+    const bind = (id) => ({ ...where(id), size: lengths[id] });
+
+    // Uniform blocks of all dispatches, one after another.
+    const words = [];
+    const dispatches = [];
+    items.forEach((item) => visit(item, (d) => {
+      d = { ...d };
+      if (d.i || values[d.n] > 0) dispatches.push(d);
+      if (!d.u) return;
+      d.block = words.length;
+      d.u.forEach((u) => words.push(u < 0 ? offsets.get(-1 - u) / 4 : values[u]));
+      while (words.length % BLOCK) words.push(0);
+    }));
+    const uniforms = buffer(4 * Math.max(BLOCK, words.length), UNIFORM | COPY_DST);
+    device.queue.writeBuffer(uniforms, 0, Uint32Array.from(words));
+    const ready = dispatches.map(async (d) => {
+      const count = d.a ? 1 : d.b.length;
+      const { pipeline, layout } = await model.pipeline(d.s, count, !!d.u);
+      const entries = d.a
+        ? [{ binding: 1, resource: { buffer: arena } }]
+        : d.b.map((id, n) => ({ binding: n + 1, resource: bind(id) }));
+      if (d.u) {
+        const size = 16 * Math.ceil(d.u.length / 4);
+        entries.push({ binding: 0, resource: { buffer: uniforms, offset: 4 * d.block, size } });
+      }
+      const step = { pipeline, group: device.createBindGroup({ layout, entries }) };
+      if (d.i) return { ...step, indirect: alone.get(d.i[0]), at: 4 * d.i[1] };
+      const groups = Math.ceil(values[d.n] / d.p);
+      if (groups * d.p > 2 ** 32 - WIDEST * d.p) fail("memory", `at these sizes ${model.shaders[d.s]} has too many elements`);
+      return { ...step, x: Math.min(groups, WIDEST), y: Math.ceil(groups / WIDEST) };
+    });
+    const steps = await Promise.all(ready).finally(async () => {
+      const [full, wrong] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+      if (full) fail("memory", `the GPU has no ${total} bytes left: ${full.message}`);
+      if (wrong) fail("gpu", wrong.message);
+    });
+    let next = 0;
+    const arrange = (item) => {
+      if (item.d) {
+        const body = item.d.flatMap(arrange);
+        return Array(Math.max(0, values[item.x])).fill(body).flat();
+      }
+      return item.i || values[item.n] > 0 ? [steps[next++]] : [];
+    };
+    self.prepare = items.slice(0, prepared).flatMap(arrange);
+    self.steps = items.slice(prepared).flatMap(arrange);
+    self.given = program.buffers.flatMap((b, id) =>
+      Array.isArray(b) && offsets.has(id) ? [{ ...where(id), path: b[1], early: b[2] === 1, length: values[b[0]] }] : []);
+    let staged = 0;
+    self.results = outputs.map((o, k) => {
+      const from = bind(wanted[k]);
+      staged += from.size;
+      return { name: o.name, type: o.type, shape: shape(o.shape, dims), from, at: staged - from.size };
+    });
+    self.staging = buffer(Math.max(4, staged), MAP_READ | COPY_DST);
+    self.bytes = total;
+    return self;
+  }
+
+  /** Puts parameters and conditions in place where they have changed; the steps to run then. */
+  settle(model, state) {
+    if (this.state === state) return this.steps;
+    for (const g of this.given.filter((g) => g.early)) this.upload(model, g, model.source(state, g.path, g.length));
+    this.state = state;
+    return [...this.prepare, ...this.steps];
+  }
+
+  upload(model, { path, length, buffer, offset }, words) {
+    if (!words) fail("value", `nothing is given for \`${path}\``);
+    if (words.byteLength !== 4 * length) fail("value", `\`${path}\` has ${words.byteLength / 4} elements, where ${length} are wanted`);
+    if (length) model.device.queue.writeBuffer(buffer, offset, words.buffer, words.byteOffset, words.byteLength);
+  }
+
+  /** One encoder, one pass, one submit. */
+  submit(model, steps, results) {
+    const encoder = model.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, group, indirect, at, x, y } of steps) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      indirect ? pass.dispatchWorkgroupsIndirect(indirect, at) : pass.dispatchWorkgroups(x, y);
+    }
+    pass.end();
+    for (const { from, at } of results) encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging, at, from.size);
+    model.device.queue.submit([encoder.finish()]);
+  }
+
+  async read() {
+    await this.staging.mapAsync(GPUMapMode.READ);
+    const bytes = this.staging.getMappedRange();
+    const out = {};
+    for (const { name, type, shape, at } of this.results) {
+      const length = shape.reduce((n, s) => n * s, 1);
+      const kind = type === "f32" ? Float32Array : Int32Array;
+      const data = new kind(bytes.slice(at, at + 4 * length));
+      out[name] = { shape, data: type === "bool" ? Uint8Array.from(data) : data };
+    }
+    this.staging.unmap();
+    return out;
+  }
+
+  destroy() {
+    this.made.forEach((b) => b.destroy());
+  }
+}
+
+const shape = (axes, dims) => axes.map((a) => (typeof a === "string" ? dims[a] : typeof a === "function" ? a(dims) : a));
+const declared = (i) => `${i.type}${i.shape.length ? `[${i.axes.join(", ")}]` : ""}`;
+
+/** A value as the user gives it: numbers in any nesting, a typed array, or { shape, data }. */
+function read(input, value) {
+  const what = `\`${input.name}\` is ${declared(input)}`;
+  if (value == null) fail("value", `${what}, but the value given is ${value}`);
+  let data = value, sizes = null;
+  if (typeof value === "object" && "data" in value) {
+    data = value.data;
+    sizes = value.shape && [...value.shape];
+  } else if (Array.isArray(value) && Array.isArray(value[0])) {
+    sizes = [];
+    for (let v = value; Array.isArray(v); v = v[0]) sizes.push(v.length);
+    data = value.flat(Infinity);
+  } else if (typeof value !== "object") {
+    data = [Number(value)];
+  }
+  const words = new (input.type === "f32" ? Float32Array : Int32Array)(data);
+  if (sizes && sizes.reduce((n, s) => n * s, 1) !== words.length) {
+    fail("value", `${what}: ${words.length} elements do not fit the shape [${sizes.join(", ")}]`);
+  }
+  if (input.type === "i32") {
+    const wrong = Array.prototype.findIndex.call(data, (v, k) => Number(v) !== words[k]);
+    if (wrong >= 0) fail("value", `${what}, but element ${wrong} is ${data[wrong]}`);
+  }
+  return { input, words, sizes };
+}
+
+/** Takes the free dims from a value's shape, or from its length where one axis is open. */
+function learn({ input, words, sizes }, dims) {
+  const what = `\`${input.name}\` is ${declared(input)}`;
+  if (input.kind === "size") dims[input.name] = words[0];
+  let known = shape(input.shape, dims).map((s) => (Number.isNaN(s) ? undefined : s));
+  if (sizes) {
+    if (sizes.length !== known.length) fail("value", `${what}, but the value has ${sizes.length} axes`);
+  } else {
+    const open = known.flatMap((s, k) => (s === undefined ? [k] : []));
+    const rest = known.reduce((n, s) => n * (s ?? 1), 1);
+    if (open.length === 1) {
+      known[open[0]] = rest ? words.length / rest : 0;
+      if (!Number.isInteger(known[open[0]])) fail("value", `${what}, but the value has ${words.length} elements`);
+    } else if (open.length) return false;
+    sizes = known;
+  }
+  input.shape.forEach((axis, k) => {
+    if (typeof axis === "string") dims[axis] ??= sizes[k];
+  });
+  known = shape(input.shape, dims);
+  if (known.some((s) => s === undefined || Number.isNaN(s))) return false;
+  if (known.some((s, k) => s !== sizes[k]) || known.reduce((n, s) => n * s, 1) !== words.length) {
+    fail("value", `${what}: [${known.join(", ")}] is wanted, but the value has ${words.length} elements, [${sizes.join(", ")}]`);
+  }
+  const below = shape([input.below], dims)[0];
+  const wrong = below == null ? -1 : words.findIndex((v) => v < 0 || v >= below);
+  if (wrong >= 0) fail("value", `${what} and indexes an axis of ${below}: element ${wrong} is ${words[wrong]}`);
+  if (input.allowed && !input.allowed.includes(words[0])) fail("value", `\`${input.name}\` can be ${input.allowed.join(", ")}`);
+  return true;
+}
+
+/** A model, ready to run. */
+class Model {
+  constructor(spec, programs, weights, device, text, options) {
+    Object.assign(this, { spec, programs: programs.programs, constants: programs.constants, shaders: programs.shaders, weights, text });
+    this.own = !options.device;
+    // Never changed in place: a run keeps the conditions that it began with.
+    this.conditions = new Map();
+    this.pending = 0;
+    this.placements = new Map();
+    this.texts = new Map();
+    this.last = Promise.resolve();
+    this.adopt(device);
+  }
+
+  adopt(device) {
+    this.device = device;
+    this.pipelines = new Map();
+    this.layouts = new Map();
+    device.lost.then(({ reason, message }) => {
+      if (this.device !== device) return;
+      this.gone = `the GPU was lost (${reason}${message ? `: ${message}` : ""})`;
+      this.placements.clear();
+    });
+  }
+
+  layout(count, uniform) {
+    const key = `${count} ${uniform}`;
+    if (!this.layouts.has(key)) {
+      const entry = (binding, type) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } });
+      const entries = Array.from({ length: count }, (_, n) => entry(n + 1, "storage"));
+      if (uniform) entries.push(entry(0, "uniform"));
+      this.layouts.set(key, this.device.createBindGroupLayout({ entries }));
+    }
+    return this.layouts.get(key);
+  }
+
+  pipeline(shader, count, uniform) {
+    const key = `${shader} ${count} ${uniform}`;
+    if (!this.pipelines.has(key)) this.pipelines.set(key, this.compile(shader, this.layout(count, uniform)));
+    return this.pipelines.get(key);
+  }
+
+  async compile(shader, layout) {
+    const name = this.shaders[shader], device = this.device;
+    if (!this.texts.has(name)) this.texts.set(name, this.text(name));
+    const module = device.createShaderModule({ label: name, code: await this.texts.get(name) });
+    const pipeline = await device.createComputePipelineAsync({
+      label: name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    }).catch((e) => fail("gpu", `${name} does not compile: ${e.message}`));
+    return { pipeline, layout };
+  }
+
+  /** Words of a parameter or condition. */
+  source(conditions, path, length) {
+    const given = conditions.get(path)?.words ?? this.weights.get(path);
+    if (given) return given;
+    const input = this.spec.inputs.find((i) => i.name === path);
+    if (input?.default === undefined) return path === "seed" ? new Int32Array(1) : undefined;
+    const words = new (input.type === "f32" ? Float32Array : Int32Array)(length);
+    return Array.isArray(input.default) ? words.constructor.from(input.default) : words.fill(input.default);
+  }
+
+  take(values, condition) {
+    const word = condition ? "condition" : "input", other = condition ? "run" : "prepare";
+    const known = this.spec.inputs.filter((i) => i.condition === condition);
+    return Object.entries(values ?? {}).map(([name, value]) => {
+      const input = known.find((i) => i.name === name);
+      if (input) return read(input, value);
+      if (this.spec.inputs.some((i) => i.name === name)) fail("value", `\`${name}\` is no ${word}: give it to ${other}()`);
+      fail("value", `${this.spec.name} has no ${word} \`${name}\`; it has ${list(known.map((i) => i.name))}`);
+    });
+  }
+
+  /** Takes conditions; those that are left out keep their last value. What depends on them alone is computed once. */
+  prepare(conditions = {}) {
+    const taken = this.take(conditions, true);
+    const dims = {};
+    taken.forEach((t) => learn(t, dims));
+    this.conditions = new Map([...this.conditions, ...taken.map((t) => [t.input.name, t])]);
+    if (this.gone || !this.current || this.pending) return;
+    // The sizes of the last run are the best guess for the next one.
+    const { placement, sizes } = this.current;
+    if (Object.entries(dims).every(([d, n]) => sizes[d] === n) && !this.spec.measures.length) {
+      placement.settle(this, this.conditions);
+      placement.submit(this, placement.prepare, []);
+    }
+  }
+
+  /** Computes the outputs that the inputs are enough for, or those asked for in `options.outputs`. */
+  run(inputs = {}, options = {}) {
+    const taken = this.take(inputs, false);
+    const conditions = this.conditions;
+    this.pending += 1;
+    const turn = this.last.then(() => this.execute(conditions, taken, options)).finally(() => (this.pending -= 1));
+    this.last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Outputs to compute. */
+  wanted(conditions, taken, names) {
+    const { inputs, outputs } = this.spec;
+    const have = new Set([...taken.map((t) => t.input.name), ...conditions.keys()]);
+    inputs.filter((i) => i.default !== undefined).forEach((i) => have.add(i.name));
+    const lacks = (o) => o.needs.filter((n) => !have.has(n));
+    for (const name of names ?? []) {
+      const output = outputs.find((o) => o.name === name);
+      if (!output) fail("value", `${this.spec.name} has no output \`${name}\`; it has ${list(outputs.map((o) => o.name))}`);
+      if (lacks(output).length) fail("value", `\`${name}\` needs ${list(lacks(output))}`);
+    }
+    const can = outputs.filter((o) => !lacks(o).length && (!names || names.includes(o.name)));
+    if (can.length) return can;
+    const missing = outputs.map(lacks).sort((a, b) => a.length - b.length)[0] ?? [];
+    const say = missing.map((n) => {
+      const input = inputs.find((i) => i.name === n);
+      return `${input.condition ? "the condition" : "the input"} \`${n}\`, ${declared(input)}: give it to ${input.condition ? "prepare" : "run"}()`;
+    });
+    fail("value", `${this.spec.name} needs ${say.join("; and ")}`);
+  }
+
+  async execute(conditions, taken, { outputs: names, dims: asked } = {}) {
+    if (this.gone) {
+      if (!this.own) fail("lost", this.gone);
+      this.adopt(await request());
+      this.gone = null;
+    }
+    const wanted = this.wanted(conditions, taken, names);
+    const dims = { ...this.spec.dims, ...asked };
+    for (const i of this.spec.inputs.filter((i) => i.kind === "size" && i.default !== undefined)) dims[i.name] = i.default;
+    let open = [...conditions.values(), ...taken];
+    for (let before; open.length && open.length !== before;) {
+      before = open.length;
+      open = open.filter((t) => !learn(t, dims));
+    }
+    if (open.length) {
+      fail("size", `nothing says the shape of \`${open[0].input.name}\`, ${declared(open[0].input)}: give { shape, data }`);
+    }
+    try {
+      // Sizes that values decide: computed first, and read.
+      for (const m of this.spec.measures) {
+        const { [m.dim]: size } = await this.compute(m.families, [{ name: m.dim, type: m.type, shape: [], at: 0 }], dims, conditions, taken);
+        dims[m.dim] = Math.max(0, Math.round(size.data[0]));
+      }
+      return await this.compute(this.spec.families, wanted, dims, conditions, taken, true);
+    } catch (e) {
+      if (this.gone) fail("lost", `${this.gone}: run again`);
+      throw e;
+    }
+  }
+
+  async compute(families, wanted, dims, conditions, taken, remember) {
+    const placement = await this.placement(families, wanted, dims);
+    if (remember) this.current = { placement, sizes: dims };
+    for (const g of placement.given.filter((g) => !g.early)) {
+      placement.upload(this, g, taken.find((t) => t.input.name === g.path)?.words ?? this.source(conditions, g.path, g.length));
+    }
+    const steps = placement.settle(this, conditions);
+    if (placement.checked) placement.submit(this, steps, placement.results);
+    else {
+      this.device.pushErrorScope("validation");
+      placement.submit(this, steps, placement.results);
+      const wrong = await this.device.popErrorScope();
+      if (wrong) fail("gpu", wrong.message);
+      placement.checked = true;
+    }
+    return placement.read();
+  }
+
+  async placement(families, wanted, dims) {
+    const holds = (f) => wanted.every((o) => !f.outputs || f.outputs.includes(o.name));
+    const family = families.find(holds);
+    const missing = family.dims.filter((d) => !Number.isInteger(dims[d]));
+    if (missing.length) {
+      fail("size", `nothing says how long ${list(missing)} is: run(inputs, { dims: { ${missing.map((d) => `${d}: 4`).join(", ")} } })`);
+    }
+    const cell = family.dims.reduce((n, d, k) => n * family.cuts[k].length + Math.max(0, family.cuts[k].findLastIndex((c) => dims[d] >= c)), 0);
+    const number = family.cells[cell];
+    if (number < 0) fail("size", `${this.spec.name} cannot have ${family.dims.map((d) => `${d} = ${dims[d]}`).join(", ")}`);
+    const outputs = wanted.map((o) => ({ ...o, at: family.outputs ? family.outputs.indexOf(o.name) : o.at }));
+    const key = JSON.stringify([number, outputs.map((o) => o.at), family.dims.map((d) => dims[d])]);
+    let found = this.placements.get(key);
+    if (!found) found = await Placement.make(this, this.programs[number], outputs, dims);
+    // The one used last stands last; the oldest goes.
+    this.placements.delete(key);
+    this.placements.set(key, found);
+    for (const [old, p] of this.placements) {
+      if (this.placements.size <= KEPT + this.spec.measures.length) break;
+      this.placements.delete(old);
+      p.destroy();
+    }
+    return found;
+  }
+
+  /** Gives the device back. */
+  destroy() {
+    this.placements.forEach((p) => p.destroy());
+    this.placements.clear();
+    this.current = null;
+    if (this.own) this.device.destroy();
+    this.gone ??= "the model was given back";
+    this.own = false;
+  }
+}

@@ -1,0 +1,222 @@
+//! Which programs a page needs: one for each range of sizes in which the planner decides alike.
+//!
+//! In: an optimized graph and the nodes that are wanted. Out: a [`Family`]: programs, and a table of ranges of the free dims that
+//! says which one runs. Planner and emitter look at the numbers themselves, so programs are made at many points, and where two
+//! neighbours differ the border between them is found by halving. What a program takes for granted about its sizes is that they
+//! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
+//! narrow ones join the next, and each range has the program of its largest sizes.
+
+use crate::diag::Diagnostic;
+use crate::gpu::{self, Program};
+use crate::ir::{Graph, NodeId, Sym};
+use crate::plan::{self, Sizes};
+use std::collections::BTreeMap;
+
+/// Programs by ranges of sizes.
+pub struct Family {
+    /// The free dims that decide, in order.
+    pub dims: Vec<Sym>,
+    /// For each dim the first size of each range, ascending.
+    pub cuts: Vec<Vec<i64>>,
+    /// The program of each combination of ranges, the last dim fastest; none where the model cannot have such sizes.
+    pub cells: Vec<Option<usize>>,
+    pub programs: Vec<Program>,
+}
+
+/// Most combinations of ranges.
+const CELLS: usize = 12;
+/// Nodes of a graph beyond which it is probed at few sizes.
+const LONG: usize = 1000;
+/// The largest size that is probed.
+const LARGEST: i64 = 65_536;
+/// Where the other dims stand while one is probed.
+const BASES: [i64; 2] = [1, 40];
+
+/// Sizes at which a dim is probed: small ones, powers of two and their neighbours, and a spread. Few of each for long graphs, and
+/// where many dims decide together.
+fn probes(few: bool) -> Vec<i64> {
+    if few {
+        return vec![0, 1, 2, 3, 17, 64, 257, 1000, LARGEST];
+    }
+    let mut out: Vec<i64> = (0..=9).collect();
+    let mut n = 10.0f64;
+    while n < LARGEST as f64 {
+        out.push(n as i64);
+        n *= 1.3;
+    }
+    for power in 4..=16 {
+        out.extend([(1 << power) - 1, 1 << power, (1 << power) + 1]);
+    }
+    out.retain(|n| *n <= LARGEST);
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Plans and remembers.
+struct Prober<'a> {
+    graph: &'a Graph,
+    wanted: &'a [NodeId],
+    fixed: &'a Sizes,
+    dims: Vec<Sym>,
+    programs: Vec<Program>,
+    /// By all that is in it: two plans may differ in what matters to a CPU only.
+    texts: BTreeMap<String, usize>,
+    points: BTreeMap<Vec<i64>, Option<usize>>,
+    /// The last thing that the planner could not do.
+    refused: Option<Diagnostic>,
+}
+
+impl Prober<'_> {
+    /// The number of the program at a point.
+    fn at(&mut self, point: &[i64]) -> Option<usize> {
+        if let Some(known) = self.points.get(point) {
+            return *known;
+        }
+        let mut sizes = self.fixed.clone();
+        sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
+        let made = match plan::plan(self.graph, self.wanted, &sizes) {
+            Err(d) => {
+                self.refused = Some(d);
+                None
+            }
+            Ok(plan) => Some(self.program(&plan, &sizes)),
+        };
+        self.points.insert(point.to_vec(), made);
+        made
+    }
+
+    fn program(&mut self, plan: &plan::Plan, sizes: &Sizes) -> usize {
+        let program = gpu::emit(plan, sizes, &|_| None);
+        let next = self.programs.len();
+        let number = *self.texts.entry(format!("{program:?}")).or_insert(next);
+        if number == next {
+            self.programs.push(program);
+        }
+        number
+    }
+
+    /// The first size in `low + 1 ..= high` along a dim whose program is not that at `low`; the two ends differ.
+    fn border(&mut self, point: &[i64], dim: usize, mut low: i64, mut high: i64) -> i64 {
+        let mut at = point.to_vec();
+        at[dim] = low;
+        let first = self.at(&at);
+        while high - low > 1 {
+            at[dim] = low + (high - low) / 2;
+            if self.at(&at) == first {
+                low = at[dim];
+            } else {
+                high = at[dim];
+            }
+        }
+        high
+    }
+
+    /// Where the program changes along a dim, with the others near some base.
+    fn cuts(&mut self, dim: usize, values: &[Vec<i64>], whole: bool) -> Vec<i64> {
+        let mut out = vec![values[dim].first().copied().unwrap_or(0)];
+        for base in &BASES[..if values.len() > 1 { 2 } else { 1 }] {
+            let nearest = |v: &Vec<i64>| v.iter().copied().min_by_key(|n| (n - base).abs()).unwrap_or(*base);
+            let mut point: Vec<i64> = values.iter().map(nearest).collect();
+            for pair in values[dim].windows(2) {
+                let mut low = pair[0];
+                // Between two neighbours there may be more than one border.
+                loop {
+                    point[dim] = low;
+                    let first = self.at(&point);
+                    point[dim] = pair[1];
+                    if self.at(&point) == first {
+                        break;
+                    }
+                    // Of sizes that are listed, none lies between two.
+                    low = if whole { self.border(&point, dim, low, pair[1]) } else { pair[1] };
+                    out.push(low);
+                }
+            }
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
+/// Joins narrow ranges with the next one until there are few enough combinations. A range is as wide as the ratio of its ends; one
+/// that holds size 1 alone is kept longest, for a single row is what pages ask most.
+fn join(cuts: &mut [Vec<i64>]) {
+    while cuts.iter().map(Vec::len).product::<usize>() > CELLS {
+        let mut best: Option<(f64, usize, usize)> = None;
+        for (dim, c) in cuts.iter().enumerate() {
+            for k in 1..c.len() {
+                let alone = c[k] == 2 && c[k - 1] == 1;
+                let width = (c[k] + 1) as f64 / (c[k - 1] + 1) as f64 + if alone { 1e6 } else { 0.0 };
+                // The empty range joins first: there is hardly any work in it.
+                let width = if c[k] == 1 { 0.0 } else { width };
+                if best.is_none_or(|b| width < b.0) {
+                    best = Some((width, dim, k));
+                }
+            }
+        }
+        let Some((_, dim, k)) = best else { return };
+        cuts[dim].remove(k);
+    }
+}
+
+/// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which sizes a dim can have, where few. Errors: the
+/// planner has no plan for any sizes.
+pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>) -> Result<Family, Diagnostic> {
+    let reach = graph.reachable(wanted.iter().copied());
+    let mut dims: Vec<Sym> = graph.ids().filter(|id| reach[id.index()]).flat_map(|id| graph.symbols_of(id)).collect();
+    dims.retain(|s| !fixed.contains_key(s));
+    dims.sort();
+    dims.dedup();
+    let few = dims.len() > 2 || graph.len() > LONG;
+    let values: Vec<Vec<i64>> = dims.iter().map(|d| allowed.get(d).cloned().unwrap_or_else(|| probes(few))).collect();
+    let mut p = Prober {
+        graph,
+        wanted,
+        fixed,
+        dims: dims.clone(),
+        programs: vec![],
+        texts: BTreeMap::new(),
+        points: BTreeMap::new(),
+        refused: None,
+    };
+    let mut cuts: Vec<Vec<i64>> = (0..dims.len()).map(|d| p.cuts(d, &values, !allowed.contains_key(&dims[d]))).collect();
+    join(&mut cuts);
+    let count: usize = cuts.iter().map(Vec::len).product();
+    let mut cells = Vec::new();
+    for cell in 0..count {
+        let mut rest = cell;
+        let mut point = vec![0; dims.len()];
+        for dim in (0..dims.len()).rev() {
+            let k = rest % cuts[dim].len();
+            rest /= cuts[dim].len();
+            let listed = allowed.contains_key(&dims[dim]);
+            point[dim] = if listed { cuts[dim][k] } else { cuts[dim].get(k + 1).map_or(LARGEST, |next| next - 1) };
+        }
+        cells.push(p.at(&point));
+    }
+    if cells.iter().all(Option::is_none) {
+        return Err(p.refused.expect("a point without a plan has a reason"));
+    }
+    Ok(kept(dims, cuts, cells, p.programs))
+}
+
+/// Drops programs that no range chose.
+fn kept(dims: Vec<Sym>, cuts: Vec<Vec<i64>>, cells: Vec<Option<usize>>, programs: Vec<Program>) -> Family {
+    let mut order: Vec<usize> = Vec::new();
+    let cells: Vec<Option<usize>> = cells
+        .into_iter()
+        .map(|c| {
+            c.map(|p| {
+                order.iter().position(|o| *o == p).unwrap_or_else(|| {
+                    order.push(p);
+                    order.len() - 1
+                })
+            })
+        })
+        .collect();
+    let mut programs: Vec<Option<Program>> = programs.into_iter().map(Some).collect();
+    let programs = order.iter().filter_map(|o| programs[*o].take()).collect();
+    Family { dims, cuts, cells, programs }
+}

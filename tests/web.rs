@@ -1,0 +1,328 @@
+//! Models as folders for the web: every shipped model builds, its shaders pass both naga and Tint, and in a real browser the pages
+//! give the CPU's numbers. Without Chromium the parts that need it are skipped, unless `HNET_REQUIRE_GPU` is 1.
+
+#[path = "web/browser.rs"]
+mod browser;
+#[path = "web/server.rs"]
+mod server;
+
+use browser::Browser;
+use hnet::check::model::Model;
+use hnet::gpu::check::validate;
+use hnet::pipeline;
+use hnet::run::archive::Archive;
+use hnet::run::inputs::{Request, gather};
+use hnet::run::session::{self, Backend, Options, Session};
+use hnet::run::{Data, Tensor, init, params};
+use hnet::source::Sources;
+use hnet::web::{self, Bundle};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+struct Built {
+    name: String,
+    model: Model,
+    params: BTreeMap<String, Tensor>,
+    bundle: Bundle,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// The first model of a file of `models/`.
+fn build(path: &Path) -> Built {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut sources = Sources::default();
+    let root = pipeline::read(&mut sources, path).unwrap();
+    let model = pipeline::check(&mut sources, root, &[]).models.remove(0);
+    let sizes = model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
+    let beside = |what: &str| Some(path.with_extension(format!("{what}.safetensors"))).filter(|p| p.is_file());
+    let params = match beside("params") {
+        Some(file) => params::load(&model, &[Archive::open(&file).unwrap()], &sizes, 0).unwrap().tensors,
+        None => init::initialise_all(&model, &sizes, 0).unwrap(),
+    };
+    let inputs = beside("inputs").map(|p| Archive::open(&p).unwrap());
+    let request = web::Request {
+        model: &model,
+        params: params.clone(),
+        about: String::new(),
+        folder: &folder(),
+        inputs: inputs.as_ref(),
+        outputs: &[],
+    };
+    let bundle = web::bundle(&request).unwrap_or_else(|d| panic!("{name}: {d:?}"));
+    Built { name, model, params, bundle }
+}
+
+/// Every file of `models/`, built once.
+fn all() -> &'static [Built] {
+    static ALL: OnceLock<Vec<Built>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let entries = std::fs::read_dir(folder()).unwrap().flatten().map(|e| e.path());
+        let mut files: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == "hnet")).collect();
+        files.sort();
+        files.iter().map(|f| build(f)).collect()
+    })
+}
+
+fn served() -> &'static str {
+    static SERVED: OnceLock<String> = OnceLock::new();
+    SERVED.get_or_init(|| {
+        let path = |b: &Built, f: &web::File| (format!("/{}/{}", b.name, f.path), f.bytes.clone());
+        server::serve(all().iter().flat_map(|b| b.bundle.files.iter().map(move |f| path(b, f))).collect())
+    })
+}
+
+fn of(name: &str) -> &'static Built {
+    all().iter().find(|b| b.name == name).unwrap()
+}
+
+#[test]
+fn every_model_builds_small_and_naga_takes_its_shaders() {
+    assert!(all().len() > 30);
+    for b in all() {
+        let script = b.bundle.text("model.js").len() + b.bundle.text("runtime.js").len();
+        assert!(script < 30_000, "{}: {script} bytes of script", b.name);
+        let shaders = b.bundle.files.iter().filter(|f| f.path.starts_with("wgsl/"));
+        for f in shaders {
+            let code = b.bundle.text(&f.path);
+            validate(code).unwrap_or_else(|e| panic!("{}, {}: {e}\n{code}", b.name, f.path));
+        }
+        for file in ["index.html", "model.d.ts", "programs.json"] {
+            assert!(!b.bundle.text(file).is_empty(), "{}: no {file}", b.name);
+        }
+    }
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    let again = build(&folder().join("smear.hnet"));
+    for (a, b) in of("smear").bundle.files.iter().zip(&again.bundle.files) {
+        assert!(a.path == b.path && a.bytes == b.bytes, "{} differs", a.path);
+    }
+}
+
+#[test]
+fn tint_takes_every_shader() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(served());
+    for b in all() {
+        // Creating a module is what checks it; no pipeline is made.
+        let wrong = browser.eval(&format!(
+            "(async () => {{
+                const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+                const {{ shaders }} = await (await fetch('/{0}/programs.json')).json();
+                const wrong = [];
+                for (const name of shaders) {{
+                    device.pushErrorScope('validation');
+                    const code = await (await fetch(`/{0}/wgsl/${{name}}`)).text();
+                    const {{ messages }} = await device.createShaderModule({{ code }}).getCompilationInfo();
+                    const error = await device.popErrorScope();
+                    const found = messages.filter((m) => m.type === 'error').map((m) => `${{name}}:${{m.lineNum}}: ${{m.message}}`);
+                    wrong.push(...found, ...(error && !found.length ? [error.message] : []));
+                }}
+                device.destroy();
+                return wrong;
+            }})()",
+            b.name
+        ));
+        assert_eq!(wrong, json!([]), "{}", b.name);
+    }
+}
+
+/// A tensor as the page takes and gives it.
+fn to_json(t: &Tensor) -> Value {
+    let data: Vec<Value> = match &t.data {
+        Data::F32(v) => v.iter().map(|x| json!(f64::from(*x))).collect(),
+        _ => (0..t.len()).map(|i| json!(t.get(i) as i64)).collect(),
+    };
+    json!({ "shape": t.shape, "data": data })
+}
+
+/// How far the page's numbers are from the CPU's, by the largest of them. What JSON cannot say is null there.
+fn gap(got: &Value, want: &Tensor) -> f64 {
+    let shape: Vec<usize> = got["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    assert_eq!(shape, want.shape);
+    let got: Vec<f64> = got["data"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
+    let want = want.to_f64();
+    assert_eq!(got.len(), want.len());
+    let largest = want.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
+    let apart = |(a, b): (&f64, &f64)| if a == b || (!a.is_finite() && !b.is_finite()) { 0.0 } else { (a - b).abs() };
+    let most = got.iter().zip(&want).map(apart).fold(0.0, |m: f64, g| if g.is_nan() { f64::INFINITY } else { m.max(g) });
+    most / largest.max(1e-2)
+}
+
+/// Runs a model on drawn inputs in the page and on the CPU; gives the greatest gap.
+fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)]) -> f64 {
+    let dims = b.model.dims.iter().filter(|d| d.size.is_none()).map(|d| (d.name.to_string(), size)).collect();
+    let conditions = conditions.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let request = Request { random: true, seed: 5, dims, conditions, ..Request::default() };
+    let given = gather(&b.model, &request).unwrap();
+    let (can, _) = session::computable(&b.model, &given);
+    let part = |condition: bool| -> BTreeMap<&str, Value> {
+        let these = b.model.inputs.iter().filter(|i| i.condition == condition);
+        these.filter_map(|i| Some((i.name.as_str(), to_json(given.tensors.get(&i.name)?)))).collect()
+    };
+    let free: BTreeMap<&str, i64> = given.sizes.iter().map(|(n, v)| (&**n, *v)).collect();
+    let got = browser.eval(&format!(
+        "(async () => {{
+            const {{ load }} = await import('/{0}/model.js');
+            if (window.opened !== '{0}') {{
+                window.m?.destroy();
+                window.m = await load();
+                window.opened = '{0}';
+            }}
+            m.prepare({1});
+            const out = await m.run({2}, {{ dims: {3} }});
+            return Object.fromEntries(Object.entries(out).map(([k, {{ shape, data }}]) => [k, {{ shape, data: [...data] }}]));
+        }})()",
+        b.name,
+        json!(part(true)),
+        json!(part(false)),
+        json!(free)
+    ));
+    let mut session = Session::new(&b.model, &can, &Options { backend: Backend::Cpu, threads: 1 }).unwrap();
+    let names = session.names().to_vec();
+    let want = session.run(&session::bindings(b.params.clone(), given, 0)).unwrap();
+    assert_eq!(got.as_object().unwrap().len(), names.len(), "{}", b.name);
+    let mut worst = 0.0f64;
+    for (name, want) in names.iter().zip(&want) {
+        let gap = gap(&got[name], want);
+        assert!(gap <= 2e-4, "{}, {name}, size {size}: off by {gap:.1e}", b.name);
+        worst = worst.max(gap);
+    }
+    worst
+}
+
+#[test]
+fn pages_give_the_numbers_of_the_cpu() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(served());
+    // Samplers of many steps take long to compile in software.
+    let long = ["steel", "deep_weight_flow"];
+    for b in all().iter().filter(|b| !long.contains(&b.name.as_str())) {
+        for size in [1, 3, 17] {
+            agree(&mut browser, b, size, &[]);
+        }
+    }
+    for size in [0, 2, 257] {
+        agree(&mut browser, of("task_digits"), size, &[("task", "4")]);
+        agree(&mut browser, of("inr"), size, &[]);
+    }
+    // Sizes that a condition decides.
+    agree(&mut browser, of("gateskip"), 9, &[("budget", "0.2,0.5,0.9,1")]);
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+fn keep(browser: &mut Browser, name: &str) {
+    let picture = browser.picture();
+    assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name}: {} bytes", picture.len());
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png")), picture).unwrap();
+}
+
+const DONE: &str = "document.body?.dataset.done";
+
+#[test]
+fn the_page_of_digits_knows_a_drawing_in_every_task() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&format!("{}/task_digits/index.html", served()));
+    browser.wait(DONE);
+    browser.eval("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Clear').click()");
+    // A seven, drawn with a pointer.
+    browser.eval(
+        "(() => {
+            const pad = document.querySelector('.pad'), { width, height, left, top } = pad.getBoundingClientRect();
+            pad.setPointerCapture = () => {};
+            const at = (kind, x, y) => pad.dispatchEvent(new PointerEvent(kind, { clientX: left + x * width, clientY: top + y * height }));
+            at('pointerdown', .25, .2);
+            for (let k = 0; k <= 10; k++) at('pointermove', .25 + .05 * k, .2);
+            for (let k = 0; k <= 10; k++) at('pointermove', .75 - .03 * k, .2 + .065 * k);
+            at('pointerup', .45, .85);
+        })()",
+    );
+    for task in 0..5 {
+        browser.eval("document.body.dataset.done = '0'");
+        browser.eval(&format!("document.querySelectorAll('.choices input')[{task}].click()"));
+        browser.wait("document.body.dataset.done !== '0'");
+        assert_eq!(browser.eval("document.querySelector('.big').textContent"), "7", "task {task}");
+    }
+    assert_eq!(browser.eval("document.querySelector('#message').textContent"), "");
+    keep(&mut browser, "task_digits");
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn the_page_of_the_sine_network_follows_its_slider() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&format!("{}/inr/index.html", served()));
+    browser.wait(DONE);
+    let colours = "(() => {
+        const c = document.querySelector('.paint'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        const all = Array.from({ length: d.length / 4 }, (_, k) => d[4 * k] << 16 | d[4 * k + 1] << 8 | d[4 * k + 2]);
+        return { kinds: new Set(all).size, sum: all.reduce((h, v) => (Math.imul(h, 31) + v) | 0, 7) };
+    })()";
+    let first = browser.eval(colours);
+    assert!(first["kinds"].as_u64().unwrap() > 100, "{first}");
+    browser.eval("document.body.dataset.done = '0'");
+    browser.eval("(() => { const s = document.querySelector('input[type=range]'); s.value = 1.2; s.dispatchEvent(new Event('input')); })()");
+    browser.wait("document.body.dataset.done !== '0'");
+    let second = browser.eval(colours);
+    assert_ne!(first["sum"], second["sum"]);
+    keep(&mut browser, "inr");
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_page_without_webgpu_says_so() {
+    let Some(mut browser) = Browser::start() else { return };
+    let hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })";
+    browser.send("Page.addScriptToEvaluateOnNewDocument", json!({ "source": hide }));
+    browser.open(&format!("{}/inr/index.html", served()));
+    browser.wait("document.querySelector('#message')?.dataset.code === 'no-webgpu'");
+    let text = browser.eval("document.querySelector('#message').textContent");
+    assert!(text.as_str().unwrap().starts_with("This page needs WebGPU: this browser has no WebGPU."), "{text}");
+    keep(&mut browser, "no_webgpu");
+}
+
+#[test]
+fn mistakes_are_said_and_a_lost_device_is_replaced() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(served());
+    browser.eval("(async () => { window.m = await (await import('/task_digits/model.js')).load(); })()");
+    let cases = [
+        ("m.prepare({ tsk: 1 })", "TaskDigits has no condition `tsk`; it has `task`"),
+        ("m.prepare({ task: 5 })", "`task` is i32 and indexes an axis of 5: element 0 is 5"),
+        ("m.prepare({ task: 1.5 })", "`task` is i32, but element 0 is 1.5"),
+        ("m.prepare({ x: [1] })", "`x` is no condition: give it to run()"),
+        ("m.run({ x: new Float32Array(64) })", "TaskDigits needs the condition `task`, i32: give it to prepare()"),
+        ("(m.prepare({ task: 1 }), m.run({ x: new Float32Array(65) }))", "`x` is f32[b, 64], but the value has 65 elements"),
+        ("m.run({ y: 1 })", "TaskDigits has no input `y`; it has `x`, `label`"),
+        ("m.run({}, { outputs: ['logits'] })", "`logits` needs `x`"),
+    ];
+    for (call, want) in cases {
+        let got = browser.eval(&format!("(async () => {{ try {{ await {call}; }} catch (e) {{ return e.message; }} }})()"));
+        assert_eq!(got, want, "{call}");
+    }
+    // A run keeps the conditions that it began with; several may be under way.
+    let class = browser.eval(
+        "(async () => {
+            const x = Array.from({ length: 64 }, (_, k) => (k * 7 % 16) / 16), logits = async () => [...(await m.run({ x })).logits.data];
+            const alone = [];
+            for (const task of [0, 1, 2]) {
+                m.prepare({ task });
+                alone.push(await logits());
+            }
+            const together = await Promise.all([0, 1, 2].map((task) => (m.prepare({ task }), logits())));
+            m.device.destroy();
+            await m.device.lost;
+            const after = await logits();
+            return { alone, together, after };
+        })()",
+    );
+    assert_eq!(class["alone"], class["together"]);
+    assert_ne!(class["alone"][0], class["alone"][1]);
+    assert_eq!(class["alone"][2], class["after"]);
+}
