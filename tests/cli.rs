@@ -106,6 +106,11 @@ fn a_new_project_checks_runs_evaluates_and_is_drawn() {
         assert_eq!((line["backend"].as_str(), line["outputs"][0]["name"].as_str()), (Some(backend), Some("logits")));
         assert_eq!(line["outputs"][0]["data"].as_array().unwrap().len(), 96);
     }
+    // A card is taken where there is one; a program that plays one is not.
+    let o = exits(&here, &["run", "model.hnet", "--json"], 0);
+    let card = hnet::gpu::Device::hardware().is_some();
+    assert_eq!(json_lines(&out(&o))[0]["backend"], if card { "gpu" } else { "cpu" });
+    assert_eq!(err(&o), "");
     let text = out(&exits(&here, &["eval", "model.hnet"], 0));
     assert_eq!(text.lines().count(), 6, "{text}");
     let rows = &json_lines(&out(&exits(&here, &["eval", "model.hnet", "--json"], 0)))[0]["rows"];
@@ -196,7 +201,8 @@ fn a_changed_constant_changes_a_snapshot_and_names_its_line() {
 
     std::fs::write(here.join("scaled.hnet"), text.replace("0.5", "0.25")).unwrap();
     let said = check(1);
-    assert!(said.contains(&format!("changed {name}\n  scaled.hnet:4: output y")), "{said}");
+    let (_, shader_said) = said.split_once(&format!("changed {name}\n")).expect("the shader changed");
+    assert!(shader_said.contains("  scaled.hnet:4: output y"), "{said}");
     assert!(said.lines().any(|l| l.starts_with('-') && l.contains("0.5")), "{said}");
     assert!(said.lines().any(|l| l.starts_with('+') && l.contains("0.25")), "{said}");
     assert!(!said.contains('\x1b'));

@@ -143,10 +143,8 @@ impl Walk<'_> {
                         self.varying.insert(v);
                     }
                 }
-                Statement::Call { arguments, result: Some(result), .. } => {
-                    if !arguments.iter().all(|a| self.same(*a)) {
-                        self.calls.insert(*result);
-                    }
+                Statement::Call { arguments, result: Some(result), .. } if !arguments.iter().all(|a| self.same(*a)) => {
+                    self.calls.insert(*result);
                 }
                 Statement::Block(inner) => flow = self.block(inner, flow),
                 Statement::If { condition, accept, reject } => {
