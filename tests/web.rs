@@ -15,6 +15,7 @@ use hnet::run::inputs::{Given, Request, gather};
 use hnet::run::session::{self, Backend, Options, Session};
 use hnet::run::{Data, Tensor};
 use hnet::web::{self, Bundle};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,19 +49,21 @@ fn build(path: &Path) -> Built {
 /// Every file of `models/`, built once.
 fn all() -> &'static [Built] {
     static ALL: OnceLock<Vec<Built>> = OnceLock::new();
-    ALL.get_or_init(|| common::files("models").iter().map(|f| build(f)).collect())
-}
-
-fn served() -> &'static str {
-    static SERVED: OnceLock<String> = OnceLock::new();
-    SERVED.get_or_init(|| {
-        let path = |b: &Built, f: &web::File| (format!("/{}/{}", b.name, f.path), f.bytes.clone());
-        server::serve(all().iter().flat_map(|b| b.bundle.files.iter().map(move |f| path(b, f))).collect())
-    })
+    ALL.get_or_init(|| common::files("models").par_iter().map(|f| build(f)).collect())
 }
 
 fn of(name: &str) -> &'static Built {
     all().iter().find(|b| b.name == name).unwrap()
+}
+
+fn served<'a>(models: impl IntoIterator<Item = &'a Built>) -> String {
+    let path = |b: &Built, f: &web::File| (format!("/{}/{}", b.name, f.path), f.bytes.clone());
+    server::serve(models.into_iter().flat_map(|b| b.bundle.files.iter().map(move |f| path(b, f))).collect())
+}
+
+/// One of the shipped models, without waiting for the others.
+fn one(name: &str) -> Built {
+    build(&common::root().join(format!("models/{name}.hnet")))
 }
 
 #[test]
@@ -82,8 +85,7 @@ fn every_model_builds_small_and_naga_takes_its_shaders() {
 
 #[test]
 fn the_same_model_gives_the_same_bytes() {
-    let again = build(&common::root().join("models/smear.hnet"));
-    for (a, b) in of("smear").bundle.files.iter().zip(&again.bundle.files) {
+    for (a, b) in one("smear").bundle.files.iter().zip(&one("smear").bundle.files) {
         assert!(a.path == b.path && a.bytes == b.bytes, "{} differs", a.path);
     }
 }
@@ -91,7 +93,7 @@ fn the_same_model_gives_the_same_bytes() {
 #[test]
 fn tint_takes_every_shader() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served(all()));
     for b in all() {
         // Creating a module is what checks it; no pipeline is made.
         let wrong = browser.eval(&format!(
@@ -175,7 +177,7 @@ fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)
 #[test]
 fn pages_give_the_numbers_of_the_cpu() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served(all()));
     // Samplers of many steps take long to compile in software.
     let long = ["steel", "deep_weight_flow"];
     for b in all().iter().filter(|b| !long.contains(&b.name.as_str())) {
@@ -203,7 +205,7 @@ const DONE: &str = "document.body?.dataset.done";
 #[test]
 fn the_page_of_digits_knows_a_drawing_in_every_task() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(&format!("{}/task_digits/index.html", served()));
+    browser.open(&format!("{}/task_digits/index.html", served([&one("task_digits")])));
     browser.wait(DONE);
     browser.eval("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Clear').click()");
     // A seven, drawn with a pointer.
@@ -232,7 +234,7 @@ fn the_page_of_digits_knows_a_drawing_in_every_task() {
 #[test]
 fn the_page_of_the_sine_network_follows_its_slider() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(&format!("{}/inr/index.html", served()));
+    browser.open(&format!("{}/inr/index.html", served([&one("inr")])));
     browser.wait(DONE);
     let colours = "(() => {
         const c = document.querySelector('.paint'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
@@ -255,7 +257,7 @@ fn a_page_without_webgpu_says_so() {
     let Some(mut browser) = Browser::start() else { return };
     let hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })";
     browser.send("Page.addScriptToEvaluateOnNewDocument", json!({ "source": hide }));
-    browser.open(&format!("{}/inr/index.html", served()));
+    browser.open(&format!("{}/inr/index.html", served([&one("inr")])));
     browser.wait("document.querySelector('#message')?.dataset.code === 'no-webgpu'");
     let text = browser.eval("document.querySelector('#message').textContent");
     assert!(text.as_str().unwrap().starts_with("This page needs WebGPU: this browser has no WebGPU."), "{text}");
@@ -265,7 +267,7 @@ fn a_page_without_webgpu_says_so() {
 #[test]
 fn mistakes_are_said_and_a_lost_device_is_replaced() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served([&one("task_digits")]));
     browser.eval("(async () => { window.m = await (await import('/task_digits/model.js')).load(); })()");
     let cases = [
         ("m.prepare({ tsk: 1 })", "TaskDigits has no condition `tsk`; it has `task`"),
@@ -312,7 +314,7 @@ fn the_command_writes_the_folder() {
     };
     let (code, said) = hnet(&["build", "models/inr.hnet", "--target", "web"]);
     assert!(code == Some(0) && said.contains("model.js, runtime.js"), "{said}");
-    for file in &of("inr").bundle.files {
+    for file in &one("inr").bundle.files {
         // The page's text is the only difference: here the lines at the top of the file are known.
         let same = file.path == "demo.json" || std::fs::read(folder.path().join(&file.path)).unwrap() == file.bytes;
         assert!(same, "{}", file.path);

@@ -29,10 +29,10 @@ const CELLS: usize = 12;
 /// Most borders that are looked for along a dim; they are joined afterwards.
 const CUTS: usize = 64;
 /// Nodes of a graph beyond which it is probed at few sizes.
-const LONG: usize = 1000;
+const LONG: usize = 300;
 /// The largest size that is probed.
 const LARGEST: i64 = 65_536;
-/// Where the other dims stand while one is probed: all at 1, or each at one of these.
+/// Where the other dims stand while one is probed: sizes that are equal by no chance.
 const APART: [i64; 8] = [41, 53, 67, 79, 97, 103, 109, 127];
 
 /// Sizes at which a dim is probed: small ones, powers of two and their neighbours, and a spread. Few of each for long graphs, and
@@ -62,6 +62,8 @@ struct Prober<'a> {
     wanted: &'a [NodeId],
     fixed: &'a Sizes,
     dims: Vec<Sym>,
+    /// Whether borders are taken where they are probed.
+    coarse: bool,
     /// Whether a dim can have the probed sizes only.
     listed: Vec<bool>,
     programs: Vec<Program>,
@@ -120,24 +122,22 @@ impl Prober<'_> {
     /// Where the program changes along a dim, with the others near some base.
     fn cuts(&mut self, dim: usize, values: &[Vec<i64>]) -> Vec<i64> {
         let mut out = vec![values[dim].first().copied().unwrap_or(0)];
-        for single in &[false, true][..if values.len() > 1 { 2 } else { 1 }] {
-            let base = |d: usize| if *single { 1 } else { APART[d % APART.len()] };
-            let near = |d: usize| values[d].iter().copied().min_by_key(|n| (n - base(d)).abs()).unwrap_or(0);
-            let mut point: Vec<i64> = (0..values.len()).map(|d| if self.listed[d] { near(d) } else { base(d) }).collect();
-            for pair in values[dim].windows(2) {
-                let mut low = pair[0];
-                // Between two neighbours there may be more than one border.
-                loop {
-                    point[dim] = low;
-                    let first = self.at(&point);
-                    point[dim] = pair[1];
-                    if self.at(&point) == first || out.len() > CUTS {
-                        break;
-                    }
-                    // Of sizes that are listed, none lies between two.
-                    low = if self.listed[dim] { pair[1] } else { self.border(&point, dim, low, pair[1]) };
-                    out.push(low);
+        let near = |d: usize| values[d].iter().copied().min_by_key(|n| (n - APART[d % APART.len()]).abs()).unwrap_or(0);
+        let base = |d: usize| if self.listed[d] { near(d) } else { APART[d % APART.len()] };
+        let mut point: Vec<i64> = (0..values.len()).map(base).collect();
+        for pair in values[dim].windows(2) {
+            let mut low = pair[0];
+            // Between two neighbours there may be more than one border.
+            loop {
+                point[dim] = low;
+                let first = self.at(&point);
+                point[dim] = pair[1];
+                if self.at(&point) == first || out.len() > CUTS {
+                    break;
                 }
+                // Of sizes that are listed, none lies between two.
+                low = if self.coarse || self.listed[dim] { pair[1] } else { self.border(&point, dim, low, pair[1]) };
+                out.push(low);
             }
         }
         out.sort();
@@ -188,6 +188,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         wanted,
         fixed,
         dims: dims.clone(),
+        coarse: few,
         listed: dims.iter().map(|d| allowed.contains_key(d)).collect(),
         programs: vec![],
         texts: BTreeMap::new(),
