@@ -82,7 +82,7 @@ fn fits(program: &Program, layout: &Layout, device: &Device, memory: u64) -> Res
             layout.total - most
         )));
     }
-    let packed = program.items.iter().any(|i| any_packed(i));
+    let packed = program.items.iter().any(any_packed);
     if packed && layout.total > binding {
         return Err(refuse(format!(
             "a shader reads more buffers than can be bound, and the {} bytes of all of them are {} more than one binding takes",

@@ -149,7 +149,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
             // Where each row of the tile starts in the first factor.
             let list = m.shared("starts", &format!("array<u32, {SIDE}>"));
             m.open(format!("if (lane < {SIDE}u)"));
-            let place = m.element(s.order, &format!("top_row + min(lane, count - 1u)"));
+            let place = m.element(s.order, "top_row + min(lane, count - 1u)");
             m.line(format!("let row = u32({place});"));
             let names = m.split("row", &named(k, &r.rows));
             let at = part(m, a, &r.rows, &names);
