@@ -118,6 +118,51 @@ fn tint_takes_every_shader() {
     }
 }
 
+/// Shaders of random programs (`HNET_SEEDS=0..5000` for many): what no shipped model happens to contain.
+#[test]
+fn tint_takes_the_shaders_of_random_programs() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&served(std::iter::once(&one("per_sample"))));
+    let seeds = std::env::var("HNET_SEEDS").ok().and_then(|s| {
+        let (from, to) = s.split_once("..")?;
+        Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?))
+    });
+    let (from, to) = seeds.unwrap_or((500, 530));
+    let all: Vec<u64> = (from..to).collect();
+    for some in all.chunks(50) {
+        let mut codes: BTreeMap<String, u64> = BTreeMap::new();
+        for seed in some {
+            let Ok(model) = hnet::fuzz::check::model(&hnet::fuzz::program(*seed)) else { continue };
+            for size in [2, 70] {
+                let sizes = hnet::pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
+                let Ok((_, program)) = hnet::pipeline::shaders(&model, &sizes, &|_| None) else { continue };
+                for s in program.shaders {
+                    validate(&s.code).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", s.code));
+                    codes.entry(s.code).or_insert(*seed);
+                }
+            }
+        }
+        let list: Vec<(&String, &u64)> = codes.iter().collect();
+        let wrong = browser.eval(&format!(
+            "(async () => {{
+                const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+                const wrong = [];
+                for (const [code, seed] of {}) {{
+                    device.pushErrorScope('validation');
+                    const {{ messages }} = await device.createShaderModule({{ code }}).getCompilationInfo();
+                    const error = await device.popErrorScope();
+                    const found = messages.filter((m) => m.type === 'error').map((m) => `seed ${{seed}}:${{m.lineNum}}: ${{m.message}}`);
+                    wrong.push(...found, ...(error && !found.length ? [error.message] : []));
+                }}
+                device.destroy();
+                return wrong;
+            }})()",
+            json!(list)
+        ));
+        assert_eq!(wrong, json!([]));
+    }
+}
+
 /// A tensor as the page takes and gives it.
 fn to_json(t: &Tensor) -> Value {
     let data: Vec<Value> = match &t.data {
