@@ -264,9 +264,9 @@ impl Engine {
     }
 
     /// Shaders for a device.
-    pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId]) -> Result<Engine, Diagnostic> {
+    pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Result<Engine, Diagnostic> {
         let (graph, roots) = optimized(graph, roots);
-        Ok(Engine::Gpu(Box::new(gpu::Engine::new(device, &graph, &roots, gpu::Options::default())?)))
+        Ok(Engine::Gpu(Box::new(gpu::Engine::new(device, &graph, &roots, options)?)))
     }
 
     pub fn name(&self) -> &'static str {

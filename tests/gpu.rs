@@ -36,7 +36,7 @@ fn references_are_met_on_the_device() {
         let expected = Archive::open(&expected).unwrap();
         let at = |name: &str| model.graph.outputs.iter().find(|o| *o.name == *name).unwrap().node;
         let roots: Vec<NodeId> = expected.names().map(at).collect();
-        let mut engine = Engine::gpu(&device, &model.graph, &roots).unwrap();
+        let mut engine = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default()).unwrap();
         let got = engine.run(&bound).unwrap_or_else(|d| panic!("{}: {d:#?}", path.display()));
         for (got, name) in got.iter().zip(expected.names()) {
             let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
@@ -59,7 +59,7 @@ fn agree(who: &str, device: &Arc<Device>, model: &Model, size: i64, conditions: 
     let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
     let cpu = Engine::cpu(&model.graph, &roots, 1).and_then(|mut e| e.run(&bound));
     let cpu = cpu.unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
-    let mut engine = Engine::gpu(device, &model.graph, &roots).unwrap();
+    let mut engine = Engine::gpu(device, &model.graph, &roots, gpu::Options::default()).unwrap();
     let got = engine.run(&bound).unwrap_or_else(|d| panic!("{who}, gpu: {d:#?}"));
     for (k, output) in can.iter().enumerate() {
         close(&format!("{who}, {}", model.graph.outputs[*output].name), &got[k], &cpu[k], 2e-4);
@@ -164,4 +164,50 @@ fn random_graphs_mean_the_same_on_the_device() {
             assert!(gap <= 2e-4, "seed {seed}: output {k} is off by {gap:.1e}\n{}", case.graph);
         }
     }
+}
+
+/// Models under other options of the device: the results stay what they were.
+fn under(options: gpu::Options, limit: f64) {
+    let Some(device) = device("options of the device") else { return };
+    for file in ["film", "moe", "task_digits", "decoder", "hyperlstm"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(format!("{file}.hnet"));
+        let all = models(&path);
+        let (model, inputs) = (&all[0], beside(&path, "inputs").unwrap());
+        let given = gather(model, &Request { files: vec![inputs], ..Request::default() }).unwrap();
+        let (can, _) = session::computable(model, &given);
+        let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
+        let bound = session::bindings(weights(&path, model, &given), given, 0);
+        let cpu = Engine::cpu(&model.graph, &roots, 1).and_then(|mut e| e.run(&bound)).unwrap();
+        let mut engine = Engine::gpu(&device, &model.graph, &roots, options).unwrap();
+        let got = engine.run(&bound).unwrap_or_else(|d| panic!("{file}: {d:#?}"));
+        for (k, (got, want)) in got.iter().zip(&cpu).enumerate() {
+            close(&format!("{file}, output {k}"), got, want, limit);
+        }
+    }
+}
+
+#[test]
+fn what_is_longer_than_a_binding_is_reached_in_windows() {
+    // A third of the smallest of these arenas, so that buffers cross windows.
+    under(gpu::Options { binding: 64 << 10, ..gpu::Options::default() }, 2e-4);
+}
+
+#[test]
+fn parameters_in_16_bits_give_nearly_the_same() {
+    under(gpu::Options { half: true, ..gpu::Options::default() }, 2e-2);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_what_is_missing() {
+    let Some(device) = device("what_does_not_fit") else { return };
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/inr.hnet");
+    let all = models(&path);
+    let roots = [all[0].graph.outputs[0].node];
+    let given =
+        gather(&all[0], &Request { random: true, seed: 1, dims: vec![("n".into(), 1000)], ..Request::default() }).unwrap();
+    let bound = session::bindings(drawn(&all[0], &given), given, 0);
+    let options = gpu::Options { memory: 10_000, ..gpu::Options::default() };
+    let refused = Engine::gpu(&device, &all[0].graph, &roots, options).unwrap().run(&bound).unwrap_err();
+    assert_eq!(refused.code, "H0902");
+    assert!(refused.message.contains("more than the 10000"), "{}", refused.message);
 }

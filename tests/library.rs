@@ -55,9 +55,9 @@ fn case(name: &str) -> Case {
     let (can, left) = session::computable(model, &given);
     assert!(left.is_empty(), "{left:?}");
     let bound = session::bindings(params, given, 5);
-    let mut exact = Session::new(model, &can, &Options { backend: Backend::Interp, threads: 1 }).unwrap();
+    let mut exact = Session::new(model, &can, &Options { backend: Backend::Interp, threads: 1, half: false }).unwrap();
     let out: Vec<Tensor> = exact.run(&bound).unwrap();
-    let mut fast = Session::new(model, &can, &Options { backend: Backend::Cpu, threads: 1 }).unwrap();
+    let mut fast = Session::new(model, &can, &Options { backend: Backend::Cpu, threads: 1, half: false }).unwrap();
     for ((a, b), n) in fast.run(&bound).unwrap().iter().zip(&out).zip(exact.names()) {
         near(&format!("{name}, {n}, compiled"), &a.to_f64(), &b.to_f64(), 2e-4);
     }

@@ -17,7 +17,7 @@ use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const INTERP: Options = Options { backend: Backend::Interp, threads: 1 };
+const INTERP: Options = Options { backend: Backend::Interp, threads: 1, half: false };
 
 #[test]
 fn references_are_met() {
@@ -36,7 +36,7 @@ fn references_are_met() {
             expected.names().map(|n| at(n).unwrap_or_else(|| panic!("{}: no {n}", path.display()))).collect();
         // The reference of the decoder was itself computed in single precision.
         let exact = if name(&path) == "decoder" { 2e-4 } else { 1e-5 };
-        for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1 }, 2e-4)] {
+        for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1, half: false }, 2e-4)] {
             let mut session = Session::new(model, &outputs, &options).unwrap();
             let got = session.run(&bound).unwrap();
             for (got, name) in got.iter().zip(expected.names()) {
@@ -71,7 +71,7 @@ fn agree(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)], threa
         close(&format!("{who}, {name}, optimized"), &passed[k], &raw[k], 1e-9);
     }
     for threads in threads {
-        let options = Options { backend: Backend::Cpu, threads: *threads };
+        let options = Options { backend: Backend::Cpu, threads: *threads, half: false };
         let mut session = Session::new(model, &can, &options).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
         let got = session.run(&bound).unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
         for (k, name) in names.iter().enumerate() {
@@ -113,7 +113,7 @@ fn the_trained_tasks() {
     let params = params::load(model, &[archive], &BTreeMap::new(), 0).unwrap().tensors;
     let folder = path.parent().unwrap();
     for backend in [Backend::Interp, Backend::Cpu] {
-        let setting = Setting { model, params: &params, folder, options: Options { backend, threads: 1 }, seed: 0 };
+        let setting = Setting { model, params: &params, folder, options: Options { backend, threads: 1, half: false }, seed: 0 };
         let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
         let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();
         let rows: Vec<(Option<i32>, usize, f64)> = report.rows.iter().map(|r| (r.group, r.rows, r.values[accuracy])).collect();
@@ -129,7 +129,7 @@ fn the_trained_tasks() {
     let generated = all.get("generated").unwrap();
     let output = model.graph.outputs.iter().position(|o| &*o.name == "generated").unwrap();
     for (backend, limit) in [(Backend::Interp, 1e-5), (Backend::Cpu, 2e-4)] {
-        let mut session = Session::new(model, &[output], &Options { backend, threads: 1 }).unwrap();
+        let mut session = Session::new(model, &[output], &Options { backend, threads: 1, half: false }).unwrap();
         for task in 0..5 {
             let request = Request { conditions: vec![("task".into(), task.to_string())], ..Request::default() };
             let given = gather(model, &request).unwrap();
@@ -153,7 +153,7 @@ fn a_condition_may_vary_over_the_batch() {
     let model = &checked.models[0];
     let weights = Archive::open(&folder.join("task_digits.params.safetensors")).unwrap();
     let params = params::load(model, &[weights], &Default::default(), 0).unwrap().tensors;
-    let options = Options { backend: Backend::Cpu, threads: 1 };
+    let options = Options { backend: Backend::Cpu, threads: 1, half: false };
     let setting = eval::Setting { model, params: &params, folder: &folder, options, seed: 0 };
     let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
     let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();

@@ -12,7 +12,7 @@ use hnet::source::Span;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const INTERP: Options = Options { backend: Backend::Interp, threads: 1 };
+const INTERP: Options = Options { backend: Backend::Interp, threads: 1, half: false };
 
 fn add(
     g: &mut Graph,

@@ -3,22 +3,22 @@
 
 #[path = "web/browser.rs"]
 mod browser;
+mod common;
 #[path = "web/server.rs"]
 mod server;
 
 use browser::Browser;
 use hnet::check::model::Model;
 use hnet::gpu::check::validate;
-use hnet::pipeline;
 use hnet::run::archive::Archive;
-use hnet::run::inputs::{Request, gather};
+use hnet::run::inputs::{Given, Request, gather};
 use hnet::run::session::{self, Backend, Options, Session};
-use hnet::run::{Data, Tensor, init, params};
-use hnet::source::Sources;
+use hnet::run::{Data, Tensor};
 use hnet::web::{self, Bundle};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 struct Built {
@@ -28,28 +28,17 @@ struct Built {
     bundle: Bundle,
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
-}
-
 /// The first model of a file of `models/`.
 fn build(path: &Path) -> Built {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let mut sources = Sources::default();
-    let root = pipeline::read(&mut sources, path).unwrap();
-    let model = pipeline::check(&mut sources, root, &[]).models.remove(0);
+    let (name, model) = (common::name(path), common::models(path).remove(0));
     let sizes = model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
-    let beside = |what: &str| Some(path.with_extension(format!("{what}.safetensors"))).filter(|p| p.is_file());
-    let params = match beside("params") {
-        Some(file) => params::load(&model, &[Archive::open(&file).unwrap()], &sizes, 0).unwrap().tensors,
-        None => init::initialise_all(&model, &sizes, 0).unwrap(),
-    };
-    let inputs = beside("inputs").map(|p| Archive::open(&p).unwrap());
+    let params = common::weights(path, &model, &Given { sizes, ..Given::default() });
+    let inputs = common::beside(path, "inputs").map(|p| Archive::open(&p).unwrap());
     let request = web::Request {
         model: &model,
         params: params.clone(),
         about: String::new(),
-        folder: &folder(),
+        folder: path.parent().unwrap(),
         inputs: inputs.as_ref(),
         outputs: &[],
     };
@@ -60,24 +49,21 @@ fn build(path: &Path) -> Built {
 /// Every file of `models/`, built once.
 fn all() -> &'static [Built] {
     static ALL: OnceLock<Vec<Built>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let entries = std::fs::read_dir(folder()).unwrap().flatten().map(|e| e.path());
-        let mut files: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == "hnet")).collect();
-        files.sort();
-        files.iter().map(|f| build(f)).collect()
-    })
-}
-
-fn served() -> &'static str {
-    static SERVED: OnceLock<String> = OnceLock::new();
-    SERVED.get_or_init(|| {
-        let path = |b: &Built, f: &web::File| (format!("/{}/{}", b.name, f.path), f.bytes.clone());
-        server::serve(all().iter().flat_map(|b| b.bundle.files.iter().map(move |f| path(b, f))).collect())
-    })
+    ALL.get_or_init(|| common::files("models").par_iter().map(|f| build(f)).collect())
 }
 
 fn of(name: &str) -> &'static Built {
     all().iter().find(|b| b.name == name).unwrap()
+}
+
+fn served<'a>(models: impl IntoIterator<Item = &'a Built>) -> String {
+    let path = |b: &Built, f: &web::File| (format!("/{}/{}", b.name, f.path), f.bytes.clone());
+    server::serve(models.into_iter().flat_map(|b| b.bundle.files.iter().map(move |f| path(b, f))).collect())
+}
+
+/// One of the shipped models, without waiting for the others.
+fn one(name: &str) -> Built {
+    build(&common::root().join(format!("models/{name}.hnet")))
 }
 
 #[test]
@@ -99,8 +85,7 @@ fn every_model_builds_small_and_naga_takes_its_shaders() {
 
 #[test]
 fn the_same_model_gives_the_same_bytes() {
-    let again = build(&folder().join("smear.hnet"));
-    for (a, b) in of("smear").bundle.files.iter().zip(&again.bundle.files) {
+    for (a, b) in one("smear").bundle.files.iter().zip(&one("smear").bundle.files) {
         assert!(a.path == b.path && a.bytes == b.bytes, "{} differs", a.path);
     }
 }
@@ -108,7 +93,7 @@ fn the_same_model_gives_the_same_bytes() {
 #[test]
 fn tint_takes_every_shader() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served(all()));
     for b in all() {
         // Creating a module is what checks it; no pipeline is made.
         let wrong = browser.eval(&format!(
@@ -142,21 +127,16 @@ fn to_json(t: &Tensor) -> Value {
     json!({ "shape": t.shape, "data": data })
 }
 
-/// How far the page's numbers are from the CPU's, by the largest of them. What JSON cannot say is null there.
-fn gap(got: &Value, want: &Tensor) -> f64 {
-    let shape: Vec<usize> = got["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
-    assert_eq!(shape, want.shape);
-    let got: Vec<f64> = got["data"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
-    let want = want.to_f64();
-    assert_eq!(got.len(), want.len());
-    let largest = want.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-    let apart = |(a, b): (&f64, &f64)| if a == b || (!a.is_finite() && !b.is_finite()) { 0.0 } else { (a - b).abs() };
-    let most = got.iter().zip(&want).map(apart).fold(0.0, |m: f64, g| if g.is_nan() { f64::INFINITY } else { m.max(g) });
-    most / largest.max(1e-2)
+/// As the page wrote it; what JSON cannot say is a text there.
+fn from_json(v: &Value) -> Tensor {
+    let list = |key: &str| v[key].as_array().unwrap().clone();
+    let number = |v: &Value| v.as_f64().unwrap_or_else(|| v.as_str().unwrap().parse().unwrap());
+    let shape = list("shape").iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    Tensor::new(shape, Data::F64(list("data").iter().map(number).collect()))
 }
 
-/// Runs a model on drawn inputs in the page and on the CPU; gives the greatest gap.
-fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)]) -> f64 {
+/// Runs a model on drawn inputs in the page and on the CPU.
+fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)]) {
     let dims = b.model.dims.iter().filter(|d| d.size.is_none()).map(|d| (d.name.to_string(), size)).collect();
     let conditions = conditions.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
     let request = Request { random: true, seed: 5, dims, conditions, ..Request::default() };
@@ -177,30 +157,27 @@ fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)
             }}
             m.prepare({1});
             const out = await m.run({2}, {{ dims: {3} }});
-            return Object.fromEntries(Object.entries(out).map(([k, {{ shape, data }}]) => [k, {{ shape, data: [...data] }}]));
+            const text = (v) => Number.isFinite(v) ? v : String(v);
+            return Object.fromEntries(Object.entries(out).map(([k, {{ shape, data }}]) => [k, {{ shape, data: [...data].map(text) }}]));
         }})()",
         b.name,
         json!(part(true)),
         json!(part(false)),
         json!(free)
     ));
-    let mut session = Session::new(&b.model, &can, &Options { backend: Backend::Cpu, threads: 1 }).unwrap();
+    let mut session = Session::new(&b.model, &can, &Options { backend: Backend::Cpu, threads: 1, half: false }).unwrap();
     let names = session.names().to_vec();
     let want = session.run(&session::bindings(b.params.clone(), given, 0)).unwrap();
     assert_eq!(got.as_object().unwrap().len(), names.len(), "{}", b.name);
-    let mut worst = 0.0f64;
     for (name, want) in names.iter().zip(&want) {
-        let gap = gap(&got[name], want);
-        assert!(gap <= 2e-4, "{}, {name}, size {size}: off by {gap:.1e}", b.name);
-        worst = worst.max(gap);
+        common::close(&format!("{}, {name}, size {size}", b.name), &from_json(&got[name]), want, 2e-4);
     }
-    worst
 }
 
 #[test]
 fn pages_give_the_numbers_of_the_cpu() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served(all()));
     // Samplers of many steps take long to compile in software.
     let long = ["steel", "deep_weight_flow"];
     for b in all().iter().filter(|b| !long.contains(&b.name.as_str())) {
@@ -228,7 +205,7 @@ const DONE: &str = "document.body?.dataset.done";
 #[test]
 fn the_page_of_digits_knows_a_drawing_in_every_task() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(&format!("{}/task_digits/index.html", served()));
+    browser.open(&format!("{}/task_digits/index.html", served([&one("task_digits")])));
     browser.wait(DONE);
     browser.eval("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Clear').click()");
     // A seven, drawn with a pointer.
@@ -257,7 +234,7 @@ fn the_page_of_digits_knows_a_drawing_in_every_task() {
 #[test]
 fn the_page_of_the_sine_network_follows_its_slider() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(&format!("{}/inr/index.html", served()));
+    browser.open(&format!("{}/inr/index.html", served([&one("inr")])));
     browser.wait(DONE);
     let colours = "(() => {
         const c = document.querySelector('.paint'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
@@ -280,7 +257,7 @@ fn a_page_without_webgpu_says_so() {
     let Some(mut browser) = Browser::start() else { return };
     let hide = "Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })";
     browser.send("Page.addScriptToEvaluateOnNewDocument", json!({ "source": hide }));
-    browser.open(&format!("{}/inr/index.html", served()));
+    browser.open(&format!("{}/inr/index.html", served([&one("inr")])));
     browser.wait("document.querySelector('#message')?.dataset.code === 'no-webgpu'");
     let text = browser.eval("document.querySelector('#message').textContent");
     assert!(text.as_str().unwrap().starts_with("This page needs WebGPU: this browser has no WebGPU."), "{text}");
@@ -290,7 +267,7 @@ fn a_page_without_webgpu_says_so() {
 #[test]
 fn mistakes_are_said_and_a_lost_device_is_replaced() {
     let Some(mut browser) = Browser::start() else { return };
-    browser.open(served());
+    browser.open(&served([&one("task_digits")]));
     browser.eval("(async () => { window.m = await (await import('/task_digits/model.js')).load(); })()");
     let cases = [
         ("m.prepare({ tsk: 1 })", "TaskDigits has no condition `tsk`; it has `task`"),
@@ -325,4 +302,25 @@ fn mistakes_are_said_and_a_lost_device_is_replaced() {
     assert_eq!(class["alone"], class["together"]);
     assert_ne!(class["alone"][0], class["alone"][1]);
     assert_eq!(class["alone"][2], class["after"]);
+}
+
+#[test]
+fn the_command_writes_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let hnet = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hnet"));
+        let output = command.current_dir(common::root()).args(args).arg("-o").arg(folder.path()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = hnet(&["build", "models/inr.hnet", "--target", "web"]);
+    assert!(code == Some(0) && said.contains("model.js, runtime.js"), "{said}");
+    for file in &one("inr").bundle.files {
+        // The page's text is the only difference: here the lines at the top of the file are known.
+        let same = file.path == "demo.json" || std::fs::read(folder.path().join(&file.path)).unwrap() == file.bytes;
+        assert!(same, "{}", file.path);
+    }
+    let (code, said) = hnet(&["build", "models/continual.hnet", "--target", "web", "--output", "drift"]);
+    assert!(code == Some(3) && said.contains("H0911"), "{said}");
+    let (code, said) = hnet(&["build", "models/inr.hnet", "--target", "web", "--output", "outptu"]);
+    assert!(code == Some(2) && said.contains("there is `output`"), "{said}");
 }

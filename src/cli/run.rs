@@ -74,6 +74,9 @@ pub struct How {
     /// Threads; 0 means all
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+    /// Keep the parameters in 16 bits on the graphics device; sums stay in 32
+    #[arg(long)]
+    f16: bool,
 }
 
 /// The backends as the command line names them.
@@ -111,7 +114,7 @@ impl How {
                 Backend::Gpu
             }
         };
-        Ok(Options { backend, threads: self.threads })
+        Ok(Options { backend, threads: self.threads, half: self.f16 })
     }
 }
 

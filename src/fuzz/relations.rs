@@ -286,13 +286,16 @@ impl Gen {
                 continue;
             }
             let own: Vec<&Own> = params.iter().filter(|(_, s)| same(s, &leaf.sizes)).collect();
+            // A parameter has one source: what the part generates inside may only be changed from here.
+            let made = self.generates(part);
             if let Some((name, _)) = self.some(&own)
+                && !made
                 && self.rng.chance(40)
             {
                 lines.push(format!("tie {} to {name}", leaf.path));
                 continue;
             }
-            lines.push(match self.rng.below(3) {
+            lines.push(match self.rng.below(if made { 2 } else { 3 }) {
                 0 => format!("adapt {} by {}", leaf.path, e.text),
                 1 => format!("scale {} by 1 + 0.1 * {}", leaf.path, one.at(level::UNARY)),
                 _ => format!("generate {} from {}", leaf.path, e.text),

@@ -73,7 +73,7 @@ pub fn place(p: &Program, size: &dyn Fn(&Size) -> Option<i64>) -> Option<Layout>
             };
             n = n.checked_mul(one)?;
         }
-        lengths.push(n.max(1).checked_mul(4)?);
+        lengths.push(if b.half { n.max(1).div_ceil(2) } else { n.max(1) }.checked_mul(4)?);
     }
     let spans = lifetimes(p);
     let mut order: Vec<usize> = (0..p.buffers.len()).filter(|b| spans[*b].is_some()).collect();

@@ -3,14 +3,16 @@
 //! [`Engine::prepare`] takes parameters and conditions, puts them on the device and computes there whatever depends on nothing else;
 //! it stays. [`Engine::run_prepared`] then uploads inputs, submits once, and reads the results.
 
+use super::arena;
 use super::device::Device;
 use super::placed::{Placed, Timed};
-use super::program::Program;
+use super::program::{BINDINGS, Program};
+use super::{Choice, emit_with};
 use crate::cpu;
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Graph, NodeId, Op, Sym};
 use crate::plan::{self, Sizes};
-use crate::run::{Bindings, Tensor};
+use crate::run::{Bindings, Data, Tensor};
 use crate::source::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,11 +22,15 @@ use std::sync::Arc;
 pub struct Options {
     /// Bytes that one plan may hold on the device.
     pub memory: u64,
+    /// Bytes of one binding; never more than the device takes.
+    pub binding: u64,
+    /// Parameters are kept as f16 on the device; sums stay in f32.
+    pub half: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory: 64 << 30 }
+        Options { memory: 64 << 30, binding: u64::MAX, half: false }
     }
 }
 
@@ -34,6 +40,7 @@ struct Given {
     shape: Vec<usize>,
     dtype: DType,
     early: bool,
+    half: bool,
 }
 
 /// A program at certain sizes.
@@ -206,15 +213,33 @@ impl Engine {
 
     fn fix(&mut self, sizes: Sizes) -> Result<Fixed, Diagnostic> {
         let plan = plan::plan(&self.graph, &self.wanted, &sizes)?;
-        let program = super::emit(&plan, &sizes, &|_: Span| None);
+        let program = self.program_of(&plan, &sizes);
         let placed = Placed::new(&self.device, &program, &sizes, self.options.memory)?;
         let mut given = Vec::new();
         for (path, buffer, early) in program.sources() {
             let b = &program.buffers[buffer];
             let size = |s: &crate::ir::Size| s.eval(&|n| sizes.get(n).copied()).unwrap_or(0) as usize;
-            given.push(Given { path, buffer, shape: b.shape.iter().map(size).collect(), dtype: b.dtype, early });
+            given.push(Given { path, buffer, shape: b.shape.iter().map(size).collect(), dtype: b.dtype, early, half: b.half });
         }
         Ok(Fixed { sizes, program, placed, given, prepared: 0 })
+    }
+}
+
+impl Engine {
+    /// The program for this device: where a buffer is longer than one binding, or a shader reaches all of a long arena, the arena is
+    /// bound in windows.
+    fn program_of(&self, plan: &plan::Plan, sizes: &Sizes) -> Program {
+        let binding = self.options.binding.min(self.device.limits.max_storage_buffer_binding_size);
+        let choice = Choice { half: self.options.half, binding, windows: 1 };
+        let program = emit_with(plan, sizes, &|_: Span| None, choice);
+        let size = |s: &crate::ir::Size| s.eval(&|n| sizes.get(n).copied());
+        let total = arena::place(&program, &size).map_or(0, |l| l.total);
+        let one = binding / arena::ALIGN * arena::ALIGN;
+        if total <= one || one == 0 {
+            return program;
+        }
+        let windows = total.div_ceil(one).min(BINDINGS as u64) as u32;
+        emit_with(plan, sizes, &|_: Span| None, Choice { windows, ..choice })
     }
 }
 
@@ -234,7 +259,14 @@ impl Given {
             );
             return Err(Diagnostic::plain("H0602", message));
         }
-        placed.upload(self.buffer, &t.data.words());
+        match (&t.data, self.half) {
+            (Data::F32(v), true) => {
+                let half = |x: &f32| u32::from(half::f16::from_f32(*x).to_bits());
+                let words: Vec<u32> = v.chunks(2).map(|c| half(&c[0]) | c.get(1).map_or(0, half) << 16).collect();
+                placed.upload(self.buffer, &words);
+            }
+            (data, _) => placed.upload(self.buffer, &data.words()),
+        }
         Ok(())
     }
 }

@@ -67,7 +67,8 @@ pub(super) struct Flat {
 /// Where a plan's buffer lies: a buffer and an offset.
 type Place = (usize, Size);
 
-pub(super) fn flatten(plan: &Plan) -> Flat {
+/// `half`: parameters are kept as f16.
+pub(super) fn flatten(plan: &Plan, half: bool) -> Flat {
     let mut flat = Flat::default();
     let places: Vec<Place> = plan
         .buffers
@@ -82,6 +83,12 @@ pub(super) fn flatten(plan: &Plan) -> Flat {
         })
         .map(|b| (b, Size::from(0i64)))
         .collect();
+    if half {
+        for (place, b) in places.iter().zip(&plan.buffers) {
+            let param = matches!(b.kind, plan::Kind::Source(_)) && b.rate == Rate::Parameter;
+            flat.buffers[place.0].half = param && b.dtype == DType::F32;
+        }
+    }
     let mut early = Vec::new();
     flat.steps(plan, 0..plan.prepared, &places, &mut early);
     flat.prepared = early.len();
@@ -93,7 +100,7 @@ pub(super) fn flatten(plan: &Plan) -> Flat {
 
 impl Flat {
     fn add(&mut self, name: String, dtype: DType, shape: Vec<Size>, kind: Kind, early: bool) -> usize {
-        self.buffers.push(Buffer { name, dtype, shape, kind, early });
+        self.buffers.push(Buffer { name, dtype, shape, kind, early, half: false });
         self.buffers.len() - 1
     }
 

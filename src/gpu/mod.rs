@@ -30,4 +30,4 @@ pub use locate::locator;
 pub use peak::Peak;
 pub use placed::Timed;
 pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
-pub use wgsl::{Dialect, Locate, emit};
+pub use wgsl::{Choice, Dialect, Locate, emit, emit_with};

@@ -68,40 +68,38 @@ fn refuse(what: String) -> Diagnostic {
 }
 
 fn fits(program: &Program, layout: &Layout, device: &Device, memory: u64) -> Result<(), Diagnostic> {
-    let binding = u64::from(u32::MAX).min(device.limits.max_storage_buffer_binding_size);
-    for (b, n) in program.buffers.iter().zip(&layout.lengths) {
-        if *n > binding {
-            let name = &b.name;
-            return Err(refuse(format!(
-                "`{name}` takes {n} bytes, {} more than this device binds at once",
-                n.saturating_sub(binding)
-            )));
-        }
-    }
-    let most = memory.min(device.limits.max_buffer_size);
+    let limit = device.limits.max_storage_buffer_binding_size;
+    let reach = program.windows.map_or(limit, |(n, bytes)| bytes * u64::from(n));
+    // Words are counted in 32 bits.
+    let most = memory.min(device.limits.max_buffer_size).min(4 << 32);
     if layout.total > most {
         return Err(refuse(format!(
-            "the model takes {} bytes at this size, {} more than the {most} that there are",
+            "the model takes {} bytes at this size, {} more than the {most} that this device holds in one piece",
             layout.total,
             layout.total - most
         )));
     }
-    let packed = program.items.iter().any(any_packed);
-    if packed && layout.total > binding {
-        return Err(refuse(format!(
-            "a shader reads more buffers than can be bound, and the {} bytes of all of them are {} more than one binding takes",
-            layout.total,
-            layout.total - binding
-        )));
+    let mut wrong = None;
+    for item in &program.items {
+        arena::visit(item, &mut |d| {
+            if d.packed && layout.total > reach {
+                wrong.get_or_insert_with(|| {
+                    format!(
+                        "the model takes {} bytes at this size, {} more than the {reach} that a shader of this device reaches",
+                        layout.total,
+                        layout.total - reach
+                    )
+                });
+            }
+            for b in d.bindings.iter().filter(|b| !d.packed && layout.lengths[**b] > limit) {
+                let (name, n) = (&program.buffers[*b].name, layout.lengths[*b]);
+                wrong.get_or_insert_with(|| {
+                    format!("`{name}` takes {n} bytes, {} more than this device binds at once", n - limit)
+                });
+            }
+        });
     }
-    Ok(())
-}
-
-fn any_packed(item: &Item) -> bool {
-    match item {
-        Item::Dispatch(d) => d.packed,
-        Item::Repeat { body, .. } => body.iter().any(any_packed),
-    }
+    wrong.map_or(Ok(()), |w| Err(refuse(w)))
 }
 
 struct Maker<'a> {
@@ -172,7 +170,8 @@ impl Maker<'_> {
                 ReadyGrid::Work(x as u32, y as u32)
             }
         };
-        let bindings = if d.packed { 1 } else { d.bindings.len() };
+        let windows = self.program.windows.map_or(1, |w| w.0 as usize);
+        let bindings = if d.packed { windows } else { d.bindings.len() };
         let pipeline = self.device.pipeline(&shader.name, &shader.code, bindings, !d.words.is_empty());
         let layout = self.device.layout(bindings, !d.words.is_empty());
         let mut entries = Vec::new();
@@ -188,7 +187,10 @@ impl Maker<'_> {
             entries.push((0, &self.uniforms, at as u64 * 4, (d.words.len() as u64 * 4).next_multiple_of(16)));
         }
         if d.packed {
-            entries.push((1, self.arena, 0, self.layout.total));
+            let one = self.program.windows.map_or(self.layout.total, |w| w.1);
+            for n in 0..windows as u64 {
+                entries.push((n as u32 + 1, self.arena, n * one, one.min(self.layout.total - n * one)));
+            }
         } else {
             for (n, b) in d.bindings.iter().enumerate() {
                 let (buffer, at) = self.grids.get(b).map_or((self.arena, self.layout.offsets[*b]), |g| (g, 0));

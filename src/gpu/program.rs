@@ -27,6 +27,8 @@ pub struct Buffer {
     pub kind: Kind,
     /// Whether it depends on no input: then `prepare` fills it, and it stays.
     pub early: bool,
+    /// Whether it holds f16 numbers, two a word; shaders compute with them as f32.
+    pub half: bool,
 }
 
 impl Buffer {
@@ -105,6 +107,8 @@ pub struct Program {
     pub prepared: usize,
     /// The buffers of the wanted results, in order (one may stand twice).
     pub outputs: Vec<usize>,
+    /// How packed shaders bind the arena: so many windows of so many bytes (none: one window, all of it).
+    pub windows: Option<(u32, u64)>,
 }
 
 impl Program {

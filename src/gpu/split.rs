@@ -45,7 +45,7 @@ fn hoist(k: &mut Kernel, e: usize, buffers: &mut Vec<Buffer>, early: bool) -> Ke
     }
     let dtype = k.types[e];
     let name = format!("{}_fold{e}", k.name);
-    buffers.push(Buffer { name: name.clone(), dtype, shape: shape.clone(), kind: Kind::Temp, early });
+    buffers.push(Buffer { name: name.clone(), dtype, shape: shape.clone(), kind: Kind::Temp, early, half: false });
     let buffer = buffers.len() - 1;
     let kept = needed(k, e);
     // Loops of the new kernel: those of the result, then those of the folds inside, in their order.

@@ -32,6 +32,8 @@ pub struct Options {
     pub backend: Backend,
     /// 0: as many as the machine has.
     pub threads: usize,
+    /// Parameters are kept as f16 on a graphics device.
+    pub half: bool,
 }
 
 /// An output that is not computed, and why.
@@ -154,14 +156,15 @@ impl Session {
         let roots: Vec<NodeId> = outputs.iter().map(|k| model.graph.outputs[*k].node).collect();
         let names = outputs.iter().map(|k| model.graph.outputs[*k].name.to_string()).collect();
         let (mut warnings, mut spare) = (Vec::new(), None);
+        let on_device = gpu::Options { half: options.half, ..gpu::Options::default() };
         let engine = match options.backend {
             Backend::Interp => Engine::interpreter(&model.graph, &roots),
             Backend::Cpu => Engine::cpu(&model.graph, &roots, options.threads)?,
-            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots)?,
+            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots, on_device)?,
             Backend::Auto => match gpu::Device::hardware() {
                 Some(device) => {
                     spare = Some(Spare { graph: model.graph.clone(), roots: roots.clone(), threads: options.threads });
-                    Engine::gpu(&device, &model.graph, &roots)?
+                    Engine::gpu(&device, &model.graph, &roots, on_device)?
                 }
                 None => cpu_or_interpreter(model, &roots, options.threads, &mut warnings)?,
             },

@@ -105,7 +105,7 @@ fn picked(columns: &BTreeMap<&str, Tensor>, group: Option<&str>, rows: &[usize])
 
 /// For each group the column of the first group that each of its columns is; none unless all rows agree.
 fn orders(t: &Tensor, rows: &BTreeMap<i64, Vec<usize>>, width: usize) -> Option<Vec<(i64, Vec<usize>)>> {
-    if rows.len() < 2 || width < 2 || width > LONGEST {
+    if rows.len() < 2 || !(2..=LONGEST).contains(&width) {
         return None;
     }
     let mut first: BTreeMap<Vec<u64>, Vec<usize>> = BTreeMap::new();

@@ -4,7 +4,8 @@
 //! says which one runs. Planner and emitter look at the numbers themselves, so programs are made at many points, and where two
 //! neighbours differ the border between them is found by halving. What a program takes for granted about its sizes is that they
 //! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
-//! narrow ones join the next, and each range has the program of its largest sizes.
+//! narrow ones join the next, and each range has the program of its largest sizes. A program may also hold only because two sizes
+//! happen to be equal: so where a range is wide, primes stand for it, another one for each dim.
 
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Program};
@@ -25,12 +26,14 @@ pub struct Family {
 
 /// Most combinations of ranges.
 const CELLS: usize = 12;
+/// Most borders that are looked for along a dim; they are joined afterwards.
+const CUTS: usize = 64;
 /// Nodes of a graph beyond which it is probed at few sizes.
-const LONG: usize = 1000;
+const LONG: usize = 300;
 /// The largest size that is probed.
 const LARGEST: i64 = 65_536;
-/// Where the other dims stand while one is probed.
-const BASES: [i64; 2] = [1, 40];
+/// Where the other dims stand while one is probed: sizes that are equal by no chance.
+const APART: [i64; 8] = [41, 53, 67, 79, 97, 103, 109, 127];
 
 /// Sizes at which a dim is probed: small ones, powers of two and their neighbours, and a spread. Few of each for long graphs, and
 /// where many dims decide together.
@@ -59,6 +62,10 @@ struct Prober<'a> {
     wanted: &'a [NodeId],
     fixed: &'a Sizes,
     dims: Vec<Sym>,
+    /// Whether borders are taken where they are probed.
+    coarse: bool,
+    /// Whether a dim can have the probed sizes only.
+    listed: Vec<bool>,
     programs: Vec<Program>,
     /// By all that is in it: two plans may differ in what matters to a CPU only.
     texts: BTreeMap<String, usize>,
@@ -113,25 +120,24 @@ impl Prober<'_> {
     }
 
     /// Where the program changes along a dim, with the others near some base.
-    fn cuts(&mut self, dim: usize, values: &[Vec<i64>], whole: bool) -> Vec<i64> {
+    fn cuts(&mut self, dim: usize, values: &[Vec<i64>]) -> Vec<i64> {
         let mut out = vec![values[dim].first().copied().unwrap_or(0)];
-        for base in &BASES[..if values.len() > 1 { 2 } else { 1 }] {
-            let nearest = |v: &Vec<i64>| v.iter().copied().min_by_key(|n| (n - base).abs()).unwrap_or(*base);
-            let mut point: Vec<i64> = values.iter().map(nearest).collect();
-            for pair in values[dim].windows(2) {
-                let mut low = pair[0];
-                // Between two neighbours there may be more than one border.
-                loop {
-                    point[dim] = low;
-                    let first = self.at(&point);
-                    point[dim] = pair[1];
-                    if self.at(&point) == first {
-                        break;
-                    }
-                    // Of sizes that are listed, none lies between two.
-                    low = if whole { self.border(&point, dim, low, pair[1]) } else { pair[1] };
-                    out.push(low);
+        let near = |d: usize| values[d].iter().copied().min_by_key(|n| (n - APART[d % APART.len()]).abs()).unwrap_or(0);
+        let base = |d: usize| if self.listed[d] { near(d) } else { APART[d % APART.len()] };
+        let mut point: Vec<i64> = (0..values.len()).map(base).collect();
+        for pair in values[dim].windows(2) {
+            let mut low = pair[0];
+            // Between two neighbours there may be more than one border.
+            loop {
+                point[dim] = low;
+                let first = self.at(&point);
+                point[dim] = pair[1];
+                if self.at(&point) == first || out.len() > CUTS {
+                    break;
                 }
+                // Of sizes that are listed, none lies between two.
+                low = if self.coarse || self.listed[dim] { pair[1] } else { self.border(&point, dim, low, pair[1]) };
+                out.push(low);
             }
         }
         out.sort();
@@ -161,6 +167,12 @@ fn join(cuts: &mut [Vec<i64>]) {
     }
 }
 
+/// The largest prime of a range that no other dim has; the largest size where there is none.
+fn upper(from: i64, to: i64, others: &[i64]) -> i64 {
+    let prime = |n: i64| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+    (from..to).rev().find(|n| prime(*n) && !others.contains(n)).unwrap_or(to - 1)
+}
+
 /// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which sizes a dim can have, where few. Errors: the
 /// planner has no plan for any sizes.
 pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>) -> Result<Family, Diagnostic> {
@@ -176,12 +188,14 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         wanted,
         fixed,
         dims: dims.clone(),
+        coarse: few,
+        listed: dims.iter().map(|d| allowed.contains_key(d)).collect(),
         programs: vec![],
         texts: BTreeMap::new(),
         points: BTreeMap::new(),
         refused: None,
     };
-    let mut cuts: Vec<Vec<i64>> = (0..dims.len()).map(|d| p.cuts(d, &values, !allowed.contains_key(&dims[d]))).collect();
+    let mut cuts: Vec<Vec<i64>> = (0..dims.len()).map(|d| p.cuts(d, &values)).collect();
     join(&mut cuts);
     let count: usize = cuts.iter().map(Vec::len).product();
     let mut cells = Vec::new();
@@ -191,8 +205,11 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         for dim in (0..dims.len()).rev() {
             let k = rest % cuts[dim].len();
             rest /= cuts[dim].len();
-            let listed = allowed.contains_key(&dims[dim]);
-            point[dim] = if listed { cuts[dim][k] } else { cuts[dim].get(k + 1).map_or(LARGEST, |next| next - 1) };
+            let (from, to) = (cuts[dim][k], cuts[dim].get(k + 1).copied().unwrap_or(LARGEST + 1));
+            point[dim] = match p.listed[dim] {
+                true => values[dim].iter().copied().filter(|n| *n < to).max().unwrap_or(from),
+                false => upper(from, to, &point[dim + 1..]),
+            };
         }
         cells.push(p.at(&point));
     }

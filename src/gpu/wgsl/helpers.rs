@@ -8,6 +8,7 @@
 const LIBRARY: &[(&str, &[&str], &str)] = &[
     // A function's argument is no constant: so infinities and NaN can be written down.
     ("from_bits", &[], "fn from_bits(b: u32) -> f32 { return bitcast<f32>(b); }\n"),
+    ("from_half", &[], "fn from_half(w: u32, i: u32) -> f32 { return unpack2x16float(w)[i & 1u]; }\n"),
     ("is_nan", &[], "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n"),
     (
         "exp_",

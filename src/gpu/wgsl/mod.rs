@@ -16,6 +16,7 @@ mod tile;
 
 pub(super) use kernel::dependencies;
 
+use super::arena;
 use super::flatten::{Work, flatten};
 use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
 use super::rows::{Group, group as rows_of};
@@ -44,18 +45,48 @@ pub type Locate<'a> = &'a dyn Fn(Span) -> Option<String>;
 /// Makes the program of a plan at certain sizes; they choose between strategies, and the texts hold for other sizes as long as
 /// the same strategies are chosen.
 pub fn emit(plan: &Plan, sizes: &Sizes, locate: Locate) -> Program {
+    emit_with(plan, sizes, locate, Choice::default())
+}
+
+/// What a program may rely on.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// Parameters are kept as f16, half as long.
+    pub half: bool,
+    /// Bytes that one binding takes. What is longer is reached through windows on the arena.
+    pub binding: u64,
+    /// How many windows the arena needs, once that is known.
+    pub windows: u32,
+}
+
+impl Choice {
+    fn window(&self) -> Option<(u32, u64)> {
+        (self.windows > 1).then(|| (self.windows, self.binding / arena::ALIGN * arena::ALIGN))
+    }
+}
+
+impl Default for Choice {
+    fn default() -> Choice {
+        Choice { half: false, binding: u64::MAX, windows: 1 }
+    }
+}
+
+/// As [`emit`], for a certain device.
+pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> Program {
     let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
-    let mut flat = flatten(plan);
+    let mut flat = flatten(plan, choice.half);
     let (prepare, run) = stage::parts(&mut flat, &size);
     let mut counts = BTreeMap::new();
     stage::readers(&prepare, &mut counts);
     stage::readers(&run, &mut counts);
-    let mut e = Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts, sorted: BTreeMap::new() };
+    let mut e =
+        Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts, sorted: BTreeMap::new(), choice };
     let prepared = e.parts(&prepare);
     let rest = e.parts(&run);
     let count = prepared.len();
     let items = prepared.into_iter().chain(rest).collect();
-    Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs }
+    let windows = choice.window();
+    Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs, windows }
 }
 
 struct Emitter<'a> {
@@ -67,6 +98,7 @@ struct Emitter<'a> {
     counts: BTreeMap<usize, usize>,
     /// Orders of rows made in this run of stages, and by which stage.
     sorted: BTreeMap<String, (usize, Sorted)>,
+    choice: Choice,
 }
 
 impl Emitter<'_> {
@@ -154,10 +186,11 @@ impl Emitter<'_> {
     }
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
-        let mut m = Module::new(&self.buffers, false);
+        let windows = self.choice.window().map(|(n, bytes)| (n, bytes / 4));
+        let mut m = Module::new(&self.buffers, false, None);
         let mut grid = body(&mut m);
-        if m.bindings() > BINDINGS {
-            m = Module::new(&self.buffers, true);
+        if m.bindings() > BINDINGS || m.exceeds(self.choice.binding, self.size) {
+            m = Module::new(&self.buffers, true, windows);
             grid = body(&mut m);
         }
         let mut comment = vec![name.to_string()];
@@ -232,7 +265,7 @@ impl Emitter<'_> {
         let early = self.buffers[kernel.store.buffer].early;
         let mut word = |what: &str, n: Size| {
             let name = format!("{}_{what}", self.buffers[index.buffer].name);
-            self.buffers.push(Buffer { name, dtype: DType::I32, shape: vec![n], kind: Kind::Temp, early });
+            self.buffers.push(Buffer { name, dtype: DType::I32, shape: vec![n], kind: Kind::Temp, early, half: false });
             self.buffers.len() - 1
         };
         let order = word("order", count.clone());
@@ -268,7 +301,14 @@ impl Emitter<'_> {
                 let count = input.shape[..rank - 2].iter().fold(n, |n, s| n.mul(s));
                 let early = self.buffers[*out].early;
                 let scratch = format!("{name}_scratch");
-                self.buffers.push(Buffer { name: scratch, dtype: DType::F32, shape: vec![count], kind: Kind::Temp, early });
+                self.buffers.push(Buffer {
+                    name: scratch,
+                    dtype: DType::F32,
+                    shape: vec![count],
+                    kind: Kind::Temp,
+                    early,
+                    half: false,
+                });
                 let scratch = self.buffers.len() - 1;
                 self.shader(&name, special::LANES, places, none, &|m| special::assign(m, input, *out, scratch))
             }

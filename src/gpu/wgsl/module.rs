@@ -21,6 +21,8 @@ pub(in crate::gpu) struct Module<'a> {
     depth: usize,
     /// Whether all buffers are reached through the arena.
     packed: bool,
+    /// The windows through which the arena is bound: how many, of how many words.
+    windows: Option<(u32, u64)>,
     /// Buffers that lie in workgroup memory, with the variable that holds their rows.
     pub private: BTreeMap<usize, String>,
 }
@@ -52,8 +54,33 @@ pub(in crate::gpu) fn ident(name: &str) -> String {
     text
 }
 
+/// The arena through several bindings, which no single one holds.
+fn windows(count: u32, words: u64) -> String {
+    let mut code = String::new();
+    for n in 0..count {
+        code += &format!("@group(0) @binding({}) var<storage, read_write> arena_{n}: array<u32>;\n", n + 1);
+    }
+    code += "\nfn get_word(i: u32) -> u32 {\n";
+    for n in 0..count {
+        let (from, to) = (u64::from(n) * words, u64::from(n + 1) * words);
+        match n + 1 < count {
+            true => code += &format!("    if (i < {to}u) {{ return arena_{n}[i - {from}u]; }}\n"),
+            false => code += &format!("    return arena_{n}[i - {from}u];\n}}\n"),
+        }
+    }
+    code += "\nfn put_word(i: u32, v: u32) {\n";
+    for n in 0..count {
+        let (from, to) = (u64::from(n) * words, u64::from(n + 1) * words);
+        match n + 1 < count {
+            true => code += &format!("    if (i < {to}u) {{ arena_{n}[i - {from}u] = v; return; }}\n"),
+            false => code += &format!("    arena_{n}[i - {from}u] = v;\n}}\n"),
+        }
+    }
+    code
+}
+
 impl<'a> Module<'a> {
-    pub fn new(buffers: &'a [Buffer], packed: bool) -> Module<'a> {
+    pub fn new(buffers: &'a [Buffer], packed: bool, windows: Option<(u32, u64)>) -> Module<'a> {
         Module {
             buffers,
             bound: Vec::new(),
@@ -66,6 +93,7 @@ impl<'a> Module<'a> {
             lines: Vec::new(),
             depth: 1,
             packed,
+            windows: windows.filter(|_| packed),
             private: BTreeMap::new(),
         }
     }
@@ -214,22 +242,38 @@ impl<'a> Module<'a> {
         if let Some(name) = self.private.get(&b) {
             return format!("{name}[{address}]");
         }
+        let half = self.buffers[b].half;
         if !self.packed {
             let name = self.buffer(b);
-            return format!("{name}[{address}]");
+            return match half {
+                true => format!("{}({name}[({address}) >> 1u], {address})", self.function("from_half")),
+                false => format!("{name}[{address}]"),
+            };
         }
-        let at = self.packed_address(b, address);
+        let at = self.packed_address(b, address, half);
+        let word = self.word_at(&at);
+        if half {
+            return format!("{}({word}, {address})", self.function("from_half"));
+        }
         let kind = if self.buffers[b].dtype == DType::F32 { "f32" } else { "i32" };
-        format!("bitcast<{kind}>(arena[{at}])")
+        format!("bitcast<{kind}>({word})")
     }
 
-    fn packed_address(&mut self, b: usize, address: &str) -> String {
+    fn word_at(&self, at: &str) -> String {
+        if self.windows.is_some() { format!("get_word({at})") } else { format!("arena[{at}]") }
+    }
+
+    fn packed_address(&mut self, b: usize, address: &str, half: bool) -> String {
         self.bound.push(b);
         self.bound.sort();
         self.bound.dedup();
         let name = self.buffers[b].name.clone();
         let start = self.word(Word::At(b), &format!("at_{}", ident(&name)), "");
-        if address == "0u" { start } else { format!("{start} + {address}") }
+        match address {
+            "0u" => start,
+            _ if half => format!("{start} + (({address}) >> 1u)"),
+            _ => format!("{start} + {address}"),
+        }
     }
 
     pub fn store(&mut self, b: usize, address: &str, value: &str) {
@@ -245,8 +289,11 @@ impl<'a> Module<'a> {
         }
         self.writes.insert(b);
         if self.packed {
-            let at = self.packed_address(b, address);
-            self.line(format!("arena[{at}] = bitcast<u32>({value});"));
+            let at = self.packed_address(b, address, false);
+            match self.windows {
+                Some(_) => self.line(format!("put_word({at}, bitcast<u32>({value}));")),
+                None => self.line(format!("arena[{at}] = bitcast<u32>({value});")),
+            }
         } else {
             let name = self.buffer(b);
             self.line(format!("{name}[{address}] = {value};"));
@@ -323,11 +370,17 @@ impl<'a> Module<'a> {
         } else {
             code += "\n";
         }
-        if self.packed {
-            code += "@group(0) @binding(1) var<storage, read_write> arena: array<u32>;\n";
+        match self.windows {
+            _ if !self.packed => {}
+            None => code += "@group(0) @binding(1) var<storage, read_write> arena: array<u32>;\n",
+            Some((count, words)) => code += &windows(count, words),
         }
         for (n, b) in self.bound.iter().enumerate().filter(|_| !self.packed) {
-            let kind = if self.buffers[*b].dtype == DType::F32 { "f32" } else { "i32" };
+            let kind = match self.buffers[*b].dtype {
+                _ if self.buffers[*b].half => "u32",
+                DType::F32 => "f32",
+                DType::I32 | DType::Bool => "i32",
+            };
             let binding = n + 1;
             code += &format!("@group(0) @binding({binding}) var<storage, read_write> {}: array<{kind}>;\n", self.idents[b]);
         }
@@ -356,6 +409,11 @@ impl<'a> Module<'a> {
             flops,
         };
         (Shader { name: name.to_string(), code }, dispatch)
+    }
+
+    /// Whether a buffer that it binds is longer than one binding takes.
+    pub fn exceeds(&self, binding: u64, size: &dyn Fn(&Size) -> i64) -> bool {
+        self.bound.iter().any(|b| size(&self.buffers[*b].len()).max(0) as u64 > binding / 4)
     }
 
     /// Buffers bound so far.
