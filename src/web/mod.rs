@@ -92,7 +92,7 @@ fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diag
         }
     }
     let all: Vec<&str> = graph.outputs.iter().map(|o| &*o.name).collect();
-    for name in request.outputs.iter().filter(|n| !all.contains(&n.as_str())) {
+    if let Some(name) = request.outputs.iter().find(|n| !all.contains(&n.as_str())) {
         let d = Diagnostic::plain("H0612", format!("`{}` has no output `{name}`", model.name));
         return Err(match suggest(name, all.iter().copied()) {
             Some(near) => d.help(format!("there is `{near}`")),
