@@ -35,6 +35,9 @@ fn none(why: &str) -> Diagnostic {
         .help("run on the CPU with `--backend cpu`; a software device comes with Mesa (`mesa-vulkan-drivers` on Debian)")
 }
 
+/// Pipelines that are kept for another use.
+const PIPELINES: usize = 512;
+
 /// The device of this process.
 static SHARED: OnceLock<Result<Arc<Device>, Diagnostic>> = OnceLock::new();
 
@@ -177,7 +180,12 @@ impl Device {
             },
             cache: None,
         }));
-        self.pipelines.lock().expect("no panic holds it").insert(key, pipeline.clone());
+        let mut known = self.pipelines.lock().expect("no panic holds it");
+        // Who uses one keeps it; a process that goes through many models does not keep all of theirs.
+        if known.len() >= PIPELINES {
+            known.clear();
+        }
+        known.insert(key, pipeline.clone());
         pipeline
     }
 }
