@@ -5,6 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+/// A page that asks for nothing, not even an icon.
+const EMPTY: &[u8] = b"<!doctype html><title>empty</title><link rel=icon href='data:,'>";
+
 /// By path, such as `/inr/model.js`.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -44,7 +47,7 @@ fn answer(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
         };
         let (status, body) = match files.get(&path) {
             Some(body) => ("200 OK", body.as_slice()),
-            None if path == "/" => ("200 OK", &b"<!doctype html><title>empty</title>"[..]),
+            None if path == "/" => ("200 OK", EMPTY),
             None => ("404 Not Found", &b""[..]),
         };
         let kind = if path == "/" { "text/html" } else { kind };
