@@ -221,7 +221,7 @@ fn a_changed_constant_changes_a_snapshot_and_names_its_line() {
     let said = check(1);
     assert!(said.contains("new scaled__shader_"), "{said}");
     exits(here, &["snapshot", "scaled.hnet", "--accept"], 0);
-    assert!(snapshots(here).len() > 3);
+    assert!(snapshots(here) != names);
     std::fs::write(here.join("scaled.hnet"), text).unwrap();
     let said = check(1);
     assert!(said.contains("gone scaled__shader_"), "{said}");

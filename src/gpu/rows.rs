@@ -19,6 +19,8 @@ const STILL: i64 = 1 << 16;
 const SMALL: i64 = 1 << 15;
 /// Elements of a row that are ordered by counting.
 const ORDERED: i64 = 1 << 10;
+/// Stages of one shader: software devices take minutes over shaders with more barriers.
+const MOST: usize = 16;
 /// Buffers that one shader binds; a group that would need more ends.
 const BOUND: usize = super::program::BINDINGS;
 
@@ -290,7 +292,7 @@ pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: M
             size,
         };
         let mut end = first;
-        while end < stages.len() {
+        while end < stages.len() && end - first < MOST {
             let Some(f) = form(&stages[end].stage, g.size) else { break };
             if !g.take(&f, buffers) {
                 break;

@@ -198,7 +198,9 @@ fn drawn(
         };
         let b = p.store.buffer;
         let alone = buffers[b].kind == Kind::Temp && counts.get(&b) == Some(&1) && p.value == sum;
-        if !alone || !reads(&k).contains(&b) {
+        // A fold that was taken out of `k` may read it as well.
+        let other = before[n + 1..].iter().any(|s| s.stage.reads().contains(&b));
+        if !alone || other || !reads(&k).contains(&b) {
             continue;
         }
         if let Some(merged) = merge(p, sum, &k, size) {

@@ -287,28 +287,23 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
 }
 
 impl Nest<'_, '_, '_> {
-    /// Partial results of the threads of an element come together in a tree of fixed order; every thread gets the whole.
+    /// Partial results of the threads of an element come together in a fixed order; every thread gets the whole. Two barriers and a
+    /// short loop: drivers take long over shaders with many barriers, and a tree would need one for each of its levels.
     fn gather(&mut self, s: &Share, fold: Fold, of: DType, acc: &str) {
         let scratch = &s.scratch[usize::from(of != DType::F32)];
         let own = if of == DType::Bool { format!("select(0, 1, {acc})") } else { acc.to_string() };
         self.m.line(format!("{scratch}[lane] = {own};"));
         self.m.line("workgroupBarrier();");
-        let mut step = s.parts / 2;
-        let (fold_of, kind) = match fold {
-            Fold::Any => (Fold::Max, DType::I32),
-            Fold::All => (Fold::Min, DType::I32),
-            other => (other, if of == DType::Bool { DType::I32 } else { of }),
-        };
-        while step > 0 {
-            let other = format!("{scratch}[lane + {}u]", step * s.apart);
-            let joined = join(fold_of, kind, &format!("{scratch}[lane]"), &other);
-            self.m.line(format!("if (part < {step}u) {{ {scratch}[lane] = {joined}; }}"));
-            self.m.line("workgroupBarrier();");
-            step /= 2;
-        }
-        let whole = format!("{scratch}[lane - part * {}u]", s.apart);
-        let whole = if of == DType::Bool { format!("{whole} != 0") } else { whole };
-        self.m.line(format!("{acc} = {whole};"));
+        let first = format!("{scratch}[lane - part * {}u]", s.apart);
+        let next = format!("{scratch}[lane + (k * {}u - part * {}u)]", s.apart, s.apart);
+        let boolean = of == DType::Bool;
+        let value = |text: String| if boolean { format!("({text} != 0)") } else { text };
+        self.m.line(format!("{acc} = {};", value(first)));
+        self.m.open(format!("for (var k = 1u; k < {}u; k++)", s.parts));
+        self.m.line(format!("let other = {};", value(next)));
+        let joined = join(fold, of, acc, "other");
+        self.m.line(format!("{acc} = {joined};"));
+        self.m.close();
         self.m.line("workgroupBarrier();");
     }
 }

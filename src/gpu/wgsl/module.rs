@@ -35,7 +35,7 @@ const RESERVED: &str = "alias array atomic auto await bitcast bool break case ca
     return sample sampler select self set shared sign sin sizeof smooth static std step struct super switch target template texture \
     this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield s wg \
     Sizes arena lane first part slot mine theirs rank last sum before stretch row own base largest beyond column here next given cost reduced \
-    previous tile top_row left_column group count base_left base_right line value x y at sums total row_in begin end place k t r q p \
+    previous other tile top_row left_column group count base_left base_right line value x y at sums total row_in begin end place k t r q p \
     of_row of_column reach row_of back done n i j u w stopped abs all any ceil round sqrt tan tanh log pow fma length distance";
 
 /// A name that WGSL takes.
