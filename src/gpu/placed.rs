@@ -102,6 +102,34 @@ fn fits(program: &Program, layout: &Layout, device: &Device, memory: u64) -> Res
     wrong.map_or(Ok(()), |w| Err(refuse(w)))
 }
 
+/// Rounds after which Mesa's software device ends the loops of a thread, without a word.
+const SOFTWARE_ROUNDS: i64 = 65_535;
+
+/// Whether a software device would give wrong numbers: some thread would go round too often.
+fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i64>) -> Result<(), Diagnostic> {
+    if !device.info.name.contains("llvmpipe") {
+        return Ok(());
+    }
+    let mut wrong = None;
+    for item in &program.items {
+        arena::visit(item, &mut |d| {
+            let Grid::Work { count, per } = &d.grid else { return };
+            let code = &program.shaders[d.shader].code;
+            let threads = code.split("@workgroup_size(").nth(1).and_then(|t| t.split(')').next()).and_then(|t| t.parse::<i64>().ok());
+            let groups = size(count).unwrap_or(0).max(1) as u64;
+            let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
+            // A multiplication and an addition a round.
+            if size(&d.flops).unwrap_or(0) / 2 / all > SOFTWARE_ROUNDS {
+                wrong = Some(program.shaders[d.shader].name.clone());
+            }
+        });
+    }
+    wrong.map_or(Ok(()), |name| {
+        let name = format!("`{name}` has a longer loop than {} runs: it stops after {SOFTWARE_ROUNDS} rounds", device.info.name);
+        Err(refuse(name))
+    })
+}
+
 struct Maker<'a> {
     device: &'a Arc<Device>,
     program: &'a Program,
@@ -222,6 +250,7 @@ impl Placed {
             return Err(refuse("the model takes more bytes than can be counted".to_string()));
         };
         fits(program, &layout, device, memory)?;
+        patient(program, device, &size)?;
         arena::disjoint(program, &layout).map_err(|(a, b)| {
             Diagnostic::plain("H0899", format!("the buffers `{a}` and `{b}` overlap")).note("this is a bug in hnet")
         })?;

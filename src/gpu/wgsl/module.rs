@@ -27,16 +27,15 @@ pub(in crate::gpu) struct Module<'a> {
     pub private: BTreeMap<usize, String>,
 }
 
-/// Words that a name may not be: WGSL's keywords and reserved words as far as a model might use them, and what the emitter uses.
+/// Words that a name may not be: WGSL's keywords and reserved words as far as a model might use them, its functions, and what every
+/// shader here declares.
 const RESERVED: &str = "alias array atomic auto await bitcast bool break case cast catch class clamp const const_assert constexpr \
     continue continuing cos default diagnostic discard do dot else enable enum exp export f16 f32 false filter final fixed floor fn \
-    for from function get global group handle i32 if impl import in inline inout input interface invariant lane let loop main mat2x2 \
+    for from function get global group handle i32 if impl import in inline inout input interface invariant let loop main mat2x2 \
     mat3x3 mat4x4 max min mod module move mul mut native new nil none null of operator override package pass ptr pub ref requires \
     return sample sampler select self set shared sign sin sizeof smooth static std step struct super switch target template texture \
-    this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield s wg \
-    Sizes arena lane first part slot mine theirs rank last sum before stretch row own base largest beyond column here next given cost reduced \
-    previous other tile top_row left_column group count base_left base_right line value x y at sums total row_in begin end place k t r q p \
-    of_row of_column reach row_of back done n i j u w stopped abs all any ceil round sqrt tan tanh log pow fma length distance";
+    this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield \
+    abs all any ceil round sqrt tan tanh log pow fma length distance Sizes arena get_word put_word lane s wg";
 
 /// A name that WGSL takes.
 pub(in crate::gpu) fn ident(name: &str) -> String {
@@ -44,6 +43,9 @@ pub(in crate::gpu) fn ident(name: &str) -> String {
     while text.contains("__") {
         text = text.replace("__", "_");
     }
+    // The emitter's own functions end with an underscore.
+    let text = text.trim_end_matches('_');
+    let mut text = text.to_string();
     let local = text.len() > 1 && text[1..].chars().all(|c| c.is_ascii_digit());
     if text.is_empty() || text == "_" || text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert_str(0, "b_");
@@ -118,6 +120,11 @@ impl<'a> Module<'a> {
         self.depth -= 1;
         self.line("} else {");
         self.depth += 1;
+    }
+
+    /// Keeps names from buffers: those that the shader's own text uses.
+    pub fn reserve(&mut self, names: &str) {
+        self.taken.extend(names.split_whitespace().map(str::to_string));
     }
 
     /// A name that nobody has yet.

@@ -49,6 +49,7 @@ struct Spot {
 }
 
 pub(super) fn emit(m: &mut Module, group: &Group, stages: &[Placed], shape: &Shape) -> Grid {
+    m.reserve("first part slot other k mine theirs rank j");
     let rows = shape.rows;
     let all = (!group.rows.is(1)).then(|| m.size(&group.rows));
     if let Some(all) = &all {

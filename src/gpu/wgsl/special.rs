@@ -44,6 +44,7 @@ fn key(m: &mut Module, input: &Window, address: &str, dtype: DType, descending: 
 
 /// Every element counts how many stand before it, and goes there: stable, ties to the lower index, nothing waits for anything.
 pub(super) fn order(m: &mut Module, input: &Window, out: &Window, axis: usize, descending: bool, dtype: DType) -> Grid {
+    m.reserve("mine rank j theirs");
     let (along, rows) = input.shape.split_last().expect("an order has a row");
     let count = product(&input.shape);
     let item = m.threads(&count, LANES);
@@ -89,6 +90,7 @@ pub(super) fn rank(
 
 /// One workgroup a row: every thread sums a stretch, the stretches are summed up, and every thread goes over its own again.
 pub(super) fn scan(m: &mut Module, input: &Window, out: usize, axis: usize, dtype: DType) -> Grid {
+    m.reserve("row stretch first last sum before i k");
     let mut rows: Vec<Size> = input.shape.clone();
     let along = rows.remove(axis);
     let count = product(&rows);
@@ -128,6 +130,7 @@ pub(super) fn scan(m: &mut Module, input: &Window, out: usize, axis: usize, dtyp
 /// One thread a matrix: shortest augmenting paths (Jonker and Volgenant 1987), in memory of its own. `scratch` holds 7 (n + 1)
 /// words a matrix.
 pub(super) fn assign(m: &mut Module, input: &Window, out: usize, scratch: usize) -> Grid {
+    m.reserve("n base own of_row of_column reach row_of back done largest i c beyond row column turn here next given cost reduced previous");
     let rank = input.shape.len();
     let outer = input.shape[..rank - 2].to_vec();
     let count = product(&outer);
@@ -202,6 +205,7 @@ pub(super) fn assign(m: &mut Module, input: &Window, out: usize, scratch: usize)
 
 /// One thread an element of the result: it goes over all values in order and takes those that are for it.
 pub(super) fn scatter(m: &mut Module, index: &Window, value: &Window, out: &Window, axis: usize, dtype: DType) -> Grid {
+    m.reserve("sum");
     let count = product(&out.shape);
     let item = m.threads(&count, LANES);
     let counters = m.split(&item, &loops(&out.shape, "o"));
@@ -235,6 +239,7 @@ pub(super) fn scatter(m: &mut Module, index: &Window, value: &Window, out: &Wind
 
 /// One thread a value.
 pub(super) fn random(m: &mut Module, dist: Dist, number: u32, seed: &Window, round: &Window, out: usize) -> Grid {
+    m.reserve("w u");
     let count = product(&seed.shape);
     let item = m.threads(&count, LANES);
     let counters = m.split(&item, &loops(&seed.shape, "o"));
@@ -258,6 +263,7 @@ pub(super) fn random(m: &mut Module, dist: Dist, number: u32, seed: &Window, rou
 
 /// Copies words, several stretches at a time: thread `i` copies word `i` of each.
 pub(super) fn moves(m: &mut Module, moves: &[Move]) -> Grid {
+    m.reserve("i");
     // A copy of the longest stretch; the others stop earlier.
     let count = moves.iter().fold(Size::from(0i64), |n, v| n.add(&v.len));
     let item = m.threads(&count, LANES);

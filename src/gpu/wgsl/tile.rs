@@ -107,6 +107,7 @@ struct Side<'k> {
 }
 
 pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorted>) -> Grid {
+    m.reserve("tile left_column top_row count starts row base_left base_right x y at i line value sums row_in column own total");
     let r = roles(k, sum, sorted.is_some());
     let (a, b) = (load(k, 0), load(k, if sorted.is_some() { 2 } else { 1 }));
     let (row_count, column_count, depth) = (extent(k, &r.rows), extent(k, &r.columns), extent(k, &r.sums));
