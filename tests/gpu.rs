@@ -183,6 +183,10 @@ fn under(options: gpu::Options, limit: f64) {
         for (k, (got, want)) in got.iter().zip(&cpu).enumerate() {
             close(&format!("{file}, output {k}"), got, want, limit);
         }
+        if options.half {
+            let full = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default()).unwrap().run(&bound).unwrap();
+            assert!(full.iter().zip(&got).any(|(a, b)| bits(a) != bits(b)), "{file}: 16 bits change nothing");
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub fn shown(p: &Profile) -> String {
     let count = p.dispatches.unwrap_or(p.events.len());
     let cut = if count > p.events.len() { format!(", the first {} of them measured", p.events.len()) } else { String::new() };
     let peaks = format!("{}flop/s, {}B/s", unit(peak.flops), unit(peak.bytes));
-    text + &format!("{count} dispatches{cut}, {}; {} at its peak: {peaks}\n", time(total), p.device)
+    let word = if count == 1 { "dispatch" } else { "dispatches" };
+    text + &format!("{count} {word}{cut}, {}; {} at its peak: {peaks}\n", time(total), p.device)
 }
 
 fn time(seconds: f64) -> String {

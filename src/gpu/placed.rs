@@ -115,7 +115,8 @@ fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i6
         arena::visit(item, &mut |d| {
             let Grid::Work { count, per } = &d.grid else { return };
             let code = &program.shaders[d.shader].code;
-            let threads = code.split("@workgroup_size(").nth(1).and_then(|t| t.split(')').next()).and_then(|t| t.parse::<i64>().ok());
+            let threads =
+                code.split("@workgroup_size(").nth(1).and_then(|t| t.split(')').next()).and_then(|t| t.parse::<i64>().ok());
             let groups = size(count).unwrap_or(0).max(1) as u64;
             let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
             // A multiplication and an addition a round.

@@ -269,7 +269,7 @@ fn unit(dim: &Size, rows: &Size) -> Option<i64> {
 /// The longest group that starts at `first`, and where it ends.
 pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: Measure) -> Option<(Group, usize)> {
     let start = form(&stages[first].stage, size)?;
-    let mut candidates: Vec<Size> = vec![Size::from(1i64)];
+    let mut candidates: Vec<Size> = Vec::new();
     let whole = stages[first].stage.kernel().map_or(Size::from(1i64), |k| k.unit.clone());
     for (d, (s, _)) in start.dims.iter().enumerate().take(start.outer) {
         let joined = (d == 0).then(|| s.div(&whole)).flatten();
@@ -279,6 +279,9 @@ pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: M
             }
         }
     }
+    // Without rows there is one workgroup: only where that takes more stages in.
+    candidates.retain(|c| !c.is(1));
+    candidates.push(Size::from(1i64));
     let mut best: Option<(Group, usize)> = None;
     for rows in candidates {
         let n = size(&rows);
