@@ -238,6 +238,37 @@ fn running_sums() {
     });
 }
 
+/// Products too large for a shared workgroup: tiles of 64 by 64, whose last ones are not full.
+#[test]
+fn products_in_tiles() {
+    everywhere("tiles", &SIZES, |m| {
+        let (x, w, bias) = (m.f(&[n(), k(300)]), m.f(&[k(300), k(257)]), m.f(&[k(257)]));
+        let y = m.add(Op::Contract, F, &[n(), k(257)], &[k(300)], &[(x, &[0, 2]), (w, &[2, 1])]);
+        let y = m.add(Op::Map(Map::Add), F, &[n(), k(257)], &[], &[(y, &[0, 1]), (bias, &[1])]);
+        vec![m.add(Op::Map(Map::Tanh), F, &[n(), k(257)], &[], &[(y, &[0, 1])])]
+    });
+    everywhere("tiles of several products", &SIZES[..5], |m| {
+        let (x, w) = (m.f(&[k(3), n(), k(300)]), m.f(&[k(3), k(257), k(300)]));
+        vec![m.add(Op::Contract, F, &[k(3), n(), k(257)], &[k(300)], &[(x, &[0, 1, 3]), (w, &[0, 2, 3])])]
+    });
+}
+
+/// Routed rows in tiles: sorted on the device, dispatched by what the sort counted.
+#[test]
+fn grouped_products_in_tiles() {
+    for fill in [None, Some(0.0)] {
+        everywhere("grouped in tiles", &SIZES, |m| {
+            let (x, w, gate) = (m.f(&[n(), k(128)]), m.f(&[k(8), k(128), k(1088)]), m.f(&[n(), k(2)]));
+            let index = m.i(&[n(), k(2)], -1, 9);
+            let picks = vec![Pick::Operand(1), Pick::Loop(2), Pick::Loop(3)];
+            let shape = [n(), k(2), k(128), k(1088)];
+            let g = m.add(Op::Gather { picks, fill }, F, &shape, &[], &[(w, &[]), (index, &[0, 1])]);
+            let y = m.add(Op::Contract, F, &[n(), k(2), k(1088)], &[k(128)], &[(x, &[0, 3]), (g, &[0, 1, 3, 2])]);
+            vec![m.add(Op::Contract, F, &[n(), k(1088)], &[k(2)], &[(gate, &[0, 2]), (y, &[0, 2, 1])])]
+        });
+    }
+}
+
 /// One matrix of several for each row, and for each of several places of a row.
 #[test]
 fn grouped_products() {
