@@ -247,7 +247,7 @@ fn a_run_is_measured() {
         return;
     }
     let text = out(&exits(&here, &["run", "model.hnet", "--backend", "gpu", "--profile"], 0));
-    assert!(text.contains("kernel") && text.contains(" dispatches, ") && text.contains("flop/s"), "{text}");
+    assert!(text.contains("kernel") && text.contains(" dispatch, ") && text.contains("flop/s"), "{text}");
     let o = exits(&here, &["run", "model.hnet", "--backend", "gpu", "--profile", "--json"], 0);
     let profile = &json_lines(&out(&o))[0]["profile"];
     let kernels = profile["kernels"].as_array().unwrap();

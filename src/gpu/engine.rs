@@ -144,14 +144,11 @@ impl Engine {
     /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         let early = self.early_paths();
-        let part: BTreeMap<String, Tensor> = bindings
-            .sources
-            .iter()
-            .filter(|(p, _)| early.iter().any(|e| **e == ***p))
-            .map(|(p, t)| (p.clone(), t.clone()))
-            .collect();
-        if self.generation == 0 || self.stored != part || self.given_sizes(&bindings.sizes) {
-            self.prepare(&Bindings { sources: part, sizes: bindings.sizes.clone() })?;
+        let now: Vec<(&String, &Tensor)> = bindings.sources.iter().filter(|(p, _)| early.iter().any(|e| **e == ***p)).collect();
+        let same = now.len() == self.stored.len() && now.iter().all(|(p, t)| self.stored.get(*p) == Some(*t));
+        if self.generation == 0 || !same || self.given_sizes(&bindings.sizes) {
+            let sources = now.into_iter().map(|(p, t)| (p.clone(), t.clone())).collect();
+            self.prepare(&Bindings { sources, sizes: bindings.sizes.clone() })?;
         }
         self.run_prepared(bindings)
     }

@@ -30,4 +30,4 @@ pub use locate::locator;
 pub use peak::Peak;
 pub use placed::Timed;
 pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
-pub use wgsl::{Choice, Dialect, Locate, emit, emit_with};
+pub use wgsl::{Choice, Locate, emit, emit_with};

@@ -1,4 +1,5 @@
-//! Plan → WGSL: one emitter for both dialects, native (naga) and browser (Tint).
+//! Plan → WGSL that naga (natively, through wgpu) and Tint (in browsers) both take: what only one of them knows is not used, so
+//! there is one dialect.
 //!
 //! One work becomes one shader; several that share their rows become one together (`rows`). Texts depend on nothing but the
 //! plan: the same bytes on every machine.
@@ -28,16 +29,6 @@ use kernel::Nest;
 use module::Module;
 use sort::Sorted;
 use std::collections::BTreeMap;
-
-/// Whose WGSL it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// naga, through wgpu
-    #[default]
-    Native,
-    /// Tint, in Chrome and Edge
-    Browser,
-}
 
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.
 pub type Locate<'a> = &'a dyn Fn(Span) -> Option<String>;
