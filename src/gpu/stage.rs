@@ -117,6 +117,17 @@ pub(super) fn readers(parts: &[Part], counts: &mut Counts) {
     }
 }
 
+/// How many stages write each buffer.
+pub(super) fn writers(parts: &[Part], counts: &mut Counts) {
+    for p in parts {
+        match p {
+            Part::Stages(stages) => stages.iter().for_each(|s| *counts.entry(s.stage.target()).or_default() += 1),
+            Part::Work(_) => {}
+            Part::Repeat { body, .. } => writers(body, counts),
+        }
+    }
+}
+
 /// Steps become stages, in what is prepared and in what is run.
 pub(super) fn parts(flat: &mut Flat, size: &dyn Fn(&Size) -> i64) -> (Vec<Part>, Vec<Part>) {
     let works = std::mem::take(&mut flat.works);

@@ -70,8 +70,19 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
     let mut counts = BTreeMap::new();
     stage::readers(&prepare, &mut counts);
     stage::readers(&run, &mut counts);
-    let mut e =
-        Emitter { buffers: flat.buffers, shaders: Vec::new(), locate, size: &size, counts, sorted: BTreeMap::new(), choice };
+    let mut writers = BTreeMap::new();
+    stage::writers(&prepare, &mut writers);
+    stage::writers(&run, &mut writers);
+    let mut e = Emitter {
+        buffers: flat.buffers,
+        shaders: Vec::new(),
+        locate,
+        size: &size,
+        counts,
+        writers,
+        sorted: BTreeMap::new(),
+        choice,
+    };
     let prepared = e.parts(&prepare);
     let rest = e.parts(&run);
     let count = prepared.len();
@@ -87,6 +98,8 @@ struct Emitter<'a> {
     size: &'a dyn Fn(&Size) -> i64,
     /// How many stages read each buffer.
     counts: BTreeMap<usize, usize>,
+    /// How many write it.
+    writers: BTreeMap<usize, usize>,
     /// Orders of rows made in this run of stages, and by which stage.
     sorted: BTreeMap<String, (usize, Sorted)>,
     choice: Choice,
@@ -150,7 +163,7 @@ impl Emitter<'_> {
     }
 
     fn group(&mut self, group: &Group, stages: &[Placed]) -> Item {
-        let shape = shape::shape(group, stages, &self.buffers, &self.counts, self.size);
+        let shape = shape::shape(group, stages, &self.buffers, (&self.counts, &self.writers), self.size);
         let last = stages[stages.len() - 1].stage.target();
         let name = self.buffers[last].name.clone();
         let mut places: Vec<Span> = stages.iter().flat_map(|s| s.places.iter().copied()).collect();

@@ -15,14 +15,10 @@ const ELEMENTS: i64 = 2048;
 /// Workgroups that a device should have at least, before they take more rows.
 const GROUPS: i64 = 32;
 
-/// `counts`: how many stages of the whole program read each buffer.
-pub(super) fn shape(
-    group: &Group,
-    stages: &[Placed],
-    buffers: &[Buffer],
-    counts: &BTreeMap<usize, usize>,
-    size: &dyn Fn(&Size) -> i64,
-) -> Shape {
+/// How many stages of the whole program read each buffer, and how many write it.
+type Counts<'a> = (&'a BTreeMap<usize, usize>, &'a BTreeMap<usize, usize>);
+
+pub(super) fn shape(group: &Group, stages: &[Placed], buffers: &[Buffer], counts: Counts, size: &dyn Fn(&Size) -> i64) -> Shape {
     let n = size(&group.rows);
     let widths: Vec<i64> = stages.iter().map(|s| form(&s.stage, size).map_or(1, |f| f.width(n))).collect();
     let extents = stages
@@ -70,7 +66,7 @@ struct Candidate {
     last: usize,
 }
 
-fn private(group: &Group, stages: &[Placed], buffers: &[Buffer], counts: &BTreeMap<usize, usize>) -> Vec<Candidate> {
+fn private(group: &Group, stages: &[Placed], buffers: &[Buffer], (counts, writers): Counts) -> Vec<Candidate> {
     let mut out: Vec<Candidate> = Vec::new();
     for (k, s) in stages.iter().enumerate() {
         let b = s.stage.target();
@@ -78,7 +74,10 @@ fn private(group: &Group, stages: &[Placed], buffers: &[Buffer], counts: &BTreeM
             continue;
         }
         let readers: Vec<usize> = (0..stages.len()).filter(|r| stages[*r].stage.reads().contains(&b)).collect();
-        let alone = buffers[b].kind == Kind::Temp && counts.get(&b).copied().unwrap_or(0) == readers.len();
+        // A joined tensor may be written in part by the group before.
+        let own = stages.iter().filter(|s| s.stage.target() == b).count();
+        let of = |n: &BTreeMap<usize, usize>| n.get(&b).copied().unwrap_or(0);
+        let alone = buffers[b].kind == Kind::Temp && of(counts) == readers.len() && of(writers) == own;
         // The width is the same for every choice of the unknowns.
         let width = buffers[b].len().div(&group.rows).and_then(|w| w.constant());
         if let (true, Some(width), Some(_), Some(last)) = (alone, width, group.even.get(&b), readers.last()) {
