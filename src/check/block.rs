@@ -26,9 +26,13 @@ impl<'a> Checker<'a> {
         let mut value = Value::Unit;
         let mut failed = false;
         for (i, stmt) in stmts.iter().enumerate() {
-            let before = std::mem::replace(&mut self.frame().span, stmt.span);
+            let frame = self.frame();
+            let before = std::mem::replace(&mut frame.span, stmt.span);
+            let outer = frame.member.clone();
+            frame.member = stmt.gives().or(outer.clone());
             let result = self.statement(stmt);
-            self.frame().span = before;
+            let frame = self.frame();
+            (frame.span, frame.member) = (before, outer);
             match result {
                 Ok(v) => {
                     if i + 1 == stmts.len() {

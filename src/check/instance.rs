@@ -566,8 +566,13 @@ impl<'a> Checker<'a> {
                 );
             }
             Thunk::Const(expr, word) => self.const_value(id, frame, expr, &word),
-            Thunk::Let(stmt) => self.outside(Frame { span: stmt.span, ..frame }, |c| c.member_statement(stmt)),
-            Thunk::Draw(draw) => self.outside(Frame { span: draw.name.span, ..frame }, |c| c.const_draw(draw)),
+            Thunk::Let(stmt) => {
+                self.outside(Frame { span: stmt.span, member: stmt.gives(), ..frame }, |c| c.member_statement(stmt))
+            }
+            Thunk::Draw(draw) => {
+                let frame = Frame { span: draw.name.span, member: Some(draw.name.name.clone()), ..frame };
+                self.outside(frame, |c| c.const_draw(draw))
+            }
         };
         self.insts[id.0].thunks[n] = Thunk::Done(value.clone().unwrap_or(Value::Poison));
         value
@@ -579,8 +584,7 @@ impl<'a> Checker<'a> {
         {
             return Ok(Value::Num(super::scope::exact(*v)));
         }
-        let value = self.outside(Frame { span: expr.span, ..frame }, |c| c.expr(expr))?;
-        Ok(value)
+        self.outside(Frame { span: expr.span, member: Some(word.clone()), ..frame }, |c| c.expr(expr))
     }
 
     /// Labels and extents of a parameter, arrays first.

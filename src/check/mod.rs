@@ -290,7 +290,8 @@ impl<'a> Checker<'a> {
         let dtype = node.dtype;
         let level = self.level;
         let span = self.frames.last().map_or(Span::default(), |f| f.span);
-        let node = self.graph().add(Node { span, ..node }, operands);
+        let within = self.place_name();
+        let node = self.graph().add(Node { span, within, ..node }, operands);
         Tens { level, node, labels, dtype }
     }
 

@@ -734,6 +734,7 @@ impl<'a> Checker<'a> {
         let (targets, tree) = (rel.targets.clone(), rel.tree.clone());
         let mut frame = self.inst_frame(owner);
         frame.span = rel.place.span;
+        frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
         frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
         let _ = span;
         if alone {

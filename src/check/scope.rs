@@ -60,6 +60,8 @@ pub struct Frame<'a> {
     pub path: String,
     /// The statement under way, for the graph's spans.
     pub span: Span,
+    /// The name that this statement gives a value.
+    pub member: Option<Name>,
     /// `self` of a relation.
     pub own: Option<Value<'a>>,
     /// Yields of the innermost loop.
@@ -78,6 +80,7 @@ impl<'a> Frame<'a> {
             lifted: vec![],
             path: String::new(),
             span: Span::default(),
+            member: None,
             own: None,
             yields: None,
         }
@@ -97,6 +100,18 @@ pub enum Meaning<'a> {
 impl<'a> Checker<'a> {
     pub fn frame(&mut self) -> &mut Frame<'a> {
         self.frames.last_mut().expect("a body is under way")
+    }
+
+    /// What a value made here belongs to: the path of the net that is called and the name that its statement gives. A function
+    /// belongs to its caller.
+    pub fn place_name(&self) -> Option<Name> {
+        let frame = self.frames.iter().rev().find(|f| f.inst.is_some())?;
+        match (frame.path.as_str(), &frame.member) {
+            ("", None) => None,
+            ("", Some(m)) => Some(m.clone()),
+            (path, None) => Some(path.into()),
+            (path, Some(m)) => Some(format!("{path}.{m}").into()),
+        }
     }
 
     pub fn frame_ref(&self) -> &Frame<'a> {

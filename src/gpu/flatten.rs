@@ -8,6 +8,7 @@ use super::program::{Buffer, Kind};
 use crate::ir::{DType, Rate, Size};
 use crate::plan::{self, Access, Expr, Plan, Step};
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// Something to do.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ pub(super) struct Flat {
     pub works: Vec<Work>,
     pub prepared: usize,
     pub outputs: Vec<usize>,
+    names: HashSet<String>,
 }
 
 /// Where a plan's buffer lies: a buffer and an offset.
@@ -99,7 +101,13 @@ pub(super) fn flatten(plan: &Plan, half: bool) -> Flat {
 }
 
 impl Flat {
-    fn add(&mut self, name: String, dtype: DType, shape: Vec<Size>, kind: Kind, early: bool) -> usize {
+    fn add(&mut self, base: String, dtype: DType, shape: Vec<Size>, kind: Kind, early: bool) -> usize {
+        let mut name = base.clone();
+        let mut n = 2;
+        while !self.names.insert(name.clone()) {
+            name = format!("{base}_{n}");
+            n += 1;
+        }
         self.buffers.push(Buffer { name, dtype, shape, kind, early, half: false });
         self.buffers.len() - 1
     }
@@ -138,8 +146,7 @@ impl Flat {
                 plan::Kind::Arg(k) if k <= r.carries => (results[k - 1], Size::from(0i64)),
                 plan::Kind::Arg(k) => operand(k - 1),
                 plan::Kind::Source(_) | plan::Kind::Temp | plan::Kind::Output => {
-                    let name = format!("{}_{}", r.name, b.name);
-                    (self.add(name, b.dtype, b.shape.clone(), Kind::Temp, early), Size::from(0i64))
+                    (self.add(b.name.clone(), b.dtype, b.shape.clone(), Kind::Temp, early), Size::from(0i64))
                 }
             })
             .collect();

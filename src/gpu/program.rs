@@ -77,6 +77,8 @@ pub struct Dispatch {
     pub places: Vec<Span>,
     /// Floating-point operations; a transcendental function counts as one.
     pub flops: Size,
+    /// The most rounds that the loops of one thread may make, where the operations do not say it.
+    pub rounds: Size,
 }
 
 /// A word of a uniform block.

@@ -18,7 +18,7 @@ const STILL: i64 = 1 << 16;
 /// Work that one workgroup does alone.
 const SMALL: i64 = 1 << 15;
 /// Elements of a row that are ordered by counting.
-const ORDERED: i64 = 1 << 10;
+const ORDERED: i64 = 1 << 9;
 /// Stages of one shader: software devices take minutes over shaders with more barriers.
 const MOST: usize = 16;
 /// Buffers that one shader binds; a group that would need more ends.

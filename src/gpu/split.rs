@@ -44,7 +44,10 @@ fn hoist(k: &mut Kernel, e: usize, buffers: &mut Vec<Buffer>, early: bool) -> Ke
         strides[d] = strides[d + 1].mul(&shape[d + 1]);
     }
     let dtype = k.types[e];
-    let name = format!("{}_fold{e}", k.name);
+    let Expr::Reduce { fold, .. } = &k.body[e] else { unreachable!("what is hoisted is a fold") };
+    let base = format!("{}_{}", k.name, fold.word());
+    let others = buffers.iter().rev().take(32).filter(|b| b.name == base || b.name.starts_with(&format!("{base}_"))).count();
+    let name = if others == 0 { base } else { format!("{base}_{}", others + 1) };
     buffers.push(Buffer { name: name.clone(), dtype, shape: shape.clone(), kind: Kind::Temp, early, half: false });
     let buffer = buffers.len() - 1;
     let kept = needed(k, e);

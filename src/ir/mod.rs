@@ -277,13 +277,15 @@ pub struct Node {
     pub inner: Vec<Axis>,
     /// What the source calls it.
     pub name: Option<Arc<str>>,
+    /// The net's path and the statement's name that it is part of: `hyper.trunk`, `logits`.
+    pub within: Option<Arc<str>>,
     /// Where it comes from.
     pub span: Span,
 }
 
 impl Node {
     pub fn new(op: Op, dtype: DType, shape: Vec<Axis>) -> Node {
-        Node { op, dtype, shape, inner: Vec::new(), name: None, span: Span::default() }
+        Node { op, dtype, shape, inner: Vec::new(), name: None, within: None, span: Span::default() }
     }
 
     /// Number of dimensions of the result.

@@ -22,6 +22,7 @@ pub(super) struct Planner<'a> {
     /// Places in the source that the next step computes.
     touched: RefCell<BTreeSet<Span>>,
     wanted: Vec<NodeId>,
+    names: RefCell<super::names::Names>,
 }
 
 /// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one.
@@ -57,7 +58,10 @@ pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: 
         steps: Vec::new(),
         touched: RefCell::default(),
         wanted: wanted.to_vec(),
+        names: RefCell::default(),
     };
+    // Results first: nothing on the way to them takes their names.
+    wanted.iter().for_each(|w| drop(p.name(*w)));
     for id in graph.ids().filter(|id| reach[id.index()]) {
         match p.fusion.how[id.index()] {
             How::Unused | How::Inline => {}
@@ -139,13 +143,9 @@ impl Planner<'_> {
         }
     }
 
-    /// The name that people know a node by.
+    /// The name that people know a node by, which no other node of this graph has.
     pub(super) fn name(&self, id: NodeId) -> String {
-        let word: String = match &self.graph.node(id).name {
-            Some(n) => n.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect(),
-            None => String::from("v"),
-        };
-        format!("{word}_{}", id.index())
+        self.names.borrow_mut().of(self.graph, id)
     }
 
     pub(super) fn buffer(&mut self, name: String, dtype: DType, shape: Vec<Size>, kind: Kind, rate: Rate) -> usize {

@@ -13,6 +13,7 @@ mod fuse;
 mod grow;
 mod hard;
 mod memory;
+mod names;
 mod sizes;
 mod text;
 mod tile;

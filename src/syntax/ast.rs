@@ -189,6 +189,21 @@ pub struct Stmt {
     pub span: Span,
 }
 
+impl Stmt {
+    /// The name that it gives its value.
+    pub fn gives(&self) -> Option<Arc<str>> {
+        match &self.kind {
+            StmtKind::Let { name, .. }
+            | StmtKind::Var { name, .. }
+            | StmtKind::Assign { name, .. }
+            | StmtKind::Output { name, .. }
+            | StmtKind::Loss { name, .. }
+            | StmtKind::Draw { name, .. } => Some(name.name.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// The kinds of statements.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StmtKind {

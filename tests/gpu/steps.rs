@@ -204,6 +204,16 @@ fn scatters() {
         let counts = m.add(Op::Scatter { axis: 0 }, I, &[k(5)], &[n()], &[(at, &[1]), (w, &[1])]);
         vec![sums, counts]
     });
+    // So many results that the values are sorted first; some values are for none.
+    everywhere("scatter in order", &with(60_001), |m| {
+        let places = m.free as i32;
+        let (at, x) = (m.i(&[n()], -3, places + 3), m.f(&[n()]));
+        vec![m.add(Op::Scatter { axis: 0 }, F, &[n()], &[n()], &[(at, &[1]), (x, &[1])])]
+    });
+    everywhere("scatter in order, rows of their own", &SIZES, |m| {
+        let (at, x) = (m.i(&[k(2), n(), k(3)], -1, 700), m.f(&[n(), k(3), k(5), k(2)]));
+        vec![m.add(Op::Scatter { axis: 1 }, F, &[k(2), k(700), k(5)], &[n(), k(3)], &[(at, &[0, 3, 4]), (x, &[3, 4, 2, 0])])]
+    });
 }
 
 #[test]
@@ -218,6 +228,17 @@ fn orders_of_rows() {
         let x = m.i(&[n(), k(7)], -2, 3);
         vec![m.add(Op::Order { axis: 1, descending: true }, I, &[n(), k(4)], &[k(7)], &[(x, &[0, 2])])]
     });
+    // Three values only: ties must stay in order through all merges.
+    everywhere("order of one long row", &with(MANY), |m| {
+        let x = m.i(&[n()], 0, 3);
+        vec![m.add(Op::Order { axis: 0, descending: true }, I, &[n()], &[n()], &[(x, &[1])])]
+    });
+    for taken in [1, 255, 256, 257] {
+        everywhere("the first of long rows", &[1, 3, 65], |m| {
+            let x = m.f(&[k(600), n()]);
+            vec![m.add(Op::Order { axis: 0, descending: true }, I, &[k(taken), n()], &[k(600)], &[(x, &[2, 1])])]
+        });
+    }
     everywhere("order of the free dim", &SIZES, |m| {
         let (x, coarse) = (m.f(&[n(), k(2)]), m.i(&[n()], 0, 3));
         let all = m.add(Op::Order { axis: 0, descending: false }, I, &[n(), k(2)], &[n()], &[(x, &[2, 1])]);

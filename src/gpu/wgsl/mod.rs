@@ -6,10 +6,12 @@
 
 mod helpers;
 mod kernel;
+mod merge;
 pub(super) mod module;
 pub(super) mod product;
 mod rows;
 mod scalar;
+mod scatter;
 mod shape;
 mod sort;
 mod special;
@@ -23,10 +25,11 @@ use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
 use super::rows::{Group, group as rows_of};
 use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
-use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step};
+use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step, Window};
 use crate::source::Span;
 use kernel::Nest;
 use module::Module;
+use scatter::Scatter;
 use sort::Sorted;
 use std::collections::BTreeMap;
 
@@ -223,7 +226,16 @@ impl Emitter<'_> {
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
                 self.kernel(k, &placed.places)
             }
-            Stage::Other(step) => self.step(step, &placed.places),
+            Stage::Other(step) => match &**step {
+                Step::Scatter { index, value, out: to, axis, dtype } => {
+                    let scatter = Scatter { index, value, out: to, axis: *axis, dtype: *dtype };
+                    return self.scatter(&scatter, &placed.places, out);
+                }
+                Step::Order { input, out: to, axis, descending, dtype } if self.long(input) => {
+                    return self.long_order((input, to, *axis), *descending, *dtype, &placed.places, out);
+                }
+                step => self.step(step, &placed.places),
+            },
         };
         out.push(item);
     }
@@ -289,6 +301,11 @@ impl Emitter<'_> {
         sorted
     }
 
+    /// Whether the rows of an order are better merged than counted.
+    fn long(&self, input: &Window) -> bool {
+        input.shape.last().is_some_and(|n| (self.size)(n) > i64::from(merge::BLOCK))
+    }
+
     fn step(&mut self, step: &Step, places: &[Span]) -> Item {
         let none = Size::from(0i64);
         let name = self.buffers[step.writes()[0]].name.clone();
@@ -316,12 +333,10 @@ impl Emitter<'_> {
                 let scratch = self.buffers.len() - 1;
                 self.shader(&name, special::LANES, places, none, &|m| special::assign(m, input, *out, scratch))
             }
-            Step::Scatter { index, value, out, axis, dtype } => {
-                self.shader(&name, special::LANES, places, none, &|m| special::scatter(m, index, value, out, *axis, *dtype))
-            }
             Step::Random { dist, key, seed, round, out } => {
                 self.shader(&name, special::LANES, places, none, &|m| special::random(m, *dist, *key, seed, round, *out))
             }
+            Step::Scatter { .. } => unreachable!("a scatter may be several shaders"),
             Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Rounds(_) => {
                 unreachable!("kernels are stages of their own kind, and loops are opened before")
             }

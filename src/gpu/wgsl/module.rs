@@ -23,6 +23,8 @@ pub(in crate::gpu) struct Module<'a> {
     packed: bool,
     /// The windows through which the arena is bound: how many, of how many words.
     windows: Option<(u32, u64)>,
+    /// The most rounds that the loops of one thread may make, where the operations do not say it.
+    rounds: Size,
     /// Buffers that lie in workgroup memory, with the variable that holds their rows.
     pub private: BTreeMap<usize, String>,
 }
@@ -96,6 +98,7 @@ impl<'a> Module<'a> {
             depth: 1,
             packed,
             windows: windows.filter(|_| packed),
+            rounds: Size::from(0i64),
             private: BTreeMap::new(),
         }
     }
@@ -185,6 +188,16 @@ impl<'a> Module<'a> {
             text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit());
         let name = if plain { ident(&text) } else { format!("n{}", self.words.len()) };
         self.word(Word::Size(size.clone()), &name, &text)
+    }
+
+    /// Says that a thread's loops may make so many rounds more.
+    pub fn rounds(&mut self, n: &Size) {
+        self.rounds = self.rounds.add(n);
+    }
+
+    /// A number that comes with the dispatch, so that several share one text.
+    pub fn number(&mut self, n: i64, name: &str) -> String {
+        self.word(Word::Size(Size::from(n)), name, "")
     }
 
     /// A word of the uniform block.
@@ -414,6 +427,7 @@ impl<'a> Module<'a> {
             grid,
             places: places.to_vec(),
             flops,
+            rounds: self.rounds,
         };
         (Shader { name: name.to_string(), code }, dispatch)
     }

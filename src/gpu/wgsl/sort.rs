@@ -2,6 +2,7 @@
 //! sizes of the grids that the grouped products are dispatched with.
 
 use super::module::Module;
+use super::special::share;
 use super::tile::SIDE;
 use crate::ir::Size;
 use crate::plan::{Access, Kernel};
@@ -45,6 +46,9 @@ pub(super) fn emit(m: &mut Module, s: &Sort) {
     let groups = s.sorted.count.add(&Size::from(i64::from(!s.sorted.clamp)));
     let g = m.size(&groups);
     let real = m.size(&s.sorted.count);
+    // Counting and placing, sums, and the table of tiles, which one thread writes.
+    let tiles = super::tile::tiles(&total).add(&groups.mul(&Size::from(i64::from(THREADS))));
+    m.rounds(&share(&total, THREADS).mul(&Size::from(2i64)).add(&tiles));
     m.line(format!("let stretch = ({n} + {}u) / {THREADS}u;", THREADS - 1));
     m.line(format!("let begin = min(lane * stretch, {n});"));
     m.line(format!("let end = min(begin + stretch, {n});"));

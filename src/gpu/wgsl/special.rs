@@ -1,4 +1,4 @@
-//! Steps that are no loop nests: orders, running sums, assignment, scatter, random values, and what loops need.
+//! Steps that are no loop nests: orders, running sums, assignment, random values, and what loops need.
 
 use super::super::flatten::{Move, Word};
 use super::super::program::Grid;
@@ -11,20 +11,20 @@ pub(super) const LANES: u32 = 64;
 /// Threads of a workgroup that shares one row.
 pub(super) const WIDE: u32 = 256;
 
-fn product(shape: &[Size]) -> Size {
+pub(super) fn product(shape: &[Size]) -> Size {
     shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))
 }
 
-fn loops(shape: &[Size], name: &str) -> Vec<(String, Size)> {
+pub(super) fn loops(shape: &[Size], name: &str) -> Vec<(String, Size)> {
     shape.iter().enumerate().map(|(k, s)| (format!("{name}{k}_"), s.clone())).collect()
 }
 
-fn at(m: &mut Module, view: &View, counters: &[String]) -> String {
+pub(super) fn at(m: &mut Module, view: &View, counters: &[String]) -> String {
     let terms: Vec<(String, Size)> = counters.iter().cloned().zip(view.strides.iter().cloned()).collect();
     m.address(&view.offset, &terms)
 }
 
-fn row_major(shape: &[Size]) -> Vec<Size> {
+pub(super) fn row_major(shape: &[Size]) -> Vec<Size> {
     let mut strides = vec![Size::from(1i64); shape.len()];
     for k in (0..shape.len().saturating_sub(1)).rev() {
         strides[k] = strides[k + 1].mul(&shape[k + 1]);
@@ -32,8 +32,14 @@ fn row_major(shape: &[Size]) -> Vec<Size> {
     strides
 }
 
+/// `n` shared among threads.
+pub(super) fn share(n: &Size, threads: u32) -> Size {
+    let up = n.add(&Size::from(i64::from(threads) - 1));
+    up.int_div(&Size::from(i64::from(threads))).expect("there are threads")
+}
+
 /// The key by which an element sorts, a u32.
-fn key(m: &mut Module, input: &Window, address: &str, dtype: DType, descending: bool) -> String {
+pub(super) fn key(m: &mut Module, input: &Window, address: &str, dtype: DType, descending: bool) -> String {
     let bits = m.bits(input.view.buffer, address);
     match dtype {
         DType::F32 => format!("{}({bits}, {descending})", m.function("sort_key")),
@@ -70,7 +76,9 @@ pub(super) fn rank(
     let mine = key(m, input, &own, dtype, descending);
     m.line(format!("let mine = {mine};"));
     m.line("var rank = 0u;");
-    let n = m.size(&input.shape[input.shape.len() - 1]);
+    let along = &input.shape[input.shape.len() - 1];
+    m.rounds(along);
+    let n = m.size(along);
     m.open(format!("for (var j = 0u; j < {n}; j++)"));
     let i = std::mem::replace(here.last_mut().expect("a row"), "j".to_string());
     let there = at(m, &input.view, &here);
@@ -104,6 +112,7 @@ pub(super) fn scan(m: &mut Module, input: &Window, out: usize, axis: usize, dtyp
     let mut counters = m.split("row", &loops(&rows, "row"));
     counters.insert(axis, "i".to_string());
     let n = m.size(&along);
+    m.rounds(&share(&along, WIDE).mul(&Size::from(2i64)).add(&Size::from(i64::from(WIDE))));
     m.line(format!("let stretch = ({n} + {}u) / {WIDE}u;", WIDE - 1));
     m.line("let first = lane * stretch;");
     m.line(format!("let last = min(first + stretch, {n});"));
@@ -137,7 +146,10 @@ pub(super) fn assign(m: &mut Module, input: &Window, out: usize, scratch: usize)
     let item = m.threads(&count, LANES);
     let counters = m.split(&item, &loops(&outer, "row"));
     let base = at(m, &View { strides: input.view.strides[..rank - 2].to_vec(), ..input.view.clone() }, &counters);
-    let n = m.size(&input.shape[rank - 1]);
+    let side = &input.shape[rank - 1];
+    let n = m.size(side);
+    // At worst every row's path goes through all columns, twice over all of them each time.
+    m.rounds(&side.mul(side).mul(side).mul(&Size::from(2i64)));
     let down = m.size(&input.view.strides[rank - 2]);
     let along = m.size(&input.view.strides[rank - 1]);
     let (w, from, to) = (m.named(scratch, true), m.named(input.view.buffer, false), m.named(out, true));
@@ -200,40 +212,6 @@ pub(super) fn assign(m: &mut Module, input: &Window, out: usize, scratch: usize)
     m.open("for (var c = 1u; c <= n; c++)");
     m.line(format!("{to}[{item} * n + u32({w}[row_of + c]) - 1u] = i32(c) - 1;"));
     m.close();
-    Grid::Work { count, per: LANES }
-}
-
-/// One thread an element of the result: it goes over all values in order and takes those that are for it.
-pub(super) fn scatter(m: &mut Module, index: &Window, value: &Window, out: &Window, axis: usize, dtype: DType) -> Grid {
-    m.reserve("sum");
-    let count = product(&out.shape);
-    let item = m.threads(&count, LANES);
-    let counters = m.split(&item, &loops(&out.shape, "o"));
-    let rank = out.shape.len();
-    let place = counters[axis].clone();
-    m.line(format!("var sum = {};", if dtype == DType::F32 { "0.0" } else { "0" }));
-    let mut all = counters.clone();
-    // The index does not depend on the place that it decides.
-    all[axis] = "0u".to_string();
-    for (k, n) in index.shape.iter().enumerate().skip(rank) {
-        let c = m.fresh(&format!("i{k}_"));
-        let n = m.size(n);
-        m.open(format!("for (var {c} = 0u; {c} < {n}; {c}++)"));
-        all.push(c);
-    }
-    let from = at(m, &index.view, &all);
-    let i = m.load(index.view.buffer, &from);
-    m.open(format!("if ({i} == i32({place}))"));
-    let from = at(m, &value.view, &all);
-    let x = m.load(value.view.buffer, &from);
-    let x = super::scalar::convert(m, x, m.buffers[value.view.buffer].dtype, dtype);
-    m.line(format!("sum += {x};"));
-    m.close();
-    for _ in rank..index.shape.len() {
-        m.close();
-    }
-    let to = at(m, &out.view, &counters);
-    m.store(out.view.buffer, &to, "sum");
     Grid::Work { count, per: LANES }
 }
 
