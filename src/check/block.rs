@@ -3,11 +3,11 @@
 use super::instance::{InstId, MemberRef, Thunk, join};
 use super::reduce::Bound2;
 use super::scope::{Binding, Meaning};
-use super::value::{Label, Value};
+use super::value::{Label, Tens, Value};
 use super::{Checker, Res, Said};
 use crate::diag::Diagnostic;
 use crate::source::Span;
-use crate::syntax::ast::{self, Block, Expr, ExprKind, Stmt, StmtKind};
+use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind};
 
 impl<'a> Checker<'a> {
     /// Runs a block in a scope of its own; its value is an expression that stands last. A statement that fails is passed
@@ -160,12 +160,20 @@ impl<'a> Checker<'a> {
             None => self.expr(value)?,
             Some(b) => self.bound_value(b, value)?,
         };
-        if let Value::Tensor(t) = &v
-            && self.levels[t.level].graph.node(t.node).name.is_none()
-        {
-            self.levels[t.level].graph.node_mut(t.node).name = Some(name.name.clone());
+        if let Value::Tensor(t) = &v {
+            self.call(t, &name.name);
         }
         Ok(v)
+    }
+
+    /// Gives a value the name that the source has for it, unless it has one.
+    pub fn call(&mut self, t: &Tens, name: &Name) {
+        let within = self.frames.iter().rev().find(|f| f.inst.is_some()).map_or("", |f| f.path.as_str());
+        let within = if within.is_empty() { name.clone() } else { format!("{within}.{name}").into() };
+        let node = self.levels[t.level].graph.node_mut(t.node);
+        if node.name.is_none() {
+            (node.name, node.within) = (Some(name.clone()), Some(within));
+        }
     }
 
     /// A value under indices that are bound on the left.

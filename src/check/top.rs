@@ -491,7 +491,7 @@ impl<'a> Checker<'a> {
             return self.error("H0345", ty.span, message);
         };
         let t = self.permute(&t, &order);
-        self.levels[0].graph.node_mut(t.node).name.get_or_insert_with(|| name.name.clone());
+        self.call(&t, &name.name);
         let output = Output { name: name.name.clone(), kind: OutputKind::Output, node: t.node };
         self.levels[0].graph.outputs.push(output);
         Ok(())
@@ -583,7 +583,7 @@ impl<'a> Checker<'a> {
             }
             let names: Vec<_> = total.names().collect();
             let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
-            self.levels[0].graph.node_mut(total.node).name.get_or_insert_with(|| path.as_str().into());
+            self.call(&total, &path.as_str().into());
             let output = Output { name: path.as_str().into(), kind: OutputKind::Loss, node: total.node };
             self.levels[0].graph.outputs.push(output);
         }

@@ -191,7 +191,7 @@ pub struct Stmt {
 
 impl Stmt {
     /// The name that it gives its value.
-    pub fn gives(&self) -> Option<Arc<str>> {
+    pub fn gives(&self) -> Option<Name> {
         match &self.kind {
             StmtKind::Let { name, .. }
             | StmtKind::Var { name, .. }
