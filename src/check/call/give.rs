@@ -1,0 +1,146 @@
+//! The result of a call, with the axes that the caller knows.
+
+use super::Taken;
+use crate::check::scope::Meaning;
+use crate::check::value::{Label, NameId, Tens, Value};
+use crate::check::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{self, ExprKind, Name, TypeKind};
+
+impl<'a> Checker<'a> {
+    /// Checks a result against its declared type, and gives names back what they took.
+    pub(super) fn give(&mut self, ty: &'a ast::Type, value: Value<'a>, axes: &[(Name, Taken)], at: Span) -> Res<Value<'a>> {
+        match &ty.kind {
+            TypeKind::Record(fields) => {
+                let Value::Record(values) = value else {
+                    let names: Vec<&str> = fields.iter().map(|f| &*f.name.name).collect();
+                    return self.error(
+                        "H0341",
+                        ty.span,
+                        format!("the results {} are declared, and the body gives {}", names.join(", "), value.kind()),
+                    );
+                };
+                let mut out = Vec::new();
+                for f in fields {
+                    let Some((_, v)) = values.iter().find(|(n, _)| *n == f.name.name) else {
+                        return self.error("H0341", f.name.span, format!("the body gives no result `{}`", f.name.name));
+                    };
+                    out.push((f.name.name.clone(), self.give(&f.ty, v.clone(), axes, at)?));
+                }
+                Ok(Value::Record(out.into()))
+            }
+            TypeKind::Tree(path) if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) => {
+                self.no_type(ty)
+            }
+            TypeKind::Tree(_) => match value {
+                Value::Tree(t) => Ok(Value::Tree(t)),
+                Value::Net(net) => Ok(Value::Tree(self.tree_of(Value::Net(net), at)?.into())),
+                v => self.error("H0341", ty.span, format!("a parameter tree is declared, and the body gives {}", v.kind())),
+            },
+            TypeKind::Seed => Ok(value),
+            TypeKind::Tensor { scalar, axes: declared } => {
+                if let (Value::Num(_), true) = (&value, declared.is_empty()) {
+                    return Ok(value);
+                }
+                let t = match value {
+                    Value::Num(n) => self.num_f32(&n),
+                    Value::Unit => {
+                        return self.fail(
+                            Diagnostic::error("H0342", at, "this body has no value")
+                                .here("it ends here")
+                                .label(ty.span, "a result is declared")
+                                .help("a body's value is an expression that stands last"),
+                        );
+                    }
+                    v => self.as_tens(v, at)?,
+                };
+                let t = self.scalar_kind(t, *scalar, at, ty.span)?;
+                self.give_axes(t, declared, ty.span, at, axes).map(Value::Tensor)
+            }
+        }
+    }
+
+    fn give_axes(&mut self, t: Tens, declared: &'a [ast::AxisExpr], ty: Span, at: Span, axes: &[(Name, Taken)]) -> Res<Tens> {
+        let mut sized = t.sized().into_iter();
+        // The dimensions in declared order; names that the value lacks are spread.
+        let mut want: Vec<Result<usize, NameId>> = vec![];
+        for axis in declared {
+            let ast::AxisExpr::Expr(e) = axis else {
+                return self.error("H0219", at, "`*` stands in the type of a draw only");
+            };
+            let word = match &*e.kind {
+                ExprKind::Name(w) => axes.iter().find(|(n, _)| n == w).map(|(_, t)| t),
+                _ => None,
+            };
+            if let Some(taken) = word {
+                want.push(t.find(taken.inner).ok_or(taken.inner));
+                continue;
+            }
+            let size = self.size_of_expr(e)?;
+            let Some(dim) = sized.next() else {
+                let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
+                return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
+            };
+            let own = self.extent(&t, dim);
+            if !self.same(&own, &size) {
+                let message =
+                    format!("a size of {} is declared, and the body gives {}", self.show_size(&size), self.show_size(&own));
+                let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
+                return self.fail(
+                    Diagnostic::error("H0341", at, message)
+                        .here(format!("this is {shown}"))
+                        .label(ty, format!("declared here: {word} is {}", self.show_size(&size))),
+                );
+            }
+            want.push(Ok(dim));
+        }
+        if sized.next().is_some() {
+            let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
+            return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
+        }
+        for (word, taken) in axes {
+            let named = declared
+                .iter()
+                .any(|a| matches!(a, ast::AxisExpr::Expr(e) if matches!(&*e.kind, ExprKind::Name(w) if w == word)));
+            if t.find(taken.inner).is_some() && !named {
+                return self.fail(
+                    Diagnostic::error("H0343", at, format!("the result still has the axis `{word}`, which is not declared"))
+                        .label(ty, "declared here")
+                        .help(format!("reduce it, `mean[{word}] ..`, or declare it")),
+                );
+            }
+        }
+        let missing: Vec<NameId> = want.iter().filter_map(|w| w.err()).collect();
+        let mut t = self.spread(&t, &missing);
+        let shift = missing.len();
+        let order: Vec<usize> = (0..t.labels.len())
+            .filter(|&i| {
+                let l = t.labels[i];
+                matches!(l, Label::Named(n) if !axes.iter().any(|(_, k)| k.inner == n))
+            })
+            .chain(want.iter().map(|w| match w {
+                Ok(d) => d + shift,
+                Err(n) => missing.iter().position(|m| m == n).expect("listed"),
+            }))
+            .collect();
+        if order.iter().enumerate().any(|(i, k)| i != *k) {
+            t = self.permute(&t, &order);
+        }
+        for (_, taken) in axes {
+            t = self.relabel(&t, taken.inner, taken.outer.map_or(Label::Sized, Label::Named));
+        }
+        Ok(t)
+    }
+
+    fn declared_text(&self, declared: &[ast::AxisExpr]) -> String {
+        let words: Vec<String> = declared
+            .iter()
+            .map(|a| match a {
+                ast::AxisExpr::Lifted(_) => "*".to_string(),
+                ast::AxisExpr::Expr(e) => crate::syntax::print_expr(e),
+            })
+            .collect();
+        format!("[{}]", words.join(", "))
+    }
+}

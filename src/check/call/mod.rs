@@ -1,0 +1,281 @@
+//! Calls: an argument's axes are matched with the signature's, what is left over is what the net is lifted over.
+
+mod give;
+mod take;
+mod with;
+
+use super::builtin;
+use super::scope::{Binding, Frame, Meaning};
+use super::value::{FnVal, NameId, NetVal, Pick, Value};
+use super::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind, Index, Name, TypeKind};
+use with::push;
+
+/// `t = patch`
+pub struct Renamed {
+    axis: Name,
+    to: NameId,
+    span: Span,
+    used: bool,
+}
+
+/// What a name of the signature took.
+struct Taken {
+    inner: NameId,
+    /// The caller's axis; `None` where it took a sized axis.
+    outer: Option<NameId>,
+    size: Size,
+    span: Span,
+}
+
+/// A signature under way.
+struct Matching {
+    axes: Vec<(Name, Taken)>,
+    lifted: Vec<NameId>,
+}
+
+impl<'a> Checker<'a> {
+    /// A call; `first` is what `|>` puts in front.
+    pub fn call_expr(
+        &mut self,
+        callee: &'a Expr,
+        first: Option<(Value<'a>, Span)>,
+        args: &'a [ast::Arg],
+        span: Span,
+    ) -> Res<Value<'a>> {
+        let mut inner = callee;
+        while let ExprKind::Paren(p) = &*inner.kind {
+            inner = p;
+        }
+        if let ExprKind::ReductionName(op) = &*inner.kind {
+            let values = self.plain_args(first, args)?;
+            return self.reduction_call(*op, values, span);
+        }
+        let (word, axes): (Option<(&'a Name, Span)>, &'a [Index]) = match &*inner.kind {
+            ExprKind::Name(word) => (Some((word, inner.span)), &[]),
+            ExprKind::Index { base, indices, otherwise: None, .. } => match &*base.kind {
+                ExprKind::Name(word) => (Some((word, base.span)), indices),
+                _ => (None, &[]),
+            },
+            _ => (None, &[]),
+        };
+        if let Some((word, at)) = word
+            && matches!(self.meaning(word), Meaning::Nothing)
+            && builtin::WORDS.contains(&&**word)
+        {
+            return self.builtin(word, at, axes, first, args, span);
+        }
+        let (value, mut renamed) = self.callable(inner)?;
+        let values = self.call_args(first, args, &value, span)?;
+        let out = match value {
+            Value::Net(net) => self.call_net(net, values, &mut renamed, span),
+            Value::Fn(f) => self.call_fn(f, values, &mut renamed, span),
+            Value::Poison => Err(Said),
+            other => {
+                let message = format!("this is {}, which cannot be called", other.kind());
+                self.error("H0332", inner.span, message)
+            }
+        }?;
+        if let Some(r) = renamed.iter().find(|r| !r.used) {
+            return self.error("H0318", r.span, format!("the signature has no axis `{}`", r.axis));
+        }
+        Ok(out)
+    }
+
+    fn plain_args(&mut self, first: Option<(Value<'a>, Span)>, args: &'a [ast::Arg]) -> Res<Vec<(Value<'a>, Span)>> {
+        let mut out: Vec<_> = first.into_iter().collect();
+        for arg in args {
+            out.push((self.expr(&arg.value)?, arg.value.span));
+        }
+        Ok(out)
+    }
+
+    /// Arguments in the order of the signature.
+    fn call_args(
+        &mut self,
+        first: Option<(Value<'a>, Span)>,
+        args: &'a [ast::Arg],
+        callee: &Value<'a>,
+        span: Span,
+    ) -> Res<Vec<(Value<'a>, Span)>> {
+        let values = self.plain_args(first, args)?;
+        if args.iter().all(|a| a.name.is_none()) {
+            return Ok(values);
+        }
+        let signature = match callee {
+            Value::Net(net) => self.insts[net.inst.0].signature,
+            Value::Fn(f) => Some(&f.def.signature),
+            _ => None,
+        };
+        let Some(signature) = signature else { return Ok(values) };
+        let offset = values.len() - args.len();
+        let mut slots: Vec<Option<(Value<'a>, Span)>> = vec![None; signature.args.len().max(values.len())];
+        let mut next = 0;
+        for (i, v) in values.into_iter().enumerate() {
+            let name = if i < offset { None } else { args[i - offset].name.as_ref() };
+            let at = match name {
+                None => {
+                    while slots.get(next).is_some_and(Option::is_some) {
+                        next += 1;
+                    }
+                    next
+                }
+                Some(n) => match signature.args.iter().position(|a| a.name.name == n.name) {
+                    Some(p) => p,
+                    None => return self.error("H0333", n.span, format!("there is no argument `{}`", n.name)),
+                },
+            };
+            if at >= slots.len() || slots[at].is_some() {
+                return self.error("H0333", v.1, "this argument is given twice");
+            }
+            slots[at] = Some(v);
+        }
+        slots
+            .into_iter()
+            .map(|s| s.ok_or(Said))
+            .collect::<Res<Vec<_>>>()
+            .or_else(|_| self.error("H0333", span, "an argument is missing"))
+    }
+
+    /// What is called, and axes that are given for it.
+    fn callable(&mut self, e: &'a Expr) -> Res<(Value<'a>, Vec<Renamed>)> {
+        let ExprKind::Index { base, indices, otherwise: None, .. } = &*e.kind else { return Ok((self.expr(e)?, vec![])) };
+        let mut renamed = vec![];
+        for index in indices {
+            if let Index::Rename { axis, to } = index {
+                let outer = match self.meaning(&to.name) {
+                    Meaning::Axis(n) | Meaning::Local(Binding::Index(n)) => n,
+                    _ => return self.error("H0318", to.span, format!("`{}` is no axis here", to.name)),
+                };
+                renamed.push(Renamed { axis: axis.name.clone(), to: outer, span: axis.span, used: false });
+            }
+        }
+        if renamed.is_empty() {
+            return Ok((self.expr(e)?, renamed));
+        }
+        let mut value = self.expr(base)?;
+        for index in indices.iter().filter(|i| !matches!(i, Index::Rename { .. })) {
+            value = match value {
+                Value::Net(net) => Value::Net(self.index_net(net, std::slice::from_ref(index), e.span)?),
+                other => other,
+            };
+        }
+        Ok((value, renamed))
+    }
+
+    /// Calls a net.
+    pub fn call_net(&mut self, net: NetVal, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
+        let inst = &self.insts[net.inst.0];
+        let name = inst.net.map_or("this", |n| &n.name.name).to_string();
+        self.used.extend(inst.net.map(|n| n.name.span));
+        let Some(signature) = inst.signature else {
+            return self.fail(
+                Diagnostic::error("H0332", span, format!("`{name}` has no signature; it is only a layout"))
+                    .help("give the net a signature, `(x: [d]) -> [d] { .. }`"),
+            );
+        };
+        let open = inst.arrays.iter().any(|a| !net.picks.iter().any(|(n, _)| n == a));
+        if open {
+            return self.fail(
+                Diagnostic::error("H0334", span, "this is an array of nets; which of them is called?")
+                    .help("index it, `net[i](x)`; mix it, `blend(net, p)(x)`; or choose by data, `route x over net at ..`"),
+            );
+        }
+        let mut frame = Frame::new(inst.file, Some(net.inst));
+        frame.picks = net.picks.clone();
+        frame.path = inst.path.clone();
+        for (_, pick) in &net.picks {
+            match pick {
+                Pick::Name(n) => push(&mut frame.lifted, *n),
+                Pick::Data(t) | Pick::Mix(t) => t.names().for_each(|n| push(&mut frame.lifted, n)),
+                Pick::Number(_) => {}
+            }
+        }
+        let overrides = self.overrides.len();
+        self.overrides.extend(net.with.iter().cloned());
+        let out = self.call_signature(signature, frame, args, renamed, &name, span);
+        self.overrides.truncate(overrides);
+        out
+    }
+
+    pub fn call_fn(&mut self, f: FnVal<'a>, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
+        self.used.insert(f.def.name.span);
+        let mut frame = Frame::new(f.file, None);
+        frame.path = f.def.name.name.to_string();
+        self.call_signature(&f.def.signature, frame, args, renamed, &f.def.name.name, span)
+    }
+
+    fn call_signature(
+        &mut self,
+        signature: &'a ast::Signature,
+        mut frame: Frame<'a>,
+        args: Vec<(Value<'a>, Span)>,
+        renamed: &mut [Renamed],
+        name: &str,
+        span: Span,
+    ) -> Res<Value<'a>> {
+        if args.len() != signature.args.len() {
+            let words: Vec<&str> = signature.args.iter().map(|a| &*a.name.name).collect();
+            let message = format!(
+                "`{name}` takes {} ({}), and {} given",
+                super::instance::count(words.len(), "argument"),
+                words.join(", "),
+                if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }
+            );
+            return self.fail(Diagnostic::error("H0333", span, message).label(signature.span, "its signature"));
+        }
+        self.enter(span)?;
+        frame.span = span;
+        self.frames.push(frame);
+        let out = self.run_signature(signature, args, renamed);
+        self.frames.pop();
+        self.depth -= 1;
+        out
+    }
+
+    fn run_signature(
+        &mut self,
+        signature: &'a ast::Signature,
+        args: Vec<(Value<'a>, Span)>,
+        renamed: &mut [Renamed],
+    ) -> Res<Value<'a>> {
+        let mut m = Matching { axes: vec![], lifted: self.frame_ref().lifted.clone() };
+        // Sizes first: they may stand in the types of the others.
+        let mut bound: Vec<Option<Value<'a>>> = vec![None; args.len()];
+        for (i, (arg, (value, at))) in signature.args.iter().zip(&args).enumerate() {
+            if matches!(&arg.ty.kind, TypeKind::Tensor { scalar: Some(ast::Scalar::Size), axes } if axes.is_empty()) {
+                let size = self.whole(value.clone(), *at)?;
+                let v = Value::from(size);
+                self.frame().scopes[0].push((arg.name.name.clone(), Binding::Value(v.clone())));
+                bound[i] = Some(v);
+            }
+        }
+        for (i, (arg, (value, at))) in signature.args.iter().zip(args).enumerate() {
+            if bound[i].is_none() {
+                let v = self.take(&arg.ty, value, at, renamed, &mut m)?;
+                bound[i] = Some(v);
+            }
+        }
+        let frame = self.frame();
+        frame.lifted = m.lifted;
+        for (word, taken) in &m.axes {
+            frame.axes.push((word.clone(), taken.inner));
+        }
+        for (arg, v) in signature.args.iter().zip(bound) {
+            if !matches!(&arg.ty.kind, TypeKind::Tensor { scalar: Some(ast::Scalar::Size), axes } if axes.is_empty()) {
+                let v = v.expect("each argument was taken");
+                self.define(&arg.name, Binding::Value(v))?;
+            }
+        }
+        self.frame().scopes.push(vec![]);
+        let value = self.block(&signature.body)?;
+        let body = signature.body.span;
+        let close = Span { start: body.end.saturating_sub(1), ..body };
+        let last = signature.body.stmts.last().map_or(close, |s| s.span);
+        let at = if matches!(value, Value::Unit) { close } else { last };
+        self.give(&signature.result, value, &m.axes, at)
+    }
+}

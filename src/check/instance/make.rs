@@ -1,0 +1,253 @@
+//! Instances from declarations.
+
+use super::{InstId, Made, SubState, Thunk, count, join};
+use crate::check::scope::{Binding, FileItem, Frame};
+use crate::check::value::Value;
+use crate::check::{Checker, Res, Said};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Name};
+
+impl<'a> Checker<'a> {
+    /// Makes a net: its numbers bound, its members declared, nothing computed.
+    pub fn instantiate(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> Res<InstId> {
+        // A net has no way to stop: what contains itself once does so for ever.
+        let mut above = made.parent;
+        while let Some(id) = above {
+            if self.insts[id.0].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
+                let name = &made.net.name.name;
+                return self.fail(
+                    Diagnostic::error("H0215", made.span, format!("`{name}` contains itself"))
+                        .label(made.net.name.span, format!("`{name}` is declared here"))
+                        .help("for nets one after the other, take an array, `sub layer[n] = ..`, and a `for`"),
+                );
+            }
+            above = self.insts[id.0].parent;
+        }
+        self.enter(made.span)?;
+        // A net is more than a call.
+        self.entered += 9;
+        let id = self.new_inst(made.file, made.parent, made.path, made.span);
+        self.insts[id.0].net = Some(made.net);
+        self.insts[id.0].form |= made.form;
+        self.insts[id.0].arrays = made.arrays;
+        for (formal, (_, value)) in made.net.formals.iter().zip(args) {
+            self.add_thunk(id, &formal.name, Thunk::Done(value));
+        }
+        for stmt in &made.net.members {
+            if let ast::StmtKind::Signature(signature) = &stmt.kind {
+                if self.insts[id.0].signature.is_some() {
+                    self.sink.push(
+                        Diagnostic::error("H0210", signature.span, format!("`{}` has a second signature", made.net.name.name))
+                            .help("a net is called in one way; write a second net for the other"),
+                    );
+                    continue;
+                }
+                self.insts[id.0].signature = Some(signature);
+            } else if !self.declare(id, stmt) {
+                self.sink.push(
+                    Diagnostic::error("H0211", stmt.span, "this cannot stand among the members of a net")
+                        .help("computations stand in the signature's body"),
+                );
+            }
+        }
+        self.depth -= 1;
+        Ok(id)
+    }
+
+    /// Numbers and layouts for a net's arguments.
+    fn actuals(&mut self, net: &'a ast::NetDef, args: &'a [ast::Arg], span: Span) -> Res<Vec<(Name, Value<'a>)>> {
+        if args.len() != net.formals.len() {
+            let names: Vec<&str> = net.formals.iter().map(|f| &*f.name.name).collect();
+            let message = format!(
+                "`{}` takes {} ({}), and {} given",
+                net.name.name,
+                count(names.len(), "number"),
+                names.join(", "),
+                if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }
+            );
+            return self.fail(Diagnostic::error("H0212", span, message).label(net.name.span, "declared here"));
+        }
+        let mut out = Vec::new();
+        for (i, arg) in args.iter().enumerate() {
+            let formal = match &arg.name {
+                None => &net.formals[i],
+                Some(name) => match net.formals.iter().find(|f| f.name.name == name.name) {
+                    Some(f) => f,
+                    None => {
+                        return self.error("H0212", name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
+                    }
+                },
+            };
+            let value = self.expr(&arg.value)?;
+            let value = match (formal.form, value) {
+                (true, v @ Value::Net(_)) => v,
+                (true, v) => {
+                    let message = format!("`{}` wants a layout (a net or form), and this is {}", formal.name.name, v.kind());
+                    return self.error("H0213", arg.value.span, message);
+                }
+                (false, v) => Value::from(self.whole(v, arg.value.span)?),
+            };
+            out.push((formal.name.name.clone(), value));
+        }
+        let order = |n: &Name| net.formals.iter().position(|f| f.name.name == *n);
+        out.sort_by_key(|(n, _)| order(n));
+        Ok(out)
+    }
+
+    /// The net that a `sub` names.
+    fn net_def(&mut self, file: usize, name: &ast::Ident) -> Res<(usize, &'a ast::NetDef)> {
+        match self.files[file].items.get(&name.name) {
+            Some(FileItem::Net(at, def)) => Ok((*at, def)),
+            Some(_) => self.error("H0214", name.span, format!("`{}` is no net", name.name)),
+            None => {
+                let nets: Vec<Name> = self.files[file]
+                    .items
+                    .iter()
+                    .filter(|(_, i)| matches!(i, FileItem::Net(..)))
+                    .map(|(n, _)| n.clone())
+                    .collect();
+                let mut sorted = nets;
+                sorted.sort();
+                if self.files[file].missing.contains(&name.name) {
+                    return Err(Said);
+                }
+                let mut d = Diagnostic::error("H0201", name.span, format!("no net is called `{}`", name.name));
+                if let Some(near) = suggest(&name.name, sorted.iter().map(|n| &**n)) {
+                    d = d.fix(format!("`{near}` is near"), name.span, near);
+                } else if let Some((module, _)) =
+                    crate::program::LIBRARY.iter().find(|(_, t)| t.contains(&format!("net {}(", name.name)))
+                {
+                    d = d.help(format!("the library has it: `import std.{module} {{ {} }}`", name.name));
+                }
+                self.fail(d)
+            }
+        }
+    }
+
+    /// A form of a file.
+    pub fn file_form(&mut self, file: usize, decl: &'a ast::SubDecl) -> Res<InstId> {
+        let known = self.insts.iter().position(|i| i.form && i.span == decl.name.span && i.parent.is_none());
+        if let Some(n) = known {
+            return Ok(InstId(n));
+        }
+        let (at, net) = self.net_def(file, &decl.net)?;
+        let frame = Frame::new(file, None);
+        let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.name.span))?;
+        let made = Made {
+            file: at,
+            net,
+            parent: None,
+            path: decl.name.name.to_string(),
+            form: true,
+            arrays: vec![],
+            span: decl.name.span,
+        };
+        self.instantiate(made, args)
+    }
+
+    /// The parts that a `sub` declares, made when first asked for.
+    pub fn sub(&mut self, id: InstId, n: usize) -> Res<SubState> {
+        let decl = self.insts[id.0].subs[n].decl;
+        match &self.insts[id.0].subs[n].state {
+            SubState::Failed => return Err(Said),
+            SubState::Running => {
+                return self.fail(
+                    Diagnostic::error("H0215", decl.name.span, format!("`{}` contains itself", decl.name.name))
+                        .help("what a net is made of cannot depend on the net"),
+                );
+            }
+            SubState::Waiting => {}
+            done => return Ok(done.clone()),
+        }
+        self.insts[id.0].subs[n].state = SubState::Running;
+        let made = self.make_sub(id, decl);
+        self.insts[id.0].subs[n].state = made.clone().unwrap_or(SubState::Failed);
+        made
+    }
+
+    fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<SubState> {
+        let file = self.insts[id.0].file;
+        let (at, net) = self.net_def(file, &decl.net)?;
+        let mut frame = self.inst_frame(id);
+        frame.span = decl.name.span;
+        let path = join(&self.insts[id.0].path, &decl.name.name);
+        let arrays = self.insts[id.0].arrays.clone();
+        let form = decl.form || self.insts[id.0].form;
+        let made = |path: String, arrays| Made { file: at, net, parent: Some(id), path, form, arrays, span: decl.name.span };
+        match &decl.array {
+            ast::ArrayDecl::One => {
+                let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
+                Ok(SubState::One(self.instantiate(made(path, arrays), args)?))
+            }
+            ast::ArrayDecl::Array(count) => {
+                let (n, args) =
+                    self.outside(frame, |c| Ok((c.size_of_expr(count)?, c.actuals(net, &decl.args, decl.net.span)?)))?;
+                let axis = self.new_name(&decl.name.name, n, Some(count.span));
+                let arrays = [arrays, vec![axis]].concat();
+                Ok(SubState::Array(self.instantiate(made(format!("{path}.*"), arrays), args)?, axis))
+            }
+            ast::ArrayDecl::Family { index, count } => {
+                let n = self.outside(frame.clone(), |c| c.size_of_expr(count))?;
+                let Some(n) = n.constant() else { return self.unknown(count.span, "the length of a family") };
+                if n > 4096 {
+                    return self.fail(Diagnostic::limit("H0812", count.span, format!("a family of {n} nets is too long")));
+                }
+                let mut nets = Vec::new();
+                for l in 0..n {
+                    let mut frame = frame.clone();
+                    frame.scopes.push(vec![(index.name.clone(), Binding::Value(Value::from(Size::from(l))))]);
+                    let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
+                    nets.push((Name::from(l.to_string()), self.instantiate(made(format!("{path}.{l}"), arrays.clone()), args)?));
+                }
+                Ok(SubState::Family(nets))
+            }
+            ast::ArrayDecl::Leaves { index, tree } => {
+                let leaves = self.outside(frame.clone(), |c| c.leaf_names(tree))?;
+                let mut nets = Vec::new();
+                for (leaf, size) in leaves {
+                    let mut frame = frame.clone();
+                    let value = Value::LeafName(leaf.clone(), size);
+                    frame.scopes.push(vec![(index.name.clone(), Binding::Value(value))]);
+                    let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
+                    nets.push((leaf.clone(), self.instantiate(made(format!("{path}.{leaf}"), arrays.clone()), args)?));
+                }
+                Ok(SubState::Family(nets))
+            }
+        }
+    }
+
+    /// Makes all parts of a net, so that relations find them.
+    pub fn make_all(&mut self, id: InstId) {
+        for (n, decl) in std::mem::take(&mut self.insts[id.0].over_leaves) {
+            let Some((word, tree)) = &decl.over else { continue };
+            let leaves = self.outside(self.inst_frame(id), |c| c.leaf_names(tree)).unwrap_or_default();
+            for (leaf, size) in leaves {
+                let p = self.new_param(id, decl, Some((word.name.clone(), leaf.clone(), size)));
+                self.insts[id.0].leaf_params[n].push((leaf, p));
+            }
+        }
+        for n in 0..self.insts[id.0].subs.len() {
+            let Ok(state) = self.sub(id, n) else { continue };
+            match state {
+                SubState::One(s) | SubState::Array(s, _) => self.make_all(s),
+                SubState::Family(nets) => nets.iter().for_each(|(_, s)| self.make_all(*s)),
+                SubState::Waiting | SubState::Running | SubState::Failed => {}
+            }
+        }
+    }
+
+    /// Nets below an instance, itself first.
+    pub fn below(&self, id: InstId) -> Vec<InstId> {
+        let mut out = vec![id];
+        for sub in &self.insts[id.0].subs {
+            match &sub.state {
+                SubState::One(s) | SubState::Array(s, _) => out.extend(self.below(*s)),
+                SubState::Family(nets) => nets.iter().for_each(|(_, s)| out.extend(self.below(*s))),
+                SubState::Waiting | SubState::Running | SubState::Failed => {}
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,129 @@
+//! Members of instances, computed when they are first read.
+
+use super::{Effective, InstId, MemberRef, ParamId, SubState, Thunk};
+use crate::check::scope::Frame;
+use crate::check::value::{NameId, NetVal, Pick, Tens, Value};
+use crate::check::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{self, Name};
+
+impl<'a> Checker<'a> {
+    /// The value of a member, seen from inside the instance.
+    pub fn member_value(&mut self, id: InstId, member: MemberRef, span: Span) -> Res<Value<'a>> {
+        let picks = self.frame_ref().picks.clone();
+        self.member(NetVal { inst: id, picks, with: vec![] }, member, span)
+    }
+
+    /// The value of a member of a net.
+    pub fn member(&mut self, net: NetVal, member: MemberRef, span: Span) -> Res<Value<'a>> {
+        match member {
+            MemberRef::Thunk(n) => {
+                let value = self.force(net.inst, n, span)?;
+                self.pick_value(value, &net.picks, span)
+            }
+            MemberRef::Param(p) => Ok(Value::Tensor(self.net_param(&net, p, span)?)),
+            MemberRef::LeafParams(n) => {
+                let params = self.insts[net.inst.0].leaf_params[n].clone();
+                let mut out = Vec::new();
+                for (leaf, p) in params {
+                    out.push((leaf, Value::Tensor(self.net_param(&net, p, span)?)));
+                }
+                Ok(Value::Leaves(out.into()))
+            }
+            MemberRef::Sub(n) => {
+                let part = |inst| NetVal { inst, picks: net.picks.clone(), with: net.with.clone() };
+                match self.sub(net.inst, n)? {
+                    SubState::One(s) | SubState::Array(s, _) => Ok(Value::Net(part(s))),
+                    SubState::Family(nets) => {
+                        Ok(Value::Family(nets.into_iter().map(|(n, s)| (n, part(s))).collect::<Vec<_>>().into()))
+                    }
+                    SubState::Waiting | SubState::Running | SubState::Failed => Err(Said),
+                }
+            }
+            MemberRef::Match(n) => {
+                let target = self.insts[net.inst.0].matches[n].clone();
+                let whole = self.param_value(target.param, span)?;
+                let mut picks: Vec<(NameId, Pick)> = net.picks.clone();
+                picks.extend(target.elems.iter().cloned());
+                Ok(Value::Tensor(self.pick_all(whole, &picks, span)?))
+            }
+        }
+    }
+
+    fn net_param(&mut self, net: &NetVal, p: ParamId, span: Span) -> Res<Tens> {
+        let whole = match net.with.iter().rev().find(|(q, _)| *q == p) {
+            Some((_, t)) => t.clone(),
+            None => match self.single_element(p, &net.picks) {
+                Some(t) => t,
+                None => self.param_value(p, span)?,
+            },
+        };
+        let picked = self.pick_all(whole, &net.picks, span)?;
+        let arrays = self.insts[self.params[p.0].inst.0].arrays.clone();
+        let open: Vec<NameId> = arrays.into_iter().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
+        if open.is_empty() { Ok(picked) } else { Ok(self.names_to_sizes(picked, &open)) }
+    }
+
+    /// A net's parameter out of an array whose nets have values one by one.
+    fn single_element(&mut self, p: ParamId, picks: &[(NameId, Pick)]) -> Option<Tens> {
+        if self.overrides[self.hidden..].iter().any(|(q, _)| *q == p) {
+            return None;
+        }
+        let span = self.frame_ref().span;
+        let Ok(Effective::Each(axis, list)) = self.effective(p, span) else { return None };
+        let (_, Pick::Number(n)) = picks.iter().find(|(a, _)| *a == axis)? else { return None };
+        list.get(usize::try_from(n.constant()?).ok()?).cloned()
+    }
+
+    /// Computes a thunk.
+    fn force(&mut self, id: InstId, n: usize, span: Span) -> Res<Value<'a>> {
+        let thunk = std::mem::replace(&mut self.insts[id.0].thunks[n], Thunk::Running);
+        let frame = self.inst_frame(id);
+        let value = match thunk {
+            Thunk::Done(v) | Thunk::Var(v) if matches!(v, Value::Poison) => Err(Said),
+            Thunk::Done(v) => {
+                self.insts[id.0].thunks[n] = Thunk::Done(v.clone());
+                return Ok(v);
+            }
+            Thunk::Var(v) => {
+                self.insts[id.0].thunks[n] = Thunk::Var(v.clone());
+                return Ok(v);
+            }
+            Thunk::Running => {
+                let own = self.insts[id.0].members.iter().find(|(_, m)| **m == MemberRef::Thunk(n)).map(|(w, _)| w.clone());
+                let own = own.map_or("this value".to_string(), |w| format!("`{w}`"));
+                self.fail(
+                    Diagnostic::error("H0216", span, format!("{own} depends on itself"))
+                        .help("the order of members does not matter, but they must not go in a circle"),
+                )
+            }
+            Thunk::Waiting => {
+                self.insts[id.0].thunks[n] = Thunk::Waiting;
+                return self.fail(
+                    Diagnostic::error("H0217", span, "this `var` is read before its statement")
+                        .help("a variable has a value from its statement on; use `let` for what never changes"),
+                );
+            }
+            Thunk::Const(expr, word) => self.const_value(id, frame, expr, &word),
+            Thunk::Let(stmt) => {
+                self.outside(Frame { span: stmt.span, member: stmt.gives(), ..frame }, |c| c.member_statement(stmt))
+            }
+            Thunk::Draw(draw) => {
+                let frame = Frame { span: draw.name.span, member: Some(draw.name.name.clone()), ..frame };
+                self.outside(frame, |c| c.const_draw(draw))
+            }
+        };
+        self.insts[id.0].thunks[n] = Thunk::Done(value.clone().unwrap_or(Value::Poison));
+        value
+    }
+
+    fn const_value(&mut self, id: InstId, frame: Frame<'a>, expr: &'a ast::Expr, word: &Name) -> Res<Value<'a>> {
+        if self.insts[id.0].sees_dims
+            && let Some((_, v)) = self.options.set.iter().find(|(n, _)| **n == **word)
+        {
+            return Ok(Value::Num(crate::check::scope::exact(*v)));
+        }
+        self.outside(Frame { span: expr.span, member: Some(word.clone()), ..frame }, |c| c.expr(expr))
+    }
+}

@@ -1,0 +1,275 @@
+//! Nets in a model: one [`Inst`] for each `sub`, with its parameters, its parts and its constants. An array of nets is one
+//! instance whose parameters have one more axis, which has a name of its own until somebody indexes it.
+
+mod make;
+mod member;
+mod param;
+mod trees;
+
+use super::Checker;
+use super::scope::Frame;
+use super::value::{Label, NameId, Pick, Tens, Value};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Name};
+use std::collections::HashMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstId(pub usize);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamId(pub usize);
+
+/// A member by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberRef {
+    /// Computed when asked for.
+    Thunk(usize),
+    Param(ParamId),
+    Sub(usize),
+    /// `param p[q in tree.*]`
+    LeafParams(usize),
+    /// In an `each`: the parameter that it stands at.
+    Match(usize),
+}
+
+/// Something that is computed once, when it is first asked for.
+pub enum Thunk<'a> {
+    Const(&'a ast::Expr, Name),
+    Let(&'a ast::Stmt),
+    Draw(&'a ast::ConstDraw),
+    /// A `var` before its statement.
+    Waiting,
+    Running,
+    Done(Value<'a>),
+    Var(Value<'a>),
+}
+
+/// A `sub` or `form`.
+pub struct Sub<'a> {
+    pub decl: &'a ast::SubDecl,
+    pub state: SubState,
+}
+
+#[derive(Clone)]
+pub enum SubState {
+    Waiting,
+    Running,
+    Failed,
+    One(InstId),
+    Array(InstId, NameId),
+    Family(Vec<(Name, InstId)>),
+}
+
+/// A net (or model, or copy of an `each`) with its members.
+pub struct Inst<'a> {
+    pub file: usize,
+    /// `None` for a model and for a copy of an `each`: then words are looked up in `parent` too.
+    pub net: Option<&'a ast::NetDef>,
+    pub parent: Option<InstId>,
+    pub path: String,
+    pub form: bool,
+    pub sees_dims: bool,
+    /// Arrays that it stands in, outermost first.
+    pub arrays: Vec<NameId>,
+    pub members: HashMap<Name, MemberRef>,
+    /// Parameters and parts in declaration order.
+    pub order: Vec<(Name, MemberRef)>,
+    pub thunks: Vec<Thunk<'a>>,
+    pub subs: Vec<Sub<'a>>,
+    pub leaf_params: Vec<Vec<(Name, ParamId)>>,
+    /// Parameters over a tree whose leaves are not looked up yet.
+    pub over_leaves: Vec<(usize, &'a ast::ParamDecl)>,
+    pub matches: Vec<super::relation::Target>,
+    pub signature: Option<&'a ast::Signature>,
+    pub relations: Vec<&'a ast::Relation>,
+    pub eaches: Vec<&'a ast::Each>,
+    pub span: Span,
+}
+
+/// How far a parameter's value is known.
+#[derive(Clone)]
+pub enum Effective {
+    Unasked,
+    Running,
+    Whole(Tens),
+    /// Nets of its (only) array one by one.
+    Each(NameId, Vec<Tens>),
+    Failed,
+}
+
+/// A declared parameter.
+pub struct Param<'a> {
+    pub inst: InstId,
+    pub path: String,
+    pub decl: &'a ast::ParamDecl,
+    /// Labels and extents, arrays first; found when first asked for.
+    pub shape: Option<Vec<(Label, Size)>>,
+    /// In `[p in tree.*]`: the word, the leaf's path, how many values that has.
+    pub leaf: Option<(Name, Name, Size)>,
+    pub source: Option<Tens>,
+    /// Relations in order: number, and which of its targets this is.
+    pub relations: Vec<(usize, usize)>,
+    pub effective: Effective,
+    pub init: Option<(usize, usize)>,
+    pub frozen: bool,
+}
+
+/// What an instance is made from.
+pub struct Made<'a> {
+    pub file: usize,
+    pub net: &'a ast::NetDef,
+    pub parent: Option<InstId>,
+    pub path: String,
+    pub form: bool,
+    pub arrays: Vec<NameId>,
+    pub span: Span,
+}
+
+impl<'a> Checker<'a> {
+    /// A frame in which an instance's members are computed.
+    pub fn inst_frame(&self, id: InstId) -> Frame<'a> {
+        let inst = &self.insts[id.0];
+        let mut frame = Frame::new(inst.file, Some(id));
+        frame.sees_dims = inst.sees_dims;
+        frame.path = inst.path.clone();
+        frame.span = inst.span;
+        frame.picks = inst.arrays.iter().map(|a| (*a, Pick::Name(*a))).collect();
+        frame
+    }
+
+    /// An empty instance.
+    pub fn new_inst(&mut self, file: usize, parent: Option<InstId>, path: String, span: Span) -> InstId {
+        let arrays = parent.map_or(vec![], |p| self.insts[p.0].arrays.clone());
+        let (form, sees_dims) = parent.map_or((false, false), |p| (self.insts[p.0].form, false));
+        self.insts.push(Inst {
+            file,
+            net: None,
+            parent,
+            path,
+            form,
+            sees_dims,
+            arrays,
+            members: HashMap::new(),
+            order: vec![],
+            thunks: vec![],
+            subs: vec![],
+            leaf_params: vec![],
+            over_leaves: vec![],
+            matches: vec![],
+            signature: None,
+            relations: vec![],
+            eaches: vec![],
+            span,
+        });
+        InstId(self.insts.len() - 1)
+    }
+
+    /// Adds a member; a second one of the same name is an error.
+    pub fn add_member(&mut self, id: InstId, name: &ast::Ident, member: MemberRef) {
+        if self.insts[id.0].members.contains_key(&name.name) {
+            self.sink.push(
+                Diagnostic::error("H0203", name.span, format!("`{}` is declared twice", name.name))
+                    .here("a second meaning")
+                    .help("nothing is shadowed in hnet: choose another name"),
+            );
+            return;
+        }
+        self.insts[id.0].members.insert(name.name.clone(), member);
+        if !matches!(member, MemberRef::Thunk(_) | MemberRef::Match(_)) {
+            self.insts[id.0].order.push((name.name.clone(), member));
+        }
+    }
+
+    pub fn add_thunk(&mut self, id: InstId, name: &ast::Ident, thunk: Thunk<'a>) {
+        self.insts[id.0].thunks.push(thunk);
+        let n = self.insts[id.0].thunks.len() - 1;
+        self.add_member(id, name, MemberRef::Thunk(n));
+    }
+
+    /// Takes a declaration that may stand anywhere as a member. `false`: it is none.
+    pub fn declare(&mut self, id: InstId, stmt: &'a ast::Stmt) -> bool {
+        match &stmt.kind {
+            ast::StmtKind::Const(defs) => {
+                for def in defs {
+                    self.add_thunk(id, &def.name, Thunk::Const(&def.value, def.name.name.clone()));
+                }
+            }
+            ast::StmtKind::ConstDraw(draw) => self.add_thunk(id, &draw.name, Thunk::Draw(draw)),
+            ast::StmtKind::Param(decl) => self.declare_param(id, decl),
+            ast::StmtKind::Sub(decl) => {
+                self.insts[id.0].subs.push(Sub { decl, state: SubState::Waiting });
+                let n = self.insts[id.0].subs.len() - 1;
+                self.add_member(id, &decl.name, MemberRef::Sub(n));
+            }
+            ast::StmtKind::Relation(relation) => self.insts[id.0].relations.push(relation),
+            ast::StmtKind::Each(each) => self.insts[id.0].eaches.push(each),
+            _ => return false,
+        }
+        true
+    }
+
+    fn declare_param(&mut self, id: InstId, decl: &'a ast::ParamDecl) {
+        if decl.over.is_some() {
+            // The tree may be declared below: its leaves are looked up when all parts are made.
+            self.insts[id.0].leaf_params.push(vec![]);
+            let n = self.insts[id.0].leaf_params.len() - 1;
+            self.insts[id.0].over_leaves.push((n, decl));
+            self.add_member(id, &decl.name, MemberRef::LeafParams(n));
+            return;
+        }
+        let param = self.new_param(id, decl, None);
+        self.add_member(id, &decl.name, MemberRef::Param(param));
+    }
+
+    fn new_param(&mut self, id: InstId, decl: &'a ast::ParamDecl, leaf: Option<(Name, Name, Size)>) -> ParamId {
+        let own = match &leaf {
+            Some((_, leaf, _)) => format!("{}.{leaf}", decl.name.name),
+            None => decl.name.name.to_string(),
+        };
+        let path = join(&self.insts[id.0].path, &own);
+        self.params.push(Param {
+            inst: id,
+            path,
+            decl,
+            shape: None,
+            leaf,
+            source: None,
+            relations: vec![],
+            effective: Effective::Unasked,
+            init: None,
+            frozen: false,
+        });
+        ParamId(self.params.len() - 1)
+    }
+}
+
+/// A word that is a type elsewhere, and what it is here.
+pub fn foreign_type(path: &ast::Path) -> Diagnostic {
+    let (word, span) = (&*path.root.name, path.root.span);
+    let d = Diagnostic::error("H0218", span, format!("there is no type `{word}`"));
+    let own = match word.to_lowercase().as_str() {
+        "float" | "float32" | "float64" | "f64" | "f16" | "bf16" | "double" | "real" | "number" | "num" => "f32",
+        "int" | "integer" | "int32" | "int64" | "i64" | "u32" | "u8" | "usize" | "long" | "index" => "i32",
+        "boolean" | "truth" => "bool",
+        "tensor" | "array" | "vector" | "matrix" | "list" | "ndarray" => {
+            return d.help("the type of a tensor is its axes in brackets: `[b, 64]`, `i32[b]`");
+        }
+        _ => match suggest(word, ["f32", "i32", "bool", "size", "seed"]) {
+            Some(near) => near,
+            None => return d.help("there are `f32`, `i32`, `bool`, with axes as in `i32[b]` or `[b, 64]`; `size` and `seed`"),
+        },
+    };
+    d.fix(format!("`{own}` is the word here"), span, own)
+}
+
+/// `a.b`
+pub fn join(a: &str, b: &str) -> String {
+    if a.is_empty() { b.to_string() } else { format!("{a}.{b}") }
+}
+
+/// `1 number`, `2 numbers`
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,111 @@
+//! The parameters of an instance as a tree.
+
+use super::{InstId, MemberRef, ParamId, SubState};
+use crate::check::value::{Label, NetVal, Pick, Tens, Tree, Value};
+use crate::check::{Checker, Res, Said};
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self};
+
+impl<'a> Checker<'a> {
+    /// The tree of an instance's parameters.
+    pub fn inst_tree(&mut self, net: &NetVal, span: Span) -> Res<Tree> {
+        let mut parts = Vec::new();
+        for (name, member) in self.insts[net.inst.0].order.clone() {
+            match member {
+                MemberRef::Param(p) => {
+                    let kind = self.params[p.0].decl.kind;
+                    if kind == ast::ParamKind::Param {
+                        parts.push((name, Tree::Leaf(self.tree_leaf(net, p, span)?)));
+                    }
+                }
+                MemberRef::LeafParams(n) => {
+                    for (leaf, p) in self.insts[net.inst.0].leaf_params[n].clone() {
+                        parts.push((format!("{name}.{leaf}").into(), Tree::Leaf(self.tree_leaf(net, p, span)?)));
+                    }
+                }
+                MemberRef::Sub(n) => parts.push((name, self.sub_tree(net, n, span)?)),
+                MemberRef::Thunk(_) | MemberRef::Match(_) => {}
+            }
+        }
+        Ok(Tree::Node(parts))
+    }
+
+    fn sub_tree(&mut self, net: &NetVal, n: usize, span: Span) -> Res<Tree> {
+        let part = |inst| NetVal { inst, picks: net.picks.clone(), with: net.with.clone() };
+        match self.sub(net.inst, n)? {
+            SubState::One(s) => self.inst_tree(&part(s), span),
+            SubState::Array(s, axis) => {
+                let mut inner = part(s);
+                inner.picks.push((axis, Pick::Name(axis)));
+                Ok(Tree::Array { axis, item: Box::new(self.inst_tree(&inner, span)?) })
+            }
+            SubState::Family(nets) => {
+                let mut parts = Vec::new();
+                for (name, s) in nets {
+                    parts.push((name, self.inst_tree(&part(s), span)?));
+                }
+                Ok(Tree::Node(parts))
+            }
+            SubState::Waiting | SubState::Running | SubState::Failed => Err(Said),
+        }
+    }
+
+    /// The tree of an instance's parameters by their shapes alone: no relation is asked for a value.
+    pub fn shape_tree(&mut self, value: Value<'a>, span: Span) -> Res<Tree> {
+        let before = std::mem::replace(&mut self.shapes_only, true);
+        let tree = self.tree_of(value, span);
+        self.shapes_only = before;
+        tree
+    }
+
+    fn tree_leaf(&mut self, net: &NetVal, p: ParamId, span: Span) -> Res<Tens> {
+        if self.shapes_only {
+            let whole = self.param_source(p)?;
+            return self.pick_all(whole, &net.picks, span);
+        }
+        let whole = match net.with.iter().rev().find(|(q, _)| *q == p) {
+            Some((_, t)) => t.clone(),
+            None => self.param_value(p, span)?,
+        };
+        self.pick_all(whole, &net.picks, span)
+    }
+
+    /// Number of values below a net (or in one parameter), from shapes alone: no parameter is read.
+    pub fn tree_size(&mut self, net: &NetVal) -> Res<Size> {
+        let mut total = Size::from(0i64);
+        for p in self.leaf_params_of(net.inst)? {
+            let mut size = Size::from(1i64);
+            for (label, extent) in self.param_shape(p)? {
+                let picked = matches!(label, Label::Named(n) if net.picks.iter().any(|(a, _)| *a == n));
+                if !picked {
+                    size = size.mul(&extent);
+                }
+            }
+            total = total.add(&size);
+        }
+        Ok(self.resolve(&total))
+    }
+
+    /// Parameters below an instance, in declaration order; states and loads are not among them.
+    pub fn leaf_params_of(&mut self, id: InstId) -> Res<Vec<ParamId>> {
+        let mut out = Vec::new();
+        for (_, member) in self.insts[id.0].order.clone() {
+            match member {
+                MemberRef::Param(p) if self.params[p.0].decl.kind == ast::ParamKind::Param => out.push(p),
+                MemberRef::LeafParams(n) => out.extend(self.insts[id.0].leaf_params[n].iter().map(|(_, p)| *p)),
+                MemberRef::Sub(n) => match self.sub(id, n)? {
+                    SubState::One(s) | SubState::Array(s, _) => out.extend(self.leaf_params_of(s)?),
+                    SubState::Family(nets) => {
+                        for (_, s) in nets {
+                            out.extend(self.leaf_params_of(s)?);
+                        }
+                    }
+                    SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
+                },
+                MemberRef::Param(_) | MemberRef::Thunk(_) | MemberRef::Match(_) => {}
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,83 @@
+//! Relations that stand in a block and hold to its end.
+
+use super::{find::Found, mentions_self};
+use crate::check::instance::ParamId;
+use crate::check::model::RelationKind;
+use crate::check::scope::Binding;
+use crate::check::value::{NameId, Pick, Tens, Tree, Value};
+use crate::check::{Checker, Res, Said};
+use crate::syntax::ast::{Expr, Relation};
+
+impl<'a> Checker<'a> {
+    /// A relation in a body or block: it holds to the end of the block.
+    pub fn block_relation(&mut self, relation: &'a Relation) -> Res<()> {
+        let (kind, place, value) = match relation {
+            Relation::Generate { place, value } => (RelationKind::Generate, place, value),
+            Relation::Adapt { place, value } => (RelationKind::Adapt, place, value),
+            Relation::Scale { place, value } => (RelationKind::Scale, place, value),
+            Relation::Tie { place, value } => (RelationKind::Tie, place, value),
+            Relation::Init { place, .. } => {
+                return self.error("H0412", place.span, "`init` is about what is stored; it stands among the members");
+            }
+            Relation::Freeze { paths } => {
+                return self.error("H0412", paths[0].span, "`freeze` is about what is learned; it stands among the members");
+            }
+        };
+        let found = self.find_place(place)?;
+        let frame_picks = self.frame_ref().picks.clone();
+        let tree = match &found.under {
+            Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
+            None => None,
+        };
+        self.push_scope();
+        let scope: Vec<_> = found.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect();
+        self.frame().scopes.last_mut().expect("a scope").extend(scope);
+        let result = self.block_values(kind, value, found, tree, &frame_picks);
+        self.pop_scope();
+        self.overrides.extend(result?);
+        Ok(())
+    }
+
+    fn block_values(
+        &mut self,
+        kind: RelationKind,
+        value: &'a Expr,
+        found: Found<'a>,
+        tree: Option<Tree>,
+        picks: &[(NameId, Pick)],
+    ) -> Res<Vec<(ParamId, Tens)>> {
+        let mut out = vec![];
+        let with_self = mentions_self(value);
+        let together = match with_self || self.fixed_slots(found.slots) {
+            true => None,
+            false => Some(self.place_values(value, found.slots, &found.targets, tree)?),
+        };
+        for (k, target) in found.targets.iter().enumerate() {
+            let needs = kind == RelationKind::Adapt || kind == RelationKind::Scale || with_self || self.fixed_slots(found.slots);
+            let whole = if needs || !target.elems.is_empty() { Some(self.param_value(target.param, value.span)?) } else { None };
+            let all: Vec<(NameId, Pick)> = picks.iter().chain(&target.elems).cloned().collect();
+            let own = match &whole {
+                Some(t) => Some(self.pick_all(t.clone(), &all, value.span)?),
+                None => None,
+            };
+            let v = match &together {
+                Some(list) => list[k].clone(),
+                None => {
+                    let before = std::mem::replace(&mut self.frame().own, own.clone().map(Value::Tensor));
+                    let one = [target.clone()];
+                    let v = match self.fixed_slots(found.slots) {
+                        true => self.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
+                        false => self.place_values(value, found.slots, &one, None).and_then(|l| l.into_iter().next().ok_or(Said)),
+                    };
+                    self.frame().own = before;
+                    v?
+                }
+            };
+            let v = if self.fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };
+            let elems: Vec<_> = target.elems.iter().filter(|(a, p)| !matches!(p, Pick::Name(n) if n == a)).cloned().collect();
+            let v = if elems.is_empty() { v } else { self.place_elements(v, whole, &elems)? };
+            out.push((target.param, v));
+        }
+        Ok(out)
+    }
+}

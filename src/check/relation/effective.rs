@@ -1,0 +1,295 @@
+//! The value of a parameter after all relations that write it.
+
+use crate::check::instance::{Effective, ParamId};
+use crate::check::scope::{Binding, Frame};
+use crate::check::value::{NameId, Pick, Tens, Value};
+use crate::check::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::{Map, Size};
+use crate::source::Span;
+
+impl<'a> Checker<'a> {
+    /// What a parameter is here: replaced by a block, or its value after all relations.
+    pub fn param_value(&mut self, p: ParamId, span: Span) -> Res<Tens> {
+        if let Some((_, t)) = self.overrides[self.hidden..].iter().rev().find(|(q, _)| *q == p) {
+            return Ok(t.clone());
+        }
+        match self.effective(p, span)? {
+            Effective::Whole(t) => Ok(t),
+            Effective::Each(axis, list) => self.join_elements(axis, &list),
+            Effective::Unasked | Effective::Running | Effective::Failed => Err(Said),
+        }
+    }
+
+    fn join_elements(&mut self, axis: NameId, list: &[Tens]) -> Res<Tens> {
+        let level = std::mem::replace(&mut self.level, 0);
+        let span = self.frame_ref().span;
+        let stacked = self.stack(list.iter().map(|t| (t.clone(), span)).collect(), span);
+        self.level = level;
+        let stacked = stacked?;
+        let dim = stacked.sized()[0];
+        Ok(self.dim_to_name(&stacked, dim, axis))
+    }
+
+    pub fn effective(&mut self, p: ParamId, span: Span) -> Res<Effective> {
+        match &self.params[p.0].effective {
+            Effective::Unasked => {}
+            Effective::Failed => return Err(Said),
+            Effective::Running => return self.cycle(p, span),
+            known => return Ok(known.clone()),
+        }
+        self.params[p.0].effective = Effective::Running;
+        self.asking.push(p);
+        let value = self.relate(p, span);
+        self.asking.pop();
+        self.params[p.0].effective = value.clone().unwrap_or(Effective::Failed);
+        value
+    }
+
+    fn cycle<T>(&mut self, p: ParamId, span: Span) -> Res<T> {
+        let from = self.asking.iter().position(|q| *q == p).unwrap_or(0);
+        let mut path: Vec<String> = self.asking[from..].iter().map(|q| format!("`{}`", self.params[q.0].path)).collect();
+        path.push(format!("`{}`", self.params[p.0].path));
+        let mut written = vec![];
+        for q in &self.asking[from..] {
+            if let Some((r, _)) = self.params[q.0].relations.first() {
+                written.push((self.relations[*r].place.span, format!("`{}` is written here", self.params[q.0].path)));
+            }
+        }
+        // A circle is met from each of its sides; it is one mistake.
+        let known = |d: &Diagnostic| d.code == "H0405" && d.primary.iter().any(|l| written.iter().any(|(at, _)| *at == l.span));
+        if self.sink.list().iter().any(known) {
+            return Err(Said);
+        }
+        let message = format!("parameters are made from themselves: {}", path.join(" needs "));
+        let mut written = written.into_iter();
+        let (at, text) = written.next().unwrap_or((span, String::new()));
+        let mut d = Diagnostic::error("H0405", at, message).here(text);
+        for (at, text) in written {
+            d = d.label(at, text);
+        }
+        self.fail(d.help("one of them must be learned, or be made from something else"))
+    }
+
+    /// A parameter's relations as they apply: what writes it comes first, the rest in the order written.
+    fn in_order(&self, p: ParamId) -> Vec<(usize, usize)> {
+        let mut all = self.params[p.0].relations.clone();
+        all.sort_by_key(|(r, _)| self.keeps(*r));
+        all
+    }
+
+    /// Applies a parameter's relations in order.
+    fn relate(&mut self, p: ParamId, span: Span) -> Res<Effective> {
+        let relations = self.in_order(p);
+        let inst = self.params[p.0].inst;
+        if relations.is_empty() {
+            if self.insts[inst.0].form && !self.shapes_only {
+                let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
+                // The call that lacks them stands in the root file, however deep the parameter is read.
+                let call =
+                    self.frames.iter().rev().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
+                let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
+                if call.is_some_and(|c| c.file != span.file) {
+                    d = d.label(span, "read here");
+                }
+                return self.fail(
+                    d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"),
+                );
+            }
+            return Ok(Effective::Whole(self.param_source(p)?));
+        }
+        let mut whole: Option<Tens> = None;
+        let mut parts: Option<(NameId, Vec<Option<Tens>>)> = None;
+        let mut written: Option<(Span, Vec<i64>)> = None;
+        for (r, k) in relations {
+            let elems = self.relations[r].targets[k].elems.clone();
+            let keeps = self.keeps(r);
+            let at = self.relations[r].place.span;
+            let number = |pick: &Pick| match pick {
+                Pick::Number(n) => n.constant(),
+                Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
+            };
+            let single = match elems.as_slice() {
+                [(axis, pick)] => number(pick).map(|n| (*axis, n)),
+                _ => None,
+            };
+            if !keeps {
+                let clash = match (&written, single) {
+                    (Some((at, _)), None) => Some(*at),
+                    (Some((at, list)), Some((_, n))) if list.is_empty() || list.contains(&n) => Some(*at),
+                    _ => None,
+                };
+                let own = self.params[p.0].path.clone();
+                if let Some(first) = clash {
+                    return self.fail(
+                        Diagnostic::error("H0403", at, format!("`{own}` has two sources"))
+                            .here("written again here")
+                            .label(first, "written here first")
+                            .help("a second relation may change what the first one wrote: `adapt`, `scale`, or an expression with `self`"),
+                    );
+                }
+                let list = written.as_ref().map_or(vec![], |w| w.1.clone());
+                written = Some((at, [list, single.map(|s| vec![s.1]).unwrap_or_default()].concat()));
+            }
+            match single {
+                Some((axis, n)) => {
+                    let count = self.size_of(axis).constant();
+                    let Some(count) = count else { return self.unknown(at, "the number of nets") };
+                    if n < 0 || n >= count {
+                        return self.error(
+                            "H0316",
+                            at,
+                            format!("there are {count} nets here, numbered from 0, and this is number {n}"),
+                        );
+                    }
+                    let before = whole.clone();
+                    let list = &mut parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
+                    let own = list[n as usize].clone();
+                    let own = match (own, keeps) {
+                        (Some(t), _) => Some(t),
+                        (None, false) => None,
+                        (None, true) => Some(self.element(p, before, axis, n)?),
+                    };
+                    let value = self.relation_value(r, k, own, span)?;
+                    parts.as_mut().expect("just made").1[n as usize] = Some(value);
+                }
+                None => {
+                    if let Some((axis, list)) = parts.take() {
+                        whole = Some(self.join_parts(p, axis, list, whole)?);
+                    }
+                    let own = match (whole.clone(), keeps || !elems.is_empty()) {
+                        (Some(t), _) => Some(t),
+                        (None, true) => Some(self.param_source(p)?),
+                        (None, false) => None,
+                    };
+                    let value = self.relation_value(r, k, own.clone(), span)?;
+                    whole = Some(if elems.is_empty() { value } else { self.place_elements(value, own, &elems)? });
+                }
+            }
+        }
+        match parts {
+            Some((axis, list)) => {
+                let mut out = vec![];
+                for (n, t) in list.into_iter().enumerate() {
+                    out.push(match t {
+                        Some(t) => t,
+                        None => self.element(p, whole.clone(), axis, n as i64)?,
+                    });
+                }
+                Ok(Effective::Each(axis, out))
+            }
+            None => Ok(Effective::Whole(whole.expect("there is a relation"))),
+        }
+    }
+
+    fn join_parts(&mut self, p: ParamId, axis: NameId, list: Vec<Option<Tens>>, whole: Option<Tens>) -> Res<Tens> {
+        let mut out = vec![];
+        for (n, t) in list.into_iter().enumerate() {
+            out.push(match t {
+                Some(t) => t,
+                None => self.element(p, whole.clone(), axis, n as i64)?,
+            });
+        }
+        self.join_elements(axis, &out)
+    }
+
+    /// One net's value out of a whole one (the stored one where there is none yet).
+    fn element(&mut self, p: ParamId, whole: Option<Tens>, axis: NameId, n: i64) -> Res<Tens> {
+        let whole = match whole {
+            Some(t) => t,
+            None => self.param_source(p)?,
+        };
+        let level = std::mem::replace(&mut self.level, 0);
+        let span = self.frame_ref().span;
+        let t = self.pick_all(whole, &[(axis, Pick::Number(Size::from(n)))], span);
+        self.level = level;
+        t
+    }
+
+    /// A value for some nets in the place of theirs.
+    pub(super) fn place_elements(&mut self, value: Tens, own: Option<Tens>, elems: &[(NameId, Pick)]) -> Res<Tens> {
+        let Some(own) = own else { return Ok(value) };
+        let mut mask: Option<Tens> = None;
+        for (axis, pick) in elems {
+            let counter = self.iota(*axis);
+            let index = match pick {
+                Pick::Number(n) => self.size_value(n),
+                Pick::Data(t) => t.clone(),
+                Pick::Name(n) if n == axis => continue,
+                Pick::Name(n) => self.iota(*n),
+                Pick::Mix(_) => continue,
+            };
+            let same = self.pointwise(Map::Eq, &[&counter, &index])?;
+            mask = Some(match mask {
+                None => same,
+                Some(m) => self.pointwise(Map::And, &[&m, &same])?,
+            });
+        }
+        match mask {
+            None => Ok(value),
+            Some(m) => self.pointwise(Map::Select, &[&m, &value, &own]),
+        }
+    }
+
+    /// The initialiser that a relation or a declaration gives a parameter.
+    pub fn param_init(&mut self, p: ParamId) -> Res<Option<crate::check::model::Init>> {
+        let shape = self.param_shape(p)?;
+        if let Some((r, k)) = self.params[p.0].init {
+            let rel = &self.relations[r];
+            let (value, slots, owner, target) = (rel.value, rel.slots, rel.owner, rel.targets[k].clone());
+            let frame = self.inst_frame(owner);
+            return match slots {
+                None => self.outside(frame, |c| c.initialiser(value, &shape)).map(Some),
+                Some(slots) => {
+                    let t = self.outside(frame, |c| c.slot_value(value, slots, &target))?;
+                    self.outside(self.inst_frame(owner), |c| c.init_node(t, &shape)).map(Some)
+                }
+            };
+        }
+        let param = &self.params[p.0];
+        let Some(init) = &param.decl.init else { return Ok(None) };
+        let mut frame: Frame<'a> = self.inst_frame(param.inst);
+        frame.span = param.decl.name.span;
+        if let Some((word, leaf, size)) = &param.leaf {
+            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
+        }
+        self.outside(frame, |c| c.initialiser(init, &shape)).map(Some)
+    }
+
+    /// Whether a relation writes a parameter (or which single nets' parts) without needing what is stored.
+    pub fn provided(&self, p: ParamId) -> (bool, Vec<Vec<usize>>) {
+        let mut single = vec![];
+        for (r, k) in &self.in_order(p) {
+            if self.keeps(*r) {
+                // What is kept must be there: stored, unless it was written before.
+                if single.is_empty() {
+                    return (false, vec![]);
+                }
+                continue;
+            }
+            let elems = &self.relations[*r].targets[*k].elems;
+            if elems.is_empty() {
+                return (true, vec![]);
+            }
+            let numbers: Option<Vec<usize>> = elems
+                .iter()
+                .map(|(_, p)| match p {
+                    Pick::Number(n) => n.constant().map(|n| n as usize),
+                    Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
+                })
+                .collect();
+            let arrays = &self.insts[self.params[p.0].inst.0].arrays;
+            if let Some(n) = numbers
+                && n.len() == arrays.len()
+            {
+                single.push(n);
+            }
+        }
+        let all: usize = self.insts[self.params[p.0].inst.0]
+            .arrays
+            .iter()
+            .map(|a| self.size_of(*a).constant().unwrap_or(i64::MAX) as usize)
+            .product();
+        (!single.is_empty() && single.len() == all, single)
+    }
+}

@@ -1,0 +1,301 @@
+//! What a place on the left of a relation means: parameters, instances, and single nets of arrays.
+
+use super::Target;
+use crate::check::instance::{InstId, MemberRef, SubState, Thunk};
+use crate::check::scope::{Binding, Meaning};
+use crate::check::value::{NameId, NetVal, Pick, Value};
+use crate::check::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Ident, Name, PathPart, PlacePart, Slot};
+
+/// A step of a path or of a left side.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Field(&'a Ident),
+    Star(Span),
+    Index(&'a [ast::Index], Span),
+    Slots(&'a [Slot], Span),
+}
+
+/// Where a walk along a path stands.
+#[derive(Clone)]
+enum Cursor {
+    Net { inst: InstId, elems: Vec<(NameId, Pick)>, pending: Option<NameId> },
+    Param(Target),
+}
+
+/// What a walk finds.
+#[derive(Default)]
+pub(super) struct Found<'a> {
+    pub(super) targets: Vec<Target>,
+    pub(super) bound: Vec<(Name, NameId)>,
+    pub(super) slots: Option<&'a [Slot]>,
+    /// The net under a final `.*`.
+    pub(super) under: Option<NetVal>,
+}
+
+impl<'a> Checker<'a> {
+    fn start(&mut self, root: &Ident) -> Res<Vec<Cursor>> {
+        match self.meaning(&root.name) {
+            Meaning::Member(inst, member) => self.cursors(inst, member, vec![], root.span),
+            Meaning::Local(Binding::Value(Value::Net(net))) => {
+                Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks, pending: None }])
+            }
+            Meaning::Item(crate::check::scope::FileItem::Form(file, decl)) => {
+                let inst = self.file_form(file, decl)?;
+                Ok(vec![Cursor::Net { inst, elems: vec![], pending: None }])
+            }
+            Meaning::Nothing => self.word(&root.name, root.span).and(Err(Said)),
+            _ => self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name)),
+        }
+    }
+
+    fn cursors(&mut self, inst: InstId, member: MemberRef, elems: Vec<(NameId, Pick)>, span: Span) -> Res<Vec<Cursor>> {
+        match member {
+            MemberRef::Param(param) => Ok(vec![Cursor::Param(Target { param, elems })]),
+            MemberRef::LeafParams(n) => Ok(self.insts[inst.0].leaf_params[n]
+                .iter()
+                .map(|(_, p)| Cursor::Param(Target { param: *p, elems: elems.clone() }))
+                .collect()),
+            MemberRef::Match(n) => {
+                let mut target = self.insts[inst.0].matches[n].clone();
+                target.elems.extend(elems);
+                Ok(vec![Cursor::Param(target)])
+            }
+            MemberRef::Sub(n) => Ok(match self.sub(inst, n)? {
+                SubState::One(inst) => vec![Cursor::Net { inst, elems, pending: None }],
+                SubState::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis) }],
+                SubState::Family(nets) => {
+                    nets.into_iter().map(|(_, inst)| Cursor::Net { inst, elems: elems.clone(), pending: None }).collect()
+                }
+                SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
+            }),
+            MemberRef::Thunk(n) => match &self.insts[inst.0].thunks[n] {
+                Thunk::Done(Value::Net(net)) => Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks.clone(), pending: None }]),
+                Thunk::Done(Value::Family(nets)) => {
+                    Ok(nets.iter().map(|(_, n)| Cursor::Net { inst: n.inst, elems: n.picks.clone(), pending: None }).collect())
+                }
+                _ => self.error("H0406", span, "this is a value; a relation is about parameters"),
+            },
+        }
+    }
+
+    /// Walks a path; what does not match under a star is passed over.
+    fn walk(&mut self, at: Cursor, steps: &[Step<'a>], under_star: bool, out: &mut Found<'a>) -> Res<()> {
+        let Some((step, rest)) = steps.split_first() else {
+            return match at {
+                Cursor::Param(t) => {
+                    out.targets.push(t);
+                    Ok(())
+                }
+                Cursor::Net { .. } if under_star => Ok(()),
+                Cursor::Net { inst, .. } => {
+                    let span = self.frame_ref().span;
+                    let name = self.insts[inst.0].path.clone();
+                    self.fail(
+                        Diagnostic::error("H0406", span, format!("`{name}` is a net and no parameter"))
+                            .help(format!("all its parameters are `{name}.*`")),
+                    )
+                }
+            };
+        };
+        match (*step, at) {
+            (Step::Field(name), Cursor::Net { inst, elems, .. }) => {
+                let Some(member) = self.insts[inst.0].members.get(&name.name).copied() else {
+                    return if under_star { Ok(()) } else { self.no_member(inst, name) };
+                };
+                for c in self.cursors(inst, member, elems, name.span)? {
+                    self.walk(c, rest, under_star, out)?;
+                }
+                Ok(())
+            }
+            (Step::Field(name), Cursor::Param(_)) => {
+                if under_star {
+                    return Ok(());
+                }
+                self.error("H0205", name.span, "a parameter has no parts")
+            }
+            (Step::Star(_), Cursor::Param(_)) if under_star => Ok(()),
+            (Step::Star(span), Cursor::Param(_)) => self.error("H0205", span, "a parameter has no parts"),
+            (Step::Star(_), Cursor::Net { inst, elems, .. }) if rest.is_empty() => {
+                for p in self.leaf_params_of(inst)? {
+                    out.targets.push(Target { param: p, elems: elems.clone() });
+                }
+                // Arrays with a bound index are those of the value, not of the tree.
+                let bound = out.bound.iter().map(|(_, n)| (*n, Pick::Name(*n)));
+                out.under = Some(NetVal { inst, picks: elems.into_iter().chain(bound).collect(), with: vec![] });
+                Ok(())
+            }
+            (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis) }) => {
+                let Some(n) = self.size_of(axis).constant() else { return self.unknown(span, "the number of nets under `*`") };
+                for k in 0..n {
+                    let elems = [elems.clone(), vec![(axis, Pick::Number(Size::from(k)))]].concat();
+                    self.walk(Cursor::Net { inst, elems, pending: None }, rest, true, out)?;
+                }
+                Ok(())
+            }
+            (Step::Star(span), Cursor::Net { inst, elems, pending: None }) => {
+                for (_, member) in self.insts[inst.0].order.clone() {
+                    for c in self.cursors(inst, member, elems.clone(), span)? {
+                        self.walk(c, rest, true, out)?;
+                    }
+                }
+                Ok(())
+            }
+            (Step::Slots(slots, _), Cursor::Param(t)) => {
+                if !rest.is_empty() {
+                    return Ok(());
+                }
+                out.slots = Some(slots);
+                out.targets.push(t);
+                Ok(())
+            }
+            (Step::Slots(slots, span), Cursor::Net { inst, elems, pending }) => {
+                let (pick, axis) = self.slot_pick(slots, pending, span, out)?;
+                let elems = match pick {
+                    Some(p) => [elems, vec![(axis, p)]].concat(),
+                    None => elems,
+                };
+                self.walk(Cursor::Net { inst, elems, pending: None }, rest, under_star, out)
+            }
+            (Step::Index(_, span), Cursor::Param(_)) => self.error("H0407", span, "a path ends at a parameter"),
+            (Step::Index(indices, span), Cursor::Net { inst, elems, pending }) => {
+                let (Some(axis), [ast::Index::At(e)]) = (pending, indices) else {
+                    return self.error("H0315", span, "this is no array of nets");
+                };
+                let pick = Self::as_pick(self.index_value(e)?);
+                let pick = self.number_pick(pick);
+                let elems = [elems, vec![(axis, pick)]].concat();
+                self.walk(Cursor::Net { inst, elems, pending: None }, rest, under_star, out)
+            }
+        }
+    }
+
+    fn number_pick(&self, pick: Pick) -> Pick {
+        if let Pick::Data(t) = &pick
+            && let crate::ir::Op::Const(v) = self.at(t).op
+        {
+            return Pick::Number(Size::from(v as i64));
+        }
+        pick
+    }
+
+    /// The index of an array on a left side: a free name ranges over all its nets.
+    fn slot_pick(
+        &mut self,
+        slots: &'a [Slot],
+        pending: Option<NameId>,
+        span: Span,
+        out: &mut Found<'a>,
+    ) -> Res<(Option<Pick>, NameId)> {
+        let (Some(axis), [slot]) = (pending, slots) else {
+            return self.error("H0315", span, "this is no array of nets, or there are too many indices");
+        };
+        match slot {
+            Slot::Bound(b) => {
+                if let Some((_, known)) = out.bound.iter().find(|(n, _)| *n == b.name.name) {
+                    let known = *known;
+                    if known == axis {
+                        return Ok((None, axis));
+                    }
+                    return Ok((Some(Pick::Name(known)), axis));
+                }
+                match self.meaning(&b.name.name) {
+                    Meaning::Nothing => {
+                        if let Some(range) = &b.range {
+                            let (given, own) = (self.size_of_expr(range)?, self.size_of(axis));
+                            if !self.same(&given, &own) {
+                                return self.range_error(axis, &given, range.span, "nets");
+                            }
+                        }
+                        out.bound.push((b.name.name.clone(), axis));
+                        Ok((None, axis))
+                    }
+                    Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) => Ok((Some(Pick::Name(n)), axis)),
+                    _ => {
+                        let value = self.word(&b.name.name, b.name.span)?;
+                        let t = self.index_tens(value, b.name.span)?;
+                        Ok((Some(self.number_pick(Pick::Data(t))), axis))
+                    }
+                }
+            }
+            Slot::Index(ast::Index::At(e)) => {
+                let value = self.index_value(e)?;
+                Ok((Some(self.number_pick(Self::as_pick(value))), axis))
+            }
+            Slot::Merged(_, s) => self.error("H0407", *s, "an array of nets has one number"),
+            Slot::Index(i) => self.error("H0407", crate::check::index::index_span(i), "an array of nets has one number"),
+        }
+    }
+
+    pub(super) fn find_place(&mut self, place: &'a ast::Place) -> Res<Found<'a>> {
+        let steps: Vec<Step<'a>> = place
+            .parts
+            .iter()
+            .map(|p| match p {
+                PlacePart::Field(f) => Step::Field(f),
+                PlacePart::Star(s) => Step::Star(*s),
+                PlacePart::Slots(slots, s) => Step::Slots(slots, *s),
+            })
+            .collect();
+        self.find(&place.root, &steps, place.span)
+    }
+
+    pub(super) fn find_path(&mut self, path: &'a ast::Path) -> Res<Found<'a>> {
+        let steps = path_steps(path);
+        self.find(&path.root, &steps, path.span)
+    }
+
+    fn find(&mut self, root: &'a Ident, steps: &[Step<'a>], span: Span) -> Res<Found<'a>> {
+        let mut out = Found::default();
+        let starts = self.start(root)?;
+        let many = starts.len() > 1;
+        let before = std::mem::replace(&mut self.frame().span, span);
+        let result = starts.into_iter().try_for_each(|c| match (c, steps.first()) {
+            // The number of a family's net is a component, too.
+            (c @ Cursor::Net { .. }, Some(Step::Star(_))) if many && steps.len() > 1 => self.walk(c, &steps[1..], true, &mut out),
+            (c, _) => self.walk(c, steps, many, &mut out),
+        });
+        self.frame().span = before;
+        result?;
+        if out.targets.is_empty() {
+            return self.fail(
+                Diagnostic::error("H0408", span, "no parameter matches this path")
+                    .help("`*` in the middle is one component; a final `.*` is all below"),
+            );
+        }
+        Ok(out)
+    }
+
+    /// Parameters that a path inside a net names.
+    pub fn find_targets(&mut self, net: Value<'a>, path: &'a ast::Path) -> Res<Vec<Target>> {
+        let Value::Net(net) = net else { return Err(Said) };
+        let mut out = Found::default();
+        let mut steps = vec![Step::Field(&path.root)];
+        steps.extend(path_steps(path));
+        let start = Cursor::Net { inst: net.inst, elems: net.picks, pending: None };
+        self.walk(start, &steps, false, &mut out)?;
+        Ok(out.targets)
+    }
+}
+
+fn path_steps(path: &ast::Path) -> Vec<Step<'_>> {
+    path.parts
+        .iter()
+        .map(|p| match p {
+            PathPart::Field(f) => Step::Field(f),
+            PathPart::Star(s) => Step::Star(*s),
+            PathPart::Index(i, s) => Step::Index(i, *s),
+        })
+        .collect()
+}
+
+pub(super) fn slot_span(slot: &Slot) -> Span {
+    match slot {
+        Slot::Bound(b) => b.name.span,
+        Slot::Merged(_, s) => *s,
+        Slot::Index(i) => crate::check::index::index_span(i),
+    }
+}

@@ -1,0 +1,354 @@
+//! Relations: where a parameter comes from.
+//!
+//! A relation is found by its targets before anything is computed; its value is computed when a target is first read, at
+//! the outermost level, in the scope of the net that states it. What is read while it is being computed is a cycle.
+
+mod block;
+mod effective;
+mod find;
+mod value;
+
+use super::instance::{InstId, MemberRef, ParamId, SubState, Thunk, join};
+use super::model::{RelationInfo, RelationKind};
+use super::scope::Meaning;
+use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
+use super::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind, Name, PathPart, PlacePart, Relation, Slot};
+
+/// A parameter, possibly of single nets of its arrays.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub param: ParamId,
+    pub elems: Vec<(NameId, Pick)>,
+}
+
+/// A relation with its targets.
+pub struct Rel<'a> {
+    pub kind: RelationKind,
+    pub place: &'a ast::Place,
+    pub value: &'a Expr,
+    pub owner: InstId,
+    pub targets: Vec<Target>,
+    /// Array indices bound on the left.
+    bound: Vec<(Name, NameId)>,
+    /// Element indices on the left.
+    slots: Option<&'a [Slot]>,
+    /// The left side ends in `.*`: the value is a tree or a flat vector.
+    tree: Option<Tree>,
+    with_self: bool,
+    /// Values for all targets, when they do not depend on `self`.
+    values: Option<Result<Vec<Tens>, Said>>,
+}
+
+impl<'a> Checker<'a> {
+    /// Finds the targets of all relations below an instance, inner nets first.
+    pub fn register_all(&mut self, id: InstId) {
+        for sub in 0..self.insts[id.0].subs.len() {
+            match self.insts[id.0].subs[sub].state.clone() {
+                SubState::One(s) | SubState::Array(s, _) => self.register_all(s),
+                SubState::Family(nets) => nets.iter().for_each(|(_, s)| self.register_all(*s)),
+                SubState::Waiting | SubState::Running | SubState::Failed => {}
+            }
+        }
+        self.register(id);
+    }
+
+    /// The relations and `each`es of one instance, in the order written.
+    pub fn register(&mut self, id: InstId) {
+        let relations = self.insts[id.0].relations.clone();
+        let eaches = self.insts[id.0].eaches.clone();
+        let mut all: Vec<(u32, Result<&'a Relation, &'a ast::Each>)> =
+            relations.into_iter().map(|r| (relation_span(r).start, Ok(r))).collect();
+        all.extend(eaches.into_iter().map(|e| (e.name.span.start, Err(e))));
+        all.sort_by_key(|(s, _)| *s);
+        for (_, item) in all {
+            let frame = self.inst_frame(id);
+            // What went wrong was said.
+            let _ = match item {
+                Ok(r) => self.outside(frame, |c| c.register_relation(id, r)),
+                Err(e) => self.outside(frame, |c| c.register_each(id, e)),
+            };
+        }
+    }
+
+    fn register_relation(&mut self, id: InstId, relation: &'a Relation) -> Res<()> {
+        let (kind, place, value) = match relation {
+            Relation::Generate { place, value } => (RelationKind::Generate, place, value),
+            Relation::Adapt { place, value } => (RelationKind::Adapt, place, value),
+            Relation::Scale { place, value } => (RelationKind::Scale, place, value),
+            Relation::Tie { place, value } => (RelationKind::Tie, place, value),
+            Relation::Init { place, value } => (RelationKind::Init, place, value),
+            Relation::Freeze { paths } => {
+                for path in paths {
+                    let found = self.find_path(path)?;
+                    self.out.relations.push(RelationInfo {
+                        kind: RelationKind::Freeze,
+                        target: join(&self.insts[id.0].path, &print_path(path)),
+                        sources: vec![],
+                        span: path.span,
+                    });
+                    for t in found.targets {
+                        self.params[t.param.0].frozen = true;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let found = self.find_place(place)?;
+        let tree = match &found.under {
+            Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
+            None => None,
+        };
+        let mut sources = vec![];
+        self.mentions(value, &mut sources);
+        self.out.relations.push(RelationInfo {
+            kind,
+            target: join(&self.insts[id.0].path, &print_place(place)),
+            sources: sources.into_iter().map(|s| join(&self.insts[id.0].path, &s)).collect(),
+            span: place.span,
+        });
+        let number = self.relations.len();
+        for (k, t) in found.targets.iter().enumerate() {
+            if kind == RelationKind::Init {
+                self.params[t.param.0].init = Some((number, k));
+            } else {
+                self.params[t.param.0].relations.push((number, k));
+            }
+        }
+        self.relations.push(Rel {
+            kind,
+            place,
+            value,
+            owner: id,
+            targets: found.targets,
+            bound: found.bound,
+            slots: found.slots,
+            tree,
+            with_self: mentions_self(value),
+            values: None,
+        });
+        Ok(())
+    }
+
+    /// Members that an expression mentions, for people.
+    fn mentions(&self, e: &Expr, out: &mut Vec<String>) {
+        walk_names(e, &mut |word| {
+            if let Meaning::Member(_, MemberRef::Sub(_) | MemberRef::Param(_)) = self.meaning(word)
+                && !out.iter().any(|o| **o == **word)
+            {
+                out.push(word.to_string());
+            }
+        });
+    }
+
+    fn register_each(&mut self, id: InstId, each: &'a ast::Each) -> Res<()> {
+        let found = self.find_path(&each.within)?;
+        let file = self.insts[id.0].file;
+        let mut copies = vec![];
+        for (k, target) in found.targets.into_iter().enumerate() {
+            let path = join(&self.insts[id.0].path, &format!("{}.{k}", each.name.name));
+            let copy = self.new_inst(file, Some(id), path, each.name.span);
+            let shape = self.param_shape(target.param)?;
+            let sizes: Vec<Size> = shape
+                .iter()
+                .filter(
+                    |(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)),
+                )
+                .map(|(_, s)| s.clone())
+                .collect();
+            if sizes.len() != each.sizes.len() {
+                let message = format!(
+                    "`{}` has {}, and the match `{}` has {}",
+                    each.item.name,
+                    super::instance::count(each.sizes.len(), "size"),
+                    self.params[target.param.0].path,
+                    super::instance::count(sizes.len(), "size")
+                );
+                return self.fail(
+                    Diagnostic::error("H0409", each.item.span, message)
+                        .label(each.within.span, "matched here")
+                        .help("narrow the path to parameters with equally many sizes, `in base.*.w`"),
+                );
+            }
+            for (word, size) in each.sizes.iter().zip(sizes) {
+                self.add_thunk(copy, word, Thunk::Done(Value::from(size)));
+            }
+            if let Some(at) = &each.at {
+                self.add_thunk(copy, at, Thunk::Done(Value::from(Size::from(k))));
+            }
+            self.insts[copy.0].matches.push(target);
+            self.add_member(copy, &each.item, MemberRef::Match(0));
+            self.declare_block(copy, &each.body);
+            self.make_all(copy);
+            copies.push((Name::from(k.to_string()), NetVal { inst: copy, picks: vec![], with: vec![] }));
+        }
+        let family = copies.clone();
+        self.add_thunk(id, &each.name, Thunk::Done(Value::Family(family.into())));
+        for (_, net) in copies {
+            self.register_all(net.inst);
+            self.each_copies.push(net.inst);
+        }
+        Ok(())
+    }
+
+    /// Members of an `each`: declarations, and `let`s that are computed when asked for.
+    fn declare_block(&mut self, id: InstId, body: &'a ast::Block) {
+        for stmt in &body.stmts {
+            if self.declare(id, stmt) {
+                continue;
+            }
+            match &stmt.kind {
+                ast::StmtKind::Let { name, .. } | ast::StmtKind::Draw { name, .. } | ast::StmtKind::Loss { name, .. } => {
+                    self.add_thunk(id, name, Thunk::Let(stmt));
+                }
+                _ => self.sink.push(
+                    Diagnostic::error("H0211", stmt.span, "this cannot stand in an `each`")
+                        .help("its members are parameters, nets, constants, `let`s and relations"),
+                ),
+            }
+        }
+    }
+}
+
+/// Where a relation stands.
+pub fn relation_span(r: &Relation) -> Span {
+    match r {
+        Relation::Generate { place, .. }
+        | Relation::Adapt { place, .. }
+        | Relation::Scale { place, .. }
+        | Relation::Tie { place, .. }
+        | Relation::Init { place, .. } => place.span,
+        Relation::Freeze { paths } => paths.first().map_or(Span::default(), |p| p.span),
+    }
+}
+
+/// The dotted form of a path, indices left out.
+pub fn print_path(path: &ast::Path) -> String {
+    let mut out = path.root.name.to_string();
+    for p in &path.parts {
+        match p {
+            PathPart::Field(f) => out = format!("{out}.{}", f.name),
+            PathPart::Star(_) => out.push_str(".*"),
+            PathPart::Index(..) => out.push_str(".*"),
+        }
+    }
+    out
+}
+
+fn print_place(place: &ast::Place) -> String {
+    let mut out = place.root.name.to_string();
+    for p in &place.parts {
+        match p {
+            PlacePart::Field(f) => out = format!("{out}.{}", f.name),
+            PlacePart::Star(_) => out.push_str(".*"),
+            PlacePart::Slots(..) => {}
+        }
+    }
+    out
+}
+
+fn mentions_self(e: &Expr) -> bool {
+    let mut found = false;
+    walk_names(e, &mut |w| found |= &**w == "self");
+    found
+}
+
+/// All names in an expression, blocks included.
+pub fn walk_names(e: &Expr, f: &mut dyn FnMut(&Name)) {
+    fn block(b: &ast::Block, f: &mut dyn FnMut(&Name)) {
+        for s in &b.stmts {
+            match &s.kind {
+                ast::StmtKind::Let { value, .. }
+                | ast::StmtKind::Var { value, .. }
+                | ast::StmtKind::Loss { value, .. }
+                | ast::StmtKind::Output { value, .. }
+                | ast::StmtKind::Draw { value, .. }
+                | ast::StmtKind::Yield(value)
+                | ast::StmtKind::Seed(value)
+                | ast::StmtKind::Expr(value) => walk_names(value, f),
+                ast::StmtKind::Assign { name, value, .. } => {
+                    f(&name.name);
+                    walk_names(value, f);
+                }
+                _ => {}
+            }
+        }
+    }
+    match &*e.kind {
+        ExprKind::Number { .. } | ExprKind::ReductionName(_) => {}
+        ExprKind::Name(n) => f(n),
+        ExprKind::Unary { arg, .. } => walk_names(arg, f),
+        ExprKind::Binary { left, right, .. } => {
+            walk_names(left, f);
+            walk_names(right, f);
+        }
+        ExprKind::Pipe { value, stage } => {
+            walk_names(value, f);
+            walk_names(stage, f);
+        }
+        ExprKind::Reduce { binders, body, .. } => {
+            if let Some(filter) = &binders.filter {
+                walk_names(filter, f);
+            }
+            walk_names(body, f);
+        }
+        ExprKind::Call { callee, args } => {
+            walk_names(callee, f);
+            args.iter().for_each(|a| walk_names(&a.value, f));
+        }
+        ExprKind::Index { base, indices, otherwise, .. } => {
+            walk_names(base, f);
+            for i in indices {
+                match i {
+                    ast::Index::At(e) | ast::Index::Along { value: e, .. } => walk_names(e, f),
+                    ast::Index::Range { from, to } => {
+                        walk_names(from, f);
+                        walk_names(to, f);
+                    }
+                    ast::Index::Merged(parts, _) => parts.iter().for_each(|p| walk_names(p, f)),
+                    ast::Index::Rename { .. } | ast::Index::Lifted(_) => {}
+                }
+            }
+            if let Some(o) = otherwise {
+                walk_names(o, f);
+            }
+        }
+        ExprKind::With { base, settings } => {
+            walk_names(base, f);
+            settings.iter().for_each(|s| walk_names(&s.value, f));
+        }
+        ExprKind::Field { base, .. } | ExprKind::Tree { base } => walk_names(base, f),
+        ExprKind::Paren(inner) => walk_names(inner, f),
+        ExprKind::Record(fields) => fields.iter().for_each(|(_, v)| walk_names(v, f)),
+        ExprKind::List(items) => items.iter().for_each(|v| walk_names(v, f)),
+        ExprKind::If { cond, then, otherwise } => {
+            walk_names(cond, f);
+            block(then, f);
+            match otherwise {
+                Some(ast::Else::Block(b)) => block(b, f),
+                Some(ast::Else::If(e)) => walk_names(e, f),
+                None => {}
+            }
+        }
+        ExprKind::For(l) => {
+            walk_names(&l.from, f);
+            walk_names(&l.to, f);
+            if let Some(u) = &l.until {
+                walk_names(u, f);
+            }
+            if let Some(m) = &l.at_most {
+                walk_names(m, f);
+            }
+            block(&l.body, f);
+        }
+        ExprKind::Route(r) => {
+            for e in [&r.value, &r.over, &r.at, &r.by] {
+                walk_names(e, f);
+            }
+            r.options.iter().for_each(|o| walk_names(&o.value, f));
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The value of one relation, laid out as its targets want it.
+
+use super::{Target, find::slot_span, print_place};
+use crate::check::instance::ParamId;
+use crate::check::model::RelationKind;
+use crate::check::reduce::Bound2;
+use crate::check::scope::Binding;
+use crate::check::value::{Label, NameId, Pick, Tens, Tree, Value};
+use crate::check::{Checker, Res, Said};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Map, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, Slot};
+
+impl<'a> Checker<'a> {
+    /// Whether a relation builds on what was there before.
+    pub(super) fn keeps(&self, r: usize) -> bool {
+        let rel = &self.relations[r];
+        matches!(rel.kind, RelationKind::Adapt | RelationKind::Scale) || rel.with_self || self.fixed_slots(rel.slots)
+    }
+
+    /// Whether a left side writes only a part of a parameter.
+    pub(super) fn fixed_slots(&self, slots: Option<&[Slot]>) -> bool {
+        slots.is_some_and(|s| s.iter().any(|s| matches!(s, Slot::Index(_))))
+    }
+
+    /// The value that a relation gives target `k`.
+    pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>, span: Span) -> Res<Tens> {
+        let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
+        if alone && let Some(known) = &self.relations[r].values {
+            let value = known.clone()?.get(k).cloned().ok_or(Said)?;
+            return self.combine(
+                self.relations[r].kind,
+                own,
+                value,
+                self.relations[r].value.span,
+                self.relations[r].targets[k].param,
+            );
+        }
+        let rel = &self.relations[r];
+        let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
+        let (targets, tree) = (rel.targets.clone(), rel.tree.clone());
+        let mut frame = self.inst_frame(owner);
+        frame.span = rel.place.span;
+        frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
+        frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
+        let _ = span;
+        if alone {
+            let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
+            self.relations[r].values = Some(values.clone());
+            let v = values?.get(k).cloned().ok_or(Said)?;
+            return self.combine(kind, own, v, value.span, targets[k].param);
+        }
+        frame.own = own.clone().map(Value::Tensor);
+        let one = [targets[k].clone()];
+        let values = self.outside(frame, |c| match c.fixed_slots(slots) {
+            true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
+            false => c.place_values(value, slots, &one, None),
+        })?;
+        let v = values.into_iter().next().ok_or(Said)?;
+        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, targets[k].param)
+    }
+
+    pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
+        let shape = self.param_shape(p)?;
+        let level = std::mem::replace(&mut self.level, value.level);
+        let out = match (kind, own) {
+            (RelationKind::Adapt, Some(own)) => self.map(Map::Add, DType::F32, &[(&own, span), (&value, span)], "`adapt`", span),
+            (RelationKind::Scale, Some(own)) => self.map(Map::Mul, DType::F32, &[(&own, span), (&value, span)], "`scale`", span),
+            _ => Ok(self.everywhere(value, &shape)),
+        };
+        self.level = level;
+        out
+    }
+
+    /// One number for all places of a parameter.
+    fn everywhere(&mut self, t: Tens, shape: &[(Label, Size)]) -> Tens {
+        let sizes: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
+        if sizes.is_empty() || !t.sized().is_empty() {
+            return t;
+        }
+        let mut axes = self.at(&t).shape.clone();
+        let mut labels = t.labels.clone();
+        let subscripts = (0..axes.len()).collect();
+        for (i, s) in sizes.into_iter().enumerate() {
+            axes.push(crate::ir::Axis::new(format!("d{i}"), s));
+            labels.push(Label::Sized);
+        }
+        self.copy(&t, labels, axes, subscripts)
+    }
+
+    /// The right side of a relation as one value for each target.
+    pub(super) fn place_values(
+        &mut self,
+        value: &'a Expr,
+        slots: Option<&'a [Slot]>,
+        targets: &[Target],
+        tree: Option<Tree>,
+    ) -> Res<Vec<Tens>> {
+        if let Some(slots) = slots {
+            let mut out = vec![];
+            for t in targets {
+                out.push(self.slot_value(value, slots, t)?);
+            }
+            return Ok(out);
+        }
+        let v = self.expr(value)?;
+        let one = match &v {
+            Value::Num(n) => Some(self.num_f32(n)),
+            Value::Tensor(t) if t.sized().is_empty() => Some(self.to_f32(t)),
+            _ => None,
+        };
+        if let Some(t) = one {
+            // One number is for every value of every target.
+            return Ok(vec![t; targets.len()]);
+        }
+        if let Some(like) = tree {
+            let tree = self.tree_or_flat(v, &like, value.span)?;
+            let mut leaves = vec![];
+            self.tree_zip(&like, &tree, value.span, &mut |_, _, got| {
+                leaves.push(got.clone());
+                Ok(got.clone())
+            })?;
+            let mut out = vec![];
+            for (t, leaf) in targets.iter().zip(leaves) {
+                let shape = self.param_shape(t.param)?;
+                out.push(self.fit(leaf, &shape, &t.elems, value.span)?);
+            }
+            return Ok(out);
+        }
+        let t = match v {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let mut out = vec![];
+        for target in targets {
+            let shape = self.param_shape(target.param)?;
+            out.push(self.fit(t.clone(), &shape, &target.elems, value.span)?);
+        }
+        Ok(out)
+    }
+
+    /// A value for a parameter: its sizes are the declared ones.
+    pub fn fit(&mut self, t: Tens, shape: &[(Label, Size)], _elems: &[(NameId, Pick)], span: Span) -> Res<Tens> {
+        let t = self.to_f32(&t);
+        let own = self.sized_extents(&t);
+        let want: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
+        if own.is_empty() {
+            return Ok(t);
+        }
+        let fits = own.len() == want.len() && own.iter().zip(&want).all(|(a, b)| self.same(a, b));
+        if fits {
+            return Ok(t);
+        }
+        let total = want.iter().fold(Size::from(1i64), |p, s| p.mul(s));
+        let declared: Vec<String> = want.iter().map(|s| self.show_size(s)).collect();
+        let message = format!("the parameter is [{}], and this is {}", declared.join(", "), self.show(&t));
+        let mut d = Diagnostic::error("H0401", span, message).here(format!("this is {}", self.show(&t)));
+        if own.len() == 1 && self.same(&own[0].clone(), &total) {
+            d = d.help("cut the vector up with a merged index: `generate p[i, o] from v[(i, o)]`");
+        }
+        self.fail(d)
+    }
+
+    /// `place[i, (p, c)] .. value`: the indices are bound on the left.
+    pub(super) fn slot_value(&mut self, value: &'a Expr, slots: &'a [Slot], target: &Target) -> Res<Tens> {
+        let shape = self.param_shape(target.param)?;
+        let axes: Vec<(Label, Size)> = shape
+            .into_iter()
+            .filter(|(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)))
+            .collect();
+        if slots.len() != axes.len() {
+            let span = slot_span(&slots[0]);
+            let message = format!(
+                "`{}` has {}, and {} bound here",
+                self.params[target.param.0].path,
+                crate::check::instance::count(axes.len(), "axis").replace("axiss", "axes"),
+                crate::check::instance::count(slots.len(), "index")
+                    .replace("indexs", "indices are")
+                    .replace("1 index", "1 index is")
+            );
+            return self.error("H0410", span, message);
+        }
+        self.push_scope();
+        let mut bound = Bound2 { groups: vec![], fresh: vec![] };
+        let mut spans = vec![];
+        for (slot, (_, size)) in slots.iter().zip(&axes) {
+            spans.push(slot_span(slot));
+            match slot {
+                Slot::Bound(b) => {
+                    let n = self.new_name(&b.name.name, size.clone(), Some(b.name.span));
+                    self.define(&b.name, Binding::Index(n))?;
+                    if let Some(range) = &b.range {
+                        let given = self.size_of_expr(range)?;
+                        if !self.same(&given, size) {
+                            return self.range_error(n, &given, range.span, "places");
+                        }
+                    }
+                    bound.groups.push(vec![n]);
+                }
+                Slot::Merged(parts, _) => {
+                    let mut group = vec![];
+                    for b in parts {
+                        group.push(self.open_bound(b, false, &mut bound)?);
+                    }
+                    bound.groups.push(group);
+                }
+                Slot::Index(i) => {
+                    let at = crate::check::index::index_span(i);
+                    return self.error("H0407", at, "a number cannot stand on this left side");
+                }
+            }
+        }
+        let v = self.expr(value)?;
+        for ((group, (_, size)), span) in bound.groups.iter().zip(&axes).zip(&spans) {
+            if group.len() > 1 {
+                self.divide_range(group, size, *span)?;
+            }
+        }
+        let t = match v {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let t = self.to_f32(&t);
+        self.close_binders(&bound)?;
+        if !t.sized().is_empty() {
+            let message = format!("the indices on the left name all axes, and this still has sizes: it is {}", self.show(&t));
+            return self.error("H0401", value.span, message);
+        }
+        Ok(self.bind_groups(t, &bound))
+    }
+
+    /// A part of a parameter (`place[0, j]`, `place[0..n]`) in the place of what was there.
+    pub(super) fn partial_value(&mut self, value: &'a Expr, slots: &'a [Slot], target: &Target, own: Option<Tens>) -> Res<Tens> {
+        let own = match own {
+            Some(t) => t,
+            None => self.param_source(target.param)?,
+        };
+        let extents = self.sized_extents(&own);
+        if slots.len() > extents.len() {
+            return self.error("H0410", slot_span(&slots[extents.len()]), "there are more indices than axes");
+        }
+        self.push_scope();
+        let mut names = vec![];
+        let mut masks = vec![];
+        let mut moves: Vec<(NameId, NameId, Size)> = vec![];
+        for (i, extent) in extents.iter().enumerate() {
+            let n = self.new_name(&format!("d{i}"), extent.clone(), None);
+            names.push(n);
+            match slots.get(i) {
+                None => {}
+                Some(Slot::Bound(b)) => {
+                    self.frame().scopes.last_mut().expect("a scope").push((b.name.name.clone(), Binding::Index(n)))
+                }
+                Some(Slot::Index(ast::Index::At(e))) => {
+                    let v = self.expr(e)?;
+                    let index = self.index_tens(v, e.span)?;
+                    let counter = self.iota(n);
+                    masks.push(self.pointwise(Map::Eq, &[&counter, &index])?);
+                }
+                Some(Slot::Index(ast::Index::Range { from, to })) => {
+                    let (a, b) = (self.size_of_expr(from)?, self.size_of_expr(to)?);
+                    let (low, high) = (self.size_value(&a), self.size_value(&b));
+                    let counter = self.iota(n);
+                    masks.push(self.pointwise(Map::Le, &[&low, &counter])?);
+                    masks.push(self.pointwise(Map::Lt, &[&counter, &high])?);
+                    let inner = self.new_name(&format!("r{i}"), b.sub(&a), None);
+                    moves.push((n, inner, a));
+                }
+                Some(other) => return self.error("H0407", slot_span(other), "this cannot stand on this left side"),
+            }
+        }
+        let v = self.expr(value)?;
+        self.pop_scope();
+        let t = match v {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let mut t = self.to_f32(&t);
+        // Sizes that the value still has are those of ranges and of axes that are not mentioned, in order.
+        let free: Vec<usize> = (0..extents.len())
+            .filter(|i| !matches!(slots.get(*i), Some(Slot::Bound(_) | Slot::Index(ast::Index::At(_)))))
+            .collect();
+        let dims = t.sized();
+        if !dims.is_empty() {
+            if dims.len() != free.len() {
+                let message = format!("{} sizes are open on the left, and this is {}", free.len(), self.show(&t));
+                return self.error("H0401", value.span, message);
+            }
+            for (d, i) in dims.into_iter().zip(free) {
+                let name = names[i];
+                match moves.iter().find(|(n, _, _)| *n == name).cloned() {
+                    None => t = self.dim_to_name(&t, d, name),
+                    Some((_, inner, from)) => {
+                        t = self.dim_to_name(&t, d, inner);
+                        let counter = self.iota(name);
+                        let start = self.size_value(&from);
+                        let index = self.pointwise(Map::Sub, &[&counter, &start])?;
+                        let dim = t.find(inner).expect("named");
+                        t = self.gather(&t, &[(dim, index)], Some(0.0))?;
+                    }
+                }
+            }
+        }
+        let mut old = own.clone();
+        for (d, n) in own.sized().into_iter().zip(&names) {
+            old.labels[d] = Label::Named(*n);
+        }
+        let mut out = t;
+        if let Some(first) = masks.first().cloned() {
+            let mut mask = first;
+            for m in &masks[1..] {
+                mask = self.pointwise(Map::And, &[&mask, m])?;
+            }
+            out = self.pointwise(Map::Select, &[&mask, &out, &old])?;
+        }
+        Ok(self.names_to_sizes(out, &names))
+    }
+
+    /// Ranges of merged names on a left side.
+    pub fn divide_range(&mut self, group: &[NameId], size: &Size, span: Span) -> Res<()> {
+        let open: Vec<NameId> = group.iter().copied().filter(|n| self.is_open(*n)).collect();
+        let known = group.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        match open.as_slice() {
+            [] if !self.same(&known, size) => {
+                let message =
+                    format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(size));
+                self.error("H0311", span, message)
+            }
+            [one] => {
+                let q = size.div(&known).filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
+                let Some(q) = q else {
+                    let message =
+                        format!("an axis of {} does not divide into parts of {}", self.show_size(size), self.show_size(&known));
+                    return self.error("H0311", span, message);
+                };
+                let own = self.size_of(*one);
+                self.same(&own, &q);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of binders become sizes, merged ones one size.
+    pub fn bind_groups(&mut self, t: Tens, bound: &Bound2) -> Tens {
+        let names = bound.names();
+        let mut t = self.names_to_sizes(t, &names);
+        if bound.groups.iter().any(|g| g.len() > 1) {
+            let extents = self.sized_extents(&t);
+            let mut sizes = vec![];
+            let mut at = 0;
+            for g in &bound.groups {
+                sizes.push(extents[at..at + g.len()].iter().fold(Size::from(1i64), |p, s| p.mul(s)));
+                at += g.len();
+            }
+            sizes.extend(extents[at..].iter().cloned());
+            t = self.reshape(&t, sizes);
+        }
+        t
+    }
+}

@@ -1,0 +1,311 @@
+//! Blocks beside a model: `eval`, and the names in those that do not run yet.
+
+use crate::check::model::{Eval, EvalData, InputKind};
+use crate::check::scope::{FileItem, Meaning};
+use crate::check::value::{Num, Tens, Value};
+use crate::check::{Checker, Options, Res, Said};
+use crate::diag::{Diagnostic, Sink, suggest};
+use crate::ir::DType;
+use crate::syntax::ast::{self, ClauseKind, ItemKind};
+
+impl<'a> Checker<'a> {
+    /// `eval` and `train` blocks of this model, and `weights`.
+    pub(super) fn model_blocks(&mut self, def: &'a ast::ModelDef) {
+        if !self.options.lift.is_empty() {
+            return;
+        }
+        let program = self.program;
+        for item in &program.files[0].ast.items {
+            match &item.kind {
+                ItemKind::Eval(e) if e.model.name == def.name.name => {
+                    if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, eval)) {
+                        self.out.evals.push(eval);
+                    }
+                }
+                ItemKind::Train(t) if t.model.name == def.name.name => {
+                    if let Some((word, _, _)) = &t.each {
+                        let _ = self.known_input(word);
+                    }
+                    self.clauses(&t.clauses);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A condition that the data bind and nothing groups by varies over the batch: the model is checked once more with it lifted.
+    fn lift_conditions(&mut self, def: &'a ast::ModelDef, mut eval: Eval) -> Res<Eval> {
+        let Some((dim, _, _)) = eval.batch.first() else { return Ok(eval) };
+        let grouped = |name: &str| eval.batch.iter().any(|(_, _, by)| by.as_deref() == Some(name));
+        let bound = eval.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
+        let lift: Vec<(String, String)> = bound
+            .filter(|n| {
+                !grouped(n) && self.out.inputs.iter().any(|i| i.condition && i.name == **n && i.kind == InputKind::Tensor)
+            })
+            .map(|n| (n.clone(), dim.to_string()))
+            .collect();
+        // What is fed is computed in the model as it is, which has no such axis.
+        if lift.is_empty() || !eval.feeds.is_empty() {
+            return Ok(eval);
+        }
+        let options = Options { lift, ..self.options.clone() };
+        let mut sink = Sink::default();
+        let mut checker = Checker::new(self.program, &options, &mut sink);
+        checker.model(def, None);
+        let lifted = checker.out;
+        let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
+        if eval.report.iter().all(one) {
+            eval.lifted = Some(Box::new(lifted));
+            return Ok(eval);
+        }
+        // Other outputs may not make sense when lifted; what is reported must.
+        sink.list().iter().filter(|d| d.is_fatal()).for_each(|d| self.sink.push(d.clone()));
+        Err(Said)
+    }
+
+    /// Blocks about a model that is not there.
+    pub(super) fn blocks_of_unknown_models(&mut self) {
+        let program = self.program;
+        let models: Vec<&str> = program.files[0]
+            .ast
+            .items
+            .iter()
+            .filter_map(|i| match &i.kind {
+                ItemKind::Model(m) => Some(&*m.name.name),
+                _ => None,
+            })
+            .collect();
+        for item in &program.files[0].ast.items {
+            let name = match &item.kind {
+                ItemKind::Eval(e) => &e.model,
+                ItemKind::Train(t) => &t.model,
+                ItemKind::Weights(ast::Weights::Model { model, .. }) => model,
+                _ => continue,
+            };
+            if !models.contains(&&*name.name) {
+                let mut d = Diagnostic::error("H0701", name.span, format!("no model is called `{}`", name.name));
+                if let Some(near) = suggest(&name.name, models.iter().copied()) {
+                    d = d.fix(format!("`{near}` is near"), name.span, near);
+                }
+                self.sink.push(d);
+            }
+        }
+    }
+
+    fn known_input(&mut self, name: &ast::Ident) -> Res<()> {
+        if self.out.inputs.iter().any(|i| *i.name == *name.name) {
+            return Ok(());
+        }
+        let known: Vec<String> = self.out.inputs.iter().map(|i| i.name.clone()).collect();
+        let mut d = Diagnostic::error("H0702", name.span, format!("the model has no input or condition `{}`", name.name));
+        d = match suggest(&name.name, known.iter().map(String::as_str)) {
+            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            None => d.help(format!("it has {}", known.join(", "))),
+        };
+        self.fail(d)
+    }
+
+    /// Name-checks the clauses of a `train` block; it does not run yet.
+    fn clauses(&mut self, clauses: &'a [ast::Clause]) {
+        let fed: Vec<ast::Name> = clauses
+            .iter()
+            .filter_map(|c| match &c.kind {
+                ClauseKind::Batch(items) => Some(items.iter().map(|i| i.dim.name.clone()).collect::<Vec<_>>()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        for clause in clauses {
+            match &clause.kind {
+                ClauseKind::Data { columns, .. } => columns.iter().for_each(|c| {
+                    let _ = self.known_input(&c.name);
+                }),
+                ClauseKind::Batch(items) => {
+                    for i in items {
+                        let _ = self.known_dim(&i.dim);
+                        if let Some(by) = &i.by {
+                            let _ = self.known_input(by);
+                        }
+                    }
+                }
+                ClauseKind::Feed { name, .. } => {
+                    let _ = self.known_input(name);
+                }
+                ClauseKind::Minimize(e) => self.known_words(e, &fed),
+                ClauseKind::Over { paths, except, .. } => {
+                    for path in paths.iter().chain(except) {
+                        self.known_root(&path.root);
+                    }
+                }
+                ClauseKind::Set(items) | ClauseKind::Every { sets: items, .. } => {
+                    for s in items {
+                        self.known_root(&s.place.root);
+                    }
+                }
+                ClauseKind::Alternate(parts) => parts.iter().for_each(|(_, c)| self.clauses(c)),
+                ClauseKind::With(_) | ClauseKind::Steps(_) | ClauseKind::Seed(_) | ClauseKind::Report(_) => {}
+            }
+        }
+    }
+
+    fn known_dim(&mut self, name: &ast::Ident) -> Res<()> {
+        if matches!(self.files[0].items.get(&name.name), Some(FileItem::Dim(_))) {
+            return Ok(());
+        }
+        let mut known: Vec<ast::Name> =
+            self.files[0].items.iter().filter(|(_, i)| matches!(i, FileItem::Dim(_))).map(|(n, _)| n.clone()).collect();
+        known.sort();
+        let mut d = Diagnostic::error("H0703", name.span, format!("no dim is called `{}`", name.name));
+        d = match suggest(&name.name, known.iter().map(|k| &**k)) {
+            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            None => d.help(format!("there are {}", known.join(", "))),
+        };
+        self.fail(d)
+    }
+
+    fn known_root(&mut self, name: &ast::Ident) {
+        let condition = self.out.inputs.iter().any(|i| *i.name == *name.name);
+        if !condition && matches!(self.meaning(&name.name), Meaning::Nothing) {
+            let _ = self.word(&name.name, name.span);
+        }
+    }
+
+    /// Words of an expression in a training block: losses, parameters, dims, `step`.
+    fn known_words(&mut self, e: &'a ast::Expr, more: &[ast::Name]) {
+        let mut unknown = vec![];
+        crate::check::relation::walk_names(e, &mut |w| {
+            let schedule = matches!(&**w, "step" | "steps" | "cosine" | "linear" | "warmup" | "max_load");
+            let local = e_binds(e, w) || more.contains(w);
+            if !schedule && !local && !crate::check::builtin::WORDS.contains(&&**w) && matches!(self.meaning(w), Meaning::Nothing)
+            {
+                unknown.push(w.clone());
+            }
+        });
+        for w in unknown {
+            if !matches!(&*w, "true" | "false" | "training") {
+                let _ = self.word(&w, e.span);
+            }
+        }
+    }
+
+    fn eval_block(&mut self, e: &'a ast::EvalDef) -> Res<Eval> {
+        let mut out = Eval {
+            phase: e.phase.as_ref().map(|p| p.name.to_string()),
+            data: vec![],
+            batch: vec![],
+            feeds: vec![],
+            report: vec![],
+            lifted: None,
+            span: e.model.span,
+        };
+        let mut failed = false;
+        for clause in &e.clauses {
+            failed |= self.eval_clause(clause, &mut out).is_err();
+        }
+        if out.report.is_empty() && !failed {
+            return self.fail(
+                Diagnostic::error("H0704", e.model.span, "this block reports nothing")
+                    .help("`report accuracy, nll` names outputs and losses that are one number"),
+            );
+        }
+        if failed { Err(Said) } else { Ok(out) }
+    }
+
+    fn eval_clause(&mut self, clause: &'a ast::Clause, out: &mut Eval) -> Res<()> {
+        match &clause.kind {
+            ClauseKind::Data { file, file_span, columns } => {
+                let mut list = vec![];
+                for c in columns {
+                    self.known_input(&c.name)?;
+                    let column = c.column.as_ref().unwrap_or(&c.name);
+                    list.push((c.name.name.to_string(), column.name.to_string()));
+                }
+                out.data.push(EvalData { file: file.clone(), columns: list, span: *file_span });
+            }
+            ClauseKind::Batch(items) => {
+                for i in items {
+                    self.known_dim(&i.dim)?;
+                    let all = matches!(&*i.size.kind, ast::ExprKind::Name(w) if &**w == "all");
+                    let size = if all {
+                        None
+                    } else {
+                        match self.size_of_expr(&i.size)?.constant() {
+                            Some(n) if n > 0 => Some(n as usize),
+                            _ => return self.error("H0705", i.size.span, "a batch has a positive number of rows, or `all`"),
+                        }
+                    };
+                    if let Some(by) = &i.by {
+                        self.known_input(by)?;
+                    }
+                    out.batch.push((i.dim.name.clone(), size, i.by.as_ref().map(|b| b.name.to_string())));
+                }
+            }
+            ClauseKind::Feed { name, binders, value } => {
+                self.known_input(name)?;
+                let v = match binders {
+                    Some(b) => self.bound_value(b, value)?,
+                    None => self.feed_value(name, value)?,
+                };
+                let t = match v {
+                    Value::Num(n) => self.fed_number(name, n),
+                    v => self.as_tens(v, value.span)?,
+                };
+                out.feeds.push((name.name.to_string(), t.node));
+            }
+            ClauseKind::Report(names) => {
+                for n in names {
+                    self.reported(n)?;
+                    out.report.push(n.name.to_string());
+                }
+            }
+            // The parser lets nothing else stand here.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fed_number(&mut self, name: &ast::Ident, n: Num) -> Tens {
+        let whole = self.out.inputs.iter().any(|i| *i.name == *name.name && i.dtype == DType::I32);
+        if whole { self.num_tens(&n) } else { self.num_f32(&n) }
+    }
+
+    /// A value without binders: a draw has the input's shape.
+    fn feed_value(&mut self, name: &ast::Ident, value: &'a ast::Expr) -> Res<Value<'a>> {
+        if let ast::ExprKind::Call { callee, .. } = &*value.kind
+            && let ast::ExprKind::Name(w) = &*callee.kind
+            && crate::check::chance::DISTRIBUTIONS.contains(&&**w)
+        {
+            return self.fed_draw(name, value);
+        }
+        self.expr(value)
+    }
+
+    /// One number that `report` may name.
+    fn reported(&mut self, name: &ast::Ident) -> Res<()> {
+        let graph = &self.levels[0].graph;
+        let found = graph.output(&name.name).map(|o| graph.node(o.node).rank());
+        match found {
+            Some(0) => Ok(()),
+            Some(_) => self.fail(
+                Diagnostic::error("H0707", name.span, format!("`{}` is not one number", name.name))
+                    .help("report a mean of it: `output m: f32 = mean[b] ..`"),
+            ),
+            None => {
+                let known: Vec<String> = graph.outputs.iter().map(|o| o.name.to_string()).collect();
+                let mut d = Diagnostic::error("H0708", name.span, format!("the model has no output or loss `{}`", name.name));
+                d = match suggest(&name.name, known.iter().map(String::as_str)) {
+                    Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+                    None => d.help(format!("it has {}", known.join(", "))),
+                };
+                self.fail(d)
+            }
+        }
+    }
+}
+
+/// Whether an expression binds a word itself (an index of a reduction).
+fn e_binds(e: &ast::Expr, word: &str) -> bool {
+    let text = crate::syntax::print_expr(e);
+    // Good enough for a name check: the word stands in brackets of a binder somewhere.
+    text.contains(&format!("[{word}")) || text.contains(&format!(", {word}]")) || text.contains(&format!("({word}"))
+}

@@ -1,0 +1,146 @@
+//! What the files of a program define, and what they import from each other.
+
+use crate::check::scope::{FileItem, FileScope, Frame};
+use crate::check::value::FnVal;
+use crate::check::{AxisName, Checker};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::Size;
+use crate::syntax::ast::{self, ItemKind, StmtKind};
+
+impl<'a> Checker<'a> {
+    /// What each file defines, then what it imports.
+    pub(super) fn file_scopes(&mut self) {
+        let program = self.program;
+        for (n, file) in program.files.iter().enumerate() {
+            let mut scope = FileScope::default();
+            for item in &file.ast.items {
+                self.define_item(n, item, &mut scope);
+            }
+            self.files.push(scope);
+        }
+        for (n, file) in program.files.iter().enumerate() {
+            let imports = file.ast.items.iter().filter_map(|i| match &i.kind {
+                ItemKind::Import(import) => Some(import),
+                _ => None,
+            });
+            for (import, from) in imports.zip(&file.imports) {
+                let Some(from) = *from else {
+                    // The file is missing, which was said; its names are not missing, too.
+                    continue;
+                };
+                for name in &import.names {
+                    match self.files[from].items.get(&name.name).copied() {
+                        Some(item) => {
+                            if self.files[n].items.insert(name.name.clone(), item).is_some() {
+                                self.sink.push(Diagnostic::error(
+                                    "H0203",
+                                    name.span,
+                                    format!("`{}` is defined twice in this file", name.name),
+                                ));
+                            }
+                        }
+                        None => {
+                            self.no_import(from, name);
+                            self.files[n].missing.insert(name.name.clone());
+                        }
+                    }
+                }
+            }
+        }
+        self.dim_sizes();
+    }
+
+    fn no_import(&mut self, from: usize, name: &ast::Ident) {
+        let mut known: Vec<ast::Name> = self.files[from].items.keys().cloned().collect();
+        known.sort();
+        let mut d = Diagnostic::error("H0207", name.span, format!("this file has no `{}`", name.name));
+        d = match suggest(&name.name, known.iter().map(|k| &**k)) {
+            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            None => d.help(format!("it has {}", known.join(", "))),
+        };
+        self.sink.push(d);
+    }
+
+    fn define_item(&mut self, n: usize, item: &'a ast::Item, scope: &mut FileScope<'a>) {
+        let mut put = |c: &mut Self, name: &'a ast::Ident, what: FileItem<'a>| {
+            if scope.items.insert(name.name.clone(), what).is_some() {
+                c.sink.push(
+                    Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name))
+                        .here("a second meaning"),
+                );
+            }
+        };
+        match &item.kind {
+            ItemKind::Dim { name, .. } => {
+                let size = Size::sym(name.name.clone());
+                self.names.push(AxisName { text: name.name.clone(), size, ranged: Some(name.span) });
+                let id = crate::check::value::NameId(self.names.len() as u32 - 1);
+                put(self, name, FileItem::Dim(id));
+            }
+            ItemKind::Const(defs) => defs.iter().for_each(|d| put(self, &d.name, FileItem::Const(&d.value, n))),
+            ItemKind::ConstDraw(draw) => put(self, &draw.name, FileItem::ConstDraw(draw, n)),
+            ItemKind::Fn(def) => put(self, &def.name, FileItem::Fn(FnVal { file: n, def })),
+            ItemKind::Net(def) => put(self, &def.name, FileItem::Net(n, def)),
+            ItemKind::Model(def) => put(self, &def.name, FileItem::Model),
+            ItemKind::Form(decl) => put(self, &decl.name, FileItem::Form(n, decl)),
+            ItemKind::Import(_) | ItemKind::Weights(_) | ItemKind::Train(_) | ItemKind::Eval(_) => {}
+        }
+    }
+
+    /// `dim t = 16`
+    fn dim_sizes(&mut self) {
+        let program = self.program;
+        for (n, file) in program.files.iter().enumerate() {
+            for item in &file.ast.items {
+                let ItemKind::Dim { name, size } = &item.kind else { continue };
+                let Some(FileItem::Dim(id)) = self.files[n].items.get(&name.name).copied() else { continue };
+                if let Some(size) = size
+                    && let Ok(s) = self.outside(Frame::new(n, None), |c| c.size_of_expr(size))
+                {
+                    self.names[id.0 as usize].size = s;
+                }
+            }
+        }
+    }
+
+    pub(super) fn sees_constants(&mut self) {
+        let program = self.program;
+        for item in &program.files[0].ast.items {
+            if let ItemKind::Const(defs) = &item.kind {
+                for d in defs {
+                    let _ = self.outside(Frame::new(0, None), |c| c.expr(&d.value));
+                }
+            }
+        }
+    }
+
+    /// `--set` of something that is no constant.
+    pub(super) fn unknown_settings(&mut self) {
+        let mut known: Vec<ast::Name> = vec![];
+        for item in &self.program.files[0].ast.items {
+            match &item.kind {
+                ItemKind::Const(defs) => known.extend(defs.iter().map(|d| d.name.name.clone())),
+                ItemKind::Model(m) => {
+                    for s in &m.body.stmts {
+                        if let StmtKind::Const(defs) = &s.kind {
+                            known.extend(defs.iter().map(|d| d.name.name.clone()));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (name, _) in &self.options.set {
+            if known.iter().any(|k| **k == **name) {
+                continue;
+            }
+            let mut d = Diagnostic::plain("H0208", format!("`--set {name}=..`: this file has no constant `{name}`"));
+            d = match suggest(name, known.iter().map(|k| &**k)) {
+                Some(near) => d.help(format!("`{near}` is near")),
+                None if known.is_empty() => d.help("it has no constants"),
+                None => d.help(format!("it has {}", known.join(", "))),
+            };
+            self.sink.push(d);
+        }
+    }
+}

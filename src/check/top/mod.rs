@@ -1,0 +1,244 @@
+//! Models, and the blocks that speak of them.
+
+mod blocks;
+mod files;
+mod inputs;
+mod outputs;
+
+use super::instance::{InstId, MemberRef, Thunk};
+use super::model::Model;
+use super::scope::Frame;
+use super::value::Value;
+use super::{Checker, Level, Options, Res, Said};
+use crate::diag::{Diagnostic, Sink};
+use crate::ir::{Graph, Op, Size};
+use crate::program::Program;
+use crate::syntax::ast::{self, ItemKind, StmtKind};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+impl<'a> Checker<'a> {
+    pub fn new(program: &'a Program, options: &'a Options, sink: &'a mut Sink) -> Checker<'a> {
+        let mut c = Checker {
+            program,
+            options,
+            sink,
+            files: vec![],
+            names: vec![],
+            insts: vec![],
+            params: vec![],
+            relations: vec![],
+            levels: vec![Level::default()],
+            level: 0,
+            frames: vec![],
+            overrides: vec![],
+            hidden: 0,
+            solved: BTreeMap::new(),
+            guards: vec![],
+            checks: vec![],
+            draws: HashMap::new(),
+            file_draws: HashMap::new(),
+            asking: vec![],
+            each_copies: vec![],
+            losses: vec![],
+            updates: vec![],
+            out: Model {
+                name: String::new(),
+                doc: None,
+                graph: Graph::default(),
+                dims: vec![],
+                params: vec![],
+                inputs: vec![],
+                instances: vec![],
+                relations: vec![],
+                routes: vec![],
+                evals: vec![],
+            },
+            generic: false,
+            shapes_only: false,
+            depth: 0,
+            entered: 0,
+            model_seed: Size::from(0i64),
+            used: HashSet::new(),
+        };
+        c.file_scopes();
+        c
+    }
+
+    /// Checks one model.
+    fn model(&mut self, def: &'a ast::ModelDef, doc: Option<String>) -> Option<Model> {
+        self.out.name = def.name.name.to_string();
+        self.out.doc = doc;
+        let id = self.new_inst(0, None, String::new(), def.name.span);
+        self.insts[id.0].sees_dims = true;
+        let before = self.sink.list().iter().filter(|d| d.is_fatal()).count();
+        self.declare_model(id, def);
+        self.make_all(id);
+        if self.sink.list().iter().any(|d| d.code == "H0811") {
+            return None;
+        }
+        self.register_all(id);
+        let frame = self.inst_frame(id);
+        self.frames.push(frame);
+        self.run_model(id, def);
+        self.ask_all(id);
+        self.prove(0);
+        self.collect(id);
+        self.model_blocks(def);
+        self.frames.pop();
+        self.finish();
+        let after = self.sink.list().iter().filter(|d| d.is_fatal()).count();
+        (before == after).then(|| self.out.clone())
+    }
+
+    fn declare_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
+        for stmt in &def.body.stmts {
+            if self.declare(id, stmt) {
+                continue;
+            }
+            match &stmt.kind {
+                StmtKind::Let { name, .. }
+                | StmtKind::Draw { name, .. }
+                | StmtKind::Loss { name, .. }
+                | StmtKind::Output { name, .. } => self.add_thunk(id, name, Thunk::Let(stmt)),
+                StmtKind::Var { name, .. } => self.add_thunk(id, name, Thunk::Waiting),
+                _ => {}
+            }
+        }
+        for stmt in &def.body.stmts {
+            let frame = Frame { span: stmt.span, ..self.inst_frame(id) };
+            let done = match &stmt.kind {
+                StmtKind::Seed(e) => self.outside(frame, |c| c.size_of_expr(e)).map(|s| self.model_seed = s),
+                StmtKind::Input { name, ty } => {
+                    let v = self.outside(frame, |c| c.input(name, ty, stmt.span));
+                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or(Value::Poison)));
+                    Ok(())
+                }
+                StmtKind::Condition { name, ty, within, default } => {
+                    let v = self.outside(frame, |c| c.condition(name, ty, within.as_ref(), default.as_ref()));
+                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or(Value::Poison)));
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            // What went wrong was said.
+            let _: Res<()> = done;
+        }
+    }
+
+    /// Statements in order.
+    fn run_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
+        for stmt in &def.body.stmts {
+            self.frame().span = stmt.span;
+            // A statement that fails was said; the others are checked all the same.
+            let _ = self.model_statement(id, stmt);
+        }
+    }
+
+    fn model_statement(&mut self, id: InstId, stmt: &'a ast::Stmt) -> Res<()> {
+        match &stmt.kind {
+            StmtKind::Let { name, .. } | StmtKind::Draw { name, .. } | StmtKind::Loss { name, .. } => {
+                self.model_member(id, name)?;
+            }
+            StmtKind::Output { name, ty, .. } => {
+                let v = self.model_member(id, name)?;
+                self.output(name, ty, v)?;
+            }
+            StmtKind::Var { name, ty, value } => {
+                let v = match ty {
+                    None => self.expr(value),
+                    Some(ty) => match self.filled(ty, value) {
+                        Ok(Some(v)) => Ok(v),
+                        Ok(None) => self.expr(value).and_then(|v| self.declared_value(ty, v, value.span)),
+                        Err(e) => Err(e),
+                    },
+                };
+                if let Some(MemberRef::Thunk(n)) = self.insts[id.0].members.get(&name.name).copied() {
+                    self.insts[id.0].thunks[n] = Thunk::Var(v.clone().unwrap_or(Value::Poison));
+                }
+                v?;
+            }
+            StmtKind::Expr(_) | StmtKind::Assign { .. } | StmtKind::Update { .. } | StmtKind::Yield(_) => {
+                let one = std::slice::from_ref(stmt);
+                let v = self.statements(one)?;
+                if !matches!(v, Value::Unit) {
+                    self.sink.push(
+                        Diagnostic::error("H0220", stmt.span, "the value of this expression is not used")
+                            .help("`output name: type = ..` gives it to the caller; `let` names it"),
+                    );
+                }
+            }
+            StmtKind::Const(defs) => {
+                for d in defs {
+                    self.model_member(id, &d.name)?;
+                }
+            }
+            StmtKind::ConstDraw(d) => {
+                self.model_member(id, &d.name)?;
+            }
+            StmtKind::Param(_)
+            | StmtKind::Sub(_)
+            | StmtKind::Relation(_)
+            | StmtKind::Each(_)
+            | StmtKind::Signature(_)
+            | StmtKind::Input { .. }
+            | StmtKind::Condition { .. }
+            | StmtKind::Seed(_) => {}
+        }
+        Ok(())
+    }
+
+    fn model_member(&mut self, id: InstId, name: &ast::Ident) -> Res<Value<'a>> {
+        match self.insts[id.0].members.get(&name.name).copied() {
+            Some(m) => self.member_value(id, m, name.span),
+            None => Err(Said),
+        }
+    }
+
+    /// Puts found ranges into the graph, and hands it over.
+    fn finish(&mut self) {
+        let mut graph = std::mem::take(&mut self.levels[0].graph);
+        self.settle(&mut graph);
+        self.out.graph = graph;
+    }
+
+    fn settle(&self, graph: &mut Graph) {
+        for id in graph.ids() {
+            let node = graph.node_mut(id);
+            for axis in node.shape.iter_mut().chain(&mut node.inner) {
+                axis.size = self.resolve(&axis.size);
+            }
+            match &mut node.op {
+                Op::Extent(s) => *s = self.resolve(s),
+                Op::Loop(body) => {
+                    body.trips = self.resolve(&body.trips);
+                    self.settle(&mut body.graph);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Checks the root file: every model, every block, and the nets that no model uses.
+pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model> {
+    let mut models = vec![];
+    let mut used = HashSet::new();
+    let root = &program.files[0].ast;
+    let mut any = false;
+    for item in &root.items {
+        let ItemKind::Model(def) = &item.kind else { continue };
+        any = true;
+        let mut checker = Checker::new(program, options, sink);
+        let model = checker.model(def, item.doc.clone());
+        used.extend(checker.used.iter().copied());
+        models.extend(model);
+    }
+    let mut checker = Checker::new(program, options, sink);
+    checker.blocks_of_unknown_models();
+    if !any {
+        checker.sees_constants();
+    }
+    checker.unknown_settings();
+    super::generic::check(program, options, &used, sink);
+    models
+}

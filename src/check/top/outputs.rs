@@ -1,0 +1,174 @@
+//! What a model gives: outputs, losses, and the list of what it stores.
+
+use crate::check::instance::{InstId, MemberRef, Thunk};
+use crate::check::model::{Dim, Instance, Param};
+use crate::check::scope::FileItem;
+use crate::check::value::{Label, NetVal, Value};
+use crate::check::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Origin, Output, OutputKind};
+use crate::syntax::ast::{self, ItemKind};
+use std::collections::HashMap;
+
+impl<'a> Checker<'a> {
+    /// An output, its dimensions in declared order.
+    pub(super) fn output(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, v: Value<'a>) -> Res<()> {
+        let (dtype, shape) = self.tensor_type(ty)?;
+        let t = match v {
+            Value::Num(n) if dtype == DType::F32 => self.num_f32(&n),
+            v => self.as_tens(v, name.span)?,
+        };
+        let mut sized = t.sized().into_iter();
+        let order: Option<Vec<usize>> = shape
+            .iter()
+            .map(|(l, _)| match l {
+                Label::Named(n) => t.find(*n),
+                Label::Sized => sized.next(),
+            })
+            .collect();
+        let Some(order) = order.filter(|o| o.len() == t.labels.len()) else {
+            let message = format!("the output is {}, which is not what its type says", self.show(&t));
+            return self.error("H0345", ty.span, message);
+        };
+        let t = self.permute(&t, &order);
+        self.call(&t, &name.name);
+        let output = Output { name: name.name.clone(), kind: OutputKind::Output, node: t.node };
+        self.levels[0].graph.outputs.push(output);
+        Ok(())
+    }
+
+    /// Asks for every parameter, so that relations which nobody reads are checked, too.
+    pub(super) fn ask_all(&mut self, id: InstId) {
+        let mut all = self.below(id);
+        for copy in self.each_copies.clone() {
+            all.extend(self.below(copy));
+        }
+        let mut params: HashMap<InstId, Vec<usize>> = HashMap::new();
+        for (n, p) in self.params.iter().enumerate() {
+            params.entry(p.inst).or_default().push(n);
+        }
+        for inst in all {
+            if self.insts[inst.0].form {
+                continue;
+            }
+            for p in params.remove(&inst).unwrap_or_default() {
+                let span = self.params[p].decl.name.span;
+                let p = crate::check::instance::ParamId(p);
+                // Constants of nets and sizes of types are checked by asking, as well.
+                if self.param_shape(p).is_ok() {
+                    let _ = self.effective(p, span);
+                }
+            }
+            for n in 0..self.insts[inst.0].thunks.len() {
+                if matches!(self.insts[inst.0].thunks[n], Thunk::Const(..)) {
+                    let span = self.insts[inst.0].span;
+                    let _ = self.member(NetVal { inst, picks: vec![], with: vec![] }, MemberRef::Thunk(n), span);
+                }
+            }
+        }
+    }
+
+    /// Stored values, losses, updates, dims, instances.
+    pub(super) fn collect(&mut self, id: InstId) {
+        let mut insts = self.below(id);
+        let copies = self.each_copies.clone();
+        for copy in copies {
+            insts.extend(self.below(copy));
+        }
+        let has_weights = self.program.files[0].ast.items.iter().any(|i| matches!(i.kind, ItemKind::Weights(_)));
+        for inst in &insts {
+            self.instance_info(*inst);
+            if self.insts[inst.0].form {
+                continue;
+            }
+            for (_, member) in self.insts[inst.0].order.clone() {
+                let list = match member {
+                    MemberRef::Param(p) => vec![p],
+                    MemberRef::LeafParams(n) => self.insts[inst.0].leaf_params[n].iter().map(|(_, p)| *p).collect(),
+                    MemberRef::Sub(_) | MemberRef::Thunk(_) | MemberRef::Match(_) => vec![],
+                };
+                for p in list {
+                    let _: Res<()> = self.stored(p, has_weights);
+                }
+            }
+        }
+        self.collect_losses();
+        for (path, t) in std::mem::take(&mut self.updates) {
+            let output = Output { name: path.into(), kind: OutputKind::Update, node: t.node };
+            self.levels[0].graph.outputs.push(output);
+        }
+        let program = self.program;
+        for item in &program.files[0].ast.items {
+            let ItemKind::Dim { name, .. } = &item.kind else { continue };
+            if let Some(FileItem::Dim(n)) = self.files[0].items.get(&name.name) {
+                let size = self.size_of(*n).constant();
+                self.out.dims.push(Dim { name: name.name.clone(), size, span: name.span });
+            }
+        }
+    }
+
+    fn collect_losses(&mut self) {
+        let losses = std::mem::take(&mut self.losses);
+        let mut done: Vec<String> = vec![];
+        for (path, t, _) in &losses {
+            if done.contains(path) {
+                continue;
+            }
+            done.push(path.clone());
+            let mut total = t.clone();
+            for (_, u, _) in losses.iter().filter(|(p, u, _)| p == path && u.node != t.node) {
+                if let Ok(sum) = self.pointwise(crate::ir::Map::Add, &[&total, u]) {
+                    total = sum;
+                }
+            }
+            let names: Vec<_> = total.names().collect();
+            let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
+            self.call(&total, &path.as_str().into());
+            let output = Output { name: path.as_str().into(), kind: OutputKind::Loss, node: total.node };
+            self.levels[0].graph.outputs.push(output);
+        }
+    }
+
+    fn instance_info(&mut self, inst: InstId) {
+        let i = &self.insts[inst.0];
+        let Some(net) = i.net else { return };
+        let own = i.parent.is_some_and(|p| self.insts[p.0].arrays.len() < i.arrays.len());
+        let count = if own { i.arrays.last().map(|a| self.size_of(*a)) } else { None };
+        let info = Instance { path: i.path.clone(), net: net.name.name.to_string(), form: i.form, count, span: i.span };
+        self.out.instances.push(info);
+    }
+
+    /// A parameter for the list of what is stored.
+    fn stored(&mut self, p: crate::check::instance::ParamId, has_weights: bool) -> Res<()> {
+        let (all, provided) = self.provided(p);
+        if all {
+            return Ok(());
+        }
+        let shape = self.param_shape(p)?;
+        let init = self.param_init(p)?;
+        let param = &self.params[p.0];
+        let origin = match param.decl.kind {
+            ast::ParamKind::Param => Origin::Param,
+            ast::ParamKind::State => Origin::State,
+            ast::ParamKind::Load => Origin::Load,
+        };
+        let (name, path, frozen) = (param.decl.name.clone(), param.path.clone(), param.frozen);
+        if init.is_none() && origin == Origin::Param && !has_weights {
+            return self.fail(
+                Diagnostic::error("H0404", name.span, format!("`{path}` comes from nowhere"))
+                    .here("no initial value, and no relation writes it")
+                    .help(
+                        "give it one, `= normal(std: 0.02)`; or write it, `generate`, `tie`; or load it, `load`, `weights from`",
+                    ),
+            );
+        }
+        let dtype = match &self.params[p.0].decl.ty.kind {
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::I32), .. } => DType::I32,
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
+            _ => DType::F32,
+        };
+        let shape = shape.iter().map(|(_, s)| self.resolve(s)).collect();
+        self.out.params.push(Param { path, origin, dtype, shape, init, frozen, provided, span: name.span });
+        Ok(())
+    }
+}
