@@ -145,6 +145,38 @@ fn every_emitted_shader_of_every_shipped_model_passes_naga() {
     assert!(seen.len() > 300, "{} shaders", seen.len());
 }
 
+/// Values may be called like anything that shaders use themselves.
+#[test]
+fn no_name_of_a_value_is_a_name_of_the_emitter() {
+    let sizes_of = |model: &hnet::check::model::Model, n| pipeline::unknowns(model).into_iter().map(|s| (s, n)).collect();
+    let mut words = BTreeSet::new();
+    let mut plans = Vec::new();
+    for model in files("models").iter().flat_map(|path| models(path)) {
+        for size in [3, 5000] {
+            let sizes: hnet::plan::Sizes = sizes_of(&model, size);
+            let (plan, program) = pipeline::shaders(&model, &sizes, &|_| None).unwrap();
+            for shader in &program.shaders {
+                let text = shader.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                words.extend(text.filter(|w| w.starts_with(|c: char| c.is_ascii_alphabetic())).map(str::to_string));
+            }
+            plans.push((plan, sizes));
+        }
+    }
+    let words: Vec<String> = words.into_iter().collect();
+    assert!(words.len() > 300, "{} words", words.len());
+    // Far from one another, so that a shader's buffers have names of different kinds.
+    let mut next = 0;
+    for (mut plan, sizes) in plans {
+        for buffer in &mut plan.buffers {
+            next = (next + 101) % words.len();
+            buffer.name = words[next].clone();
+        }
+        for shader in gpu::emit(&plan, &sizes, &|_| None).shaders {
+            validate(&shader.code).unwrap_or_else(|why| panic!("{why}\n{}", shader.code));
+        }
+    }
+}
+
 /// Random graphs over all primitives, as made and after all passes.
 #[test]
 fn random_graphs_mean_the_same_on_the_device() {

@@ -1,6 +1,7 @@
 //! Whether a shader may run everywhere: naga's validation, and what naga does not check and browsers insist on.
 //!
 //! - A barrier stands where all threads of a workgroup come by ([`uniform`]).
+//! - No variable has the name of a buffer or a function, which it would hide ([`names`]).
 //! - Workgroup memory, threads of a workgroup and storage buffers stay within what every device offers ([`limits`]).
 
 use super::program::BINDINGS;
@@ -20,7 +21,29 @@ pub fn validate(code: &str) -> Result<Module, String> {
     Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).map_err(|e| e.emit_to_string(code))?;
     limits(&module)?;
     uniform(&module)?;
+    names(code)?;
     Ok(module)
+}
+
+/// Whether a variable hides something of the module. WGSL allows it; here it would be a mistake of the emitter.
+pub fn names(code: &str) -> Result<(), String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let (outside, inside) = code.split_once("\nfn main(").ok_or("there is no function `main`")?;
+    let mut known = HashSet::new();
+    for line in outside.lines() {
+        let variable = line.split_once("var<").and_then(|(_, rest)| rest.split_once("> ")).map(|(_, rest)| word(rest));
+        known.extend(variable);
+        known.extend(line.strip_prefix("fn ").map(word));
+    }
+    for keyword in ["let ", "var "] {
+        for (at, _) in inside.match_indices(keyword) {
+            let name = word(&inside[at + keyword.len()..]);
+            if known.contains(&name) {
+                return Err(format!("the variable `{name}` hides what the module calls so"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a module takes of a workgroup.

@@ -120,7 +120,7 @@ fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i6
             let groups = size(count).unwrap_or(0).max(1) as u64;
             let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
             // A multiplication and an addition a round.
-            let rounds = (size(&d.flops).unwrap_or(0) / 2 / all).max(size(&d.rounds).unwrap_or(0));
+            let rounds = if d.rounds.is(0) { size(&d.flops).unwrap_or(0) / 2 / all } else { size(&d.rounds).unwrap_or(0) };
             if rounds > SOFTWARE_ROUNDS {
                 wrong = Some(program.shaders[d.shader].name.clone());
             }

@@ -305,6 +305,11 @@ pub(super) fn needs(name: &str) -> &'static [&'static str] {
     entry(name).1
 }
 
+/// Whether a function is called so.
+pub(super) fn known(name: &str) -> bool {
+    LIBRARY.iter().any(|e| e.0 == name)
+}
+
 /// Its text.
 pub(super) fn text(name: &str) -> &'static str {
     entry(name).2

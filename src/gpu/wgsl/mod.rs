@@ -216,12 +216,18 @@ impl Emitter<'_> {
         let placed = &stages[at];
         let item = match &placed.stage {
             Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
-                self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| tile::emit(m, kernel, *sum, None))
+                let r = tile::roles(kernel, *sum, false);
+                let side = tile::height((self.size)(&tile::extent(kernel, &r.rows)));
+                self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| {
+                    tile::emit(m, kernel, *sum, side, None)
+                })
             }
             Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
                 let sorted = self.sort(stages, at, grouped, out);
                 let work = flops(kernel);
-                self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| tile::emit(m, kernel, *sum, Some(&sorted)))
+                self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| {
+                    tile::emit(m, kernel, *sum, sorted.side, Some(&sorted))
+                })
             }
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
                 self.kernel(k, &placed.places)
@@ -262,7 +268,7 @@ impl Emitter<'_> {
                     .map(|l| index.terms.iter().find(|t| t.0 == *l).map_or(Size::from(0i64), |t| t.1.clone()))
                     .collect();
                 let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
-                Some((key, tile::tiles(&tile::extent(kernel, &r.columns))))
+                Some((key, tile::across(&tile::extent(kernel, &r.columns))))
             }
             _ => None,
         };
@@ -277,6 +283,7 @@ impl Emitter<'_> {
         let Expr::Load(index) = &kernel.body[1] else { unreachable!("the index is a load") };
         let r = tile::roles(kernel, *sum, true);
         let count = tile::extent(kernel, &r.rows);
+        let side = tile::height((self.size)(&count) / (self.size)(&own.count).max(1));
         let groups = own.count.add(&Size::from(i64::from(!own.clamp)));
         let early = self.buffers[kernel.store.buffer].early;
         let mut word = |what: &str, n: Size| {
@@ -285,11 +292,11 @@ impl Emitter<'_> {
             self.buffers.len() - 1
         };
         let order = word("order", count.clone());
-        let table = word("tiles", tile::tiles(&count).add(&groups).mul(&Size::from(3i64)));
+        let table = word("tiles", tile::tiles(&count, side).add(&groups).mul(&Size::from(3i64)));
         let grids = word("grids", Size::from(3 * across.len()));
         let counts = word("counts", groups.mul(&Size::from(i64::from(sort::THREADS) + 1)));
-        let sorted =
-            Sorted { order, table, grids, number: 0, count: own.count.clone(), stride: own.stride.clone(), clamp: own.clamp };
+        let (count, stride) = (own.count.clone(), own.stride.clone());
+        let sorted = Sorted { order, table, grids, number: 0, side, count, stride, clamp: own.clamp };
         let name = format!("{}_sort", self.buffers[index.buffer].name);
         let s = sort::Sort { kernel, rows: &r.rows, index, sorted: &sorted, counts, across: &across };
         let item = self.shader(&name, sort::THREADS, &stages[at].places, Size::from(0i64), &|m| {

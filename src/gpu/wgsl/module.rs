@@ -45,9 +45,7 @@ pub(in crate::gpu) fn ident(name: &str) -> String {
     while text.contains("__") {
         text = text.replace("__", "_");
     }
-    // The emitter's own functions end with an underscore.
-    let text = text.trim_end_matches('_');
-    let mut text = text.to_string();
+    let mut text = text.trim_end_matches('_').to_string();
     let local = text.len() > 1 && text[1..].chars().all(|c| c.is_ascii_digit());
     if text.is_empty() || text == "_" || text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert_str(0, "b_");
@@ -135,7 +133,7 @@ impl<'a> Module<'a> {
         let base = ident(name);
         let mut text = base.clone();
         let mut n = 2;
-        while !self.taken.insert(text.clone()) {
+        while helpers::known(&text) || !self.taken.insert(text.clone()) {
             text = format!("{base}_{n}");
             n += 1;
         }

@@ -3,7 +3,6 @@
 
 use super::module::Module;
 use super::special::share;
-use super::tile::SIDE;
 use crate::ir::Size;
 use crate::plan::{Access, Kernel};
 
@@ -21,6 +20,8 @@ pub(super) struct Sorted {
     pub grids: usize,
     /// Which product of those that share the order.
     pub number: u32,
+    /// Rows of a tile.
+    pub side: i64,
     /// Number of groups, the distance of their matrices, and whether an index outside takes the nearest (else the result is 0).
     pub count: Size,
     pub stride: Size,
@@ -43,11 +44,12 @@ pub(super) fn emit(m: &mut Module, s: &Sort) {
     m.reserve("stretch begin end k row t sum own first tile last r place");
     let total = super::tile::extent(s.kernel, s.rows);
     let n = m.size(&total);
+    let side = s.sorted.side;
     let groups = s.sorted.count.add(&Size::from(i64::from(!s.sorted.clamp)));
     let g = m.size(&groups);
     let real = m.size(&s.sorted.count);
     // Counting and placing, sums, and the table of tiles, which one thread writes.
-    let tiles = super::tile::tiles(&total).add(&groups.mul(&Size::from(i64::from(THREADS))));
+    let tiles = super::tile::tiles(&total, s.sorted.side).add(&groups.mul(&Size::from(i64::from(THREADS))));
     m.rounds(&share(&total, THREADS).mul(&Size::from(2i64)).add(&tiles));
     m.line(format!("let stretch = ({n} + {}u) / {THREADS}u;", THREADS - 1));
     m.line(format!("let begin = min(lane * stretch, {n});"));
@@ -104,10 +106,10 @@ pub(super) fn emit(m: &mut Module, s: &Sort) {
     let total = m.element(s.counts, &at);
     m.line(format!("let last = first + {total};"));
     m.put(s.counts, &at, "first");
-    m.open(format!("for (var r = first; r < last; r += {SIDE})"));
+    m.open(format!("for (var r = first; r < last; r += {side})"));
     m.put(s.sorted.table, "tile * 3u", "i32(k)");
     m.put(s.sorted.table, "tile * 3u + 1u", "r");
-    m.put(s.sorted.table, "tile * 3u + 2u", &format!("min(r + {SIDE}, last)"));
+    m.put(s.sorted.table, "tile * 3u + 2u", &format!("min(r + {side}, last)"));
     m.line("tile++;");
     m.close();
     m.line("first = last;");

@@ -1,5 +1,6 @@
-//! Products tile by tile: a workgroup computes 64 rows by 64 columns, each thread 4 by 4 of them in registers; both factors come
-//! through workgroup memory, 16 steps of the sum at a time, with zeros beyond the edges.
+//! Products tile by tile: a workgroup computes 64 rows by 64 columns (32 rows where there are few), each thread 8 by 8 of them (4 by
+//! 8) in registers; both factors come through workgroup memory, 16 steps of the sum at a time, with zeros beyond the edges. They
+//! lie there as vectors of four rows or columns, so that a thread reads 4 vectors for 64 multiplications.
 //!
 //! A grouped product takes its rows in the order of their groups (`sort`), so that a tile needs one matrix only.
 
@@ -7,17 +8,25 @@ use super::super::program::Grid;
 use super::kernel::Nest;
 use super::module::Module;
 use super::sort::Sorted;
+use super::special::share;
 use crate::ir::{Size, size::SizeFn};
 use crate::plan::{Access, Expr, Kernel};
 
-/// Threads of a workgroup.
-pub(super) const THREADS: u32 = 256;
-/// Rows and columns of a tile.
-pub(super) const SIDE: i64 = 64;
+/// Threads of a workgroup: 8 by 8.
+pub(super) const THREADS: u32 = 64;
+/// Columns of a tile.
+const WIDTH: i64 = 64;
 /// Steps of the sum in workgroup memory.
 const DEEP: i64 = 16;
 /// Steps that are written out.
-const UNROLL: i64 = 4;
+const UNROLL: i64 = 2;
+/// Components of a vector.
+const PARTS: [&str; 4] = ["x", "y", "z", "w"];
+
+/// Rows of a tile where there are so many in all, or in a group on average.
+pub(super) fn height(rows: i64) -> i64 {
+    if rows <= 40 { 32 } else { 64 }
+}
 
 /// A product's loops by what they index.
 pub(super) struct Roles {
@@ -67,9 +76,14 @@ pub(super) fn extent(k: &Kernel, loops: &[usize]) -> Size {
     loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size))
 }
 
-/// `ceil(n / SIDE)`
-pub(super) fn tiles(n: &Size) -> Size {
-    Size::apply(SizeFn::Ceil, vec![n.mul(&Size::fraction(1, SIDE))])
+/// `ceil(n / side)`
+pub(super) fn tiles(n: &Size, side: i64) -> Size {
+    Size::apply(SizeFn::Ceil, vec![n.mul(&Size::fraction(1, side))])
+}
+
+/// Tiles across so many columns.
+pub(super) fn across(columns: &Size) -> Size {
+    tiles(columns, WIDTH)
 }
 
 fn named(k: &Kernel, loops: &[usize]) -> Vec<(String, Size)> {
@@ -94,8 +108,9 @@ fn steps(a: &Access, loops: &[usize]) -> bool {
 /// One factor's way into workgroup memory.
 struct Side<'k> {
     access: &'k Access,
-    /// The variable in workgroup memory: `DEEP` lines of `SIDE`.
+    /// The variable in workgroup memory: `DEEP` stretches of `lines` elements.
     store: String,
+    lines: i64,
     /// Rows or columns, and where the tile's first one is.
     loops: &'k [usize],
     first: &'k str,
@@ -106,29 +121,34 @@ struct Side<'k> {
     listed: Option<(String, String)>,
 }
 
-pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorted>) -> Grid {
-    m.reserve("tile left_column top_row count starts row base_left base_right x y at i line value sums row_in column own total");
+/// `side`: rows of a tile.
+pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Option<&Sorted>) -> Grid {
+    m.reserve("tile left_column top_row count starts row base_left base_right x y at i e line value source sums row_in column own total");
     let r = roles(k, sum, sorted.is_some());
     let (a, b) = (load(k, 0), load(k, if sorted.is_some() { 2 } else { 1 }));
     let (row_count, column_count, depth) = (extent(k, &r.rows), extent(k, &r.columns), extent(k, &r.sums));
     let (rows, columns, deep) = (m.size(&row_count), m.size(&column_count), m.size(&depth));
-    let (left, right) =
-        (m.shared("left", &format!("array<f32, {}>", SIDE * DEEP)), m.shared("right", &format!("array<f32, {}>", SIDE * DEEP)));
+    let mut store = |name: &str, lines: i64| m.shared(name, &format!("array<vec4<f32>, {}>", lines / 4 * DEEP));
+    let (left, right) = (store("left", side), store("right", WIDTH));
+    // Both fills and the products of each stretch of the sum, then the elements.
+    let fills = (side + WIDTH) / 4 * DEEP / i64::from(THREADS);
+    let stretch = Size::from(1 + fills + DEEP / UNROLL);
+    m.rounds(&share(&depth, DEEP as u32).mul(&stretch).add(&Size::from(side * WIDTH / i64::from(THREADS))));
     let grid;
     let mut counters = vec![String::new(); k.loops.len()];
     let mut listed = None;
     let mut base = [m.size(&a.offset), m.size(&b.offset)];
     match sorted {
         None => {
-            let across = tiles(&column_count);
-            let down = tiles(&row_count);
+            let across = across(&column_count);
+            let down = tiles(&row_count, side);
             let count = across.mul(&down).mul(&extent(k, &r.batch));
             m.line("let tile = wg.y * 65535u + wg.x;");
             let all = m.size(&count);
             m.line(format!("if (tile >= {all}) {{ return; }}"));
             let (x, y) = (m.size(&across), m.size(&down));
-            m.line(format!("let left_column = tile % {x} * {SIDE}u;"));
-            m.line(format!("let top_row = tile / {x} % {y} * {SIDE}u;"));
+            m.line(format!("let left_column = tile % {x} * {WIDTH}u;"));
+            m.line(format!("let top_row = tile / {x} % {y} * {side}u;"));
             let names = m.split(&format!("(tile / ({x} * {y}))"), &named(k, &r.batch));
             for (n, x) in [a, b].into_iter().enumerate() {
                 let more = part(m, x, &r.batch, &names);
@@ -139,7 +159,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
         }
         Some(s) => {
             m.line("let tile = wg.z * 65535u + wg.x;");
-            m.line(format!("let left_column = wg.y * {SIDE}u;"));
+            m.line(format!("let left_column = wg.y * {WIDTH}u;"));
             let mut word = |n: u32| m.element(s.table, &format!("tile * 3u + {n}u"));
             let (group, from, to) = (word(0), word(1), word(2));
             m.line(format!("let group = u32({group});"));
@@ -148,8 +168,8 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
             let stride = m.size(&s.stride);
             base[1] = format!("{} + group * {stride}", base[1]);
             // Where each row of the tile starts in the first factor.
-            let list = m.shared("starts", &format!("array<u32, {SIDE}>"));
-            m.open(format!("if (lane < {SIDE}u)"));
+            let list = m.shared("starts", &format!("array<u32, {side}>"));
+            m.open(format!("if (lane < {side}u)"));
             let place = m.element(s.order, "top_row + min(lane, count - 1u)");
             m.line(format!("let row = u32({place});"));
             let names = m.split("row", &named(k, &r.rows));
@@ -164,22 +184,35 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
     let [base_a, base_b] = base;
     m.line(format!("let base_left = {base_a};"));
     m.line(format!("let base_right = {base_b};"));
-    m.line("let x = lane % 16u;");
-    m.line("let y = lane / 16u;");
-    for i in 0..4 {
-        m.line(format!("var c{i}_ = vec4<f32>(0.0);"));
+    m.line("let x = lane % 8u;");
+    m.line("let y = lane / 8u;");
+    // So many rows and vectors of columns a thread has.
+    let (high, wide) = (side / 8, WIDTH / 8 / 4);
+    for i in 0..high {
+        for j in 0..wide {
+            m.line(format!("var c{i}_{j}_ = vec4<f32>(0.0);"));
+        }
     }
     let none = sorted.filter(|s| !s.clamp).map(|s| {
         let n = m.size(&s.count);
         format!("group < {n}")
     });
     m.open(format!("for (var at = 0u; at < {deep}; at += {DEEP}u)"));
-    let l =
-        Side { access: a, store: left, loops: &r.rows, first: "top_row", count: rows.clone(), base: "base_left".into(), listed };
+    let l = Side {
+        access: a,
+        store: left,
+        lines: side,
+        loops: &r.rows,
+        first: "top_row",
+        count: rows.clone(),
+        base: "base_left".into(),
+        listed,
+    };
     fill(m, k, &l, &r.sums, &deep, None);
     let s = Side {
         access: b,
         store: right,
+        lines: WIDTH,
         loops: &r.columns,
         first: "left_column",
         count: columns.clone(),
@@ -190,23 +223,32 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
     m.line("workgroupBarrier();");
     m.open(format!("for (var i = 0u; i < {DEEP}u; i += {UNROLL}u)"));
     for u in 0..UNROLL {
-        let four = |store: &str, lane: &str| {
-            let at = |n: i64| format!("{store}[i * {SIDE}u + {lane} * 4u + {}u]", u * SIDE + n);
-            format!("vec4<f32>({}, {}, {}, {})", at(0), at(1), at(2), at(3))
+        let vectors = |s: &Side, lane: &str, count: i64, n: i64| {
+            let (all, first) = (s.lines / 4, u * s.lines / 4 + n);
+            format!("{}[i * {all}u + {lane} * {count}u + {first}u]", s.store)
         };
-        m.line(format!("let a{u}_ = {};", four(&l.store, "y")));
-        m.line(format!("let b{u}_ = {};", four(&s.store, "x")));
-        for (i, lane) in ["x", "y", "z", "w"].iter().enumerate() {
-            m.line(format!("c{i}_ = fma(vec4<f32>(a{u}_.{lane}), b{u}_, c{i}_);"));
+        for n in 0..high / 4 {
+            m.line(format!("let a{u}_{n}_ = {};", vectors(&l, "y", high / 4, n)));
+        }
+        for n in 0..wide {
+            m.line(format!("let b{u}_{n}_ = {};", vectors(&s, "x", wide, n)));
+        }
+        for i in 0..high {
+            for j in 0..wide {
+                let row = format!("a{u}_{}_.{}", i / 4, PARTS[i as usize % 4]);
+                m.line(format!("c{i}_{j}_ = fma(vec4<f32>({row}), b{u}_{j}_, c{i}_{j}_);"));
+            }
         }
     }
     m.close();
     m.line("workgroupBarrier();");
     m.close();
-    m.line("var sums = array<vec4<f32>, 4>(c0_, c1_, c2_, c3_);");
-    m.open("for (var i = 0u; i < 16u; i++)");
-    m.line("let row_in = y * 4u + i / 4u;");
-    m.line("let column = left_column + x * 4u + i % 4u;");
+    let all: Vec<String> = (0..high).flat_map(|i| (0..wide).map(move |j| format!("c{i}_{j}_"))).collect();
+    m.line(format!("var sums = array<vec4<f32>, {}>({});", all.len(), all.join(", ")));
+    let own = wide * 4;
+    m.open(format!("for (var i = 0u; i < {}u; i++)", high * own));
+    m.line(format!("let row_in = y * {high}u + i / {own}u;"));
+    m.line(format!("let column = left_column + x * {own}u + i % {own}u;"));
     match sorted {
         None => m.open(format!("if (top_row + row_in < {rows} && column < {columns})")),
         Some(_) => m.open(format!("if (row_in < count && column < {columns})")),
@@ -234,37 +276,40 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, sorted: Option<&Sorte
     grid
 }
 
-/// Brings `SIDE` rows (or columns) of `DEEP` steps into workgroup memory, four elements a thread, neighbours in memory to
-/// neighbouring threads.
+/// Brings the tile's rows (or columns) of `DEEP` steps into workgroup memory, neighbours in memory to neighbouring threads.
 fn fill(m: &mut Module, k: &Kernel, s: &Side, sums: &[usize], deep: &str, more: Option<&str>) {
-    let along = steps(s.access, sums) || !steps(s.access, s.loops);
-    for n in 0..SIDE * DEEP / i64::from(THREADS) {
-        m.line("{");
-        let from = n * i64::from(THREADS);
-        let (line, step) =
-            if along { (format!("/ {DEEP}u"), format!("% {DEEP}u")) } else { (format!("% {SIDE}u"), format!("/ {SIDE}u")) };
-        m.line(format!("let line = (lane + {from}u) {line};"));
-        m.line(format!("let step = (lane + {from}u) {step};"));
-        m.line("var value = 0.0;");
-        let inside = match &s.listed {
-            Some((_, count)) => format!("line < {count}"),
-            None => format!("{} + line < {}", s.first, s.count),
-        };
-        let more = more.map_or(String::new(), |t| format!(" && {t}"));
-        m.open(format!("if ({inside} && at + step < {deep}{more})"));
+    let vectors = s.lines / 4;
+    m.open(format!("for (var e = lane; e < {}u; e += {THREADS}u)", vectors * DEEP));
+    if steps(s.access, sums) || !steps(s.access, s.loops) {
+        m.line(format!("let line = e / {DEEP}u * 4u;"));
+        m.line(format!("let step = e % {DEEP}u;"));
+    } else {
+        m.line(format!("let line = e % {vectors}u * 4u;"));
+        m.line(format!("let step = e / {vectors}u;"));
+    }
+    m.line("var value = vec4<f32>(0.0);");
+    let more = more.map_or(String::new(), |t| format!(" && {t}"));
+    m.open(format!("if (at + step < {deep}{more})"));
+    let names = m.split("(at + step)", &named(k, sums));
+    let deeper = part(m, s.access, sums, &names);
+    m.line(format!("let source = {} + {deeper};", s.base));
+    for (n, component) in PARTS.iter().enumerate() {
+        match &s.listed {
+            Some((_, count)) => m.open(format!("if (line + {n}u < {count})")),
+            None => m.open(format!("if ({} + line + {n}u < {})", s.first, s.count)),
+        }
         let own = match &s.listed {
-            Some((list, _)) => format!("{list}[line]"),
+            Some((list, _)) => format!("{list}[line + {n}u]"),
             None => {
-                let names = m.split(&format!("({} + line)", s.first), &named(k, s.loops));
+                let names = m.split(&format!("({} + line + {n}u)", s.first), &named(k, s.loops));
                 part(m, s.access, s.loops, &names)
             }
         };
-        let names = m.split("(at + step)", &named(k, sums));
-        let deeper = part(m, s.access, sums, &names);
-        let value = m.load(s.access.buffer, &format!("{} + {own} + {deeper}", s.base));
-        m.line(format!("value = {value};"));
+        let x = m.load(s.access.buffer, &format!("source + {own}"));
+        m.line(format!("value.{component} = {x};"));
         m.close();
-        m.line(format!("{}[step * {SIDE}u + line] = value;", s.store));
-        m.line("}");
     }
+    m.close();
+    m.line(format!("{}[step * {vectors}u + line / 4u] = value;", s.store));
+    m.close();
 }
