@@ -113,14 +113,22 @@ fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i6
     let mut wrong = None;
     for item in &program.items {
         arena::visit(item, &mut |d| {
-            let Grid::Work { count, per } = &d.grid else { return };
-            let code = &program.shaders[d.shader].code;
-            let threads =
-                code.split("@workgroup_size(").nth(1).and_then(|t| t.split(')').next()).and_then(|t| t.parse::<i64>().ok());
-            let groups = size(count).unwrap_or(0).max(1) as u64;
-            let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
-            // A multiplication and an addition a round.
-            let rounds = if d.rounds.is(0) { size(&d.flops).unwrap_or(0) / 2 / all } else { size(&d.rounds).unwrap_or(0) };
+            let known = size(&d.rounds).unwrap_or(0);
+            let rounds = match &d.grid {
+                Grid::Work { count, per } if d.rounds.is(0) => {
+                    let code = &program.shaders[d.shader].code;
+                    let threads = code
+                        .split("@workgroup_size(")
+                        .nth(1)
+                        .and_then(|t| t.split(')').next())
+                        .and_then(|t| t.parse::<i64>().ok());
+                    let groups = size(count).unwrap_or(0).max(1) as u64;
+                    let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
+                    // A multiplication and an addition a round.
+                    size(&d.flops).unwrap_or(0) / 2 / all
+                }
+                Grid::Work { .. } | Grid::Indirect { .. } => known,
+            };
             if rounds > SOFTWARE_ROUNDS {
                 wrong = Some(program.shaders[d.shader].name.clone());
             }

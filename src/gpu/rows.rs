@@ -17,6 +17,12 @@ const HEAVY: i64 = 1 << 18;
 const STILL: i64 = 1 << 16;
 /// Work that one workgroup does alone.
 const SMALL: i64 = 1 << 15;
+/// Multiply-adds of a product from which its rows must share what they read: several rows a workgroup, or tiles.
+const LARGE: i64 = 1 << 22;
+/// Elements of a stage that a workgroup computes at once, where its rows allow.
+pub(super) const ELEMENTS: i64 = 2048;
+/// Rows of a product that one thread computes.
+pub(super) const BLOCK: i64 = 4;
 /// Elements of a row that are ordered by counting.
 const ORDERED: i64 = 1 << 9;
 /// Stages of one shader: software devices take minutes over shaders with more barriers.
@@ -179,6 +185,11 @@ impl Form {
         !(self.product && (still > STILL && rows > 1 || rows < 16 && per > SMALL / 2))
     }
 
+    /// Whether it is a product that tiles would do well.
+    fn large(&self, rows: i64) -> bool {
+        self.product && self.work >= LARGE && rows >= 16 && self.width(rows) >= 16
+    }
+
     /// Elements of one row.
     pub fn width(&self, rows: i64) -> i64 {
         self.count / rows.max(1)
@@ -194,6 +205,9 @@ struct Growing<'a> {
     uneven: Vec<usize>,
     bound: Vec<usize>,
     work: i64,
+    /// Elements of the widest row so far, and whether a large product is among the stages.
+    widest: i64,
+    large: bool,
     size: Measure<'a>,
 }
 
@@ -222,7 +236,8 @@ impl Growing<'_> {
             self.bound = bound;
             return true;
         }
-        if !f.fits(n) {
+        let (widest, large) = (self.widest.max(f.width(n)), self.large || f.large(n));
+        if !f.fits(n) || large && BLOCK * widest > ELEMENTS {
             return false;
         }
         for dim in 0..f.outer {
@@ -241,7 +256,7 @@ impl Growing<'_> {
                     }
                 }
                 self.leads.push(Some(lead));
-                self.bound = bound;
+                (self.bound, self.widest, self.large) = (bound, widest, large);
                 return true;
             }
         }
@@ -292,6 +307,8 @@ pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: M
             uneven: Vec::new(),
             bound: Vec::new(),
             work: 0,
+            widest: 1,
+            large: false,
             size,
         };
         let mut end = first;

@@ -16,6 +16,7 @@ mod shape;
 mod sort;
 mod special;
 mod tile;
+mod words;
 
 pub(super) use kernel::dependencies;
 

@@ -1,7 +1,7 @@
 //! A shader under construction: its bindings, its uniform block, the functions that it calls, and its lines.
 
 use super::super::program::{Buffer, Dispatch, Grid, Shader, Word};
-use super::helpers;
+use super::{helpers, words};
 use crate::ir::{DType, Size};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,16 +29,6 @@ pub(in crate::gpu) struct Module<'a> {
     pub private: BTreeMap<usize, String>,
 }
 
-/// Words that a name may not be: WGSL's keywords and reserved words as far as a model might use them, its functions, and what every
-/// shader here declares.
-const RESERVED: &str = "alias array atomic auto await bitcast bool break case cast catch class clamp const const_assert constexpr \
-    continue continuing cos default diagnostic discard do dot else enable enum exp export f16 f32 false filter final fixed floor fn \
-    for from function get global group handle i32 if impl import in inline inout input interface invariant let loop main mat2x2 \
-    mat3x3 mat4x4 max min mod module move mul mut native new nil none null of operator override package pass ptr pub ref requires \
-    return sample sampler select self set shared sign sin sizeof smooth static std step struct super switch target template texture \
-    this throw trait true try type typedef u32 union unless using var vec2 vec3 vec4 virtual void where while with workgroup yield \
-    abs all any ceil round sqrt tan tanh log pow fma length distance Sizes arena get_word put_word lane s wg";
-
 /// A name that WGSL takes.
 pub(in crate::gpu) fn ident(name: &str) -> String {
     let mut text: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
@@ -50,7 +40,7 @@ pub(in crate::gpu) fn ident(name: &str) -> String {
     if text.is_empty() || text == "_" || text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert_str(0, "b_");
     }
-    if local || RESERVED.split_whitespace().any(|w| w == text) {
+    if local || words::reserved(&text) {
         text.push_str("_b");
     }
     text

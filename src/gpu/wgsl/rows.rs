@@ -1,7 +1,7 @@
 //! A shader that takes several rows through several stages, with a barrier between them.
 
 use super::super::program::Grid;
-use super::super::rows::{Group, Lead, element};
+use super::super::rows::{BLOCK, Group, Lead, element};
 use super::super::stage::{Placed, Stage};
 use super::kernel::{Nest, Share};
 use super::module::Module;
@@ -11,11 +11,11 @@ use crate::plan::{Access, Expr, Kernel, Step};
 use std::collections::BTreeMap;
 
 /// Threads of a workgroup.
-pub(super) const THREADS: u32 = 256;
-/// Rows of a product that one thread computes.
-pub(super) const BLOCK: i64 = 4;
+pub(super) const THREADS: u32 = 128;
+/// Columns of a product that one thread computes.
+const ACROSS: i64 = 4;
 /// Steps of a product's sum that are written out.
-const UNROLL: i64 = 4;
+const UNROLL: i64 = 2;
 
 /// What a group needs of a workgroup.
 pub(super) struct Shape {
@@ -271,77 +271,85 @@ impl Rows<'_, '_, '_> {
         rows >= BLOCK && moves(0) != moves(1) && self.shape.widths[k] * rows / BLOCK >= i64::from(THREADS) / 4
     }
 
+    /// Columns that one thread computes of each of its rows, where the first factor is the same for all of them.
+    fn across(&self, k: usize, kernel: &Kernel, lead: Lead, moving: usize) -> i64 {
+        let alone = load(kernel, moving).terms.iter().all(|t| t.0 == lead.dim || t.0 >= kernel.outer);
+        let width = self.shape.widths[k];
+        let threads = width * self.shape.rows / (BLOCK * ACROSS);
+        if alone && width % ACROSS == 0 && threads >= i64::from(THREADS) / 8 { ACROSS } else { 1 }
+    }
+
+    /// A thread computes some columns of some rows: what it reads of either factor it uses several times.
     fn block(&mut self, k: usize, kernel: &Kernel, sum: usize, lead: Option<Lead>) {
         let Some(lead) = lead else { return };
+        let moving = usize::from(!load(kernel, 0).terms.iter().any(|t| t.0 == lead.dim));
+        let (a, b) = (load(kernel, moving), load(kernel, 1 - moving));
+        let across = self.across(k, kernel, lead, moving);
         let dims = Self::dims(kernel);
         let mut columns = dims.clone();
         columns[lead.dim].1 = Size::from(1i64);
         let width = columns.iter().fold(Size::from(1i64), |n, c| n.mul(&c.1));
-        let blocks = self.shape.rows / BLOCK;
-        let whole = self.m.size(&width.mul(&Size::from(blocks)));
-        let w = self.m.size(&width);
+        let apart = width.mul(&Size::fraction(1, across));
+        let whole = self.m.size(&apart.mul(&Size::from(self.shape.rows / BLOCK)));
+        let w = self.m.size(&apart);
         let all = self.all.clone().unwrap_or_else(|| "1u".to_string());
         let e = self.m.fresh("e");
         self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
-        let x = self.m.fresh("x");
+        let (x, top) = (self.m.fresh("x"), self.m.fresh("top"));
         self.m.line(format!("let {x} = {e} % {w};"));
-        let counters = self.m.split(&x, &columns);
-        let top = self.m.fresh("top");
         self.m.line(format!("let {top} = first + {e} / {w} * {BLOCK}u;"));
-        let (mut rows, mut local) = (Vec::new(), Vec::new());
+        let column = |j: i64| if j == 0 { x.clone() } else { format!("({x} + {j}u * {w})") };
+        let own: Vec<Vec<String>> = (0..across).map(|j| self.m.split(&column(j), &columns)).collect();
+        let outer = |x: &Access| x.terms.iter().filter(|t| t.0 < kernel.outer).cloned().collect::<Vec<_>>();
+        let mut starts = Vec::new();
         for j in 0..BLOCK {
             let r = self.m.fresh("r");
             self.m.line(format!("let {r} = min({top} + {j}u, {all} - 1u);"));
-            local.push(format!("({r} - first)"));
-            rows.push(r);
+            let mut at = own[0].clone();
+            at[lead.dim] = if self.m.private.contains_key(&a.buffer) { format!("({r} - first)") } else { r };
+            starts.push(self.start("a", a, &outer(a), &at));
         }
-        // Which factor has rows.
-        let load = |n: usize| match &kernel.body[n] {
-            Expr::Load(a) => a.clone(),
-            _ => unreachable!("the factors of a product are loads"),
-        };
-        let moving = usize::from(!load(0).terms.iter().any(|t| t.0 == lead.dim));
-        let (a, b) = (load(moving), load(1 - moving));
-        let outer = |x: &Access| Access { terms: x.terms.iter().filter(|t| t.0 < kernel.outer).cloned().collect(), ..x.clone() };
-        let mut starts = Vec::new();
-        for j in 0..BLOCK as usize {
-            let private = self.m.private.contains_key(&a.buffer);
-            let own = if private { &local[j] } else { &rows[j] };
-            let mut at = counters.clone();
-            at[lead.dim].clone_from(own);
-            let terms: Vec<(String, Size)> = outer(&a).terms.iter().map(|(l, s)| (at[*l].clone(), s.clone())).collect();
-            let text = self.m.address(&a.offset, &terms);
-            let name = self.m.fresh("a");
-            self.m.line(format!("let {name} = {text};"));
-            starts.push(name);
+        let mut sides = Vec::new();
+        for at in &own {
+            sides.push(self.start("b", b, &outer(b), at));
         }
-        let terms: Vec<(String, Size)> = outer(&b).terms.iter().map(|(l, s)| (counters[*l].clone(), s.clone())).collect();
-        let text = self.m.address(&b.offset, &terms);
-        let from = self.m.fresh("b");
-        self.m.line(format!("let {from} = {text};"));
-        let sums: Vec<String> = (0..BLOCK).map(|_| self.m.fresh("sum")).collect();
+        let sums: Vec<String> = (0..BLOCK * across).map(|_| self.m.fresh("sum")).collect();
         for s in &sums {
             self.m.line(format!("var {s} = 0.0;"));
         }
-        self.sum(k, kernel, sum, (&a, &starts), (&b, &from), &sums);
-        for j in 0..BLOCK as usize {
-            self.m.open(format!("if ({top} + {j}u < {all})"));
-            let (mut at, mut near) = (counters.clone(), counters.clone());
-            at[lead.dim].clone_from(&rows[j]);
-            near[lead.dim].clone_from(&local[j]);
-            let mut nest = Nest::new(self.m, kernel, at);
-            nest.local = sized(near, kernel);
-            nest.know(sum, &sums[j]);
-            let value = nest.finish(sum);
-            let place = nest.place();
-            self.m.store(kernel.store.buffer, &place, &value);
-            self.m.close();
-        }
+        self.sum(kernel, sum, (a, &starts), (b, &sides), &sums);
+        let (list, i, r) = (self.m.fresh("sums"), self.m.fresh("i"), self.m.fresh("r"));
+        self.m.line(format!("var {list} = array<f32, {}>({});", sums.len(), sums.join(", ")));
+        self.m.open(format!("for (var {i} = 0u; {i} < {}u; {i}++)", sums.len()));
+        self.m.line(format!("let {r} = {top} + {i} / {across}u;"));
+        self.m.open(format!("if ({r} < {all})"));
+        let column = if across == 1 { x } else { format!("({x} + {i} % {across}u * {w})") };
+        let mut at = self.m.split(&column, &columns);
+        let mut near = at.clone();
+        at[lead.dim].clone_from(&r);
+        near[lead.dim] = format!("({r} - first)");
+        let mut nest = Nest::new(self.m, kernel, at);
+        nest.local = sized(near, kernel);
+        nest.know(sum, &format!("{list}[{i}]"));
+        let value = nest.finish(sum);
+        let place = nest.place();
+        self.m.store(kernel.store.buffer, &place, &value);
+        self.m.close();
+        self.m.close();
         self.m.close();
     }
 
-    /// The loops of a product's sum, the innermost written out four times where its length allows.
-    fn sum(&mut self, _k: usize, kernel: &Kernel, sum: usize, a: (&Access, &[String]), b: (&Access, &str), sums: &[String]) {
+    /// A variable with where a factor starts at some outer counters.
+    fn start(&mut self, name: &str, x: &Access, outer: &[(usize, Size)], at: &[String]) -> String {
+        let terms: Vec<(String, Size)> = outer.iter().map(|(l, s)| (at[*l].clone(), s.clone())).collect();
+        let text = self.m.address(&x.offset, &terms);
+        let name = self.m.fresh(name);
+        self.m.line(format!("let {name} = {text};"));
+        name
+    }
+
+    /// The loops of a product's sum, the innermost written out where its length allows: rows of `a` by columns of `b`.
+    fn sum(&mut self, kernel: &Kernel, sum: usize, a: (&Access, &[String]), b: (&Access, &[String]), sums: &[String]) {
         let Expr::Reduce { loops, .. } = &kernel.body[sum] else { return };
         let mut counters: BTreeMap<usize, String> = BTreeMap::new();
         for (n, l) in loops.iter().enumerate() {
@@ -356,7 +364,7 @@ impl Rows<'_, '_, '_> {
                 continue;
             }
             for u in 0..if unroll { UNROLL } else { 1 } {
-                let address = |m: &mut Module, x: &Access, from: &str| {
+                let read = |m: &mut Module, name: &str, x: &Access, from: &str| {
                     let mut terms: Vec<(String, Size)> =
                         x.terms.iter().filter_map(|(l, s)| Some((counters.get(l)?.clone(), s.clone()))).collect();
                     let mut offset = Size::from(0i64);
@@ -364,16 +372,19 @@ impl Rows<'_, '_, '_> {
                         offset = s.mul(&Size::from(u));
                     }
                     terms.insert(0, (from.to_string(), Size::from(1i64)));
-                    m.address(&offset, &terms)
+                    let at = m.address(&offset, &terms);
+                    let value = m.load(x.buffer, &at);
+                    let name = m.fresh(name);
+                    m.line(format!("let {name} = {value};"));
+                    name
                 };
-                let at = address(self.m, b.0, b.1);
-                let x = self.m.load(b.0.buffer, &at);
-                let name = self.m.fresh("w");
-                self.m.line(format!("let {name} = {x};"));
-                for (from, s) in a.1.iter().zip(sums) {
-                    let at = address(self.m, a.0, from);
-                    let x = self.m.load(a.0.buffer, &at);
-                    self.m.line(format!("{s} = fma({x}, {name}, {s});"));
+                let columns: Vec<String> = b.1.iter().map(|from| read(self.m, "w", b.0, from)).collect();
+                for (row, from) in a.1.iter().enumerate() {
+                    let x = read(self.m, "v", a.0, from);
+                    for (column, w) in columns.iter().enumerate() {
+                        let s = &sums[row * columns.len() + column];
+                        self.m.line(format!("{s} = fma({x}, {w}, {s});"));
+                    }
                 }
             }
         }
@@ -399,6 +410,14 @@ impl Rows<'_, '_, '_> {
             self.m.close();
         }
         self.m.close();
+    }
+}
+
+/// A factor of a product.
+fn load(k: &Kernel, n: usize) -> &Access {
+    match &k.body[n] {
+        Expr::Load(a) => a,
+        _ => unreachable!("the factors of a product are loads"),
     }
 }
 

@@ -1,17 +1,15 @@
 //! How many rows a workgroup takes, and what of a group stays in workgroup memory.
 
 use super::super::program::{Buffer, Kind};
-use super::super::rows::{Group, form};
+use super::super::rows::{BLOCK, ELEMENTS, Group, form};
 use super::super::stage::{Placed, Stage};
-use super::rows::{BLOCK, Shape};
+use super::rows::Shape;
 use crate::ir::{DType, Size};
 use crate::plan::Step;
 use std::collections::BTreeMap;
 
 /// Bytes of workgroup memory for rows; 2 KiB of the 16 KiB that every device has are left for partial results.
 const MEMORY: i64 = 14 << 10;
-/// Elements of a stage that a workgroup computes at once, where its rows allow.
-const ELEMENTS: i64 = 2048;
 /// Workgroups that a device should have at least, before they take more rows.
 const GROUPS: i64 = 32;
 
