@@ -1,5 +1,5 @@
-//! Long rows in order, by as many workgroups as they fill: blocks are sorted by counting, then merged two by two, a dispatch
-//! each time that the sorted stretches double. Stable: equal keys keep their order.
+//! Long rows in order, by as many workgroups as they fill: blocks are sorted by counting, then merged sixteen at a time, a dispatch
+//! each time that the sorted stretches grow so. Stable: equal keys keep their order.
 //!
 //! The dispatches are there for every length; those that a row is too short for have no workgroups.
 
@@ -14,6 +14,8 @@ use crate::source::Span;
 
 /// Elements of a block, and threads of a workgroup.
 pub(super) const BLOCK: u32 = 256;
+/// Stretches that become one.
+const WAYS: i64 = 16;
 
 /// The text of the key (a `u32`) of element `j` of the row at some counters.
 pub(super) type Key<'k> = &'k dyn Fn(&mut Module, &[String], &str) -> String;
@@ -52,7 +54,7 @@ impl Emitter<'_> {
             let active = Size::apply(SizeFn::Min, vec![longer, Size::from(1i64)]);
             let name = format!("{name}_merge");
             out.push(self.shader(&name, special::LANES, rows.places, none.clone(), &|m| merge(m, rows, sorted, run, &active)));
-            run *= 2;
+            run *= WAYS;
         }
         sorted
     }
@@ -109,7 +111,7 @@ pub(super) fn half(m: &mut Module, shape: &[Size], along: &Size, counters: &[Str
     let (n, all) = (m.size(along), m.size(&product(shape)));
     let row = number(m, shape, counters);
     m.line("var other = 0u;");
-    m.line(format!("for (var run = {BLOCK}u; run < {n}; run *= 2u) {{ other = 1u - other; }}"));
+    m.line(format!("for (var run = {BLOCK}u; run > 0u && run < {n}; run *= {WAYS}u) {{ other = 1u - other; }}"));
     m.line(format!("let sorted_from = (other * {all} + {row}) * {n};"));
     "sorted_from".to_string()
 }
@@ -145,15 +147,15 @@ fn blocks(m: &mut Module, rows: &Rows, sorted: usize) -> Grid {
     Grid::Work { count: count.mul(&across), per: 1 }
 }
 
-/// One thread an element: its place in the merged stretch is its place in its own and how many of the other stand before it.
+/// One thread an element: its place in the merged stretch is its place in its own and how many of each other stand before it.
 fn merge(m: &mut Module, rows: &Rows, sorted: usize, run: i64, active: &Size) -> Grid {
-    m.reserve("row i base to mine key start middle end left low high first between theirs other_key before");
+    m.reserve("row i base to mine key start own place way low high first between theirs other_key before");
     let all = product(&rows.shape).mul(&rows.along);
     let count = all.mul(active);
     let item = m.threads(&all, special::LANES);
     let n = m.size(&rows.along);
     let run_word = m.number(run, "run");
-    let odd = (run / i64::from(BLOCK)).trailing_zeros() % 2;
+    let odd = (run / i64::from(BLOCK)).ilog(WAYS) % 2;
     let total = m.size(&all);
     let from = m.number(i64::from(odd), "half");
     m.line(format!("let row = {item} / {n};"));
@@ -165,23 +167,26 @@ fn merge(m: &mut Module, rows: &Rows, sorted: usize, run: i64, active: &Size) ->
     m.line(format!("let mine = u32({mine});"));
     let key = (rows.key)(m, &counters, "mine");
     m.line(format!("let key = {key};"));
-    m.line(format!("let start = i / (2u * {run_word}) * (2u * {run_word});"));
-    m.line(format!("let middle = min(start + {run_word}, {n});"));
-    m.line(format!("let end = min(middle + {run_word}, {n});"));
-    m.line("let left = i < middle;");
-    m.line("var low = select(start, middle, left);");
-    m.line("var high = select(middle, end, left);");
+    m.line(format!("let start = i / {run_word} / {WAYS}u * {WAYS}u * {run_word};"));
+    m.line(format!("let own = (i - start) / {run_word};"));
+    m.line(format!("var place = i - own * {run_word};"));
+    m.open(format!("for (var way = 0u; way < {WAYS}u; way++)"));
+    m.line("if (way == own) { continue; }");
+    m.line(format!("let first = min(start + way * {run_word}, {n});"));
+    m.line("var low = first;");
+    m.line(format!("var high = min(first + {run_word}, {n});"));
     m.open("while (low < high)");
     m.line("let between = (low + high) / 2u;");
     let theirs = m.element(sorted, "base + between");
     m.line(format!("let theirs = u32({theirs});"));
     let other = (rows.key)(m, &counters, "theirs");
     m.line(format!("let other_key = {other};"));
-    m.line("let before = other_key < key || (other_key == key && !left);");
+    m.line("let before = other_key < key || (other_key == key && way < own);");
     m.line("low = select(low, between + 1u, before);");
     m.line("high = select(between, high, before);");
     m.close();
-    // Own place and place in the other stretch, each from its start; both begin at `start` together.
-    m.put(sorted, "to + i + low - middle", "i32(mine)");
+    m.line("place += low - first;");
+    m.close();
+    m.put(sorted, "to + place", "i32(mine)");
     Grid::Work { count, per: special::LANES }
 }
