@@ -7,7 +7,7 @@ use super::call::{Code, Jit, Ptr};
 use super::compile::{Functions, compile};
 use super::job::{Exec, Instance};
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Graph, NodeId, Op, Size};
+use crate::ir::{DType, Graph, NodeId, Size, Sym};
 use crate::plan::{self, Kind, Plan, Sizes};
 use crate::run::{Bindings, Data, Tensor};
 use rayon::ThreadPool;
@@ -80,7 +80,7 @@ pub struct Engine {
     /// Sizes given to `prepare`.
     sizes: Sizes,
     generation: u64,
-    measures: Vec<(crate::ir::Sym, Engine)>,
+    measures: Vec<(Sym, Engine)>,
 }
 
 /// How many size bindings are kept ready.
@@ -92,6 +92,16 @@ fn same(data: &Data, words: &[u32]) -> bool {
         Data::I32(v) => v.len() == words.len() && v.iter().zip(words).all(|(x, w)| *x as u32 == *w),
         Data::F64(_) | Data::Bool(_) => data.words() == words,
     }
+}
+
+/// Runs the graphs that decide sizes, each with the sizes before it.
+pub(crate) fn measure(measures: &mut [(Sym, Engine)], bindings: &Bindings, sizes: &mut Sizes) -> Result<(), Diagnostic> {
+    for (sym, engine) in measures {
+        let known = Bindings { sources: bindings.sources.clone(), sizes: sizes.clone() };
+        let n = engine.run(&known)?[0].get(0);
+        sizes.insert(sym.clone(), (libm::rint(n) as i64).max(0));
+    }
+    Ok(())
 }
 
 impl Engine {
@@ -139,7 +149,7 @@ impl Engine {
         }
         self.sizes = bindings.sizes.clone();
         self.generation += 1;
-        self.measure(bindings)?;
+        measure(&mut self.measures, bindings, &mut self.sizes)?;
         if let Ok(sizes) = self.all_sizes(&Bindings::default()) {
             self.settle(sizes)?;
         }
@@ -168,10 +178,10 @@ impl Engine {
                 .stored
                 .iter()
                 .all(|(p, s)| bindings.sources.get(p).is_some_and(|t| t.shape == s.shape && same(&t.data, &s.words)))
-            && self.early_paths().iter().all(|p| self.stored.contains_key(&**p) == bindings.sources.contains_key(&**p))
+            && self.graph.early_paths().iter().all(|p| self.stored.contains_key(&**p) == bindings.sources.contains_key(&**p))
             && self.sizes == bindings.sizes;
         if !still {
-            let early = self.early_paths();
+            let early = self.graph.early_paths();
             let sources = bindings.sources.iter().filter(|(p, _)| early.iter().any(|e| **e == **p));
             let part =
                 Bindings { sources: sources.map(|(p, t)| (p.clone(), t.clone())).collect(), sizes: bindings.sizes.clone() };
@@ -183,26 +193,6 @@ impl Engine {
     /// The plan for these sizes.
     pub fn plan(&self, sizes: &Sizes) -> Result<Plan, Diagnostic> {
         plan::plan(&self.graph, &self.wanted, sizes)
-    }
-
-    fn early_paths(&self) -> Vec<Arc<str>> {
-        let rates = self.graph.rates();
-        let path = |id: NodeId| match &self.graph.node(id).op {
-            Op::Source { path, .. } if rates[id.index()] < crate::ir::Rate::Input => Some(path.clone()),
-            _ => None,
-        };
-        self.graph.ids().filter_map(path).collect()
-    }
-
-    /// Runs the graphs that decide sizes.
-    fn measure(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
-        for k in 0..self.measures.len() {
-            let known = Bindings { sources: bindings.sources.clone(), sizes: self.sizes.clone() };
-            let (sym, engine) = &mut self.measures[k];
-            let n = engine.run(&known)?[0].get(0);
-            self.sizes.insert(sym.clone(), (libm::rint(n) as i64).max(0));
-        }
-        Ok(())
     }
 
     /// All sizes: those given, and those that a source's shape tells.

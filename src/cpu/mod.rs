@@ -21,4 +21,5 @@ mod runtime;
 mod tests;
 
 pub use compile::{emit_asm, emit_clif, emit_object};
+pub(crate) use engine::measure;
 pub use engine::{Engine, Options};

@@ -10,7 +10,7 @@ use super::program::{BINDINGS, Program};
 use super::{Choice, emit_with};
 use crate::cpu;
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Graph, NodeId, Op, Sym};
+use crate::ir::{DType, Graph, NodeId, Sym};
 use crate::plan::{self, Sizes};
 use crate::run::{Bindings, Data, Tensor};
 use crate::source::Span;
@@ -102,12 +102,7 @@ impl Engine {
         self.stored = bindings.sources.clone();
         self.sizes = bindings.sizes.clone();
         self.generation += 1;
-        for k in 0..self.measures.len() {
-            let known = Bindings { sources: bindings.sources.clone(), sizes: self.sizes.clone() };
-            let (sym, engine) = &mut self.measures[k];
-            let n = engine.run(&known)?[0].get(0);
-            self.sizes.insert(sym.clone(), (libm::rint(n) as i64).max(0));
-        }
+        cpu::measure(&mut self.measures, bindings, &mut self.sizes)?;
         if let Ok(sizes) = self.all_sizes(&Bindings::default()) {
             self.settle(sizes)?;
         }
@@ -143,7 +138,7 @@ impl Engine {
 
     /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
-        let early = self.early_paths();
+        let early = self.graph.early_paths();
         let now: Vec<(&String, &Tensor)> = bindings.sources.iter().filter(|(p, _)| early.iter().any(|e| **e == ***p)).collect();
         let same = now.len() == self.stored.len() && now.iter().all(|(p, t)| self.stored.get(*p) == Some(*t));
         if self.generation == 0 || !same || self.given_sizes(&bindings.sizes) {
@@ -165,15 +160,6 @@ impl Engine {
     /// Bytes of the arena.
     pub fn bytes(&self) -> u64 {
         self.fixed.get(self.current).map_or(0, |f| f.placed.bytes)
-    }
-
-    fn early_paths(&self) -> Vec<Arc<str>> {
-        let rates = self.graph.rates();
-        let path = |id: NodeId| match &self.graph.node(id).op {
-            Op::Source { path, .. } if rates[id.index()] < crate::ir::Rate::Input => Some(path.clone()),
-            _ => None,
-        };
-        self.graph.ids().filter_map(path).collect()
     }
 
     fn all_sizes(&self, inputs: &Bindings) -> Result<Sizes, Diagnostic> {

@@ -430,6 +430,16 @@ impl Graph {
         out
     }
 
+    /// Paths of the sources that are no inputs: what `prepare` takes.
+    pub fn early_paths(&self) -> Vec<Arc<str>> {
+        let rates = self.rates();
+        let path = |id: NodeId| match &self.node(id).op {
+            Op::Source { path, .. } if rates[id.index()] < Rate::Input => Some(path.clone()),
+            _ => None,
+        };
+        self.ids().filter_map(path).collect()
+    }
+
     /// The rate of every node.
     pub fn rates(&self) -> Vec<Rate> {
         let mut rates: Vec<Rate> = Vec::with_capacity(self.len());

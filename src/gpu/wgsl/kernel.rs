@@ -190,6 +190,12 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             let text = self.got(*a);
             v.push(convert(self.m, text, k.types[*a], want));
         }
+        // WGSL computes with constants itself, and rejects what gives no finite number; with a variable it does not.
+        if args.iter().all(|a| matches!(k.body[*a], Expr::Const(_) | Expr::Size(_))) {
+            let name = self.m.fresh("c");
+            self.m.line(format!("var {name} = {};", v[0]));
+            v[0] = name;
+        }
         if map == Map::Pow
             && of == DType::F32
             && let Some(Expr::Const(c)) = args.last().map(|a| &k.body[*a])
