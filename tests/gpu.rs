@@ -19,6 +19,7 @@ use hnet::pipeline::{self, Engine};
 use hnet::run::archive::Archive;
 use hnet::run::inputs::{Request, gather};
 use hnet::run::{Bindings, session};
+use hnet::web;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -143,6 +144,52 @@ fn every_emitted_shader_of_every_shipped_model_passes_naga() {
         }
     }
     assert!(seen.len() > 300, "{} shaders", seen.len());
+}
+
+/// A page chooses among few programs, each for a range of sizes: it must give the right numbers at both ends of its range.
+#[test]
+fn programs_of_pages_hold_in_their_ranges() {
+    let Some(device) = device("programs_of_pages_hold_in_their_ranges") else { return };
+    let mut points = 0;
+    for name in
+        ["moe", "film", "per_sample", "lora_hyper", "smear", "skip", "condconv", "sparse_moe", "inr", "decoder", "task_digits"]
+    {
+        let model = models(&common::root().join(format!("models/{name}.hnet"))).remove(0);
+        let wanted: Vec<NodeId> = model.graph.outputs.iter().map(|o| o.node).collect();
+        let (graph, roots) = pipeline::optimized(&model.graph, &wanted);
+        let family = web::family(&graph, &roots, &Default::default(), &Default::default()).unwrap();
+        for (cell, program) in family.cells.iter().enumerate() {
+            let Some(program) = program.map(|p| &family.programs[p]) else { continue };
+            let mut rest = cell;
+            let mut ends = [Vec::new(), Vec::new()];
+            for (dim, cuts) in family.dims.iter().zip(&family.cuts).rev() {
+                let (k, from) = (rest % cuts.len(), cuts[rest % cuts.len()]);
+                rest /= cuts.len();
+                let to = cuts.get(k + 1).map_or(from + 67, |next| next - 1);
+                ends[0].push((dim.to_string(), from));
+                ends[1].push((dim.to_string(), to.min(from + 67)));
+            }
+            for dims in ends.into_iter().filter(|dims| dims.iter().all(|d| d.1 <= 600)) {
+                let who = format!("{name} at {dims:?}");
+                let request = Request { random: true, seed: 3, dims, ..Request::default() };
+                let Ok(given) = gather(&model, &request) else { continue };
+                let bound = session::bindings(drawn(&model, &given), given, 0);
+                let want = Engine::cpu(&graph, &roots, 1).unwrap().run(&bound).unwrap();
+                let engine = gpu::Engine::new(&device, &graph, &roots, gpu::Options::default()).unwrap();
+                let got = match engine.with_program(program.clone()).run(&bound) {
+                    Ok(got) => got,
+                    // Too long for one binding, and a page has one only.
+                    Err(d) if d.code == "H0902" => continue,
+                    Err(d) => panic!("{who}: {d:#?}"),
+                };
+                for (k, w) in want.iter().enumerate() {
+                    close(&format!("{who}, {}", model.graph.outputs[k].name), &got[k], w, 2e-4);
+                }
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 40, "{points} points");
 }
 
 /// Values may be called like anything that shaders use themselves.

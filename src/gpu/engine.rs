@@ -59,6 +59,8 @@ pub struct Engine {
     wanted: Vec<NodeId>,
     device: Arc<Device>,
     options: Options,
+    /// Runs at all sizes, where it is given.
+    program: Option<Program>,
     fixed: Vec<Fixed>,
     current: usize,
     stored: BTreeMap<String, Tensor>,
@@ -84,6 +86,7 @@ impl Engine {
             wanted: wanted.to_vec(),
             device: device.clone(),
             options,
+            program: None,
             fixed: Vec::new(),
             current: 0,
             stored: BTreeMap::new(),
@@ -91,6 +94,12 @@ impl Engine {
             generation: 0,
             measures,
         })
+    }
+
+    /// Runs this program at all sizes, instead of making one for each: as a page does within a range of sizes.
+    pub fn with_program(mut self, program: Program) -> Engine {
+        self.program = Some(program);
+        self
     }
 
     pub fn device(&self) -> &Device {
@@ -195,8 +204,10 @@ impl Engine {
     }
 
     fn fix(&mut self, sizes: Sizes) -> Result<Fixed, Diagnostic> {
-        let plan = plan::plan(&self.graph, &self.wanted, &sizes)?;
-        let program = self.program_of(&plan, &sizes);
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => self.program_of(&plan::plan(&self.graph, &self.wanted, &sizes)?, &sizes),
+        };
         let placed = Placed::new(&self.device, &program, &sizes, self.options.memory)?;
         let mut given = Vec::new();
         for (path, buffer, early) in program.sources() {

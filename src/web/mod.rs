@@ -14,6 +14,8 @@ mod module;
 mod table;
 mod variants;
 
+pub use variants::{Family, family};
+
 use crate::check::model::{Init, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, Sym};
