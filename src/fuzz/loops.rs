@@ -15,18 +15,7 @@ impl Gen {
         // Indices outside the variable's own names are not seen.
         inner.indices.retain(|i| inner.allowed.contains(&i.name));
         let err = first.err.max(50.0);
-        let fixed = !Self::varies(sc, &first);
-        if fixed {
-            inner.known.insert(name.clone());
-        }
-        inner.vars.push(Var {
-            text: name.clone(),
-            kind: Kind::Float,
-            names: first.names.clone(),
-            sizes: sizes.clone(),
-            mag: 4.0,
-            err,
-        });
+        let fixed = Self::carried(sc, &mut inner, &name, &first, &sizes, err);
         let l = format!("l{}", self.fresh());
         inner.counters.push(l.clone());
         let rounds = *self.rng.pick(&["0..2", "0..3", "rev 0..3", "1..3", "0..0", "0..20", "0..1"]);
@@ -103,6 +92,23 @@ impl Gen {
         lines
     }
 
+    /// Makes the variable that a loop carries known in its body; says whether it starts as something fixed.
+    fn carried(sc: &Scope, inner: &mut Scope, name: &str, first: &E, sizes: &[Size], err: f64) -> bool {
+        let fixed = !Self::varies(sc, first);
+        if fixed {
+            inner.known.insert(name.to_string());
+        }
+        inner.vars.push(Var {
+            text: name.to_string(),
+            kind: Kind::Float,
+            names: first.names.clone(),
+            sizes: sizes.to_vec(),
+            mag: 4.0,
+            err,
+        });
+        fixed
+    }
+
     /// ` until c`; what `c` needs goes before the loop, behind its variable.
     fn until(&mut self, sc: &Scope, lines: &mut Vec<String>) -> String {
         let outer = std::mem::take(&mut self.pending);
@@ -129,18 +135,7 @@ impl Gen {
         let mut inner = outside.clone();
         inner.rounds.push(t.clone());
         inner.allowed = first.names.clone();
-        let fixed = !Self::varies(sc, &first);
-        if fixed {
-            inner.known.insert(name.clone());
-        }
-        inner.vars.push(Var {
-            text: name.clone(),
-            kind: Kind::Float,
-            names: first.names.clone(),
-            sizes: sizes.clone(),
-            mag: 4.0,
-            err: 50.0,
-        });
+        let fixed = Self::carried(sc, &mut inner, &name, &first, &sizes, 50.0);
         let mut lines = vec![format!("var {name} = {}", first.text)];
         let outer = std::mem::take(&mut self.pending);
         let mut body = vec![];

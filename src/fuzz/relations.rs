@@ -165,6 +165,19 @@ impl Gen {
         Some(names)
     }
 
+    /// Indices on the left of a relation, one for each axis of the parameter, and the scope that knows them.
+    fn bound_left(&mut self, scope: &Scope, leaf: &Leaf) -> Option<(Vec<String>, Scope)> {
+        let mut deep = scope.clone();
+        let mut list = vec![];
+        for s in &leaf.sizes {
+            let i = self.sized_index(s);
+            i.bare.set(true);
+            list.push(i.name.clone());
+            deep = deep.with(i);
+        }
+        (!list.is_empty()).then_some((list, deep))
+    }
+
     /// A relation of one parameter.
     fn single(&mut self, sc: &mut Scope, leaf: &Leaf, made: &mut Vec<String>, lines: &mut Vec<String>) -> Option<Names> {
         let mut inner = sc.clone();
@@ -195,17 +208,7 @@ impl Gen {
             }
             4 => {
                 // The left side binds the indices.
-                let mut deep = inner.clone();
-                let mut list = vec![];
-                for s in &leaf.sizes {
-                    let i = self.sized_index(s);
-                    i.bare.set(true);
-                    list.push(i.name.clone());
-                    deep = deep.with(i);
-                }
-                if list.is_empty() {
-                    return None;
-                }
+                let (list, deep) = self.bound_left(&inner, leaf)?;
                 let e = self.expr(&deep, &[], 2);
                 let mut names = e.names.clone();
                 names.retain(|n| !list.contains(n));
@@ -227,17 +230,7 @@ impl Gen {
                 (format!("tie {path} to {text}"), v.names)
             }
             6 => {
-                let mut deep = inner.clone();
-                let mut list = vec![];
-                for s in &leaf.sizes {
-                    let i = self.sized_index(s);
-                    i.bare.set(true);
-                    list.push(i.name.clone());
-                    deep = deep.with(i);
-                }
-                if list.is_empty() {
-                    return None;
-                }
+                let (list, deep) = self.bound_left(&inner, leaf)?;
                 made.push(leaf.path.clone());
                 let e = self.expr(&deep, &[], 2);
                 let mut names = e.names.clone();
