@@ -217,7 +217,7 @@ fn a_changed_constant_changes_a_snapshot_and_names_its_line() {
     assert_eq!(check(0), "");
 
     // A shader that is new, and one that is no more.
-    std::fs::write(here.join("scaled.hnet"), text.replace("    output", "    output total: [4] = sum[b] x\n    output")).unwrap();
+    std::fs::write(here.join("scaled.hnet"), text.replace("* 0.5", "* 0.5\n    output total: [4] = sum[b] x")).unwrap();
     let said = check(1);
     assert!(said.contains("new scaled__shader_"), "{said}");
     exits(here, &["snapshot", "scaled.hnet", "--accept"], 0);
