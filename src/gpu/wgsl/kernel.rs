@@ -191,7 +191,12 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             v.push(convert(self.m, text, k.types[*a], want));
         }
         // WGSL computes with constants itself, and rejects what gives no finite number; with a variable it does not.
-        if args.iter().all(|a| matches!(k.body[*a], Expr::Const(_) | Expr::Size(_))) {
+        let known = |e: &Expr| match e {
+            Expr::Const(_) => true,
+            Expr::Size(s) => s.constant().is_some(),
+            _ => false,
+        };
+        if args.iter().all(|a| known(&k.body[*a])) {
             let name = self.m.fresh("c");
             self.m.line(format!("var {name} = {};", v[0]));
             v[0] = name;
