@@ -210,6 +210,11 @@ fn scatters() {
         let (at, x) = (m.i(&[n()], -3, places + 3), m.f(&[n()]));
         vec![m.add(Op::Scatter { axis: 0 }, F, &[n()], &[n()], &[(at, &[1]), (x, &[1])])]
     });
+    everywhere("scatter into many places", &[65, 4099, MANY], |m| {
+        let places = m.free as i32;
+        let (at, x) = (m.i(&[k(300)], -3, places + 3), m.f(&[k(300)]));
+        vec![m.add(Op::Scatter { axis: 0 }, F, &[n()], &[k(300)], &[(at, &[1]), (x, &[1])])]
+    });
     everywhere("scatter in order, rows of their own", &SIZES, |m| {
         let (at, x) = (m.i(&[k(2), n(), k(3)], -1, 700), m.f(&[n(), k(3), k(5), k(2)]));
         vec![m.add(Op::Scatter { axis: 1 }, F, &[k(2), k(700), k(5)], &[n(), k(3)], &[(at, &[0, 3, 4]), (x, &[3, 4, 2, 0])])]
