@@ -272,11 +272,12 @@ impl Rows<'_, '_, '_> {
     }
 
     /// Columns that one thread computes of each of its rows, where the first factor is the same for all of them.
-    fn across(&self, k: usize, kernel: &Kernel, lead: Lead, moving: usize) -> i64 {
+    fn across(&self, k: usize, kernel: &Kernel, lead: Lead, moving: usize, width: &Size) -> i64 {
         let alone = load(kernel, moving).terms.iter().all(|t| t.0 == lead.dim || t.0 >= kernel.outer);
-        let width = self.shape.widths[k];
-        let threads = width * self.shape.rows / (BLOCK * ACROSS);
-        if alone && width % ACROSS == 0 && threads >= i64::from(THREADS) / 8 { ACROSS } else { 1 }
+        // Whole at every size, not at those of this run only: a page runs the same text at others.
+        let whole = width.mul(&Size::fraction(1, ACROSS)).parts().all(|((_, parts), _)| parts == 1);
+        let threads = self.shape.widths[k] * self.shape.rows / (BLOCK * ACROSS);
+        if alone && whole && threads >= i64::from(THREADS) / 8 { ACROSS } else { 1 }
     }
 
     /// A thread computes some columns of some rows: what it reads of either factor it uses several times.
@@ -284,11 +285,10 @@ impl Rows<'_, '_, '_> {
         let Some(lead) = lead else { return };
         let moving = usize::from(!load(kernel, 0).terms.iter().any(|t| t.0 == lead.dim));
         let (a, b) = (load(kernel, moving), load(kernel, 1 - moving));
-        let across = self.across(k, kernel, lead, moving);
-        let dims = Self::dims(kernel);
-        let mut columns = dims.clone();
+        let mut columns = Self::dims(kernel);
         columns[lead.dim].1 = Size::from(1i64);
         let width = columns.iter().fold(Size::from(1i64), |n, c| n.mul(&c.1));
+        let across = self.across(k, kernel, lead, moving, &width);
         let apart = width.mul(&Size::fraction(1, across));
         let whole = self.m.size(&apart.mul(&Size::from(self.shape.rows / BLOCK)));
         let w = self.m.size(&apart);
