@@ -2,7 +2,7 @@
 
 use super::quiet::quietly;
 use super::talk::{self, Exit, Talk};
-use crate::fuzz::check::{Failure, Passed, also_on, check, quiet};
+use crate::fuzz::check::{Failure, Passed, also_on, check, keep_panics};
 use crate::fuzz::program;
 use crate::fuzz::shrink::shrink;
 use crate::gpu;
@@ -41,7 +41,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     if args.gpu {
         also_on(Some(quietly(gpu::Device::shared).map_err(|d| Talk::Text.fail(&Sources::default(), d))?));
     }
-    quiet();
+    keep_panics(false);
     if let Some(path) = &args.file {
         let text = std::fs::read_to_string(path).map_err(|_| talk::usage("cannot read the program"))?;
         return verdict(args.seed, &text);

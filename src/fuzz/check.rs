@@ -57,14 +57,18 @@ pub fn also_on(device: Option<Arc<gpu::Device>>) {
     DEVICE.with(|d| *d.borrow_mut() = device);
 }
 
-/// From here on a panic of a thread that checks says nothing, but is kept.
-pub fn quiet() {
-    std::panic::set_hook(Box::new(|info| {
+/// From here on a panic is kept for the failure that it becomes; it is also said as before where `loud`.
+pub fn keep_panics(loud: bool) {
+    let said = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
         let text = info.payload().downcast_ref::<&str>().map(|s| s.to_string());
         let text = text.or_else(|| info.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
         LAST.lock().map(|mut l| *l = Some(format!("{place}: {text}"))).ok();
         PANIC.with(|p| *p.borrow_mut() = Some(format!("{place}: {text}")));
+        if loud {
+            said(info);
+        }
     }));
 }
 

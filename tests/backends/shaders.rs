@@ -1,6 +1,6 @@
 //! The shaders of some of the shipped models, as they were agreed: a change of the emitter shows in a review.
 //!
-//! `INSTA_UPDATE=always cargo test --test shaders` writes what is emitted now; read it before you commit it.
+//! `INSTA_UPDATE=always cargo test --test backends shaders` writes what is emitted now; read it before you commit it.
 
 #[test]
 fn a_network_that_is_written_once() {

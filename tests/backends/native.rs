@@ -1,14 +1,11 @@
 //! Random graphs over all primitives on the native backend, before and after all passes, against the interpreter.
 
-#[path = "graphs/make.rs"]
-mod make;
-
+use crate::make::{self, Rng};
 use hnet::cpu::{Engine, Options};
 use hnet::ir::interp::evaluate;
 use hnet::ir::{Graph, NodeId};
 use hnet::opt::optimize;
 use hnet::run::{Bindings, Tensor};
-use make::Rng;
 
 fn compare(seed: u64, what: &str, graph: &Graph, bindings: &Bindings, expect: &[Tensor], threads: usize) {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();

@@ -9,8 +9,8 @@ use hnet::pipeline;
 use hnet::program::NoFiles;
 use hnet::source::Sources;
 
-const LANGUAGE: &str = include_str!("../docs/language.md");
-const README: &str = include_str!("../README.md");
+const LANGUAGE: &str = include_str!("../../docs/language.md");
+const README: &str = include_str!("../../README.md");
 
 #[test]
 fn the_program_of_the_readme_checks() {

@@ -2,8 +2,8 @@
 //!
 //! The expected values are the CPU's, which other tests compare with the interpreter.
 
-use super::common::device;
-use super::common::make::{B, F, I, Make, k, n};
+use crate::common::device;
+use crate::common::make::{B, F, I, Make, k, n};
 use hnet::ir::{Body, Dist, Fold, Map, NodeId, Op, Origin, Output, OutputKind, Pick};
 use hnet::run::Data;
 use hnet::{cpu, gpu};

@@ -1,12 +1,10 @@
 //! Models as folders for the web: every shipped model builds, its shaders pass both naga and Tint, and in a real browser the pages
 //! give the CPU's numbers. Without Chromium the parts that need it are skipped, unless `HNET_REQUIRE_GPU` is 1.
 
-#[path = "web/browser.rs"]
 mod browser;
-mod common;
-#[path = "web/server.rs"]
 mod server;
 
+use crate::common;
 use browser::Browser;
 use hnet::check::model::Model;
 use hnet::gpu::check::validate;

@@ -1,6 +1,6 @@
 //! Known-bad programs and what is said about them: `tests/ui/NAME.hnet` and `NAME.stderr` beside it.
 //!
-//! `HNET_ACCEPT=1 cargo test --test ui` writes what is said now; read it before you commit it.
+//! `HNET_ACCEPT=1 cargo test --test language ui` writes what is said now; read it before you commit it.
 
 use hnet::diag::render::render_plain;
 use hnet::pipeline;

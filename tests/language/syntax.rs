@@ -5,22 +5,22 @@ use hnet::source::FileId;
 use hnet::syntax::ast::{ArrayDecl, BinaryOp, Expr, ExprKind, File, ItemKind, Slot, Stmt, StmtKind};
 use hnet::syntax::{format, parse, print, print_expr, strip};
 
-const TOUR: &str = include_str!("syntax/tour.hnet");
+const TOUR: &str = include_str!("../syntax/tour.hnet");
 
 const STD: [(&str, &str); 13] = [
-    ("adapter", include_str!("../std/adapter.hnet")),
-    ("attention", include_str!("../std/attention.hnet")),
-    ("conv", include_str!("../std/conv.hnet")),
-    ("diffusion", include_str!("../std/diffusion.hnet")),
-    ("hyper", include_str!("../std/hyper.hnet")),
-    ("linear", include_str!("../std/linear.hnet")),
-    ("math", include_str!("../std/math.hnet")),
-    ("mlp", include_str!("../std/mlp.hnet")),
-    ("moe", include_str!("../std/moe.hnet")),
-    ("norm", include_str!("../std/norm.hnet")),
-    ("recurrent", include_str!("../std/recurrent.hnet")),
-    ("siren", include_str!("../std/siren.hnet")),
-    ("transformer", include_str!("../std/transformer.hnet")),
+    ("adapter", include_str!("../../std/adapter.hnet")),
+    ("attention", include_str!("../../std/attention.hnet")),
+    ("conv", include_str!("../../std/conv.hnet")),
+    ("diffusion", include_str!("../../std/diffusion.hnet")),
+    ("hyper", include_str!("../../std/hyper.hnet")),
+    ("linear", include_str!("../../std/linear.hnet")),
+    ("math", include_str!("../../std/math.hnet")),
+    ("mlp", include_str!("../../std/mlp.hnet")),
+    ("moe", include_str!("../../std/moe.hnet")),
+    ("norm", include_str!("../../std/norm.hnet")),
+    ("recurrent", include_str!("../../std/recurrent.hnet")),
+    ("siren", include_str!("../../std/siren.hnet")),
+    ("transformer", include_str!("../../std/transformer.hnet")),
 ];
 
 /// The tree of a text and what was said about it.
@@ -255,5 +255,4 @@ mod layout {
     }
 }
 
-#[path = "syntax/mistakes.rs"]
 mod mistakes;

@@ -3,16 +3,13 @@
 //! Values stay finite and moderate, and what is discontinuous reads only values that are exact in any order of evaluation, so that
 //! equal means equal to within rounding.
 
-#[path = "graphs/make.rs"]
-mod make;
-
+use crate::make::{Case, Rng};
 use hnet::ir::interp::evaluate;
 use hnet::ir::read::read;
 use hnet::ir::verify::verify;
 use hnet::ir::{Graph, NodeId};
 use hnet::opt::{PASSES, optimize};
 use hnet::run::{Bindings, Tensor};
-use make::{Case, Rng};
 
 fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();

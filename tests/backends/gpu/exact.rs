@@ -1,7 +1,7 @@
 //! Routing decisions agree exactly: orders, largest places and assignments of values with ties, NaN, both zeros and infinities.
 
-use super::common::device;
-use super::common::make::{F, I, Make, k};
+use crate::common::device;
+use crate::common::make::{F, I, Make, k};
 use hnet::ir::{Fold, NodeId, Op, Origin, Pick};
 use hnet::run::Data;
 use hnet::{cpu, gpu};

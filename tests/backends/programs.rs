@@ -2,9 +2,7 @@
 //!
 //! `HNET_SEEDS=17` runs one of them, `HNET_SEEDS=0..5000` many; `hnet fuzz` also makes small what fails.
 
-mod common;
-
-use hnet::fuzz::check::{also_on, check, model, quiet};
+use hnet::fuzz::check::{also_on, check, keep_panics, model};
 use hnet::fuzz::program;
 use hnet::ir::interp::evaluate;
 use hnet::run::inputs::{Request, gather};
@@ -16,7 +14,7 @@ fn random_programs_mean_one_thing() {
     let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
     let from: u64 = from.parse().expect("a seed");
     let seeds = from..to.parse().unwrap_or(from + 1);
-    quiet();
+    keep_panics(true);
     let mut failed = vec![];
     let (mut runs, mut ties) = (0, 0);
     for seed in seeds.clone() {

@@ -1,9 +1,7 @@
 //! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes and
 //! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
 
-mod common;
-
-use common::{beside, close, drawn, files, models, name, root, weights};
+use crate::common::{beside, close, drawn, files, models, name, root, weights};
 use hnet::check::model::Model;
 use hnet::ir::NodeId;
 use hnet::opt;

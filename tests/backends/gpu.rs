@@ -3,15 +3,10 @@
 //!
 //! Without a device the tests that need one say so on stderr and pass; with `HNET_REQUIRE_GPU=1` they fail.
 
-mod common;
-#[path = "gpu/exact.rs"]
 mod exact;
-#[path = "graphs/make.rs"]
-mod make;
-#[path = "gpu/steps.rs"]
 mod steps;
 
-use common::{beside, bits, close, device, drawn, files, models, name, weights};
+use crate::common::{self, beside, bits, close, device, drawn, files, models, name, weights};
 use hnet::check::model::Model;
 use hnet::gpu::{self, Device, DeviceOptions, check::validate};
 use hnet::ir::NodeId;

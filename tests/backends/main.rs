@@ -1,0 +1,14 @@
+//! What a model means, on the interpreter, in native code and on a device.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod dispatches;
+mod gpu;
+mod graphs;
+mod library;
+mod make;
+mod models;
+mod native;
+mod programs;
+mod runs;
+mod shaders;

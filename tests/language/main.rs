@@ -1,0 +1,9 @@
+//! The language as people meet it: texts, messages, documents, and what passes make of a graph. Nothing here runs a model fast.
+
+mod docs;
+mod examples;
+mod pages;
+mod passes;
+mod robust;
+mod syntax;
+mod ui;

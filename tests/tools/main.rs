@@ -1,0 +1,6 @@
+//! The command line and the pages that it builds.
+
+mod cli;
+#[path = "../common/mod.rs"]
+mod common;
+mod web;
