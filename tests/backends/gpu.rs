@@ -7,6 +7,7 @@ mod exact;
 mod steps;
 
 use crate::common::{self, beside, bits, close, device, drawn, files, models, name, weights};
+use crate::make;
 use hnet::check::model::Model;
 use hnet::gpu::{self, Device, DeviceOptions, check::validate};
 use hnet::ir::NodeId;

@@ -3,7 +3,7 @@
 //! Values stay finite and moderate, and what is discontinuous reads only values that are exact in any order of evaluation, so that
 //! equal means equal to within rounding.
 
-use crate::make::{Case, Rng};
+use crate::make::{self, Case, Rng};
 use hnet::ir::interp::evaluate;
 use hnet::ir::read::read;
 use hnet::ir::verify::verify;

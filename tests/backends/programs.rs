@@ -2,6 +2,7 @@
 //!
 //! `HNET_SEEDS=17` runs one of them, `HNET_SEEDS=0..5000` many; `hnet fuzz` also makes small what fails.
 
+use crate::common;
 use hnet::fuzz::check::{also_on, check, keep_panics, model};
 use hnet::fuzz::program;
 use hnet::ir::interp::evaluate;
