@@ -42,7 +42,6 @@ use crate::source::Span;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex as NodeId;
-use petgraph::visit::EdgeRef;
 pub use size::{Size, Sym};
 use std::sync::Arc;
 
@@ -299,13 +298,6 @@ impl Node {
     }
 }
 
-/// An edge: which operand it is, and how it is read.
-#[derive(Clone, Debug)]
-struct Use {
-    slot: usize,
-    subscripts: Vec<usize>,
-}
-
 /// An operand of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operand {
@@ -337,10 +329,17 @@ pub struct Output {
     pub node: NodeId,
 }
 
+/// What the graph keeps at a node. Edges say who reads whom; in which order, and how, stands here, so that it can be lent.
+#[derive(Clone, Debug)]
+struct Place {
+    node: Node,
+    operands: Box<[Operand]>,
+}
+
 /// A directed graph without cycles; operands come before their users in node order.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    inner: DiGraph<Node, Use>,
+    inner: DiGraph<Place, ()>,
     pub outputs: Vec<Output>,
     /// Sizes that a value decides: the scalar node (rate condition or lower) whose rounded value the unknown takes.
     pub measured: Vec<(Sym, NodeId)>,
@@ -349,26 +348,25 @@ pub struct Graph {
 impl Graph {
     /// Adds a node; its operands exist already.
     pub fn add(&mut self, node: Node, operands: Vec<Operand>) -> NodeId {
-        let id = self.inner.add_node(node);
-        for (slot, o) in operands.into_iter().enumerate() {
-            self.inner.add_edge(o.node, id, Use { slot, subscripts: o.subscripts });
+        let sources: Vec<NodeId> = operands.iter().map(|o| o.node).collect();
+        let id = self.inner.add_node(Place { node, operands: operands.into() });
+        for source in sources {
+            self.inner.add_edge(source, id, ());
         }
         id
     }
 
     pub fn node(&self, id: NodeId) -> &Node {
-        &self.inner[id]
+        &self.inner[id].node
     }
 
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.inner[id]
+        &mut self.inner[id].node
     }
 
     /// Operands in order.
-    pub fn operands(&self, id: NodeId) -> Vec<Operand> {
-        let mut uses: Vec<_> = self.inner.edges_directed(id, Direction::Incoming).map(|e| (e.weight(), e.source())).collect();
-        uses.sort_by_key(|(u, _)| u.slot);
-        uses.into_iter().map(|(u, node)| Operand { node, subscripts: u.subscripts.clone() }).collect()
+    pub fn operands(&self, id: NodeId) -> &[Operand] {
+        &self.inner[id].operands
     }
 
     /// Nodes that read `id`, each once, in order.
@@ -405,7 +403,7 @@ impl Graph {
             if std::mem::replace(&mut seen[id.index()], true) {
                 continue;
             }
-            todo.extend(self.inner.neighbors_directed(id, Direction::Incoming));
+            todo.extend(self.operands(id).iter().map(|o| o.node));
             for s in self.symbols_of(id) {
                 todo.extend(self.measured.iter().filter(|(m, _)| *m == s).map(|(_, n)| *n));
             }

@@ -77,7 +77,7 @@ pub fn line(graph: &Graph, id: NodeId) -> String {
     if !node.inner.is_empty() || contract {
         out += &format!("({})", axes(&node.inner, &names[node.shape.len()..]));
     }
-    let reads = reads(node, &graph.operands(id), &names);
+    let reads = reads(node, graph.operands(id), &names);
     let joined = reads.join(if contract { " * " } else { ", " });
     for part in [after, joined, last(&node.op)] {
         if !part.is_empty() {

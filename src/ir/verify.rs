@@ -61,7 +61,7 @@ struct Rule<'a> {
     graph: &'a Graph,
     id: NodeId,
     node: &'a Node,
-    operands: Vec<Operand>,
+    operands: &'a [Operand],
     args: Option<&'a [Type]>,
 }
 

@@ -164,7 +164,7 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) ->
     }
     let mut pairs = Vec::new();
     let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes)).collect();
-    let mut w = Writer { s: &search, best: &best, factors: &factors, groups: &groups, pairs };
+    let mut w = Writer { s: &search, best: &best, factors, groups: &groups, pairs };
     let last = w.emit(full);
     if last.parts.len() > 1 || last.parts[0] < factors.len() {
         w.write(last, &result);

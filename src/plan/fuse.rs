@@ -275,7 +275,7 @@ impl Fuser<'_> {
             }
             Op::Contract => self.spread_factors(id),
             Op::Concat { .. } => {
-                for o in &operands {
+                for o in operands {
                     let nest = self.open(o.node, false);
                     let map = (0..o.subscripts.len()).map(Some).collect();
                     self.site(o.node, nest, map, self.rates[id.index()]);
@@ -301,7 +301,7 @@ impl Fuser<'_> {
         let Some(Order::Pairs(pairs)) = self.result.orders[id.index()].clone() else { return };
         for p in &pairs {
             if !p.product {
-                self.spread_elements(id, p, &operands);
+                self.spread_elements(id, p, operands);
                 continue;
             }
             for (n, k) in p.parts.iter().enumerate().filter(|(_, k)| **k < operands.len()) {

@@ -16,13 +16,13 @@ impl Planner<'_> {
         let Some(Order::Pairs(pairs)) = self.fusion.orders[id.index()].clone() else { return self.kernel(id) };
         let factors = self.graph.operands(id);
         let mut items: Vec<Option<Item>> = Vec::new();
-        for o in &factors {
+        for o in factors {
             let placed = self.views[o.node.index()].is_some();
             items.push(placed.then(|| (self.at(o.node), o.subscripts.clone())));
         }
         for (k, pair) in pairs.iter().enumerate() {
             let target = if k + 1 == pairs.len() { self.own(id) } else { self.intermediate(id, k, pair) };
-            self.pair(id, pair, &factors, &items, &target);
+            self.pair(id, pair, factors, &items, &target);
             items.push(Some((target, pair.keep.clone())));
         }
     }

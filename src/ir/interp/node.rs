@@ -15,7 +15,7 @@ struct Nest<'a> {
     id: NodeId,
     shape: Vec<usize>,
     inner: Vec<usize>,
-    operands: Vec<Operand>,
+    operands: &'a [Operand],
     values: &'a [Rc<Value>],
 }
 
@@ -125,7 +125,7 @@ impl Frame<'_> {
     fn join(&self, nest: &Nest, axis: usize) -> Result<Rc<Value>, Diagnostic> {
         (0..nest.values.len()).try_for_each(|n| self.fits(nest, n, Some(axis)))?;
         let length = |(v, o): (&Rc<Value>, &Operand)| o.subscripts.iter().position(|k| *k == axis).map(|d| v.shape[d]);
-        let lengths: Option<Vec<usize>> = nest.values.iter().zip(&nest.operands).map(length).collect();
+        let lengths: Option<Vec<usize>> = nest.values.iter().zip(nest.operands).map(length).collect();
         let lengths = lengths.ok_or_else(|| wrong(format!("an operand of {} has nothing to join", self.name(nest.id))))?;
         if lengths.iter().sum::<usize>() != nest.shape[axis] {
             let message =

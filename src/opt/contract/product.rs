@@ -32,7 +32,7 @@ impl Product {
     fn take(graph: &Graph, id: NodeId) -> Product {
         let node = graph.node(id);
         let loops = node.shape.iter().chain(&node.inner).cloned().collect();
-        Product { loops, rank: node.rank(), factors: graph.operands(id) }
+        Product { loops, rank: node.rank(), factors: graph.operands(id).to_vec() }
     }
 
     /// Whether a planner can try all its orders.

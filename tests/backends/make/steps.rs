@@ -34,7 +34,7 @@ impl Maker<'_> {
         let known = self.rng.pick(&self.pool).clone();
         let mut node = self.case.graph.node(known.id).clone();
         node.name = None;
-        let mut operands = self.case.graph.operands(known.id);
+        let mut operands = self.case.graph.operands(known.id).to_vec();
         let swaps = matches!(node.op, Op::Map(_) | Op::Contract) && operands.len() == 2;
         if swaps && known.exact {
             operands.reverse();
