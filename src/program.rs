@@ -10,6 +10,7 @@ use crate::syntax::parse;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads texts; the only way in which the front end touches files.
 pub trait Loader {
@@ -68,6 +69,7 @@ pub static LIBRARY: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Loaded {
     pub id: FileId,
+    pub text: Arc<str>,
     pub ast: ast::File,
     /// For each import, in the order of the items: the number of the file, if it was found.
     pub imports: Vec<Option<usize>>,
@@ -104,7 +106,7 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut
             let ast::ItemKind::Import(import) = &item.kind else { continue };
             imports.push(find(sources, loader, id, &import.from, &mut known, &mut queue, sink));
         }
-        files.push(Loaded { id, ast, imports });
+        files.push(Loaded { id, text, ast, imports });
     }
     Program { files }
 }

@@ -106,8 +106,13 @@ impl Diagnostic {
     }
 
     /// Advice that can be applied: put `replacement` in the place of `span`.
-    pub fn fix(mut self, text: impl Into<String>, span: Span, replacement: impl Into<String>) -> Self {
-        self.help = Some(Help { text: text.into(), edits: vec![(span, replacement.into())] });
+    pub fn fix(self, text: impl Into<String>, span: Span, replacement: impl Into<String>) -> Self {
+        self.fixes(text, vec![(span, replacement.into())])
+    }
+
+    /// Advice that can be applied at several places.
+    pub fn fixes(mut self, text: impl Into<String>, edits: Vec<(Span, String)>) -> Self {
+        self.help = Some(Help { text: text.into(), edits });
         self
     }
 

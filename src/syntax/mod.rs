@@ -13,6 +13,17 @@ mod report;
 pub mod strip;
 mod token;
 
+use crate::source::{FileId, Span};
+
+/// Where a text says a name, in order: what an edit that renames it changes.
+pub fn places(file: FileId, text: &str, name: &str) -> Vec<Span> {
+    let mut sink = crate::diag::Sink::default();
+    let mut report = report::Report::new(&mut sink);
+    let lexed = lex::lex(file, text, &mut report);
+    let said = lexed.tokens.iter().filter(|t| t.kind == token::Kind::Name && lexed.slice(t) == name);
+    said.map(|t| lexed.span(t)).collect()
+}
+
 pub use format::format;
 pub use parse::parse;
 pub use print::{print, print_expr};

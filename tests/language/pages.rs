@@ -1,4 +1,7 @@
 //! Every page of `hnet explain` tells the truth: its failing examples give exactly its code, its mended ones none.
+//!
+//! What is said about a failing example is kept in `tests/messages/CODE.txt`, so that every message is read in a review;
+//! `HNET_ACCEPT=1 cargo test --test language pages` writes what is said now.
 
 use hnet::diag::explain::{Block, PAGES, blocks};
 use hnet::run::{Data, Tensor, archive};
@@ -26,28 +29,44 @@ fn write_tensors(path: &Path, text: &str) {
     archive::save(path, &tensors).expect("it can be written");
 }
 
+/// What hnet prints about a block: as JSON on the stream that the command has for messages, or as text on stderr.
+fn printed(folder: &Path, block: &Block, json: bool) -> String {
+    std::fs::write(folder.join("m.hnet"), &block.text).unwrap();
+    let mut words = block.info.split_whitespace().filter(|w| *w != "hnet" && *w != "fail");
+    let command = words.next().unwrap_or("check");
+    let mut hnet = Command::new(env!("CARGO_BIN_EXE_hnet"));
+    hnet.current_dir(folder).args([command, "m.hnet"]).args(words).args(json.then_some("--json"));
+    let output = hnet.env("NO_COLOR", "1").output().expect("hnet starts");
+    let on_stdout = json && command == "check";
+    String::from_utf8_lossy(if on_stdout { &output.stdout } else { &output.stderr }).into_owned()
+}
+
 /// Codes of the messages that a block gives, warnings too.
 fn codes(folder: &Path, block: &Block) -> Vec<String> {
-    std::fs::write(folder.join("m.hnet"), &block.text).unwrap();
-    let mut words = block.info.split_whitespace().filter(|w| *w != "hnet" && *w != "fail").peekable();
-    let command = if words.peek().is_some() { words.next().unwrap_or("check") } else { "check" };
-    let rest: Vec<&str> = words.collect();
-    let output = Command::new(env!("CARGO_BIN_EXE_hnet"))
-        .current_dir(folder)
-        .args([command, "m.hnet", "--json"])
-        .args(rest)
-        .output()
-        .expect("hnet starts");
-    let text = String::from_utf8_lossy(if command == "check" { &output.stdout } else { &output.stderr }).into_owned();
+    let text = printed(folder, block, true);
     let code =
         |line: &str| serde_json::from_str::<serde_json::Value>(line).ok().and_then(|v| v["code"].as_str().map(String::from));
     text.lines().map(|l| code(l).unwrap_or_else(|| format!("no code: {l}"))).collect()
+}
+
+/// Compares what is said about the `number`-th failing example of a page with what was agreed.
+fn agreed(page: &str, number: usize, text: &str) -> Result<(), String> {
+    let name = if number == 0 { page.to_string() } else { format!("{page}_{}", number + 1) };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages").join(format!("{name}.txt"));
+    if std::env::var_os("HNET_ACCEPT").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder"))
+            .and_then(|()| std::fs::write(&path, text))
+            .expect("it can be written");
+    }
+    let same = std::fs::read_to_string(&path).is_ok_and(|old| old == text);
+    if same { Ok(()) } else { Err(format!("{name} (HNET_ACCEPT=1 accepts):\n{text}")) }
 }
 
 #[test]
 fn every_example_gives_what_its_page_says() {
     let mut wrong = Vec::new();
     for (page, text) in PAGES {
+        let mut failing = 0;
         let folder = tempfile::tempdir().unwrap();
         for block in blocks(text) {
             if let Some(name) = block.info.strip_prefix("tensors ") {
@@ -61,6 +80,10 @@ fn every_example_gives_what_its_page_says() {
                 let wanted: Vec<String> = if fail { vec![page.to_string()] } else { vec![] };
                 if found != wanted {
                     wrong.push(format!("{page}, ```{}: {found:?}, wanted {wanted:?}", block.info));
+                }
+                if fail {
+                    wrong.extend(agreed(page, failing, &printed(folder.path(), &block, false)).err());
+                    failing += 1;
                 }
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! `HNET_ACCEPT=1 cargo test --test language ui` writes what is said now; read it before you commit it.
 
+use hnet::diag::Diagnostic;
+use hnet::diag::explain::{PAGES, blocks};
 use hnet::diag::render::render_plain;
 use hnet::pipeline;
 use hnet::program::NoFiles;
@@ -51,6 +53,56 @@ fn one_mistake_gives_one_message() {
         let many = name.starts_with("several_");
         assert!(if many { codes.len() > 1 } else { codes.len() == 1 }, "{name}: {codes:?}\n{text}");
     }
+}
+
+/// The text with the edits made, from the last to the first.
+fn edited(text: &str, edits: &[(hnet::source::Span, String)]) -> String {
+    let mut edits: Vec<_> = edits.to_vec();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    edits.iter().fold(text.to_string(), |text, (span, new)| {
+        let (from, to) = (span.start as usize, span.end as usize);
+        [&text[..from], new, &text[to..]].concat()
+    })
+}
+
+/// Programs to mend: the known-bad ones, and what the pages of the codes show as failing.
+fn to_mend() -> Vec<(String, String)> {
+    let file = |p: PathBuf| (p.display().to_string(), std::fs::read_to_string(&p).expect("a text"));
+    let block = |page: &str, text: &str| {
+        let fails = blocks(text).into_iter().filter(|b| b.info == "hnet fail");
+        fails.map(|b| (page.to_string(), b.text)).collect::<Vec<_>>()
+    };
+    programs().into_iter().map(file).chain(PAGES.iter().flat_map(|(page, text)| block(page, text))).collect()
+}
+
+#[test]
+fn an_edit_mends_what_it_claims_to_mend() {
+    let (mut wrong, mut made) = (Vec::new(), 0);
+    for (name, text) in to_mend() {
+        let check = |text: &str| {
+            let mut sources = Sources::default();
+            let root = sources.add("m.hnet", None, text);
+            let found = pipeline::check_with(&mut sources, &NoFiles, root, &[]).diagnostics;
+            let shown = render_plain(&sources, &found);
+            (found, shown)
+        };
+        let (before, shown) = check(&text);
+        for d in &before {
+            let Some(help) = d.help.as_ref().filter(|h| !h.edits.is_empty()) else { continue };
+            made += 1;
+            let after = edited(&text, &help.edits);
+            let (left, now) = check(&after);
+            let of = |list: &[Diagnostic]| list.iter().filter(|o| o.code == d.code).count();
+            // A mistake of the syntax hides those of the meaning: what comes to light was there before.
+            let syntax = d.code.starts_with("H01");
+            let worse = !syntax && left.len() >= before.len();
+            if of(&left) >= of(&before) || worse {
+                wrong.push(format!("{name}: `{}`\n{shown}\nbecomes\n{after}\n{now}", help.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {made}:\n{}", wrong.len(), wrong.join("\n----\n"));
+    assert!(made > 40, "only {made} edits");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::check::value::FnVal;
 use crate::check::{AxisName, Checker};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
+use crate::syntax;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
 
 impl<'a> Checker<'a> {
@@ -40,7 +41,7 @@ impl<'a> Checker<'a> {
                             }
                         }
                         None => {
-                            self.no_import(from, name);
+                            self.no_import(n, from, name);
                             self.files[n].missing.insert(name.name.clone());
                         }
                     }
@@ -50,12 +51,17 @@ impl<'a> Checker<'a> {
         self.dim_sizes();
     }
 
-    fn no_import(&mut self, from: usize, name: &ast::Ident) {
+    fn no_import(&mut self, into: usize, from: usize, name: &ast::Ident) {
         let mut known: Vec<ast::Name> = self.files[from].items.keys().cloned().collect();
         known.sort();
         let mut d = Diagnostic::error("H0207", name.span, format!("this file has no `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|k| &**k)) {
-            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            Some(near) => {
+                // The name is wrong wherever the file says it.
+                let file = &self.program.files[into];
+                let places = syntax::places(file.id, &file.text, &name.name);
+                d.fixes(format!("`{near}` is near"), places.into_iter().map(|span| (span, near.to_string())).collect())
+            }
             None => d.help(format!("it has {}", known.join(", "))),
         };
         self.sink.push(d);
