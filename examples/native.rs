@@ -1,6 +1,7 @@
 //! Times a model on the native backend, on random values: `native FILE [--plan] [--threads N] [dim=size ...]`.
 
-use hnet::cpu::{Engine, Options};
+use hnet::cpu::Options;
+use hnet::exec::Engine;
 use hnet::ir::{DType, NodeId, Op, Rate};
 use hnet::opt::optimize;
 use hnet::pipeline;
@@ -55,7 +56,7 @@ fn main() {
             to.sources.insert(path.to_string(), t);
         }
     }
-    let mut engine = Engine::new(&graph, &wanted, &Options { threads, ..Options::default() }).expect("an engine");
+    let mut engine = Engine::cpu_unoptimized(&graph, &wanted, &Options { threads, ..Options::default() }).expect("an engine");
     let start = Instant::now();
     engine.prepare(&all).unwrap_or_else(|e| panic!("{}", e.message));
     let prepare = start.elapsed();
@@ -66,10 +67,11 @@ fn main() {
         println!("{}", engine.plan_text().unwrap_or(""));
     }
     if args.iter().any(|a| a == "--steps") {
-        engine.count_time();
-        (0..5).for_each(|_| drop(engine.run_prepared(&inputs).map(|_| ())));
-        for (name, t) in engine.times().iter().filter(|t| t.1 > 1e-6) {
-            println!("  {:9.1} us {name}", t * 2e5);
+        let mut everything = all.clone();
+        everything.sources.extend(inputs.sources);
+        let profile = engine.profile(&everything).unwrap_or_else(|e| panic!("{}", e.message));
+        for k in profile.kernels.iter().filter(|k| k.seconds > 2e-7) {
+            println!("  {:9.1} us {}", k.seconds * 1e6, k.name);
         }
         return;
     }

@@ -3,9 +3,9 @@
 //!     cargo run --example run_model
 
 use hnet::diag::Diagnostic;
+use hnet::exec::session::{self, Options, Session};
 use hnet::pipeline;
 use hnet::run::inputs::{Request, gather};
-use hnet::run::session::{self, Options, Session};
 use hnet::run::{archive::Archive, params};
 use hnet::source::Sources;
 use std::path::Path;

@@ -6,12 +6,12 @@
 //! JSON line: median and minimum in milliseconds, number of calls.
 
 use clap::Parser;
-use hnet::cpu::{Engine, Options};
 use hnet::diag::Diagnostic;
+use hnet::exec::Engine;
 use hnet::run::archive::{self, Archive};
 use hnet::run::inputs::{self, Request};
 use hnet::run::{Bindings, init, params};
-use hnet::{opt, pipeline, source::Sources};
+use hnet::{pipeline, source::Sources};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -53,12 +53,8 @@ fn run(args: &Args) -> Result<(), Vec<Diagnostic>> {
     let weights = Archive::open(&args.params).map_err(one)?;
     let loaded = params::load(model, &[weights], &given.sizes, 0)?;
 
-    let mut graph = model.graph.clone();
-    let output = graph.outputs[0].clone();
-    graph.outputs.clear();
-    let (graph, roots) = opt::optimize_keeping(&graph, &[output.node], &mut |_, _| {});
-    let options = Options { threads: args.threads, ..Options::default() };
-    let mut engine = Engine::new(&graph, &roots, &options).map_err(one)?;
+    let output = &model.graph.outputs[0];
+    let mut engine = Engine::cpu(&model.graph, &[output.node], args.threads).map_err(one)?;
 
     let (mut early, mut late) = (Bindings::default(), Bindings::default());
     early.sources = loaded.tensors;

@@ -9,18 +9,15 @@ use crate::check::{self, model::Model};
 use crate::cpu;
 use crate::diag::{Diagnostic, Sink, suggest};
 use crate::gpu;
-use crate::ir::{Graph, NodeId, OutputKind, Sym, interp};
+use crate::ir::{OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes};
 use crate::program::{self, Disk, Loader};
 use crate::run::bind::Known;
-use crate::run::profile::{self, Profile};
-use crate::run::{Bindings, Tensor};
 use crate::source::{FileId, Sources};
 use crate::syntax;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A file, read as far as it can be.
 #[derive(Debug, Default)]
@@ -206,7 +203,7 @@ pub fn shaders(model: &Model, sizes: &Sizes, locate: gpu::Locate) -> Result<(pla
 /// The plan of all outputs and losses.
 fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
-    let (graph, roots) = optimized(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
+    let (graph, roots) = opt::optimize_for(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
     plan::plan(&graph, &roots, sizes)
 }
 
@@ -229,69 +226,4 @@ pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
         }
     });
     Ok(out)
-}
-
-/// The part of a graph that some nodes need, optimized, and where they are in it.
-pub fn optimized(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
-    let mut part = graph.clone();
-    part.outputs.clear();
-    opt::optimize_keeping(&part, roots, &mut |_, _| {})
-}
-
-/// The reference interpreter, in f64.
-pub fn evaluate(graph: &Graph, bindings: &Bindings, nodes: &[NodeId]) -> Result<Vec<Tensor>, Diagnostic> {
-    interp::evaluate(graph, bindings, nodes)
-}
-
-/// A graph made ready for some of its nodes.
-pub enum Engine {
-    Interpreter { graph: Graph, roots: Vec<NodeId> },
-    Cpu(Box<cpu::Engine>),
-    Gpu(Box<gpu::Engine>),
-}
-
-impl Engine {
-    /// The reference interpreter, in f64, on the graph as it was lowered.
-    pub fn interpreter(graph: &Graph, roots: &[NodeId]) -> Engine {
-        Engine::Interpreter { graph: graph.clone(), roots: roots.to_vec() }
-    }
-
-    /// Code for this machine; 0 threads are as many as it has.
-    pub fn cpu(graph: &Graph, roots: &[NodeId], threads: usize) -> Result<Engine, Diagnostic> {
-        let (graph, roots) = optimized(graph, roots);
-        let options = cpu::Options { threads, ..cpu::Options::default() };
-        Ok(Engine::Cpu(Box::new(cpu::Engine::new(&graph, &roots, &options)?)))
-    }
-
-    /// Shaders for a device.
-    pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Result<Engine, Diagnostic> {
-        let (graph, roots) = optimized(graph, roots);
-        Ok(Engine::Gpu(Box::new(gpu::Engine::new(device, &graph, &roots, options)?)))
-    }
-
-    pub fn name(&self) -> &'static str {
-        match self {
-            Engine::Interpreter { .. } => "interp",
-            Engine::Cpu(_) => "cpu",
-            Engine::Gpu(_) => "gpu",
-        }
-    }
-
-    /// Measures a run. Errors: the interpreter has nothing to measure, the device has no clock.
-    pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
-        match self {
-            Engine::Interpreter { .. } => Err(Diagnostic::plain("H0921", "the interpreter does not measure where its time goes")
-                .help("measure compiled code with `--backend cpu`, or shaders with `--backend gpu`")),
-            Engine::Cpu(engine) => profile::on_cpu(engine, bindings),
-            Engine::Gpu(engine) => profile::on_device(engine, bindings),
-        }
-    }
-
-    pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
-        match self {
-            Engine::Interpreter { graph, roots } => evaluate(graph, bindings, roots),
-            Engine::Cpu(engine) => engine.run(bindings),
-            Engine::Gpu(engine) => engine.run(bindings),
-        }
-    }
 }

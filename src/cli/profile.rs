@@ -1,7 +1,7 @@
 //! How a profile is shown: a table, JSON, and a trace that a browser draws.
 
 use super::table::{short, table};
-use crate::run::profile::{Profile, Spent};
+use crate::exec::profile::{Profile, Spent};
 use serde_json::{Value, json};
 
 /// A row for each kernel, those that take longest first, and what all of them take.
@@ -92,8 +92,8 @@ pub fn trace(p: &Profile, model: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::profile::Event;
     use crate::gpu::Peak;
-    use crate::run::profile::Event;
 
     fn profile() -> Profile {
         let kernel =

@@ -27,11 +27,6 @@ impl Ptr {
         Ptr(words.as_mut_ptr().cast())
     }
 
-    /// Of stored words, read only.
-    pub fn of_stored(words: &[u32]) -> Ptr {
-        Ptr(words.as_ptr().cast_mut().cast())
-    }
-
     /// Of scratch memory: each thread writes its own part of it, and nobody reads it otherwise.
     pub fn of_scratch(words: &[u32]) -> Ptr {
         Ptr(words.as_ptr().cast_mut().cast())
@@ -123,7 +118,7 @@ impl Jit {
 impl Drop for Jit {
     fn drop(&mut self) {
         if let Some(module) = self.0.take() {
-            // SAFETY: the engine drops its instances, which hold the only addresses into this code, with it.
+            // SAFETY: who holds addresses into this code (`Running`) keeps the program that owns it.
             unsafe { module.free_memory() };
         }
     }

@@ -1,11 +1,11 @@
 //! Plan → native code on the CPU, and its execution.
 //!
-//! In: a graph and the wanted nodes. Out: their tensors, the same on every run and for any number of threads. Loop nests are compiled
+//! In: a plan. Out: a program that runs at any sizes for which the plan reads the same, with the same results on every run and for any
+//! number of threads. Loop nests are compiled
 //! by Cranelift; matrix products go to a library or to own kernels; sorting, scans and loops are Rust.
 
 mod call;
 mod compile;
-mod engine;
 mod fold;
 mod r#gen;
 mod grouped;
@@ -16,10 +16,11 @@ mod math;
 mod micro;
 mod order;
 mod product;
+mod program;
 mod runtime;
 #[cfg(test)]
 mod tests;
 
 pub use compile::{emit_asm, emit_clif, emit_object};
-pub(crate) use engine::measure;
-pub use engine::{Engine, Options};
+pub use program::Options;
+pub(crate) use program::{Machine, Program, Running};

@@ -5,6 +5,7 @@ use super::values;
 use crate::check::model::Model;
 use crate::cpu;
 use crate::diag::Sink;
+use crate::exec::Engine;
 use crate::gpu;
 use crate::ir::interp::evaluate;
 use crate::ir::read::read;
@@ -113,13 +114,9 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
     let wanted: Vec<NodeId> = all.outputs.iter().map(|o| o.node).collect();
     let threads = if seed.is_multiple_of(8) { 2 } else { 1 };
     let options = cpu::Options { threads, ..cpu::Options::default() };
-    let mut engine = cpu::Engine::new(&all, &wanted, &options).map_err(|d| Failure::new("cpu refuses", d.message))?;
-    let mut device = match DEVICE.with(|d| d.borrow().clone()) {
-        Some(d) => Some(
-            gpu::Engine::new(&d, &all, &wanted, gpu::Options::default()).map_err(|d| Failure::new("gpu refuses", d.message))?,
-        ),
-        None => None,
-    };
+    let mut engine = Engine::cpu_unoptimized(&all, &wanted, &options).map_err(|d| Failure::new("cpu refuses", d.message))?;
+    let device = DEVICE.with(|d| d.borrow().clone());
+    let mut device = device.map(|d| Engine::gpu_unoptimized(&d, &all, &wanted, gpu::Options::default()));
     for (round, lengths) in LENGTHS.iter().enumerate() {
         if model.dims.iter().all(|d| d.size.is_some()) && round > 0 {
             break;
@@ -131,7 +128,7 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
             compare(name, &outputs(after, &bindings), &values, 1e-9)?;
         }
         compare("optimize", &outputs(&all, &bindings), &values, 1e-9)?;
-        let run = |engine: &mut cpu::Engine| engine.run(&bindings).map_err(|d| d.message);
+        let run = |engine: &mut Engine| engine.run(&bindings).map_err(|d| d.message);
         let first = run(&mut engine);
         passed.runs += 1;
         if let Err(f) = compare("cpu", &first, &values, 2e-4) {
@@ -159,7 +156,7 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
 }
 
 /// Runs twice on a device; every shader is valid without any feature that a device need not have.
-fn on_device(engine: &mut gpu::Engine, bindings: &Bindings, values: &[Tensor]) -> Result<(), Failure> {
+fn on_device(engine: &mut Engine, bindings: &Bindings, values: &[Tensor]) -> Result<(), Failure> {
     let first = engine.run(bindings).map_err(|d| d.message);
     for shader in engine.program().map_or(&[][..], |(p, _)| &p.shaders) {
         gpu::check::validate(&shader.code).map_err(|why| Failure::new("naga", format!("{why}\n{}", shader.code)))?;

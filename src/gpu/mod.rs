@@ -12,7 +12,7 @@
 pub mod arena;
 pub mod check;
 mod device;
-mod engine;
+mod fit;
 mod flatten;
 mod locate;
 mod peak;
@@ -25,9 +25,10 @@ mod text;
 mod wgsl;
 
 pub use device::{Device, DeviceOptions};
-pub use engine::{Engine, Options};
+pub use fit::{Options, fit};
 pub use locate::locator;
 pub use peak::Peak;
+pub(crate) use placed::Placed;
 pub use placed::Timed;
 pub use program::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
 pub use wgsl::{Choice, Locate, emit, emit_with};

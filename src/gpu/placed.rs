@@ -46,7 +46,7 @@ struct Result_ {
     staged: u64,
 }
 
-pub(super) struct Placed {
+pub(crate) struct Placed {
     device: Arc<Device>,
     arena: wgpu::Buffer,
     /// Buffers that grids are read from: no dispatch may write what it takes its grid from, so they lie apart.
@@ -488,7 +488,7 @@ impl Clock {
 
 impl Program {
     /// The sources: path, buffer, whether `prepare` takes it.
-    pub(super) fn sources(&self) -> impl Iterator<Item = (Arc<str>, usize, bool)> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (Arc<str>, usize, bool)> {
         self.buffers.iter().enumerate().filter_map(|(n, b)| match &b.kind {
             Kind::Source(path) => Some((path.clone(), n, b.early)),
             Kind::Temp | Kind::Output => None,

@@ -21,7 +21,7 @@ mod value;
 
 pub use assign::assign;
 
-use super::{Axis, Graph, NodeId, Op, Origin, Size, Sym};
+use super::{Axis, Graph, NodeId, Op, Size, Sym};
 use crate::diag::Diagnostic;
 use crate::run::{Bindings, Tensor};
 use std::collections::BTreeMap;
@@ -38,14 +38,26 @@ pub fn evaluate(graph: &Graph, bindings: &Bindings, wanted: &[NodeId]) -> Result
 
 /// As [`evaluate`], with no more than `limit` bytes of elements live at a time.
 pub fn evaluate_within(graph: &Graph, bindings: &Bindings, wanted: &[NodeId], limit: usize) -> Result<Vec<Tensor>, Diagnostic> {
-    let run = Run { bindings, meter: Meter::new(limit) };
-    let values = run.graph(graph, &[], bindings.sizes.clone(), wanted)?;
+    let sources = bindings.sources.iter().map(|(path, t)| (path.as_str(), t)).collect();
+    evaluate_on(graph, sources, bindings.sizes.clone(), wanted, limit)
+}
+
+/// As [`evaluate_within`], on values from anywhere.
+pub fn evaluate_on(
+    graph: &Graph,
+    sources: BTreeMap<&str, &Tensor>,
+    sizes: BTreeMap<Sym, i64>,
+    wanted: &[NodeId],
+    limit: usize,
+) -> Result<Vec<Tensor>, Diagnostic> {
+    let run = Run { sources, meter: Meter::new(limit) };
+    let values = run.graph(graph, &[], sizes, wanted)?;
     Ok(values.iter().map(|v| v.to_tensor()).collect())
 }
 
 /// What all graphs of one evaluation share.
 struct Run<'a> {
-    bindings: &'a Bindings,
+    sources: BTreeMap<&'a str, &'a Tensor>,
     meter: Rc<Meter>,
 }
 
@@ -202,7 +214,7 @@ impl Frame<'_> {
             Op::Loop(body) => return self.rounds(id, body),
             Op::Result(k) => return self.result(id, *k),
             Op::Arg(k) => self.args.get(*k).cloned().ok_or_else(|| wrong(format!("there is no argument {k}"))),
-            Op::Source { origin, path } => self.source(id, *origin, path),
+            Op::Source { path, .. } => self.source(id, path),
             Op::Const(x) => self.make(id, Vec::new(), |out| out.push(*x)),
             Op::Iota => {
                 let shape = self.extents(id, &node.shape)?;
@@ -220,21 +232,9 @@ impl Frame<'_> {
     }
 
     /// A value from outside.
-    fn source(&self, id: NodeId, origin: Origin, path: &str) -> Result<Rc<Value>, Diagnostic> {
+    fn source(&self, id: NodeId, path: &str) -> Result<Rc<Value>, Diagnostic> {
         let shape = self.extents(id, &self.graph.node(id).shape)?;
-        let word = origin.word();
-        let Some(tensor) = self.run.bindings.sources.get(path) else {
-            return Err(Diagnostic::plain("H0601", format!("no value is given for the {word} `{path}`")));
-        };
-        let dtype = self.graph.node(id).dtype;
-        if tensor.dtype() != dtype {
-            let message = format!("the {word} `{path}` is {}, but the value given is {}", dtype.word(), tensor.dtype().word());
-            return Err(Diagnostic::plain("H0602", message));
-        }
-        if tensor.shape != shape {
-            let message = format!("the {word} `{path}` has the shape {shape:?}, but the value given has {:?}", tensor.shape);
-            return Err(Diagnostic::plain("H0602", message));
-        }
+        let tensor = Tensor::given(path, self.run.sources.get(path).copied(), self.graph.node(id).dtype, &shape)?;
         self.make(id, shape, |out| out.extend((0..tensor.len()).map(|i| tensor.get(i))))
     }
 }

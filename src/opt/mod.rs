@@ -72,6 +72,13 @@ pub fn optimize_keeping(graph: &Graph, keep: &[NodeId], observer: &mut dyn FnMut
     (result, places.into_iter().map(|o| o.node).collect())
 }
 
+/// The part of a graph that some nodes need, optimized, and where they are in it.
+pub fn optimize_for(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
+    let mut part = graph.clone();
+    part.outputs.clear();
+    optimize_keeping(&part, roots, &mut |_, _| {})
+}
+
 /// A pass that breaks the graph is a bug of the compiler.
 fn check(name: &str, graph: &Graph) {
     if cfg!(debug_assertions)

@@ -57,7 +57,7 @@ pub fn initialise(model: &Model, param: &Param, sizes: &Sizes, seed: i32) -> Res
 pub fn evaluate(model: &Model, node: NodeId, dtype: DType, sizes: &Sizes, seed: i32) -> Result<Tensor, Diagnostic> {
     let mut bindings = Bindings { sizes: sizes.clone(), ..Bindings::default() };
     bindings.sources.insert("seed".into(), scalar(seed));
-    let mut out = crate::pipeline::evaluate(&model.graph, &bindings, &[node])?;
+    let mut out = crate::ir::interp::evaluate(&model.graph, &bindings, &[node])?;
     Ok(cast(&out.remove(0), dtype))
 }
 

@@ -1,4 +1,4 @@
-//! Tensors, weights, and running a model.
+//! Tensors, weights, inputs, and `eval` blocks.
 pub mod archive;
 pub mod atomic;
 pub mod bind;
@@ -9,9 +9,7 @@ mod literal;
 mod map;
 pub mod npy;
 pub mod params;
-pub mod profile;
 mod room;
-pub mod session;
 pub mod stored;
 pub mod tensor;
 pub use tensor::{Bindings, Data, Tensor};

@@ -1,5 +1,6 @@
 //! Dense tensors, row-major, as they come from files and go to people.
 
+use crate::diag::Diagnostic;
 use crate::ir::{DType, Sym};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -103,6 +104,34 @@ impl Tensor {
             Data::I32(v) => v[i].into(),
             Data::Bool(v) => v[i].into(),
         }
+    }
+
+    /// The value that is given for a source. Errors: there is none, or it has another type or shape than the source.
+    pub fn given<'a>(path: &str, value: Option<&'a Tensor>, dtype: DType, shape: &[usize]) -> Result<&'a Tensor, Diagnostic> {
+        let Some(t) = value else {
+            return Err(Diagnostic::plain("H0601", format!("no value is given for `{path}`")));
+        };
+        if t.dtype() != dtype || t.shape != shape {
+            let of = |dtype: DType, shape: &[usize]| match shape {
+                [] => dtype.word().to_string(),
+                _ => format!("{}{shape:?}", dtype.word()),
+            };
+            let (wanted, got) = (of(dtype, shape), of(t.dtype(), &t.shape));
+            return Err(Diagnostic::plain("H0602", format!("`{path}` is {wanted}, but the value given is {got}")));
+        }
+        Ok(t)
+    }
+
+    /// Whether both have the same type, shape and bits: a NaN is the same as itself, and 0 differs from -0.
+    pub fn same_bits(&self, other: &Tensor) -> bool {
+        self.shape == other.shape
+            && match (&self.data, &other.data) {
+                (Data::F32(a), Data::F32(b)) => a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()),
+                (Data::F64(a), Data::F64(b)) => a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()),
+                (Data::I32(a), Data::I32(b)) => a == b,
+                (Data::Bool(a), Data::Bool(b)) => a == b,
+                (Data::F32(_) | Data::F64(_) | Data::I32(_) | Data::Bool(_), _) => false,
+            }
     }
 
     pub fn to_f64(&self) -> Vec<f64> {

@@ -9,12 +9,13 @@ mod steps;
 use crate::common::{self, beside, bits, close, device, drawn, files, models, name, weights};
 use crate::make;
 use hnet::check::model::Model;
+use hnet::exec::{Engine, session};
 use hnet::gpu::{self, Device, DeviceOptions, check::validate};
 use hnet::ir::NodeId;
-use hnet::pipeline::{self, Engine};
+use hnet::pipeline;
+use hnet::run::Bindings;
 use hnet::run::archive::Archive;
 use hnet::run::inputs::{Request, gather};
-use hnet::run::{Bindings, session};
 use hnet::web;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,7 +34,7 @@ fn references_are_met_on_the_device() {
         let expected = Archive::open(&expected).unwrap();
         let at = |name: &str| model.graph.outputs.iter().find(|o| *o.name == *name).unwrap().node;
         let roots: Vec<NodeId> = expected.names().map(at).collect();
-        let mut engine = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default()).unwrap();
+        let mut engine = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default());
         let got = engine.run(&bound).unwrap_or_else(|d| panic!("{}: {d:#?}", path.display()));
         for (got, name) in got.iter().zip(expected.names()) {
             let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
@@ -56,7 +57,7 @@ fn agree(who: &str, device: &Arc<Device>, model: &Model, size: i64, conditions: 
     let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
     let cpu = Engine::cpu(&model.graph, &roots, 1).and_then(|mut e| e.run(&bound));
     let cpu = cpu.unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
-    let mut engine = Engine::gpu(device, &model.graph, &roots, gpu::Options::default()).unwrap();
+    let mut engine = Engine::gpu(device, &model.graph, &roots, gpu::Options::default());
     let got = engine.run(&bound).unwrap_or_else(|d| panic!("{who}, gpu: {d:#?}"));
     for (k, output) in can.iter().enumerate() {
         close(&format!("{who}, {}", model.graph.outputs[*output].name), &got[k], &cpu[k], 2e-4);
@@ -152,7 +153,7 @@ fn programs_of_pages_hold_in_their_ranges() {
     {
         let model = models(&common::root().join(format!("models/{name}.hnet"))).remove(0);
         let wanted: Vec<NodeId> = model.graph.outputs.iter().map(|o| o.node).collect();
-        let (graph, roots) = pipeline::optimized(&model.graph, &wanted);
+        let (graph, roots) = hnet::opt::optimize_for(&model.graph, &wanted);
         let family = web::family(&graph, &roots, &Default::default(), &Default::default()).unwrap();
         for (cell, program) in family.cells.iter().enumerate() {
             let Some(program) = program.map(|p| &family.programs[p]) else { continue };
@@ -171,8 +172,7 @@ fn programs_of_pages_hold_in_their_ranges() {
                 let Ok(given) = gather(&model, &request) else { continue };
                 let bound = session::bindings(drawn(&model, &given), given, 0);
                 let want = Engine::cpu(&graph, &roots, 1).unwrap().run(&bound).unwrap();
-                let engine = gpu::Engine::new(&device, &graph, &roots, gpu::Options::default()).unwrap();
-                let got = match engine.with_program(program.clone()).run(&bound) {
+                let got = match Engine::gpu_program(&device, &graph, &roots, program.clone()).run(&bound) {
                     Ok(got) => got,
                     // Too long for one binding, and a page has one only.
                     Err(d) if d.code == "H0902" => continue,
@@ -232,7 +232,7 @@ fn random_graphs_mean_the_same_on_the_device() {
         let case = make::graph(&mut make::Rng::new(seed));
         let wanted: Vec<NodeId> = case.graph.outputs.iter().map(|o| o.node).collect();
         let expect = hnet::ir::interp::evaluate(&case.graph, &case.bindings, &wanted).unwrap();
-        let mut engine = gpu::Engine::new(&device, &case.graph, &wanted, gpu::Options::default()).unwrap();
+        let mut engine = Engine::gpu_unoptimized(&device, &case.graph, &wanted, gpu::Options::default());
         let got = engine.run(&case.bindings).unwrap_or_else(|d| panic!("seed {seed}: {}\n{}", d.message, case.graph));
         for (k, (got, want)) in got.iter().zip(&expect).enumerate() {
             let gap = common::gap(got, want);
@@ -253,13 +253,13 @@ fn under(options: gpu::Options, limit: f64) {
         let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
         let bound = session::bindings(weights(&path, model, &given), given, 0);
         let cpu = Engine::cpu(&model.graph, &roots, 1).and_then(|mut e| e.run(&bound)).unwrap();
-        let mut engine = Engine::gpu(&device, &model.graph, &roots, options).unwrap();
+        let mut engine = Engine::gpu(&device, &model.graph, &roots, options);
         let got = engine.run(&bound).unwrap_or_else(|d| panic!("{file}: {d:#?}"));
         for (k, (got, want)) in got.iter().zip(&cpu).enumerate() {
             close(&format!("{file}, output {k}"), got, want, limit);
         }
         if options.half {
-            let full = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default()).unwrap().run(&bound).unwrap();
+            let full = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default()).run(&bound).unwrap();
             assert!(full.iter().zip(&got).any(|(a, b)| bits(a) != bits(b)), "{file}: 16 bits change nothing");
         }
     }
@@ -286,7 +286,7 @@ fn what_does_not_fit_is_refused_with_what_is_missing() {
         gather(&all[0], &Request { random: true, seed: 1, dims: vec![("n".into(), 1000)], ..Request::default() }).unwrap();
     let bound = session::bindings(drawn(&all[0], &given), given, 0);
     let options = gpu::Options { memory: 10_000, ..gpu::Options::default() };
-    let refused = Engine::gpu(&device, &all[0].graph, &roots, options).unwrap().run(&bound).unwrap_err();
+    let refused = Engine::gpu(&device, &all[0].graph, &roots, options).run(&bound).unwrap_err();
     assert_eq!(refused.code, "H0902");
     assert!(refused.message.contains("more than the 10000"), "{}", refused.message);
 }

@@ -1,9 +1,9 @@
 //! The library's nets against plain arithmetic, written down a second time, in the interpreter and in compiled code.
 
 use hnet::check::model::Model;
+use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::pipeline;
 use hnet::run::inputs::{Request, gather};
-use hnet::run::session::{self, Backend, Options, Session};
 use hnet::run::{Bindings, Data, Tensor, params};
 use hnet::source::Sources;
 use std::collections::BTreeMap;

@@ -3,13 +3,13 @@
 
 use crate::common::{beside, close, drawn, files, models, name, root, weights};
 use hnet::check::model::Model;
+use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::NodeId;
 use hnet::opt;
 use hnet::pipeline;
 use hnet::run::archive::Archive;
 use hnet::run::eval::{self, Setting};
 use hnet::run::inputs::{Request, gather};
-use hnet::run::session::{self, Backend, Options, Session};
 use hnet::run::{Bindings, Tensor, params};
 use hnet::source::Sources;
 use std::collections::BTreeMap;
@@ -59,11 +59,11 @@ fn agree(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)], threa
     assert!(left.iter().all(|l| l.inputs == ["grad"]), "{who}: {left:?}");
     let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
     let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
-    let raw = pipeline::evaluate(&model.graph, &bound, &roots).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
+    let raw = hnet::ir::interp::evaluate(&model.graph, &bound, &roots).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
     let mut part = model.graph.clone();
     part.outputs.clear();
     let (after, places) = opt::optimize_keeping(&part, &roots, &mut |_, _| {});
-    let passed = pipeline::evaluate(&after, &bound, &places).unwrap_or_else(|d| panic!("{who}, optimized: {d:#?}"));
+    let passed = hnet::ir::interp::evaluate(&after, &bound, &places).unwrap_or_else(|d| panic!("{who}, optimized: {d:#?}"));
     let names: Vec<&str> = can.iter().map(|k| &*model.graph.outputs[*k].name).collect();
     for (k, name) in names.iter().enumerate() {
         close(&format!("{who}, {name}, optimized"), &passed[k], &raw[k], 1e-9);

@@ -1,7 +1,8 @@
 //! Random graphs over all primitives on the native backend, before and after all passes, against the interpreter.
 
 use crate::make::{self, Rng};
-use hnet::cpu::{Engine, Options};
+use hnet::cpu::Options;
+use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
 use hnet::ir::{Graph, NodeId};
 use hnet::opt::optimize;
@@ -9,7 +10,7 @@ use hnet::run::{Bindings, Tensor};
 
 fn compare(seed: u64, what: &str, graph: &Graph, bindings: &Bindings, expect: &[Tensor], threads: usize) {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
-    let mut engine = Engine::new(graph, &wanted, &Options { threads, ..Options::default() }).unwrap();
+    let mut engine = Engine::cpu_unoptimized(graph, &wanted, &Options { threads, ..Options::default() }).unwrap();
     let got = engine.run(bindings).unwrap_or_else(|d| panic!("seed {seed}, {what}: {}\n{graph}", d.message));
     let plan = engine.plan_text().unwrap_or("").to_string();
     assert_eq!(got, engine.run(bindings).unwrap(), "seed {seed}, {what}: another result the second time\n{graph}\n{plan}");

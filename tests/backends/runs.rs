@@ -4,9 +4,9 @@ use hnet::check::model::{
     Allowed, Dim, Eval, EvalData, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo,
 };
 use hnet::draw;
+use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
 use hnet::run::inputs::{Given, Request, gather};
-use hnet::run::session::{self, Backend, Options, Session};
 use hnet::run::{Data, Tensor, archive, eval, init, params};
 use hnet::source::Span;
 use std::collections::BTreeMap;

@@ -4,10 +4,11 @@ use crate::Result;
 use crate::timing::Side;
 use hnet::check::model::Model;
 use hnet::diag::Diagnostic;
-use hnet::gpu::{self, Device, Engine};
+use hnet::exec::Engine;
+use hnet::gpu::{self, Device};
 use hnet::run::inputs::{self, Request};
 use hnet::run::{Bindings, Data, Tensor, init};
-use hnet::{opt, pipeline, source::Sources};
+use hnet::{pipeline, source::Sources};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,13 +39,11 @@ impl Ours {
         let checked = pipeline::check(&mut sources, root, &set);
         let Some(model) = checked.models.first() else { return Err(errors(checked.diagnostics)) };
         let (early, late) = drawn(model, dims)?;
-        let mut graph = model.graph.clone();
-        let output = graph.outputs[0].clone();
-        graph.outputs.clear();
-        let (graph, roots) = opt::optimize_keeping(&graph, &[output.node], &mut |_, _| {});
-        let mut engine = Engine::new(device, &graph, &roots, gpu::Options::default()).map_err(error)?;
-        engine.prepare(&early).map_err(error)?;
-        engine.upload(&late).map_err(error)?;
+        let mut engine = Engine::gpu(device, &model.graph, &[model.graph.outputs[0].node], gpu::Options::default());
+        // Inputs, too: a run without transfers finds them on the device.
+        let mut all = early.clone();
+        all.sources.extend(late.sources.clone());
+        engine.prepare(&all).map_err(error)?;
         Ok(Ours { engine, early, late })
     }
 
@@ -78,14 +77,14 @@ impl Side for Ours {
     }
 
     fn run(&mut self) -> Result<()> {
-        self.engine.again().map_err(error)
+        self.engine.run_unread(&Bindings::default()).map_err(error)
     }
 
     fn with_transfers(&mut self) -> Result<Vec<f32>> {
         // The peer has to copy the numbers into a tensor of its own, so this side does too.
         let inputs = self.late.clone();
-        match self.engine.run_prepared(&inputs).map_err(error)?.swap_remove(0).data {
-            Data::F32(numbers) => Ok(numbers),
+        match &self.engine.run_prepared(&inputs).map_err(error)?[0].data {
+            Data::F32(numbers) => Ok(numbers.clone()),
             other => Err(format!("{} words, but not f32", other.words().len()).into()),
         }
     }

@@ -257,7 +257,7 @@ fn what_is_wrong_is_told() {
     let y = m.add(Op::Map(Map::Exp), F, &[3, 4], &[], &[(x, &[0, 1])]);
     let huge = m.add(Op::Map(Map::Copy), F, &[1 << 20, 1 << 20, 1 << 20], &[], &[(y, &[0, 1])]);
     let code = |wanted, b: &Bindings| {
-        let mut e = super::Engine::new(&m.graph, &[wanted], &super::Options::default()).unwrap();
+        let mut e = super::Engine::cpu_unoptimized(&m.graph, &[wanted], &super::Options::default()).unwrap();
         e.run(b).unwrap_err().code
     };
     assert_eq!(code(huge, &m.bindings), "H0801");

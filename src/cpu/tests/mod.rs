@@ -4,7 +4,8 @@ mod kernels;
 mod math;
 mod models;
 
-use crate::cpu::{Engine, Options};
+use crate::cpu::Options;
+use crate::exec::Engine;
 use crate::ir::interp::evaluate;
 use crate::ir::random::philox;
 use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin};
@@ -67,7 +68,7 @@ impl Make {
     }
 
     pub fn run(&self, wanted: &[NodeId], threads: usize) -> Vec<Tensor> {
-        let mut engine = Engine::new(&self.graph, wanted, &Options { threads, ..Options::default() }).unwrap();
+        let mut engine = Engine::cpu_unoptimized(&self.graph, wanted, &Options { threads, ..Options::default() }).unwrap();
         engine.run(&self.bindings).unwrap_or_else(|e| panic!("{}", e.message))
     }
 

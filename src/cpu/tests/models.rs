@@ -106,7 +106,7 @@ fn one_plan_serves_all_sizes_that_read_alike() {
     let y = m.graph.add(node, vec![Operand::new(x, vec![0, 2]), Operand::new(w, vec![2, 1])]);
     let z =
         m.graph.add(Node::new(Op::Map(Map::Tanh), F, vec![axis(&b), Axis::new("o", 7usize)]), vec![Operand::new(y, vec![0, 1])]);
-    let mut engine = Engine::new(&m.graph, &[z], &Options::default()).unwrap();
+    let mut engine = Engine::cpu_unoptimized(&m.graph, &[z], &Options::default()).unwrap();
     engine.prepare(&m.bindings).unwrap();
     for n in [3usize, 40, 1, 3, 0, 41] {
         let data = (0..n * 5).map(|i| (i as f32).sin()).collect();
@@ -131,7 +131,7 @@ fn a_changed_parameter_is_noticed() {
     let e = m.add(Op::Map(Map::Exp), F, &[4], &[], &[(p, &[0])]);
     let x = m.f(&[4]);
     let y = m.add(Op::Map(Map::Add), F, &[4], &[], &[(e, &[0]), (x, &[0])]);
-    let mut engine = Engine::new(&m.graph, &[y], &Options::default()).unwrap();
+    let mut engine = Engine::cpu_unoptimized(&m.graph, &[y], &Options::default()).unwrap();
     let first = engine.run(&m.bindings).unwrap();
     assert_eq!(first, engine.run(&m.bindings).unwrap());
     m.bindings.sources.insert("x0".into(), Tensor::new(vec![4], Data::F32(vec![0.0; 4])));

@@ -2,6 +2,7 @@
 
 use crate::common::device;
 use crate::common::make::{F, I, Make, k};
+use hnet::exec::Engine;
 use hnet::ir::{Fold, NodeId, Op, Origin, Pick};
 use hnet::run::Data;
 use hnet::{cpu, gpu};
@@ -33,8 +34,8 @@ fn exactly(what: &str, make: impl Fn(&mut Make) -> Vec<NodeId>) {
     let Some(device) = device(what) else { return };
     let mut m = Make::new(0);
     let wanted = make(&mut m);
-    let want = cpu::Engine::new(&m.graph, &wanted, &cpu::Options::default()).unwrap().run(&m.bindings).unwrap();
-    let got = gpu::Engine::new(&device, &m.graph, &wanted, gpu::Options::default()).unwrap().run(&m.bindings).unwrap();
+    let want = Engine::cpu_unoptimized(&m.graph, &wanted, &cpu::Options::default()).unwrap().run(&m.bindings).unwrap();
+    let got = Engine::gpu_unoptimized(&device, &m.graph, &wanted, gpu::Options::default()).run(&m.bindings).unwrap();
     for (output, (g, w)) in got.iter().zip(&want).enumerate() {
         assert_eq!(g, w, "{what}, output {output}");
     }

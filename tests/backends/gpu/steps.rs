@@ -4,6 +4,7 @@
 
 use crate::common::device;
 use crate::common::make::{B, F, I, Make, k, n};
+use hnet::exec::Engine;
 use hnet::ir::{Body, Dist, Fold, Map, NodeId, Op, Origin, Output, OutputKind, Pick};
 use hnet::run::Data;
 use hnet::{cpu, gpu};
@@ -22,9 +23,9 @@ fn everywhere(what: &str, sizes: &[usize], make: impl Fn(&mut Make) -> Vec<NodeI
     for size in sizes {
         let mut m = Make::new(*size);
         let wanted = make(&mut m);
-        let mut cpu = cpu::Engine::new(&m.graph, &wanted, &cpu::Options::default()).unwrap();
+        let mut cpu = Engine::cpu_unoptimized(&m.graph, &wanted, &cpu::Options::default()).unwrap();
         let want = cpu.run(&m.bindings).unwrap_or_else(|d| panic!("{what}, size {size}, cpu: {}", d.message));
-        let mut engine = gpu::Engine::new(&device, &m.graph, &wanted, gpu::Options::default()).unwrap();
+        let mut engine = Engine::gpu_unoptimized(&device, &m.graph, &wanted, gpu::Options::default());
         let got = engine.run(&m.bindings).unwrap_or_else(|d| panic!("{what}, size {size}: {}", d.message));
         for (output, (g, w)) in got.iter().zip(&want).enumerate() {
             assert_eq!((&g.shape, g.dtype()), (&w.shape, w.dtype()), "{what}, size {size}, output {output}");

@@ -1,10 +1,9 @@
 //! Where the time of a run goes: one row for each kernel, and when each of them ran.
 
-use crate::cpu;
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Dispatch, Item, Peak};
 use crate::ir::Size;
-use crate::run::Bindings;
+use crate::plan::Sizes;
 
 /// A kernel, with all its rounds.
 #[derive(Clone, Debug)]
@@ -57,14 +56,15 @@ fn dispatches<'a>(items: &'a [Item], out: &mut Vec<&'a Dispatch>) {
     }
 }
 
-/// Measures a run on a device after one that warmed up. Errors: the device has no clock, or gives up.
-pub fn on_device(engine: &mut gpu::Engine, bindings: &Bindings) -> Result<Profile, Diagnostic> {
-    engine.run(bindings)?;
-    let times = engine.profile()?;
-    let device = engine.device();
+/// Of the dispatches of one run on a device.
+pub(super) fn of_dispatches(
+    device: &gpu::Device,
+    program: &gpu::Program,
+    sizes: &Sizes,
+    times: &[gpu::Timed],
+) -> Result<Profile, Diagnostic> {
     let (peak, device) = (device.peak()?, device.describe());
     let mut out = Profile { backend: "gpu", device, kernels: Vec::new(), events: Vec::new(), dispatches: None, peak: Some(peak) };
-    let Some((program, sizes)) = engine.program() else { return Ok(out) };
     let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
     let mut all = Vec::new();
     dispatches(&program.items, &mut all);
@@ -88,11 +88,8 @@ pub fn on_device(engine: &mut gpu::Engine, bindings: &Bindings) -> Result<Profil
     Ok(out)
 }
 
-/// Measures a run on the CPU after one that warmed up. Steps are laid end to end: those that run tile by tile take turns in truth.
-pub fn on_cpu(engine: &mut cpu::Engine, bindings: &Bindings) -> Result<Profile, Diagnostic> {
-    engine.run(bindings)?;
-    engine.count_time();
-    engine.run(bindings)?;
+/// Of the steps of one run on the CPU, laid end to end: those that run tile by tile take turns in truth.
+pub(super) fn of_steps(steps: Vec<(String, f64)>) -> Profile {
     let mut out = Profile {
         backend: "cpu",
         device: "the CPU".into(),
@@ -102,10 +99,10 @@ pub fn on_cpu(engine: &mut cpu::Engine, bindings: &Bindings) -> Result<Profile, 
         peak: None,
     };
     let mut now = 0.0;
-    for (name, seconds) in engine.times().into_iter().filter(|t| t.1 > 0.0) {
+    for (name, seconds) in steps.into_iter().filter(|t| t.1 > 0.0) {
         out.events.push(Event { kernel: out.kernels.len(), start: now, end: now + seconds });
         out.kernels.push(Spent { name, count: 1, seconds, bytes: None, flops: None });
         now += seconds;
     }
-    Ok(out)
+    out
 }

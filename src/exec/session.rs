@@ -2,14 +2,13 @@
 //!
 //! In: a [`Model`], parameters, what the user gave. Out: named tensors, and for each output that was left out the reason.
 
+use super::Engine;
 use super::profile::Profile;
-use super::tensor::{Bindings, Tensor};
-use super::{init, inputs::Given};
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Severity};
 use crate::gpu;
-use crate::ir::{Graph, NodeId, Op, Origin, OutputKind};
-use crate::pipeline::{self, Engine};
+use crate::ir::{Graph, NodeId, Op, Origin, OutputKind, interp};
+use crate::run::{Bindings, Tensor, bind, init, inputs::Given};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What computes.
@@ -113,7 +112,7 @@ pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
         } else {
             d = d.label(input.span, "and this one");
         }
-        d = d.note(format!("{word} {}: {}", input.name, super::bind::declared(input)));
+        d = d.note(format!("{word} {}: {}", input.name, bind::declared(input)));
     }
     d.help("give a file with `--inputs F`, a condition with `--condition name=value`, or draw all of them with `--random-inputs`")
 }
@@ -160,11 +159,11 @@ impl Session {
         let engine = match options.backend {
             Backend::Interp => Engine::interpreter(&model.graph, &roots),
             Backend::Cpu => Engine::cpu(&model.graph, &roots, options.threads)?,
-            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots, on_device)?,
+            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots, on_device),
             Backend::Auto => match gpu::Device::hardware() {
                 Some(device) => {
                     spare = Some(Spare { graph: model.graph.clone(), roots: roots.clone(), threads: options.threads });
-                    Engine::gpu(&device, &model.graph, &roots, on_device)?
+                    Engine::gpu(&device, &model.graph, &roots, on_device)
                 }
                 None => cpu_or_interpreter(model, &roots, options.threads, &mut warnings)?,
             },
@@ -220,5 +219,5 @@ pub fn rebind(bindings: &mut Bindings, given: Given) {
 
 /// Evaluates single nodes in the interpreter.
 pub fn evaluate(model: &Model, bindings: &Bindings, nodes: &[NodeId]) -> Result<Vec<Tensor>, Diagnostic> {
-    pipeline::evaluate(&model.graph, bindings, nodes)
+    interp::evaluate(&model.graph, bindings, nodes)
 }

@@ -1,0 +1,146 @@
+//! A plan as code, and the code at certain sizes: what an engine runs.
+
+use super::call::{Code, Jit, Ptr};
+use super::compile::{Functions, compile};
+use super::job::{Exec, Instance};
+use crate::diag::Diagnostic;
+use crate::plan::{Plan, Sizes, Step};
+use crate::run::{Data, Tensor};
+use rayon::ThreadPool;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How code runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads; 1 means exactly one. 0: as many as the machine has.
+    pub threads: usize,
+    /// Bytes that one plan may hold.
+    pub memory: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { threads: 1, memory: 8 << 30 }
+    }
+}
+
+/// Threads and memory, shared by all that one engine runs.
+pub(crate) struct Machine {
+    threads: usize,
+    memory: usize,
+    pool: Option<ThreadPool>,
+}
+
+impl Machine {
+    /// Errors: threads cannot be started.
+    pub fn new(options: &Options) -> Result<Machine, Diagnostic> {
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let pool = if threads > 1 {
+            let made = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            Some(made.map_err(|e| Diagnostic::plain("H0818", format!("{threads} threads cannot be started: {e}")))?)
+        } else {
+            None
+        };
+        Ok(Machine { threads, memory: options.memory, pool })
+    }
+}
+
+/// A plan and its code, shared by all sizes for which the plan reads the same.
+pub(crate) struct Program {
+    /// The plan's text.
+    pub text: String,
+    pub plan: Plan,
+    functions: Functions<Code>,
+    /// Keeps the code in memory. Nobody locks it: the module cannot be shared between threads by itself.
+    _jit: Mutex<Jit>,
+}
+
+impl Program {
+    /// `sizes` are those for which the code is chosen; it is right for others, too.
+    pub fn compile(plan: Plan, text: String, sizes: &Sizes) -> Result<Program, Diagnostic> {
+        let (jit, functions) = compile(&plan, sizes)?;
+        Ok(Program { text, plan, functions, _jit: Mutex::new(jit) })
+    }
+}
+
+/// A program at certain sizes, in memory.
+pub(crate) struct Running {
+    instance: Instance,
+    machine: Arc<Machine>,
+    /// Values that compiled code takes in another form than they are given in, by buffer.
+    words: BTreeMap<usize, Vec<u32>>,
+    program: Arc<Program>,
+}
+
+impl Running {
+    /// Errors: it does not fit in memory.
+    pub fn new(machine: &Arc<Machine>, program: &Arc<Program>, sizes: &Sizes) -> Result<Running, Diagnostic> {
+        let instance = Instance::new(&program.plan, &program.functions, sizes, machine.memory, machine.threads)?;
+        Ok(Running { instance, machine: machine.clone(), words: BTreeMap::new(), program: program.clone() })
+    }
+
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Points a buffer at a value's elements, which must stay where they are until another is bound or the last run is over.
+    pub fn bind(&mut self, buffer: usize, value: &Tensor) {
+        self.instance.ptrs[buffer] = match &value.data {
+            // An empty tensor has no address; nobody reads it.
+            _ if value.is_empty() => self.instance.spare(),
+            Data::F32(v) => Ptr::of_f32(v),
+            Data::I32(v) => Ptr::of_i32(v),
+            Data::F64(_) | Data::Bool(_) => {
+                let words = self.words.entry(buffer).or_default();
+                *words = value.data.words();
+                Ptr::of_words(words)
+            }
+        };
+    }
+
+    /// Runs the steps that depend on no input.
+    pub fn prepare(&mut self) {
+        self.instance.prepare(Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads });
+    }
+
+    /// Runs the other steps.
+    pub fn run(&mut self) {
+        self.instance.run(Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads });
+        self.instance.finish();
+    }
+
+    pub fn results(&self) -> &[Tensor] {
+        &self.instance.outputs
+    }
+
+    /// As `run`: the seconds spent in each step, by the name of what it makes.
+    pub fn timed(&mut self) -> Vec<(String, f64)> {
+        self.instance.spent = self.program.plan.steps.iter().map(|_| AtomicU64::new(0)).collect();
+        self.run();
+        let plan = &self.program.plan;
+        let name = |s: &Step| s.writes().first().map_or("", |b| plan.buffers[*b].name.as_str()).to_string();
+        let of = |(step, time): (&Step, AtomicU64)| {
+            (format!("{} {}", kind(step), name(step)), time.load(Ordering::Relaxed) as f64 * 1e-9)
+        };
+        plan.steps.iter().zip(std::mem::take(&mut self.instance.spent)).map(of).collect()
+    }
+}
+
+fn kind(step: &Step) -> &'static str {
+    match step {
+        Step::Kernel(_) => "kernel",
+        Step::Product(_) => "product",
+        Step::Grouped(_) => "grouped",
+        Step::Order { .. } => "order",
+        Step::Scan { .. } => "scan",
+        Step::Assign { .. } => "assign",
+        Step::Scatter { .. } => "scatter",
+        Step::Random { .. } => "random",
+        Step::Rounds(_) => "loop",
+    }
+}

@@ -1,0 +1,110 @@
+//! What the engine asks of a backend.
+//!
+//! A [`Backend`] makes a graph ready at certain sizes: it plans, compiles and takes memory. The result is [`Placed`]: it takes values,
+//! computes what depends on no input, and runs. The order is: `bind` the early sources, `prepare`; then `bind` the others and `run`, as
+//! often as wanted. A backend may read a bound value where it lies, so whoever binds keeps it there until the run is over.
+
+use super::profile::Profile;
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Graph, NodeId, Size};
+use crate::plan::Sizes;
+use crate::run::{Bindings, Tensor};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A graph, and what is wanted of it.
+pub(super) struct Task {
+    pub graph: Graph,
+    pub wanted: Vec<NodeId>,
+}
+
+/// A source that a placed graph reads.
+pub(super) struct Source {
+    pub path: Arc<str>,
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    /// Bound before `prepare`, and then left; else before each run.
+    pub early: bool,
+}
+
+impl Source {
+    pub fn new(path: &Arc<str>, dtype: DType, shape: impl Iterator<Item = Size>, early: bool, sizes: &Sizes) -> Source {
+        let size = |s: Size| s.eval(&|n| sizes.get(n).copied()).and_then(|n| usize::try_from(n).ok());
+        let shape = shape.map(|s| size(s).expect("all sizes of a placed graph are known")).collect();
+        Source { path: path.clone(), dtype, shape, early }
+    }
+}
+
+/// The values of a run by path: what was given for it, else what `prepare` was given.
+pub(super) struct Values<'a> {
+    pub inputs: &'a Bindings,
+    pub stored: &'a BTreeMap<String, Tensor>,
+}
+
+impl<'a> Values<'a> {
+    pub fn get(&self, path: &str) -> Option<&'a Tensor> {
+        self.inputs.sources.get(path).or_else(|| self.stored.get(path))
+    }
+
+    pub fn all(&self) -> BTreeMap<&'a str, &'a Tensor> {
+        self.stored.iter().chain(&self.inputs.sources).map(|(path, t)| (path.as_str(), t)).collect()
+    }
+}
+
+/// What computes.
+pub(super) trait Backend: Send {
+    /// Its word for users.
+    fn name(&self) -> &'static str;
+
+    /// For how many bindings of sizes an engine keeps placements.
+    fn kept(&self) -> usize;
+
+    /// Plans, compiles what no earlier placement compiled, and takes memory. `sizes` knows every size of the task.
+    fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic>;
+}
+
+/// A graph at certain sizes, in memory.
+pub(super) trait Placed: Send {
+    /// What it reads, in an order that stays.
+    fn sources(&self) -> &[Source];
+
+    /// Takes the value of source `k`, which has its type and its shape.
+    fn bind(&mut self, k: usize, value: &Tensor);
+
+    /// Computes what depends on no input.
+    fn prepare(&mut self) -> Result<(), Diagnostic>;
+
+    /// Computes the rest. `values` are those that are bound.
+    fn run(&mut self, values: &Values) -> Result<(), Diagnostic>;
+
+    /// As `run`, and leaves the results where they are.
+    fn run_unread(&mut self, values: &Values) -> Result<(), Diagnostic> {
+        self.run(values)
+    }
+
+    /// The results of the last run, in the order of what was wanted.
+    fn results(&self) -> &[Tensor];
+
+    /// As `results`, where nobody asks for them again.
+    fn take(&mut self) -> Vec<Tensor> {
+        self.results().to_vec()
+    }
+
+    /// As `run`, measured.
+    fn profile(&mut self, values: &Values) -> Result<Profile, Diagnostic>;
+
+    /// The text of the plan.
+    fn plan_text(&self) -> Option<&str> {
+        None
+    }
+
+    /// The shaders and dispatches.
+    fn program(&self) -> Option<&crate::gpu::Program> {
+        None
+    }
+
+    /// Bytes that it holds.
+    fn bytes(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,277 @@
+//! Runs a graph.
+//!
+//! [`Engine::prepare`] takes parameters and conditions and computes whatever depends on nothing else; it stays.
+//! [`Engine::run_prepared`] then takes inputs only; on the CPU it allocates nothing and gives the results in place. [`Engine::run`]
+//! does both, and skips what did not change.
+
+use super::backend::{Backend, Placed, Task, Values};
+use super::device::OnDevice;
+use super::native::Native;
+use super::oracle::Oracle;
+use super::profile::Profile;
+use crate::diag::Diagnostic;
+use crate::ir::{Graph, NodeId, Sym, interp};
+use crate::plan::{self, Sizes};
+use crate::run::{Bindings, Tensor};
+use crate::{cpu, gpu, opt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A graph made ready for some of its nodes.
+pub struct Engine {
+    task: Arc<Task>,
+    backend: Box<dyn Backend>,
+    /// Paths of what `prepare` takes.
+    early: Vec<Arc<str>>,
+    /// Sizes that values decide, and the nodes that say them.
+    measured: Vec<(Sym, NodeId)>,
+    ready: Vec<Ready>,
+    current: Option<usize>,
+    /// What `prepare` was given.
+    stored: BTreeMap<String, Tensor>,
+    asked: Sizes,
+    /// As asked, and as measured.
+    sizes: Sizes,
+    /// Counts up with each `prepare`.
+    generation: u64,
+}
+
+/// The graph placed at certain sizes.
+struct Ready {
+    sizes: Sizes,
+    placed: Box<dyn Placed>,
+    /// The generation for which it is prepared; what is prepared for an older one is stale.
+    prepared: u64,
+    /// For each source the generation whose stored value is bound to it.
+    bound: Vec<u64>,
+}
+
+impl Engine {
+    /// The reference interpreter, in f64, on the graph as it is.
+    pub fn interpreter(graph: &Graph, roots: &[NodeId]) -> Engine {
+        Engine::new(Box::new(Oracle), graph, roots)
+    }
+
+    /// Code for this machine after all passes; 0 threads are as many as it has. Errors: threads cannot be started.
+    pub fn cpu(graph: &Graph, roots: &[NodeId], threads: usize) -> Result<Engine, Diagnostic> {
+        let (graph, roots) = opt::optimize_for(graph, roots);
+        Engine::cpu_unoptimized(&graph, &roots, &cpu::Options { threads, ..cpu::Options::default() })
+    }
+
+    /// Code for this machine, of the graph as it is. Errors: threads cannot be started.
+    pub fn cpu_unoptimized(graph: &Graph, roots: &[NodeId], options: &cpu::Options) -> Result<Engine, Diagnostic> {
+        Ok(Engine::new(Box::new(Native::new(options)?), graph, roots))
+    }
+
+    /// Shaders for a device, after all passes.
+    pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Engine {
+        let (graph, roots) = opt::optimize_for(graph, roots);
+        Engine::gpu_unoptimized(device, &graph, &roots, options)
+    }
+
+    /// Shaders for a device, of the graph as it is.
+    pub fn gpu_unoptimized(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Engine {
+        Engine::new(Box::new(OnDevice { device: device.clone(), options, program: None }), graph, roots)
+    }
+
+    /// This program of the graph at all sizes, instead of one for each: as a page does within a range of sizes.
+    pub fn gpu_program(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], program: gpu::Program) -> Engine {
+        let options = gpu::Options::default();
+        Engine::new(Box::new(OnDevice { device: device.clone(), options, program: Some(program) }), graph, roots)
+    }
+
+    fn new(backend: Box<dyn Backend>, graph: &Graph, wanted: &[NodeId]) -> Engine {
+        let reach = graph.reachable(wanted.iter().copied());
+        let measured = graph.measured.iter().filter(|(_, n)| reach[n.index()]).cloned().collect();
+        Engine {
+            task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec() }),
+            backend,
+            early: graph.early_paths(),
+            measured,
+            ready: Vec::new(),
+            current: None,
+            stored: BTreeMap::new(),
+            asked: Sizes::new(),
+            sizes: Sizes::new(),
+            generation: 0,
+        }
+    }
+
+    /// `gpu`, `cpu` or `interp`.
+    pub fn name(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    /// Takes parameters, conditions and sizes, and computes what depends on nothing else once all sizes are known.
+    pub fn prepare(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
+        self.store(bindings.sources.clone(), &bindings.sizes)
+    }
+
+    fn store(&mut self, sources: BTreeMap<String, Tensor>, sizes: &Sizes) -> Result<(), Diagnostic> {
+        // Old placements may point at old values until they are bound anew, which a new generation makes sure of.
+        self.generation += 1;
+        self.stored = sources;
+        self.asked = sizes.clone();
+        self.measure()?;
+        match self.all_sizes(&Bindings::default()) {
+            Ok(sizes) => self.settle(sizes),
+            // The inputs will tell.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Computes the sizes that values decide. They are few numbers that depend on no input, and what they are must not depend on
+    /// the backend: the interpreter says it.
+    fn measure(&mut self) -> Result<(), Diagnostic> {
+        self.sizes = self.asked.clone();
+        if self.measured.is_empty() {
+            return Ok(());
+        }
+        let nodes: Vec<NodeId> = self.measured.iter().map(|(_, n)| *n).collect();
+        let stored = self.stored.iter().map(|(path, t)| (path.as_str(), t)).collect();
+        let values = interp::evaluate_on(&self.task.graph, stored, self.asked.clone(), &nodes, interp::MEMORY)?;
+        let lengths = values.iter().map(|t| (libm::rint(t.get(0)) as i64).max(0));
+        self.sizes.extend(self.measured.iter().map(|(s, _)| s.clone()).zip(lengths));
+        Ok(())
+    }
+
+    /// Runs on inputs after `prepare`; a source that is missing here is taken from there. The results stay valid until the next run.
+    pub fn run_prepared(&mut self, inputs: &Bindings) -> Result<&[Tensor], Diagnostic> {
+        let (placed, values) = self.bind(inputs)?;
+        placed.run(&values)?;
+        Ok(placed.results())
+    }
+
+    /// As [`Engine::run_prepared`], but leaves the results on the device. It waits until they are there.
+    pub fn run_unread(&mut self, inputs: &Bindings) -> Result<(), Diagnostic> {
+        let (placed, values) = self.bind(inputs)?;
+        placed.run_unread(&values)
+    }
+
+    /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
+    pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
+        if !self.still(bindings) {
+            let early = self.early.iter().filter_map(|p| bindings.sources.get_key_value(&**p));
+            let early = early.map(|(p, t)| (p.clone(), t.clone())).collect();
+            self.store(early, &bindings.sizes)?;
+        }
+        let (placed, values) = self.bind(bindings)?;
+        placed.run(&values)?;
+        Ok(placed.take())
+    }
+
+    /// Measures a run, after one that warmed up. Errors: the interpreter has nothing to measure, the device has no clock.
+    pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
+        self.run(bindings)?;
+        let (placed, values) = self.bind(bindings)?;
+        placed.profile(&values)
+    }
+
+    /// Whether parameters, conditions and sizes are what they were in the last `prepare`.
+    fn still(&self, bindings: &Bindings) -> bool {
+        let now = |path: &str| bindings.sources.get(path);
+        self.generation > 0
+            && self.asked == bindings.sizes
+            && self.stored.iter().all(|(p, t)| now(p).is_some_and(|n| n.same_bits(t)))
+            && self.early.iter().all(|p| self.stored.contains_key(&**p) == now(p).is_some())
+    }
+
+    /// All sizes: those given, and those that a source's shape tells.
+    fn all_sizes(&self, inputs: &Bindings) -> Result<Sizes, Diagnostic> {
+        let mut sizes = self.sizes.clone();
+        sizes.extend(inputs.sizes.iter().map(|(s, n)| (s.clone(), *n)));
+        let values = Values { inputs, stored: &self.stored };
+        plan::complete(&self.task.graph, &self.task.wanted, sizes, &|path| values.get(path).map(|t| t.shape.clone()))
+    }
+
+    /// Whether the current placement takes these inputs as they are.
+    fn fits(&self, inputs: &Bindings) -> bool {
+        let ready = self.current.map(|k| &self.ready[k]).filter(|r| r.prepared == self.generation && self.generation > 0);
+        ready.is_some_and(|r| {
+            let mut late = r.placed.sources().iter().filter(|s| !s.early);
+            inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))
+                && late.all(|s| inputs.sources.get(&*s.path).is_none_or(|t| t.shape == s.shape))
+        })
+    }
+
+    /// Makes the placement for these sizes the current one, with everything prepared.
+    fn settle(&mut self, sizes: Sizes) -> Result<(), Diagnostic> {
+        let at = match self.ready.iter().position(|r| r.sizes == sizes) {
+            Some(k) => k,
+            None => {
+                self.current = None;
+                if self.ready.len() >= self.backend.kept() {
+                    self.ready.remove(0);
+                }
+                let placed = self.backend.place(&self.task, &sizes)?;
+                let bound = vec![0; placed.sources().len()];
+                self.ready.push(Ready { sizes, placed, prepared: 0, bound });
+                self.ready.len() - 1
+            }
+        };
+        self.current = Some(at);
+        let ready = &mut self.ready[at];
+        if ready.prepared != self.generation || self.generation == 0 {
+            let nothing = Bindings::default();
+            ready.bind(&Values { inputs: &nothing, stored: &self.stored }, self.generation, true)?;
+            ready.placed.prepare()?;
+            ready.prepared = self.generation;
+        }
+        Ok(())
+    }
+
+    /// The placement for these inputs, with every source bound.
+    fn bind<'s: 'v, 'i: 'v, 'v>(&'s mut self, inputs: &'i Bindings) -> Result<(&'s mut dyn Placed, Values<'v>), Diagnostic> {
+        if !self.fits(inputs) {
+            let sizes = self.all_sizes(inputs)?;
+            self.settle(sizes)?;
+        }
+        let ready = &mut self.ready[self.current.expect("settled before")];
+        let values = Values { inputs, stored: &self.stored };
+        ready.bind(&values, self.generation, false)?;
+        Ok((&mut *ready.placed, values))
+    }
+
+    /// How often it was prepared.
+    #[cfg(test)]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The text of the plan that ran last.
+    pub fn plan_text(&self) -> Option<&str> {
+        self.current.and_then(|k| self.ready[k].placed.plan_text())
+    }
+
+    /// The shaders that ran last, and the sizes.
+    pub fn program(&self) -> Option<(&gpu::Program, &Sizes)> {
+        let ready = &self.ready[self.current?];
+        ready.placed.program().map(|p| (p, &ready.sizes))
+    }
+
+    /// Bytes that the placement holds which ran last.
+    pub fn bytes(&self) -> u64 {
+        self.current.map_or(0, |k| self.ready[k].placed.bytes())
+    }
+}
+
+impl Ready {
+    /// Binds the early sources, or the others. A stored value that is bound already is left.
+    fn bind(&mut self, values: &Values, generation: u64, early: bool) -> Result<(), Diagnostic> {
+        for k in 0..self.bound.len() {
+            let source = &self.placed.sources()[k];
+            if source.early != early {
+                continue;
+            }
+            let lent = values.inputs.sources.get(&*source.path);
+            if lent.is_none() && self.bound[k] == generation && generation > 0 {
+                continue;
+            }
+            let value =
+                Tensor::given(&source.path, lent.or_else(|| values.stored.get(&*source.path)), source.dtype, &source.shape)?;
+            self.placed.bind(k, value);
+            self.bound[k] = if lent.is_none() { generation } else { 0 };
+        }
+        Ok(())
+    }
+}

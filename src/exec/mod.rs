@@ -1,0 +1,17 @@
+//! Running a graph: one engine, three backends.
+//!
+//! In: a graph, the wanted nodes, tensors by path. Out: their tensors. [`Engine`] decides once, for all backends, what sizes a run
+//! has, what may stay from the last one, and what is wrong with the values given; a backend ([`backend`]) computes.
+//! [`session`] runs a model and says which outputs can be computed from what is there; [`profile`] says where the time goes.
+
+mod backend;
+mod device;
+mod engine;
+mod native;
+mod oracle;
+pub mod profile;
+pub mod session;
+#[cfg(test)]
+mod tests;
+
+pub use engine::Engine;

@@ -1,0 +1,93 @@
+//! Compiled code as a backend. A program serves all sizes at which the plan reads the same.
+
+use super::backend::{Backend, Placed, Source, Task, Values};
+use super::profile::{self, Profile};
+use crate::cpu::{Machine, Options, Program, Running};
+use crate::diag::Diagnostic;
+use crate::ir::Rate;
+use crate::plan::{self, Kind, Sizes};
+use crate::run::Tensor;
+use std::sync::Arc;
+
+pub(super) struct Native {
+    machine: Arc<Machine>,
+    programs: Vec<Arc<Program>>,
+}
+
+struct Ready {
+    running: Running,
+    sources: Vec<Source>,
+    /// The buffer of each source.
+    buffers: Vec<usize>,
+}
+
+impl Native {
+    /// Errors: threads cannot be started.
+    pub fn new(options: &Options) -> Result<Native, Diagnostic> {
+        Ok(Native { machine: Arc::new(Machine::new(options)?), programs: Vec::new() })
+    }
+}
+
+impl Backend for Native {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn kept(&self) -> usize {
+        16
+    }
+
+    fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {
+        let plan = plan::plan(&task.graph, &task.wanted, sizes)?;
+        let text = plan.to_string();
+        let program = match self.programs.iter().find(|p| p.text == text) {
+            Some(program) => program.clone(),
+            None => {
+                let program = Arc::new(Program::compile(plan, text, sizes)?);
+                self.programs.push(program.clone());
+                program
+            }
+        };
+        let (mut sources, mut buffers) = (Vec::new(), Vec::new());
+        let running = Running::new(&self.machine, &program, sizes)?;
+        for (n, b) in program.plan.buffers.iter().enumerate() {
+            if let Kind::Source(path) = &b.kind {
+                sources.push(Source::new(path, b.dtype, b.shape.iter().cloned(), b.rate < Rate::Input, sizes));
+                buffers.push(n);
+            }
+        }
+        Ok(Box::new(Ready { running, sources, buffers }))
+    }
+}
+
+impl Placed for Ready {
+    fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    fn bind(&mut self, k: usize, value: &Tensor) {
+        self.running.bind(self.buffers[k], value);
+    }
+
+    fn prepare(&mut self) -> Result<(), Diagnostic> {
+        self.running.prepare();
+        Ok(())
+    }
+
+    fn run(&mut self, _: &Values) -> Result<(), Diagnostic> {
+        self.running.run();
+        Ok(())
+    }
+
+    fn results(&self) -> &[Tensor] {
+        self.running.results()
+    }
+
+    fn profile(&mut self, _: &Values) -> Result<Profile, Diagnostic> {
+        Ok(profile::of_steps(self.running.timed()))
+    }
+
+    fn plan_text(&self) -> Option<&str> {
+        Some(&self.running.program().text)
+    }
+}

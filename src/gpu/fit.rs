@@ -1,0 +1,43 @@
+//! The program for a device.
+//!
+//! In: a plan, its sizes, what the device binds. Out: a program. Where a buffer is longer than one binding, or a shader reaches all of a
+//! long arena, the arena is bound in windows.
+
+use super::device::Device;
+use super::program::{BINDINGS, Program};
+use super::{Choice, arena, emit_with};
+use crate::ir::Size;
+use crate::plan::{Plan, Sizes};
+use crate::source::Span;
+
+/// How a graph runs on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes that one plan may hold on the device.
+    pub memory: u64,
+    /// Bytes of one binding; never more than the device takes.
+    pub binding: u64,
+    /// Parameters are kept as f16 on the device; sums stay in f32.
+    pub half: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { memory: 64 << 30, binding: u64::MAX, half: false }
+    }
+}
+
+/// The shaders and dispatches of a plan for this device.
+pub fn fit(plan: &Plan, sizes: &Sizes, device: &Device, options: &Options) -> Program {
+    let binding = options.binding.min(device.limits.max_storage_buffer_binding_size);
+    let choice = Choice { half: options.half, binding, windows: 1 };
+    let program = emit_with(plan, sizes, &|_: Span| None, choice);
+    let size = |s: &Size| s.eval(&|n| sizes.get(n).copied());
+    let total = arena::place(&program, &size).map_or(0, |l| l.total);
+    let one = binding / arena::ALIGN * arena::ALIGN;
+    if total <= one || one == 0 {
+        return program;
+    }
+    let windows = total.div_ceil(one).min(BINDINGS as u64) as u32;
+    emit_with(plan, sizes, &|_: Span| None, Choice { windows, ..choice })
+}
