@@ -2,10 +2,10 @@
 
 use hnet::cpu::Options;
 use hnet::exec::Engine;
+use hnet::ir::{Bindings, Data, Tensor};
 use hnet::ir::{DType, NodeId, Op, Rate};
 use hnet::opt::optimize;
 use hnet::pipeline;
-use hnet::run::{Bindings, Data, Tensor};
 use hnet::source::Sources;
 use std::path::Path;
 use std::time::Instant;

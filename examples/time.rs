@@ -8,9 +8,10 @@
 use clap::Parser;
 use hnet::diag::Diagnostic;
 use hnet::exec::Engine;
+use hnet::ir::Bindings;
 use hnet::run::archive::{self, Archive};
 use hnet::run::inputs::{self, Request};
-use hnet::run::{Bindings, init, params};
+use hnet::run::{init, params};
 use hnet::{pipeline, source::Sources};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

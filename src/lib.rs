@@ -25,6 +25,7 @@ pub mod cli;
 pub mod cpu;
 pub mod diag;
 pub mod draw;
+pub mod emit;
 pub mod exec;
 pub mod fuzz;
 pub mod gpu;

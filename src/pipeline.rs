@@ -1,14 +1,13 @@
-//! All stages in a row; the only file that knows every one of them, and the one to read first.
+//! From a text to a plan: the front stages in a row, and the file to read first.
 //!
 //! ```text
-//! text ─parse→ ast ─check→ model ─optimize→ graph ─plan→ compiled code
-//!                            └────────────────────→ interpreter
+//! text ─parse→ ast ─check→ model ─optimize→ graph ─plan→ plan
 //! ```
+//!
+//! What becomes of a model is said elsewhere: [`crate::emit`] writes what every stage makes, [`crate::exec`] runs it.
 
 use crate::check::{self, model::Model};
-use crate::cpu;
 use crate::diag::{Diagnostic, Sink, suggest};
-use crate::gpu;
 use crate::ir::{OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes};
@@ -69,106 +68,6 @@ pub fn format(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>
     syntax::format(&sources.get(file).text)
 }
 
-/// What a stage can write down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Stage {
-    /// The syntax tree
-    Ast,
-    /// Inputs, parameters, outputs with their types and rates
-    Model,
-    /// The graph as lowered
-    Ir,
-    /// The graph after all passes
-    Opt,
-    /// Kernels, buffers and their order
-    Plan,
-    /// Shaders, a text for each
-    Wgsl,
-    /// Buffers, and the shaders in the order in which they run
-    Dispatches,
-    /// Cranelift's input
-    Clif,
-    /// Assembly of this machine
-    Asm,
-    /// An object file
-    Obj,
-}
-
-impl Stage {
-    /// How its file ends.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Stage::Ast => "ast",
-            Stage::Model => "model",
-            Stage::Ir => "ir",
-            Stage::Opt => "opt.ir",
-            Stage::Plan => "plan",
-            Stage::Wgsl => "wgsl",
-            Stage::Dispatches => "dispatches",
-            Stage::Clif => "clif",
-            Stage::Asm => "s",
-            Stage::Obj => "o",
-        }
-    }
-}
-
-/// What a stage wrote.
-pub enum Artifact {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl Artifact {
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Artifact::Text(t) => t.as_bytes(),
-            Artifact::Bytes(b) => b,
-        }
-    }
-}
-
-/// What `stage` makes of a model of `file`: texts and objects with the ends of their names. From the plan on it is made for
-/// `sizes`, which know every unknown size of the graph ([`unknowns`]); shaders name their places as `locate` does.
-pub fn emit(
-    model: &Model,
-    file: &Path,
-    stage: Stage,
-    sizes: &Sizes,
-    locate: gpu::Locate,
-) -> Result<Vec<(String, Artifact)>, Diagnostic> {
-    let end = stage.extension().to_string();
-    let text = |text: String| Ok(vec![(end.clone(), Artifact::Text(text))]);
-    match stage {
-        Stage::Ast => {
-            let mut sources = Sources::default();
-            let root = read(&mut sources, file)?;
-            let tree = syntax::parse(root, &sources.get(root).text, &mut Sink::default());
-            text(format!("{tree:#?}\n"))
-        }
-        Stage::Model => text(crate::draw::text::model(model)),
-        Stage::Ir => text(model.graph.to_string()),
-        Stage::Opt => text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
-        Stage::Plan => text(plan(model, sizes)?.to_string()),
-        Stage::Wgsl => {
-            let (_, program) = shaders(model, sizes, locate)?;
-            let names = crate::snapshot::names(program.shaders.iter().map(|s| s.name.as_str()));
-            let one = |(name, s): (String, gpu::Shader)| (format!("{name}.{end}"), Artifact::Text(s.code));
-            Ok(names.into_iter().zip(program.shaders).map(one).collect())
-        }
-        Stage::Dispatches => {
-            let (_, program) = shaders(model, sizes, locate)?;
-            let names = crate::snapshot::names(program.shaders.iter().map(|s| s.name.as_str()));
-            text(program.listing(&names, locate))
-        }
-        Stage::Clif => text(cpu::emit_clif(&plan(model, sizes)?, sizes)?),
-        Stage::Asm => text(cpu::emit_asm(&plan(model, sizes)?, sizes)?),
-        Stage::Obj => {
-            let (object, header) = cpu::emit_object(&plan(model, sizes)?, sizes, &model.name)?;
-            Ok(vec![(end, Artifact::Bytes(object)), ("h".to_string(), Artifact::Text(header))])
-        }
-    }
-}
-
 /// Sizes that a model's graph leaves open, in order.
 pub fn unknowns(model: &Model) -> Vec<Sym> {
     let all: BTreeSet<Sym> = model.graph.ids().flat_map(|id| model.graph.symbols_of(id)).collect();
@@ -193,15 +92,8 @@ pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, 
     Ok((known.sizes(), assumed))
 }
 
-/// The plan of all outputs and losses, and the shaders and dispatches that it becomes.
-pub fn shaders(model: &Model, sizes: &Sizes, locate: gpu::Locate) -> Result<(plan::Plan, gpu::Program), Diagnostic> {
-    let plan = plan(model, sizes)?;
-    let program = gpu::emit(&plan, sizes, locate);
-    Ok((plan, program))
-}
-
 /// The plan of all outputs and losses.
-fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
+pub fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
     let (graph, roots) = opt::optimize_for(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
     plan::plan(&graph, &roots, sizes)

@@ -6,12 +6,12 @@
 
 use crate::check::model::Model;
 use crate::diag::Diagnostic;
+use crate::emit;
 use crate::gpu::Locate;
-use crate::pipeline;
 use crate::plan::Sizes;
 use crate::run::archive::cannot_read;
 use crate::run::atomic;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One text with the name of its file.
@@ -55,39 +55,17 @@ pub struct Difference {
 /// What the names of a model's snapshots begin with: the file's, and for a model that is not its first that model's, too.
 pub fn prefix(file: &Path, model: &str, first: bool) -> String {
     let stem = file.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy());
-    plain(&if first { stem.to_string() } else { format!("{stem}-{model}") })
-}
-
-/// As a file may be called everywhere.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+    emit::plain(&if first { stem.to_string() } else { format!("{stem}-{model}") })
 }
 
 /// All texts of a model, each name once. Errors: the planner's limits.
 pub fn shots(model: &Model, prefix: &str, sizes: &Sizes, locate: Locate) -> Result<Vec<Shot>, Diagnostic> {
-    let (plan, program) = pipeline::shaders(model, sizes, locate)?;
-    let names = names(program.shaders.iter().map(|s| s.name.as_str()));
+    let (plan, program) = emit::shaders(model, sizes, locate)?;
+    let names = emit::file_names(program.shaders.iter().map(|s| s.name.as_str()));
     let shot = |what: &str, text: &str| Shot { name: format!("{prefix}__{what}"), text: text.trim_end().to_string() };
     let mut out = vec![shot("plan", &plan.to_string()), shot("dispatches", &program.listing(&names, locate))];
     out.extend(names.iter().zip(&program.shaders).map(|(name, s)| shot(&format!("shader_{name}"), &s.code)));
     Ok(out)
-}
-
-/// A name for each shader, different even where files do not tell `a` from `A`.
-pub fn names<'a>(shaders: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut taken = BTreeSet::new();
-    let mut out = Vec::new();
-    for shader in shaders {
-        let base = plain(shader);
-        let mut name = base.clone();
-        let mut n = 2;
-        while !taken.insert(name.to_lowercase()) {
-            name = format!("{base}_{n}");
-            n += 1;
-        }
-        out.push(name);
-    }
-    out
 }
 
 /// The places that a shader's text names in its first lines: `inr.hnet:19: image(xy)`.
@@ -215,7 +193,7 @@ mod tests {
 
     #[test]
     fn names_differ_even_without_case() {
-        assert_eq!(names(["y", "Y", "a/b", "y"].into_iter()), ["y", "Y_2", "a_b", "y_3"]);
+        assert_eq!(emit::file_names(["y", "Y", "a/b", "y"].into_iter()), ["y", "Y_2", "a_b", "y_3"]);
         assert_eq!(prefix(Path::new("models/inr.hnet"), "Inr", true), "inr");
         assert_eq!(prefix(Path::new("inr.hnet"), "Other", false), "inr-Other");
     }

@@ -3,12 +3,14 @@
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
+use crate::emit::{self, Artifact, STAGES, Stage};
 use crate::gpu::locator;
-use crate::pipeline::{self, Artifact, Stage};
+use crate::pipeline;
 use crate::run::archive::Archive;
 use crate::run::atomic;
 use crate::run::bind::Known;
 use crate::web;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 
 /// Compile a model and write what the stages make of it
@@ -22,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     which: Which,
     /// What to write
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "obj")]
+    #[arg(long, value_parser = stages(), value_delimiter = ',', default_value = "obj")]
     emit: Vec<Stage>,
     /// Writes everything that is needed to run it there, instead of what the stages make
     #[arg(long, value_enum, conflicts_with_all = ["emit", "print_after", "dim"], requires = "out")]
@@ -45,6 +47,12 @@ pub struct Args {
     /// Also prints the graph after this pass; `all` prints it after each
     #[arg(long, value_name = "PASS")]
     print_after: Option<String>,
+}
+
+/// A stage by its word.
+fn stages() -> impl TypedValueParser<Value = Stage> {
+    let words = STAGES.iter().map(|(_, word, _, about)| PossibleValue::new(*word).help(*about));
+    PossibleValuesParser::new(words).map(|word| Stage::called(&word).expect("one of those words"))
 }
 
 /// Where a model is to run.
@@ -73,7 +81,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let sizes = opened.sizes(&args.dim, args.emit.iter().any(late), talk)?;
     let locate = locator(&opened.sources, opened.folder());
     for stage in &args.emit {
-        for (end, artifact) in pipeline::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)? {
+        for (end, artifact) in emit::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)? {
             match (&args.out, artifact) {
                 (None, Artifact::Text(text)) if *stage != Stage::Obj => talk::print(&text),
                 (folder, artifact) => {

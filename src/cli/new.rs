@@ -4,10 +4,10 @@ use super::talk::{self, Exit, Talk, usage};
 use crate::check::model::Init;
 use crate::diag::Diagnostic;
 use crate::ir::DType;
+use crate::ir::{Data, Tensor};
 use crate::run::archive;
 use crate::run::atomic;
 use crate::run::init::draw;
-use crate::run::tensor::{Data, Tensor};
 use crate::source::Sources;
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,9 @@ use super::call::{Code, Ptr, Word, slice, slice_mut};
 use super::compile::Functions;
 use super::job::{Exec, Instance, arguments};
 use crate::diag::Diagnostic;
+use crate::ir::Data;
 use crate::ir::{DType, Dist, Size, interp, random as bits};
 use crate::plan::{self, Plan, Sizes, Window};
-use crate::run::Data;
 
 /// A strided window with its numbers known.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@
 
 use super::profile::Profile;
 use crate::diag::Diagnostic;
+use crate::ir::{Bindings, Tensor};
 use crate::ir::{DType, Graph, NodeId, Size};
 use crate::plan::Sizes;
-use crate::run::{Bindings, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use super::backend::{Backend, Placed, Source, Task, Values};
 use super::profile::{self, Profile};
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Device, Options, Program};
+use crate::ir::{Data, Tensor};
 use crate::plan::{self, Sizes};
-use crate::run::{Data, Tensor};
 use std::sync::Arc;
 
 pub(super) struct OnDevice {

@@ -5,8 +5,8 @@ use super::profile::{self, Profile};
 use crate::cpu::{Machine, Options, Program, Running};
 use crate::diag::Diagnostic;
 use crate::ir::Rate;
+use crate::ir::Tensor;
 use crate::plan::{self, Kind, Sizes};
-use crate::run::Tensor;
 use std::sync::Arc;
 
 pub(super) struct Native {

@@ -3,9 +3,9 @@
 use super::backend::{Backend, Placed, Source, Task, Values};
 use super::profile::Profile;
 use crate::diag::Diagnostic;
+use crate::ir::Tensor;
 use crate::ir::{Op, Rate, interp};
 use crate::plan::Sizes;
-use crate::run::Tensor;
 use std::sync::Arc;
 
 pub(super) struct Oracle;

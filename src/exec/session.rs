@@ -7,8 +7,9 @@ use super::profile::Profile;
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Severity};
 use crate::gpu;
+use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Op, Origin, OutputKind, interp};
-use crate::run::{Bindings, Tensor, bind, init, inputs::Given};
+use crate::run::{bind, init, inputs::Given};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What computes.

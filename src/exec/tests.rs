@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::ir::{Axis, DType, Graph, Map, Node, NodeId, Op, Operand, Origin, Size};
-use crate::run::{Bindings, Data, Tensor};
+use crate::ir::{Bindings, Data, Tensor};
 
 /// `y = x + p` along a free axis, with a parameter of one number.
 fn shifted() -> (Graph, NodeId) {

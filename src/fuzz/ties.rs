@@ -7,8 +7,8 @@
 use super::check::{compare, outputs};
 use super::values::nudged;
 use crate::ir::{Axis, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand};
+use crate::ir::{Bindings, Tensor};
 use crate::opt::{Rebuild, rebuild};
-use crate::run::{Bindings, Tensor};
 
 /// How far a value moves, relative to itself: a few units in f32's last place.
 const STEP: f64 = 1e-6;

@@ -2,8 +2,9 @@
 
 use super::rng::Rng;
 use crate::check::model::{Allowed, Input, InputKind, Model};
+use crate::ir::{Bindings, Data, Tensor};
 use crate::ir::{DType, Sym};
-use crate::run::{Bindings, Data, Tensor, init};
+use crate::run::init;
 use std::collections::BTreeMap;
 
 /// Everything that a model asks for, its free axes of lengths from `lengths`.

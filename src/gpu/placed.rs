@@ -5,8 +5,8 @@ use super::device::Device;
 use super::program::{Dispatch, Grid, Item, Kind, Program, WIDEST, Word};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Size};
+use crate::ir::{Data, Tensor};
 use crate::plan::Sizes;
-use crate::run::{Data, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ pub use assign::assign;
 
 use super::{Axis, Graph, NodeId, Op, Size, Sym};
 use crate::diag::Diagnostic;
-use crate::run::{Bindings, Tensor};
+use crate::ir::{Bindings, Tensor};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use value::{Meter, Value};

@@ -33,6 +33,7 @@ pub mod interp;
 pub mod random;
 pub mod read;
 pub mod size;
+mod tensor;
 pub mod text;
 mod tokens;
 pub mod verify;
@@ -44,6 +45,7 @@ use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex as NodeId;
 pub use size::{Size, Sym};
 use std::sync::Arc;
+pub use tensor::{Bindings, Data, Tensor};
 
 /// What an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

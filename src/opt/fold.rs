@@ -5,8 +5,8 @@
 
 use super::rebuild::{Rebuild, rebuild};
 use crate::ir::interp::evaluate;
+use crate::ir::{Bindings, Tensor};
 use crate::ir::{DType, Graph, Node, NodeId, Op, Operand};
-use crate::run::{Bindings, Tensor};
 
 /// How many points the loops of a node may have.
 const POINTS: i64 = 64 << 10;

@@ -6,10 +6,10 @@
 use super::archive::Archive;
 use super::init;
 use super::inputs::{Given, assemble};
-use super::tensor::{Bindings, Data, Tensor};
 use crate::check::model::{Eval, Input, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::exec::session::{Options, Session, bindings, evaluate, rebind};
+use crate::ir::{Bindings, Data, Tensor};
 use crate::ir::{DType, Sym};
 use crate::source::Span;
 use std::collections::BTreeMap;

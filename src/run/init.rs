@@ -5,10 +5,10 @@
 
 use super::params::{Sizes, shape};
 use super::room;
-use super::tensor::{Bindings, Data, Tensor};
 use crate::check::model::{Init, Model, Param};
 use crate::diag::Diagnostic;
 use crate::ir::random::{normal, philox, uniform};
+use crate::ir::{Bindings, Data, Tensor};
 use crate::ir::{DType, NodeId};
 use std::collections::BTreeMap;
 

@@ -7,11 +7,11 @@ use super::archive::Archive;
 use super::bind::{Known, declared, warn};
 use super::params::Sizes;
 use super::stored::position;
-use super::tensor::{Data, Tensor};
 use super::{init, literal};
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::{DType, Sym};
+use crate::ir::{Data, Tensor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -11,5 +11,4 @@ pub mod npy;
 pub mod params;
 mod room;
 pub mod stored;
-pub mod tensor;
-pub use tensor::{Bindings, Data, Tensor};
+pub use crate::ir::{Bindings, Data, Tensor};

@@ -5,7 +5,7 @@
 //! diagnostic.
 
 use super::stored::Kind;
-use super::tensor::{Data, Tensor};
+use crate::ir::{Data, Tensor};
 
 /// The first bytes of every such file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";

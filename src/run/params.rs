@@ -7,10 +7,10 @@
 
 use super::archive::Archive;
 use super::stored::{Stored, describe};
-use super::tensor::Tensor;
 use super::{init, room};
 use crate::check::model::{Model, Param};
 use crate::diag::{Diagnostic, Severity, suggest};
+use crate::ir::Tensor;
 use crate::ir::{Origin, Sym};
 use std::collections::{BTreeMap, BTreeSet};
 

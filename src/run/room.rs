@@ -1,8 +1,8 @@
 //! Room for tensors: sizes that no memory holds are a message, not a crash.
 
-use super::tensor::{Data, Tensor};
 use crate::diag::Diagnostic;
 use crate::ir::DType;
+use crate::ir::{Data, Tensor};
 
 /// Zeros of this type and shape; `name` is what the message calls it.
 pub fn zeros(name: &str, dtype: DType, shape: Vec<usize>) -> Result<Tensor, Diagnostic> {

@@ -3,9 +3,9 @@
 //! In: an element type, a shape, bytes. Out: [`Data`] of one of the model's three types. Promised: a conversion loses
 //! nothing but rounding of f64, and what cannot be converted is a diagnostic that says where.
 
-use super::tensor::{Data, Tensor};
 use crate::diag::Diagnostic;
 use crate::ir::DType;
+use crate::ir::{Data, Tensor};
 use half::{bf16, f16};
 use std::ops::Range;
 

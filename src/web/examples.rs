@@ -8,7 +8,7 @@ use super::Request;
 use crate::check::model::{Eval, InputKind};
 use crate::diag::Diagnostic;
 use crate::ir::DType;
-use crate::run::Tensor;
+use crate::ir::Tensor;
 use crate::run::archive::Archive;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use super::expr;
 use super::variants::Family;
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
+use crate::ir::Tensor;
 use crate::ir::{DType, Size};
-use crate::run::Tensor;
 use crate::run::bind::axis;
 use std::collections::BTreeMap;
 use std::fmt::Write;

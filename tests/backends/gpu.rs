@@ -11,9 +11,9 @@ use crate::make;
 use hnet::check::model::Model;
 use hnet::exec::{Engine, session};
 use hnet::gpu::{self, Device, DeviceOptions, check::validate};
+use hnet::ir::Bindings;
 use hnet::ir::NodeId;
 use hnet::pipeline;
-use hnet::run::Bindings;
 use hnet::run::archive::Archive;
 use hnet::run::inputs::{Request, gather};
 use hnet::web;
@@ -129,7 +129,7 @@ fn every_emitted_shader_of_every_shipped_model_passes_naga() {
         for model in models(&path) {
             for size in [1, 64, 5000] {
                 let sizes = pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
-                let (_, program) = pipeline::shaders(&model, &sizes, &|_| None).unwrap();
+                let (_, program) = hnet::emit::shaders(&model, &sizes, &|_| None).unwrap();
                 for shader in program.shaders {
                     if seen.insert(shader.code.clone())
                         && let Err(why) = validate(&shader.code)
@@ -197,7 +197,7 @@ fn no_name_of_a_value_is_a_name_of_the_emitter() {
     for model in files("models").iter().flat_map(|path| models(path)) {
         for size in [3, 5000] {
             let sizes: hnet::plan::Sizes = sizes_of(&model, size);
-            let (plan, program) = pipeline::shaders(&model, &sizes, &|_| None).unwrap();
+            let (plan, program) = hnet::emit::shaders(&model, &sizes, &|_| None).unwrap();
             for shader in &program.shaders {
                 let text = shader.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 words.extend(text.filter(|w| w.starts_with(|c: char| c.is_ascii_alphabetic())).map(str::to_string));

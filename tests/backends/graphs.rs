@@ -7,9 +7,9 @@ use crate::make::{self, Case, Rng};
 use hnet::ir::interp::evaluate;
 use hnet::ir::read::read;
 use hnet::ir::verify::verify;
+use hnet::ir::{Bindings, Tensor};
 use hnet::ir::{Graph, NodeId};
 use hnet::opt::{PASSES, optimize};
-use hnet::run::{Bindings, Tensor};
 
 fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();

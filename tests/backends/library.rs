@@ -2,9 +2,10 @@
 
 use hnet::check::model::Model;
 use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::ir::{Bindings, Data, Tensor};
 use hnet::pipeline;
 use hnet::run::inputs::{Request, gather};
-use hnet::run::{Bindings, Data, Tensor, params};
+use hnet::run::params;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use hnet::ir::interp::evaluate;
 use hnet::ir::verify::verify;
 use hnet::ir::{Axis, Body, DType, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Size};
-use hnet::run::{Bindings, Data, Tensor};
+use hnet::ir::{Bindings, Data, Tensor};
 
 mod steps;
 

@@ -4,9 +4,9 @@ use crate::make::{self, Rng};
 use hnet::cpu::Options;
 use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
+use hnet::ir::{Bindings, Tensor};
 use hnet::ir::{Graph, NodeId};
 use hnet::opt::optimize;
-use hnet::run::{Bindings, Tensor};
 
 fn compare(seed: u64, what: &str, graph: &Graph, bindings: &Bindings, expect: &[Tensor], threads: usize) {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();

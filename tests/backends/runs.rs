@@ -6,8 +6,9 @@ use hnet::check::model::{
 use hnet::draw;
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
+use hnet::ir::{Data, Tensor};
 use hnet::run::inputs::{Given, Request, gather};
-use hnet::run::{Data, Tensor, archive, eval, init, params};
+use hnet::run::{archive, eval, init, params};
 use hnet::source::Span;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use hnet::ir::random::philox;
 use hnet::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin, Size};
-use hnet::run::{Bindings, Data, Tensor};
+use hnet::ir::{Bindings, Data, Tensor};
 
 pub const F: DType = DType::F32;
 pub const I: DType = DType::I32;

@@ -5,10 +5,11 @@ pub mod make;
 
 use hnet::check::model::{Init, Model};
 use hnet::gpu::Device;
+use hnet::ir::{Data, Tensor};
 use hnet::pipeline;
 use hnet::run::archive::Archive;
 use hnet::run::inputs::Given;
-use hnet::run::{Data, Tensor, init, params};
+use hnet::run::{init, params};
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -9,9 +9,9 @@ use browser::Browser;
 use hnet::check::model::Model;
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::gpu::check::validate;
+use hnet::ir::{Data, Tensor};
 use hnet::run::archive::Archive;
 use hnet::run::inputs::{Given, Request, gather};
-use hnet::run::{Data, Tensor};
 use hnet::web::{self, Bundle};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ fn tint_takes_the_shaders_of_random_programs() {
             let Ok(model) = hnet::fuzz::check::model(&hnet::fuzz::program(*seed)) else { continue };
             for size in [2, 70] {
                 let sizes = hnet::pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
-                let Ok((_, program)) = hnet::pipeline::shaders(&model, &sizes, &|_| None) else { continue };
+                let Ok((_, program)) = hnet::emit::shaders(&model, &sizes, &|_| None) else { continue };
                 for s in program.shaders {
                     validate(&s.code).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", s.code));
                     codes.entry(s.code).or_insert(*seed);

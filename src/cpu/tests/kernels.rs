@@ -1,8 +1,8 @@
 //! Each primitive at sizes 0, 1, odd ones, and around the widths of vectors.
 
 use super::{B, F, I, Make};
+use crate::ir::{Bindings, Data};
 use crate::ir::{DType, Dist, Fold, Map, NodeId, Op, Origin, Pick};
-use crate::run::{Bindings, Data};
 
 const SIZES: [usize; 9] = [0, 1, 3, 4, 17, 31, 64, 65, 1000];
 
@@ -263,7 +263,7 @@ fn what_is_wrong_is_told() {
     assert_eq!(code(huge, &m.bindings), "H0801");
     assert_eq!(code(y, &Bindings::default()), "H0601");
     let mut wrong = m.bindings.clone();
-    wrong.sources.insert("x0".into(), crate::run::Tensor::new(vec![2], Data::F32(vec![0.0; 2])));
+    wrong.sources.insert("x0".into(), crate::ir::Tensor::new(vec![2], Data::F32(vec![0.0; 2])));
     assert_eq!(code(y, &wrong), "H0602");
     let _ = DType::F32;
 }

@@ -1,8 +1,8 @@
 //! Accuracy of the own functions, vector and scalar, in units of the last place.
 
 use super::{F, Make};
+use crate::ir::Data;
 use crate::ir::{Map, Op};
-use crate::run::Data;
 
 fn ulps(a: f32, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() {

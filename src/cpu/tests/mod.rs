@@ -9,7 +9,7 @@ use crate::exec::Engine;
 use crate::ir::interp::evaluate;
 use crate::ir::random::philox;
 use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin};
-use crate::run::{Bindings, Data, Tensor};
+use crate::ir::{Bindings, Data, Tensor};
 
 pub const F: DType = DType::F32;
 pub const I: DType = DType::I32;

@@ -2,7 +2,7 @@
 
 use super::{B, Engine, F, I, Make, Options};
 use crate::ir::{Axis, Body, Fold, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Size};
-use crate::run::{Bindings, Data, Tensor};
+use crate::ir::{Bindings, Data, Tensor};
 
 fn output(node: NodeId) -> Output {
     Output { name: "o".into(), kind: OutputKind::Output, node }

@@ -2,7 +2,7 @@
 
 use crate::ir::interp::{evaluate, evaluate_within};
 use crate::ir::{Axis, Body, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
-use crate::run::{Bindings, Data, Tensor};
+use crate::ir::{Bindings, Data, Tensor};
 
 /// A graph under construction and what it is run on.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Values of the interpreter, and the account of how much memory they hold.
 
 use crate::ir::DType;
-use crate::run::{Data, Tensor};
+use crate::ir::{Data, Tensor};
 use std::cell::Cell;
 use std::rc::Rc;
 

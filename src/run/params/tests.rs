@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::check::model::Init;
+use crate::ir::Data;
 use crate::ir::{DType, Graph, Size};
-use crate::run::{Data, archive};
+use crate::run::archive;
 use crate::source::Span;
 use std::path::Path;
 

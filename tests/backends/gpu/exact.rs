@@ -3,8 +3,8 @@
 use crate::common::device;
 use crate::common::make::{F, I, Make, k};
 use hnet::exec::Engine;
+use hnet::ir::Data;
 use hnet::ir::{Fold, NodeId, Op, Origin, Pick};
-use hnet::run::Data;
 use hnet::{cpu, gpu};
 
 /// The values that a comparison may get wrong.

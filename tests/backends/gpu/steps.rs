@@ -5,8 +5,8 @@
 use crate::common::device;
 use crate::common::make::{B, F, I, Make, k, n};
 use hnet::exec::Engine;
+use hnet::ir::Data;
 use hnet::ir::{Body, Dist, Fold, Map, NodeId, Op, Origin, Output, OutputKind, Pick};
-use hnet::run::Data;
 use hnet::{cpu, gpu};
 
 const SIZES: [usize; 6] = [0, 1, 63, 64, 65, 4099];
@@ -37,7 +37,7 @@ fn everywhere(what: &str, sizes: &[usize], make: impl Fn(&mut Make) -> Vec<NodeI
             }
         }
         let again = engine.run(&m.bindings).unwrap();
-        let bits = |t: &[hnet::run::Tensor]| t.iter().map(|t| t.data.words()).collect::<Vec<_>>();
+        let bits = |t: &[hnet::ir::Tensor]| t.iter().map(|t| t.data.words()).collect::<Vec<_>>();
         assert!(bits(&again) == bits(&got), "{what}, size {size}: another result the second time");
     }
 }

@@ -1,8 +1,8 @@
 //! One random node of each kind.
 
 use super::Maker;
+use hnet::ir::Tensor;
 use hnet::ir::{Axis, DType, Dist, Fold, Map, Node, NodeId, Op, Operand, Origin, Pick, Size};
-use hnet::run::Tensor;
 
 impl Maker<'_> {
     /// Adds a node, or not.

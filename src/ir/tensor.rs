@@ -1,7 +1,7 @@
 //! Dense tensors, row-major, as they come from files and go to people.
 
+use super::{DType, Sym};
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Sym};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
