@@ -279,9 +279,23 @@ impl<'a> Checker<'a> {
             _ => return Ok(None),
         };
         let (dtype, shape) = self.tensor_type(ty)?;
-        let t = match number {
-            Value::Num(n) if dtype == crate::ir::DType::F32 => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
+        let known = match &number {
+            Value::Num(n) => n.known(),
+            _ => None,
+        };
+        let t = match (number, dtype) {
+            (Value::Num(n), crate::ir::DType::F32) => self.num_f32(&n),
+            (Value::Num(_), crate::ir::DType::Bool) if known == Some(0.0) || known == Some(1.0) => {
+                self.constant(known.unwrap_or(0.0), dtype)
+            }
+            (v, _) => {
+                let scalar = match &ty.kind {
+                    ast::TypeKind::Tensor { scalar, .. } => *scalar,
+                    _ => None,
+                };
+                let t = self.as_tens(v, value.span)?;
+                self.scalar_kind(t, scalar, value.span, ty.span)?
+            }
         };
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
         let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();

@@ -69,6 +69,8 @@ impl<'a> Checker<'a> {
         args: &'a [ast::Arg],
         span: Span,
     ) -> Res<Value<'a>> {
+        self.brackets(word, at, axes)?;
+        self.named_args(word, args)?;
         // Sizes of trees are known before their values are.
         match (word, args) {
             ("size", [arg]) if first.is_none() => {
@@ -103,10 +105,39 @@ impl<'a> Checker<'a> {
         for arg in args {
             values.push((arg.name.as_ref().map(|n| n.name.clone()), self.expr(&arg.value)?, arg.value.span));
         }
-        if !axes.is_empty() && !matches!(word, "top_k" | "sort" | "argsort" | "cumsum" | "admitted" | "concat" | "norm") {
-            return self.error("H0357", at, format!("`{word}` takes no axis"));
-        }
         self.primitive(word, at, axes, values, span)
+    }
+
+    /// Refuses an axis in brackets where none is taken.
+    fn brackets(&mut self, word: &str, at: Span, axes: &[Index]) -> Res<()> {
+        if axes.is_empty() || matches!(word, "top_k" | "sort" | "argsort" | "cumsum" | "admitted") {
+            return Ok(());
+        }
+        let help = match word {
+            "norm" => "for the length along an axis: `sqrt(sum[i] v[i]^2)`",
+            "concat" | "stack" | "flatten" | "transpose" => {
+                "it acts on sizes; `let w[j < count[t]] = x[t: j]` turns a name into a size"
+            }
+            _ => "`sort`, `argsort`, `cumsum`, `top_k` and `admitted` take one; reductions bind theirs, `sum[t] ..`",
+        };
+        self.fail(Diagnostic::error("H0357", at, format!("`{word}` takes no axis in brackets")).help(help))
+    }
+
+    /// Refuses names of arguments that a primitive function does not have.
+    fn named_args(&mut self, word: &str, args: &'a [ast::Arg]) -> Res<()> {
+        for (i, arg) in args.iter().enumerate() {
+            let Some(name) = &arg.name else { continue };
+            let known = match word {
+                "surrogate" => matches!(&*name.name, "forward" | "backward"),
+                "top_k" => i + 1 == args.len() && &*name.name == "k",
+                // These say themselves which they have.
+                _ => super::chance::DISTRIBUTIONS.contains(&word),
+            };
+            if !known {
+                return self.error("H0333", name.span, format!("`{word}` has no argument `{}`", name.name));
+            }
+        }
+        Ok(())
     }
 
     fn primitive(&mut self, word: &str, at: Span, axes: &'a [Index], args: Args<'a>, span: Span) -> Res<Value<'a>> {

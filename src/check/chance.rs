@@ -46,10 +46,13 @@ impl<'a> Checker<'a> {
             "orthogonal" => &["gain"],
             _ => return Ok(None),
         };
+        self.named_enough(word, formals, args)?;
         let mut out: Vec<(&'static str, Value<'a>, Span)> = vec![];
-        for (i, arg) in args.iter().enumerate() {
+        for arg in args {
+            let given = |f: &str| out.iter().any(|(n, _, _)| *n == f);
+            let named = |f: &str| args.iter().any(|a| a.name.as_ref().is_some_and(|n| &*n.name == f));
             let formal = match &arg.name {
-                None => formals.get(i).copied(),
+                None => formals.iter().copied().find(|f| !given(f) && !named(f)),
                 Some(name) => formals.iter().copied().find(|f| *f == &*name.name),
             };
             let Some(formal) = formal else {
@@ -60,10 +63,28 @@ impl<'a> Checker<'a> {
                 let has = if arg.name.is_some() { "has no" } else { "does not take" };
                 return self.fail(Diagnostic::error("H0509", at, format!("`{word}` {has} {what}")).help(takes));
             };
+            if given(formal) {
+                return self.error("H0509", arg.value.span, format!("`{formal}` is given twice"));
+            }
             let value = self.expr(&arg.value)?;
             out.push((formal, value, arg.value.span));
         }
         Ok(Some((word, out)))
+    }
+
+    /// Refuses arguments without a name where more than one can be meant. The only one of a distribution needs none, and all
+    /// of one that has an order which everybody knows: `uniform(from, to)`, `normal(mean, std)`.
+    fn named_enough(&mut self, word: &str, formals: &[&'static str], args: &'a [ast::Arg]) -> Res<()> {
+        let ordered = matches!(word, "uniform" | "normal" | "truncated_normal") && args.len() == formals.len();
+        let Some(nameless) = args.iter().find(|a| a.name.is_none()) else { return Ok(()) };
+        if ordered || formals.len() < 2 || args.len() > formals.len() {
+            return Ok(());
+        }
+        let value = crate::syntax::print_expr(&nameless.value);
+        let ways: Vec<String> = formals.iter().map(|f| format!("`{word}({f}: {value})`")).collect();
+        let which: Vec<String> = formals.iter().map(|f| format!("`{f}`")).collect();
+        let message = format!("is this the {} of `{word}`?", which.join(" or the "));
+        self.fail(Diagnostic::error("H0514", nameless.value.span, message).help(format!("name it: {}", ways.join(" or "))))
     }
 
     fn number_arg(&mut self, args: &[(&'static str, Value<'a>, Span)], name: &str, default: Option<f64>, span: Span) -> Res<f64> {
@@ -241,6 +262,7 @@ impl<'a> Checker<'a> {
                     .help("`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `randint(n)`"),
             );
         };
+        let scalar_type = self.drawn_type(word, ty, value.span)?;
         let path = join(&self.frame_ref().path.clone(), &name.name);
         let count = self.draws.entry(path.clone()).or_insert(0);
         *count += 1;
@@ -265,7 +287,15 @@ impl<'a> Checker<'a> {
                 let p = scalar(self, "p", 0.5)?;
                 let u = self.random(Dist::Uniform, &shape, &seed, key);
                 let hit = self.map(Map::Lt, DType::Bool, &[(&u, span), (&p, span)], "`bernoulli`", span)?;
-                return Ok(Value::Tensor(self.to_f32(&hit)));
+                let whole = |c: &mut Self| {
+                    let t = c.to_f32(&hit);
+                    c.pointwise(Map::ToI32, &[&t])
+                };
+                return Ok(Value::Tensor(match scalar_type {
+                    DType::Bool => hit,
+                    DType::I32 => whole(self)?,
+                    DType::F32 => self.to_f32(&hit),
+                }));
             }
             "randint" => {
                 let n = scalar(self, "n", 2.0)?;
@@ -273,7 +303,7 @@ impl<'a> Checker<'a> {
                 let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (&n, span)], "`randint`", span)?;
                 let whole = self.pointwise(Map::Floor, &[&scaled])?;
                 let index = self.pointwise(Map::ToI32, &[&whole])?;
-                return Ok(Value::Tensor(index));
+                return Ok(Value::Tensor(if scalar_type == DType::F32 { self.to_f32(&index) } else { index }));
             }
             "zeros" | "ones" | "fill" => {
                 let v = match word {
@@ -281,7 +311,8 @@ impl<'a> Checker<'a> {
                     "ones" => 1.0,
                     _ => self.number_arg(&args, "value", None, span)?,
                 };
-                return self.plain_fill(v, &shape);
+                self.fill_fits(v, scalar_type, span, ty.span)?;
+                return self.plain_fill(v, scalar_type, &shape);
             }
             _ => {
                 let sizes: Vec<(Label, Size)> = shape.clone();
@@ -305,8 +336,75 @@ impl<'a> Checker<'a> {
         Ok(Value::Tensor(self.map(Map::Add, DType::F32, &[(&scaled, span), (&shift, span)], "a draw", span)?))
     }
 
-    fn plain_fill(&mut self, v: f64, shape: &[(Label, Size)]) -> Res<Value<'a>> {
-        let t = self.constant(v, DType::F32);
+    /// The kind of element that a draw declares, if its distribution gives such elements.
+    fn drawn_type(&mut self, word: &str, ty: &ast::Type, at: Span) -> Res<DType> {
+        let ast::TypeKind::Tensor { scalar, .. } = &ty.kind else { return self.no_type(ty) };
+        let want = match scalar {
+            None | Some(ast::Scalar::F32) => DType::F32,
+            Some(ast::Scalar::I32 | ast::Scalar::Size) => DType::I32,
+            Some(ast::Scalar::Bool) => DType::Bool,
+        };
+        let fits = match word {
+            // What they are filled with is looked at where it is known.
+            "bernoulli" | "zeros" | "ones" | "fill" => true,
+            "randint" => want != DType::Bool,
+            _ => want == DType::F32,
+        };
+        if fits { Ok(want) } else { self.wrong_kind(word, want, at, ty.span) }
+    }
+
+    /// A distribution gives elements of another kind than is declared.
+    fn wrong_kind<T>(&mut self, word: &str, want: DType, at: Span, declared: Span) -> Res<T> {
+        let gives = if word == "randint" { "whole numbers" } else { "real numbers" };
+        let message = format!("`{word}` gives {gives}, and {} is declared", want.word());
+        let help = match want {
+            DType::I32 => "`randint(n)` draws whole numbers below `n`, `bernoulli(p)` 0 or 1",
+            DType::Bool => "`bernoulli(p)` draws truth values",
+            DType::F32 => "declare `f32`",
+        };
+        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here").help(help))
+    }
+
+    /// A number that fills something must be of its kind.
+    fn fill_fits(&mut self, v: f64, want: DType, at: Span, declared: Span) -> Res<()> {
+        let fits = match want {
+            DType::F32 => true,
+            DType::I32 => v.fract() == 0.0,
+            DType::Bool => v == 0.0 || v == 1.0,
+        };
+        if fits {
+            return Ok(());
+        }
+        let message = format!("this is {v}, and {} is declared", want.word());
+        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here"))
+    }
+
+    /// An initialiser gives elements of the declared kind.
+    pub fn init_fits(&mut self, init: &Init, e: &Expr, ty: &ast::Type) -> Res<()> {
+        let want = match &ty.kind {
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::I32 | ast::Scalar::Size), .. } => DType::I32,
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
+            _ => DType::F32,
+        };
+        let word = match &*e.kind {
+            ExprKind::Call { callee, .. } => crate::syntax::print_expr(callee),
+            _ => "this".to_string(),
+        };
+        match init {
+            Init::Fill(v) => self.fill_fits(*v, want, e.span, ty.span),
+            Init::Bernoulli { .. } | Init::Node(_) => Ok(()),
+            Init::RandInt { .. } if want != DType::Bool => Ok(()),
+            _ if want == DType::F32 => Ok(()),
+            Init::RandInt { .. }
+            | Init::Normal { .. }
+            | Init::TruncatedNormal { .. }
+            | Init::Uniform { .. }
+            | Init::Orthogonal { .. } => self.wrong_kind(&word, want, e.span, ty.span),
+        }
+    }
+
+    fn plain_fill(&mut self, v: f64, dtype: DType, shape: &[(Label, Size)]) -> Res<Value<'a>> {
+        let t = self.constant(v, dtype);
         let labels = shape.iter().map(|(l, _)| *l).collect();
         let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
         Ok(Value::Tensor(self.copy(&t, labels, axes, vec![])))

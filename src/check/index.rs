@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
         self.index_of(value, base.span, indices, list, otherwise, span)
     }
 
-    fn index_of(
+    pub fn index_of(
         &mut self,
         value: Value<'a>,
         base: Span,
@@ -123,8 +123,10 @@ impl<'a> Checker<'a> {
             _ => None,
         };
         let Some(k) = known else {
-            if self.generic {
-                return nets.first().map(|n| n.1.clone()).ok_or(super::Said);
+            if self.generic
+                && let Some((_, first)) = nets.first()
+            {
+                return Ok(first.clone());
             }
             return self.fail(
                 Diagnostic::error(

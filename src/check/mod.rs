@@ -8,6 +8,7 @@
 //!
 //! | file | what it decides |
 //! |---|---|
+//! | `names` | that a word has one meaning |
 //! | `scope` | what a word means at a place |
 //! | `number` | compile-time numbers, sizes, constants |
 //! | `instance` | nets, arrays, families, their parameters |
@@ -23,6 +24,7 @@
 //! | `builtin` | functions that are primitives |
 //! | `block` | statements |
 //! | `top` | models, `eval` and `train` blocks |
+//! | `unused` | what nobody reads |
 
 mod axes;
 mod block;
@@ -36,6 +38,7 @@ mod generic;
 mod index;
 mod instance;
 pub mod model;
+mod names;
 mod number;
 mod reduce;
 mod relation;
@@ -43,6 +46,7 @@ mod route;
 mod scope;
 mod top;
 mod tree;
+mod unused;
 mod value;
 
 use crate::diag::{Diagnostic, Sink};

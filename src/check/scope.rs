@@ -13,8 +13,14 @@ use std::collections::{HashMap, HashSet};
 #[derive(Default)]
 pub struct FileScope<'a> {
     pub items: HashMap<Name, FileItem<'a>>,
+    /// Where each is written in this file.
+    pub places: HashMap<Name, Span>,
     /// Names that were imported from a file that does not have them, which was said.
     pub missing: HashSet<Name>,
+    /// Words with a second meaning somewhere in this file, which was said.
+    pub doubled: HashSet<Name>,
+    /// Those of them of which nobody can say what a value means by them: it is not judged.
+    pub spoilt: HashSet<Name>,
 }
 
 /// An item by its name.
@@ -135,7 +141,10 @@ impl<'a> Checker<'a> {
             Meaning::Item(FileItem::Dim(_)) | Meaning::Axis(_) => Some("an axis"),
             Meaning::Item(_) | Meaning::Nothing => None,
         };
-        if let Some(what) = taken {
+        let said = self.files[self.frame_ref().file].doubled.contains(&name.name);
+        if let Some(what) = taken
+            && !said
+        {
             self.sink.push(
                 Diagnostic::error("H0203", name.span, format!("`{}` is already {what}", name.name))
                     .here("a second meaning")
@@ -192,6 +201,9 @@ impl<'a> Checker<'a> {
 
     /// The value of a word.
     pub fn word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
+        if self.files[self.frame_ref().file].spoilt.contains(word) {
+            return Err(Said);
+        }
         match self.meaning(word) {
             Meaning::Local(Binding::Value(v) | Binding::Var(v) | Binding::Round(v, _)) => Ok(v),
             Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) => Ok(Value::Tensor(self.iota(n))),

@@ -1,7 +1,7 @@
 //! Calls of nets and functions, mixtures, routes.
 
 use super::Gen;
-use super::scope::{Callable, E, Kind, Names, Scope, Size, Var, level, same, union};
+use super::scope::{Callable, Dim, E, Kind, Names, Scope, Size, Var, level, same, union};
 
 impl Gen {
     /// A call whose result has these sizes.
@@ -28,7 +28,9 @@ impl Gen {
             return Some(false);
         }
         // A sized axis in the place of the one name.
-        (taken.len() == 1 && names == &taken && sizes.len() == own.len() + 1 && same(own, &sizes[1..])).then_some(true)
+        // A dim of known length takes no other.
+        let free = taken.iter().all(|n| !matches!(self.dims.iter().find(|d| d.name == *n), Some(Dim { size: Some(_), .. })));
+        (free && taken.len() == 1 && names == &taken && sizes.len() == own.len() + 1 && same(own, &sizes[1..])).then_some(true)
     }
 
     fn call_of(&mut self, sc: &Scope, c: &Callable, field: usize, sizes: &[Size], depth: usize) -> Option<E> {
@@ -115,6 +117,9 @@ impl Gen {
             text = if text.contains("[]") { text.replace("[]", &format!("[{at}]")) } else { format!("{text}[{at}]") };
             names = union(&names, &more);
         }
+        if !sized {
+            text = self.given(text, &taken);
+        }
         let piped = args.len() == 1 && self.rng.chance(15) && c.array.is_none();
         let (text, level) = if piped {
             (format!("{} |> {text}", args[0].at(level::OR)), level::PIPE)
@@ -122,6 +127,18 @@ impl Gen {
             (format!("{text}({})", args.iter().map(|a| a.text.clone()).collect::<Vec<_>>().join(", ")), level::POSTFIX)
         };
         Some(E::new(text, level).typed(names, sizes.to_vec()).bounded(c.mag, err.min(1e6)))
+    }
+
+    /// The axes that a call gives: those that its file declares need not be, for they are found by name.
+    fn given(&mut self, text: String, taken: &Names) -> String {
+        let known = |g: &Gen, n: &str| g.dims.iter().any(|d| d.name == n);
+        let given: Vec<String> =
+            taken.iter().filter(|n| !known(self, n) || self.rng.chance(25)).map(|n| format!("{n} = {n}")).collect();
+        match (given.is_empty(), text.strip_suffix(']')) {
+            (true, _) => text,
+            (false, Some(open)) => format!("{open}, {}]", given.join(", ")),
+            (false, None) => format!("{text}[{}]", given.join(", ")),
+        }
     }
 
     /// A number that varies over an axis which a net, called here, is lifted over.

@@ -43,6 +43,8 @@ struct Gen {
     functions: Vec<scope::Callable>,
     palette: Vec<i64>,
     consts: Vec<(String, i64)>,
+    /// Axes that the file declares.
+    dims: Vec<scope::Dim>,
     /// Statements that the one under construction needs before it.
     pending: Vec<String>,
     /// A call was written: its result may lack names of what the net does not use.
@@ -71,6 +73,7 @@ pub fn program(seed: u64) -> String {
         nets: vec![],
         functions: vec![],
         palette: vec![],
+        dims: vec![],
         consts: vec![],
         pending: vec![],
         called: false,

@@ -36,6 +36,7 @@ impl Gen {
             self.items.push(format!("dim s = {n}"));
             sc.dims.push(Dim { name: "s".into(), size: Some(n) });
         }
+        self.dims = sc.dims.clone();
         sc.allowed = sc.dims.iter().map(|d| d.name.clone()).collect();
         if self.rng.chance(40) {
             let n = self.palette[0];

@@ -10,8 +10,10 @@ mod lex;
 pub mod parse;
 pub mod print;
 mod report;
+mod slashes;
 pub mod strip;
 mod token;
+pub mod walk;
 
 use crate::source::{FileId, Span};
 

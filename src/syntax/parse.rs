@@ -54,7 +54,9 @@ pub(super) const JOINING: [&str; 5] = ["from", "by", "to", "over", "at"];
 /// Parses one file. The tree holds everything that could be read; look at the sink before using it.
 pub fn parse(file: FileId, text: &str, sink: &mut Sink) -> File {
     let mut report = Report::new(sink);
-    parse_marked(file, text, &mut report).file
+    let Parsed { file, lexed, .. } = parse_marked(file, text, &mut report);
+    super::slashes::warn(&lexed, sink);
+    file
 }
 
 /// A file with what the formatter wants to know about its tokens.

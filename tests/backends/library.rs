@@ -225,12 +225,45 @@ fn film() {
         let n = zip(&zip(&x[b], &c.get("batch.norm.centre"), |a, b| a - b), &spread, |a, b| a / b);
         film("batch.film", &n, &z[b])
     });
-    let m = |b: usize| c.linear("zero.map", &z[b]);
+    // DiT: SiLU, one linear map, then shift, scale, gate; a layer norm with 1e-6.
+    let m = |b: usize| c.linear("zero.map", &map(&z[b], silu));
     c.says("zero_y", 3, |b| {
-        let n = times(&standardize(&x[b]), &map(&m(b)[0..3], |v| 1.0 + v));
-        add(&n, &m(b)[3..6])
+        let mu = mean(&x[b]);
+        let spread = (mean(&map(&x[b], |v| (v - mu).powi(2))) + 1e-6).sqrt();
+        let n = map(&x[b], |v| (v - mu) / spread);
+        add(&times(&n, &map(&m(b)[3..6], |v| 1.0 + v)), &m(b)[0..3])
     });
     c.says("zero_gate", 3, |b| m(b)[6..9].to_vec());
+}
+
+/// The cosine schedule of Nichol & Dhariwal (2021), and the posterior of Ho et al. (2020) as they write it.
+#[test]
+fn diffusion() {
+    let c = case("DiffusionModel");
+    let f = |j: f64, all: f64| ((j / all + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+    let left = |j: usize, all: usize| f(j as f64, all as f64) / f(0.0, all as f64);
+    for (output, all) in [("short", 1), ("middle", 157), ("long", 4000)] {
+        let got = c.out[output].to_f64();
+        assert_eq!(got.len(), all + 1);
+        for (j, v) in got.iter().enumerate() {
+            assert!((v - left(j, all)).abs() < 1e-6, "{output}: {v} at {j}, and {} is wanted", left(j, all));
+            assert!((0.0..=1.0).contains(v), "{output}: {v} at {j}");
+            assert!(j == 0 || *v < got[j - 1], "{output}: {v} at {j} does not fall");
+        }
+        assert!(got[0] == 1.0 && got[all] < 1e-6);
+    }
+    let (clean, eps) = (c.rows("clean", 4), c.rows("eps", 4));
+    let a: [f64; 3] = [0.9, 0.5, 1e-9];
+    c.says("dirty", 3, |b| zip(&clean[b], &eps[b], |x, e| a[b].sqrt() * x + (1.0 - a[b]).sqrt() * e));
+    c.says("back", 3, |b| {
+        let x = c.rows("x", 4)[b].clone();
+        let before: f64 = 0.95;
+        let (alpha, beta) = (a[b] / before, 1.0 - a[b] / before);
+        let known = scaled(&clean[b], before.sqrt() * beta / (1.0 - a[b]));
+        let seen = scaled(&x, alpha.sqrt() * (1.0 - before) / (1.0 - a[b]));
+        let spread = ((1.0 - before) / (1.0 - a[b]) * beta).sqrt();
+        add(&add(&known, &seen), &scaled(&eps[b], spread))
+    });
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Calls: an argument's axes are matched with the signature's, what is left over is what the net is lifted over.
 
+mod axes;
 mod give;
+mod numbers;
 mod take;
 mod with;
 
 use super::builtin;
-use super::scope::{Binding, Frame, Meaning};
+use super::scope::{Binding, FileItem, Frame, Meaning};
 use super::value::{FnVal, NameId, NetVal, Pick, Value};
 use super::{Checker, Res, Said};
 use crate::diag::Diagnostic;
@@ -35,6 +37,8 @@ struct Taken {
 struct Matching {
     axes: Vec<(Name, Taken)>,
     lifted: Vec<NameId>,
+    /// What messages call the net or function.
+    callee: String,
 }
 
 impl<'a> Checker<'a> {
@@ -51,6 +55,9 @@ impl<'a> Checker<'a> {
             inner = p;
         }
         if let ExprKind::ReductionName(op) = &*inner.kind {
+            if let Some(name) = args.iter().find_map(|a| a.name.as_ref()) {
+                return self.error("H0333", name.span, format!("`{}` has no argument `{}`", op.word(), name.name));
+            }
             let values = self.plain_args(first, args)?;
             return self.reduction_call(*op, values, span);
         }
@@ -133,11 +140,10 @@ impl<'a> Checker<'a> {
             }
             slots[at] = Some(v);
         }
-        slots
-            .into_iter()
-            .map(|s| s.ok_or(Said))
-            .collect::<Res<Vec<_>>>()
-            .or_else(|_| self.error("H0333", span, "an argument is missing"))
+        match slots.into_iter().collect::<Option<Vec<_>>>() {
+            Some(values) => Ok(values),
+            None => self.error("H0333", span, "an argument is missing"),
+        }
     }
 
     /// What is called, and axes that are given for it.
@@ -153,15 +159,20 @@ impl<'a> Checker<'a> {
                 renamed.push(Renamed { axis: axis.name.clone(), to: outer, span: axis.span, used: false });
             }
         }
+        if let ExprKind::Name(name) = &*base.kind
+            && let Meaning::Item(FileItem::Fn(_)) = self.meaning(name)
+            && renamed.len() < indices.len()
+        {
+            let message = format!("`{name}` is a function: it has nothing to index");
+            let help = format!("an axis is given by the signature's name for it: `{name}[n = t](..)`");
+            return self.fail(Diagnostic::error("H0357", e.span, message).help(help));
+        }
         if renamed.is_empty() {
             return Ok((self.expr(e)?, renamed));
         }
         let mut value = self.expr(base)?;
         for index in indices.iter().filter(|i| !matches!(i, Index::Rename { .. })) {
-            value = match value {
-                Value::Net(net) => Value::Net(self.index_net(net, std::slice::from_ref(index), e.span)?),
-                other => other,
-            };
+            value = self.index_of(value, base.span, std::slice::from_ref(index), e.span, None, e.span)?;
         }
         Ok((value, renamed))
     }
@@ -202,6 +213,20 @@ impl<'a> Checker<'a> {
     }
 
     pub fn call_fn(&mut self, f: FnVal<'a>, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
+        match self.call_of_numbers(f, &args, renamed, span)? {
+            Some(v) => Ok(v),
+            None => self.call_plain_fn(f, args, renamed, span),
+        }
+    }
+
+    /// Calls a function: lifted over names alone.
+    fn call_plain_fn(
+        &mut self,
+        f: FnVal<'a>,
+        args: Vec<(Value<'a>, Span)>,
+        renamed: &mut [Renamed],
+        span: Span,
+    ) -> Res<Value<'a>> {
         self.used.insert(f.def.name.span);
         let mut frame = Frame::new(f.file, None);
         frame.path = f.def.name.name.to_string();
@@ -236,13 +261,20 @@ impl<'a> Checker<'a> {
         out
     }
 
+    /// What the net or function whose body is under way is called where it is called.
+    fn callee(&self) -> String {
+        let path = &self.frame_ref().path;
+        let named = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        path.rsplit('.').find(named).unwrap_or("net").to_string()
+    }
+
     fn run_signature(
         &mut self,
         signature: &'a ast::Signature,
         args: Vec<(Value<'a>, Span)>,
         renamed: &mut [Renamed],
     ) -> Res<Value<'a>> {
-        let mut m = Matching { axes: vec![], lifted: self.frame_ref().lifted.clone() };
+        let mut m = Matching { axes: vec![], lifted: self.frame_ref().lifted.clone(), callee: self.callee() };
         // Sizes first: they may stand in the types of the others.
         let mut bound: Vec<Option<Value<'a>>> = vec![None; args.len()];
         for (i, (arg, (value, at))) in signature.args.iter().zip(&args).enumerate() {

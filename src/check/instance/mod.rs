@@ -166,14 +166,10 @@ impl<'a> Checker<'a> {
         InstId(self.insts.len() - 1)
     }
 
-    /// Adds a member; a second one of the same name is an error.
+    /// Adds a member; the first of its name stays.
     pub fn add_member(&mut self, id: InstId, name: &ast::Ident, member: MemberRef) {
+        // The second of two members of one name was said where names are.
         if self.insts[id.0].members.contains_key(&name.name) {
-            self.sink.push(
-                Diagnostic::error("H0203", name.span, format!("`{}` is declared twice", name.name))
-                    .here("a second meaning")
-                    .help("nothing is shadowed in hnet: choose another name"),
-            );
             return;
         }
         self.insts[id.0].members.insert(name.name.clone(), member);

@@ -239,7 +239,12 @@ impl<'a> Checker<'a> {
             let (value, slots, owner, target) = (rel.value, rel.slots, rel.owner, rel.targets[k].clone());
             let frame = self.inst_frame(owner);
             return match slots {
-                None => self.outside(frame, |c| c.initialiser(value, &shape)).map(Some),
+                None => {
+                    let ty = &self.params[p.0].decl.ty;
+                    let init = self.outside(frame, |c| c.initialiser(value, &shape))?;
+                    self.init_fits(&init, value, ty)?;
+                    Ok(Some(init))
+                }
                 Some(slots) => {
                     let t = self.outside(frame, |c| c.slot_value(value, slots, &target))?;
                     self.outside(self.inst_frame(owner), |c| c.init_node(t, &shape)).map(Some)
@@ -253,7 +258,10 @@ impl<'a> Checker<'a> {
         if let Some((word, leaf, size)) = &param.leaf {
             frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
         }
-        self.outside(frame, |c| c.initialiser(init, &shape)).map(Some)
+        let ty = &param.decl.ty;
+        let made = self.outside(frame, |c| c.initialiser(init, &shape))?;
+        self.init_fits(&made, init, ty)?;
+        Ok(Some(made))
     }
 
     /// Whether a relation writes a parameter (or which single nets' parts) without needing what is stored.

@@ -22,13 +22,19 @@ enum Step<'a> {
 /// Where a walk along a path stands.
 #[derive(Clone)]
 enum Cursor {
-    Net { inst: InstId, elems: Vec<(NameId, Pick)>, pending: Option<NameId> },
+    /// `family`: one net of a family, whose number the path has not named yet; it is a component of the path, too.
+    Net {
+        inst: InstId,
+        elems: Vec<(NameId, Pick)>,
+        pending: Option<NameId>,
+        family: bool,
+    },
     Param(Target),
 }
 
 /// What a walk finds.
 #[derive(Default)]
-pub(super) struct Found<'a> {
+pub(in crate::check) struct Found<'a> {
     pub(super) targets: Vec<Target>,
     pub(super) bound: Vec<(Name, NameId)>,
     pub(super) slots: Option<&'a [Slot]>,
@@ -41,11 +47,11 @@ impl<'a> Checker<'a> {
         match self.meaning(&root.name) {
             Meaning::Member(inst, member) => self.cursors(inst, member, vec![], root.span),
             Meaning::Local(Binding::Value(Value::Net(net))) => {
-                Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks, pending: None }])
+                Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks, pending: None, family: false }])
             }
             Meaning::Item(crate::check::scope::FileItem::Form(file, decl)) => {
                 let inst = self.file_form(file, decl)?;
-                Ok(vec![Cursor::Net { inst, elems: vec![], pending: None }])
+                Ok(vec![Cursor::Net { inst, elems: vec![], pending: None, family: false }])
             }
             Meaning::Nothing => self.word(&root.name, root.span).and(Err(Said)),
             _ => self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name)),
@@ -65,18 +71,22 @@ impl<'a> Checker<'a> {
                 Ok(vec![Cursor::Param(target)])
             }
             MemberRef::Sub(n) => Ok(match self.sub(inst, n)? {
-                SubState::One(inst) => vec![Cursor::Net { inst, elems, pending: None }],
-                SubState::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis) }],
-                SubState::Family(nets) => {
-                    nets.into_iter().map(|(_, inst)| Cursor::Net { inst, elems: elems.clone(), pending: None }).collect()
-                }
+                SubState::One(inst) => vec![Cursor::Net { inst, elems, pending: None, family: false }],
+                SubState::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis), family: false }],
+                SubState::Family(nets) => nets
+                    .into_iter()
+                    .map(|(_, inst)| Cursor::Net { inst, elems: elems.clone(), pending: None, family: true })
+                    .collect(),
                 SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
             }),
             MemberRef::Thunk(n) => match &self.insts[inst.0].thunks[n] {
-                Thunk::Done(Value::Net(net)) => Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks.clone(), pending: None }]),
-                Thunk::Done(Value::Family(nets)) => {
-                    Ok(nets.iter().map(|(_, n)| Cursor::Net { inst: n.inst, elems: n.picks.clone(), pending: None }).collect())
+                Thunk::Done(Value::Net(net)) => {
+                    Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks.clone(), pending: None, family: false }])
                 }
+                Thunk::Done(Value::Family(nets)) => Ok(nets
+                    .iter()
+                    .map(|(_, n)| Cursor::Net { inst: n.inst, elems: n.picks.clone(), pending: None, family: true })
+                    .collect()),
                 _ => self.error("H0406", span, "this is a value; a relation is about parameters"),
             },
         }
@@ -128,15 +138,18 @@ impl<'a> Checker<'a> {
                 out.under = Some(NetVal { inst, picks: elems.into_iter().chain(bound).collect(), with: vec![] });
                 Ok(())
             }
-            (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis) }) => {
+            (Step::Star(_), Cursor::Net { inst, elems, pending, family: true }) => {
+                self.walk(Cursor::Net { inst, elems, pending, family: false }, rest, true, out)
+            }
+            (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis), .. }) => {
                 let Some(n) = self.size_of(axis).constant() else { return self.unknown(span, "the number of nets under `*`") };
                 for k in 0..n {
                     let elems = [elems.clone(), vec![(axis, Pick::Number(Size::from(k)))]].concat();
-                    self.walk(Cursor::Net { inst, elems, pending: None }, rest, true, out)?;
+                    self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, true, out)?;
                 }
                 Ok(())
             }
-            (Step::Star(span), Cursor::Net { inst, elems, pending: None }) => {
+            (Step::Star(span), Cursor::Net { inst, elems, pending: None, .. }) => {
                 for (_, member) in self.insts[inst.0].order.clone() {
                     for c in self.cursors(inst, member, elems.clone(), span)? {
                         self.walk(c, rest, true, out)?;
@@ -152,23 +165,23 @@ impl<'a> Checker<'a> {
                 out.targets.push(t);
                 Ok(())
             }
-            (Step::Slots(slots, span), Cursor::Net { inst, elems, pending }) => {
+            (Step::Slots(slots, span), Cursor::Net { inst, elems, pending, .. }) => {
                 let (pick, axis) = self.slot_pick(slots, pending, span, out)?;
                 let elems = match pick {
                     Some(p) => [elems, vec![(axis, p)]].concat(),
                     None => elems,
                 };
-                self.walk(Cursor::Net { inst, elems, pending: None }, rest, under_star, out)
+                self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, under_star, out)
             }
             (Step::Index(_, span), Cursor::Param(_)) => self.error("H0407", span, "a path ends at a parameter"),
-            (Step::Index(indices, span), Cursor::Net { inst, elems, pending }) => {
+            (Step::Index(indices, span), Cursor::Net { inst, elems, pending, .. }) => {
                 let (Some(axis), [ast::Index::At(e)]) = (pending, indices) else {
                     return self.error("H0315", span, "this is no array of nets");
                 };
                 let pick = Self::as_pick(self.index_value(e)?);
                 let pick = self.number_pick(pick);
                 let elems = [elems, vec![(axis, pick)]].concat();
-                self.walk(Cursor::Net { inst, elems, pending: None }, rest, under_star, out)
+                self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, under_star, out)
             }
         }
     }
@@ -230,7 +243,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn find_place(&mut self, place: &'a ast::Place) -> Res<Found<'a>> {
+    pub(in crate::check) fn find_place(&mut self, place: &'a ast::Place) -> Res<Found<'a>> {
         let steps: Vec<Step<'a>> = place
             .parts
             .iter()
@@ -243,7 +256,7 @@ impl<'a> Checker<'a> {
         self.find(&place.root, &steps, place.span)
     }
 
-    pub(super) fn find_path(&mut self, path: &'a ast::Path) -> Res<Found<'a>> {
+    pub(in crate::check) fn find_path(&mut self, path: &'a ast::Path) -> Res<Found<'a>> {
         let steps = path_steps(path);
         self.find(&path.root, &steps, path.span)
     }
@@ -253,11 +266,7 @@ impl<'a> Checker<'a> {
         let starts = self.start(root)?;
         let many = starts.len() > 1;
         let before = std::mem::replace(&mut self.frame().span, span);
-        let result = starts.into_iter().try_for_each(|c| match (c, steps.first()) {
-            // The number of a family's net is a component, too.
-            (c @ Cursor::Net { .. }, Some(Step::Star(_))) if many && steps.len() > 1 => self.walk(c, &steps[1..], true, &mut out),
-            (c, _) => self.walk(c, steps, many, &mut out),
-        });
+        let result = starts.into_iter().try_for_each(|c| self.walk(c, steps, many, &mut out));
         self.frame().span = before;
         result?;
         if out.targets.is_empty() {
@@ -275,7 +284,7 @@ impl<'a> Checker<'a> {
         let mut out = Found::default();
         let mut steps = vec![Step::Field(&path.root)];
         steps.extend(path_steps(path));
-        let start = Cursor::Net { inst: net.inst, elems: net.picks, pending: None };
+        let start = Cursor::Net { inst: net.inst, elems: net.picks, pending: None, family: false };
         self.walk(start, &steps, false, &mut out)?;
         Ok(out.targets)
     }

@@ -6,11 +6,14 @@ use crate::check::model::RelationKind;
 use crate::check::reduce::Bound2;
 use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Pick, Tens, Tree, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, Slot};
+
+/// What [`Checker::place_values`] promises.
+const EACH: &str = "a relation has a value for each of its targets";
 
 impl<'a> Checker<'a> {
     /// Whether a relation builds on what was there before.
@@ -28,7 +31,7 @@ impl<'a> Checker<'a> {
     pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>, span: Span) -> Res<Tens> {
         let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
         if alone && let Some(known) = &self.relations[r].values {
-            let value = known.clone()?.get(k).cloned().ok_or(Said)?;
+            let value = known.clone()?.get(k).cloned().expect(EACH);
             return self.combine(
                 self.relations[r].kind,
                 own,
@@ -48,16 +51,16 @@ impl<'a> Checker<'a> {
         if alone {
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
             self.relations[r].values = Some(values.clone());
-            let v = values?.get(k).cloned().ok_or(Said)?;
+            let v = values?.get(k).cloned().expect(EACH);
             return self.combine(kind, own, v, value.span, targets[k].param);
         }
         frame.own = own.clone().map(Value::Tensor);
         let one = [targets[k].clone()];
-        let values = self.outside(frame, |c| match c.fixed_slots(slots) {
+        let mut values = self.outside(frame, |c| match c.fixed_slots(slots) {
             true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
             false => c.place_values(value, slots, &one, None),
         })?;
-        let v = values.into_iter().next().ok_or(Said)?;
+        let v = values.pop().expect(EACH);
         self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, targets[k].param)
     }
 

@@ -1,7 +1,6 @@
-//! Blocks beside a model: `eval`, and the names in those that do not run yet.
+//! Blocks beside a model: `eval` here, the names in those that do not run yet in `train`.
 
 use crate::check::model::{Eval, EvalData, InputKind};
-use crate::check::scope::{FileItem, Meaning};
 use crate::check::value::{Num, Tens, Value};
 use crate::check::{Checker, Options, Res, Said};
 use crate::diag::{Diagnostic, Sink, suggest};
@@ -23,14 +22,12 @@ impl<'a> Checker<'a> {
                     }
                 }
                 ItemKind::Train(t) if t.model.name == def.name.name => {
-                    if let Some((word, _, _)) = &t.each {
-                        let _ = self.known_input(word);
-                    }
-                    self.clauses(&t.clauses);
+                    self.train_block(t);
                 }
                 _ => {}
             }
         }
+        self.weights_blocks(def);
     }
 
     /// A condition that the data bind and nothing groups by varies over the batch: the model is checked once more with it lifted.
@@ -92,7 +89,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn known_input(&mut self, name: &ast::Ident) -> Res<()> {
+    pub(super) fn known_input(&mut self, name: &ast::Ident) -> Res<()> {
         if self.out.inputs.iter().any(|i| *i.name == *name.name) {
             return Ok(());
         }
@@ -103,89 +100,6 @@ impl<'a> Checker<'a> {
             None => d.help(format!("it has {}", known.join(", "))),
         };
         self.fail(d)
-    }
-
-    /// Name-checks the clauses of a `train` block; it does not run yet.
-    fn clauses(&mut self, clauses: &'a [ast::Clause]) {
-        let fed: Vec<ast::Name> = clauses
-            .iter()
-            .filter_map(|c| match &c.kind {
-                ClauseKind::Batch(items) => Some(items.iter().map(|i| i.dim.name.clone()).collect::<Vec<_>>()),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        for clause in clauses {
-            match &clause.kind {
-                ClauseKind::Data { columns, .. } => columns.iter().for_each(|c| {
-                    let _ = self.known_input(&c.name);
-                }),
-                ClauseKind::Batch(items) => {
-                    for i in items {
-                        let _ = self.known_dim(&i.dim);
-                        if let Some(by) = &i.by {
-                            let _ = self.known_input(by);
-                        }
-                    }
-                }
-                ClauseKind::Feed { name, .. } => {
-                    let _ = self.known_input(name);
-                }
-                ClauseKind::Minimize(e) => self.known_words(e, &fed),
-                ClauseKind::Over { paths, except, .. } => {
-                    for path in paths.iter().chain(except) {
-                        self.known_root(&path.root);
-                    }
-                }
-                ClauseKind::Set(items) | ClauseKind::Every { sets: items, .. } => {
-                    for s in items {
-                        self.known_root(&s.place.root);
-                    }
-                }
-                ClauseKind::Alternate(parts) => parts.iter().for_each(|(_, c)| self.clauses(c)),
-                ClauseKind::With(_) | ClauseKind::Steps(_) | ClauseKind::Seed(_) | ClauseKind::Report(_) => {}
-            }
-        }
-    }
-
-    fn known_dim(&mut self, name: &ast::Ident) -> Res<()> {
-        if matches!(self.files[0].items.get(&name.name), Some(FileItem::Dim(_))) {
-            return Ok(());
-        }
-        let mut known: Vec<ast::Name> =
-            self.files[0].items.iter().filter(|(_, i)| matches!(i, FileItem::Dim(_))).map(|(n, _)| n.clone()).collect();
-        known.sort();
-        let mut d = Diagnostic::error("H0703", name.span, format!("no dim is called `{}`", name.name));
-        d = match suggest(&name.name, known.iter().map(|k| &**k)) {
-            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-            None => d.help(format!("there are {}", known.join(", "))),
-        };
-        self.fail(d)
-    }
-
-    fn known_root(&mut self, name: &ast::Ident) {
-        let condition = self.out.inputs.iter().any(|i| *i.name == *name.name);
-        if !condition && matches!(self.meaning(&name.name), Meaning::Nothing) {
-            let _ = self.word(&name.name, name.span);
-        }
-    }
-
-    /// Words of an expression in a training block: losses, parameters, dims, `step`.
-    fn known_words(&mut self, e: &'a ast::Expr, more: &[ast::Name]) {
-        let mut unknown = vec![];
-        crate::check::relation::walk_names(e, &mut |w| {
-            let schedule = matches!(&**w, "step" | "steps" | "cosine" | "linear" | "warmup" | "max_load");
-            let local = e_binds(e, w) || more.contains(w);
-            if !schedule && !local && !crate::check::builtin::WORDS.contains(&&**w) && matches!(self.meaning(w), Meaning::Nothing)
-            {
-                unknown.push(w.clone());
-            }
-        });
-        for w in unknown {
-            if !matches!(&*w, "true" | "false" | "training") {
-                let _ = self.word(&w, e.span);
-            }
-        }
     }
 
     fn eval_block(&mut self, e: &'a ast::EvalDef) -> Res<Eval> {
@@ -281,7 +195,7 @@ impl<'a> Checker<'a> {
     }
 
     /// One number that `report` may name.
-    fn reported(&mut self, name: &ast::Ident) -> Res<()> {
+    pub(super) fn reported(&mut self, name: &ast::Ident) -> Res<()> {
         let graph = &self.levels[0].graph;
         let found = graph.output(&name.name).map(|o| graph.node(o.node).rank());
         match found {
@@ -303,9 +217,20 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether an expression binds a word itself (an index of a reduction).
-fn e_binds(e: &ast::Expr, word: &str) -> bool {
-    let text = crate::syntax::print_expr(e);
-    // Good enough for a name check: the word stands in brackets of a binder somewhere.
-    text.contains(&format!("[{word}")) || text.contains(&format!(", {word}]")) || text.contains(&format!("({word}"))
+/// Help for a word that is not among those that there are.
+pub(super) trait Near {
+    /// The near one, or all, or `else_help`.
+    fn near(self, wrong: &ast::Ident, known: &[&str], else_help: &str) -> Self;
+}
+
+impl Near for Diagnostic {
+    fn near(self, wrong: &ast::Ident, known: &[&str], else_help: &str) -> Self {
+        match suggest(&wrong.name, known.iter().copied()) {
+            Some(near) => self.fix(format!("`{near}` is near"), wrong.span, near),
+            None if known.is_empty() && else_help.is_empty() => self,
+            None if known.is_empty() => self.help(else_help),
+            None if known.len() == 1 => self.help(format!("there is {}", known[0])),
+            None => self.help(format!("there are {}", known.join(", "))),
+        }
+    }
 }

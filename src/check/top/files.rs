@@ -5,6 +5,7 @@ use crate::check::value::FnVal;
 use crate::check::{AxisName, Checker};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
+use crate::source::Span;
 use crate::syntax;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
 
@@ -32,12 +33,9 @@ impl<'a> Checker<'a> {
                 for name in &import.names {
                     match self.files[from].items.get(&name.name).copied() {
                         Some(item) => {
-                            if self.files[n].items.insert(name.name.clone(), item).is_some() {
-                                self.sink.push(Diagnostic::error(
-                                    "H0203",
-                                    name.span,
-                                    format!("`{}` is defined twice in this file", name.name),
-                                ));
+                            self.files[n].items.insert(name.name.clone(), item);
+                            if let Some(first) = self.files[n].places.insert(name.name.clone(), name.span) {
+                                self.sink.push(twice(name, first));
                             }
                         }
                         None => {
@@ -49,6 +47,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.dim_sizes();
+        self.one_space_of_names();
     }
 
     fn no_import(&mut self, into: usize, from: usize, name: &ast::Ident) {
@@ -69,11 +68,9 @@ impl<'a> Checker<'a> {
 
     fn define_item(&mut self, n: usize, item: &'a ast::Item, scope: &mut FileScope<'a>) {
         let mut put = |c: &mut Self, name: &'a ast::Ident, what: FileItem<'a>| {
-            if scope.items.insert(name.name.clone(), what).is_some() {
-                c.sink.push(
-                    Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name))
-                        .here("a second meaning"),
-                );
+            scope.items.insert(name.name.clone(), what);
+            if let Some(first) = scope.places.insert(name.name.clone(), name.span) {
+                c.sink.push(twice(name, first));
             }
         };
         match &item.kind {
@@ -149,4 +146,11 @@ impl<'a> Checker<'a> {
             self.sink.push(d);
         }
     }
+}
+
+/// Two items, or an item and an import, of one name.
+fn twice(name: &ast::Ident, first: Span) -> Diagnostic {
+    Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name))
+        .here("a second meaning")
+        .label(first, "the first")
 }

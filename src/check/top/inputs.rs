@@ -80,7 +80,11 @@ impl<'a> Checker<'a> {
         }
         let default = match default {
             None => None,
-            Some(e) => Some(self.initialiser(e, &shape)?),
+            Some(e) => {
+                let init = self.initialiser(e, &shape)?;
+                self.init_fits(&init, e, ty)?;
+                Some(init)
+            }
         };
         if let (InputKind::Size(allowed), Some(e)) = (&kind, value)
             && let Ok(n) = self.size_of_expr(e)

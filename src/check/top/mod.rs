@@ -4,6 +4,7 @@ mod blocks;
 mod files;
 mod inputs;
 mod outputs;
+mod train;
 
 use super::instance::{InstId, MemberRef, Thunk};
 use super::model::Model;
@@ -240,5 +241,9 @@ pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model
     }
     checker.unknown_settings();
     super::generic::check(program, options, &used, sink);
+    // What is read is known where all is right.
+    if !sink.has_errors() {
+        super::unused::check(program, sink);
+    }
     models
 }

@@ -1,0 +1,348 @@
+//! Names in `train` and `weights` blocks. They do not run yet; what they name must be there.
+//!
+//! In: a checked model. Out: errors at words that are no input, output, loss, parameter, dim, function, optimizer or schedule.
+
+use super::blocks::Near;
+use crate::check::instance::{InstId, MemberRef, SubState, join};
+use crate::check::scope::{FileItem, Meaning};
+use crate::check::{Checker, builtin};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name, PlacePart, Slot, StmtKind, Weights};
+use crate::syntax::walk::{self, Visit, What};
+
+/// What `with` may name.
+const OPTIMIZERS: &[&str] = &["adam", "adamw", "sgd", "rmsprop", "adagrad", "lion", "muon"];
+
+/// What an optimizer's arguments may be called.
+const SETTINGS: &[&str] = &["lr", "momentum", "nesterov", "beta1", "beta2", "betas", "eps", "decay", "weight_decay", "clip"];
+
+/// Words that have a value in a train block only: the step under way, how many there are, the load of the busiest expert, and
+/// schedules, which are functions of a fraction.
+const WORDS: &[&str] = &["step", "steps", "max_load", "cosine", "linear", "warmup"];
+
+/// Collects the words that an expression does not bind itself.
+#[derive(Default)]
+struct Words {
+    scopes: Vec<Vec<Name>>,
+    free: Vec<(Name, Span)>,
+    /// `base.name`
+    dotted: Vec<(Expr, Ident)>,
+}
+
+impl Visit for Words {
+    fn open(&mut self) {
+        self.scopes.push(vec![]);
+    }
+
+    fn close(&mut self) {
+        self.scopes.pop();
+    }
+
+    fn declare(&mut self, name: &Ident, _: What) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.push(name.name.clone());
+        }
+    }
+
+    fn mention(&mut self, word: &Name, span: Span) {
+        if !self.scopes.iter().flatten().any(|n| n == word) {
+            self.free.push((word.clone(), span));
+        }
+    }
+
+    fn dotted(&mut self, base: &Expr, name: &Ident) {
+        self.dotted.push((base.clone(), name.clone()));
+    }
+}
+
+/// The words of something that is walked in a scope of its own.
+fn words(walk: impl FnOnce(&mut Words)) -> Words {
+    let mut out = Words::default();
+    out.open();
+    walk(&mut out);
+    out
+}
+
+impl<'a> Checker<'a> {
+    /// A `train` block of the model under way.
+    pub(super) fn train_block(&mut self, t: &'a ast::TrainDef) {
+        if let Some((word, from, to)) = &t.each {
+            // What is unknown was said; the clauses are looked at all the same.
+            let _ = self.known_input(word);
+            self.known_words(words(|w| [from, to].into_iter().for_each(|e| walk::expr(e, w))));
+        }
+        if let Some(after) = &t.after {
+            self.known_phase(after);
+        }
+        self.clauses(&t.clauses);
+    }
+
+    /// `after warmup`: another train block.
+    fn known_phase(&mut self, after: &Ident) {
+        let program = self.program;
+        let phases: Vec<&str> = program.files[0]
+            .ast
+            .items
+            .iter()
+            .filter_map(|i| match &i.kind {
+                ItemKind::Train(other) => other.phase.as_ref().map(|p| &*p.name),
+                _ => None,
+            })
+            .collect();
+        if !phases.contains(&&*after.name) {
+            let d = Diagnostic::error("H0709", after.span, format!("no train block is called `{}`", after.name));
+            self.sink.push(d.near(after, &phases, "`train M as name { .. }` names one"));
+        }
+    }
+
+    fn clauses(&mut self, clauses: &'a [ast::Clause]) {
+        for clause in clauses {
+            match &clause.kind {
+                ClauseKind::Data { columns, .. } => columns.iter().for_each(|c| {
+                    let _ = self.known_input(&c.name);
+                }),
+                ClauseKind::Batch(items) => {
+                    for i in items {
+                        let _ = self.known_dim(&i.dim);
+                        if !matches!(&*i.size.kind, ExprKind::Name(w) if &**w == "all") {
+                            self.known_words(words(|w| walk::expr(&i.size, w)));
+                        }
+                        if let Some(by) = &i.by {
+                            let _ = self.known_input(by);
+                        }
+                    }
+                }
+                ClauseKind::Feed { name, binders, value } => {
+                    let _ = self.known_input(name);
+                    self.known_words(words(|w| match binders {
+                        Some(b) => walk::bound(b, value, w),
+                        None => walk::expr(value, w),
+                    }));
+                }
+                ClauseKind::Minimize(e) | ClauseKind::Steps(e) | ClauseKind::Seed(e) => {
+                    self.known_words(words(|w| walk::expr(e, w)));
+                }
+                ClauseKind::With(e) => self.optimizer(e),
+                ClauseKind::Over { paths, except, .. } => {
+                    for path in paths.iter().chain(except) {
+                        let _ = self.find_path(path);
+                        self.known_words(words(|w| walk::parts_of(path, w)));
+                    }
+                }
+                ClauseKind::Set(items) => self.known_sets(items),
+                ClauseKind::Every { interval, when, sets } => {
+                    self.known_words(words(|w| [interval].into_iter().chain(when).for_each(|e| walk::expr(e, w))));
+                    self.known_sets(sets);
+                }
+                ClauseKind::Alternate(parts) => parts.iter().for_each(|(_, c)| self.clauses(c)),
+                ClauseKind::Report(names) => names.iter().for_each(|n| {
+                    let _ = self.reported(n);
+                }),
+            }
+        }
+    }
+
+    /// `set place = value, ..`
+    fn known_sets(&mut self, items: &'a [ast::SetItem]) {
+        for s in items {
+            let condition = self.out.inputs.iter().any(|i| *i.name == *s.place.root.name);
+            if !condition {
+                self.push_scope();
+                let _ = self.find_place(&s.place);
+                self.pop_scope();
+            }
+            self.known_words(words(|w| {
+                walk::place(&s.place, w);
+                walk::expr(&s.value, w);
+            }));
+        }
+    }
+
+    /// `with adam(lr: 1e-3)`
+    fn optimizer(&mut self, e: &'a Expr) {
+        let ExprKind::Call { callee, args } = &*e.kind else { return self.known_words(words(|w| walk::expr(e, w))) };
+        let ExprKind::Name(word) = &*callee.kind else { return self.known_words(words(|w| walk::expr(e, w))) };
+        if !OPTIMIZERS.contains(&&**word) {
+            let at = Ident { name: word.clone(), span: callee.span };
+            let d = Diagnostic::error("H0201", callee.span, format!("no optimizer is called `{word}`"));
+            self.sink.push(d.near(&at, OPTIMIZERS, ""));
+        }
+        for arg in args {
+            if let Some(name) = arg.name.as_ref().filter(|n| !SETTINGS.contains(&&*n.name)) {
+                let d = Diagnostic::error("H0333", name.span, format!("an optimizer has no argument `{}`", name.name));
+                self.sink.push(d.near(name, SETTINGS, ""));
+            }
+            self.known_words(words(|w| walk::expr(&arg.value, w)));
+        }
+    }
+
+    /// Says which words mean nothing.
+    fn known_words(&mut self, words: Words) {
+        for (word, span) in words.free {
+            let own = WORDS.contains(&&*word)
+                || builtin::WORDS.contains(&&*word)
+                || super::super::chance::DISTRIBUTIONS.contains(&&*word)
+                || matches!(&*word, "true" | "false" | "training" | "self");
+            if own || !matches!(self.meaning(&word), Meaning::Nothing) {
+                continue;
+            }
+            let mut known: Vec<Name> = self.visible_words();
+            known.extend(WORDS.iter().map(|w| Name::from(*w)));
+            let known: Vec<&str> = known.iter().map(|n| &**n).collect();
+            let d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
+            let help =
+                "a train block knows the model's members and the file's items; `step` and `steps`; `cosine`, `linear`, `warmup`";
+            let suggestion = crate::diag::suggest(&word, known.iter().copied());
+            self.sink.push(match suggestion {
+                Some(near) => d.fix(format!("`{near}` is near"), span, near),
+                None => d.help(help),
+            });
+        }
+        for (base, name) in words.dotted {
+            self.known_part(&base, &name);
+        }
+    }
+
+    /// `net.name`: a member, or a loss of this net.
+    fn known_part(&mut self, base: &Expr, name: &Ident) {
+        let Some(inst) = self.net_at(base) else { return };
+        if self.insts[inst.0].members.contains_key(&name.name) {
+            return;
+        }
+        let path = join(&self.insts[inst.0].path, &name.name);
+        if self.levels[0].graph.outputs.iter().any(|o| *o.name == *path) {
+            return;
+        }
+        let inside = join(&self.insts[inst.0].path, "");
+        let losses = self.levels[0].graph.outputs.iter().filter_map(|o| o.name.strip_prefix(&inside));
+        let mut known: Vec<Name> = losses.map(Name::from).chain(self.insts[inst.0].members.keys().cloned()).collect();
+        known.sort();
+        known.dedup();
+        let known: Vec<&str> = known.iter().map(|k| &**k).collect();
+        let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name);
+        let message = format!("`{net}` has no member and no loss `{}`", name.name);
+        self.sink.push(Diagnostic::error("H0205", name.span, message).near(name, &known, ""));
+    }
+
+    /// The net that an expression names: of an array or a family one for all.
+    fn net_at(&mut self, e: &Expr) -> Option<InstId> {
+        match &*e.kind {
+            ExprKind::Name(word) => match self.meaning(word) {
+                Meaning::Member(inst, MemberRef::Sub(n)) => self.any_of(inst, n),
+                _ => None,
+            },
+            ExprKind::Field { base, name } => {
+                let inst = self.net_at(base)?;
+                match self.insts[inst.0].members.get(&name.name).copied()? {
+                    MemberRef::Sub(n) => self.any_of(inst, n),
+                    MemberRef::Thunk(_) | MemberRef::Param(_) | MemberRef::LeafParams(_) | MemberRef::Match(_) => None,
+                }
+            }
+            ExprKind::Index { base, .. } | ExprKind::Paren(base) => self.net_at(base),
+            _ => None,
+        }
+    }
+
+    fn any_of(&mut self, inst: InstId, n: usize) -> Option<InstId> {
+        match self.sub(inst, n).ok()? {
+            SubState::One(s) | SubState::Array(s, _) => Some(s),
+            SubState::Family(nets) => nets.first().map(|n| n.1),
+            SubState::Waiting | SubState::Running | SubState::Failed => None,
+        }
+    }
+
+    /// Left sides of `weights` blocks, where one model stands in the file; and what is read of another model.
+    pub(super) fn weights_blocks(&mut self, def: &'a ast::ModelDef) {
+        let program = self.program;
+        let items = &program.files[0].ast.items;
+        if !items.iter().any(|i| matches!(i.kind, ItemKind::Weights(_))) {
+            return;
+        }
+        let models: Vec<&ast::ModelDef> = items
+            .iter()
+            .filter_map(|i| match &i.kind {
+                ItemKind::Model(m) => Some(m),
+                _ => None,
+            })
+            .collect();
+        for item in items {
+            match &item.kind {
+                ItemKind::Weights(Weights::File { map: Some(map), .. }) => {
+                    for m in map {
+                        self.known_pattern(m, models.len() == 1);
+                        if models.len() > 1 && models[0].name.name == def.name.name {
+                            self.known_in_any(&m.place.root, &models);
+                        }
+                    }
+                }
+                ItemKind::Weights(Weights::Model { model, sets }) if model.name == def.name.name => {
+                    for s in sets {
+                        let others: Vec<&ast::ModelDef> =
+                            models.iter().copied().filter(|m| models.len() == 1 || m.name.name != model.name).collect();
+                        self.known_in_any(&s.place.root, &others);
+                        self.known_words(words(|w| {
+                            walk::place(&s.place, w);
+                            walk::expr(&s.value, w);
+                        }));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `"layers.{l}.w" -> block[l].w`: indices of nets stand in the pattern.
+    fn known_pattern(&mut self, m: &'a ast::WeightMap, alone: bool) {
+        if !alone {
+            return;
+        }
+        self.push_scope();
+        let found = self.find_place(&m.place).is_ok();
+        self.pop_scope();
+        let parts = &m.place.parts;
+        for (part, next) in parts.iter().zip(parts.iter().skip(1)) {
+            let (PlacePart::Slots(slots, _), PlacePart::Field(_)) = (part, next) else { continue };
+            for slot in slots {
+                let Slot::Bound(b) = slot else { continue };
+                let free = found && matches!(self.meaning(&b.name.name), Meaning::Nothing);
+                if free && !m.pattern.contains(&format!("{{{}}}", b.name.name)) {
+                    self.sink.push(
+                        Diagnostic::error("H0206", b.name.span, format!("the index `{}` is not bound here", b.name.name))
+                            .label(m.pattern_span, format!("no `{{{}}}` stands here", b.name.name)),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A parameter or net of one of these models.
+    fn known_in_any(&mut self, root: &Ident, models: &[&ast::ModelDef]) {
+        let mut known: Vec<&str> = vec![];
+        for s in models.iter().flat_map(|m| &m.body.stmts) {
+            match &s.kind {
+                StmtKind::Param(d) => known.push(&d.name.name),
+                StmtKind::Sub(d) => known.push(&d.name.name),
+                StmtKind::Each(d) => known.push(&d.name.name),
+                _ => {}
+            }
+        }
+        if !known.contains(&&*root.name) {
+            let d = Diagnostic::error("H0201", root.span, format!("no net and no parameter is called `{}`", root.name));
+            self.sink.push(d.near(root, &known, ""));
+        }
+    }
+
+    /// A dim of the file.
+    pub(super) fn known_dim(&mut self, name: &Ident) -> crate::check::Res<()> {
+        if matches!(self.files[0].items.get(&name.name), Some(FileItem::Dim(_))) {
+            return Ok(());
+        }
+        let mut known: Vec<Name> =
+            self.files[0].items.iter().filter(|(_, i)| matches!(i, FileItem::Dim(_))).map(|(n, _)| n.clone()).collect();
+        known.sort();
+        let known: Vec<&str> = known.iter().map(|k| &**k).collect();
+        let d = Diagnostic::error("H0703", name.span, format!("no dim is called `{}`", name.name));
+        self.fail(d.near(name, &known, ""))
+    }
+}
