@@ -10,6 +10,53 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     ("from_bits", &[], "fn from_bits(b: u32) -> f32 { return bitcast<f32>(b); }\n"),
     ("from_half", &[], "fn from_half(w: u32, i: u32) -> f32 { return unpack2x16float(w)[i & 1u]; }\n"),
     ("is_nan", &[], "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n"),
+    // A comparison that may be turned round, or an operation that drivers take for their own `max`, loses NaN: so its bits are asked.
+    (
+        "max_",
+        &["is_nan"],
+        "fn max_(a: f32, b: f32) -> f32 {
+    return select(select(select(b, a, a > b), b, is_nan(b)), a, is_nan(a));
+}
+",
+    ),
+    (
+        "min_",
+        &["is_nan"],
+        "fn min_(a: f32, b: f32) -> f32 {
+    return select(select(select(b, a, a < b), b, is_nan(b)), a, is_nan(a));
+}
+",
+    ),
+    (
+        "sign_",
+        &["is_nan"],
+        "fn sign_(x: f32) -> f32 {
+    return select(select(select(0.0, 1.0, x > 0.0), -1.0, x < 0.0), x, is_nan(x));
+}
+",
+    ),
+    ("equal", &["is_nan"], "fn equal(a: f32, b: f32) -> bool { return a == b && !is_nan(a) && !is_nan(b); }\n"),
+    ("at_most", &["is_nan"], "fn at_most(a: f32, b: f32) -> bool { return a <= b && !is_nan(a) && !is_nan(b); }\n"),
+    (
+        // Whether `new` takes the place of `old` among the largest: NaN is taken, and stays.
+        "above",
+        &["is_nan"],
+        "fn above(new_: f32, old: f32) -> bool { return (new_ > old || is_nan(new_)) && !is_nan(old); }\n",
+    ),
+    ("below", &["is_nan"], "fn below(new_: f32, old: f32) -> bool { return (new_ < old || is_nan(new_)) && !is_nan(old); }\n"),
+    (
+        // A sum and what it rounded away so far, with one more term. `zero` is a zero that compilers don't know, or they would take
+        // `(a + b) - a` for b; nothing is made good for infinities.
+        "kept",
+        &[],
+        "fn kept(sum: vec2<f32>, term: f32, zero: u32) -> vec2<f32> {
+    let x = term - sum.y;
+    let all = bitcast<f32>(bitcast<u32>(sum.x + x) ^ zero);
+    let lost = (all - sum.x) - x;
+    return vec2<f32>(all, select(0.0, lost, (bitcast<u32>(lost) & 0x7fffffffu) < 0x7f800000u));
+}
+",
+    ),
     (
         "exp_",
         &[],
@@ -116,15 +163,50 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 ",
     ),
     (
+        // Payne and Hanek: the bits of 2/pi that a large angle needs, times the angle's 24 bits, modulo four quarters. Gives the angle
+        // within its quarter and the quarter's number.
+        "quarters",
+        &["mul_wide"],
+        "fn quarters(x: f32) -> vec2<f32> {
+    // 2/pi after 32 zeros.
+    var parts = array<u32, 8>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+    let b = bitcast<u32>(x);
+    let m = (b & 0x7fffffu) | 0x800000u;
+    // The first bit whose product with x is no multiple of four quarters.
+    let first = min((b >> 23u) & 0xffu, 254u) - 120u;
+    let k = first >> 5u;
+    let s = first & 31u;
+    let w0 = (parts[k] << s) | ((parts[k + 1u] >> 1u) >> (31u - s));
+    let w1 = (parts[k + 1u] << s) | ((parts[k + 2u] >> 1u) >> (31u - s));
+    let w2 = (parts[k + 2u] << s) | ((parts[k + 3u] >> 1u) >> (31u - s));
+    let p1 = mul_wide(w1, m);
+    let low = p1.x + mul_wide(w2, m).y;
+    let high = w0 * m + p1.y + select(0u, 1u, low < p1.x);
+    let part = (high << 2u) | (low >> 30u);
+    let n = (high >> 30u) + (part >> 31u);
+    let r = fma(f32(low << 2u), 8.515304e-20, f32(bitcast<i32>(part)) * 3.6572952e-10);
+    let negative = (b >> 31u) != 0u;
+    return vec2<f32>(select(r, -r, negative), f32(select(n, 4u - n, negative)));
+}
+",
+    ),
+    (
         "turn",
-        &[],
+        &["quarters", "from_bits"],
         "fn turn(x: f32, quarter: i32) -> f32 {
     // Cody and Waite: pi/2 in parts of nine bits, so that their products with n are exact for |x| up to 50,000.
-    let n = round(x * 0.63661975);
+    var n = round(x * 0.63661975);
     var r = fma(n, -1.5703125, x);
     r = fma(n, -4.8351288e-4, r);
     r = fma(n, -3.1385571e-7, r);
     r = fma(n, -6.0708771e-11, r);
+    let size = bitcast<u32>(x) & 0x7fffffffu;
+    if (size >= 0x47000000u) {
+        if (size >= 0x7f800000u) { return from_bits(0x7fc00000u); }
+        let large = quarters(x);
+        r = large.x;
+        n = large.y;
+    }
     let z = r * r;
     var c = fma(2.4467707e-5, z, -1.388773e-3);
     c = fma(c, z, 4.1666657e-2);
@@ -153,10 +235,16 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     let whole = y == floor(y);
     let odd = whole && abs(y) < 16777216.0 && (i32(y) & 1) != 0;
     let negative = odd && (bitcast<u32>(x) >> 31u) != 0u;
-    if (x < 0.0 && !whole) { return from_bits(0x7fc00000u); }
+    let bits = bitcast<u32>(a);
     var r = 0.0;
-    if (a == 0.0) {
-        r = select(0.0, from_bits(0x7f800000u), y < 0.0);
+    if (abs(y) > 3.4028234663852886e38) {
+        if (a == 1.0) { return 1.0; }
+        return select(0.0, from_bits(0x7f800000u), (a > 1.0) == (y > 0.0));
+    }
+    if (bits == 0u || bits == 0x7f800000u) {
+        r = select(0.0, from_bits(0x7f800000u), (bits == 0u) == (y < 0.0));
+    } else if (x < 0.0 && !whole) {
+        return from_bits(0x7fc00000u);
     } else {
         // a = m * 2^e with m near 1, so that y * e stays apart from the rounded logarithm.
         let small = a < 1.17549435e-38;
@@ -246,7 +334,7 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
         "to_i32",
         &["is_nan"],
         "fn to_i32(x: f32) -> i32 {
-    if (is_nan(x)) { return 0; }
+    if (is_nan(x)) { return -2147483647 - 1; }
     if (x >= 2147483648.0) { return 2147483647; }
     if (x <= -2147483648.0) { return -2147483647 - 1; }
     return i32(x);

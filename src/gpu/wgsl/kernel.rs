@@ -1,4 +1,7 @@
 //! A kernel's loop nest as statements: values are computed in the outermost loop in which they are known, folds one after the other.
+//!
+//! Sums of many f32 keep their digits: so many terms as [`CHAIN`] are added one after the other, and these partial sums with what
+//! each addition rounded away (Kahan 1965).
 
 use super::module::Module;
 use super::scalar::{apply, convert, literal, operand_type, small_power};
@@ -11,10 +14,40 @@ pub(super) struct Share {
     pub parts: u32,
     /// Distance in lanes between two threads of an element.
     pub apart: u32,
-    /// Variables in workgroup memory for partial results, of f32 and of i32.
-    pub scratch: [String; 2],
+    /// Variables in workgroup memory for partial results: of f32, of i32, and for places of the best.
+    pub scratch: [String; 3],
     /// For each loop its extent.
     pub extents: Vec<i64>,
+}
+
+/// Threads that fold one element without meeting: this one takes every `parts`-th step of a loop from step `part` on.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    pub looped: usize,
+    pub part: String,
+    pub parts: String,
+    pub count: Size,
+}
+
+/// So many f32 are added up before rounding is made good.
+const CHAIN: i64 = 32;
+
+/// Where a long sum is cut: at the loop number `level` of a fold, after so many of its rounds.
+struct Chain {
+    level: usize,
+    rounds: i64,
+}
+
+/// Loops of these extents, the innermost last, in chains; `None`: one chain is enough.
+fn chain(extents: &[i64]) -> Option<Chain> {
+    let mut inside = 1i64;
+    for (level, n) in extents.iter().enumerate().rev() {
+        if inside.saturating_mul(*n) > CHAIN {
+            return Some(Chain { level, rounds: (CHAIN / inside).max(1) });
+        }
+        inside *= (*n).max(1);
+    }
+    None
 }
 
 /// Statements for one kernel.
@@ -27,6 +60,8 @@ pub(super) struct Nest<'m, 'a, 'k> {
     pub local: Vec<String>,
     /// How several threads share a fold.
     pub share: Option<Share>,
+    /// How the fold that is the result is cut.
+    pub cut: Option<Cut>,
     /// Loops of folds that run now.
     depth: usize,
     deps: Vec<u128>,
@@ -91,6 +126,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             local: counters.clone(),
             counters,
             share: None,
+            cut: None,
             depth: 0,
             deps: dependencies(k),
             text: vec![None; k.body.len()],
@@ -240,80 +276,168 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let k = self.k;
         let of = match fold {
             Fold::Any | Fold::All => DType::Bool,
-            _ if k.types[value] == DType::Bool => DType::I32,
-            _ => k.types[value],
+            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Argmax | Fold::Argmin if k.types[value] == DType::Bool => {
+                DType::I32
+            }
+            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Argmax | Fold::Argmin => k.types[value],
         };
         let acc = format!("t{e}");
         let start = neutral(self.m, fold, of);
-        self.m.line(format!("var {acc} = {start};"));
         let counted = matches!(fold, Fold::Argmax | Fold::Argmin);
-        if counted {
-            self.m.line(format!("var {acc}_at = 0;"));
-        }
         let saved = self.text.clone();
-        let share = self.share.clone().filter(|_| self.depth == 0 && !counted);
-        let longest = share.as_ref().and_then(|s| loops.iter().max_by_key(|l| s.extents[**l])).copied();
+        let share = self.share.clone().filter(|_| self.depth == 0);
+        let cut = self.cut.clone().filter(|_| self.depth == 0 && e == k.value);
+        let steps = self.steps(loops, share.as_ref(), cut.as_ref());
+        let extents: Vec<i64> = steps.iter().map(|s| s.rounds).collect();
+        let chain = chain(&extents).filter(|_| fold == Fold::Sum && of == DType::F32);
+        let all = self.m.fresh(&format!("{acc}_all"));
+        match &chain {
+            Some(_) => self.m.line(format!("var {all} = vec2<f32>(0.0);")),
+            None => self.m.line(format!("var {acc} = {start};")),
+        }
+        let at = counted.then(|| self.m.fresh(&format!("{acc}_at")));
+        if let Some(at) = &at {
+            self.m.line(format!("var {at} = 0;"));
+        }
         self.depth += 1;
-        for l in loops {
-            let n = self.m.size(&k.loops[*l].size);
-            let c = self.m.fresh(&format!("{}_{l}", k.loops[*l].name));
-            match &share {
-                Some(s) if Some(*l) == longest => self.m.open(format!("for (var {c} = part; {c} < {n}; {c} += {}u)", s.parts)),
-                _ => self.m.open(format!("for (var {c} = 0u; {c} < {n}; {c}++)")),
-            }
-            self.counters[*l].clone_from(&c);
-            self.local[*l] = c;
+        let before = self.m.depth();
+        for (level, (l, step)) in loops.iter().zip(&steps).enumerate() {
+            self.open(*l, step, chain.as_ref().filter(|c| c.level == level).map(|c| (c.rounds, acc.as_str())));
             self.scope(Some(*l));
         }
-        match &k.body[value] {
-            Expr::Map(_, args) if self.fused[value] => {
-                let (a, b) = (self.got(args[0]), self.got(args[1]));
-                self.m.line(format!("{acc} = fma({a}, {b}, {acc});"));
-            }
-            _ => {
-                // What depends on none of the loops was computed outside.
-                let x = self.got(value);
-                let x = convert(self.m, x, k.types[value], of);
-                if counted {
-                    let way = if fold == Fold::Argmax { ">" } else { "<" };
-                    let c = self.counters[loops[loops.len() - 1]].clone();
-                    self.m.line(format!("{acc}_at = select({acc}_at, i32({c}), {x} {way} {acc});"));
-                }
-                let text = join(fold, of, &acc, &x);
-                self.m.line(format!("{acc} = {text};"));
-            }
+        self.fold(fold, of, (&acc, at.as_deref()), value, loops);
+        // Back to the loop that was cut: what it added up so far goes to the whole.
+        let rounds = chain.as_ref().map_or(0, |c| c.rounds);
+        let inner = chain.as_ref().map_or(0, |c| loops.len() - c.level - usize::from(rounds == 1));
+        (0..inner).for_each(|_| self.m.close());
+        if chain.is_some() {
+            let zero = self.m.number(0, "zero");
+            let kept = self.m.function("kept");
+            self.m.line(format!("{all} = {kept}({all}, {acc}, {zero});"));
         }
-        for _ in loops {
+        while self.m.depth() > before {
             self.m.close();
+        }
+        if chain.is_some() {
+            self.m.line(format!("var {acc} = {all}.x;"));
         }
         self.depth -= 1;
         self.text = saved;
         if let Some(s) = &share {
-            self.gather(s, fold, of, &acc);
+            self.gather(s, fold, of, (&acc, at.as_deref()));
         }
-        let result = if counted { format!("{acc}_at") } else { acc };
+        let result = at.unwrap_or(acc);
         let kind = if counted { DType::I32 } else { of };
         convert(self.m, result, kind, k.types[e])
     }
+
+    /// How this thread goes through the loops of a fold.
+    fn steps(&self, loops: &[usize], share: Option<&Share>, cut: Option<&Cut>) -> Vec<Steps> {
+        let longest = share.and_then(|s| loops.iter().max_by_key(|l| s.extents[**l])).copied();
+        let step = |l: &usize| {
+            let n = self.m.measure(&self.k.loops[*l].size);
+            match (share, cut) {
+                (_, Some(c)) if c.looped == *l => {
+                    let rounds = n / self.m.measure(&c.count).max(1) + 1;
+                    Steps { from: c.part.clone(), by: c.parts.clone(), rounds }
+                }
+                (Some(s), _) if Some(*l) == longest => {
+                    Steps { from: "part".into(), by: format!("{}u", s.parts), rounds: n / i64::from(s.parts) + 1 }
+                }
+                (_, _) => Steps { from: "0u".into(), by: "1u".into(), rounds: n },
+            }
+        };
+        loops.iter().map(step).collect()
+    }
+
+    /// Opens loop `l`. `cut`: a loop over stretches of so many rounds around it, each with a sum of its own.
+    fn open(&mut self, l: usize, s: &Steps, cut: Option<(i64, &str)>) {
+        let n = self.m.size(&self.k.loops[l].size);
+        let c = self.m.fresh(&format!("{}_{l}", self.k.loops[l].name));
+        let step = if s.by == "1u" { format!("{c}++") } else { format!("{c} += {}", s.by) };
+        match cut {
+            Some((rounds, acc)) if rounds > 1 => {
+                let first = self.m.fresh("from");
+                let far = if s.by == "1u" { format!("{rounds}u") } else { format!("{rounds}u * {}", s.by) };
+                self.m.open(format!("for (var {first} = {}; {first} < {n}; {first} += {far})", s.from));
+                self.m.line(format!("var {acc} = 0.0;"));
+                self.m.open(format!("for (var {c} = {first}; {c} < min({first} + {far}, {n}); {step})"));
+            }
+            Some((_, acc)) => {
+                self.m.open(format!("for (var {c} = {}; {c} < {n}; {step})", s.from));
+                self.m.line(format!("var {acc} = 0.0;"));
+            }
+            None => self.m.open(format!("for (var {c} = {}; {c} < {n}; {step})", s.from)),
+        }
+        self.counters[l].clone_from(&c);
+        self.local[l] = c;
+    }
+
+    /// Takes one more value into a fold.
+    fn fold(&mut self, fold: Fold, of: DType, (acc, at): (&str, Option<&str>), value: usize, loops: &[usize]) {
+        let k = self.k;
+        if let Expr::Map(_, args) = &k.body[value]
+            && self.fused[value]
+        {
+            let (a, b) = (self.got(args[0]), self.got(args[1]));
+            return self.m.line(format!("{acc} = fma({a}, {b}, {acc});"));
+        }
+        // What depends on none of the loops was computed outside.
+        let x = self.got(value);
+        let x = convert(self.m, x, k.types[value], of);
+        if let Some(at) = at {
+            let c = self.counters[loops[loops.len() - 1]].clone();
+            let better = better(self.m, fold, of, &x, acc);
+            self.m.open(format!("if ({better})"));
+            self.m.line(format!("{acc} = {x};"));
+            self.m.line(format!("{at} = i32({c});"));
+            return self.m.close();
+        }
+        let text = join(self.m, fold, of, acc, &x);
+        self.m.line(format!("{acc} = {text};"));
+    }
+}
+
+/// How a thread goes through a loop: from where, by how much, and about how often.
+struct Steps {
+    from: String,
+    by: String,
+    rounds: i64,
 }
 
 impl Nest<'_, '_, '_> {
     /// Partial results of the threads of an element come together in a fixed order; every thread gets the whole. Two barriers and a
     /// short loop: drivers take long over shaders with many barriers, and a tree would need one for each of its levels.
-    fn gather(&mut self, s: &Share, fold: Fold, of: DType, acc: &str) {
+    fn gather(&mut self, s: &Share, fold: Fold, of: DType, (acc, at): (&str, Option<&str>)) {
         let scratch = &s.scratch[usize::from(of != DType::F32)];
+        let places = &s.scratch[2];
         let own = if of == DType::Bool { format!("select(0, 1, {acc})") } else { acc.to_string() };
         self.m.line(format!("{scratch}[lane] = {own};"));
+        if let Some(at) = at {
+            self.m.line(format!("{places}[lane] = {at};"));
+        }
         self.m.line("workgroupBarrier();");
-        let first = format!("{scratch}[lane - part * {}u]", s.apart);
-        let next = format!("{scratch}[lane + (k * {}u - part * {}u)]", s.apart, s.apart);
+        let first = format!("lane - part * {}u", s.apart);
+        let next = format!("lane + (k * {}u - part * {}u)", s.apart, s.apart);
         let boolean = of == DType::Bool;
         let value = |text: String| if boolean { format!("({text} != 0)") } else { text };
-        self.m.line(format!("{acc} = {};", value(first)));
+        self.m.line(format!("{acc} = {};", value(format!("{scratch}[{first}]"))));
+        if let Some(at) = at {
+            self.m.line(format!("{at} = {places}[{first}];"));
+        }
         self.m.open(format!("for (var k = 1u; k < {}u; k++)", s.parts));
-        self.m.line(format!("let other = {};", value(next)));
-        let joined = join(fold, of, acc, "other");
-        self.m.line(format!("{acc} = {joined};"));
+        self.m.line(format!("let other = {};", value(format!("{scratch}[{next}]"))));
+        if let Some(at) = at {
+            self.m.line(format!("let other_at = {places}[{next}];"));
+            let (new, old) = (better(self.m, fold, of, "other", acc), better(self.m, fold, of, acc, "other"));
+            self.m.open(format!("if ({new} || (!{old} && other_at < {at}))"));
+            self.m.line(format!("{acc} = other;"));
+            self.m.line(format!("{at} = other_at;"));
+            self.m.close();
+        } else {
+            let joined = join(self.m, fold, of, acc, "other");
+            self.m.line(format!("{acc} = {joined};"));
+        }
         self.m.close();
         self.m.line("workgroupBarrier();");
     }
@@ -334,16 +458,25 @@ pub(super) fn neutral(m: &mut Module, fold: Fold, of: DType) -> String {
     }
 }
 
+/// Whether a value takes the place of the best so far: the first NaN does, and stays.
+fn better(m: &mut Module, fold: Fold, of: DType, new: &str, old: &str) -> String {
+    let most = matches!(fold, Fold::Max | Fold::Argmax);
+    match of {
+        DType::F32 => format!("{}({new}, {old})", m.function(if most { "above" } else { "below" })),
+        DType::I32 | DType::Bool => format!("({new} {} {old})", if most { ">" } else { "<" }),
+    }
+}
+
 /// Two partial results become one.
-pub(super) fn join(fold: Fold, of: DType, old: &str, new: &str) -> String {
+fn join(m: &mut Module, fold: Fold, of: DType, old: &str, new: &str) -> String {
     match fold {
         Fold::Sum => format!("{old} + {new}"),
         Fold::Prod => format!("{old} * {new}"),
         Fold::Any => format!("{old} || {new}"),
         Fold::All => format!("{old} && {new}"),
-        Fold::Max | Fold::Argmax if of == DType::F32 => format!("select({old}, {new}, {new} > {old})"),
-        Fold::Min | Fold::Argmin if of == DType::F32 => format!("select({old}, {new}, {new} < {old})"),
-        Fold::Max | Fold::Argmax => format!("max({old}, {new})"),
-        Fold::Min | Fold::Argmin => format!("min({old}, {new})"),
+        Fold::Max | Fold::Min | Fold::Argmax | Fold::Argmin => {
+            let better = better(m, fold, of, new, old);
+            format!("select({old}, {new}, {better})")
+        }
     }
 }

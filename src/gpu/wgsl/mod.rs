@@ -195,10 +195,10 @@ impl Emitter<'_> {
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
         let windows = self.choice.window().map(|(n, bytes)| (n, bytes / 4));
-        let mut m = Module::new(&self.buffers, false, None);
+        let mut m = Module::new(&self.buffers, self.size, false, None);
         let mut grid = body(&mut m);
         if m.bindings() > BINDINGS || m.exceeds(self.choice.binding, self.size) {
-            m = Module::new(&self.buffers, true, windows);
+            m = Module::new(&self.buffers, self.size, true, windows);
             grid = body(&mut m);
         }
         let mut comment = vec![name.to_string()];

@@ -25,6 +25,8 @@ pub(in crate::gpu) struct Module<'a> {
     windows: Option<(u32, u64)>,
     /// The most rounds that the loops of one thread may make, where the operations do not say it.
     rounds: Size,
+    /// What sizes are in this run: they choose between texts.
+    sizes: &'a dyn Fn(&Size) -> i64,
     /// Buffers that lie in workgroup memory, with the variable that holds their rows.
     pub private: BTreeMap<usize, String>,
 }
@@ -72,7 +74,7 @@ fn windows(count: u32, words: u64) -> String {
 }
 
 impl<'a> Module<'a> {
-    pub fn new(buffers: &'a [Buffer], packed: bool, windows: Option<(u32, u64)>) -> Module<'a> {
+    pub fn new(buffers: &'a [Buffer], sizes: &'a dyn Fn(&Size) -> i64, packed: bool, windows: Option<(u32, u64)>) -> Module<'a> {
         Module {
             buffers,
             bound: Vec::new(),
@@ -87,6 +89,7 @@ impl<'a> Module<'a> {
             packed,
             windows: windows.filter(|_| packed),
             rounds: Size::from(0i64),
+            sizes,
             private: BTreeMap::new(),
         }
     }
@@ -105,6 +108,16 @@ impl<'a> Module<'a> {
     pub fn close(&mut self) {
         self.depth -= 1;
         self.line("}");
+    }
+
+    /// How many blocks are open.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// A size in this run. It may choose between texts, but stands in none.
+    pub fn measure(&self, size: &Size) -> i64 {
+        (self.sizes)(size)
     }
 
     pub fn otherwise(&mut self) {

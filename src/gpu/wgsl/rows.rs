@@ -37,7 +37,7 @@ struct Rows<'r, 'm, 'a> {
     shape: &'r Shape,
     /// Number of rows as text, where there are rows.
     all: Option<String>,
-    scratch: Option<[String; 2]>,
+    scratch: [String; 3],
 }
 
 /// Counters of a kernel's outer loops: in the whole, and from the workgroup's first row.
@@ -62,7 +62,7 @@ pub(super) fn emit(m: &mut Module, group: &Group, stages: &[Placed], shape: &Sha
     for (b, slot) in &shape.private {
         m.private.insert(*b, shape.slots[*slot].0.clone());
     }
-    let mut r = Rows { m, group, shape, all, scratch: None };
+    let mut r = Rows { m, group, shape, all, scratch: Default::default() };
     for (k, s) in stages.iter().enumerate() {
         r.stage(k, s, k + 1 == stages.len());
     }
@@ -186,10 +186,7 @@ impl Rows<'_, '_, '_> {
         let mut longest = 0;
         let mut inside = 0u128;
         for e in &kernel.body {
-            if let Expr::Reduce { fold, loops, .. } = e {
-                if matches!(fold, Fold::Argmax | Fold::Argmin) {
-                    return 1;
-                }
+            if let Expr::Reduce { loops, .. } = e {
                 longest = longest.max(loops.iter().map(|l| self.shape.extents[k][*l]).max().unwrap_or(0));
                 inside |= loops.iter().fold(0, |m, l| m | 1u128 << l);
             }
@@ -206,21 +203,27 @@ impl Rows<'_, '_, '_> {
         free.min(most.max(1)).min(64)
     }
 
+    /// Workgroup memory for what the threads of an element have each: of f32, of whole numbers, and where the best was.
+    fn scratch(&mut self, kernel: &Kernel) -> [String; 3] {
+        let mut needs = [false; 3];
+        for e in &kernel.body {
+            if let Expr::Reduce { fold, value, .. } = e {
+                let real = kernel.types[*value] == DType::F32 && !matches!(fold, Fold::Any | Fold::All);
+                needs[usize::from(!real)] = true;
+                needs[2] |= matches!(fold, Fold::Argmax | Fold::Argmin);
+            }
+        }
+        for (n, (name, kind)) in [("partial", "f32"), ("partial_i", "i32"), ("partial_at", "i32")].into_iter().enumerate() {
+            if needs[n] && self.scratch[n].is_empty() {
+                self.scratch[n] = self.m.shared(name, &format!("array<{kind}, {THREADS}>"));
+            }
+        }
+        self.scratch.clone()
+    }
+
     /// Several threads an element: every thread goes along, and only the stores ask whether there is something to store.
     fn shared(&mut self, k: usize, kernel: &Kernel, lead: Option<Lead>, parts: u32) {
-        if self.scratch.is_none() {
-            let reals = self.m.shared("partial", &format!("array<f32, {THREADS}>"));
-            self.scratch = Some([reals, String::new()]);
-        }
-        let whole_numbers = kernel.body.iter().enumerate().any(|(e, x)| match x {
-            Expr::Reduce { value, .. } => kernel.types[*value] != DType::F32 || kernel.types[e] != DType::F32,
-            _ => false,
-        });
-        let mut scratch = self.scratch.clone().unwrap_or_default();
-        if whole_numbers && scratch[1].is_empty() {
-            scratch[1] = self.m.shared("partial_i", &format!("array<i32, {THREADS}>"));
-            self.scratch = Some(scratch.clone());
-        }
+        let scratch = self.scratch(kernel);
         let dims = Self::dims(kernel);
         let (_, whole, _) = self.width(&dims, lead);
         let slots = THREADS / parts;

@@ -3,14 +3,14 @@
 use super::module::Module;
 use crate::ir::{DType, Map};
 
-/// A number as a literal of its type; infinities and NaN come from a function, since they may not be constants.
+/// A number as a literal of its type. Infinities and NaN come from a function, since they may not be constants; so do -0 and what is
+/// too small for a normal number, which not every compiler of shaders reads as they are written.
 pub(in crate::gpu) fn literal(m: &mut Module, c: f64, dtype: DType) -> String {
     match dtype {
         DType::F32 => {
             let f = c as f32;
-            if f.is_finite() {
-                let text = format!("{f:?}");
-                return if f < 0.0 || text.starts_with('-') { format!("({text})") } else { text };
+            if f.is_normal() || f.to_bits() == 0 {
+                return decimal(f);
             }
             let call = m.function("from_bits");
             format!("{call}({:#010x}u)", f.to_bits())
@@ -24,7 +24,16 @@ pub(in crate::gpu) fn literal(m: &mut Module, c: f64, dtype: DType) -> String {
     }
 }
 
-/// Another element type for the same value; to i32 it truncates.
+/// The decimal text of a finite f32. The shortest one of the largest numbers lies above them: browsers refuse it, so these are
+/// written out.
+fn decimal(f: f32) -> String {
+    let short = format!("{f:?}");
+    let beyond = short.parse::<f64>().is_ok_and(|v| v.abs() > f64::from(f32::MAX));
+    let text = if beyond { format!("{:?}", f64::from(f)) } else { short };
+    if f < 0.0 { format!("({text})") } else { text }
+}
+
+/// Another element type for the same value; to i32 it truncates. NaN is true.
 pub(in crate::gpu) fn convert(m: &mut Module, x: String, from: DType, to: DType) -> String {
     match (from, to) {
         (DType::F32, DType::F32) | (DType::I32, DType::I32) | (DType::Bool, DType::Bool) => x,
@@ -32,7 +41,7 @@ pub(in crate::gpu) fn convert(m: &mut Module, x: String, from: DType, to: DType)
         (DType::Bool, DType::F32) => format!("select(0.0, 1.0, {x})"),
         (DType::I32, DType::F32) => format!("f32({x})"),
         (DType::F32, DType::I32) => format!("{}({x})", m.function("to_i32")),
-        (DType::F32, DType::Bool) => format!("({x} != 0.0)"),
+        (DType::F32, DType::Bool) => format!("!({x} == 0.0)"),
         (DType::I32, DType::Bool) => format!("({x} != 0)"),
     }
 }
@@ -45,22 +54,6 @@ pub(in crate::gpu) fn operand_type(types: impl Iterator<Item = DType>) -> DType 
         _ => DType::I32,
     });
     joined.unwrap_or(DType::F32)
-}
-
-fn symbol(map: Map) -> &'static str {
-    match map {
-        Map::Add => "+",
-        Map::Sub => "-",
-        Map::Mul => "*",
-        Map::Div => "/",
-        Map::Eq => "==",
-        Map::Ne => "!=",
-        Map::Lt => "<",
-        Map::Le => "<=",
-        Map::And => "&&",
-        Map::Or => "||",
-        _ => "",
-    }
 }
 
 /// `map` of operands that all have type `of` (a select's condition is a bool); the result has type `to`.
@@ -77,21 +70,13 @@ pub(in crate::gpu) fn apply(m: &mut Module, map: Map, v: &[String], of: DType, t
         }
         Map::And | Map::Or => {
             let (a, b) = (convert(m, x.clone(), of, DType::Bool), convert(m, v[1].clone(), of, DType::Bool));
-            convert(m, format!("({a} {} {b})", symbol(map)), DType::Bool, to)
+            let symbol = if map == Map::And { "&&" } else { "||" };
+            convert(m, format!("({a} {symbol} {b})"), DType::Bool, to)
         }
         Map::Eq | Map::Ne | Map::Lt | Map::Le => {
-            let (a, b) = match of {
-                DType::Bool => (format!("select(0, 1, {x})"), format!("select(0, 1, {})", v[1])),
-                DType::F32 | DType::I32 => (x.clone(), v[1].clone()),
-            };
-            let text = if map == Map::Ne && of == DType::F32 {
-                format!("({a} < {b} || {a} > {b})")
-            } else {
-                format!("({a} {} {b})", symbol(map))
-            };
+            let text = comparison(m, map, v, of);
             convert(m, text, DType::Bool, to)
         }
-        _ if of == DType::F32 => real(m, map, v),
         Map::Exp
         | Map::Log
         | Map::Sqrt
@@ -106,11 +91,44 @@ pub(in crate::gpu) fn apply(m: &mut Module, map: Map, v: &[String], of: DType, t
             let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, DType::F32)).collect();
             real(m, map, &v)
         }
-        _ => {
-            let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, DType::I32)).collect();
-            let r = whole(m, map, &v);
-            convert(m, r, DType::I32, to)
-        }
+        Map::Neg
+        | Map::Abs
+        | Map::Floor
+        | Map::Ceil
+        | Map::Round
+        | Map::Sign
+        | Map::Add
+        | Map::Sub
+        | Map::Mul
+        | Map::Pow
+        | Map::Min
+        | Map::Max
+        | Map::IntDiv
+        | Map::Mod => match of {
+            DType::F32 => real(m, map, v),
+            DType::I32 | DType::Bool => {
+                let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, DType::I32)).collect();
+                let r = whole(m, map, &v);
+                convert(m, r, DType::I32, to)
+            }
+        },
+    }
+}
+
+/// A comparison as a bool. Compilers of shaders take a number for equal to itself whatever it is: NaN is told by its bits.
+fn comparison(m: &mut Module, map: Map, v: &[String], of: DType) -> String {
+    let (a, b) = match of {
+        DType::Bool => (format!("select(0, 1, {})", v[0]), format!("select(0, 1, {})", v[1])),
+        DType::F32 | DType::I32 => (v[0].clone(), v[1].clone()),
+    };
+    match (map, of) {
+        (Map::Lt, _) => format!("({a} < {b})"),
+        (Map::Le, DType::F32) => format!("{}({a}, {b})", m.function("at_most")),
+        (Map::Le, _) => format!("({a} <= {b})"),
+        (Map::Ne, DType::F32) => format!("!{}({a}, {b})", m.function("equal")),
+        (Map::Ne, _) => format!("({a} != {b})"),
+        (_, DType::F32) => format!("{}({a}, {b})", m.function("equal")),
+        (_, _) => format!("({a} == {b})"),
     }
 }
 
@@ -136,12 +154,26 @@ fn real(m: &mut Module, map: Map, v: &[String]) -> String {
         Map::Floor => format!("floor({x})"),
         Map::Ceil => format!("ceil({x})"),
         Map::Round => format!("round({x})"),
-        Map::Sign => format!("select(select(0.0, 1.0, {x} > 0.0), -1.0, {x} < 0.0)"),
-        Map::Add | Map::Sub | Map::Mul | Map::Div => format!("({x} {} {})", symbol(map), v[1]),
-        Map::Max => format!("select({}, {x}, {x} > {})", v[1], v[1]),
-        Map::Min => format!("select({}, {x}, {x} < {})", v[1], v[1]),
-        Map::Copy | Map::Not | Map::ToF32 | Map::ToI32 | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => x.clone(),
-        Map::Select => x.clone(),
+        Map::Sign => call("sign_"),
+        Map::Add => format!("({x} + {})", v[1]),
+        Map::Sub => format!("({x} - {})", v[1]),
+        Map::Mul => format!("({x} * {})", v[1]),
+        Map::Div => format!("({x} / {})", v[1]),
+        Map::Max => call("max_"),
+        Map::Min => call("min_"),
+        Map::Copy
+        | Map::Not
+        | Map::ToF32
+        | Map::ToI32
+        | Map::Eq
+        | Map::Ne
+        | Map::Lt
+        | Map::Le
+        | Map::And
+        | Map::Or
+        | Map::Select => {
+            unreachable!("`{map:?}` is no function of real numbers alone")
+        }
     }
 }
 
@@ -152,13 +184,39 @@ fn whole(m: &mut Module, map: Map, v: &[String]) -> String {
         Map::Neg => format!("-{x}"),
         Map::Abs => format!("abs({x})"),
         Map::Sign => format!("sign({x})"),
-        Map::Add | Map::Sub | Map::Mul => format!("({x} {} {})", symbol(map), v[1]),
+        Map::Floor | Map::Ceil | Map::Round => x.clone(),
+        Map::Add => format!("({x} + {})", v[1]),
+        Map::Sub => format!("({x} - {})", v[1]),
+        Map::Mul => format!("({x} * {})", v[1]),
         Map::Max => format!("max({x}, {})", v[1]),
         Map::Min => format!("min({x}, {})", v[1]),
         Map::IntDiv => call("floor_div"),
         Map::Mod => call("floor_mod"),
         Map::Pow => call("power_i"),
-        _ => x.clone(),
+        Map::Exp
+        | Map::Log
+        | Map::Sqrt
+        | Map::Sin
+        | Map::Cos
+        | Map::Tan
+        | Map::Tanh
+        | Map::Sigmoid
+        | Map::Softplus
+        | Map::Erf
+        | Map::Div => unreachable!("`{map:?}` takes real numbers"),
+        Map::Copy
+        | Map::Not
+        | Map::ToF32
+        | Map::ToI32
+        | Map::Eq
+        | Map::Ne
+        | Map::Lt
+        | Map::Le
+        | Map::And
+        | Map::Or
+        | Map::Select => {
+            unreachable!("`{map:?}` is no function of whole numbers alone")
+        }
     }
 }
 
