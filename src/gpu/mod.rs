@@ -15,6 +15,7 @@ mod device;
 mod fit;
 mod flatten;
 mod locate;
+mod long;
 mod peak;
 mod placed;
 pub mod program;

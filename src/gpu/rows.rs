@@ -138,6 +138,7 @@ pub(super) fn form(stage: &Stage, size: Measure) -> Option<Form> {
     match stage {
         Stage::Kernel(k) => Some(kernel_form(k, false, size)),
         Stage::Product { kernel, .. } | Stage::Grouped { kernel, .. } => Some(kernel_form(kernel, true, size)),
+        Stage::Parts(_) => None,
         Stage::Other(step) => match &**step {
             Step::Order { input, out, axis, .. } => Some(order_form(input, out, *axis, size)),
             _ => None,

@@ -16,7 +16,9 @@ const FEW: i64 = 4;
 pub(super) fn split(mut kernel: Kernel, buffers: &mut Vec<Buffer>, early: bool, size: &dyn Fn(&Size) -> i64) -> Vec<Kernel> {
     let mut out = Vec::new();
     while let Some(e) = repeated(&kernel, size) {
-        out.push(hoist(&mut kernel, e, buffers, early));
+        let Expr::Reduce { fold, .. } = &kernel.body[e] else { unreachable!("what is repeated is a fold") };
+        let word = fold.word();
+        out.push(hoist(&mut kernel, e, word, buffers, early));
     }
     out.push(kernel);
     out
@@ -34,8 +36,8 @@ fn repeated(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<usize> {
     })
 }
 
-/// Makes fold `e` a kernel; what was the fold is a load.
-fn hoist(k: &mut Kernel, e: usize, buffers: &mut Vec<Buffer>, early: bool) -> Kernel {
+/// Makes value `e` a kernel; what it was is a load. `word`: what is computed there.
+pub(super) fn hoist(k: &mut Kernel, e: usize, word: &str, buffers: &mut Vec<Buffer>, early: bool) -> Kernel {
     let deps = dependencies(k);
     let own: Vec<usize> = (0..k.loops.len()).filter(|l| deps[e] >> l & 1 == 1).collect();
     let shape: Vec<Size> = own.iter().map(|l| k.loops[*l].size.clone()).collect();
@@ -44,8 +46,7 @@ fn hoist(k: &mut Kernel, e: usize, buffers: &mut Vec<Buffer>, early: bool) -> Ke
         strides[d] = strides[d + 1].mul(&shape[d + 1]);
     }
     let dtype = k.types[e];
-    let Expr::Reduce { fold, .. } = &k.body[e] else { unreachable!("what is hoisted is a fold") };
-    let base = format!("{}_{}", k.name, fold.word());
+    let base = format!("{}_{word}", k.name);
     let others = buffers.iter().rev().take(32).filter(|b| b.name == base || b.name.starts_with(&format!("{base}_"))).count();
     let name = if others == 0 { base } else { format!("{base}_{}", others + 1) };
     buffers.push(Buffer { name: name.clone(), dtype, shape: shape.clone(), kind: Kind::Temp, early, half: false });
@@ -126,7 +127,7 @@ fn renamed(e: &Expr, place: &dyn Fn(&usize) -> usize, number: &dyn Fn(&usize) ->
 }
 
 /// Drops values and inner loops that nothing needs any more.
-fn sweep(k: &mut Kernel) {
+pub(super) fn sweep(k: &mut Kernel) {
     let kept = needed(k, k.value);
     let loops: Vec<usize> = (0..k.loops.len()).filter(|l| *l < k.outer || used(k, &kept, *l)).collect();
     let place = |l: &usize| loops.iter().position(|x| x == l).unwrap_or_else(|| unreachable!("the loop is used"));

@@ -2,6 +2,7 @@
 //! its values is the sum, so that it can be computed tile by tile, and what its only reader does to it is computed on the spot.
 
 use super::flatten::{Flat, Work};
+use super::long::{self, Parts};
 use super::program::{Buffer, Kind};
 use super::split::split;
 use super::wgsl::product;
@@ -25,6 +26,8 @@ pub(super) enum Stage {
         kernel: Kernel,
         sum: usize,
     },
+    /// Parts of a long fold, each element by some threads or by tiles.
+    Parts(Parts),
     /// An order, a running sum, an assignment, a scatter, random values.
     Other(Box<Step>),
 }
@@ -34,7 +37,7 @@ impl Stage {
     pub fn kernel(&self) -> Option<&Kernel> {
         match self {
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => Some(k),
-            Stage::Other(_) => None,
+            Stage::Parts(_) | Stage::Other(_) => None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Stage {
     pub fn reads(&self) -> Vec<usize> {
         match self {
             Stage::Other(step) => step.reads(),
+            Stage::Parts(p) => reads(&p.kernel),
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => reads(k),
         }
     }
@@ -50,6 +54,7 @@ impl Stage {
     pub fn target(&self) -> usize {
         match self {
             Stage::Other(step) => step.writes()[0],
+            Stage::Parts(p) => p.kernel.store.buffer,
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => k.store.buffer,
         }
     }
@@ -160,7 +165,7 @@ fn parts_of(works: Vec<Work>, buffers: &mut Vec<Buffer>, counts: &Counts, size: 
     out
 }
 
-/// The stages of a run of steps: folds taken out, what follows a product drawn into it.
+/// The stages of a run of steps: folds taken out, what follows a product drawn into it, long folds cut.
 fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Placed> {
     let mut out: Vec<Placed> = Vec::new();
     for (step, places) in steps {
@@ -191,7 +196,7 @@ fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Cou
             other => out.push(Placed { stage: Stage::Other(Box::new(other)), places }),
         }
     }
-    out
+    long::cut(out, buffers, size)
 }
 
 /// Draws `k` into the product that it reads element by element, when nobody else reads that; the product leaves its place.
@@ -205,7 +210,7 @@ fn drawn(
     for n in (0..before.len()).rev() {
         let (p, sum) = match &before[n].stage {
             Stage::Product { kernel, sum } | Stage::Grouped { kernel, sum, .. } => (kernel, *sum),
-            Stage::Kernel(_) | Stage::Other(_) => continue,
+            Stage::Kernel(_) | Stage::Parts(_) | Stage::Other(_) => continue,
         };
         let b = p.store.buffer;
         let alone = buffers[b].kind == Kind::Temp && counts.get(&b) == Some(&1) && p.value == sum;
@@ -218,7 +223,9 @@ fn drawn(
             let old = before.remove(n);
             let stage = match old.stage {
                 Stage::Grouped { grouped, .. } => Stage::Grouped { grouped, kernel: merged, sum },
-                Stage::Product { .. } | Stage::Kernel(_) | Stage::Other(_) => Stage::Product { kernel: merged, sum },
+                Stage::Product { .. } | Stage::Kernel(_) | Stage::Parts(_) | Stage::Other(_) => {
+                    Stage::Product { kernel: merged, sum }
+                }
             };
             return (stage, old.places);
         }

@@ -4,6 +4,7 @@
 //! Without a device the tests that need one say so on stderr and pass; with `HNET_REQUIRE_GPU=1` they fail.
 
 mod exact;
+mod numbers;
 mod steps;
 
 use crate::common::{self, beside, bits, close, device, drawn, files, models, name, weights};

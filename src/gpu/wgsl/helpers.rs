@@ -63,7 +63,8 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
         "fn exp_(a: f32) -> f32 {
     let x = select(select(a, 89.0, a > 89.0), -104.0, a < -104.0);
     let n = round(x * 1.4426950);
-    let r = fma(n, 2.1219444e-4, fma(n, -0.693359375, x));
+    // The maximum keeps drivers from joining the two parts of log(2).
+    let r = fma(n, 2.1219444e-4, max(fma(n, -0.693359375, x), -1e30));
     var p = fma(1.9875691e-4, r, 1.3982e-3);
     p = fma(p, r, 8.333452e-3);
     p = fma(p, r, 4.1665796e-2);
@@ -196,8 +197,9 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
         "fn turn(x: f32, quarter: i32) -> f32 {
     // Cody and Waite: pi/2 in parts of nine bits, so that their products with n are exact for |x| up to 50,000.
     var n = round(x * 0.63661975);
-    var r = fma(n, -1.5703125, x);
-    r = fma(n, -4.8351288e-4, r);
+    // What is taken off first must not be joined with the rest: drivers turn n * a + n * b into n * (a + b), but not across a maximum.
+    var r = max(fma(n, -1.5703125, x), -1e30);
+    r = max(fma(n, -4.8351288e-4, r), -1e30);
     r = fma(n, -3.1385571e-7, r);
     r = fma(n, -6.0708771e-11, r);
     let size = bitcast<u32>(x) & 0x7fffffffu;

@@ -33,17 +33,17 @@ pub(super) struct Cut {
 const CHAIN: i64 = 32;
 
 /// Where a long sum is cut: at the loop number `level` of a fold, after so many of its rounds.
-struct Chain {
-    level: usize,
-    rounds: i64,
+pub(super) struct Chain {
+    pub level: usize,
+    pub rounds: i64,
 }
 
-/// Loops of these extents, the innermost last, in chains; `None`: one chain is enough.
-fn chain(extents: &[i64]) -> Option<Chain> {
+/// Loops of these extents, the innermost last, in chains of so many terms; `None`: one chain is enough.
+pub(super) fn chain(extents: &[i64], longest: i64) -> Option<Chain> {
     let mut inside = 1i64;
     for (level, n) in extents.iter().enumerate().rev() {
-        if inside.saturating_mul(*n) > CHAIN {
-            return Some(Chain { level, rounds: (CHAIN / inside).max(1) });
+        if inside.saturating_mul(*n) > longest {
+            return Some(Chain { level, rounds: (longest / inside).max(1) });
         }
         inside *= (*n).max(1);
     }
@@ -289,7 +289,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let cut = self.cut.clone().filter(|_| self.depth == 0 && e == k.value);
         let steps = self.steps(loops, share.as_ref(), cut.as_ref());
         let extents: Vec<i64> = steps.iter().map(|s| s.rounds).collect();
-        let chain = chain(&extents).filter(|_| fold == Fold::Sum && of == DType::F32);
+        let chain = chain(&extents, CHAIN).filter(|_| fold == Fold::Sum && of == DType::F32);
         let all = self.m.fresh(&format!("{acc}_all"));
         match &chain {
             Some(_) => self.m.line(format!("var {all} = vec2<f32>(0.0);")),
@@ -357,7 +357,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let step = if s.by == "1u" { format!("{c}++") } else { format!("{c} += {}", s.by) };
         match cut {
             Some((rounds, acc)) if rounds > 1 => {
-                let first = self.m.fresh("from");
+                let first = self.m.fresh("chunk");
                 let far = if s.by == "1u" { format!("{rounds}u") } else { format!("{rounds}u * {}", s.by) };
                 self.m.open(format!("for (var {first} = {}; {first} < {n}; {first} += {far})", s.from));
                 self.m.line(format!("var {acc} = 0.0;"));

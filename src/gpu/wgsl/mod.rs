@@ -8,9 +8,11 @@ mod helpers;
 mod kernel;
 mod merge;
 pub(super) mod module;
+mod parts;
 pub(super) mod product;
 mod rows;
 mod scalar;
+mod scan;
 mod scatter;
 mod shape;
 mod sort;
@@ -19,6 +21,8 @@ mod tile;
 mod words;
 
 pub(super) use kernel::dependencies;
+pub(super) use special::{row_major, share};
+pub(super) use tile::pays as tiles_pay;
 
 use super::arena;
 use super::flatten::{Work, flatten};
@@ -216,18 +220,19 @@ impl Emitter<'_> {
     fn alone(&mut self, stages: &[Placed], at: usize, out: &mut Vec<Item>) {
         let placed = &stages[at];
         let item = match &placed.stage {
+            Stage::Parts(p) => self.parts_of(p, &placed.places),
             Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
                 let r = tile::roles(kernel, *sum, false);
                 let side = tile::height((self.size)(&tile::extent(kernel, &r.rows)));
                 self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| {
-                    tile::emit(m, kernel, *sum, side, None)
+                    tile::emit(m, kernel, *sum, side, None, None)
                 })
             }
             Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
                 let sorted = self.sort(stages, at, grouped, out);
                 let work = flops(kernel);
                 self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| {
-                    tile::emit(m, kernel, *sum, sorted.side, Some(&sorted))
+                    tile::emit(m, kernel, *sum, sorted.side, Some(&sorted), None)
                 })
             }
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
@@ -241,6 +246,9 @@ impl Emitter<'_> {
                 Step::Order { input, out: to, axis, descending, dtype } if self.long(input) => {
                     return self.long_order((input, to, *axis), *descending, *dtype, &placed.places, out);
                 }
+                Step::Scan { input, out: to, axis, dtype } => {
+                    return self.scan((input, *to, *axis), *dtype, &placed.places, out);
+                }
                 step => self.step(step, &placed.places),
             },
         };
@@ -249,11 +257,7 @@ impl Emitter<'_> {
 
     /// Whether tiles pay.
     fn tiled(&self, k: &Kernel, sum: usize, grouped: bool) -> bool {
-        let r = tile::roles(k, sum, grouped);
-        let n = |loops: &[usize]| loops.iter().map(|l| (self.size)(&k.loops[*l].size)).product::<i64>();
-        let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
-        let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
-        plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || rows * columns * sums >= 1 << 20)
+        tile::pays(k, sum, grouped, self.size)
     }
 
     /// The order of a grouped product's rows: made once for all products of this run of stages that share the index.
@@ -321,9 +325,6 @@ impl Emitter<'_> {
             Step::Order { input, out, axis, descending, dtype } => {
                 self.shader(&name, special::LANES, places, none, &|m| special::order(m, input, out, *axis, *descending, *dtype))
             }
-            Step::Scan { input, out, axis, dtype } => {
-                self.shader(&name, special::WIDE, places, none, &|m| special::scan(m, input, *out, *axis, *dtype))
-            }
             Step::Assign { input, out } => {
                 let rank = input.shape.len();
                 let n = input.shape[rank - 1].add(&Size::from(1i64)).mul(&Size::from(7i64));
@@ -344,7 +345,7 @@ impl Emitter<'_> {
             Step::Random { dist, key, seed, round, out } => {
                 self.shader(&name, special::LANES, places, none, &|m| special::random(m, *dist, *key, seed, round, *out))
             }
-            Step::Scatter { .. } => unreachable!("a scatter may be several shaders"),
+            Step::Scatter { .. } | Step::Scan { .. } => unreachable!("scatters and running sums may be several shaders"),
             Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Rounds(_) => {
                 unreachable!("kernels are stages of their own kind, and loops are opened before")
             }

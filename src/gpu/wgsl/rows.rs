@@ -3,7 +3,7 @@
 use super::super::program::Grid;
 use super::super::rows::{BLOCK, Group, Lead, element};
 use super::super::stage::{Placed, Stage};
-use super::kernel::{Nest, Share};
+use super::kernel::{Nest, Share, chain};
 use super::module::Module;
 use super::special;
 use crate::ir::{DType, Fold, Size};
@@ -16,6 +16,11 @@ pub(super) const THREADS: u32 = 128;
 const ACROSS: i64 = 4;
 /// Steps of a product's sum that are written out.
 const UNROLL: i64 = 2;
+
+/// Terms of a product's sum that are added up before they go to the sum of all, and so many from which on what that rounds away is
+/// kept, too.
+const CHAIN: i64 = 64;
+const KEPT: i64 = 4096;
 
 /// What a group needs of a workgroup.
 pub(super) struct Shape {
@@ -92,6 +97,7 @@ impl Rows<'_, '_, '_> {
                     parts => self.shared(k, kernel, lead, parts),
                 }
             }
+            Stage::Parts(_) => unreachable!("parts of a fold share no rows"),
             Stage::Other(step) => self.order(k, step, lead),
         }
         if !last {
@@ -355,13 +361,38 @@ impl Rows<'_, '_, '_> {
     fn sum(&mut self, kernel: &Kernel, sum: usize, a: (&Access, &[String]), b: (&Access, &[String]), sums: &[String]) {
         let Expr::Reduce { loops, .. } = &kernel.body[sum] else { return };
         let mut counters: BTreeMap<usize, String> = BTreeMap::new();
+        let extents: Vec<i64> = loops.iter().map(|l| self.m.measure(&kernel.loops[*l].size)).collect();
+        let long = extents.iter().copied().fold(1, i64::saturating_mul) > KEPT;
+        let chain = chain(&extents, CHAIN);
+        let kind = if long { "vec2<f32>" } else { "f32" };
+        let totals: Vec<String> = match &chain {
+            None => Vec::new(),
+            Some(_) => sums.iter().map(|_| self.m.fresh("all")).collect(),
+        };
+        totals.iter().for_each(|t| self.m.line(format!("var {t} = {kind}(0.0);")));
+        let before = self.m.depth();
+        // Blocks that are open when a chain of the sum begins.
+        let mut outside = before;
         for (n, l) in loops.iter().enumerate() {
             let size = &kernel.loops[*l].size;
             let unroll = n + 1 == loops.len() && size.constant().is_some_and(|c| c % UNROLL == 0);
             let extent = self.m.size(size);
             let c = self.m.fresh(&format!("{}_{l}", kernel.loops[*l].name));
             let step = if unroll { format!("{c} += {UNROLL}u") } else { format!("{c}++") };
-            self.m.open(format!("for (var {c} = 0u; {c} < {extent}; {step})"));
+            let rounds = chain.as_ref().filter(|x| x.level == n).map(|x| x.rounds);
+            let (mut first, mut last) = ("0u".to_string(), extent.clone());
+            if let Some(r) = rounds.filter(|r| *r > 1) {
+                first = self.m.fresh("chunk");
+                last = format!("min({first} + {r}u, {extent})");
+                self.m.open(format!("for (var {first} = 0u; {first} < {extent}; {first} += {r}u)"));
+                outside = self.m.depth();
+                sums.iter().for_each(|s| self.m.line(format!("{s} = 0.0;")));
+            }
+            self.m.open(format!("for (var {c} = {first}; {c} < {last}; {step})"));
+            if rounds == Some(1) {
+                outside = self.m.depth();
+                sums.iter().for_each(|s| self.m.line(format!("{s} = 0.0;")));
+            }
             counters.insert(*l, c);
             if n + 1 < loops.len() {
                 continue;
@@ -391,8 +422,23 @@ impl Rows<'_, '_, '_> {
                 }
             }
         }
-        for _ in loops {
+        while self.m.depth() > outside {
             self.m.close();
+        }
+        for (all, s) in totals.iter().zip(sums) {
+            match long {
+                true => {
+                    let (kept, zero) = (self.m.function("kept"), self.m.number(0, "zero"));
+                    self.m.line(format!("{all} = {kept}({all}, {s}, {zero});"));
+                }
+                false => self.m.line(format!("{all} += {s};")),
+            }
+        }
+        while self.m.depth() > before {
+            self.m.close();
+        }
+        for (all, s) in totals.iter().zip(sums) {
+            self.m.line(format!("{s} = {all}{};", if long { ".x" } else { "" }));
         }
     }
 

@@ -1,9 +1,11 @@
 //! Sums of values where their index says, in a fixed order and without atomics.
 //!
 //! Three ways, by the sizes: one thread an element of the result that goes over all values; a workgroup an element that shares
-//! them; or the values in the order of their indices, and each element sums its own stretch.
+//! them; or the values in the order of their indices, and each element sums its own stretch. That order is cut into blocks, and what
+//! a block has for the element that it begins with is summed up beforehand: so an element that takes them all waits for none of them.
+//! f32 sums keep what they round away.
 
-use super::super::program::{Grid, Item};
+use super::super::program::{Buffer, Grid, Item, Kind};
 use super::Emitter;
 use super::merge::{Key, Rows, half};
 use super::module::Module;
@@ -23,6 +25,8 @@ pub(super) struct Scatter<'s> {
 
 /// So many values are walked by one thread.
 const FEW: i64 = 256;
+/// Sorted values of a block.
+const BLOCK: u32 = 256;
 /// So many comparisons are cheaper than sorting.
 const CHEAP: i64 = 1 << 22;
 
@@ -49,7 +53,14 @@ impl Emitter<'_> {
         let early = self.buffers[s.out.view.buffer].early;
         let rows = Rows { shape, along: product(s.values()), key, early, places };
         let sorted = self.sort_rows(&name, &rows, out);
-        out.push(self.shader(&name, LANES, places, none, &|m| s.stretch(m, &dims, &rows, sorted)));
+        let mut shape: Vec<Size> = s.others().iter().map(|d| s.out.shape[*d].clone()).collect();
+        shape.push(share(&rows.along, BLOCK));
+        self.buffers.push(Buffer { name: format!("{name}_heads"), dtype: s.dtype, shape, kind: Kind::Temp, early, half: false });
+        let heads = self.buffers.len() - 1;
+        out.push(
+            self.shader(&format!("{name}_heads"), LANES, places, none.clone(), &|m| s.heads(m, &dims, &rows, (sorted, heads))),
+        );
+        out.push(self.shader(&name, LANES, places, none, &|m| s.stretch(m, &dims, &rows, (sorted, heads))));
     }
 }
 
@@ -59,7 +70,12 @@ impl Scatter<'_> {
         &self.index.shape[self.out.shape.len()..]
     }
 
-    /// Dims of the result that the index depends on.
+    /// Dims of the result that no index decides.
+    fn others(&self) -> Vec<usize> {
+        (0..self.out.shape.len()).filter(|d| *d != self.axis).collect()
+    }
+
+    /// Those of them that the index depends on.
     fn rows(&self) -> Vec<usize> {
         (0..self.out.shape.len()).filter(|d| *d != self.axis && !self.index.view.strides[*d].is(0)).collect()
     }
@@ -79,16 +95,29 @@ impl Scatter<'_> {
         m.load(self.index.view.buffer, &from)
     }
 
-    fn zero(&self) -> &'static str {
-        if self.dtype == DType::F32 { "0.0" } else { "0" }
+    fn begin(&self, m: &mut Module) {
+        m.line(if self.dtype == DType::F32 { "var sum = vec2<f32>(0.0);" } else { "var sum = 0;" });
     }
 
-    /// Adds value `j` to `sum`.
+    fn sum(&self) -> &'static str {
+        if self.dtype == DType::F32 { "sum.x" } else { "sum" }
+    }
+
+    /// Adds the value at some counters to `sum`.
     fn add(&self, m: &mut Module, all: &[String]) {
         let from = at(m, &self.value.view, all);
         let x = m.load(self.value.view.buffer, &from);
         let x = super::scalar::convert(m, x, m.buffers[self.value.view.buffer].dtype, self.dtype);
-        m.line(format!("sum += {x};"));
+        self.more(m, &x);
+    }
+
+    fn more(&self, m: &mut Module, x: &str) {
+        if self.dtype == DType::F32 {
+            let (kept, zero) = (m.function("kept"), m.number(0, "zero"));
+            m.line(format!("sum = {kept}(sum, {x}, {zero});"));
+        } else {
+            m.line(format!("sum += {x};"));
+        }
     }
 
     /// Adds value `j` to `sum` where it goes to the element at `of`.
@@ -110,12 +139,12 @@ impl Scatter<'_> {
         let values = product(self.values());
         m.rounds(&values);
         let n = m.size(&values);
-        m.line(format!("var sum = {};", self.zero()));
+        self.begin(m);
         m.open(format!("for (var j = 0u; j < {n}; j++)"));
         self.take(m, &of, "j");
         m.close();
         let to = at(m, &self.out.view, &of);
-        m.store(self.out.view.buffer, &to, "sum");
+        m.store(self.out.view.buffer, &to, self.sum());
         Grid::Work { count, per: LANES }
     }
 
@@ -132,11 +161,11 @@ impl Scatter<'_> {
         m.line("let element = wg.y * 65535u + wg.x;");
         m.line(format!("if (element >= {all}) {{ return; }}"));
         let of = m.split("element", &loops(&self.out.shape, "o"));
-        m.line(format!("var sum = {};", self.zero()));
+        self.begin(m);
         m.open(format!("for (var j = lane; j < {n}; j += {WIDE}u)"));
         self.take(m, &of, "j");
         m.close();
-        m.line(format!("{sums}[lane] = sum;"));
+        m.line(format!("{sums}[lane] = {};", self.sum()));
         m.line("workgroupBarrier();");
         m.open(format!("for (var half = {}u; half > 0u; half /= 2u)", WIDE / 2));
         m.line(format!("if (lane < half) {{ {sums}[lane] += {sums}[lane + half]; }}"));
@@ -149,41 +178,90 @@ impl Scatter<'_> {
         Grid::Work { count, per: 1 }
     }
 
+    /// One thread a block of the sorted order: the sum of what is for the same element as its first.
+    fn heads(&self, m: &mut Module, dims: &[usize], rows: &Rows, (sorted, heads): (usize, usize)) -> Grid {
+        m.reserve("sum j k first last key");
+        let others = self.others();
+        let mut shape: Vec<(String, Size)> = others.iter().map(|d| (format!("o{d}_"), self.out.shape[*d].clone())).collect();
+        shape.push(("block".to_string(), share(&rows.along, BLOCK)));
+        let count = shape.iter().fold(Size::from(1i64), |n, l| n.mul(&l.1));
+        let item = m.threads(&count, LANES);
+        let mut places = m.split(&item, &shape);
+        let block = places.pop().unwrap_or_default();
+        let mut of = vec!["0u".to_string(); self.out.shape.len()];
+        others.iter().zip(places).for_each(|(d, c)| of[*d] = c);
+        let row: Vec<String> = dims.iter().map(|d| of[*d].clone()).collect();
+        let from = half(m, &rows.shape, &rows.along, &row);
+        let n = m.size(&rows.along);
+        m.rounds(&Size::from(i64::from(BLOCK)));
+        m.line(format!("let first = {block} * {BLOCK}u;"));
+        m.line(format!("let last = min(first + {BLOCK}u, {n});"));
+        let j = m.element(sorted, &format!("{from} + first"));
+        let key = (rows.key)(m, &row, &format!("u32({j})"));
+        m.line(format!("let key = {key};"));
+        self.begin(m);
+        m.open("for (var k = first; k < last; k++)");
+        let j = m.element(sorted, &format!("{from} + k"));
+        m.line(format!("let j = u32({j});"));
+        let own = (rows.key)(m, &row, "j");
+        m.line(format!("if ({own} != key) {{ break; }}"));
+        let all = self.counters(m, &of, "j");
+        self.add(m, &all);
+        m.close();
+        m.store(heads, &item, self.sum());
+        Grid::Work { count, per: LANES }
+    }
+
     /// One thread an element: the values for it stand together in their sorted order.
-    fn stretch(&self, m: &mut Module, dims: &[usize], rows: &Rows, sorted: usize) -> Grid {
-        m.reserve("sum j k low high between here wanted before");
+    fn stretch(&self, m: &mut Module, dims: &[usize], rows: &Rows, (sorted, heads): (usize, usize)) -> Grid {
+        m.reserve("sum j k begin end limit low high between here wanted before own block");
         let count = product(&self.out.shape);
         let item = m.threads(&count, LANES);
         let of = m.split(&item, &loops(&self.out.shape, "o"));
         let row: Vec<String> = dims.iter().map(|d| of[*d].clone()).collect();
         let from = half(m, &rows.shape, &rows.along, &row);
         let n = m.size(&rows.along);
+        let blocks = share(&rows.along, BLOCK);
         // All values may be for one element.
-        m.rounds(&rows.along);
+        m.rounds(&blocks.add(&Size::from(i64::from(BLOCK) + 64)));
         m.line(format!("let wanted = {} ^ 0x80000000u;", of[self.axis]));
-        m.line("var low = 0u;");
-        m.line(format!("var high = {n};"));
-        m.open("while (low < high)");
-        m.line("let between = (low + high) / 2u;");
-        let j = m.element(sorted, &format!("{from} + between"));
-        m.line(format!("let here = u32({j});"));
-        let key = (rows.key)(m, &row, "here");
-        m.line(format!("let before = {key} < wanted;"));
-        m.line("low = select(low, between + 1u, before);");
-        m.line("high = select(between, high, before);");
-        m.close();
-        m.line(format!("var sum = {};", self.zero()));
-        m.open(format!("for (var k = low; k < {n}; k++)"));
+        for (bound, before) in [("begin", "<"), ("end", "<=")] {
+            m.line(format!("var {bound} = 0u;"));
+            m.open("");
+            m.line(format!("var high = {n};"));
+            m.open(format!("while ({bound} < high)"));
+            m.line(format!("let between = ({bound} + high) / 2u;"));
+            let j = m.element(sorted, &format!("{from} + between"));
+            m.line(format!("let here = u32({j});"));
+            let key = (rows.key)(m, &row, "here");
+            m.line(format!("let before = {key} {before} wanted;"));
+            m.line(format!("{bound} = select({bound}, between + 1u, before);"));
+            m.line("high = select(between, high, before);");
+            m.close();
+            m.close();
+        }
+        self.begin(m);
+        m.line(format!("let limit = min(end, (begin + {}u) / {BLOCK}u * {BLOCK}u);", BLOCK - 1));
+        m.open("for (var k = begin; k < limit; k++)");
         let j = m.element(sorted, &format!("{from} + k"));
         m.line(format!("let j = u32({j});"));
         let all = self.counters(m, &of, "j");
-        let at_index = at(m, &self.index.view, &all);
-        let i = m.load(self.index.view.buffer, &at_index);
-        m.line(format!("if ({i} != i32({})) {{ break; }}", of[self.axis]));
         self.add(m, &all);
         m.close();
+        m.open(format!("for (var block = (limit + {}u) / {BLOCK}u; block * {BLOCK}u < end; block++)", BLOCK - 1));
+        let mut terms: Vec<(String, Size)> = Vec::new();
+        let mut stride = blocks;
+        for d in self.others().into_iter().rev() {
+            terms.insert(0, (of[d].clone(), stride.clone()));
+            stride = stride.mul(&self.out.shape[d]);
+        }
+        terms.push(("block".to_string(), Size::from(1i64)));
+        let place = m.address(&Size::from(0i64), &terms);
+        let x = m.load(heads, &place);
+        self.more(m, &x);
+        m.close();
         let to = at(m, &self.out.view, &of);
-        m.store(self.out.view.buffer, &to, "sum");
+        m.store(self.out.view.buffer, &to, self.sum());
         Grid::Work { count, per: LANES }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn shape(group: &Group, stages: &[Placed], buffers: &[Buffer], counts
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
                 k.loops.iter().map(|l| size(&l.size)).collect()
             }
+            Stage::Parts(_) => Vec::new(),
             Stage::Other(step) => match &**step {
                 Step::Order { input, .. } => input.shape.iter().map(size).collect(),
                 _ => Vec::new(),

@@ -1,4 +1,4 @@
-//! Steps that are no loop nests: orders, running sums, assignment, random values, and what loops need.
+//! Steps that are no loop nests: short orders, assignment, random values, and what loops need.
 
 use super::super::flatten::{Move, Word};
 use super::super::program::Grid;
@@ -24,7 +24,7 @@ pub(super) fn at(m: &mut Module, view: &View, counters: &[String]) -> String {
     m.address(&view.offset, &terms)
 }
 
-pub(super) fn row_major(shape: &[Size]) -> Vec<Size> {
+pub(in crate::gpu) fn row_major(shape: &[Size]) -> Vec<Size> {
     let mut strides = vec![Size::from(1i64); shape.len()];
     for k in (0..shape.len().saturating_sub(1)).rev() {
         strides[k] = strides[k + 1].mul(&shape[k + 1]);
@@ -33,7 +33,7 @@ pub(super) fn row_major(shape: &[Size]) -> Vec<Size> {
 }
 
 /// `n` shared among threads.
-pub(super) fn share(n: &Size, threads: u32) -> Size {
+pub(in crate::gpu) fn share(n: &Size, threads: u32) -> Size {
     let up = n.add(&Size::from(i64::from(threads) - 1));
     up.int_div(&Size::from(i64::from(threads))).expect("there are threads")
 }
@@ -94,46 +94,6 @@ pub(super) fn rank(
     let to = at(m, &out.view, &place);
     m.store(out.view.buffer, &to, &format!("i32({i})"));
     m.close();
-}
-
-/// One workgroup a row: every thread sums a stretch, the stretches are summed up, and every thread goes over its own again.
-pub(super) fn scan(m: &mut Module, input: &Window, out: usize, axis: usize, dtype: DType) -> Grid {
-    m.reserve("row stretch first last sum before i k");
-    let mut rows: Vec<Size> = input.shape.clone();
-    let along = rows.remove(axis);
-    let count = product(&rows);
-    m.line("let row = wg.y * 65535u + wg.x;");
-    let all = m.size(&count);
-    let kind = if dtype == DType::F32 { "f32" } else { "i32" };
-    let zero = if dtype == DType::F32 { "0.0" } else { "0" };
-    let sums = m.shared("sums", &format!("array<{kind}, {WIDE}>"));
-    // The whole workgroup works on one row, so all of it leaves.
-    m.line(format!("if (row >= {all}) {{ return; }}"));
-    let mut counters = m.split("row", &loops(&rows, "row"));
-    counters.insert(axis, "i".to_string());
-    let n = m.size(&along);
-    m.rounds(&share(&along, WIDE).mul(&Size::from(2i64)).add(&Size::from(i64::from(WIDE))));
-    m.line(format!("let stretch = ({n} + {}u) / {WIDE}u;", WIDE - 1));
-    m.line("let first = lane * stretch;");
-    m.line(format!("let last = min(first + stretch, {n});"));
-    m.line(format!("var sum = {zero};"));
-    m.open("for (var i = first; i < last; i++)");
-    let from = at(m, &input.view, &counters);
-    let x = m.load(input.view.buffer, &from);
-    let x = super::scalar::convert(m, x, m.buffers[input.view.buffer].dtype, dtype);
-    m.line(format!("sum += {x};"));
-    m.close();
-    m.line(format!("{sums}[lane] = sum;"));
-    m.line("workgroupBarrier();");
-    m.line(format!("var before = {zero};"));
-    m.line(format!("for (var k = 0u; k < lane; k++) {{ before += {sums}[k]; }}"));
-    m.open("for (var i = first; i < last; i++)");
-    m.line(format!("before += {x};"));
-    let home = View { buffer: out, offset: Size::from(0i64), strides: row_major(&input.shape) };
-    let to = at(m, &home, &counters);
-    m.store(out, &to, "before");
-    m.close();
-    Grid::Work { count, per: 1 }
 }
 
 /// One thread a matrix: shortest augmenting paths (Jonker and Volgenant 1987), in memory of its own. `scratch` holds 7 (n + 1)

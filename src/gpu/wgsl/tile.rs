@@ -18,6 +18,8 @@ pub(super) const THREADS: u32 = 64;
 const WIDTH: i64 = 64;
 /// Steps of the sum in workgroup memory.
 const DEEP: i64 = 16;
+/// Steps of a sum that are added up before they go to the sum of all (in f32 every addition rounds); a multiple of `DEEP`.
+const CHAIN: i64 = 64;
 /// Steps that are written out.
 const UNROLL: i64 = 2;
 /// Components of a vector.
@@ -76,6 +78,16 @@ pub(super) fn extent(k: &Kernel, loops: &[usize]) -> Size {
     loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size))
 }
 
+/// Whether tiles pay.
+pub(in crate::gpu) fn pays(k: &Kernel, sum: usize, grouped: bool, size: &dyn Fn(&Size) -> i64) -> bool {
+    let r = roles(k, sum, grouped);
+    let n = |loops: &[usize]| loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
+    let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
+    let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
+    let work = rows.saturating_mul(columns).saturating_mul(sums);
+    plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20)
+}
+
 /// `ceil(n / side)`
 pub(super) fn tiles(n: &Size, side: i64) -> Size {
     Size::apply(SizeFn::Ceil, vec![n.mul(&Size::fraction(1, side))])
@@ -121,19 +133,29 @@ struct Side<'k> {
     listed: Option<(String, String)>,
 }
 
+/// The stretches into which a long sum is cut: how many, of how many steps, and how far apart their results are.
+pub(super) struct Stretches<'p> {
+    pub count: &'p Size,
+    pub deep: i64,
+    pub stride: &'p Size,
+}
+
 /// `side`: rows of a tile.
-pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Option<&Sorted>) -> Grid {
+pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Option<&Sorted>, cut: Option<&Stretches>) -> Grid {
+    m.reserve("part begin end chunk");
     m.reserve("tile left_column top_row count starts row base_left base_right x y at i e line value source sums row_in column own total");
     let r = roles(k, sum, sorted.is_some());
     let (a, b) = (load(k, 0), load(k, if sorted.is_some() { 2 } else { 1 }));
     let (row_count, column_count, depth) = (extent(k, &r.rows), extent(k, &r.columns), extent(k, &r.sums));
     let (rows, columns, deep) = (m.size(&row_count), m.size(&column_count), m.size(&depth));
+    let (mut begin, mut end) = ("0u".to_string(), deep.clone());
+    let steps = cut.map_or(depth.clone(), |c| Size::from(c.deep));
     let mut store = |name: &str, lines: i64| m.shared(name, &format!("array<vec4<f32>, {}>", lines / 4 * DEEP));
     let (left, right) = (store("left", side), store("right", WIDTH));
     // Both fills and the products of each stretch of the sum, then the elements.
     let fills = (side + WIDTH) / 4 * DEEP / i64::from(THREADS);
     let stretch = Size::from(1 + fills + DEEP / UNROLL);
-    m.rounds(&share(&depth, DEEP as u32).mul(&stretch).add(&Size::from(side * WIDTH / i64::from(THREADS))));
+    m.rounds(&share(&steps, DEEP as u32).mul(&stretch).add(&Size::from(side * WIDTH / i64::from(THREADS))));
     let grid;
     let mut counters = vec![String::new(); k.loops.len()];
     let mut listed = None;
@@ -142,14 +164,24 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         None => {
             let across = across(&column_count);
             let down = tiles(&row_count, side);
-            let count = across.mul(&down).mul(&extent(k, &r.batch));
+            let batch = extent(k, &r.batch);
+            let count = across.mul(&down).mul(&batch).mul(cut.map_or(&Size::from(1i64), |c| c.count));
             m.line("let tile = wg.y * 65535u + wg.x;");
             let all = m.size(&count);
             m.line(format!("if (tile >= {all}) {{ return; }}"));
             let (x, y) = (m.size(&across), m.size(&down));
             m.line(format!("let left_column = tile % {x} * {WIDTH}u;"));
             m.line(format!("let top_row = tile / {x} % {y} * {side}u;"));
-            let names = m.split(&format!("(tile / ({x} * {y}))"), &named(k, &r.batch));
+            let mut place = format!("(tile / ({x} * {y}))");
+            if let Some(c) = cut {
+                let all = m.size(&batch);
+                m.line(format!("let part = {place} / {all};"));
+                m.line(format!("let begin = part * {}u;", c.deep));
+                m.line(format!("let end = min(begin + {}u, {deep});", c.deep));
+                (begin, end) = ("begin".to_string(), "end".to_string());
+                place = format!("({place} % {all})");
+            }
+            let names = m.split(&place, &named(k, &r.batch));
             for (n, x) in [a, b].into_iter().enumerate() {
                 let more = part(m, x, &r.batch, &names);
                 base[n] = format!("{} + {more}", base[n]);
@@ -188,16 +220,23 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     m.line("let y = lane / 8u;");
     // So many rows and vectors of columns a thread has.
     let (high, wide) = (side / 8, WIDTH / 8 / 4);
-    for i in 0..high {
-        for j in 0..wide {
-            m.line(format!("var c{i}_{j}_ = vec4<f32>(0.0);"));
-        }
+    let all: Vec<String> = (0..high).flat_map(|i| (0..wide).map(move |j| format!("c{i}_{j}_"))).collect();
+    let chained = m.measure(&steps) > CHAIN;
+    if chained {
+        m.line(format!("var sums = array<vec4<f32>, {}>();", all.len()));
+        m.open(format!("for (var chunk = {begin}; chunk < {end}; chunk += {CHAIN}u)"));
+    }
+    for c in &all {
+        m.line(format!("var {c} = vec4<f32>(0.0);"));
     }
     let none = sorted.filter(|s| !s.clamp).map(|s| {
         let n = m.size(&s.count);
         format!("group < {n}")
     });
-    m.open(format!("for (var at = 0u; at < {deep}; at += {DEEP}u)"));
+    match chained {
+        true => m.open(format!("for (var at = chunk; at < min(chunk + {CHAIN}u, {end}); at += {DEEP}u)")),
+        false => m.open(format!("for (var at = {begin}; at < {end}; at += {DEEP}u)")),
+    }
     let l = Side {
         access: a,
         store: left,
@@ -208,7 +247,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         base: "base_left".into(),
         listed,
     };
-    fill(m, k, &l, &r.sums, &deep, None);
+    fill(m, k, &l, &r.sums, &end, None);
     let s = Side {
         access: b,
         store: right,
@@ -219,7 +258,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         base: "base_right".into(),
         listed: None,
     };
-    fill(m, k, &s, &r.sums, &deep, none.as_deref());
+    fill(m, k, &s, &r.sums, &end, none.as_deref());
     m.line("workgroupBarrier();");
     m.open(format!("for (var i = 0u; i < {DEEP}u; i += {UNROLL}u)"));
     for u in 0..UNROLL {
@@ -243,8 +282,15 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     m.close();
     m.line("workgroupBarrier();");
     m.close();
-    let all: Vec<String> = (0..high).flat_map(|i| (0..wide).map(move |j| format!("c{i}_{j}_"))).collect();
-    m.line(format!("var sums = array<vec4<f32>, {}>({});", all.len(), all.join(", ")));
+    match chained {
+        true => {
+            for (n, c) in all.iter().enumerate() {
+                m.line(format!("sums[{n}] += {c};"));
+            }
+            m.close();
+        }
+        false => m.line(format!("var sums = array<vec4<f32>, {}>({});", all.len(), all.join(", "))),
+    }
     let own = wide * 4;
     m.open(format!("for (var i = 0u; i < {}u; i++)", high * own));
     m.line(format!("let row_in = y * {high}u + i / {own}u;"));
@@ -269,7 +315,11 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     let mut nest = Nest::new(m, k, counters);
     nest.know(sum, "total");
     let value = nest.finish(sum);
-    let place = nest.place();
+    let mut place = nest.place();
+    if let Some(c) = cut {
+        let step = m.times("part", c.stride);
+        place = format!("{place} + {step}");
+    }
     m.store(k.store.buffer, &place, &value);
     m.close();
     m.close();

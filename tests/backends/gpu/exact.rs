@@ -1,10 +1,9 @@
-//! Routing decisions agree exactly: orders, largest places and assignments of values with ties, NaN, both zeros and infinities.
+//! Routing decisions agree exactly: orders and assignments of values with ties, NaN, both zeros and infinities.
 
 use crate::common::device;
-use crate::common::make::{F, I, Make, k};
+use crate::common::make::{I, Make, k};
 use hnet::exec::Engine;
-use hnet::ir::Data;
-use hnet::ir::{Fold, NodeId, Op, Origin, Pick};
+use hnet::ir::{Data, NodeId, Op, Origin, Pick};
 use hnet::{cpu, gpu};
 
 /// The values that a comparison may get wrong.
@@ -63,27 +62,6 @@ fn orders_of_special_values() {
             out
         });
     }
-}
-
-#[test]
-fn largest_and_smallest_places_of_special_values() {
-    for (width, count) in [(0, 3), (1, 4), (2, 40), (14, 64), (65, 33), (300, 12)] {
-        exactly(&format!("places of {width} values"), |m| {
-            let x = m.input_as(Origin::Input, &[k(count), k(width)], Data::F32(rows(width, count)));
-            let fold = |m: &mut Make, f| m.add(Op::Fold(f), I, &[k(count)], &[k(width)], &[(x, &[0, 1])]);
-            vec![fold(m, Fold::Argmax), fold(m, Fold::Argmin)]
-        });
-    }
-}
-
-#[test]
-fn extremes_of_special_values_ignore_nan() {
-    exactly("extremes", |m| {
-        // Not of both zeros: which of two equal numbers is taken nobody sees but their bits.
-        let x = m.input_as(Origin::Input, &[k(64), k(14)], Data::F32(rows(14, 64).into_iter().map(|v| v + 0.0).collect()));
-        let fold = |m: &mut Make, f| m.add(Op::Fold(f), F, &[k(64)], &[k(14)], &[(x, &[0, 1])]);
-        vec![fold(m, Fold::Max), fold(m, Fold::Min)]
-    });
 }
 
 /// The route of a mixture: the best two experts of each token, and how many tokens chose each.
