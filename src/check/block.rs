@@ -439,7 +439,7 @@ impl<'a> Checker<'a> {
                 }
             };
             if let Some(index) = fixed {
-                self.check_inside(&index, extent, value.span);
+                let index = self.inside(&index, None, extent, value.span)?;
                 let counter = self.iota(n);
                 let here = self.pointwise(crate::ir::Map::Eq, &[&counter, &index])?;
                 mask = Some(match mask {

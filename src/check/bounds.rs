@@ -1,23 +1,30 @@
 //! That an index stays inside its axis.
 //!
-//! In: i32 nodes used as indices, the extents of the axes, the conditions that held. An index made of counters is a linear
-//! form; its bounds follow from the counters' ranges, or from a condition such as `t + 1 < count[t]`. An index that comes
-//! from data cannot be proved: where it is an input itself, its values are checked when they arrive.
+//! In: i32 nodes used as indices, the extents of the axes, the conditions that hold. An index made of counters is a linear form; its
+//! bounds follow from the counters' ranges, from `min`, `max`, `mod`, `div` and places that a search gave, or from a condition such as
+//! `t + 1 < count[t]`. Of counters alone it must be proved. An index that comes from data is proved where it can be; an input that is an
+//! index as it is, and under no condition, is looked at when it arrives; every other is a demand of the graph (`Op::Inside`).
+//!
+//! Not looked at: whether arithmetic on data leaves 32 bits, where it wraps as everywhere.
 
-use super::value::Tens;
+mod range;
+mod size;
+
+use super::value::{NameId, Tens};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Graph, Map, NodeId, Op, Origin, Size};
+use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Origin, Size, needs, outside};
 use crate::source::Span;
-use std::collections::BTreeMap;
+use range::Linear;
+use size::nonnegative;
 
-/// An index to be proved inside.
+/// An index to be proved inside once all ranges are known: an `Inside` of the graph until then.
 pub struct Check {
     level: usize,
     node: NodeId,
-    extent: Size,
     guards: Vec<(usize, NodeId)>,
-    span: Span,
+    /// Whether the index, whatever it is, is somebody's mistake where this is not proved.
+    free: bool,
 }
 
 impl Check {
@@ -27,182 +34,216 @@ impl Check {
     }
 }
 
-/// A sum of nodes times sizes.
-#[derive(Clone)]
-struct Linear {
-    rest: Size,
-    terms: BTreeMap<NodeId, Size>,
-}
+/// Steps of one proof: what takes more is looked at when the model runs.
+const PATIENCE: u32 = 4000;
 
-impl Linear {
-    fn of(rest: Size) -> Linear {
-        Linear { rest, terms: BTreeMap::new() }
-    }
-
-    fn add(mut self, other: &Linear, factor: &Size) -> Linear {
-        self.rest = self.rest.add(&other.rest.mul(factor));
-        for (n, c) in &other.terms {
-            let sum = self.terms.get(n).map_or(c.mul(factor), |own| own.add(&c.mul(factor)));
-            if sum.is(0) {
-                self.terms.remove(n);
-            } else {
-                self.terms.insert(*n, sum);
-            }
-        }
-        self
-    }
+/// What is known of an index.
+enum Verdict {
+    Inside,
+    /// It is this input, and nothing else.
+    Input(String),
+    /// It is inside where an axis is long enough, which is looked at when sizes are known.
+    Sized,
+    /// It reaches from here to there.
+    Outside(Size, Size),
+    /// Data decide.
+    Open,
 }
 
 impl<'a> Checker<'a> {
-    /// Notes that an index must stay inside; proved when all ranges are known.
-    pub fn check_inside(&mut self, index: &Tens, extent: &Size, span: Span) {
+    /// The index of which is known that it lies inside, when the model runs. What cannot be proved is a demand of the graph.
+    pub fn inside(&mut self, index: &Tens, axis: Option<NameId>, extent: &Size, span: Span) -> Res<Tens> {
         let node = self.node(index);
-        let guards = self.guards.iter().map(|g| (g.level, g.node)).collect();
-        self.checks.push(Check { level: self.level, node, extent: extent.clone(), guards, span });
+        let guards: Vec<(usize, NodeId)> = self.guards.iter().map(|g| (g.level, g.node)).collect();
+        let here = Tens { level: self.level, node, ..index.clone() };
+        let open = |s: &Size| s.symbols().iter().any(|s| s.starts_with('?'));
+        self.patience.set(PATIENCE);
+        let unknown = open(&self.resolve(extent)) || self.mentions_open(self.level, node);
+        let free = guards.is_empty();
+        if !unknown {
+            match self.verdict(self.level, node, extent, &guards) {
+                Verdict::Inside => return Ok(here),
+                Verdict::Sized if free => return Ok(here),
+                Verdict::Input(path) if self.lies_below(&path, extent) || free && self.note_below(&path, extent) => {
+                    return Ok(here);
+                }
+                Verdict::Outside(low, high) if free || self.misses(&low, &high, extent) => {
+                    return self.leaves(&low, &high, extent, span).map(|()| here);
+                }
+                Verdict::Sized | Verdict::Input(_) | Verdict::Outside(..) | Verdict::Open => {}
+            }
+        }
+        if self.generic {
+            return Ok(here);
+        }
+        let name = axis.map_or(outside::UNNAMED.into(), |n| self.names[n.0 as usize].text.clone());
+        let needed = self.needed(index)?;
+        let identity = (0..here.labels.len()).collect();
+        let mut operands = vec![Operand::new(node, identity)];
+        if let Some(needed) = &needed {
+            let subscripts = needed.labels.iter().map(|l| here.labels.iter().position(|x| x == l).expect("folded over others"));
+            operands.push(Operand::new(self.node(needed), subscripts.collect()));
+        }
+        let axes = self.at(&here).shape.clone();
+        let demand = Node::new(Op::Inside(Axis::new(name, extent.clone())), DType::I32, axes);
+        let t = self.emit(demand, here.labels.clone(), operands);
+        self.levels[t.level].graph.node_mut(t.node).span = span;
+        if unknown {
+            self.checks.push(Check { level: t.level, node: t.node, guards, free });
+        }
+        Ok(t)
     }
 
-    /// Proves the checks of a level (a loop's body, before it is closed).
+    /// Where an index is used: the conditions that hold here, for any place that the index does not tell apart.
+    fn needed(&mut self, index: &Tens) -> Res<Option<Tens>> {
+        let mut all: Option<Tens> = None;
+        for guard in self.guards.clone() {
+            let node = self.node(&guard);
+            let mut guard = Tens { level: self.level, node, ..guard };
+            for d in guard.sized() {
+                let n = self.new_name("i", self.extent(&guard, d), None);
+                guard = self.dim_to_name(&guard, d, n);
+            }
+            all = Some(match all {
+                Some(a) => self.pointwise(Map::And, &[&a, &guard])?,
+                None => guard,
+            });
+        }
+        let Some(all) = all else { return Ok(None) };
+        let others: Vec<NameId> = all.names().filter(|n| index.find(*n).is_none()).collect();
+        Ok(Some(if others.is_empty() { all } else { self.fold(Fold::Any, &all, &others) }))
+    }
+
+    /// Proves the demands of a level (a loop's body, before it is closed) whose ranges were not known: they go.
     pub fn prove(&mut self, level: usize) {
         let (mine, rest): (Vec<Check>, Vec<Check>) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.level == level);
         self.checks = rest;
         for check in mine {
-            // One message is enough for one index.
-            let _ = self.prove_one(&check);
+            let node = self.levels[level].graph.node(check.node);
+            let (Op::Inside(axis), span) = (&node.op, node.span) else { continue };
+            let extent = self.resolve(&axis.size);
+            let index = self.levels[level].graph.operands(check.node)[0].node;
+            let proved = match self.verdict(level, index, &extent, &check.guards) {
+                Verdict::Inside => true,
+                Verdict::Sized => check.free,
+                Verdict::Input(path) => self.lies_below(&path, &extent) || check.free && self.note_below(&path, &extent),
+                Verdict::Outside(low, high) if check.free || self.misses(&low, &high, &extent) => {
+                    // One message is enough for one index.
+                    let _ = self.leaves(&low, &high, &extent, span);
+                    true
+                }
+                Verdict::Outside(..) | Verdict::Open => false,
+            };
+            let graph = &mut self.levels[level].graph;
+            if proved {
+                graph.node_mut(check.node).op = Op::Map(Map::Copy);
+                graph.truncate_operands(check.node, 1);
+            } else if let Op::Inside(axis) = &mut graph.node_mut(check.node).op {
+                axis.size = extent;
+            }
         }
     }
 
-    fn prove_one(&mut self, check: &Check) -> Res<()> {
-        let extent = self.resolve(&check.extent);
-        let form = self.linear(check.level, check.node);
-        if let Some(path) = self.input_of(check.level, &form) {
-            self.note_below(&path, &extent);
-            return Ok(());
-        }
-        let Some((low, high)) = self.range(check.level, &form) else { return Ok(()) };
-        let one = Size::from(1i64);
-        let room = extent.sub(&one).sub(&high);
-        let guarded = |c: &Self, upper: bool| c.guarded(check, &form, &extent, upper);
-        let low_ok = low.at_least(0, 1) || guarded(self, false);
-        let high_ok = room.at_least(0, 1) || guarded(self, true);
-        if low_ok && high_ok {
-            return Ok(());
-        }
+    fn leaves(&mut self, low: &Size, high: &Size, extent: &Size, span: Span) -> Res<()> {
         if self.generic {
             return Ok(());
         }
         let message = format!(
             "this index runs from {} to {}, and the axis has {} places",
-            self.show_size(&low),
-            self.show_size(&high),
-            self.show_size(&extent)
+            self.show_size(low),
+            self.show_size(high),
+            self.show_size(extent)
         );
         self.fail(
-            Diagnostic::error("H0323", check.span, message)
+            Diagnostic::error("H0323", span, message)
                 .help("say what lies outside, `v[..] else 0`, or keep the index inside with `where` or `mod`"),
         )
     }
 
-    /// The linear form of an i32 node.
-    fn linear(&self, level: usize, node: NodeId) -> Linear {
+    fn verdict(&self, level: usize, node: NodeId, extent: &Size, guards: &[(usize, NodeId)]) -> Verdict {
+        self.patience.set(PATIENCE);
+        let extent = self.resolve(extent);
+        let form = self.linear(level, node);
+        let (low, high) = self.range(level, &form);
+        let room = |high: &Size| extent.sub(&Size::from(1i64)).sub(high);
+        // Where the index is looked up, the axes that it varies over have places.
+        let some: Vec<Size> = self.levels[level].graph.node(node).shape.iter().map(|a| self.resolve(&a.size)).collect();
+        let low_ok =
+            low.as_ref().is_some_and(|l| nonnegative(l, &some)) || self.guarded(level, guards, &form, &extent, false, &some);
+        let high_ok = high.as_ref().is_some_and(|h| nonnegative(&room(h), &some))
+            || self.guarded(level, guards, &form, &extent, true, &some);
+        if low_ok && high_ok {
+            return Verdict::Inside;
+        }
+        if let Some(path) = self.input_of(level, &form) {
+            return Verdict::Input(path);
+        }
+        let (Some(low), Some(high)) = (low, high) else { return Verdict::Open };
+        if self.misses(&low, &high, &extent) {
+            return Verdict::Outside(low, high);
+        }
+        if self.depends_on_data(level, node) {
+            return Verdict::Open;
+        }
         let graph = &self.levels[level].graph;
+        let long = low.at_least(0, 1) && room(&high).at_least(0, 1);
+        match (needs::stretch(graph, node), form.terms.is_empty()) {
+            // One place, or places side by side: data give the axis, and perhaps enough of it.
+            (Some(_), true) => Verdict::Sized,
+            (Some(_), false) if long => Verdict::Sized,
+            _ if long => Verdict::Open,
+            _ => Verdict::Outside(low, high),
+        }
+    }
+
+    /// Whether a range reaches outside of an axis at all sizes.
+    fn misses(&self, low: &Size, high: &Size, extent: &Size) -> bool {
         let one = Size::from(1i64);
-        let leaf = || Linear { rest: Size::from(0i64), terms: BTreeMap::from([(node, Size::from(1i64))]) };
+        low.neg().sub(&one).at_least(0, 1) || high.sub(extent).at_least(0, 1)
+    }
+
+    /// Whether the value of a node is more than counters, sizes and numbers.
+    fn depends_on_data(&self, level: usize, node: NodeId) -> bool {
+        if !self.goes_on() {
+            return true;
+        }
+        let graph = &self.levels[level].graph;
+        match &graph.node(node).op {
+            Op::Const(_) | Op::Iota | Op::Extent(_) => false,
+            Op::Map(_) | Op::Gather { .. } | Op::Reshape | Op::Concat { .. } | Op::Inside(_) => {
+                graph.operands(node).iter().any(|o| self.depends_on_data(level, o.node))
+            }
+            Op::Arg(_) if Some(node) == self.levels[level].round => false,
+            Op::Arg(_) => match self.levels[level].captured.iter().find(|(_, a)| *a == node) {
+                Some((outer, _)) => self.depends_on_data(outer.level, outer.node),
+                None => true,
+            },
+            Op::Source { .. } | Op::Random { .. } | Op::Fold(_) | Op::Contract | Op::Scatter { .. } => true,
+            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => true,
+        }
+    }
+
+    /// Whether the range of an index in a node is still to be found.
+    fn mentions_open(&self, level: usize, node: NodeId) -> bool {
+        if !self.goes_on() {
+            return false;
+        }
+        let graph = &self.levels[level].graph;
         let n = graph.node(node);
-        if n.dtype == DType::Bool {
-            return leaf();
-        }
-        match &n.op {
-            Op::Const(v) if v.fract() == 0.0 => Linear::of(Size::from(*v as i64)),
-            Op::Extent(s) => Linear::of(self.resolve(s)),
-            Op::Map(f) => {
-                let args: Vec<Linear> = graph.operands(node).iter().map(|o| self.linear(level, o.node)).collect();
-                match f {
-                    Map::Add => args[0].clone().add(&args[1], &one),
-                    Map::Sub => args[0].clone().add(&args[1], &Size::from(-1i64)),
-                    Map::Neg => Linear::of(Size::from(0i64)).add(&args[0], &Size::from(-1i64)),
-                    Map::Copy | Map::ToF32 => args[0].clone(),
-                    Map::Mul if args[1].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[0], &args[1].rest),
-                    Map::Mul if args[0].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[1], &args[0].rest),
-                    _ => leaf(),
-                }
+        let open = |a: &Axis| self.resolve(&a.size).symbols().iter().any(|s| s.starts_with('?'));
+        n.shape.iter().chain(&n.inner).any(open)
+            || match &n.op {
+                Op::Extent(s) => self.resolve(s).symbols().iter().any(|s| s.starts_with('?')),
+                Op::Map(_) => graph.operands(node).iter().any(|o| self.mentions_open(level, o.node)),
+                _value => false,
             }
-            _ => leaf(),
-        }
     }
 
-    /// Arithmetic on sizes that conditions decide: `2 * width + 1`, also in a loop.
-    pub fn size_form(&self, t: &Tens) -> Option<Size> {
-        let form = self.linear(t.level, t.node);
-        form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
-            let (mut level, mut node) = (t.level, *node);
-            while level > 0 {
-                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
-                (level, node) = (outer.level.min(level - 1), outer.node);
-            }
-            let (name, _) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node)?;
-            Some(sum.add(&Size::sym(name.clone()).mul(factor)))
-        })
-    }
-
-    /// Bounds of a linear form, both ends included; `None` where data is in it.
-    fn range(&self, level: usize, form: &Linear) -> Option<(Size, Size)> {
-        let (mut low, mut high) = (form.rest.clone(), form.rest.clone());
-        for (n, c) in &form.terms {
-            let (a, b) = self.node_range(level, *n)?;
-            let (p, q) = (a.mul(c), b.mul(c));
-            let positive = c.at_least(0, 1);
-            if !positive && !c.neg().at_least(0, 1) {
-                return None;
-            }
-            low = low.add(if positive { &p } else { &q });
-            high = high.add(if positive { &q } else { &p });
-        }
-        Some((self.resolve(&low), self.resolve(&high)))
-    }
-
-    fn node_range(&self, level: usize, node: NodeId) -> Option<(Size, Size)> {
-        let graph: &Graph = &self.levels[level].graph;
-        let n = graph.node(node);
-        let zero = Size::from(0i64);
-        let last = |s: &Size| self.resolve(s).sub(&Size::from(1i64));
-        let arg = |k: usize| {
-            let o = graph.operands(node).get(k)?.node;
-            Some(self.linear(level, o))
-        };
-        match &n.op {
-            Op::Iota => Some((zero, last(&n.shape[0].size))),
-            Op::Order { .. } => Some((zero, last(&n.inner[0].size))),
-            Op::Fold(crate::ir::Fold::Argmax | crate::ir::Fold::Argmin) | Op::Assign => Some((zero, last(&n.inner[0].size))),
-            Op::Map(Map::Mod) => {
-                let d = arg(1)?;
-                (d.terms.is_empty() && d.rest.at_least(1, 1)).then(|| (zero, last(&d.rest)))
-            }
-            Op::Map(Map::IntDiv) => {
-                let d = arg(1)?;
-                if !d.terms.is_empty() || !d.rest.at_least(1, 1) {
-                    return None;
-                }
-                let (a, b) = self.range(level, &arg(0)?)?;
-                Some((a.int_div(&d.rest)?, b.int_div(&d.rest)?))
-            }
-            Op::Map(Map::Min | Map::Max) => {
-                let (a, b) = (self.range(level, &arg(0)?)?, self.range(level, &arg(1)?)?);
-                let pick = |f, x: &Size, y: &Size| Size::apply(f, vec![x.clone(), y.clone()]);
-                let f =
-                    if matches!(n.op, Op::Map(Map::Min)) { crate::ir::size::SizeFn::Min } else { crate::ir::size::SizeFn::Max };
-                Some((pick(f, &a.0, &b.0), pick(f, &a.1, &b.1)))
-            }
-            Op::Gather { .. } => {
-                let source = graph.operands(node).first()?.node;
-                self.range(level, &self.linear(level, source))
-            }
-            Op::Arg(_) if Some(node) == self.levels[level].round => Some((zero, last(self.levels[level].trips.as_ref()?))),
-            Op::Arg(_) => {
-                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
-                self.range(outer.level, &self.linear(outer.level, outer.node))
-            }
-            _ => None,
-        }
+    /// One step of a proof; there are only so many.
+    fn goes_on(&self) -> bool {
+        let left = self.patience.get();
+        self.patience.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// The input that an index is, when it is nothing else.
@@ -219,7 +260,8 @@ impl<'a> Checker<'a> {
                 let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| a == n)?;
                 self.input_of(outer.level, &self.linear(outer.level, outer.node))
             }
-            Op::Gather { .. } => {
+            // With a word on what lies outside it has other values, too.
+            Op::Gather { fill: None, .. } => {
                 let source = graph.operands(*n).first()?.node;
                 self.input_of(level, &self.linear(level, source))
             }
@@ -227,54 +269,24 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn note_below(&mut self, path: &str, extent: &Size) {
-        let Some(input) = self.out.inputs.iter_mut().find(|i| i.name == path) else { return };
-        let smaller = match &input.below {
-            None => true,
-            Some(old) => matches!((old.constant(), extent.constant()), (Some(a), Some(b)) if b < a),
-        };
-        if smaller {
-            input.below = Some(extent.clone());
-        }
+    /// Whether it is noted that the values of an input lie below something that is no more than `extent`.
+    fn lies_below(&self, path: &str, extent: &Size) -> bool {
+        let extent = self.resolve(extent);
+        let below = self.out.inputs.iter().find(|i| i.name == path).and_then(|i| i.below.as_ref());
+        below.is_some_and(|below| extent.sub(below).at_least(0, 0))
     }
 
-    /// Whether a condition that holds keeps the index inside.
-    fn guarded(&self, check: &Check, form: &Linear, extent: &Size, upper: bool) -> bool {
-        let one = Size::from(1i64);
-        let minus = Size::from(-1i64);
-        // What must be at least 0.
-        let need = if upper { Linear::of(extent.sub(&one)).add(form, &minus) } else { form.clone() };
-        let mut facts = vec![];
-        for (level, node) in &check.guards {
-            if *level == check.level {
-                self.facts(*level, *node, &mut facts);
-            }
+    /// Notes that the values of an input lie below `extent`, which is looked at when they arrive. `false` where it is known already
+    /// that they lie below something that cannot be compared with it.
+    fn note_below(&mut self, path: &str, extent: &Size) -> bool {
+        let extent = self.resolve(extent);
+        let Some(input) = self.out.inputs.iter_mut().find(|i| i.name == path) else { return false };
+        match &input.below {
+            None => input.below = Some(extent),
+            Some(old) if extent.sub(old).at_least(0, 0) => {}
+            Some(old) if old.sub(&extent).at_least(0, 0) => input.below = Some(extent),
+            Some(_) => return false,
         }
-        facts.iter().any(|fact| {
-            let left = need.clone().add(fact, &minus);
-            match self.range(check.level, &left) {
-                Some((low, _)) => self.resolve(&low).at_least(0, 1),
-                None => left.terms.is_empty() && self.resolve(&left.rest).at_least(0, 1),
-            }
-        })
-    }
-
-    /// Forms that are at least 0 where a truth value holds.
-    fn facts(&self, level: usize, node: NodeId, out: &mut Vec<Linear>) {
-        let graph = &self.levels[level].graph;
-        let Op::Map(f) = graph.node(node).op else { return };
-        let operands = graph.operands(node);
-        let minus = Size::from(-1i64);
-        let form = |k: usize| self.linear(level, operands[k].node);
-        match f {
-            Map::And => operands.iter().for_each(|o| self.facts(level, o.node, out)),
-            Map::Lt => out.push(form(1).add(&form(0), &minus).add(&Linear::of(minus.clone()), &Size::from(1i64))),
-            Map::Le => out.push(form(1).add(&form(0), &minus)),
-            Map::Eq => {
-                out.push(form(1).add(&form(0), &minus));
-                out.push(form(0).add(&form(1), &minus));
-            }
-            _ => {}
-        }
+        true
     }
 }

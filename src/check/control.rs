@@ -4,7 +4,7 @@ use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Value};
 use super::{Checker, Level, Res, Said};
 use crate::diag::Diagnostic;
-use crate::ir::{Axis, Body, DType, Fold, Map, Node, Op, Operand, Output, OutputKind, Size};
+use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, Op, Operand, Output, OutputKind, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Else, Expr, ForExpr, Name};
 
@@ -39,7 +39,13 @@ impl<'a> Checker<'a> {
             self.set_var(n, v.clone());
         }
         let b = match otherwise {
-            Some(e) => self.else_value(e),
+            Some(e) => {
+                let not = self.pointwise(Map::Not, &[&c])?;
+                self.guards.push(not);
+                let b = self.else_value(e);
+                self.guards.pop();
+                b
+            }
             None => Ok(Value::Unit),
         };
         let (a, b) = (a?, b?);
@@ -248,10 +254,12 @@ impl<'a> Checker<'a> {
             }
         }
         // The names that a variable varies over grow until they no longer do.
+        // What says which examples are done, once it is known that somebody asks inside.
+        let mut gone = None;
         for _ in 0..16 + 4 * carries.len() {
             let draws = self.draws.clone();
             let losses = self.losses.len();
-            let tried = self.loop_once(f, &from, &trips, end.as_ref(), named, &carries, span);
+            let tried = self.loop_once(f, &from, &trips, end.as_ref(), named, &carries, &mut gone, span);
             if !matches!(tried, Ok(Ok(_))) {
                 // What the body assigned is gone with it.
                 for (n, v) in &before {
@@ -284,6 +292,7 @@ impl<'a> Checker<'a> {
         end: Option<&Tens>,
         named: Option<NameId>,
         carries: &[(Name, Tens)],
+        gone: &mut Option<(Vec<Label>, Vec<Axis>)>,
         span: Span,
     ) -> Res<Result<Value<'a>, Vec<(Vec<NameId>, DType)>>> {
         let outer_level = self.level;
@@ -310,7 +319,24 @@ impl<'a> Checker<'a> {
                 self.pointwise(Map::Add, &[&round, &start])?
             }
         };
-        let guards = std::mem::take(&mut self.guards);
+        // Which examples go on: those whose bound is not reached. The others' rounds are for nobody.
+        let active = match end {
+            Some(end) => {
+                let end = Tens { node: self.node(end), level, ..end.clone() };
+                Some(self.pointwise(Map::Lt, &[&counter, &end])?)
+            }
+            None => None,
+        };
+        let guards = self.guards.len();
+        self.guards.extend(active.clone());
+        // An example that is done looks nothing up any more.
+        let mut was_done = None;
+        if let Some((labels, axes)) = gone.clone() {
+            let was = self.emit(Node::new(Op::Arg(carries.len() + 1), DType::Bool, axes), labels, vec![]);
+            let goes = self.pointwise(Map::Not, &[&was])?;
+            self.guards.push(goes);
+            was_done = Some(was);
+        }
         let binding = self.round_binding(f, Value::Tensor(counter.clone()));
         self.frame().scopes.push(vec![(f.var.name.clone(), binding)]);
         let outer = self.frame().yields.replace(vec![]);
@@ -321,7 +347,7 @@ impl<'a> Checker<'a> {
         };
         let yields = std::mem::replace(&mut self.frame().yields, outer).unwrap_or_default();
         self.frame().scopes.pop();
-        self.guards = guards;
+        self.guards.truncate(guards);
         let finished = ran.and(stop.transpose()).and_then(|done| {
             let mut new = vec![];
             for (n, _) in carries {
@@ -339,14 +365,6 @@ impl<'a> Checker<'a> {
                 self.leave_level(outer_level);
                 return Err(e);
             }
-        };
-        // Which examples go on: those that were not done, or whose bound is not reached.
-        let active = match end {
-            Some(end) => {
-                let end = Tens { node: self.node(end), level, ..end.clone() };
-                Some(self.pointwise(Map::Lt, &[&counter, &end])?)
-            }
-            None => None,
         };
         // Backwards, the rounds beyond the bound come first, and end nothing.
         let done = match (done, &active) {
@@ -392,7 +410,17 @@ impl<'a> Checker<'a> {
                     }
                 }
                 let axes = self.at(&done).shape.clone();
-                let was = self.emit(Node::new(Op::Arg(starts.len() + 1), DType::Bool, axes.clone()), done.labels.clone(), vec![]);
+                let known = gone.as_ref().is_some_and(|(labels, _)| *labels == done.labels);
+                if !known && (gone.is_some() || demanding(&self.levels[level].graph)) {
+                    *gone = Some((done.labels.clone(), axes));
+                    let same = args.iter().map(|b| (vec![], b.dtype)).collect();
+                    self.leave_level(outer_level);
+                    return Ok(Err(same));
+                }
+                let was = was_done.take().filter(|_| known);
+                let was = was.unwrap_or_else(|| {
+                    self.emit(Node::new(Op::Arg(starts.len() + 1), DType::Bool, axes.clone()), done.labels.clone(), vec![])
+                });
                 for (t, a) in new.iter_mut().zip(&args) {
                     let kept = self.map(Map::Select, t.dtype, &[(&was, span), (a, span), (t, span)], "this loop", span)?;
                     *t = self.like(&kept, a);
@@ -537,6 +565,15 @@ impl<'a> Checker<'a> {
         }
         Ok(out.pop().map_or(Value::Unit, |(_, v)| v))
     }
+}
+
+/// Whether some index in a body must be inside.
+fn demanding(graph: &Graph) -> bool {
+    graph.ids().any(|id| match &graph.node(id).op {
+        Op::Inside(_) => true,
+        Op::Loop(body) => demanding(&body.graph),
+        _other => false,
+    })
 }
 
 /// Variables that a block assigns.

@@ -36,7 +36,10 @@ impl<'a> Checker<'a> {
             }
             ExprKind::Binary { op, left, right, .. } => {
                 let a = self.expr(left);
+                let guards = self.guards.len();
+                self.guard_other_side(*op, &a)?;
                 let b = self.expr(right);
+                self.guards.truncate(guards);
                 self.binary(*op, a?, b?, e.span, left.span, right.span)
             }
             ExprKind::Pipe { value, stage } => self.pipe(value, stage, e.span),
@@ -74,6 +77,17 @@ impl<'a> Checker<'a> {
             ExprKind::For(f) => self.for_expr(f, None, e.span),
             ExprKind::Route(r) => self.route_expr(r, e.span),
         }
+    }
+
+    /// Where `and` is false on its left already, and `or` true, what stands on the right is not used.
+    fn guard_other_side(&mut self, op: BinaryOp, left: &Res<Value<'a>>) -> Res<()> {
+        let Ok(Value::Tensor(t)) = left else { return Ok(()) };
+        if t.dtype != DType::Bool || !matches!(op, BinaryOp::And | BinaryOp::Or) {
+            return Ok(());
+        }
+        let guard = if op == BinaryOp::And { t.clone() } else { self.pointwise(Map::Not, &[t])? };
+        self.guards.push(guard);
+        Ok(())
     }
 
     /// A tensor from an expression.
@@ -413,10 +427,7 @@ impl<'a> Checker<'a> {
                         }
                         Pick::Number(Size::from(k))
                     }
-                    _ => {
-                        self.check_inside(&t, &n, at);
-                        Pick::Data(t)
-                    }
+                    _ => Pick::Data(self.inside(&t, Some(array), &n, at)?),
                 },
             };
             net.picks.push((array, pick));

@@ -9,7 +9,7 @@ use super::scope::{Binding, Meaning};
 use super::value::{Label, NameId, Tens, Tree, Value};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
-use crate::ir::{Axis, DType, Map, Node, Op, Operand, Size};
+use crate::ir::{Axis, DType, Map, Node, Op, Operand, Size, outside};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Index};
 use std::rc::Rc;
@@ -19,7 +19,7 @@ enum Action {
     Name(NameId),
     Data(Tens, Span),
     /// from, length
-    Range(Size, Size),
+    Range(Size, Size, Span),
     Split(Vec<NameId>),
 }
 
@@ -296,8 +296,8 @@ impl<'a> Checker<'a> {
         let mut plan = Vec::new();
         for (index, &dim) in indices.iter().zip(&dims) {
             let extent = self.extent(&t, dim);
-            let handle = self.new_name("index", extent.clone(), None);
             let own = t.labels[dim];
+            let handle = self.new_name(&self.axis_text(own, outside::UNNAMED), extent.clone(), None);
             let action = self.action(index, own, &extent, otherwise.is_some())?;
             if let Action::Name(n) = &action
                 && own == Label::Named(*n)
@@ -326,6 +326,7 @@ impl<'a> Checker<'a> {
     fn read_all(&mut self, t: Tens, plan: Vec<(NameId, Action)>, otherwise: Option<&'a Expr>, span: Span) -> Res<Tens> {
         let mut picks = Vec::new();
         let mut inside: Option<Tens> = None;
+        let mut stretches = Vec::new();
         for (handle, action) in plan {
             let dim = match action {
                 Action::Data(..) | Action::Range(..) => t.find(handle).expect("a handle stays"),
@@ -334,8 +335,9 @@ impl<'a> Checker<'a> {
             let extent = self.extent(&t, dim);
             match action {
                 Action::Data(index, at) => {
+                    let mut index = index;
                     if otherwise.is_none() {
-                        self.check_inside(&index, &extent, at);
+                        index = self.inside(&index, Some(handle), &extent, at)?;
                     } else {
                         let mask = self.within(&index, &extent)?;
                         inside = Some(match inside {
@@ -345,15 +347,38 @@ impl<'a> Checker<'a> {
                     }
                     picks.push((dim, index));
                 }
-                Action::Range(from, length) => picks.push((dim, self.range_index(&from, length)?)),
+                Action::Range(from, length, at) => {
+                    if !extent.sub(&from.add(&length)).at_least(0, 0) {
+                        stretches.push(at);
+                    }
+                    let mut index = self.range_index(&from, length)?;
+                    // Where nothing keeps it from being read, an axis that is too short is found when sizes are known.
+                    if otherwise.is_none() && !self.guards.is_empty() {
+                        index = self.inside(&index, Some(handle), &extent, at)?;
+                    }
+                    picks.push((dim, index));
+                }
                 Action::Name(..) | Action::Split(..) => {}
             }
         }
         if picks.is_empty() {
             return Ok(t);
         }
-        let Some(otherwise) = otherwise else { return self.gather(&t, &picks, None) };
+        let Some(otherwise) = otherwise else {
+            let read = self.gather(&t, &picks, None)?;
+            if let Some(at) = stretches.first() {
+                self.levels[read.level].graph.node_mut(read.node).span = *at;
+            }
+            return Ok(read);
+        };
         let value = self.expr(otherwise)?;
+        let constant = matches!(&value, Value::Num(n) if n.known().is_some());
+        if let Some(at) = stretches.first().filter(|_| !constant) {
+            return self.fail(
+                Diagnostic::error("H0316", *at, "this range may reach outside, where only a number can be said to lie")
+                    .help("read place by place: `let w[i < 4] = (v[i] else ..)`"),
+            );
+        }
         if let Value::Num(n) = &value
             && let Some(v) = n.known()
             && t.dtype != DType::Bool
@@ -364,8 +389,8 @@ impl<'a> Checker<'a> {
             Value::Num(n) if t.dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, otherwise.span)?,
         };
-        let read = self.gather(&t, &picks, None)?;
-        let Some(mask) = inside else { return Ok(read) };
+        let Some(mask) = inside else { return self.gather(&t, &picks, None) };
+        let read = self.gather(&t, &picks, Some(0.0))?;
         let spans = [(&mask, span), (&read, span), (&fill, otherwise.span)];
         self.map(Map::Select, read.dtype, &spans, "`else`", span)
     }
@@ -440,7 +465,7 @@ impl<'a> Checker<'a> {
                     let message = format!("this does not fit an axis of {} where `{name}` is {n}", self.show_size(extent));
                     return self.error("H0316", from.span.to(to.span), message);
                 }
-                Ok(Action::Range(a, length))
+                Ok(Action::Range(a, length, from.span.to(to.span)))
             }
             Index::Merged(parts, at) => self.merged(parts, extent, *at),
             Index::Lifted(at) => {

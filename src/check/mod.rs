@@ -131,6 +131,8 @@ struct Checker<'a> {
     guards: Vec<Tens>,
     /// Indices to be proved inside their axes once all ranges are known.
     checks: Vec<bounds::Check>,
+    /// Steps that the present proof may still take.
+    patience: std::cell::Cell<u32>,
     /// Calls of draws by dotted path.
     draws: HashMap<String, u32>,
     /// Drawn constants of files, by file and place.

@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
             );
         }
         let experts = self.size_of(axis);
-        self.check_inside(&index, &experts, r.at.span);
+        let index = self.inside(&index, Some(axis), &experts, r.at.span)?;
         let mut weight = weight;
         let mut capacity = None;
         for option in &r.options {

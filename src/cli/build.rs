@@ -100,7 +100,9 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let params = opened.params(args.params.as_deref(), &Known::of(&opened.model).sizes(), args.seed, talk)?;
     let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
+    let locate = locator(&opened.sources, opened.folder());
     let request = web::Request {
+        locate: &locate,
         model: &opened.model,
         params,
         about: opened.about(),

@@ -75,7 +75,8 @@ impl Placed for Ready {
 
     fn run(&mut self, _: &Values) -> Result<(), Diagnostic> {
         self.results = self.placed.run()?;
-        Ok(())
+        let words = self.results.split_off(self.results.len() - self.program.demands.len());
+        plan::report(&self.program.demands, &words, &|s| self.sizes.get(s).copied())
     }
 
     fn run_unread(&mut self, _: &Values) -> Result<(), Diagnostic> {

@@ -19,6 +19,9 @@ struct Ready {
     sources: Vec<Source>,
     /// The buffer of each source.
     buffers: Vec<usize>,
+    sizes: Sizes,
+    /// How many results are wanted; the words of demands follow.
+    wanted: usize,
 }
 
 impl Native {
@@ -56,7 +59,7 @@ impl Backend for Native {
                 buffers.push(n);
             }
         }
-        Ok(Box::new(Ready { running, sources, buffers }))
+        Ok(Box::new(Ready { running, sources, buffers, sizes: sizes.clone(), wanted: task.wanted.len() }))
     }
 }
 
@@ -76,11 +79,12 @@ impl Placed for Ready {
 
     fn run(&mut self, _: &Values) -> Result<(), Diagnostic> {
         self.running.run();
-        Ok(())
+        let words = &self.running.results()[self.wanted..];
+        plan::report(&self.running.program().plan.demands, words, &|s| self.sizes.get(s).copied())
     }
 
     fn results(&self) -> &[Tensor] {
-        self.running.results()
+        &self.running.results()[..self.wanted]
     }
 
     fn profile(&mut self, _: &Values) -> Result<Profile, Diagnostic> {

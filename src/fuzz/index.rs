@@ -157,7 +157,7 @@ impl Gen {
         if let Some(v) = self.some(&ints).cloned()
             && self.rng.chance(50)
         {
-            return Some((v.text, v.names, false));
+            return Some(self.moved(v, s));
         }
         if let Some(i) = self.some(&other).cloned()
             && self.rng.chance(75)
@@ -200,6 +200,23 @@ impl Gen {
             None if s.positive() => Some(("0".into(), Names::new(), false)),
             _ => Some(("0".into(), Names::new(), true)),
         }
+    }
+
+    /// An index that data give, as it is or computed with: kept inside, said what lies outside, or (rarely) neither, where every backend
+    /// must say the same of a place that is not there.
+    fn moved(&mut self, v: Var, s: &Size) -> (String, Names, bool) {
+        let by = self.rng.below(4) as i64 - 1;
+        let text = format!("{} + {by}", v.text).replace("+ -", "- ");
+        let n = if s.factor != 1 && s.formal.is_some() { format!("({})", s.text()) } else { s.text() };
+        let (text, fill) = match self.rng.below(20) {
+            0..=1 => (text, true),
+            2..=3 if s.positive() => (format!("({text}) mod {n}"), false),
+            4..=5 if s.positive() => (format!("min(max({text}, 0), {n} - 1)"), false),
+            6..=7 => (format!("if {} > 0 {{ {} - 1 }} else {{ {} }}", v.text, v.text, v.text), false),
+            8 => (text, false),
+            _ => (v.text, false),
+        };
+        (text, v.names, fill)
     }
 
     /// A fresh index over a size.

@@ -60,6 +60,7 @@ fn rounds(op: &Op) -> bool {
         Op::Const(_) | Op::Random { .. } | Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
         Op::Fold(f) => matches!(f, Fold::Sum | Fold::Prod),
         Op::Map(m) => !matches!(m, Map::Copy | Map::Select | Map::Min | Map::Max | Map::Neg | Map::Abs | Map::ToF32),
+        Op::Inside(_) => false,
         Op::Source { .. } | Op::Iota | Op::Extent(_) | Op::Gather { .. } | Op::Concat { .. } | Op::Reshape => false,
         Op::Order { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
     }

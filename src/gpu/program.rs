@@ -1,6 +1,7 @@
 //! What a device runs: shaders, buffers, and in which order they are dispatched.
 
 use crate::ir::{DType, Size, Sym};
+use crate::plan::Demand;
 use crate::source::Span;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -107,8 +108,10 @@ pub struct Program {
     pub items: Vec<Item>,
     /// So many items depend on no input: they run once, in `prepare`.
     pub prepared: usize,
-    /// The buffers of the wanted results, in order (one may stand twice).
+    /// The buffers of the wanted results, in order (one may stand twice); then one word for each demand.
     pub outputs: Vec<usize>,
+    /// Indices that must lie inside.
+    pub demands: Vec<Demand>,
     /// How packed shaders bind the arena: so many windows of so many bytes (none: one window, all of it).
     pub windows: Option<(u32, u64)>,
 }
@@ -137,6 +140,7 @@ impl Program {
             }
         }
         let mut out: BTreeSet<Sym> = self.buffers.iter().flat_map(|b| b.len().symbols()).collect();
+        out.extend(self.demands.iter().flat_map(|d| d.axis.size.symbols()));
         of(&self.items, &mut out);
         out.into_iter().collect()
     }

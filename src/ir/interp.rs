@@ -21,9 +21,11 @@ mod value;
 
 pub use assign::assign;
 
+use super::outside::Found;
 use super::{Axis, Graph, NodeId, Op, Size, Sym};
 use crate::diag::Diagnostic;
 use crate::ir::{Bindings, Tensor};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use value::{Meter, Value};
@@ -50,8 +52,11 @@ pub fn evaluate_on(
     wanted: &[NodeId],
     limit: usize,
 ) -> Result<Vec<Tensor>, Diagnostic> {
-    let run = Run { sources, meter: Meter::new(limit) };
-    let values = run.graph(graph, &[], sizes, wanted)?;
+    let run = Run { sources, meter: Meter::new(limit), found: RefCell::default() };
+    let values = run.graph(graph, &[], sizes, wanted);
+    // What went wrong afterwards may have come of it.
+    run.found.borrow().report()?;
+    let values = values?;
     Ok(values.iter().map(|v| v.to_tensor()).collect())
 }
 
@@ -59,6 +64,8 @@ pub fn evaluate_on(
 struct Run<'a> {
     sources: BTreeMap<&'a str, &'a Tensor>,
     meter: Rc<Meter>,
+    /// Indices outside of their axes.
+    found: RefCell<Found>,
 }
 
 /// One graph under evaluation.
@@ -226,7 +233,7 @@ impl Frame<'_> {
                 self.make(id, Vec::new(), |out| out.push(n as f64))
             }
             Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Gather { .. } | Op::Scatter { .. } => self.nest(id),
-            Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => self.nest(id),
+            Op::Inside(_) | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => self.nest(id),
         };
         Ok(vec![value?])
     }

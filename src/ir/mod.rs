@@ -21,15 +21,29 @@
 //! - **pointwise** ([`Map`]): a scalar function at every point.
 //! - **reduce** ([`Fold`]): folds one operand over the inner loops.
 //! - **contract**: sums the product of its operands over the inner loops. Products stay n-ary until the planner picks an order.
-//! - **index**: gather and scatter.
+//! - **index**: gather and scatter, and the demand that an index stays inside.
 //! - **move**: concatenation, row-major reshape.
 //! - **order**: sorting, running sums, assignment.
 //! - **loop**: a body graph, run a number of rounds.
+//!
+//! # Outside of an axis
+//!
+//! A gather makes no fuss: outside of its source it takes what its text says. That an index *must* be inside, because nobody said what
+//! lies outside and nothing proves it, is a node of its own on the way to the gather, [`Op::Inside`]. It hands the index on, and is
+//! about this value alone: no pass has to know where the value is used, what nobody uses is not demanded, and equal demands are one.
+//! Where it is broken, the run gives an error instead of results (H0617). An index that a condition keeps from being used may
+//! hold anything: the condition is an operand of the node. The interpreter notes what is outside while it goes; a plan computes for every
+//! demand one whole number beside the outputs (`plan::outside`), so code and shaders know nothing of it.
+//!
+//! Sizes make demands, too: that a slice fits, that there are as many elements as an order gives. They follow from the
+//! nodes (`needs`), and are looked at when the sizes are known, before anything runs (H0618).
 //!
 //! Comparisons with NaN are false. `Max(a, b)` is `a` where `a > b`, else `b`; `Min` likewise: so a fold ignores NaN, and an
 //! empty maximum is minus infinity. Orders put NaN last; ties go to the lower index.
 
 pub mod interp;
+pub mod needs;
+pub mod outside;
 pub mod random;
 pub mod read;
 pub mod size;
@@ -222,6 +236,9 @@ pub enum Op {
     Scatter {
         axis: usize,
     },
+    /// Operand 0, an i32 index, as it is: it must lie on this axis, in `[0, size)`, wherever operand 1 (a bool; none: everywhere)
+    /// holds. Otherwise the run fails. Both are read through subscripts.
+    Inside(Axis),
     // move
     /// Operands joined along loop `axis`, in order; their subscripts name all loops that they have, `axis` among them, with
     /// an extent of their own there.
@@ -371,6 +388,18 @@ impl Graph {
         &self.inner[id].operands
     }
 
+    /// Makes a node read only the first `count` of its operands.
+    pub fn truncate_operands(&mut self, id: NodeId, count: usize) {
+        let kept: Vec<Operand> = self.operands(id).iter().take(count).cloned().collect();
+        while let Some(edge) = self.inner.first_edge(id, Direction::Incoming) {
+            self.inner.remove_edge(edge);
+        }
+        for o in &kept {
+            self.inner.add_edge(o.node, id, ());
+        }
+        self.inner[id].operands = kept.into();
+    }
+
     /// Nodes that read `id`, each once, in order.
     pub fn users(&self, id: NodeId) -> Vec<NodeId> {
         let mut users: Vec<_> = self.inner.neighbors_directed(id, Direction::Outgoing).collect();
@@ -419,6 +448,7 @@ impl Graph {
         let mut out: Vec<Sym> = node.shape.iter().chain(&node.inner).flat_map(|a| a.size.symbols()).collect();
         match &node.op {
             Op::Extent(s) => out.extend(s.symbols()),
+            Op::Inside(axis) => out.extend(axis.size.symbols()),
             Op::Loop(body) => {
                 out.extend(body.trips.symbols());
                 out.extend(body.graph.ids().flat_map(|n| body.graph.symbols_of(n)));

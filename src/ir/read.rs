@@ -351,6 +351,15 @@ impl Parser {
                 let axis = self.axis(scope)?;
                 Ok(if word == "scan" { Op::Scan { axis } } else { Op::Concat { axis } })
             }
+            "inside" => {
+                let mut axes = Vec::new();
+                self.need('(')?;
+                self.axes(')', &mut axes)?;
+                match <[Axis; 1]>::try_from(axes) {
+                    Ok([axis]) => Ok(Op::Inside(axis)),
+                    Err(axes) => Err(self.error(format!("`inside` names one axis, not {}", axes.len()))),
+                }
+            }
             "reshape" => Ok(Op::Reshape),
             "order" => {
                 self.inner(scope)?;

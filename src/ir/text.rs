@@ -31,6 +31,7 @@ pub fn word(op: &Op) -> &'static str {
         Op::Fold(_) => "fold",
         Op::Contract => "sum",
         Op::Gather { .. } => "gather",
+        Op::Inside(_) => "inside",
         Op::Scatter { .. } => "scatter",
         Op::Concat { .. } => "concat",
         Op::Reshape => "reshape",
@@ -126,6 +127,7 @@ fn attributes(node: &Node, names: &[String]) -> (String, String) {
         Op::Source { path, .. } => (none(), format!("{path:?}")),
         Op::Const(x) => (none(), number(*x)),
         Op::Extent(size) => (none(), size.to_string()),
+        Op::Inside(axis) => (none(), format!("({})", axes(std::slice::from_ref(axis), &[axis.name.to_string()]))),
         Op::Random { dist, key } => (format!(" {}", dist.word()), key.to_string()),
         Op::Fold(fold) => (format!(" {}", fold.word()), none()),
         Op::Scatter { axis } => (none(), format!("into {}", loop_name(names, *axis))),
@@ -171,6 +173,7 @@ fn reads(node: &Node, operands: &[Operand], names: &[String]) -> Vec<String> {
         | Op::Map(_)
         | Op::Fold(_)
         | Op::Contract
+        | Op::Inside(_)
         | Op::Scatter { .. }
         | Op::Concat { .. }
         | Op::Reshape
@@ -196,6 +199,7 @@ fn last(op: &Op) -> String {
         | Op::Fold(_)
         | Op::Contract
         | Op::Gather { .. }
+        | Op::Inside(_)
         | Op::Scatter { .. }
         | Op::Concat { .. }
         | Op::Reshape

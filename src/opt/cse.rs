@@ -54,6 +54,7 @@ fn spelled(op: &Op) -> String {
         | Op::Map(_)
         | Op::Fold(_)
         | Op::Contract
+        | Op::Inside(_)
         | Op::Scatter { .. }
         | Op::Concat { .. }
         | Op::Reshape
@@ -84,7 +85,8 @@ fn commutes(op: &Op) -> bool {
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Fold(_) | Op::Gather { .. } => {
             false
         }
-        Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => false,
+        Op::Inside(_) | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape => false,
+        Op::Order { .. } | Op::Scan { .. } | Op::Assign => false,
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
     }
 }

@@ -30,6 +30,8 @@ pub fn run(graph: &Graph) -> Graph {
 fn is_computed(op: &Op) -> bool {
     match op {
         Op::Const(_) | Op::Iota | Op::Source { .. } | Op::Arg(_) | Op::Loop(_) | Op::Result(_) => false,
+        // Whether it holds is for those to hear who want the value.
+        Op::Inside(_) => false,
         Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Gather { .. } | Op::Scatter { .. } => {
             true
         }

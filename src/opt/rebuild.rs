@@ -94,6 +94,7 @@ impl Rebuild<'_> {
                     false
                 }
                 Op::Contract
+                | Op::Inside(_)
                 | Op::Scatter { .. }
                 | Op::Order { .. }
                 | Op::Scan { .. }

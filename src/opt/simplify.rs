@@ -15,6 +15,7 @@ pub fn run(graph: &Graph) -> Graph {
         Op::Gather { picks, fill } => gather(r, id, picks, *fill),
         Op::Reshape => reshape(r, id),
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Scatter { .. } => r.keep(id),
+        Op::Inside(_) => inside(r, id),
         Op::Concat { .. } | Op::Order { .. } | Op::Scan { .. } | Op::Assign => r.keep(id),
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => r.keep(id),
     })
@@ -170,6 +171,24 @@ fn gather(r: &mut Rebuild, id: NodeId, picks: &[Pick], fill: Option<f64>) -> Ope
     match loops {
         Some(subscripts) => Operand::new(source, subscripts),
         None => r.replace(id, Op::Gather { picks: simpler, fill }, operands),
+    }
+}
+
+/// A demand on a number or a counter that is inside is met; one under a condition that always holds is under none.
+fn inside(r: &mut Rebuild, id: NodeId) -> Operand {
+    let operands = r.operands(id);
+    let Op::Inside(axis) = &r.old.node(id).op else { return r.keep_with(id, operands) };
+    let index = &operands[0];
+    let met = match &r.new.node(index.node).op {
+        Op::Const(x) => axis.size.constant().is_some_and(|n| (0.0..n as f64).contains(x)),
+        Op::Iota => r.new.node(index.node).shape[0].size == axis.size,
+        _other => false,
+    };
+    match operands.get(1).map(|needed| r.number(needed)) {
+        _ if met => index.clone(),
+        Some(Some(0.0)) => index.clone(),
+        Some(Some(_)) => r.keep_with(id, vec![operands[0].clone()]),
+        None | Some(None) => r.keep_with(id, operands),
     }
 }
 

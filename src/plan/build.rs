@@ -4,6 +4,7 @@ use super::fuse::{Fusion, How, fuse, squeeze};
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::Diagnostic;
+use crate::ir::needs::needs;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
 use crate::source::Span;
 use std::cell::RefCell;
@@ -27,7 +28,10 @@ pub(super) struct Planner<'a> {
 
 /// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one.
 pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
-    plan_with(graph, wanted, sizes, graph.rates())
+    let Some(watched) = super::outside::watch(graph, wanted) else { return plan_with(graph, wanted, sizes, graph.rates()) };
+    let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, watched.graph.rates())?;
+    plan.demands = watched.demands;
+    Ok(plan)
 }
 
 /// In a loop body the captures are still; only the round and the carries move.
@@ -73,13 +77,13 @@ pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: 
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
     let (steps, places) = first.into_iter().chain(second).map(|(_, s, places)| (s, places)).unzip();
-    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, tiles: Vec::new(), places };
+    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, demands: Vec::new(), tiles: Vec::new(), places };
     super::tile::tile(&mut plan, sizes);
     Ok(plan)
 }
 
 /// What is needed for the values; measured sizes are known already.
-fn reachable(graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
+pub(super) fn reachable(graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
     let mut seen = vec![false; graph.len()];
     let mut todo = wanted.to_vec();
     while let Some(id) = todo.pop() {
@@ -110,6 +114,7 @@ fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagn
         for a in node.shape.iter().chain(&node.inner) {
             check(&a.size, node.span, &a.name)?;
         }
+        needs(graph, id).iter().try_for_each(|n| n.check(&|s| sizes.get(s).copied()))?;
         if let Op::Loop(body) = &node.op {
             check(&body.trips, node.span, "rounds")?;
         }
@@ -259,6 +264,8 @@ impl Planner<'_> {
             Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) | Op::Reshape => {
                 self.kernel(id)
             }
+            // The demand itself is a result of its own.
+            Op::Inside(_) => self.kernel(id),
             Op::Contract => self.contract(id),
             Op::Concat { axis } => self.concat(id, *axis),
             Op::Scatter { axis } => self.scatter(id, *axis),

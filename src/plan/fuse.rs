@@ -135,6 +135,7 @@ impl Fuser<'_> {
             Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
             Op::Map(m) => price(*m),
             Op::Gather { .. } => 2.0,
+            Op::Inside(_) => 0.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
             Op::Fold(_) | Op::Contract => self.inner(id),
             Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => {
@@ -154,7 +155,7 @@ impl Fuser<'_> {
 
     fn soft(&self, id: NodeId) -> bool {
         match &self.graph.node(id).op {
-            Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Map(_) | Op::Gather { .. } => true,
+            Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Map(_) | Op::Gather { .. } | Op::Inside(_) => true,
             Op::Reshape => squeeze(self.graph, id, self.sizes).is_some(),
             Op::Fold(_) | Op::Contract => self.nested(id),
             Op::Source { .. } | Op::Arg(_) | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => false,
@@ -263,7 +264,7 @@ impl Fuser<'_> {
         let operands = self.graph.operands(id);
         let node = self.graph.node(id);
         match &node.op {
-            Op::Map(_) | Op::Gather { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) => {
+            Op::Map(_) | Op::Gather { .. } | Op::Inside(_) | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Fold(_) => {
                 let nest = self.open(id, true);
                 let map: Vec<_> = (0..self.nests[nest].runs.len()).map(Some).collect();
                 self.spread_map(id, nest, &map);

@@ -161,7 +161,7 @@ impl Grow<'_, '_> {
                 Some(l) => self.add(Expr::Counter(l), DType::I32),
                 None => self.add(Expr::Const(0.0), DType::I32),
             },
-            Op::Map(Map::Copy) => self.operand(id, 0, spot),
+            Op::Map(Map::Copy) | Op::Inside(_) => self.operand(id, 0, spot),
             Op::Map(m) => {
                 let args = (0..graph.operands(id).len()).map(|k| self.operand(id, k, spot)).collect();
                 self.add(Expr::Map(*m, args), node.dtype)

@@ -14,6 +14,7 @@ mod grow;
 mod hard;
 mod memory;
 mod names;
+mod outside;
 mod sizes;
 mod text;
 mod tile;
@@ -22,6 +23,7 @@ mod view;
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size, Sym};
 pub use build::plan;
 pub use memory::{Layout, place};
+pub use outside::{Demand, report};
 pub use sizes::complete;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,8 +38,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// So many steps depend on no input: they run once, in `prepare`.
     pub prepared: usize,
-    /// The buffers of the wanted nodes, in order.
+    /// The buffers of the wanted nodes, in order; then one word for each demand, that it is kept or by what it is broken.
     pub outputs: Vec<usize>,
+    /// Indices that must lie inside.
+    pub demands: Vec<Demand>,
     /// Runs of steps that go through their first axis tile by tile: [first, last) and the extent of that axis.
     pub tiles: Vec<Tile>,
     /// For each step the places in the source that it computes.

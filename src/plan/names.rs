@@ -55,6 +55,7 @@ fn op(op: &Op) -> &'static str {
         Op::Random { dist, .. } => dist.word(),
         Op::Contract => "product",
         Op::Gather { .. } => "gather",
+        Op::Inside(_) => "index",
         Op::Scatter { .. } => "scatter",
         Op::Order { .. } => "order",
         Op::Scan { .. } => "scan",

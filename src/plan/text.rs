@@ -154,6 +154,10 @@ impl fmt::Display for Plan {
             self.write_step(f, step)?;
         }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
-        writeln!(f, "outputs {}", outputs.join(", "))
+        writeln!(f, "outputs {}", outputs.join(", "))?;
+        for d in &self.demands {
+            writeln!(f, "inside {}={}", crate::ir::text::quoted(&d.axis.name), d.axis.size)?;
+        }
+        Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub use variants::{Family, family};
 
 use crate::check::model::{Init, Model};
 use crate::diag::{Diagnostic, suggest};
+use crate::gpu::Locate;
+use crate::ir::needs;
 use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, Sym};
 use crate::ir::{Data, Tensor};
 use crate::opt;
@@ -25,7 +27,7 @@ use crate::plan::Sizes;
 use crate::run::archive::{self, Archive};
 use crate::run::atomic;
 use crate::run::init;
-use module::{Chosen, Measure, Output, Parts};
+use module::{Ask, Chosen, Measure, Output, Parts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use table::Table;
@@ -42,6 +44,8 @@ pub struct Request<'a> {
     pub inputs: Option<&'a Archive>,
     /// Names of the outputs; all that can be computed where there are none.
     pub outputs: &'a [String],
+    /// Says which line a place is, for messages of the page.
+    pub locate: Locate<'a>,
 }
 
 /// A file of the bundle, its path relative to the folder.
@@ -126,6 +130,20 @@ fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
     names.map(|i| i.name.clone()).collect()
 }
 
+/// What outputs ask of sizes that data give.
+fn asks(graph: &Graph, roots: &[NodeId], locate: Locate) -> Vec<Ask> {
+    let mut out: Vec<Ask> = Vec::new();
+    for (k, root) in roots.iter().enumerate() {
+        for need in needs::all(graph, &graph.reachable([*root])) {
+            match out.iter_mut().find(|a| a.need == need) {
+                Some(known) => known.by.push(k),
+                None => out.push(Ask { place: locate(need.span).unwrap_or_default(), need, by: vec![k] }),
+            }
+        }
+    }
+    out
+}
+
 /// Defaults that are neither one number nor of open shape, computed now.
 fn defaults(model: &Model, fixed: &Sizes) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
     let mut out = BTreeMap::new();
@@ -170,9 +188,10 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     let mut table = Table::default();
     let mut make = |wanted: &[NodeId], outputs: Vec<String>| -> Result<Chosen, Diagnostic> {
         let family = variants::family(&graph, wanted, &fixed, &allowed)?;
-        let numbers = family.programs.iter().map(|p| table.add(p)).collect();
+        let numbers = family.programs.iter().map(|p| table.add(p, request.locate)).collect();
         Ok(Chosen { outputs, family, numbers })
     };
+    let asks = asks(&graph, &roots, request.locate);
     let families = families(model, &described, &roots, &mut make)?;
     let mut measures = Vec::new();
     let reach = graph.reachable(roots.iter().copied());
@@ -187,8 +206,16 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     programs["shaders"] = names.into();
     let seed = used.contains("seed") && !model.inputs.iter().any(|i| i.name == "seed");
     let defaults = defaults(model, &fixed)?;
-    let parts =
-        Parts { model, outputs: &described, families: &families, measures: &measures, sizes: &sizes, defaults: &defaults, seed };
+    let parts = Parts {
+        model,
+        outputs: &described,
+        families: &families,
+        measures: &measures,
+        sizes: &sizes,
+        asks: &asks,
+        defaults: &defaults,
+        seed,
+    };
     let title = model.name.replace('&', "&amp;").replace('<', "&lt;");
     let mut files = vec![
         file("index.html", PAGE.replace("{{title}}", &title)),

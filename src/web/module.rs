@@ -4,6 +4,7 @@ use super::expr;
 use super::variants::Family;
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
 use crate::ir::Tensor;
+use crate::ir::needs::Need;
 use crate::ir::{DType, Size};
 use crate::run::bind::axis;
 use std::collections::BTreeMap;
@@ -33,6 +34,13 @@ pub struct Measure {
     pub chosen: Chosen,
 }
 
+/// What is asked of sizes, by which outputs, and where.
+pub struct Ask {
+    pub need: Need,
+    pub by: Vec<usize>,
+    pub place: String,
+}
+
 /// Everything that the texts are made from.
 pub struct Parts<'a> {
     pub model: &'a Model,
@@ -41,6 +49,7 @@ pub struct Parts<'a> {
     pub measures: &'a [Measure],
     /// Sizes that `programs.json` counts after its constants.
     pub sizes: &'a [Size],
+    pub asks: &'a [Ask],
     /// Defaults that are more than one number.
     pub defaults: &'a BTreeMap<String, Tensor>,
     /// Whether something is drawn and no condition gives the seed.
@@ -137,6 +146,17 @@ pub fn script(p: &Parts) -> String {
     let measures: Vec<String> = measures.collect();
     let _ =
         writeln!(out, "  measures: [{}],", if measures.is_empty() { String::new() } else { format!("\n{}  ", lines(measures)) });
+    if !p.asks.is_empty() {
+        let asks = p.asks.iter().map(|a| {
+            let (least, most) = (expr::size(&a.need.least), expr::size(&a.need.most));
+            let by = list(&a.by, |k| expr::quoted(&p.outputs[*k].name));
+            let words = a.need.words("${least}", "${most}");
+            let place = expr::quoted(&a.place);
+            format!("{{ outputs: {by}, sizes: (d) => [{least}, {most}], say: (least, most) => `{words}`, place: {place} }}")
+        });
+        out += "  // What outputs ask of sizes: the first is no greater than the second.\n";
+        let _ = writeln!(out, "  asks: [\n{}  ],", lines(asks.collect()));
+    }
     let sizes = list(p.sizes, expr::size);
     let _ = writeln!(out, "  sizes: (d) => {sizes},\n}};\n");
     out += "export { ModelError };\n\n/** Opens the model: fetches its weights and programs, and asks for a device. */\n";

@@ -5,6 +5,8 @@
 //   s shader · b buffers at bindings 1, 2, … · w those of them that it writes · a: binds the whole arena instead of b
 //   u words of the uniform block: a size, or -1 - buffer for where it starts · n pieces of work, p of them a workgroup
 //   i [buffer, word] that holds the workgroup counts · x trips of a loop over the items d
+// After the outputs stand words that say what index is outside of its axis, one for each entry of `inside`:
+//   [places of the axis, its name, the outputs that ask for it, the line of the source, how many stand before it there]
 // All buffers lie in one arena, placed by first fit over their lifetimes; those of indirect dispatches stand alone.
 
 const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4;
@@ -111,7 +113,11 @@ class Placement {
     const self = new Placement();
     const { device, spec } = model;
     const values = [...model.constants, ...spec.sizes(dims)];
-    const wanted = outputs.map((o) => program.outputs[o.at]);
+    const demands = program.inside ?? [];
+    const first = program.outputs.length - demands.length;
+    self.inside = demands.map(([n, axis, by, place, rank], k) => ({ buffer: program.outputs[first + k], places: values[n], axis, by, place, rank }))
+      .filter(({ by }) => outputs.some((o) => by.includes(o.at)));
+    const wanted = [...outputs.map((o) => program.outputs[o.at]), ...self.inside.map((i) => i.buffer)];
     const need = new Set(wanted);
     const later = slice(program.items.slice(program.prepared), need);
     const items = [...slice(program.items.slice(0, program.prepared), need), ...later];
@@ -190,6 +196,11 @@ class Placement {
       staged += from.size;
       return { name: o.name, type: o.type, shape: shape(o.shape, dims), from, at: staged - from.size };
     });
+    for (const i of self.inside) {
+      i.from = bind(i.buffer);
+      i.at = staged;
+      staged += i.from.size;
+    }
     self.staging = buffer(Math.max(4, staged), MAP_READ | COPY_DST);
     self.bytes = total;
     return self;
@@ -219,13 +230,14 @@ class Placement {
       indirect ? pass.dispatchWorkgroupsIndirect(indirect, at) : pass.dispatchWorkgroups(x, y);
     }
     pass.end();
-    for (const { from, at } of results) encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging, at, from.size);
+    for (const { from, at } of [...results, ...this.inside]) encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging, at, from.size);
     model.device.queue.submit([encoder.finish()]);
   }
 
   async read() {
     await this.staging.mapAsync(GPUMapMode.READ);
     const bytes = this.staging.getMappedRange();
+    const wrong = outside(this.inside, bytes);
     const out = {};
     for (const { name, type, shape, at } of this.results) {
       const length = shape.reduce((n, s) => n * s, 1);
@@ -234,12 +246,29 @@ class Placement {
       out[name] = { shape, data: type === "bool" ? Uint8Array.from(data) : data };
     }
     this.staging.unmap();
+    if (wrong) fail("value", wrong);
     return out;
   }
 
   destroy() {
     this.made.forEach((b) => b.destroy());
   }
+}
+
+/** What is said of an index outside of its axis: of the first in the source, and the greatest there. Nothing where there is none. */
+function outside(inside, bytes) {
+  let found = null;
+  for (const { at, places, axis, place, rank } of inside) {
+    const code = new Int32Array(bytes, at, 1)[0];
+    if (code === -0x80000000) continue;
+    if (found && (found.rank < rank || (found.rank === rank && found.code >= code))) continue;
+    const n = Math.max(1, places);
+    found = { place, rank, code, index: code >= n ? code : code - n, places, axis };
+  }
+  if (!found) return null;
+  const what = found.places === 0 ? "an index" : `index ${found.index}`;
+  const has = found.places === 0 ? "no places" : found.places === 1 ? "1 place" : `${found.places} places`;
+  return `${what} is outside of ${found.axis}, which has ${has}${found.place && ` (${found.place})`}`;
 }
 
 const shape = (axes, dims) => axes.map((a) => (typeof a === "string" ? dims[a] : typeof a === "function" ? a(dims) : a));
@@ -445,6 +474,12 @@ class Model {
       for (const m of this.spec.measures) {
         const { [m.dim]: size } = await this.compute(m.families, [{ name: m.dim, type: m.type, shape: [], at: 0 }], dims, conditions, taken);
         dims[m.dim] = Math.max(0, Math.round(size.data[0]));
+      }
+      for (const ask of this.spec.asks ?? []) {
+        const [least, most] = ask.sizes(dims);
+        if (least > most && wanted.some((o) => ask.outputs.includes(o.name))) {
+          fail("size", `${ask.say(least, most)}${ask.place && ` (${ask.place})`}`);
+        }
       }
       return await this.compute(this.spec.families, wanted, dims, conditions, taken, true);
     } catch (e) {

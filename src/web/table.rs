@@ -3,9 +3,11 @@
 //! Every size is the number of an entry in one list: constants first, then those that the free dims decide, which the module
 //! computes in the same order. A shader is a file; equal ones are one. What the letters mean stands at the top of `runtime.js`.
 
+use crate::gpu::Locate;
 use crate::gpu::program::Word;
 use crate::gpu::{Buffer, Dispatch, Grid, Item, Kind, Program};
-use crate::ir::Size;
+use crate::ir::{Size, outside};
+use crate::plan::Demand;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +25,19 @@ pub struct Table {
 
 impl Table {
     /// Adds a program; gives its number.
-    pub fn add(&mut self, p: &Program) -> usize {
+    pub fn add(&mut self, p: &Program, locate: Locate) -> usize {
         let shaders: Vec<usize> = p.shaders.iter().map(|s| self.shader(&s.name, &s.code)).collect();
         let buffers: Vec<Value> = p.buffers.iter().map(|b| self.buffer(b)).collect();
         let items: Vec<Value> = p.items.iter().map(|i| self.item(i, &shaders)).collect();
-        self.programs.push(json!({ "buffers": buffers, "items": items, "prepared": p.prepared, "outputs": p.outputs }));
+        let mut program = json!({ "buffers": buffers, "items": items, "prepared": p.prepared, "outputs": p.outputs });
+        if !p.demands.is_empty() {
+            let mut order: Vec<_> = p.demands.iter().map(|d| d.span).collect();
+            order.sort();
+            let rank = |d: &Demand| order.iter().position(|s| *s == d.span);
+            let demands: Vec<Value> = p.demands.iter().map(|d| self.demand(d, rank(d), locate)).collect();
+            program["inside"] = json!(demands);
+        }
+        self.programs.push(program);
         self.programs.len() - 1
     }
 
@@ -64,6 +74,11 @@ impl Table {
             Kind::Source(path) => json!([len, &**path, u8::from(b.early)]),
             Kind::Temp | Kind::Output => json!(len),
         }
+    }
+
+    /// The axis's size, its name in a message, the outputs that ask for it, where, and how many stand before it in the source.
+    fn demand(&mut self, d: &Demand, rank: Option<usize>, locate: Locate) -> Value {
+        json!([self.size(&d.axis.size), outside::axis_words(&d.axis.name), d.by, locate(d.span).unwrap_or_default(), rank])
     }
 
     fn item(&mut self, item: &Item, shaders: &[usize]) -> Value {
@@ -155,6 +170,9 @@ fn moved(mut program: Value, place: &[usize]) -> Value {
         }
     }
     items(&mut program["items"], &new);
+    if let Some(demands) = program.get_mut("inside") {
+        demands.as_array_mut().into_iter().flatten().for_each(|d| new(&mut d[0]));
+    }
     program
 }
 

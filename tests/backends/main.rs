@@ -9,6 +9,7 @@ mod library;
 mod make;
 mod models;
 mod native;
+mod outside;
 mod programs;
 mod runs;
 mod shaders;

@@ -33,6 +33,7 @@ fn build(path: &Path) -> Built {
     let params = common::weights(path, &model, &Given { sizes, ..Given::default() });
     let inputs = common::beside(path, "inputs").map(|p| Archive::open(&p).unwrap());
     let request = web::Request {
+        locate: &|_| None,
         model: &model,
         params: params.clone(),
         about: String::new(),
@@ -346,6 +347,35 @@ fn mistakes_are_said_and_a_lost_device_is_replaced() {
     assert_eq!(class["alone"], class["together"]);
     assert_ne!(class["alone"][0], class["alone"][1]);
     assert_eq!(class["alone"][2], class["after"]);
+}
+
+#[test]
+fn what_is_outside_is_said_on_the_page() {
+    let Some(mut browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outside.hnet");
+    let text = "dim b\ndim t\nmodel Outside {\n    input k: i32[b]\n    input x: [t]\n    param table: [10] = ones()\n    \
+                let v[j < count[t]] = x[t: j]\n    output y: [b] = table[k + 5]\n    output z: [b] = table[k + 1]\n    \
+                output head: [4] = v[0..4]\n}\n";
+    std::fs::write(&path, text).unwrap();
+    let built = build(&path);
+    browser.open(&served([&built]));
+    browser.eval("(async () => { window.m = await (await import('/outside/model.js')).load(); })()");
+    let cases = [
+        ("m.run({ k: [1, 9] })", "index 14 is outside of its axis, which has 10 places"),
+        ("m.run({ k: [-20, 4, 4] })", "index -15 is outside of its axis, which has 10 places"),
+        ("m.run({ k: [1, 2, 4] })", "1,1,1"),
+        ("m.run({ k: [8] }, { outputs: ['z'] })", "1"),
+        ("m.run({ k: [9] }, { outputs: ['z'] })", "index 10 is outside of its axis, which has 10 places"),
+        ("m.run({ x: [1, 2, 3] })", "this slice goes to place 4 of an axis that has 3"),
+        ("m.run({ x: [1, 2, 3, 4] })", "1,2,3,4"),
+    ];
+    for (call, want) in cases {
+        let say = format!(
+            "(async () => {{ try {{ const o = await {call}; return (o.y ?? o.z ?? o.head).data.join(); }} catch (e) {{ return e.message; }} }})()"
+        );
+        assert_eq!(browser.eval(&say), want, "{call}");
+    }
 }
 
 #[test]

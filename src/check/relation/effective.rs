@@ -40,7 +40,10 @@ impl<'a> Checker<'a> {
         }
         self.params[p.0].effective = Effective::Running;
         self.asking.push(p);
+        // The value is everybody's: what holds where it is asked for first says nothing about it.
+        let guards = std::mem::take(&mut self.guards);
         let value = self.relate(p, span);
+        self.guards = guards;
         self.asking.pop();
         self.params[p.0].effective = value.clone().unwrap_or(Effective::Failed);
         value

@@ -35,6 +35,7 @@ impl<'a> Checker<'a> {
             hidden: 0,
             solved: BTreeMap::new(),
             guards: vec![],
+            patience: std::cell::Cell::new(0),
             checks: vec![],
             draws: HashMap::new(),
             file_draws: HashMap::new(),

@@ -96,7 +96,8 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
     let count = prepared.len();
     let items = prepared.into_iter().chain(rest).collect();
     let windows = choice.window();
-    Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs, windows }
+    let demands = plan.demands.clone();
+    Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs, demands, windows }
 }
 
 struct Emitter<'a> {

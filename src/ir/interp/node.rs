@@ -7,7 +7,7 @@ use super::value::Value;
 use super::{Frame, index, reduce, wrong};
 use crate::diag::Diagnostic;
 use crate::ir::random::{normal, philox, uniform};
-use crate::ir::{DType, Dist, NodeId, Op, Operand, Pick};
+use crate::ir::{Axis, DType, Dist, NodeId, Op, Operand, Pick, needs, outside};
 use std::rc::Rc;
 
 /// A node's loops, with their extents, and its operands.
@@ -39,6 +39,7 @@ impl Frame<'_> {
         let operands = self.graph.operands(id);
         let values = operands.iter().map(|o| self.value(o.node)).collect::<Result<Vec<_>, _>>()?;
         let (shape, inner) = (self.extents(id, &node.shape)?, self.extents(id, &node.inner)?);
+        needs::needs(self.graph, id).iter().try_for_each(|n| n.check(&|s| self.sizes.get(s).copied()))?;
         let nest = Nest { id, shape, inner, operands, values: &values };
         let n = values.len();
         let count = |good: bool| if good { Ok(()) } else { Err(wrong(format!("{} has {n} operands", self.name(id)))) };
@@ -47,12 +48,14 @@ impl Frame<'_> {
             Op::Map(map) => count(n == map.arity())?,
             Op::Fold(_) | Op::Reshape | Op::Order { .. } | Op::Scan { .. } | Op::Assign => count(n == 1)?,
             Op::Contract | Op::Gather { .. } | Op::Concat { .. } => count(n > 0)?,
+            Op::Inside(_) => count(n == 1 || n == 2)?,
             Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => {
                 count(false)?
             }
         }
         match &node.op {
             Op::Gather { picks, fill } => self.gather(&nest, picks, *fill),
+            Op::Inside(axis) => self.inside(&nest, axis),
             Op::Reshape => self.make(id, nest.shape.clone(), |out| out.extend_from_slice(&values[0].data)),
             Op::Concat { axis } => self.join(&nest, *axis),
             Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Scatter { .. } => self.plain(&nest),
@@ -80,10 +83,8 @@ impl Frame<'_> {
         let reads = nest.reads();
         let limit = |text: String| Err(Diagnostic::plain("H0605", text));
         let op = &self.graph.node(id).op;
-        if let Op::Order { axis, .. } = op
-            && (inner.len() != 1 || shape[*axis] > inner[0])
-        {
-            return limit(format!("{} asks for the first {} of {inner:?} elements", self.name(id), shape[*axis]));
+        if matches!(op, Op::Order { .. }) && inner.len() != 1 {
+            return Err(wrong(format!("{} orders along {} axes", self.name(id), inner.len())));
         }
         if matches!(op, Op::Assign) && shape.last() != inner.first() {
             return limit(format!("the costs of {} are not square", self.name(id)));
@@ -100,9 +101,31 @@ impl Frame<'_> {
             Op::Order { axis, descending } => index::order(*axis, *descending, &reads[0], shape, inner[0], out),
             Op::Scan { axis } => reduce::scan(*axis, &reads[0], shape, out),
             Op::Assign => index::permutation(&reads[0], shape, out),
-            Op::Gather { .. } | Op::Concat { .. } | Op::Reshape => {}
+            Op::Gather { .. } | Op::Inside(_) | Op::Concat { .. } | Op::Reshape => {}
             Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => {}
         })
+    }
+
+    /// The index as it is; what is outside is noted, and the run goes on: others may be outside, too.
+    fn inside(&self, nest: &Nest, axis: &Axis) -> Result<Rc<Value>, Diagnostic> {
+        (0..nest.values.len()).try_for_each(|n| self.fits(nest, n, None))?;
+        let size = self.size(nest.id, &axis.size)?;
+        let reads = nest.reads();
+        let always = [1.0];
+        let needed = reads.get(1).map_or((&always[..], vec![0; nest.shape.len()]), |r| (r.data, r.strides.clone()));
+        let mut worst = outside::NOTHING;
+        let made = self.make(nest.id, nest.shape.clone(), |out| {
+            Walk::new(&nest.shape, vec![reads[0].strides.clone(), needed.1]).each(|w| {
+                let index = reads[0].data[w.at[0]];
+                if needed.0[w.at[1]] != 0.0 {
+                    worst = worst.max(outside::code(index as i32, size).unwrap_or(outside::NOTHING));
+                }
+                out.push(index);
+            });
+        })?;
+        let site = outside::Site { span: self.graph.node(nest.id).span, name: axis.name.clone(), size };
+        self.run.found.borrow_mut().note(site, worst);
+        Ok(made)
     }
 
     fn gather(&self, nest: &Nest, picks: &[Pick], fill: Option<f64>) -> Result<Rc<Value>, Diagnostic> {

@@ -265,7 +265,7 @@ fn orders_are_stable_and_put_nan_last() {
     let down = m.add(Op::Order { axis: 0, descending: true }, I, &[2, 2], &[4], &[(x, &[1, 2])]);
     assert_eq!(m.values(down), [0.0, 2.0, 3.0, 0.0]);
     let many = m.add(Op::Order { axis: 0, descending: true }, I, &[5, 2], &[4], &[(x, &[1, 2])]);
-    assert_eq!(evaluate(&m.graph, &m.bindings, &[many]).unwrap_err().code, "H0605");
+    assert_eq!(evaluate(&m.graph, &m.bindings, &[many]).unwrap_err().code, "H0618");
 }
 
 #[test]
@@ -392,4 +392,20 @@ fn a_small_network_is_fast() {
     let took = start.elapsed();
     eprintln!("three layers: {took:?}");
     assert!(took.as_millis() < 2000, "{took:?}");
+}
+
+#[test]
+fn an_index_that_must_be_inside_is_handed_on_or_told() {
+    let mut m = Make::default();
+    let k = m.i(&[4], &[2, -1, 7, 9]);
+    let yes = m.input(&[4], Data::Bool(vec![1, 0, 1, 0]));
+    let mut inside = |name: &str, n: usize, needed: bool| {
+        let reads: &[(NodeId, &[usize])] = if needed { &[(k, &[0]), (yes, &[0])] } else { &[(k, &[0])] };
+        m.add(Op::Inside(Axis::new(name, n)), I, &[4], &[], reads)
+    };
+    let (ten, five, eight) = (inside("ten", 10, true), inside("five", 5, true), inside("eight", 8, false));
+    assert_eq!(m.values(ten), vec![2.0, -1.0, 7.0, 9.0]);
+    let says = |id| evaluate(&m.graph, &m.bindings, &[id]).unwrap_err().message;
+    assert_eq!(says(five), "index 7 is outside of the axis `five`, which has 5 places");
+    assert_eq!(says(eight), "index 9 is outside of the axis `eight`, which has 8 places");
 }

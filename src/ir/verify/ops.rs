@@ -29,6 +29,12 @@ impl Rule<'_> {
                 self.alike(NUMBERS)
             }
             Op::Gather { picks, .. } => self.gather(picks),
+            Op::Inside(_) => {
+                let count = self.operands.len();
+                ensure(count == 1 || count == 2, || format!("has {count} operands, and takes an index and perhaps a condition"))?;
+                self.inner(0).and(self.reads_all(0)).and(self.takes(0, WHOLE)).and(self.result(DType::I32))?;
+                if count == 2 { self.takes(1, BOOLS) } else { Ok(()) }
+            }
             Op::Scatter { axis } => {
                 self.count(2).and(self.axis(*axis)).and(self.reads_all(0))?;
                 self.takes(0, WHOLE).and(self.takes(1, NUMBERS)).and(self.result(self.operand(1).dtype))?;

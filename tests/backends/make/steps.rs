@@ -13,6 +13,7 @@ impl Maker<'_> {
             8..11 => self.contract(),
             11 => self.leaf(),
             12 => self.compose(),
+            13 if self.rng.one_in(3) => self.demand(),
             13 => self.gather(),
             14 => self.scatter(),
             15 => self.concat(),
@@ -188,8 +189,28 @@ impl Maker<'_> {
                 picks.push(Pick::Loop(k));
             }
         }
-        let fill = *self.rng.pick(&[None, Some(0.0), Some(1.0)]);
+        // Without a word on what lies outside, sizes are held to it where a counter or a number is the index.
+        let given = |id: &NodeId| matches!(self.case.graph.node(*id).op, Op::Source { .. });
+        let fills: &[Option<f64>] =
+            if indices.iter().all(given) { &[None, Some(0.0), Some(1.0)] } else { &[Some(0.0), Some(1.0)] };
+        let fill = *self.rng.pick(fills);
         self.put(Node::new(Op::Gather { picks, fill }, dtype, loops), operands, true);
+    }
+
+    /// An index that must be inside where it is.
+    fn demand(&mut self) {
+        let Some(index) = self.some(DType::I32, true) else { return };
+        let axis = self.rng.pick(&self.axes).clone();
+        let loops = self.case.graph.node(index).shape.clone();
+        let own = |id| Operand::new(id, (0..loops.len()).collect());
+        let one = |id| Operand::new(id, vec![]);
+        let Some(zero) = self.put(Node::new(Op::Const(0.0), DType::I32, vec![]), vec![], true) else { return };
+        let Some(end) = self.put(Node::new(Op::Extent(axis.size.clone()), DType::I32, vec![]), vec![], true) else { return };
+        let truth = |map| Node::new(Op::Map(map), DType::Bool, loops.clone());
+        let Some(low) = self.put(truth(Map::Le), vec![one(zero), own(index)], true) else { return };
+        let Some(high) = self.put(truth(Map::Lt), vec![own(index), one(end)], true) else { return };
+        let Some(both) = self.put(truth(Map::And), vec![own(low), own(high)], true) else { return };
+        self.put(Node::new(Op::Inside(axis), DType::I32, loops.clone()), vec![own(index), own(both)], true);
     }
 
     fn scatter(&mut self) {

@@ -1,0 +1,301 @@
+//! Indices that leave their axes: the same error on every backend, and none where nobody needs the place.
+//!
+//! The sizes are 0, 1, odd and large; the values stand in the tests.
+
+use crate::common::device;
+use hnet::diag::Diagnostic;
+use hnet::exec::session::{Backend, Options, Session};
+use hnet::ir::{Bindings, Data, Tensor};
+use hnet::pipeline;
+use hnet::program::NoFiles;
+use hnet::run::init;
+use hnet::source::Sources;
+use std::collections::BTreeMap;
+
+fn whole(values: &[i32]) -> Tensor {
+    Tensor::new(vec![values.len()], Data::I32(values.to_vec()))
+}
+
+fn real(values: &[f32]) -> Tensor {
+    Tensor::new(vec![values.len()], Data::F32(values.to_vec()))
+}
+
+/// A program with its inputs.
+struct Case {
+    model: hnet::check::model::Model,
+    text: String,
+    bindings: Bindings,
+}
+
+impl Case {
+    fn new(text: &str, sizes: &[(&str, i64)], inputs: &[(&str, Tensor)]) -> Case {
+        let mut sources = Sources::default();
+        let root = sources.add("outside.hnet", None, text);
+        let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
+        let fatal: Vec<_> = checked.diagnostics.iter().filter(|d| d.is_fatal()).collect();
+        assert!(fatal.is_empty(), "{fatal:#?}\n{text}");
+        let model = checked.models.into_iter().next().expect("a model");
+        let sizes: BTreeMap<_, _> = sizes.iter().map(|(n, s)| ((*n).into(), *s)).collect();
+        let mut all = init::initialise_all(&model, &sizes, 1).expect("parameters");
+        all.extend(inputs.iter().map(|(n, t)| (n.to_string(), t.clone())));
+        all.insert("seed".into(), init::scalar(1));
+        Case { model, text: text.into(), bindings: Bindings { sources: all, sizes } }
+    }
+
+    fn outputs(&self, names: &[&str]) -> Vec<usize> {
+        let at = |n: &&str| self.model.graph.outputs.iter().position(|o| *o.name == **n).expect("an output");
+        names.iter().map(at).collect()
+    }
+
+    /// What the backends say, all of them the same but for rounding; the first is the interpreter.
+    fn on_all(&self, names: &[&str]) -> Result<Vec<Tensor>, Diagnostic> {
+        let outputs = self.outputs(names);
+        let run = |backend| {
+            let options = Options { backend, threads: 1, half: false };
+            Session::new(&self.model, &outputs, &options).and_then(|mut s| {
+                let first = s.run(&self.bindings);
+                let again = s.run(&self.bindings);
+                match (&first, &again) {
+                    (Err(a), Err(b)) => assert_eq!(a.message, b.message, "{}", self.text),
+                    (Ok(_), Ok(_)) => {}
+                    _ => panic!("two runs differ: {}", self.text),
+                }
+                first
+            })
+        };
+        let wanted = run(Backend::Interp);
+        let mut backends = vec![Backend::Cpu];
+        if device("outside").is_some() {
+            backends.push(Backend::Gpu);
+        }
+        for backend in backends {
+            match (&wanted, &run(backend)) {
+                (Ok(want), Ok(got)) => {
+                    for (w, g) in want.iter().zip(got) {
+                        let near = |i: usize| (w.get(i) - g.get(i)).abs() <= 1e-5 * w.get(i).abs();
+                        assert!(w.shape == g.shape && (0..w.len()).all(near), "{backend:?}: {g:?}, not {w:?}\n{}", self.text);
+                    }
+                }
+                (Err(want), Err(got)) => {
+                    assert_eq!((want.code, &want.message), (got.code, &got.message), "{backend:?}\n{}", self.text);
+                    let span = |d: &Diagnostic| d.primary.as_ref().map(|l| l.span);
+                    assert_eq!(span(want), span(got), "{backend:?}\n{}", self.text);
+                }
+                (want, got) => panic!("{backend:?}: {got:#?}, not {want:#?}\n{}", self.text),
+            }
+        }
+        wanted
+    }
+
+    fn says(&self, code: &str, message: &str, at: &str) {
+        let names: Vec<String> = self.model.graph.outputs.iter().map(|o| o.name.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.says_of(&names, code, message, at);
+    }
+
+    fn says_of(&self, names: &[&str], code: &str, message: &str, at: &str) {
+        let d = self.on_all(names).expect_err(&self.text);
+        assert_eq!((d.code, d.message.as_str()), (code, message), "{}", self.text);
+        let span = d.primary.expect("a place").span;
+        let text = &self.text[span.start as usize..span.end as usize];
+        assert!(at.is_empty() || text == at, "it points at `{text}`\n{}", self.text);
+    }
+
+    fn gives(&self, name: &str, values: &[f64]) {
+        let got = self.on_all(&[name]).unwrap_or_else(|d| panic!("{d:#?}\n{}", self.text));
+        assert_eq!(got[0].to_f64(), values, "{}", self.text);
+    }
+}
+
+/// `dim b`, a model with an input `k: i32[b]` and a table of ten rows, and these statements.
+fn lookup(rest: &str, k: &[i32]) -> Case {
+    let text = format!(
+        "dim b\nmodel M {{\n    input k: i32[b]\n    input table: [10]\n{}}}\n",
+        rest.lines().map(|l| format!("    {}\n", l.trim())).collect::<String>()
+    );
+    let table: Vec<f32> = (0..10).map(|n| n as f32 * 2.0).collect();
+    Case::new(&text, &[("b", k.len() as i64)], &[("k", whole(k)), ("table", real(&table))])
+}
+
+#[test]
+fn a_computed_index_outside_is_named_with_its_axis() {
+    let y = "output y: [b] = table[k + 5]";
+    lookup(y, &[1, 9, 2]).says("H0617", "index 14 is outside of its axis, which has 10 places", "k + 5");
+    lookup(y, &[1, -6, 2]).says("H0617", "index -1 is outside of its axis, which has 10 places", "k + 5");
+    lookup(y, &[1, -6, -9, 5, 6]).says("H0617", "index 11 is outside of its axis, which has 10 places", "k + 5");
+    lookup(y, &[i32::MIN]).says("H0617", "index -2147483643 is outside of its axis, which has 10 places", "k + 5");
+    // 32 bits wrap, here as everywhere.
+    lookup(y, &[i32::MAX]).says("H0617", "index -2147483644 is outside of its axis, which has 10 places", "k + 5");
+    lookup(y, &[-5, 4, 0]).gives("y", &[0.0, 18.0, 10.0]);
+    lookup(y, &[]).gives("y", &[]);
+    let many: Vec<i32> = (0..40_001).map(|n| if n == 40_000 { 5 } else { n % 5 }).collect();
+    lookup(y, &many).says("H0617", "index 10 is outside of its axis, which has 10 places", "k + 5");
+}
+
+#[test]
+fn a_number_too_large_is_no_place() {
+    let text = "dim b\nmodel M {\n    input x: [b]\n    param t: [4] = ones()\n    output y: [b] = t[int(x)]\n}\n";
+    let case = |x: &[f32]| Case::new(text, &[("b", x.len() as i64)], &[("x", real(x))]);
+    case(&[1.0, f32::INFINITY]).says("H0617", "index 2147483647 is outside of its axis, which has 4 places", "int(x)");
+    case(&[-0.5, 3.9]).gives("y", &[1.0, 1.0]);
+}
+
+#[test]
+fn what_a_condition_keeps_from_being_used_may_hold_anything() {
+    let labels = [1, -100, 0, i32::MAX];
+    lookup("let own[b] = if k >= 0 and k < 10 { table[k] } else { 0 }\noutput y: [b] = own", &labels)
+        .gives("y", &[2.0, 0.0, 0.0, 0.0]);
+    lookup("output y: [b] = if k < 0 or k > 9 { -1 } else { table[k] }", &labels).gives("y", &[2.0, -1.0, 0.0, -1.0]);
+    lookup("output y: f32 = sum[b where k == 1] table[k]", &labels).gives("y", &[2.0]);
+    lookup("output y: f32 = sum[b where k != -100 and k < 9] table[k + 1]", &labels).gives("y", &[6.0]);
+    lookup("output y: [b] = table[k] else 7", &labels).gives("y", &[2.0, 7.0, 0.0, 7.0]);
+    lookup("output y: [b] = number(k > 0 and k < 9 and table[k] == 2)", &labels).gives("y", &[1.0, 0.0, 0.0, 0.0]);
+    lookup("output y: [b] = number(k < 0 or k > 9 or table[k] == 0)", &labels).gives("y", &[0.0, 1.0, 1.0, 1.0]);
+    // A condition that lets one through does not help.
+    lookup("output y: [b] = if k >= -100 { table[k] } else { 0 }", &labels).says(
+        "H0617",
+        "index 2147483647 is outside of its axis, which has 10 places",
+        "k",
+    );
+    lookup("output y: f32 = sum[b where k != 0] table[k + 0 * k]", &[0, -3, 2]).says(
+        "H0617",
+        "index -3 is outside of its axis, which has 10 places",
+        "k + 0 * k",
+    );
+}
+
+#[test]
+fn a_condition_on_other_axes_counts_where_it_holds_anywhere() {
+    let text = "dim b\ndim t\nmodel M {\n    input k: i32[b]\n    input m: [t]\n    input table: [4]\n    \
+                output y: f32 = sum[b, t where m > 0 and k >= 0] m * table[k + 1]\n}\n";
+    let case = |m: &[f32], k: &[i32]| {
+        let inputs = [("k", whole(k)), ("m", real(m)), ("table", real(&[1.0, 2.0, 3.0, 4.0]))];
+        Case::new(text, &[("b", k.len() as i64), ("t", m.len() as i64)], &inputs)
+    };
+    case(&[0.0, -1.0], &[9, 8]).gives("y", &[0.0]);
+    case(&[1.0, 2.0], &[0, -7]).gives("y", &[6.0]);
+    case(&[0.0, 2.0], &[0, 3]).says("H0617", "index 4 is outside of its axis, which has 4 places", "k + 1");
+    case(&[], &[0, 3]).gives("y", &[0.0]);
+}
+
+#[test]
+fn bounds_are_understood_and_cost_nothing() {
+    let clear = [
+        "table[min(max(k, 0), 9)]",
+        "table[k mod 10]",
+        "table[(k mod 20) div 2]",
+        "table[max(min(k + 3, 9), 0)]",
+        "if k >= 0 and k < 5 { table[k + 5] } else { 0 }",
+        "if not (k < 0 or k > 9) { table[k] } else { 0 }",
+        "table[argmax(table)]",
+        "table[int(k > 3)]",
+    ];
+    for e in clear {
+        let case = lookup(&format!("output y: [b] = {e} + 0 * k"), &[3, -100, 12]);
+        let text = case.model.graph.to_string();
+        assert!(!text.contains("inside"), "{e} is not proved:\n{text}");
+        case.on_all(&["y"]).unwrap_or_else(|d| panic!("{e}: {d:#?}"));
+    }
+    for e in ["table[max(k, 0)]", "table[min(k, 9)]", "table[k mod 11]", "table[k div 2]", "if k < 10 { table[k] } else { 0 }"] {
+        let text = lookup(&format!("output y: [b] = {e}"), &[3]).model.graph.to_string();
+        assert!(text.contains("inside"), "{e} is not proved, and nothing is demanded:\n{text}");
+    }
+}
+
+#[test]
+fn an_axis_without_places_has_none() {
+    let text = "dim b\ndim t\nmodel M {\n    input k: i32[b]\n    input x: [t]\n    output y: [b] = x[t: k mod 9]\n    \
+                output top: f32 = x[t: argmax[t] x]\n    output first: f32 = x[t: 0]\n}\n";
+    let case = |k: &[i32], x: &[f32]| {
+        Case::new(text, &[("b", k.len() as i64), ("t", x.len() as i64)], &[("k", whole(k)), ("x", real(x))])
+    };
+    case(&[0], &[]).says_of(&["y"], "H0617", "an index is outside of the axis `t`, which has no places", "k mod 9");
+    case(&[], &[]).gives("y", &[]);
+    case(&[0], &[]).says_of(&["top"], "H0617", "an index is outside of the axis `t`, which has no places", "");
+    case(&[0], &[]).says_of(&["first"], "H0618", "this slice goes to place 1 of an axis that has 0", "");
+    case(&[1, 1], &[3.0]).says_of(&["y"], "H0617", "index 1 is outside of the axis `t`, which has 1 place", "k mod 9");
+    case(&[0], &[3.0]).gives("top", &[3.0]);
+    case(&[0], &[3.0]).gives("first", &[3.0]);
+}
+
+#[test]
+fn nothing_is_said_of_what_is_not_asked_for() {
+    let both = "output y: [b] = table[k + 5]\noutput z: [b] = table[k + 1]";
+    let case = lookup(both, &[7]);
+    case.gives("z", &[16.0]);
+    case.says_of(&["z", "y"], "H0617", "index 12 is outside of its axis, which has 10 places", "k + 5");
+    // Of several the first in the source.
+    lookup(both, &[20]).says("H0617", "index 25 is outside of its axis, which has 10 places", "k + 5");
+}
+
+#[test]
+fn rounds_that_do_not_run_read_nothing() {
+    let text = "dim b\nfn walk(x: [t], steps: i32) -> f32 {\n    var at = 0\n    var total = 0.0\n    \
+                for i in 0..20 until at >= steps { total = total + x[at]; at = at + 1 }\n    total\n}\n\
+                model M {\n    input x: [b, 5]\n    input n: i32\n    output y: [b] = walk(x, n)\n}\n";
+    let case = |n: i32| {
+        let x = Tensor::new(vec![2, 5], Data::F32((0..10).map(|v| v as f32).collect()));
+        Case::new(text, &[("b", 2)], &[("x", x), ("n", init::scalar(n))])
+    };
+    case(3).gives("y", &[3.0, 18.0]);
+    case(5).gives("y", &[10.0, 35.0]);
+    case(7).says("H0617", "index 6 is outside of its axis, which has 5 places", "at");
+}
+
+#[test]
+fn an_example_that_is_done_reads_nothing_while_others_go_on() {
+    let text = "dim b\nfn walk(x: [5], steps: i32) -> f32 {\n    var at = 0\n    var total = 0.0\n    \
+                for i in 0..20 until at >= steps { total = total + x[at + i - i]; at = at + 1 }\n    total\n}\n\
+                model M {\n    input x: [b, 5]\n    input n: i32[b]\n    output y: [b] = walk(x, n)\n}\n";
+    let case = |n: &[i32]| {
+        let x = Tensor::new(vec![n.len(), 5], Data::F32((0..5 * n.len()).map(|v| v as f32).collect()));
+        Case::new(text, &[("b", n.len() as i64)], &[("x", x), ("n", whole(n))])
+    };
+    case(&[1, 5, 3]).gives("y", &[0.0, 35.0, 33.0]);
+    case(&[5, 6]).says("H0617", "index 5 is outside of its axis, which has 5 places", "at + i - i");
+}
+
+#[test]
+fn chosen_experts_are_there() {
+    let text = "dim b\nnet Times() {\n    param w: f32 = ones()\n    (x: [2]) -> [2] { w * x }\n}\n\
+                model M {\n    input x: [b, 2]\n    input k: i32[b]\n    sub expert[3] = Times()\n    \
+                let who[s < 2] = k + s\n    output y: [b, 2] = route x over expert at who by 0.5\n    \
+                output z: [b, 2] = expert[k + 1](x)\n}\n";
+    let case = |k: &[i32]| {
+        let x = Tensor::new(vec![k.len(), 2], Data::F32((0..2 * k.len()).map(|v| v as f32).collect()));
+        Case::new(text, &[("b", k.len() as i64)], &[("x", x), ("k", whole(k))])
+    };
+    case(&[0, 1]).gives("y", &[0.0, 1.0, 2.0, 3.0]);
+    case(&[0, 2]).says_of(&["y"], "H0617", "index 3 is outside of the axis `expert`, which has 3 places", "who");
+    case(&[0, -4]).says_of(&["z"], "H0617", "index -3 is outside of the axis `expert`, which has 3 places", "k + 1");
+    case(&[]).gives("y", &[]);
+}
+
+#[test]
+fn sizes_that_data_give_are_looked_at_first() {
+    let text = "dim t\nmodel M {\n    input x: [t]\n    let v[j < count[t]] = x[t: j]\n    output y: [4] = v[0..4]\n    \
+                let p = top_k[t](x, 4)\n    output best: [4] = p.value\n    output last: f32 = v[count[t] - 1]\n}\n";
+    let case = |n: usize| Case::new(text, &[("t", n as i64)], &[("x", real(&(0..n).map(|v| v as f32).collect::<Vec<_>>()))]);
+    case(3).says_of(&["y"], "H0618", "this slice goes to place 4 of an axis that has 3", "");
+    case(3).says_of(&["best"], "H0618", "this asks for the first 4 of an axis that has 3", "");
+    case(0).says_of(&["best"], "H0618", "this asks for the first 4 of an axis that has 0", "");
+    case(0).says_of(&["last"], "H0618", "this slice begins at place -1", "");
+    case(3).gives("last", &[2.0]);
+    case(4).gives("y", &[0.0, 1.0, 2.0, 3.0]);
+    case(5).gives("best", &[4.0, 3.0, 2.0, 1.0]);
+}
+
+#[test]
+fn a_scatter_by_equality_leaves_out_what_has_no_place() {
+    lookup("let hits[t < 4] = sum[b where k == t] 1.0\noutput y: [4] = hits", &[1, -100, 3, 1, 9])
+        .gives("y", &[0.0, 2.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_demand_of_a_parameter_is_made_in_every_run() {
+    let text = "dim b\nmodel M {\n    condition task: i32 = 0\n    input x: [b]\n    param t: [3] = ones()\n    \
+                output y: [b] = x * t[task + 1]\n}\n";
+    let case = |task| Case::new(text, &[("b", 1)], &[("x", real(&[2.0])), ("task", init::scalar(task))]);
+    case(1).gives("y", &[2.0]);
+    case(2).says("H0617", "index 3 is outside of its axis, which has 3 places", "task + 1");
+}
