@@ -196,7 +196,7 @@ fn bounds_are_understood_and_cost_nothing() {
         assert!(!text.contains("inside"), "{e} is not proved:\n{text}");
         case.on_all(&["y"]).unwrap_or_else(|d| panic!("{e}: {d:#?}"));
     }
-    for e in ["table[max(k, 0)]", "table[min(k, 9)]", "table[k mod 11]", "table[k div 2]", "if k < 10 { table[k] } else { 0 }"] {
+    for e in ["table[max(k, 0)]", "table[min(k, 9)]", "table[k div 2]", "if k < 10 { table[k] } else { 0 }"] {
         let text = lookup(&format!("output y: [b] = {e}"), &[3]).model.graph.to_string();
         assert!(text.contains("inside"), "{e} is not proved, and nothing is demanded:\n{text}");
     }
@@ -230,7 +230,7 @@ fn nothing_is_said_of_what_is_not_asked_for() {
 
 #[test]
 fn rounds_that_do_not_run_read_nothing() {
-    let text = "dim b\nfn walk(x: [t], steps: i32) -> f32 {\n    var at = 0\n    var total = 0.0\n    \
+    let text = "dim b\nfn walk(x: [5], steps: i32) -> f32 {\n    var at = steps * 0\n    var total = 0.0\n    \
                 for i in 0..20 until at >= steps { total = total + x[at]; at = at + 1 }\n    total\n}\n\
                 model M {\n    input x: [b, 5]\n    input n: i32\n    output y: [b] = walk(x, n)\n}\n";
     let case = |n: i32| {
@@ -244,7 +244,7 @@ fn rounds_that_do_not_run_read_nothing() {
 
 #[test]
 fn an_example_that_is_done_reads_nothing_while_others_go_on() {
-    let text = "dim b\nfn walk(x: [5], steps: i32) -> f32 {\n    var at = 0\n    var total = 0.0\n    \
+    let text = "dim b\nfn walk(x: [5], steps: i32) -> f32 {\n    var at = steps * 0\n    var total = 0.0\n    \
                 for i in 0..20 until at >= steps { total = total + x[at + i - i]; at = at + 1 }\n    total\n}\n\
                 model M {\n    input x: [b, 5]\n    input n: i32[b]\n    output y: [b] = walk(x, n)\n}\n";
     let case = |n: &[i32]| {
