@@ -101,8 +101,16 @@ impl Walk<'_, '_> {
         self.clashes.push(Clash { name: name.name.clone(), second: name.span, first, was, spoils });
     }
 
-    /// A declaration under a word of the file.
+    /// A declaration under a word of the file. After a clash the file's meaning stays.
     fn beside_item(&mut self, name: &Ident, what: What) {
+        let before = self.clashes.len();
+        self.judge_item(name, what);
+        if self.clashes.len() == before {
+            self.put(&name.name, name.span, Some(what));
+        }
+    }
+
+    fn judge_item(&mut self, name: &Ident, what: What) {
         let Some(item) = self.file.items.get(&name.name) else { return };
         let Some(&first) = self.file.places.get(&name.name) else { return };
         let axis_may_stand = matches!(what, What::Index | What::Slot | What::Round);
@@ -154,7 +162,7 @@ impl Visit for Walk<'_, '_> {
                 self.clash(name, span, was, members);
             }
             None if what == What::Slot && self.file.items.contains_key(&name.name) => return,
-            None => self.beside_item(name, what),
+            None => return self.beside_item(name, what),
         }
         self.put(&name.name, name.span, Some(what));
     }

@@ -42,3 +42,25 @@ fn the_tour_runs() {
     }
     assert_eq!(steps, 12);
 }
+
+/// What hnet brings along is written as it tells others to: no warning, but of what does not run yet.
+#[test]
+fn the_library_and_the_shipped_models_give_no_warning() {
+    let mut text = String::new();
+    for (module, source) in hnet::program::LIBRARY {
+        let first =
+            source.lines().find_map(|l| l.strip_prefix("net ").or_else(|| l.strip_prefix("fn "))).expect("something to import");
+        text.push_str(&format!("import std.{module} {{ {} }}\n", first.split('(').next().unwrap_or_default()));
+    }
+    let mut sources = Sources::default();
+    let root = sources.add("all.hnet", None, text);
+    let checked = pipeline::check_with(&mut sources, &hnet::program::NoFiles, root, &[]);
+    assert!(checked.diagnostics.is_empty(), "{:#?}", checked.diagnostics);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    for entry in std::fs::read_dir(folder).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "hnet")) {
+        let mut sources = Sources::default();
+        let file = pipeline::read(&mut sources, &entry.path()).unwrap();
+        let said = pipeline::check(&mut sources, file, &[]).diagnostics;
+        assert!(said.iter().all(|d| d.code == "H0816"), "{}: {said:#?}", entry.path().display());
+    }
+}
