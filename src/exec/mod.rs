@@ -7,6 +7,7 @@
 mod backend;
 mod device;
 mod engine;
+mod half;
 mod native;
 mod oracle;
 pub mod profile;

@@ -2,13 +2,13 @@
 //!
 //! In: a [`Model`], parameters, what the user gave. Out: named tensors, and for each output that was left out the reason.
 
-use super::Engine;
 use super::profile::Profile;
+use super::{Engine, half};
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Severity};
 use crate::gpu;
 use crate::ir::{Bindings, Tensor};
-use crate::ir::{Graph, NodeId, Op, Origin, OutputKind, interp};
+use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, interp};
 use crate::run::{bind, init, inputs::Given};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,6 +125,8 @@ pub struct Session {
     pub warnings: Vec<Diagnostic>,
     /// Nobody asked for the device: what it cannot do the CPU does.
     spare: Option<Spare>,
+    /// Parameters that a device keeps as f16, until it has been said what they lose.
+    half: Vec<String>,
 }
 
 struct Spare {
@@ -169,7 +171,9 @@ impl Session {
                 None => cpu_or_interpreter(model, &roots, options.threads, &mut warnings)?,
             },
         };
-        Ok(Session { engine, names, warnings, spare })
+        let on_device = options.half && engine.name() == "gpu";
+        let half = model.params.iter().filter(|p| on_device && p.dtype == DType::F32).map(|p| p.path.clone()).collect();
+        Ok(Session { engine, names, warnings, spare, half })
     }
 
     /// The names of the outputs, in the order in which [`Session::run`] gives them.
@@ -184,6 +188,8 @@ impl Session {
 
     /// Runs. Where nobody asked for the device and it fails, the CPU runs instead, and [`Session::warnings`] say so.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
+        // Said once: parameters stay what they are.
+        self.warnings.extend(half::lost(&std::mem::take(&mut self.half), bindings));
         match (self.engine.run(bindings), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.starts_with("H09") => {
                 self.engine = Engine::cpu(&spare.graph, &spare.roots, spare.threads)?;

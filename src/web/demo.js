@@ -30,10 +30,13 @@ function drawn(input, shape) {
   return { shape, data: Array.from({ length: shape.reduce((n, s) => n * s, 1) }, one) };
 }
 
-const dims = { ...spec.dims };
+// Names may be any: none of these objects has names of its own.
+const bare = (...parts) => Object.assign(Object.create(null), ...parts);
+const dims = bare(spec.dims);
 const sized = (i) => i.shape.map((a) => (typeof a === "string" ? dims[a] : typeof a === "function" ? a(dims) : a));
 const fixed = (i) => i.shape.every((a) => typeof a === "number");
-const conditions = {}, inputs = {};
+const conditions = bare(), inputs = bare();
+const exampleOf = (name) => (demo.examples && Object.hasOwn(demo.examples, name) ? demo.examples[name] : undefined);
 let model, demo, task = () => null, shows = [], wanted;
 
 /** Says something above everything else. */
@@ -91,7 +94,7 @@ function control(c) {
     conditions[c.name] = value;
     if (c.kind === "size") dims[c.name] = value;
   };
-  const example = demo.examples?.[c.name];
+  const example = exampleOf(c.name);
   const choices = c.allowed ?? (c.type === "i32" && c.below <= 16 ? Array.from({ length: c.below }, (_, k) => k) : null);
   if (!c.shape.length && choices) {
     set(c.default ?? choices[0]);
@@ -184,7 +187,7 @@ function pad(input, side, output) {
   const ink = new Float32Array(n * n);
   const canvas = make("canvas", { className: "pad", width: 320, height: 320, tabIndex: 0, role: "application", ariaLabel: "Drawing pad. Arrow keys move, space draws, delete clears." });
   const seen = make("canvas", { className: "seen", width: side, height: side, role: "img", ariaLabel: "what the model sees" });
-  const example = demo.examples?.[input.name];
+  const example = exampleOf(input.name);
   const full = example ? Math.max(...example.data) : 1;
   let image = new Float32Array(side * side), next = 0, last = null, cursor = null;
 
@@ -325,12 +328,12 @@ function view(o) {
 
 /** Free dims and inputs for a model of no known kind. */
 function generic() {
-  for (const i of spec.inputs) i.shape.forEach((a, k) => typeof a === "string" && (dims[a] ??= demo.examples?.[i.name]?.shape[k] ?? 4));
+  for (const i of spec.inputs) i.shape.forEach((a, k) => typeof a === "string" && (dims[a] ??= exampleOf(i.name)?.shape[k] ?? 4));
   for (const f of spec.families) f.dims.forEach((d) => spec.measures.some((m) => m.dim === d) || (dims[d] ??= 4));
   const free = Object.keys(dims).filter((d) => !(d in spec.dims) && !spec.inputs.some((i) => i.name === d));
   const fill = (random) => {
     for (const i of spec.inputs.filter((i) => !i.condition)) {
-      const example = demo.examples?.[i.name], shape = sized(i);
+      const example = exampleOf(i.name), shape = sized(i);
       const fits = example && !random && String(example.shape) === String(shape);
       inputs[i.name] = fits ? example : drawn(i, shape);
     }
@@ -369,6 +372,8 @@ function kind() {
 async function start() {
   try {
     demo = await (await fetch("demo.json")).json();
+    // JSON has no infinities: they are words.
+    Object.values(demo.examples ?? {}).forEach((e) => (e.data = e.data.map(Number)));
     // `code` between grave accents.
     at("doc").append(...demo.doc.split("`").map((text, k) => (k % 2 ? make("code", {}, text) : text)));
     model = await load();

@@ -4,7 +4,7 @@
 //! for. Where the block goes group by group (`batch b = all by task`) and every group has the same rows with the columns in an
 //! order of its own, these orders are found, so that a drawing can be handed to each group as its model expects it.
 
-use super::Request;
+use super::{Request, module};
 use crate::check::model::{Eval, InputKind};
 use crate::diag::Diagnostic;
 use crate::ir::DType;
@@ -46,7 +46,9 @@ pub fn demo(request: &Request) -> Result<Value, Diagnostic> {
 }
 
 fn numbers(t: &Tensor) -> Vec<Value> {
-    let one = |i: usize| if t.dtype() == DType::F32 { json!(t.get(i) as f32) } else { json!(t.get(i) as i64) };
+    // JSON has no word for what is not finite: there it is the text that JavaScript reads as a number.
+    let real = |v: f32| if v.is_finite() { json!(v) } else { json!(module::number(f64::from(v))) };
+    let one = |i: usize| if t.dtype() == DType::F32 { real(t.get(i) as f32) } else { json!(t.get(i) as i64) };
     (0..t.len()).map(one).collect()
 }
 

@@ -115,7 +115,18 @@ fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diag
 
 /// Inputs that a node is computed from.
 fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
-    let reach = graph.reachable([root]);
+    // What a size that values decide is computed from is needed as well.
+    let mut roots = vec![root];
+    let reach = loop {
+        let reach = graph.reachable(roots.iter().copied());
+        let symbols: BTreeSet<Sym> = graph.ids().filter(|id| reach[id.index()]).flat_map(|id| graph.symbols_of(id)).collect();
+        let more = graph.measured.iter().filter(|(s, n)| symbols.contains(&**s) && !roots.contains(n));
+        let more: Vec<NodeId> = more.map(|(_, n)| *n).collect();
+        if more.is_empty() {
+            break reach;
+        }
+        roots.extend(more);
+    };
     let paths: BTreeSet<&str> = graph
         .ids()
         .filter(|id| reach[id.index()])
@@ -197,7 +208,8 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     let reach = graph.reachable(roots.iter().copied());
     for (dim, node) in graph.measured.iter().filter(|(_, n)| reach[n.index()]) {
         let dtype = graph.node(*node).dtype;
-        measures.push(Measure { dim: dim.to_string(), dtype, chosen: make(&[*node], vec![])? });
+        let needs = needs(model, &graph, *node);
+        measures.push(Measure { dim: dim.to_string(), dtype, needs, chosen: make(&[*node], vec![])? });
     }
     let used = used(&families, &measures);
     let shaders = std::mem::take(&mut table.shaders);

@@ -31,6 +31,8 @@ pub struct Chosen {
 pub struct Measure {
     pub dim: String,
     pub dtype: DType,
+    /// Inputs and conditions that it is computed from.
+    pub needs: Vec<String>,
     pub chosen: Chosen,
 }
 
@@ -87,6 +89,11 @@ pub fn allowed(input: &Input) -> Option<Vec<i64>> {
     }
 }
 
+/// A number as JavaScript writes it.
+pub fn number(v: f64) -> String {
+    if v.is_infinite() { if v > 0.0 { "Infinity" } else { "-Infinity" }.into() } else { v.to_string() }
+}
+
 fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
     let mut text = format!("name: {}, condition: {}, type: \"{}\"", expr::quoted(&i.name), i.condition, i.dtype.word());
     let axes = list(&i.shape, |(name, size)| expr::quoted(&axis(name.as_ref(), size)));
@@ -104,10 +111,10 @@ fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
     }
     match (&i.default, defaults.get(&i.name)) {
         (Some(Init::Fill(v)), _) => {
-            let _ = write!(text, ", default: {v}");
+            let _ = write!(text, ", default: {}", number(*v));
         }
         (_, Some(t)) => {
-            let _ = write!(text, ", default: {}", list(t.to_f64(), |v| (v as f32).to_string()));
+            let _ = write!(text, ", default: {}", list(t.to_f64(), |v| number(f64::from(v as f32))));
         }
         _ => {}
     }
@@ -122,8 +129,9 @@ pub fn script(p: &Parts) -> String {
     out += "import { ModelError, open } from \"./runtime.js\";\n\n";
     let _ = writeln!(out, "export const spec = {{\n  name: {},", expr::quoted(name));
     let fixed: Vec<String> =
-        p.model.dims.iter().filter_map(|d| Some(format!("{}: {}", expr::quoted(&d.name), d.size?))).collect();
-    let _ = writeln!(out, "  dims: {{ {} }},", fixed.join(", "));
+        p.model.dims.iter().filter_map(|d| Some(format!(", [{}]: {}", expr::quoted(&d.name), d.size?))).collect();
+    // Without a prototype: a dim may be called `constructor`.
+    let _ = writeln!(out, "  dims: {{ __proto__: null{} }},", fixed.concat());
     let lines = |items: Vec<String>| items.into_iter().map(|i| format!("    {i},\n")).collect::<String>();
     let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| input(i, p.defaults)).collect();
     if p.seed {
@@ -141,7 +149,8 @@ pub fn script(p: &Parts) -> String {
     let _ = writeln!(out, "  families: [\n{}  ],", lines(p.families.iter().map(chosen).collect()));
     let measures = p.measures.iter().map(|m| {
         let (dim, word) = (expr::quoted(&m.dim), m.dtype.word());
-        format!("{{ dim: {dim}, type: \"{word}\", families: [{}] }}", chosen(&m.chosen))
+        let needs = list(&m.needs, |n| expr::quoted(n));
+        format!("{{ dim: {dim}, type: \"{word}\", needs: {needs}, families: [{}] }}", chosen(&m.chosen))
     });
     let measures: Vec<String> = measures.collect();
     let _ =

@@ -22,6 +22,8 @@ export class ModelError extends Error {
   }
 }
 const fail = (code, message) => { throw new ModelError(code, message); };
+/** An object that has no names of its own: a dim or an output may be called `constructor`. */
+const bare = (...parts) => Object.assign(Object.create(null), ...parts);
 
 /** Opens a model: its description, the folder of its files, and what the page wants. */
 export async function open(spec, base, options = {}) {
@@ -238,7 +240,7 @@ class Placement {
     await this.staging.mapAsync(GPUMapMode.READ);
     const bytes = this.staging.getMappedRange();
     const wrong = outside(this.inside, bytes);
-    const out = {};
+    const out = bare();
     for (const { name, type, shape, at } of this.results) {
       const length = shape.reduce((n, s) => n * s, 1);
       const kind = type === "f32" ? Float32Array : Int32Array;
@@ -287,9 +289,14 @@ function read(input, value) {
     for (let v = value; Array.isArray(v); v = v[0]) sizes.push(v.length);
     data = value.flat(Infinity);
   } else if (typeof value !== "object") {
-    data = [Number(value)];
+    data = [value];
   }
-  const words = new (input.type === "f32" ? Float32Array : Int32Array)(data);
+  if (!Array.isArray(data) && (!ArrayBuffer.isView(data) || data instanceof DataView)) fail("value", `${what}, but the value given is no list of numbers`);
+  if (sizes?.some((s) => !Number.isInteger(s) || s < 0)) fail("value", `${what}, but the shape given is [${sizes.join(", ")}]`);
+  const number = (v) => ["number", "boolean", "bigint"].includes(typeof v) && (input.type !== "bool" || Number(v) === 0 || Number(v) === 1);
+  const none = Array.prototype.findIndex.call(data, (v) => !number(v));
+  if (none >= 0) fail("value", `${what}, but element ${none} is ${typeof data[none] === "string" ? JSON.stringify(data[none]) : data[none]}`);
+  const words = (input.type === "f32" ? Float32Array : Int32Array).from(data, Number);
   if (sizes && sizes.reduce((n, s) => n * s, 1) !== words.length) {
     fail("value", `${what}: ${words.length} elements do not fit the shape [${sizes.join(", ")}]`);
   }
@@ -409,7 +416,7 @@ class Model {
   /** Takes conditions; those that are left out keep their last value. What depends on them alone is computed once. */
   prepare(conditions = {}) {
     const taken = this.take(conditions, true);
-    const dims = {};
+    const dims = bare();
     taken.forEach((t) => learn(t, dims));
     this.conditions = new Map([...this.conditions, ...taken.map((t) => [t.input.name, t])]);
     if (this.gone || !this.current || this.pending) return;
@@ -443,7 +450,7 @@ class Model {
       if (lacks(output).length) fail("value", `\`${name}\` needs ${list(lacks(output))}`);
     }
     const can = outputs.filter((o) => !lacks(o).length && (!names || names.includes(o.name)));
-    if (can.length) return can;
+    if (can.length) return { wanted: can, have };
     const missing = outputs.map(lacks).sort((a, b) => a.length - b.length)[0] ?? [];
     const say = missing.map((n) => {
       const input = inputs.find((i) => i.name === n);
@@ -452,14 +459,26 @@ class Model {
     fail("value", `${this.spec.name} needs ${say.join("; and ")}`);
   }
 
+  /** Which outputs are computed together: none by a program that reads an input which is not there. */
+  families(wanted, have) {
+    const { families, outputs } = this.spec;
+    const needs = (f) => new Set(outputs.filter((o) => f.outputs.includes(o.name)).flatMap((o) => o.needs));
+    const one = families.find((f) => wanted.every((o) => f.outputs.includes(o.name)) && [...needs(f)].every((n) => have.has(n)));
+    if (one) return [[one, wanted]];
+    const own = (o) => families.find((f) => f.outputs.includes(o.name) && [...needs(f)].every((n) => o.needs.includes(n))) ?? families.at(-1);
+    const groups = new Map();
+    for (const o of wanted) groups.set(own(o), [...(groups.get(own(o)) ?? []), o]);
+    return [...groups];
+  }
+
   async execute(conditions, taken, { outputs: names, dims: asked } = {}) {
     if (this.gone) {
       if (!this.own) fail("lost", this.gone);
       this.adopt(await request());
       this.gone = null;
     }
-    const wanted = this.wanted(conditions, taken, names);
-    const dims = { ...this.spec.dims, ...asked };
+    const { wanted, have } = this.wanted(conditions, taken, names);
+    const dims = bare(this.spec.dims, asked);
     for (const i of this.spec.inputs.filter((i) => i.kind === "size" && i.default !== undefined)) dims[i.name] = i.default;
     let open = [...conditions.values(), ...taken];
     for (let before; open.length && open.length !== before;) {
@@ -471,7 +490,7 @@ class Model {
     }
     try {
       // Sizes that values decide: computed first, and read.
-      for (const m of this.spec.measures) {
+      for (const m of this.spec.measures.filter((m) => m.needs.every((n) => have.has(n)))) {
         const { [m.dim]: size } = await this.compute(m.families, [{ name: m.dim, type: m.type, shape: [], at: 0 }], dims, conditions, taken);
         dims[m.dim] = Math.max(0, Math.round(size.data[0]));
       }
@@ -481,7 +500,9 @@ class Model {
           fail("size", `${ask.say(least, most)}${ask.place && ` (${ask.place})`}`);
         }
       }
-      return await this.compute(this.spec.families, wanted, dims, conditions, taken, true);
+      const out = bare();
+      for (const [family, some] of this.families(wanted, have)) Object.assign(out, await this.compute([family], some, dims, conditions, taken, true));
+      return out;
     } catch (e) {
       if (this.gone) fail("lost", `${this.gone}: run again`);
       throw e;
