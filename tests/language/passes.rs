@@ -554,3 +554,51 @@ fn a_known_node_is_found_again() {
     assert_eq!(places, vec![ids[0], ids[1]]);
     assert_eq!(after.outputs.len(), 1);
 }
+
+#[test]
+fn demands_that_are_met_go_and_equal_ones_are_one() {
+    becomes(
+        "simplify cse dce",
+        "%0: i32[b] = input \"k\"
+         %1: bool[b] = input \"m\"
+         %2: f32[n=10] = param \"w\"
+         %3: bool = const 1
+         %4: bool = const 0
+         %5: i32[i=10] = iota
+         %6: i32 = const 3
+         %7: i32[b] = inside (n=10) %0[b], %1[b]
+         %8: i32[b] = inside (n=10) %0[b], %1[b]
+         %9: i32[b] = inside (n=10) %0[b], %3
+         %10: i32[b] = inside (n=10) %0[b], %4
+         %11: i32[i=10] = inside (n=10) %5[i]
+         %12: i32 = inside (n=10) %6
+         %13: f32[b] = gather %2[%7[b]]
+         %14: f32[b] = gather %2[%8[b]]
+         %15: f32[b] = gather %2[%9[b]]
+         %16: f32[b] = gather %2[%10[b]]
+         %17: f32[i=10] = gather %2[%11[i]]
+         %18: f32 = gather %2[%12]
+         output a = %13
+         output b = %14
+         output c = %15
+         output d = %16
+         output e = %17
+         output f = %18",
+        "%0: i32[b] = input \"k\"
+         %1: bool[b] = input \"m\"
+         %2: f32[n=10] = param \"w\"
+         %3: i32 = const 3
+         %4: i32[b] = inside (n=10) %0[b], %1[b]
+         %5: i32[b] = inside (n=10) %0[b]
+         %6: f32[b] = gather %2[%4[b]]
+         %7: f32[b] = gather %2[%5[b]]
+         %8: f32[b] = gather %2[%0[b]]
+         %9: f32 = gather %2[%3]
+         output a = %6
+         output b = %6
+         output c = %7
+         output d = %8
+         output e = %2
+         output f = %9",
+    );
+}

@@ -38,6 +38,9 @@ const ALL: &str = r#"
 }
 %23: f32[o=10] = result 0 %22
 %24: f32[r=5] = result 1 %22
+%25: bool[b] = le %3, %12[b]
+%26: i32[b] = inside (o=10) %12[b], %25[b]
+%27: i32[b] = inside (b) %26[b]
 output logits = %2
 loss "n l l" = %4
 update s = %11
