@@ -1,4 +1,8 @@
 //! Folds inside a kernel: accumulators, several vectors of them, and how they come together.
+//!
+//! A long sum goes in blocks: a few terms are added in f32, then their sum is added to a pair of f32 that holds what the first of them
+//! rounds away (Knuth's two-sum), so that it keeps its digits whatever its length. A long product carries its rounding along. The
+//! order of all this follows from the loops alone.
 
 use super::r#gen::{Gen, Val, four, single};
 use crate::ir::{DType, Fold, Map};
@@ -8,11 +12,25 @@ use cranelift_codegen::ir::types::{I32, I32X4};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use cranelift_frontend::Variable;
 
+/// So many terms are added, one after the other, before their sum goes to the pair.
+const BLOCK: i64 = 32;
+
 /// Accumulators: the value, and for argmax the counter of the best.
 #[derive(Clone)]
 struct Acc {
     best: Vec<Variable>,
     at: Vec<Variable>,
+    /// Of a long sum: the sum of the blocks before.
+    high: Vec<Variable>,
+    /// What rounding took away from `high`, or from a long product.
+    low: Vec<Variable>,
+}
+
+/// Where a long fold pauses: after so many steps of this one of its loops.
+#[derive(Clone, Copy)]
+struct Pause {
+    level: usize,
+    span: i64,
 }
 
 impl Gen<'_> {
@@ -33,8 +51,8 @@ impl Gen<'_> {
         }
     }
 
-    fn accumulators(&mut self, fold: Fold, of: DType, ty: Type, count: usize) -> Acc {
-        let mut acc = Acc { best: Vec::new(), at: Vec::new() };
+    fn accumulators(&mut self, fold: Fold, of: DType, ty: Type, count: usize, long: bool) -> Acc {
+        let mut acc = Acc { best: Vec::new(), at: Vec::new(), high: Vec::new(), low: Vec::new() };
         let start = self.neutral(fold, of);
         let vector = ty.is_vector();
         let start = if vector { self.b.ins().splat(ty, start) } else { start };
@@ -50,16 +68,114 @@ impl Gen<'_> {
                 acc.at.push(v);
             }
         }
+        let carried = if long && of == DType::F32 { fold } else { Fold::Any };
+        let more = |g: &mut Self, list: &mut Vec<Variable>| {
+            let zero = g.b.ins().f32const(0.0);
+            let zero = if vector { g.b.ins().splat(ty, zero) } else { zero };
+            for _ in 0..count {
+                let v = g.b.declare_var(ty);
+                g.b.def_var(v, zero);
+                list.push(v);
+            }
+        };
+        match carried {
+            Fold::Sum => {
+                more(self, &mut acc.high);
+                more(self, &mut acc.low);
+            }
+            Fold::Prod => more(self, &mut acc.low),
+            Fold::Max | Fold::Min | Fold::Any | Fold::All | Fold::Argmax | Fold::Argmin => {}
+        }
         acc
     }
 
+    /// Where a fold over these loops, the last one in `u` vectors at a time, pauses; nowhere if it is short.
+    fn pause(&self, loops: &[usize], u: Option<usize>) -> Option<Pause> {
+        let mut steps = 1;
+        for (level, l) in loops.iter().enumerate().rev() {
+            let lanes = if level + 1 == loops.len() { u.map_or(1, |u| 4 * u as i64) } else { 1 };
+            match self.k.loops[*l].size.constant().map(|n| (n / lanes).max(1)) {
+                Some(n) if n <= BLOCK / steps => steps *= n,
+                _ => return Some(Pause { level, span: BLOCK / steps * lanes }),
+            }
+        }
+        None
+    }
+
+    /// Adds `x` to number `n` of the pairs.
+    fn carry(&mut self, acc: &Acc, n: usize, x: Value) {
+        let (high, low) = (self.b.use_var(acc.high[n]), self.b.use_var(acc.low[n]));
+        let sum = self.b.ins().fadd(high, x);
+        let own = self.b.ins().fsub(sum, high);
+        let rest = self.b.ins().fsub(sum, own);
+        let lost = self.b.ins().fsub(high, rest);
+        let more = self.b.ins().fsub(x, own);
+        let lost = self.b.ins().fadd(lost, more);
+        let low = self.b.ins().fadd(low, lost);
+        self.settle(acc.high[n], acc.low[n], sum, low);
+    }
+
+    /// Sets a pair: all digits that fit go to the first, so that neither drifts.
+    fn settle(&mut self, high: Variable, low: Variable, x: Value, rest: Value) {
+        // What an infinity rounds away is no number.
+        let rest = self.number(rest);
+        let sum = self.b.ins().fadd(x, rest);
+        let taken = self.b.ins().fsub(sum, x);
+        let left = self.b.ins().fsub(rest, taken);
+        self.b.def_var(high, sum);
+        self.b.def_var(low, left);
+    }
+
+    /// `x`, or 0 where it is no number.
+    fn number(&mut self, x: Value) -> Value {
+        let fine = self.fcmp(FloatCC::Equal, x, x);
+        let bits = self.bits(x);
+        let bits = self.b.ins().band(bits, fine);
+        self.from_bits(bits)
+    }
+
+    /// Ends a block: what accumulators number `from` hold, all together, goes to pair `n`.
+    fn flush(&mut self, acc: &Acc, n: usize, from: std::ops::Range<usize>) {
+        let mut sum = self.b.use_var(acc.best[from.start]);
+        let zero = self.float(0.0, sum);
+        for v in &acc.best[from.start + 1..from.end] {
+            let x = self.b.use_var(*v);
+            sum = self.b.ins().fadd(sum, x);
+        }
+        for v in &acc.best[from] {
+            self.b.def_var(*v, zero);
+        }
+        self.carry(acc, n, sum);
+    }
+
+    /// `last`, the last block of a fold, with what was carried up to it.
+    fn whole_of(&mut self, acc: &Acc, n: usize, last: Value) -> Value {
+        let Some(low) = acc.low.get(n) else { return last };
+        let low = self.b.use_var(*low);
+        let low = self.number(low);
+        let sum = self.b.ins().fadd(last, low);
+        match acc.high.get(n) {
+            Some(high) => {
+                let high = self.b.use_var(*high);
+                self.b.ins().fadd(high, sum)
+            }
+            None => sum,
+        }
+    }
+
+    /// Whether `new` takes the place of `old`. NaN does, and nothing takes the place of NaN but another, where no place is asked for.
     fn better(&mut self, fold: Fold, of: DType, new: Value, old: Value) -> Value {
         let more = matches!(fold, Fold::Max | Fold::Argmax);
-        if of == DType::F32 {
-            self.fcmp(if more { FloatCC::GreaterThan } else { FloatCC::LessThan }, new, old)
-        } else {
-            self.icmp(if more { IntCC::SignedGreaterThan } else { IntCC::SignedLessThan }, new, old)
+        if of != DType::F32 {
+            return self.icmp(if more { IntCC::SignedGreaterThan } else { IntCC::SignedLessThan }, new, old);
         }
+        let beats = self.fcmp(if more { FloatCC::GreaterThan } else { FloatCC::LessThan }, new, old);
+        let mut none = self.fcmp(FloatCC::NotEqual, new, new);
+        if matches!(fold, Fold::Argmax | Fold::Argmin) {
+            let was = self.fcmp(FloatCC::Equal, old, old);
+            none = self.b.ins().band(none, was);
+        }
+        self.b.ins().bor(beats, none)
     }
 
     /// Two partial results become one.
@@ -108,6 +224,16 @@ impl Gen<'_> {
                 self.b.def_var(*at, now);
             }
             let now = self.join(fold, of, old, x);
+            if fold == Fold::Prod
+                && let Some(low) = acc.low.get(n)
+            {
+                let minus = self.b.ins().fneg(now);
+                let lost = self.fma(old, x, minus);
+                let before = self.b.use_var(*low);
+                let lost = self.fma(before, x, lost);
+                self.settle(acc.best[n], *low, now, lost);
+                continue;
+            }
             self.b.def_var(acc.best[n], now);
         }
     }
@@ -138,12 +264,17 @@ impl Gen<'_> {
         };
         let result = |g: &mut Self, v: Value, is_at: bool| if is_at { v } else { g.convert(v, of, k.types[e]) };
         let counted = matches!(fold, Fold::Argmax | Fold::Argmin);
+        let sums = fold == Fold::Sum && of == DType::F32;
         if let Some(u) = self.varies(e) {
-            let acc = self.accumulators(fold, of, four(of), u);
-            self.loops(loops, None, &mut |g: &mut Self| g.take(fold, of, value, &acc, Some(u), loops[loops.len() - 1]));
+            let pause = self.pause(loops, None);
+            let acc = self.accumulators(fold, of, four(of), u, pause.is_some());
+            let mut take = |g: &mut Self| g.take(fold, of, value, &acc, Some(u), loops[loops.len() - 1]);
+            let mut flush = |g: &mut Self| (0..u).for_each(|n| g.flush(&acc, n, n..n + 1));
+            self.loops(loops, None, pause.filter(|_| sums).map(|p| (p, p.level > 0)), &mut flush, &mut take);
             let from = if counted { &acc.at } else { &acc.best };
-            let parts = from.iter().map(|v| {
+            let parts = from.iter().enumerate().map(|(n, v)| {
                 let x = self.b.use_var(*v);
+                let x = self.whole_of(&acc, n, x);
                 result(self, x, counted)
             });
             return Val::Many(parts.collect());
@@ -153,36 +284,81 @@ impl Gen<'_> {
         let inside_wide = self.wide.is_some();
         let short = last.is_none_or(|l| k.loops[l].size.constant().is_some_and(|n| n < 4));
         let lanes = (!counted && !outer_lanes && !inside_wide && !short).then(|| self.unroll(last.unwrap_or(0)));
-        let single_acc = self.accumulators(fold, of, single(of), 1);
+        let pause = self.pause(loops, lanes);
+        let single_acc = self.accumulators(fold, of, single(of), 1, pause.is_some());
+        let pause_of = pause.filter(|_| sums).map(|p| (p, p.level > 0));
         let Some(u) = lanes else {
-            self.loops(loops, None, &mut |g: &mut Self| g.take(fold, of, value, &single_acc, None, loops[loops.len() - 1]));
+            let mut take = |g: &mut Self| g.take(fold, of, value, &single_acc, None, loops[loops.len() - 1]);
+            let mut flush = |g: &mut Self| g.flush(&single_acc, 0, 0..1);
+            self.loops(loops, None, pause_of, &mut flush, &mut take);
             let v = self.b.use_var(if counted { single_acc.at[0] } else { single_acc.best[0] });
+            let v = self.whole_of(&single_acc, 0, v);
             return Val::One(result(self, v, counted));
         };
-        let acc = self.accumulators(fold, of, four(of), u);
-        self.loops(loops, Some(u), &mut |g: &mut Self| match g.wide {
+        let acc = self.accumulators(fold, of, four(of), u, pause.is_some());
+        let mut take = |g: &mut Self| match g.wide {
             Some((_, w)) => g.take(fold, of, value, &acc, Some(w), 0),
             None => g.take(fold, of, value, &single_acc, None, 0),
-        });
-        let mut sum = self.b.use_var(acc.best[0]);
-        for v in &acc.best[1..] {
-            let x = self.b.use_var(*v);
-            sum = self.join(fold, of, sum, x);
-        }
-        let mut total = self.b.use_var(single_acc.best[0]);
-        for lane in 0..4u8 {
-            let x = self.b.ins().extractlane(sum, lane);
-            total = self.join(fold, of, total, x);
-        }
+        };
+        let again = pause_of.is_some_and(|p| p.1);
+        let mut flush = |g: &mut Self| {
+            g.flush(&acc, 0, 0..u);
+            if again {
+                g.flush(&single_acc, 0, 0..1);
+            }
+        };
+        self.loops(loops, Some(u), pause_of, &mut flush, &mut take);
+        let total = self.gathered(fold, of, &acc, &single_acc);
         Val::One(result(self, total, false))
     }
 
-    /// The loops of a fold, the last one in lanes if `u` says so.
-    fn loops(&mut self, loops: &[usize], u: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
+    /// What all vectors, all their lanes and the rest hold together.
+    fn gathered(&mut self, fold: Fold, of: DType, acc: &Acc, single: &Acc) -> Value {
+        let sums = !acc.high.is_empty();
+        let mut all = self.b.use_var(acc.best[0]);
+        if !sums {
+            all = self.whole_of(acc, 0, all);
+        }
+        for (n, v) in acc.best.iter().enumerate().skip(1) {
+            let x = self.b.use_var(*v);
+            let x = if sums { x } else { self.whole_of(acc, n, x) };
+            all = self.join(fold, of, all, x);
+        }
+        if sums {
+            all = self.whole_of(acc, 0, all);
+        }
+        let total = self.b.use_var(single.best[0]);
+        let mut total = self.whole_of(single, 0, total);
+        for lane in 0..4u8 {
+            let x = self.b.ins().extractlane(all, lane);
+            total = self.join(fold, of, total, x);
+        }
+        total
+    }
+
+    /// The loops of a fold, the last one in lanes if `u` says so; `flush` where it pauses, also at a loop's end if that is asked for.
+    fn loops(
+        &mut self,
+        loops: &[usize],
+        u: Option<usize>,
+        pause: Option<(Pause, bool)>,
+        flush: &mut dyn FnMut(&mut Self),
+        body: &mut dyn FnMut(&mut Self),
+    ) {
         let Some((first, rest)) = loops.split_first() else { return body(self) };
         let wide = if rest.is_empty() { u } else { None };
         let saved = self.wide;
-        self.run(*first, wide, &mut |g: &mut Self| g.loops(rest, u, body));
+        match pause {
+            Some((Pause { level: 0, span }, always)) => {
+                self.run_blocks(*first, wide, (span, always), flush, &mut |g: &mut Self| {
+                    g.loops(rest, u, None, &mut |_: &mut Self| {}, body)
+                });
+            }
+            _ => {
+                let deeper = pause.map(|(p, always)| (Pause { level: p.level - 1, ..p }, always));
+                self.run(*first, wide, &mut |g: &mut Self| g.loops(rest, u, deeper, flush, body));
+            }
+        }
         self.wide = saved;
     }
 }

@@ -261,7 +261,54 @@ impl Gen<'_> {
         let known = self.k.loops[l].size.constant().filter(|_| !ranged);
         let i = self.b.declare_var(I64);
         self.b.def_var(i, low);
-        let mut left = known;
+        self.strips(l, i, (high, known), u, body);
+    }
+
+    /// As [`Gen::run`], for a loop inside, in blocks of `span` steps, a multiple of the widest stride: `between` comes after each, after
+    /// the last one only where it is asked for.
+    pub(super) fn run_blocks(
+        &mut self,
+        l: usize,
+        u: Option<usize>,
+        (span, always): (i64, bool),
+        between: &mut dyn FnMut(&mut Self),
+        body: &mut dyn FnMut(&mut Self),
+    ) {
+        let zero = self.b.ins().iconst(I64, 0);
+        let extent = self.size(&self.k.loops[l].size.clone());
+        let i = self.b.declare_var(I64);
+        self.b.def_var(i, zero);
+        let (head, after) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().jump(head, &[]);
+        self.b.switch_to_block(head);
+        let now = self.b.use_var(i);
+        let span = self.b.ins().iconst(I64, span);
+        let next = self.b.ins().iadd(now, span);
+        let stop = self.b.ins().smin(next, extent);
+        self.strips(l, i, (stop, self.k.loops[l].size.constant()), u, body);
+        let more = self.b.ins().icmp(IntCC::SignedLessThan, stop, extent);
+        if always {
+            between(self);
+            self.b.ins().brif(more, head, &[], after, &[]);
+        } else {
+            let pause = self.b.create_block();
+            self.b.ins().brif(more, pause, &[], after, &[]);
+            self.b.switch_to_block(pause);
+            between(self);
+            self.b.ins().jump(head, &[]);
+        }
+        self.b.switch_to_block(after);
+    }
+
+    /// Runs loop `l` from `i` up to `high`: `u` vectors at a time, then one, then element by element; `left` is what is known of how many.
+    fn strips(
+        &mut self,
+        l: usize,
+        i: cranelift_frontend::Variable,
+        (high, mut left): (Value, Option<i64>),
+        u: Option<usize>,
+        body: &mut dyn FnMut(&mut Self),
+    ) {
         if let Some(u) = u {
             let mut widths = vec![u];
             if u > 1 {

@@ -2,7 +2,7 @@
 //! the matrices, and its rows go back to where they belong. No copy of a matrix is made.
 
 use super::call::{Matrix, Ptr, slice, slice_mut};
-use super::product::multiply;
+use super::product::summed;
 use crate::ir::Size;
 use crate::plan;
 use std::sync::Mutex;
@@ -168,12 +168,10 @@ impl Grouped {
         let (column, columns) = split(&self.columns);
         let (sum, sums) = split(&self.sums);
         for (jo, jb) in columns {
-            for (n, (ka, kb)) in sums.iter().enumerate() {
-                let o = Matrix { at: out.moved(jo), row: width as i64, col: 1 };
-                let x = Matrix { at: a.moved(*ka), row: depth as i64, col: 1 };
-                let y = Matrix { at: b.moved(jb + kb), row: sum.b, col: column.b };
-                multiply(o, x, y, (m, column.n as usize, sum.n as usize), n > 0, threads);
-            }
+            let o = Matrix { at: out.moved(jo), row: width as i64, col: 1 };
+            let x = Matrix { at: a, row: depth as i64, col: 1 };
+            let y = Matrix { at: b.moved(jb), row: sum.b, col: column.b };
+            summed(o, x, y, (m, column.n as usize, sum.n as usize), &sums, threads);
         }
     }
 }

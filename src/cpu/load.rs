@@ -135,8 +135,11 @@ impl Gen<'_> {
             }
             _ => None,
         };
+        let number = |a: &usize| matches!(k.body[*a], Expr::Const(c) if !c.is_nan());
+        let bounded = matches!(map, Map::Max | Map::Min) && of == DType::F32 && number(&args[1]);
         let compute = |g: &mut Self, v: &[Value]| match power {
             Some(n) => g.whole_power(v[0], n),
+            None if bounded => g.bounded(map, v[0], v[1]),
             None => g.map(map, v, of, k.types[e]),
         };
         match self.varies(e) {

@@ -22,7 +22,11 @@ impl Gen<'_> {
                 let r = self.b.ins().band(x, one);
                 self.from_bits(r)
             }
-            (DType::F32, DType::I32) => self.b.ins().fcvt_to_sint_sat(if vector { I32X4 } else { I32 }, x),
+            (DType::F32, DType::I32) => {
+                let whole = self.b.ins().fcvt_to_sint_sat(if vector { I32X4 } else { I32 }, x);
+                let (none, least) = (self.fcmp(FloatCC::NotEqual, x, x), self.int(i32::MIN, whole));
+                self.choose(none, least, whole)
+            }
             (DType::F32, DType::Bool) => {
                 let zero = self.float(0.0, x);
                 self.fcmp(FloatCC::NotEqual, x, zero)
@@ -80,21 +84,13 @@ impl Gen<'_> {
     }
 
     fn compare(&mut self, map: Map, a: Value, b: Value, of: DType) -> Value {
-        let (float, int) = if map == Map::Eq {
-            (FloatCC::Equal, IntCC::Equal)
-        } else if map == Map::Ne {
-            (FloatCC::OrderedNotEqual, IntCC::NotEqual)
-        } else if map == Map::Lt {
-            (FloatCC::LessThan, IntCC::SignedLessThan)
-        } else {
-            (FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual)
+        let (float, int) = match map {
+            Map::Eq => (FloatCC::Equal, IntCC::Equal),
+            Map::Ne => (FloatCC::NotEqual, IntCC::NotEqual),
+            Map::Lt => (FloatCC::LessThan, IntCC::SignedLessThan),
+            _ => (FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual),
         };
         match of {
-            DType::F32 if map == Map::Ne => {
-                // Two comparisons: vectors have no ordered inequality.
-                let (l, g) = (self.fcmp(FloatCC::LessThan, a, b), self.fcmp(FloatCC::GreaterThan, a, b));
-                self.b.ins().bor(l, g)
-            }
             DType::F32 => self.fcmp(float, a, b),
             DType::I32 => self.icmp(int, a, b),
             DType::Bool => {
@@ -102,6 +98,21 @@ impl Gen<'_> {
                 self.icmp(int, a, b)
             }
         }
+    }
+
+    /// The larger or smaller one of two floats; NaN if either is.
+    fn extreme(&mut self, map: Map, a: Value, b: Value) -> Value {
+        let cc = if map == Map::Max { FloatCC::GreaterThan } else { FloatCC::LessThan };
+        let (beats, none) = (self.fcmp(cc, a, b), self.fcmp(FloatCC::NotEqual, a, a));
+        let first = self.b.ins().bor(beats, none);
+        self.choose(first, a, b)
+    }
+
+    /// As [`Gen::extreme`] where `b` is a number for sure: one comparison, so that a rectifier stays as cheap as it can be.
+    pub(super) fn bounded(&mut self, map: Map, a: Value, b: Value) -> Value {
+        let cc = if map == Map::Max { FloatCC::GreaterThan } else { FloatCC::LessThan };
+        let beats = self.fcmp(cc, b, a);
+        self.choose(beats, b, a)
     }
 
     /// Functions of reals.
@@ -130,7 +141,9 @@ impl Gen<'_> {
                 let (zero, one, minus) = (self.float(0.0, x), self.float(1.0, x), self.float(-1.0, x));
                 let (more, less) = (self.fcmp(FloatCC::GreaterThan, x, zero), self.fcmp(FloatCC::LessThan, x, zero));
                 let r = self.choose(more, one, zero);
-                self.choose(less, minus, r)
+                let r = self.choose(less, minus, r);
+                let none = self.fcmp(FloatCC::NotEqual, x, x);
+                self.choose(none, x, r)
             }
             Map::Add => self.b.ins().fadd(x, v[1]),
             Map::Sub => self.b.ins().fsub(x, v[1]),
@@ -140,11 +153,7 @@ impl Gen<'_> {
                 let f = self.calls.pow;
                 self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
             }
-            Map::Min | Map::Max => {
-                let cc = if map == Map::Max { FloatCC::GreaterThan } else { FloatCC::LessThan };
-                let m = self.fcmp(cc, x, v[1]);
-                self.choose(m, x, v[1])
-            }
+            Map::Min | Map::Max => self.extreme(map, x, v[1]),
             Map::IntDiv | Map::Mod => {
                 let q = self.b.ins().fdiv(x, v[1]);
                 let mut r = self.b.ins().floor(q);

@@ -36,6 +36,8 @@ pub(super) struct Product {
     k: Dim,
     /// Sums that strides cannot join with `k`: run one after the other.
     sums: Vec<Dim>,
+    /// Where their steps lie in `a` and in `b`.
+    places: Vec<(i64, i64)>,
     lead: Lead,
     /// Steps of the lead loop for each step of the result's first axis.
     unit: i64,
@@ -72,6 +74,15 @@ fn join(dims: &mut Vec<(Dim, bool)>) -> i64 {
         dims[p].0 = Dim { n: dims[p].0.n * inner.n, ..inner };
         dims.remove(q);
     }
+}
+
+/// Where all steps of these loops lie, the first one outermost.
+fn places(sums: &[(Dim, bool)]) -> Vec<(i64, i64)> {
+    let mut out = vec![(0, 0)];
+    for (d, _) in sums {
+        out = out.iter().flat_map(|(a, b)| (0..d.n).map(move |i| (a + d.a * i, b + d.b * i))).collect();
+    }
+    out
 }
 
 impl Product {
@@ -117,6 +128,7 @@ impl Product {
             m: m.0,
             n: n.0,
             k: k.0,
+            places: places(&sums),
             sums: sums.into_iter().map(|d| d.0).collect(),
             lead,
             unit,
@@ -181,24 +193,11 @@ impl Product {
             if self.k.n == 0 || self.sums.iter().any(|d| d.n == 0) {
                 return part.zero();
             }
-            self.summed(0, part, &mut false);
-            return;
+            return part.multiply(&self.k, &self.places);
         };
         let (from, to) = range.filter(|r| r.0 == level).map_or((0, d.n), |r| (r.1, r.2));
         for i in from..to {
             self.batches(level + 1, range, &part.moved(d, i));
-        }
-    }
-
-    /// Goes through the sums that stay apart; `add` tells whether something was written already.
-    fn summed(&self, level: usize, part: &Part, add: &mut bool) {
-        let Some(d) = self.sums.get(level) else {
-            part.multiply(&self.k, *add);
-            *add = true;
-            return;
-        };
-        for i in 0..d.n {
-            self.summed(level + 1, &part.moved(d, i), add);
         }
     }
 }
@@ -227,44 +226,128 @@ impl Part {
         }
     }
 
-    fn multiply(&self, k: &Dim, add: bool) {
+    fn multiply(&self, k: &Dim, places: &[(i64, i64)]) {
         let (m, n) = (self.m.n as usize, self.n.n as usize);
         let out = Matrix { at: self.out, row: self.m.o, col: self.n.o };
         let a = Matrix { at: self.a, row: self.m.a, col: k.a };
         let b = Matrix { at: self.b, row: k.b, col: self.n.b };
-        multiply(out, a, b, (m, n, k.n as usize), add, self.threads);
+        summed(out, a, b, (m, n, k.n as usize), places, self.threads);
     }
 }
 
-/// `out = a b`, by the kernel that suits the shape.
-pub(super) fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    let flip = |x: Matrix| Matrix { at: x.at, row: x.col, col: x.row };
-    // A result that runs along its rows is computed as the transposed product.
-    if (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1) {
-        return multiply_rows(flip(out), flip(b), flip(a), (n, m, k), add, threads);
+/// Sums longer than this are not left to the library, nor to f32 alone.
+const LONG: usize = 4096;
+/// How much of a long sum the library makes at a time.
+const STRETCH: usize = 128;
+/// More parts than this are not summed in f32, one after the other.
+const PARTS: usize = 64;
+/// Elements of a result that are summed in f64 at a time.
+const TILE: usize = 64 << 10;
+
+/// `out = Σ a b`, the matrices moved to each of `places`.
+pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
+    let at = |x: Matrix, by: i64| Matrix { at: x.at.moved(by), ..x };
+    // The own kernels keep the digits of any length.
+    let long = k > LONG && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
+    if places.len() <= PARTS && !long {
+        for (part, (x, y)) in places.iter().enumerate() {
+            multiply(out, at(a, *x), at(b, *y), (m, n, k), part > 0, threads);
+        }
+        return;
+    }
+    let rows = (TILE / n.max(1)).clamp(1, m.max(1));
+    let mut part = vec![0.0f32; rows * n];
+    let mut sums = vec![0.0f64; rows * n];
+    for row in (0..m).step_by(rows) {
+        let rows = rows.min(m - row);
+        sums.fill(0.0);
+        let to = Matrix { at: Ptr::of_f32_mut(&mut part), row: n as i64, col: 1 };
+        for (x, y) in places {
+            for from in (0..k).step_by(STRETCH) {
+                let x = at(a, x + row as i64 * a.row + from as i64 * a.col);
+                let y = at(b, y + from as i64 * b.row);
+                multiply(to, x, y, (rows, n, STRETCH.min(k - from)), false, threads);
+                let made = call::slice::<f32>(to.at, rows * n);
+                sums.iter_mut().zip(made).for_each(|(s, p)| *s += f64::from(*p));
+            }
+        }
+        for (i, sums) in sums.chunks_exact(n).take(rows).enumerate() {
+            for (j, s) in sums.iter().enumerate() {
+                let place = out.at.moved((row + i) as i64 * out.row + j as i64 * out.col);
+                call::slice_mut::<f32>(place, 1)[0] = *s as f32;
+            }
+        }
+    }
+}
+
+/// What computes a product.
+#[derive(Clone, Copy, PartialEq)]
+enum Kernel {
+    /// Rows of `a` times the one column of `b`.
+    Dots,
+    /// The one row of `a` times columns of `b` that lie along memory.
+    Columns,
+    /// Few rows.
+    Rows,
+    Library,
+}
+
+/// A result that runs along its rows is computed as the transposed product.
+fn is_turned(out: &Matrix, a: &Matrix, (m, n): (usize, usize)) -> bool {
+    (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1)
+}
+
+/// The kernel that suits the shape.
+fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> Kernel {
+    // The own kernels read slices forwards; an axis that runs backwards is the library's.
+    if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
+        Kernel::Library
+    } else if n == 1 && a.col == 1 && b.row == 1 {
+        Kernel::Dots
+    } else if m == 1 && a.col == 1 && b.row == 1 {
+        Kernel::Columns
+    } else if (n == 1 || (out.col == 1 && b.col == 1)) && (m <= 4 || m * n * k <= 4096) {
+        Kernel::Rows
+    } else {
+        Kernel::Library
+    }
+}
+
+fn turned(x: Matrix) -> Matrix {
+    Matrix { at: x.at, row: x.col, col: x.row }
+}
+
+/// `out = a b`.
+fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    if is_turned(&out, &a, (m, n)) {
+        return multiply_rows(turned(out), turned(b), turned(a), (n, m, k), add, threads);
     }
     multiply_rows(out, a, b, (m, n, k), add, threads);
 }
 
 fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    // The own kernels read slices forwards; an axis that runs backwards is the library's.
-    if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
-        return call::gemm(out, a, b, (m, n, k), add, 1);
+    match kernel(&out, &a, &b, (m, n, k)) {
+        Kernel::Dots => call::dots(out, a, b.at, m, k, add),
+        Kernel::Columns => {
+            let columns = Matrix { at: b.at, row: b.col, col: 1 };
+            call::dots(Matrix { at: out.at, row: out.col, col: 1 }, columns, a.at, n, k, add);
+        }
+        Kernel::Rows => call::rows(out, a, b, (m, n, k), add),
+        Kernel::Library => {
+            let backwards = [out, a, b].iter().any(|x| x.row < 0 || x.col < 0);
+            let threads = if backwards || m * n * k < 1 << 20 { 1 } else { threads };
+            call::gemm(out, a, b, (m, n, k), add, threads);
+        }
     }
-    let along = n == 1 || (out.col == 1 && b.col == 1);
-    if n == 1 && a.col == 1 && b.row == 1 {
-        return call::dots(out, a, b.at, m, k, add);
-    }
-    if m == 1 && a.col == 1 && b.row == 1 {
-        let columns = Matrix { at: b.at, row: b.col, col: 1 };
-        return call::dots(Matrix { at: out.at, row: out.col, col: 1 }, columns, a.at, n, k, add);
-    }
-    let few = m <= 4 || m * n * k <= 4096;
-    if along && few {
-        return call::rows(out, a, b, (m, n, k), add);
-    }
-    let threads = if m * n * k < 1 << 20 { 1 } else { threads };
-    call::gemm(out, a, b, (m, n, k), add, threads);
+}
+
+/// Whether the library computes this product.
+fn is_library(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> bool {
+    let chosen = match is_turned(out, a, (m, n)) {
+        true => kernel(&turned(*out), &turned(*b), &turned(*a), (n, m, k)),
+        false => kernel(out, a, b, (m, n, k)),
+    };
+    chosen == Kernel::Library
 }
 
 /// Takes the longest loop out of a group; the lead among equals.

@@ -102,15 +102,18 @@ pub(super) fn row_major(shape: &[i64]) -> Vec<i64> {
     strides
 }
 
-/// Running sums along `axis` into row-major memory.
+/// Running sums along `axis` into row-major memory; what runs is f64.
 pub(super) fn scan(ptrs: &[Ptr], input: &Pane, out: usize, axis: usize, dtype: DType) {
     let home = row_major(&input.shape);
     let n: i64 = input.shape.iter().product();
     let back = home[axis] as usize;
     if dtype == DType::F32 {
         let (from, to) = (input.read::<f32>(ptrs), slice_mut::<f32>(ptrs[out], n as usize));
+        let mut sums = vec![0.0f64; if n > 0 { back } else { 0 }];
         walk(&input.shape, [&input.strides, &home], &mut |c, [i, o]| {
-            to[o] = from[i] + if c[axis] > 0 { to[o - back] } else { 0.0 }
+            let sum = &mut sums[o % back];
+            *sum = f64::from(from[i]) + if c[axis] > 0 { *sum } else { 0.0 };
+            to[o] = *sum as f32;
         });
     } else {
         let (from, to) = (input.read::<i32>(ptrs), slice_mut::<i32>(ptrs[out], n as usize));
@@ -144,6 +147,9 @@ pub(super) fn assign(ptrs: &[Ptr], input: &Pane, out: usize) {
     });
 }
 
+/// So many values may come together in one place before they are summed in f64.
+const FEW: i64 = 16;
+
 /// Sums values where their index says along `axis`.
 pub(super) fn scatter(ptrs: &[Ptr], index: &Pane, value: &Pane, out: &Pane, axis: usize, dtype: DType) {
     let places = out.shape[axis];
@@ -161,11 +167,22 @@ pub(super) fn scatter(ptrs: &[Ptr], index: &Pane, value: &Pane, out: &Pane, axis
     let inside = |i: i32| i >= 0 && i64::from(i) < places;
     if dtype == DType::F32 {
         let (from, to) = (value.read::<f32>(ptrs), out.write::<f32>(ptrs));
+        let most: i64 = shape[out.shape.len()..].iter().product();
+        if most <= FEW {
+            walk(&shape, [&index.strides, &value.strides, &home], &mut |_, [i, v, o]| {
+                if inside(at[i]) {
+                    to[o + at[i] as usize * step] += from[v];
+                }
+            });
+            return;
+        }
+        let mut sums = vec![0.0f64; to.len()];
         walk(&shape, [&index.strides, &value.strides, &home], &mut |_, [i, v, o]| {
             if inside(at[i]) {
-                to[o + at[i] as usize * step] += from[v];
+                sums[o + at[i] as usize * step] += f64::from(from[v]);
             }
         });
+        to.iter_mut().zip(&sums).for_each(|(t, s)| *t = *s as f32);
     } else {
         let (from, to) = (value.read::<i32>(ptrs), out.write::<i32>(ptrs));
         walk(&shape, [&index.strides, &value.strides, &home], &mut |_, [i, v, o]| {

@@ -64,7 +64,7 @@ fn replaced(r: &mut Rebuild, id: NodeId, value: &Tensor) -> Option<Operand> {
     if !first.is_finite() {
         return None;
     }
-    if (0..value.len()).all(|i| value.get(i) == first) {
+    if (0..value.len()).all(|i| value.get(i).to_bits() == first.to_bits()) {
         return Some(r.constant(id, first));
     }
     let node = r.old.node(id);

@@ -2,6 +2,9 @@
 //!
 //! `out[t] = sum(q) (idx[q] == t ? v[q] : 0)` and `sum(q) number(idx[q] == t) * v[q]` visit every `t` for every `q`; a scatter visits
 //! every `q` once. Factors that do not read `t` make the value; what of them the index does not need is summed before.
+//!
+//! A comparison that is a factor multiplies the others by 0 where it fails, which is NaN where they are not finite: so there they
+//! have to be whole numbers or constants.
 
 use super::contract::Product;
 use super::rebuild::{Rebuild, rebuild};
@@ -49,6 +52,9 @@ fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
     let zero = |o: Operand| matches!(graph.node(o.node).op, Op::Const(x) if x == 0.0);
     if matches!(map, Map::ToF32 | Map::ToI32) {
         rest.factors.remove(at);
+        if !rest.factors.iter().all(|f| is_finite(graph, f.node)) {
+            return None;
+        }
     } else if map == Map::Select && zero(operand(graph, p, at, 2)) {
         rest.factors[at] = operand(graph, p, at, 1);
     } else {
@@ -66,6 +72,14 @@ fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
     let sums = index.subscripts.iter().any(|k| *k >= p.rank);
     let whole = graph.node(index.node).dtype == DType::I32;
     (whole && sums && !reads(&index) && !rest.factors.iter().any(reads)).then_some(Found { rest, index, axis })
+}
+
+/// Whether all elements are finite, whatever the inputs are.
+fn is_finite(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let number = |x: f64| (x as f32).is_finite();
+    let counted = |m: Map| matches!(m, Map::ToF32) && graph.operands(id).iter().all(|o| graph.node(o.node).dtype != DType::F32);
+    node.dtype != DType::F32 || matches!(node.op, Op::Const(x) if number(x)) || matches!(node.op, Op::Map(m) if counted(m))
 }
 
 fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {

@@ -57,11 +57,16 @@ fn unary(r: &Rebuild, map: Map, a: &Operand) -> Option<Operand> {
 
 fn binary(r: &mut Rebuild, id: NodeId, map: Map, a: &Operand, b: &Operand) -> Option<Operand> {
     let (x, y) = (r.number(a), r.number(b));
+    let whole = r.new.node(a.node).dtype == DType::I32;
     let when = |n: Option<f64>, value: f64, then: &Operand| (n == Some(value)).then(|| then.clone());
     match map {
-        Map::Add => when(x, 0.0, b).or(when(y, 0.0, a)),
-        Map::Sub if x == Some(0.0) => Some(r.replace(id, Op::Map(Map::Neg), vec![b.clone()])),
-        Map::Sub => when(y, 0.0, a),
+        Map::Add if nothing(r, x, b) => Some(b.clone()),
+        Map::Add => nothing(r, y, a).then(|| a.clone()),
+        // 0 - 0 is 0, not -0.
+        Map::Sub if x.is_some_and(|x| x == 0.0 && (whole || x.is_sign_negative())) => {
+            Some(r.replace(id, Op::Map(Map::Neg), vec![b.clone()]))
+        }
+        Map::Sub => y.is_some_and(|y| y == 0.0 && (whole || y.is_sign_positive())).then(|| a.clone()),
         Map::Mul => when(x, 1.0, b).or(when(y, 1.0, a)),
         Map::Div => when(y, 1.0, a),
         Map::Pow if y == Some(2.0) => Some(r.replace(id, Op::Map(Map::Mul), vec![a.clone(), a.clone()])),
@@ -76,17 +81,29 @@ fn binary(r: &mut Rebuild, id: NodeId, map: Map, a: &Operand, b: &Operand) -> Op
     }
 }
 
+/// Whether adding `n` leaves `other` as it is: -0 + 0 is 0, so a plain 0 does so only where there is no -0.
+fn nothing(r: &Rebuild, n: Option<f64>, other: &Operand) -> bool {
+    let positive = matches!(r.map(other), Some(Map::Exp | Map::Abs | Map::Sigmoid | Map::Softplus | Map::ToF32));
+    let whole = r.new.node(other.node).dtype == DType::I32;
+    n.is_some_and(|n| n == 0.0 && (whole || positive || n.is_sign_negative()))
+}
+
 fn folded(r: &mut Rebuild, id: NodeId, fold: Fold) -> Operand {
-    let neutral = match fold {
-        Fold::Sum | Fold::Prod | Fold::Any | Fold::All => true,
-        // A maximum ignores NaN, even of one element.
-        Fold::Max | Fold::Min | Fold::Argmax | Fold::Argmin => false,
+    let is_element = match fold {
+        Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Any | Fold::All => true,
+        // A place, not an element.
+        Fold::Argmax | Fold::Argmin => false,
     };
     let operands = r.operands(id);
-    if neutral && r.old.node(id).inner.is_empty() {
+    if is_element && r.old.node(id).inner.is_empty() {
         return operands[0].clone();
     }
     if fold == Fold::Sum { product(r, id, operands) } else { r.keep_with(id, operands) }
+}
+
+/// Whether f32 holds a number with all its digits.
+fn holds(x: f64) -> bool {
+    x == 0.0 || (x as f32).is_normal()
 }
 
 /// How often a loop of known extent that no factor reads repeats the product; the other inner loops, with their old numbers.
@@ -112,7 +129,7 @@ fn product(r: &mut Rebuild, id: NodeId, operands: Vec<Operand>) -> Operand {
     let constants: Vec<f64> = operands.iter().filter_map(|o| r.number(o)).collect();
     let constant = constants.iter().product::<f64>() * times;
     let mut factors: Vec<Operand> = operands.iter().filter(|o| r.number(o).is_none()).cloned().collect();
-    if old.dtype != DType::F32 || factors.is_empty() || !constant.is_finite() {
+    if old.dtype != DType::F32 || factors.is_empty() || !holds(constant) {
         return r.keep_with(id, operands);
     }
     if constants.len() == 1 && times == 1.0 && constant != 1.0 {

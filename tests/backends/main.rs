@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dispatches;
+mod edges;
 mod gpu;
 mod graphs;
 mod library;
@@ -13,3 +14,4 @@ mod outside;
 mod programs;
 mod runs;
 mod shaders;
+mod sums;

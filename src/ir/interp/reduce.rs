@@ -1,7 +1,7 @@
 //! Pointwise functions, folds, contractions, running sums.
 
 use super::nest::{Rows, Walk};
-use super::scalar::{Scalar, binary, scalar};
+use super::scalar::{Scalar, binary, larger, scalar, smaller};
 use crate::ir::{DType, Fold, Map};
 
 /// An operand as a loop nest reads it: elements, and one stride for each loop.
@@ -45,9 +45,11 @@ fn rule(fold: Fold, dtype: DType) -> (f64, fn(f64, f64) -> f64) {
     match fold {
         Fold::Sum => (0.0, binary(Map::Add, dtype)),
         Fold::Prod => (1.0, binary(Map::Mul, dtype)),
-        // The element first: where it is NaN the fold keeps what it has.
-        Fold::Max | Fold::Argmax => (least, |acc, x| if x > acc { x } else { acc }),
-        Fold::Min | Fold::Argmin => (most, |acc, x| if x < acc { x } else { acc }),
+        Fold::Max => (least, larger),
+        Fold::Min => (most, smaller),
+        // The first NaN is the best there is.
+        Fold::Argmax => (least, |acc, x| if x > acc || (x.is_nan() && !acc.is_nan()) { x } else { acc }),
+        Fold::Argmin => (most, |acc, x| if x < acc || (x.is_nan() && !acc.is_nan()) { x } else { acc }),
         Fold::Any => (0.0, binary(Map::Or, dtype)),
         Fold::All => (1.0, binary(Map::And, dtype)),
     }
@@ -67,7 +69,7 @@ pub fn fold(fold: Fold, read: &Read, shape: &[usize], inner: &[usize], out: &mut
         while more {
             for j in 0..extent {
                 let next = step(acc, read.data[rows.at[0] + j * steps[0]]);
-                if counts && next != acc {
+                if counts && next.to_bits() != acc.to_bits() {
                     best = j;
                 }
                 acc = next;

@@ -18,12 +18,23 @@ fn wrap(n: i64) -> f64 {
     f64::from(n as i32)
 }
 
-fn select_greater(a: f64, b: f64) -> f64 {
-    if a > b { a } else { b }
+/// The larger one; NaN if either is.
+pub fn larger(a: f64, b: f64) -> f64 {
+    if a > b || a.is_nan() { a } else { b }
 }
 
-fn select_less(a: f64, b: f64) -> f64 {
-    if a < b { a } else { b }
+/// The smaller one; NaN if either is.
+pub fn smaller(a: f64, b: f64) -> f64 {
+    if a < b || a.is_nan() { a } else { b }
+}
+
+fn sign(x: f64) -> f64 {
+    if x.is_nan() { x } else { truth(x > 0.0) - truth(x < 0.0) }
+}
+
+/// Cut towards zero, kept inside i32; the least i32 for NaN.
+fn to_i32(x: f64) -> f64 {
+    if x.is_nan() { f64::from(i32::MIN) } else { f64::from(x as i32) }
 }
 
 fn softplus(x: f64) -> f64 {
@@ -79,8 +90,8 @@ pub fn scalar(map: Map, dtype: DType) -> Scalar {
         Map::Floor => One(libm::floor),
         Map::Ceil => One(libm::ceil),
         Map::Round => One(libm::rint),
-        Map::Sign => One(|x| truth(x > 0.0) - truth(x < 0.0)),
-        Map::ToI32 => One(|x| f64::from(x as i32)),
+        Map::Sign => One(sign),
+        Map::ToI32 => One(to_i32),
         Map::Add if whole => Two(|a, b| wrap(a as i64 + b as i64)),
         Map::Add => Two(|a, b| a + b),
         Map::Sub if whole => Two(|a, b| wrap(a as i64 - b as i64)),
@@ -90,14 +101,14 @@ pub fn scalar(map: Map, dtype: DType) -> Scalar {
         Map::Div => Two(|a, b| a / b),
         Map::Pow if whole => Two(whole_pow),
         Map::Pow => Two(libm::pow),
-        Map::Min => Two(select_less),
-        Map::Max => Two(select_greater),
+        Map::Min => Two(smaller),
+        Map::Max => Two(larger),
         Map::IntDiv if whole => Two(|a, b| wrap(int_div(a, b) as i64)),
         Map::IntDiv => Two(int_div),
         Map::Mod => Two(modulo),
         Map::Eq => Two(|a, b| truth(a == b)),
-        // A comparison with NaN is false, this one too.
-        Map::Ne => Two(|a, b| truth(a != b && !a.is_nan() && !b.is_nan())),
+        // NaN is unequal to all, itself too.
+        Map::Ne => Two(|a, b| truth(a != b)),
         Map::Lt => Two(|a, b| truth(a < b)),
         Map::Le => Two(|a, b| truth(a <= b)),
         Map::And => Two(|a, b| truth(a != 0.0 && b != 0.0)),

@@ -74,7 +74,8 @@ fn reals(map: Map, a: &[f64], b: &[f64]) -> Vec<f64> {
 fn scalar_functions_of_reals() {
     assert_eq!(reals(Map::Neg, &[1.5, -0.5], &[]), [-1.5, 0.5]);
     assert_eq!(reals(Map::Round, &[0.5, 1.5, 2.5, -0.5, -1.5], &[]), [0.0, 2.0, 2.0, 0.0, -2.0]);
-    assert_eq!(reals(Map::Sign, &[3.0, -2.0, 0.0, f64::NAN], &[]), [1.0, -1.0, 0.0, 0.0]);
+    assert_eq!(reals(Map::Sign, &[3.0, -2.0, 0.0], &[]), [1.0, -1.0, 0.0]);
+    assert!(reals(Map::Sign, &[f64::NAN], &[])[0].is_nan());
     assert_eq!(reals(Map::Floor, &[-1.5, 1.5], &[]), [-2.0, 1.0]);
     assert_eq!(reals(Map::Ceil, &[-1.5, 1.5], &[]), [-1.0, 2.0]);
     assert_eq!(reals(Map::Pow, &[-2.0, -2.0, 2.0, 0.0], &[2.0, 3.0, -1.0, 0.0]), [4.0, -8.0, 0.5, 1.0]);
@@ -82,17 +83,22 @@ fn scalar_functions_of_reals() {
     assert_eq!(reals(Map::Mod, &[7.0, -7.0, 7.0], &[3.0, 3.0, 0.0]), [1.0, 2.0, 0.0]);
     assert_eq!(reals(Map::Sigmoid, &[0.0, 1000.0, -1000.0], &[]), [0.5, 1.0, 0.0]);
     assert_eq!(reals(Map::Softplus, &[1000.0, -1000.0, 0.0], &[]), [1000.0, 0.0, std::f64::consts::LN_2]);
-    assert_eq!(reals(Map::Max, &[1.0, f64::NAN], &[2.0, 3.0]), [2.0, 3.0]);
-    assert!(reals(Map::Min, &[1.0], &[f64::NAN])[0].is_nan());
+    assert_eq!(reals(Map::Max, &[1.0, 4.0], &[2.0, 3.0]), [2.0, 4.0]);
+    for (map, a, b) in
+        [(Map::Min, 1.0, f64::NAN), (Map::Min, f64::NAN, 1.0), (Map::Max, f64::NAN, 1.0), (Map::Max, 1.0, f64::NAN)]
+    {
+        assert!(reals(map, &[a], &[b])[0].is_nan());
+    }
     assert_eq!(reals(Map::Erf, &[0.0], &[]), [0.0]);
 }
 
 #[test]
 fn comparisons_with_nan_are_false() {
-    for map in [Map::Eq, Map::Ne, Map::Lt, Map::Le] {
-        let row = |x: f64| Data::F64(vec![x]);
+    let row = |x: f64| Data::F64(vec![x]);
+    for map in [Map::Eq, Map::Lt, Map::Le] {
         assert_eq!(apply(map, B, &[row(f64::NAN), row(1.0)]), [0.0]);
     }
+    assert_eq!(apply(Map::Ne, B, &[row(f64::NAN), row(f64::NAN)]), [1.0]);
     assert_eq!(apply(Map::Le, B, &[Data::F64(vec![1.0, 2.0]), Data::F64(vec![1.0, 1.0])]), [1.0, 0.0]);
 }
 
@@ -105,7 +111,7 @@ fn whole_numbers_wrap_and_divide_downwards() {
     assert_eq!(two(Map::Mod, -7, 3), 2);
     assert_eq!(two(Map::IntDiv, 5, 0), 0);
     assert_eq!(two(Map::Pow, -3, 3), -27);
-    assert_eq!(apply(Map::ToI32, I, &[Data::F64(vec![-1.9, 2.9, f64::NAN])]), [-1.0, 2.0, 0.0]);
+    assert_eq!(apply(Map::ToI32, I, &[Data::F64(vec![-1.9, 2.9, f64::NAN, 1e10])]), [-1.0, 2.0, -2147483648.0, 2147483647.0]);
     assert_eq!(apply(Map::Abs, I, &[Data::I32(vec![-4])]), [4.0]);
 }
 
