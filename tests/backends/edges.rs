@@ -2,7 +2,8 @@
 //! alone, in vectors and through all passes.
 
 use crate::common::make::{B, F, I, Make, n};
-use hnet::cpu::{Engine, Options};
+use hnet::cpu::Options;
+use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
 use hnet::ir::{DType, Fold, Map, NodeId, Op, Origin, Size};
 use hnet::opt::optimize;
@@ -14,7 +15,7 @@ const INF: f64 = f64::INFINITY;
 /// What the wanted nodes are in the interpreter, in native code, and in native code after all passes.
 pub fn everywhere(m: &Make, wanted: &[NodeId]) -> [Vec<Tensor>; 3] {
     let run = |graph: &hnet::ir::Graph, wanted: &[NodeId]| {
-        let mut engine = Engine::new(graph, wanted, &Options::default()).unwrap();
+        let mut engine = Engine::cpu_unoptimized(graph, wanted, &Options::default()).unwrap();
         engine.run(&m.bindings).unwrap()
     };
     let (after, places) = hnet::opt::optimize_keeping(&m.graph, wanted, &mut |_, _| {});

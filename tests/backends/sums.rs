@@ -2,7 +2,8 @@
 
 use crate::common::bits;
 use crate::common::make::{F, I, Make, k, n};
-use hnet::cpu::{Engine, Options};
+use hnet::cpu::Options;
+use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
 use hnet::ir::{Fold, Map, NodeId, Op, Origin, Size};
 use hnet::run::{Data, Tensor};
@@ -20,7 +21,7 @@ fn positive(m: &mut Make, shape: &[Size], constant: Option<f32>) -> NodeId {
 }
 
 fn run(m: &Make, wanted: &[NodeId], threads: usize) -> Vec<Tensor> {
-    let mut engine = Engine::new(&m.graph, wanted, &Options { threads, ..Options::default() }).unwrap();
+    let mut engine = Engine::cpu_unoptimized(&m.graph, wanted, &Options { threads, ..Options::default() }).unwrap();
     engine.run(&m.bindings).unwrap()
 }
 
