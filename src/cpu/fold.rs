@@ -1,14 +1,14 @@
 //! Folds inside a kernel: accumulators, several vectors of them, and how they come together.
 //!
 //! A long sum goes in blocks: a few terms are added in f32, then their sum is added to a pair of f32 that holds what the first of them
-//! rounds away (Knuth's two-sum), so that it keeps its digits whatever its length. A long product carries its rounding along. The
-//! order of all this follows from the loops alone.
+//! rounds away (Knuth's two-sum), so that it keeps its digits whatever its length. A long product is f64, which has the room that its
+//! parts need. The order of all this follows from the loops alone.
 
 use super::r#gen::{Gen, Val, four, single};
 use crate::ir::{DType, Fold, Map};
 use crate::plan::Expr;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{I32, I32X4};
+use cranelift_codegen::ir::types::{F32, F64, I32, I32X4};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use cranelift_frontend::Variable;
 
@@ -22,8 +22,10 @@ struct Acc {
     at: Vec<Variable>,
     /// Of a long sum: the sum of the blocks before.
     high: Vec<Variable>,
-    /// What rounding took away from `high`, or from a long product.
+    /// What rounding took away from `high`.
     low: Vec<Variable>,
+    /// Of a long product: the f64 of each lane.
+    wide: Vec<Variable>,
 }
 
 /// Where a long fold pauses: after so many steps of this one of its loops.
@@ -52,7 +54,7 @@ impl Gen<'_> {
     }
 
     fn accumulators(&mut self, fold: Fold, of: DType, ty: Type, count: usize, long: bool) -> Acc {
-        let mut acc = Acc { best: Vec::new(), at: Vec::new(), high: Vec::new(), low: Vec::new() };
+        let mut acc = Acc { best: Vec::new(), at: Vec::new(), high: Vec::new(), low: Vec::new(), wide: Vec::new() };
         let start = self.neutral(fold, of);
         let vector = ty.is_vector();
         let start = if vector { self.b.ins().splat(ty, start) } else { start };
@@ -83,7 +85,14 @@ impl Gen<'_> {
                 more(self, &mut acc.high);
                 more(self, &mut acc.low);
             }
-            Fold::Prod => more(self, &mut acc.low),
+            Fold::Prod => {
+                let one = self.b.ins().f64const(1.0);
+                for _ in 0..if vector { 4 * count } else { count } {
+                    let v = self.b.declare_var(F64);
+                    self.b.def_var(v, one);
+                    acc.wide.push(v);
+                }
+            }
             Fold::Max | Fold::Min | Fold::Any | Fold::All | Fold::Argmax | Fold::Argmin => {}
         }
         acc
@@ -148,8 +157,24 @@ impl Gen<'_> {
         self.carry(acc, n, sum);
     }
 
+    /// Each lane of `x` as f64.
+    fn lanes_of_product(&mut self, x: Value) -> Vec<Value> {
+        let vector = self.b.func.dfg.value_type(x).is_vector();
+        let lanes: Vec<Value> = if vector { (0..4u8).map(|l| self.b.ins().extractlane(x, l)).collect() } else { vec![x] };
+        lanes.into_iter().map(|x| self.b.ins().fpromote(F64, x)).collect()
+    }
+
     /// `last`, the last block of a fold, with what was carried up to it.
     fn whole_of(&mut self, acc: &Acc, n: usize, last: Value) -> Value {
+        if !acc.wide.is_empty() {
+            if !self.b.func.dfg.value_type(last).is_vector() {
+                return self.narrow(acc.wide[n]);
+            }
+            return (0..4u8).fold(last, |vector, lane| {
+                let x = self.narrow(acc.wide[4 * n + usize::from(lane)]);
+                self.b.ins().insertlane(vector, x, lane)
+            });
+        }
         let Some(low) = acc.low.get(n) else { return last };
         let low = self.b.use_var(*low);
         let low = self.number(low);
@@ -223,17 +248,16 @@ impl Gen<'_> {
                 let now = self.choose(m, c, before);
                 self.b.def_var(*at, now);
             }
-            let now = self.join(fold, of, old, x);
-            if fold == Fold::Prod
-                && let Some(low) = acc.low.get(n)
-            {
-                let minus = self.b.ins().fneg(now);
-                let lost = self.fma(old, x, minus);
-                let before = self.b.use_var(*low);
-                let lost = self.fma(before, x, lost);
-                self.settle(acc.best[n], *low, now, lost);
+            if !acc.wide.is_empty() {
+                let lanes = self.lanes_of_product(x);
+                for (lane, v) in acc.wide[lanes.len() * n..].iter().zip(lanes) {
+                    let before = self.b.use_var(*lane);
+                    let now = self.b.ins().fmul(before, v);
+                    self.b.def_var(*lane, now);
+                }
                 continue;
             }
+            let now = self.join(fold, of, old, x);
             self.b.def_var(acc.best[n], now);
         }
     }
@@ -312,21 +336,27 @@ impl Gen<'_> {
         Val::One(result(self, total, false))
     }
 
+    fn narrow(&mut self, v: Variable) -> Value {
+        let x = self.b.use_var(v);
+        self.b.ins().fdemote(F32, x)
+    }
+
     /// What all vectors, all their lanes and the rest hold together.
     fn gathered(&mut self, fold: Fold, of: DType, acc: &Acc, single: &Acc) -> Value {
-        let sums = !acc.high.is_empty();
-        let mut all = self.b.use_var(acc.best[0]);
-        if !sums {
-            all = self.whole_of(acc, 0, all);
+        if let Some(rest) = single.wide.first() {
+            let mut all = self.b.use_var(*rest);
+            for v in &acc.wide {
+                let x = self.b.use_var(*v);
+                all = self.b.ins().fmul(all, x);
+            }
+            return self.b.ins().fdemote(F32, all);
         }
-        for (n, v) in acc.best.iter().enumerate().skip(1) {
+        let mut all = self.b.use_var(acc.best[0]);
+        for v in &acc.best[1..] {
             let x = self.b.use_var(*v);
-            let x = if sums { x } else { self.whole_of(acc, n, x) };
             all = self.join(fold, of, all, x);
         }
-        if sums {
-            all = self.whole_of(acc, 0, all);
-        }
+        let all = self.whole_of(acc, 0, all);
         let total = self.b.use_var(single.best[0]);
         let mut total = self.whole_of(single, 0, total);
         for lane in 0..4u8 {

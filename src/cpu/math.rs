@@ -197,11 +197,11 @@ impl Gen<'_> {
         let minus = self.float(-2.0, x);
         let q = self.b.ins().fdiv(minus, d);
         let far = self.b.ins().fadd(q, one);
-        let far = self.signed(far, x);
         let limit = self.float(0.625, x);
-        // NaN goes through the polynomial.
+        // NaN goes through the polynomial, -0 loses its sign there.
         let large = self.fcmp(FloatCC::GreaterThan, a, limit);
-        self.choose(large, far, near)
+        let r = self.choose(large, far, near);
+        self.signed(r, x)
     }
 
     pub(super) fn sigmoid(&mut self, x: Value) -> Value {
@@ -296,6 +296,7 @@ impl Gen<'_> {
         let p = self.poly(s, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -1.666_666_7e-1]);
         let rs = self.b.ins().fmul(r, s);
         let sine = self.fma(p, rs, r);
+        let sine = self.signed(sine, r);
         let mut q = self.bits(t);
         if quarter != 0 {
             let k = self.int(quarter, q);

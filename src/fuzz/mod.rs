@@ -12,7 +12,7 @@
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
 //! | `check` | a verdict |
-//! | `ties` | whether rounding decides |
+//! | `judge`, `shake` | whether values are as right as f32 can be |
 //! | `walk`, `shrink` | a smaller program |
 
 mod body;
@@ -21,14 +21,15 @@ pub mod check;
 mod cuts;
 mod expr;
 mod index;
+pub mod judge;
 mod loops;
 mod model;
 mod nets;
 mod relations;
 pub mod rng;
 mod scope;
+mod shake;
 pub mod shrink;
-mod ties;
 mod values;
 mod walk;
 

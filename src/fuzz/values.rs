@@ -1,5 +1,6 @@
 //! Values to run a program on: in range, moderate, the same for the same seed.
 
+use super::check::LONG;
 use super::rng::Rng;
 use crate::check::model::{Allowed, Input, InputKind, Model};
 use crate::ir::{Bindings, Data, Tensor};
@@ -7,12 +8,20 @@ use crate::ir::{DType, Sym};
 use crate::run::init;
 use std::collections::BTreeMap;
 
-/// Everything that a model asks for, its free axes of lengths from `lengths`.
-pub fn bindings(model: &Model, lengths: &[i64], seed: u64) -> Result<Bindings, String> {
+/// What arithmetic is asked about: no number, infinities, both zeros, the ends of what f32 holds.
+const SPECIAL: [f32; 8] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 3e38, 1e-40, 1.0];
+
+/// Everything that a model asks for, its free axes of lengths from `lengths`, the first of them no more than once if it is long;
+/// some of the floats are special where that is wanted.
+pub fn bindings(model: &Model, lengths: &[i64], special: bool, seed: u64) -> Result<Bindings, String> {
     let mut rng = Rng::new(seed ^ 0xABCD);
     let mut sizes: BTreeMap<Sym, i64> = BTreeMap::new();
+    let mut lengths = lengths;
     for d in &model.dims {
-        let n = d.size.unwrap_or_else(|| *rng.pick(lengths));
+        let n = d.size.unwrap_or_else(|| if lengths[0] == LONG { LONG } else { *rng.pick(lengths) });
+        if n == LONG {
+            lengths = &lengths[1..];
+        }
         sizes.insert(d.name.clone(), n);
     }
     let mut sources = BTreeMap::new();
@@ -29,7 +38,7 @@ pub fn bindings(model: &Model, lengths: &[i64], seed: u64) -> Result<Bindings, S
     }
     for input in &model.inputs {
         if !matches!(input.kind, InputKind::Size(_)) {
-            sources.insert(input.name.clone(), value(input, &sizes, &mut rng)?);
+            sources.insert(input.name.clone(), value(input, &sizes, special, &mut rng)?);
         }
     }
     let seed = (seed % 1000) as i32;
@@ -39,7 +48,7 @@ pub fn bindings(model: &Model, lengths: &[i64], seed: u64) -> Result<Bindings, S
     Ok(Bindings { sources, sizes })
 }
 
-fn value(input: &Input, sizes: &BTreeMap<Sym, i64>, rng: &mut Rng) -> Result<Tensor, String> {
+fn value(input: &Input, sizes: &BTreeMap<Sym, i64>, special: bool, rng: &mut Rng) -> Result<Tensor, String> {
     let look = |s: &str| sizes.get(s).copied();
     let mut shape = vec![];
     for (_, size) in &input.shape {
@@ -47,7 +56,14 @@ fn value(input: &Input, sizes: &BTreeMap<Sym, i64>, rng: &mut Rng) -> Result<Ten
     }
     let n: usize = shape.iter().product();
     let data = match input.dtype {
-        DType::F32 => Data::F32((0..n).map(|_| ((rng.unit() * 2.0 - 1.0) * 1.5) as f32).collect()),
+        DType::F32 => Data::F32(
+            (0..n)
+                .map(|_| match special && rng.chance(8) {
+                    true => *rng.pick(&SPECIAL),
+                    false => ((rng.unit() * 2.0 - 1.0) * 1.5) as f32,
+                })
+                .collect(),
+        ),
         DType::I32 => {
             let below = input.below.as_ref().and_then(|s| s.eval(&look)).unwrap_or(3).max(1);
             Data::I32((0..n).map(|_| rng.below(below as usize) as i32).collect())

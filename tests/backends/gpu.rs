@@ -7,7 +7,7 @@ mod exact;
 mod numbers;
 mod steps;
 
-use crate::common::{self, beside, bits, close, device, drawn, files, models, name, weights};
+use crate::common::{self, beside, bits, close, device, drawn, files, models, name, right, weights};
 use crate::make;
 use hnet::check::model::Model;
 use hnet::exec::{Engine, session};
@@ -37,9 +37,9 @@ fn references_are_met_on_the_device() {
         let roots: Vec<NodeId> = expected.names().map(at).collect();
         let mut engine = Engine::gpu(&device, &model.graph, &roots, gpu::Options::default());
         let got = engine.run(&bound).unwrap_or_else(|d| panic!("{}: {d:#?}", path.display()));
-        for (got, name) in got.iter().zip(expected.names()) {
+        for ((got, name), node) in got.iter().zip(expected.names()).zip(&roots) {
             let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
-            close(&format!("{}, {name}", path.display()), got, &want, 2e-4);
+            right(&format!("{}, {name}", path.display()), &model.graph, *node, &bound, (got, &want), 2e-4);
         }
         met += 1;
     }
@@ -61,7 +61,8 @@ fn agree(who: &str, device: &Arc<Device>, model: &Model, size: i64, conditions: 
     let mut engine = Engine::gpu(device, &model.graph, &roots, gpu::Options::default());
     let got = engine.run(&bound).unwrap_or_else(|d| panic!("{who}, gpu: {d:#?}"));
     for (k, output) in can.iter().enumerate() {
-        close(&format!("{who}, {}", model.graph.outputs[*output].name), &got[k], &cpu[k], 2e-4);
+        let who = format!("{who}, {}", model.graph.outputs[*output].name);
+        right(&who, &model.graph, roots[k], &bound, (&got[k], &cpu[k]), 2e-4);
     }
     let again = engine.run(&bound).unwrap();
     for (k, (first, second)) in got.iter().zip(&again).enumerate() {

@@ -1,9 +1,10 @@
 //! Random graphs over all primitives: they verify, their text reads back, and every pass keeps what they mean.
 //!
-//! Values stay finite and moderate, and what is discontinuous reads only values that are exact in any order of evaluation, so that
+//! Finite values stay moderate, and what is discontinuous reads only values that are exact in any order of evaluation, so that
 //! equal means equal to within rounding.
 
 use crate::make::{self, Case, Rng};
+use hnet::fuzz::judge::{F64, judge};
 use hnet::ir::interp::evaluate;
 use hnet::ir::read::read;
 use hnet::ir::verify::verify;
@@ -16,28 +17,16 @@ fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String> {
     evaluate(graph, bindings, &wanted).map_err(|d| d.message)
 }
 
-fn near(a: f64, b: f64) -> bool {
-    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
-}
-
-/// The first difference between two lists of values.
-fn difference(a: &[Tensor], b: &[Tensor]) -> Option<String> {
-    for (n, (x, y)) in a.iter().zip(b).enumerate() {
-        if x.shape != y.shape || x.dtype() != y.dtype() {
-            return Some(format!("output {n} has the shape {:?}, then {:?}", x.shape, y.shape));
-        }
-        if let Some(i) = (0..x.len()).find(|i| !near(x.get(*i), y.get(*i))) {
-            return Some(format!("output {n} is {} at {i}, then {}", x.get(i), y.get(i)));
-        }
-    }
-    (a.len() != b.len()).then(|| "another number of outputs".into())
-}
-
 /// Compares a graph with one made from it.
 fn same(seed: u64, what: &str, before: &Graph, after: &Graph, case: &Case, values: &[Tensor]) {
-    let compared = verify(after)
-        .and_then(|()| outputs(after, &case.bindings))
-        .and_then(|found| difference(values, &found).map_or(Ok(()), Err));
+    let alike = |found: Vec<Tensor>| {
+        let shapes = |list: &[Tensor]| list.iter().map(|t| (t.shape.clone(), t.dtype())).collect::<Vec<_>>();
+        if shapes(&found) != shapes(values) {
+            return Err(format!("the outputs are {:?}, then {:?}", shapes(values), shapes(&found)));
+        }
+        judge(&[before, after], &case.bindings, values, &found, F64).map(|_| ()).map_err(|wrong| wrong.to_string())
+    };
+    let compared = verify(after).and_then(|()| outputs(after, &case.bindings)).and_then(alike);
     if let Err(why) = compared {
         panic!("seed {seed}, {what}: {why}\nbefore:\n{before}\nafter:\n{after}");
     }

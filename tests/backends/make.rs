@@ -1,4 +1,5 @@
-//! Makes random graphs, node by node; a node whose value is not finite and moderate is taken back.
+//! Makes random graphs, node by node; a node that has a large finite value is taken back. Some sources hold what is no number, and
+//! infinities.
 
 use hnet::ir::interp::evaluate;
 use hnet::ir::verify::verify;
@@ -109,7 +110,14 @@ impl Maker<'_> {
     fn data(&mut self, dtype: DType, n: usize) -> Data {
         match dtype {
             // Multiples of 1/8: sums and products are exact.
-            DType::F32 => Data::F64((0..n).map(|_| self.rng.below(33) as f64 / 8.0 - 2.0).collect()),
+            DType::F32 => {
+                let special = self.rng.one_in(5);
+                let mut one = || match special && self.rng.one_in(6) {
+                    true => *self.rng.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0]),
+                    false => self.rng.below(33) as f64 / 8.0 - 2.0,
+                };
+                Data::F64((0..n).map(|_| one()).collect())
+            }
             DType::I32 => Data::I32((0..n).map(|_| self.rng.below(8) as i32 - 1).collect()),
             DType::Bool => Data::Bool((0..n).map(|_| self.rng.below(2) as u8).collect()),
         }
@@ -140,7 +148,7 @@ impl Maker<'_> {
         }
         verify(&self.case.graph).unwrap_or_else(|e| panic!("{e}\n{}", self.case.graph));
         match evaluate(&self.case.graph, &self.case.bindings, &[id]) {
-            Ok(values) if values[0].to_f64().iter().all(|x| x.abs() <= 1000.0) && values[0].len() <= 4000 => {
+            Ok(values) if values[0].to_f64().iter().all(|x| x.abs() <= 1000.0 || !x.is_finite()) && values[0].len() <= 4000 => {
                 let dyadic = values[0].to_f64().iter().all(|x| (x * 65536.0).fract() == 0.0);
                 self.pool.push(Known { id, exact: exact && dyadic });
                 Some(id)

@@ -1,7 +1,7 @@
 //! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes and
 //! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
 
-use crate::common::{beside, close, drawn, files, models, name, root, weights};
+use crate::common::{beside, close, drawn, files, models, name, right, root, weights};
 use hnet::check::model::Model;
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::NodeId;
@@ -38,10 +38,10 @@ fn references_are_met() {
         for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1, half: false }, 2e-4)] {
             let mut session = Session::new(model, &outputs, &options).unwrap();
             let got = session.run(&bound).unwrap();
-            for (got, name) in got.iter().zip(expected.names()) {
+            for ((got, name), output) in got.iter().zip(expected.names()).zip(&outputs) {
                 let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
                 let who = format!("{}, {name}, {}", path.display(), session.backend());
-                close(&who, got, &want, limit);
+                right(&who, &model.graph, model.graph.outputs[*output].node, &bound, (got, &want), limit);
             }
         }
         met += 1;
@@ -67,14 +67,15 @@ fn agree(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)], threa
     let passed = hnet::ir::interp::evaluate(&after, &bound, &places).unwrap_or_else(|d| panic!("{who}, optimized: {d:#?}"));
     let names: Vec<&str> = can.iter().map(|k| &*model.graph.outputs[*k].name).collect();
     for (k, name) in names.iter().enumerate() {
-        close(&format!("{who}, {name}, optimized"), &passed[k], &raw[k], 1e-9);
+        right(&format!("{who}, {name}, optimized"), &model.graph, roots[k], &bound, (&passed[k], &raw[k]), 1e-9);
     }
     for threads in threads {
         let options = Options { backend: Backend::Cpu, threads: *threads, half: false };
         let mut session = Session::new(model, &can, &options).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
         let got = session.run(&bound).unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
         for (k, name) in names.iter().enumerate() {
-            close(&format!("{who}, {name}, cpu with {threads} threads"), &got[k], &raw[k], 2e-4);
+            let who = format!("{who}, {name}, cpu with {threads} threads");
+            right(&who, &model.graph, roots[k], &bound, (&got[k], &raw[k]), 2e-4);
         }
     }
 }

@@ -139,6 +139,14 @@ fn long_products_keep_their_digits() {
         let all = m.add(Op::Fold(Fold::Prod), F, &[], &[n(), k(3)], &[(x, &[0, 1])]);
         let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
         check("products", &m, &[all, down]);
+        // Large and small factors by turns: no part may leave what numbers can hold.
+        let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 1e9f32 } else { 1e-9 }).collect();
+        let x = m.input_as(Origin::Input, &shape, Data::F32(swing));
+        if free % 8 == 0 {
+            let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
+            let got = run(&m, &[down], 1)[0].to_f64();
+            assert!(got.iter().all(|x| (x - 1.0).abs() < 1e-4), "{got:?}");
+        }
     }
 }
 

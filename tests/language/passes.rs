@@ -54,7 +54,7 @@ fn neutral_elements_go() {
     becomes(
         "simplify dce",
         "%0: f32[b] = input \"x\"
-         %1: f32 = const 0
+         %1: f32 = const -0
          %2: f32 = const 1
          %3: f32[b] = add %1, %0[b]
          %4: f32[b] = mul %3[b], %2
@@ -67,10 +67,31 @@ fn neutral_elements_go() {
          output y = %10",
         // Zero times what may be infinite is not zero.
         "%0: f32[b] = input \"x\"
-         %1: f32 = const 0
+         %1: f32 = const -0
          %2: f32[b] = mul %0[b], %1
          %3 y: f32[b] = mul %2[b], %2[b]
          output y = %3",
+    );
+}
+
+#[test]
+fn a_plain_zero_makes_a_plain_zero_of_the_other() {
+    becomes(
+        "simplify dce",
+        "%0: f32[b] = input \"x\"
+         %1: f32 = const 0
+         %2: f32[b] = add %0[b], %1
+         %3: f32[b] = sub %1, %2[b]
+         %4: f32[b] = exp %3[b]
+         %5: f32[b] = add %1, %4[b]
+         %6: f32[b] = sub %5[b], %1
+         output y = %6",
+        "%0: f32[b] = input \"x\"
+         %1: f32 = const 0
+         %2: f32[b] = add %0[b], %1
+         %3: f32[b] = sub %1, %2[b]
+         %4: f32[b] = exp %3[b]
+         output y = %4",
     );
 }
 
@@ -427,11 +448,13 @@ fn a_one_hot_product_is_a_scatter_of_what_is_summed_before() {
          %2: f32[i=8, d=4] = param \"w\"
          %3: i32[t=9] = iota
          %4: bool[b, q, t=9] = eq %3[t], %0[b, q]
-         %5: f32[b, q, t=9] = to_f32 %4[b, q, t]
-         %6: f32[b, t=9, d=4] = sum(q, i=8) %5[b, q, t] * %1[b, q, i] * %2[i, d]
-         %7: f32[b, t=9] = sum(q) %5[b, q, t]
-         output y = %6
-         output count = %7",
+         %5: f32 = const 0
+         %6: f32[b, q, t=9, i=8] = select %4[b, q, t], %1[b, q, i], %5
+         %7: f32[b, t=9, d=4] = sum(q, i=8) %6[b, q, t, i] * %2[i, d]
+         %8: f32[b, q, t=9] = to_f32 %4[b, q, t]
+         %9: f32[b, t=9] = sum(q) %8[b, q, t]
+         output y = %7
+         output count = %9",
         "%0: i32[b, q] = input \"i\"
          %1: f32[b, q, i=8] = input \"v\"
          %2: f32[i=8, d=4] = param \"w\"
@@ -442,6 +465,18 @@ fn a_one_hot_product_is_a_scatter_of_what_is_summed_before() {
          output y = %4
          output count = %6",
     );
+}
+
+#[test]
+fn a_comparison_times_what_may_be_infinite_stays() {
+    let text = "%0: i32[q] = input \"i\"
+         %1: f32[q] = input \"v\"
+         %2: i32[t=9] = iota
+         %3: bool[q, t=9] = eq %2[t], %0[q]
+         %4: f32[q, t=9] = to_f32 %3[q, t]
+         %5: f32[t=9] = sum(q) %4[q, t] * %1[q]
+         output y = %5";
+    becomes("scatter dce", text, text);
 }
 
 #[test]

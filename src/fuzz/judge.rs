@@ -1,0 +1,167 @@
+//! Whether values are as right as their arithmetic can be.
+//!
+//! In: the graphs that mean them (as it was made; as the passes left it), what they are run on, what the interpreter says, what was
+//! found. Out: nothing, or the first element that is wrong. A value that agrees to a few units in f32's last place is right. For
+//! others the yardstick is the computation itself: everything that is rounded, also in the rounds of loops, is moved as little as f32
+//! may move it ([`shaken`]), several times, and a value may be a few times as far off as the interpreter's values then spread. So a
+//! difference of two equal sums has the scale of the sums, a choice that rounding decides may be decided otherwise, and a small
+//! value that nothing cancels has to be right in all its digits.
+
+use super::shake::shaken;
+use super::values::nudged;
+use crate::ir::interp::evaluate;
+use crate::ir::{Graph, NodeId, Op};
+use crate::run::{Bindings, Tensor};
+
+/// How exact a computation is.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact {
+    /// What is right without a further look, relative to itself.
+    near: f64,
+    /// How many times as far as values spread when f32's rounding is moved.
+    reach: f64,
+}
+
+/// f64, in another order.
+pub const F64: Exact = Exact { near: 1e-9, reach: 1e-3 };
+/// f32.
+pub const F32: Exact = Exact { near: 4e-6, reach: 8.0 };
+
+/// f32 with the functions of a shader, which are allowed a few more units.
+pub const SHADERS: Exact = Exact { near: 2e-5, reach: 64.0 };
+
+/// How often all is moved.
+const SHAKES: u64 = 12;
+
+/// An element that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    pub output: usize,
+    pub element: usize,
+    pub found: f64,
+    pub wanted: f64,
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "output {} is {:?} at {}, not {:?}", self.output, self.found, self.element, self.wanted)
+    }
+}
+
+/// An element that has yet to be explained, and how far it may be off.
+struct Open {
+    wrong: Wrong,
+    spread: f64,
+}
+
+/// Compares `found` with `values`, both of all outputs and of the same shapes. The graphs have the same outputs.
+/// The result tells whether rounding had to explain something.
+pub fn judge(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], found: &[Tensor], exact: Exact) -> Result<bool, Wrong> {
+    let factored = graphs.iter().any(|g| has_factors(g));
+    let mut open = Vec::new();
+    for (output, (got, want)) in found.iter().zip(values).enumerate() {
+        for element in 0..want.len() {
+            let (x, y) = (got.get(element), want.get(element));
+            if !near(x, y, exact.near) && !(factored && is_undecided(x, y)) {
+                open.push(Open { wrong: Wrong { output, element, found: x, wanted: y }, spread: 0.0 });
+            }
+        }
+    }
+    if open.is_empty() {
+        return Ok(false);
+    }
+    for k in 0..SHAKES {
+        for graph in graphs {
+            let other = shaken(graph, k);
+            let wanted: Vec<NodeId> = other.outputs.iter().map(|o| o.node).collect();
+            let Ok(moved) = evaluate(&other, &nudged(bindings, k), &wanted) else { continue };
+            for o in &mut open {
+                let (Wrong { output, element, wanted, .. }, Some(t)) = (&o.wrong, moved.get(o.wrong.output)) else { continue };
+                // Another number of places than before: a choice decided the shape.
+                let away = if t.shape == values[*output].shape { apart(t.get(*element), *wanted) } else { f64::INFINITY };
+                o.spread = o.spread.max(away);
+            }
+        }
+        open.retain(|o| !is_explained(o, exact));
+        if open.is_empty() {
+            return Ok(true);
+        }
+    }
+    Err(open.swap_remove(0).wrong)
+}
+
+/// How far values are apart; without end where one of them is no number.
+fn apart(x: f64, y: f64) -> f64 {
+    if x == y || (x.is_nan() && y.is_nan()) { 0.0 } else { Some((x - y).abs()).filter(|d| !d.is_nan()).unwrap_or(f64::INFINITY) }
+}
+
+fn near(x: f64, y: f64, limit: f64) -> bool {
+    let beyond = y.is_finite() && y.abs() > f64::from(f32::MAX) * (1.0 - limit);
+    x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= limit * y.abs() || (beyond && x.is_infinite() && (x > 0.0) == (y > 0.0))
+        // The least steps of f32 are coarse.
+        || (x - y).abs() <= 3e-45
+}
+
+/// A product taken factor by factor may be NaN where it is infinite taken at once, and the other way round.
+fn is_undecided(x: f64, y: f64) -> bool {
+    !x.is_finite() && !y.is_finite()
+}
+
+fn is_explained(o: &Open, exact: Exact) -> bool {
+    let Wrong { found, wanted, .. } = o.wrong;
+    // What spreads without end may be anything.
+    o.spread == f64::INFINITY || (found - wanted).abs() <= exact.reach * o.spread + exact.near * wanted.abs()
+}
+
+/// Whether anything is a sum of products, which may be taken in parts or multiplied out.
+fn has_factors(graph: &Graph) -> bool {
+    graph.ids().any(|id| match &graph.node(id).op {
+        Op::Contract => graph.operands(id).len() > 1,
+        Op::Loop(body) => has_factors(&body.graph),
+        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => false,
+        Op::Gather { .. } | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } => false,
+        Op::Assign | Op::Result(_) | Op::Arg(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::read::read;
+    use crate::run::Data;
+
+    fn verdict(text: &str, x: &[f32], found: &[f32]) -> Result<bool, Wrong> {
+        let graph = read(text).unwrap();
+        let mut bindings = Bindings::default();
+        bindings.sources.insert("x".into(), Tensor::new(vec![x.len()], Data::F32(x.to_vec())));
+        let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+        let values = evaluate(&graph, &bindings, &wanted).unwrap();
+        let found = [Tensor::new(values[0].shape.clone(), Data::F32(found.to_vec()))];
+        judge(&[&graph], &bindings, &values, &found, F32)
+    }
+
+    const SCALED: &str = "%0: f32[i=2] = input \"x\"\n%1: f32 = const 0.000001\n%2: f32[i=2] = mul %0[i], %1\noutput y = %2\n";
+    const LESS: &str = "%0: f32[i=2] = input \"x\"\n%1: f32[i=2] = exp %0[i]\n%2: f32 = fold sum(i=2) %1[i]\n%3: f32[i=2] = exp %0[i]\n\
+                        %4: f32 = fold sum(i=2) %3[i]\n%5: f32 = sub %2, %4\noutput y = %5\n";
+
+    #[test]
+    fn a_small_value_that_is_wrong_is_wrong() {
+        assert_eq!(verdict(SCALED, &[1.0, 3.0], &[1e-6, 3e-6]), Ok(false));
+        assert!(verdict(SCALED, &[1.0, 3.0], &[1e-6, 3.001e-6]).is_err());
+        assert!(verdict(SCALED, &[1.0, 3.0], &[0.0, 3e-6]).is_err());
+        assert!(verdict(SCALED, &[1.0, 3.0], &[f32::NAN, 3e-6]).is_err());
+    }
+
+    #[test]
+    fn a_difference_has_the_scale_of_what_cancels() {
+        assert_eq!(verdict(LESS, &[1.3, 3.1], &[2e-6]), Ok(true));
+        assert!(verdict(LESS, &[1.3, 3.1], &[1e-2]).is_err());
+    }
+
+    #[test]
+    fn infinities_and_nan_are_told_apart() {
+        assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::INFINITY, f32::NAN]).is_ok());
+        assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::NAN, f32::NAN]).is_err());
+        assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::INFINITY, 0.0]).is_err());
+    }
+}
