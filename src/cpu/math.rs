@@ -296,7 +296,6 @@ impl Gen<'_> {
         let p = self.poly(s, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -1.666_666_7e-1]);
         let rs = self.b.ins().fmul(r, s);
         let sine = self.fma(p, rs, r);
-        let sine = self.signed(sine, r);
         let mut q = self.bits(t);
         if quarter != 0 {
             let k = self.int(quarter, q);
@@ -311,7 +310,14 @@ impl Gen<'_> {
         let sign = self.b.ins().band(sign, top);
         let r = self.bits(r);
         let r = self.b.ins().bxor(r, sign);
-        self.from_bits(r)
+        let r = self.from_bits(r);
+        if quarter != 0 {
+            return r;
+        }
+        // The reduction takes the sign of -0.
+        let zero = self.float(0.0, x);
+        let none = self.fcmp(FloatCC::Equal, x, zero);
+        self.choose(none, x, r)
     }
 
     pub(super) fn call(&mut self, f: FuncRef, args: &[Value]) -> Value {
