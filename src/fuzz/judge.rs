@@ -10,8 +10,8 @@
 use super::shake::shaken;
 use super::values::nudged;
 use crate::ir::interp::evaluate;
+use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Op};
-use crate::run::{Bindings, Tensor};
 
 /// How exact a computation is.
 #[derive(Clone, Copy, Debug)]
@@ -127,8 +127,8 @@ fn has_factors(graph: &Graph) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Data;
     use crate::ir::read::read;
-    use crate::run::Data;
 
     fn verdict(text: &str, x: &[f32], found: &[f32]) -> Result<bool, Wrong> {
         let graph = read(text).unwrap();

@@ -6,8 +6,8 @@ use hnet::cpu::Options;
 use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
 use hnet::ir::{DType, Fold, Map, NodeId, Op, Origin, Size};
+use hnet::ir::{Data, Tensor};
 use hnet::opt::optimize;
-use hnet::run::{Data, Tensor};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;

@@ -5,8 +5,8 @@ use crate::common::make::{F, I, Make, k, n};
 use hnet::cpu::Options;
 use hnet::exec::Engine;
 use hnet::ir::interp::evaluate;
+use hnet::ir::{Data, Tensor};
 use hnet::ir::{Fold, Map, NodeId, Op, Origin, Size};
-use hnet::run::{Data, Tensor};
 
 /// How far a sum of positive terms may be from f64's, relative to itself.
 const DIGITS: f64 = 1e-6;
@@ -140,7 +140,7 @@ fn long_products_keep_their_digits() {
         let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
         check("products", &m, &[all, down]);
         // Large and small factors by turns: no part may leave what numbers can hold.
-        let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 1e9f32 } else { 1e-9 }).collect();
+        let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 1e3f32 } else { 1e-3 }).collect();
         let x = m.input_as(Origin::Input, &shape, Data::F32(swing));
         if free % 8 == 0 {
             let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
