@@ -120,7 +120,7 @@ fn has_factors(graph: &Graph) -> bool {
         Op::Loop(body) => has_factors(&body.graph),
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => false,
         Op::Gather { .. } | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } => false,
-        Op::Assign | Op::Result(_) | Op::Arg(_) => false,
+        Op::Assign | Op::Inside(_) | Op::Result(_) | Op::Arg(_) => false,
     })
 }
 

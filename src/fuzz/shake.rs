@@ -4,7 +4,6 @@
 //! at each place by another number; where what f32 cannot tell from 0 is 0, and what is beyond f32 is infinite.
 
 use crate::ir::{Axis, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand};
-use crate::ir::{Bindings, Tensor};
 use crate::opt::{Rebuild, rebuild};
 
 /// How far a value moves, relative to itself: a few units in f32's last place.
