@@ -62,7 +62,7 @@ pub fn judge(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], found: &
     for (output, (got, want)) in found.iter().zip(values).enumerate() {
         for element in 0..want.len() {
             let (x, y) = (got.get(element), want.get(element));
-            if !near(x, y, exact.near) && !(factored && is_undecided(x, y)) {
+            if !(near(x, y, exact.near) || factored && is_undecided(x, y)) {
                 open.push(Open { wrong: Wrong { output, element, found: x, wanted: y }, spread: 0.0 });
             }
         }
