@@ -184,8 +184,8 @@ fn folds_find_what_is_no_number() {
                 let mut wanted = Vec::new();
                 for fold in [Fold::Max, Fold::Min, Fold::Sum, Fold::Prod, Fold::Argmax, Fold::Argmin] {
                     let to = if matches!(fold, Fold::Argmax | Fold::Argmin) { I } else { F };
-                    wanted.push(m.add(Op::Fold(fold), to, &[outer.clone()], &[n()], &[(along, &[0, 1])]));
-                    wanted.push(m.add(Op::Fold(fold), to, &[outer.clone()], &[n()], &[(across, &[1, 0])]));
+                    wanted.push(m.add(Op::Fold(fold), to, std::slice::from_ref(&outer), &[n()], &[(along, &[0, 1])]));
+                    wanted.push(m.add(Op::Fold(fold), to, std::slice::from_ref(&outer), &[n()], &[(across, &[1, 0])]));
                 }
                 for (who, found) in ["interpreter", "native", "optimized"].iter().zip(everywhere(&m, &wanted)) {
                     for (k, tensor) in found.iter().enumerate() {
