@@ -42,8 +42,29 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             }
             _ => r.keep(id),
         };
+        let factored = node.dtype == DType::F32 && matches!(node.op, Op::Contract) && graph.operands(id).len() > 1;
+        let value = if factored { endless(r, how, id, value) } else { value };
         if node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
     })
+}
+
+/// A sum of products where it is not finite: for some seeds NaN or an infinity, as another order of the factors may make it.
+fn endless(r: &mut Rebuild, how: &Shake, id: NodeId, value: Operand) -> Operand {
+    let other = match how.seed % 4 {
+        1 => f64::NAN,
+        2 => f64::INFINITY,
+        3 => f64::NEG_INFINITY,
+        _ => return value,
+    };
+    let shape: Vec<Axis> = r.old.node(id).shape.clone();
+    let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
+        r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
+    };
+    let other = r.add(Node::new(Op::Const(other), DType::F32, vec![]), vec![]);
+    // What is finite is equal to itself, less itself is nothing.
+    let nothing = map(r, Map::Sub, DType::F32, &[&value, &value]);
+    let fine = map(r, Map::Eq, DType::Bool, &[&nothing, &nothing]);
+    map(r, Map::Select, DType::F32, &[&fine, &value, &other])
 }
 
 /// Whether f32 rounds what this computes; the others hand on what they are given.

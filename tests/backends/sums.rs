@@ -140,7 +140,7 @@ fn long_products_keep_their_digits() {
         let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
         check("products", &m, &[all, down]);
         // Large and small factors by turns: no part may leave what numbers can hold.
-        let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 1e3f32 } else { 1e-3 }).collect();
+        let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 10.0f32 } else { 0.1 }).collect();
         let x = m.input_as(Origin::Input, &shape, Data::F32(swing));
         if free % 8 == 0 {
             let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
