@@ -24,6 +24,7 @@ pub mod check;
 pub mod cli;
 pub mod cpu;
 pub mod diag;
+pub mod disk;
 pub mod draw;
 pub mod emit;
 pub mod exec;

@@ -15,6 +15,7 @@ use crate::program::{self, Disk, Loader};
 use crate::run::bind::Known;
 use crate::source::{FileId, Sources};
 use crate::syntax;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -42,6 +43,30 @@ pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
 /// Bytes of stack for the front end: nesting is bounded, and this is enough for the bound.
 const STACK: usize = 256 << 20;
 
+thread_local! {
+    /// Whether this thread has such a stack.
+    static LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` where there is stack enough for it: here, or on a thread of its own. Errors: H0818, no thread can be started.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Diagnostic> {
+    if LARGE.get() {
+        return Ok(work());
+    }
+    let work = || {
+        LARGE.set(true);
+        work()
+    };
+    std::thread::scope(|s| {
+        let thread = std::thread::Builder::new().name("hnet".into()).stack_size(STACK).spawn_scoped(s, work);
+        let none = |e| {
+            Diagnostic::plain("H0818", format!("no thread can be started: {e}"))
+                .note(format!("it needs a stack of {} MB", STACK >> 20))
+        };
+        Ok(thread.map_err(none)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// Parses and checks a file and what it imports; `set` replaces constants.
 pub fn check(sources: &mut Sources, root: FileId, set: &[(String, f64)]) -> Checked {
     check_with(sources, &Disk, root, set)
@@ -57,10 +82,7 @@ pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: Fil
         let models = if sink.has_errors() { vec![] } else { check::check(&program, &options, &mut sink) };
         Checked { models, diagnostics: sink.into_sorted() }
     };
-    std::thread::scope(|s| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(s, work).expect("a thread starts");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    on_large_stack(work).unwrap_or_else(|d| Checked { models: vec![], diagnostics: vec![d] })
 }
 
 /// The canonical layout of a text; the mistakes when it cannot be parsed.

@@ -4,6 +4,7 @@
 //! imports resolved to file numbers.
 
 use crate::diag::{Diagnostic, Sink, suggest};
+use crate::disk;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast;
 use crate::syntax::parse;
@@ -16,22 +17,60 @@ use std::sync::Arc;
 pub trait Loader {
     /// The text of a file.
     fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Whether a program may read this file at all.
+    fn allows(&self, _path: &Path) -> bool {
+        true
+    }
 }
 
 /// Reads from the file system.
 pub struct Disk;
+
+/// Reads what lies in one folder or below it, and nothing that a link in there leads to outside: for programs of strangers.
+pub struct Inside(PathBuf);
+
+impl Inside {
+    /// The folder of this file.
+    pub fn of(file: &Path) -> Inside {
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Inside(folder.to_path_buf())
+    }
+}
+
+impl Loader for Inside {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Disk.read(path)
+    }
+
+    fn allows(&self, path: &Path) -> bool {
+        // By its words first: what lies elsewhere is not even looked for.
+        let below = clean(path).strip_prefix(clean(&self.0)).map(Path::to_path_buf);
+        let mut parts = below.iter().flat_map(|p| p.components());
+        if below.is_err() || parts.any(|c| !matches!(c, std::path::Component::Normal(_))) {
+            return false;
+        }
+        match (std::fs::canonicalize(path), std::fs::canonicalize(&self.0)) {
+            (Ok(path), Ok(folder)) => path.starts_with(folder),
+            // It is not there, which reading it says.
+            (Err(_), _) | (_, Err(_)) => true,
+        }
+    }
+}
+
+/// A file that a program names and may not read.
+pub fn outside(path: &Path, span: Span) -> Diagnostic {
+    Diagnostic::error("H0008", span, format!("`{}` lies outside of the program's folder", path.display()))
+        .here("it is not read")
+        .help("put it into the folder of the program; `--allow-outside` reads it where it is")
+}
 
 /// Bytes that a source file may have.
 pub const MAX_SOURCE: u64 = 4 << 20;
 
 impl Loader for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let length = std::fs::metadata(path)?.len();
-        if length > MAX_SOURCE {
-            return Err(io::Error::other(format!("{length} bytes is more than a source file may have ({MAX_SOURCE})")));
-        }
-        let bytes = std::fs::read(path)?;
-        String::from_utf8(bytes).map_err(|e| io::Error::other(format!("not UTF-8 text (byte {})", e.utf8_error().valid_up_to())))
+        disk::text(path, MAX_SOURCE)
     }
 }
 
@@ -136,6 +175,10 @@ fn find(
     }
     let id = match &key {
         Key::Library(name) => library(sources, name, span, sink)?,
+        Key::File(path) if !loader.allows(path) => {
+            sink.push(outside(path, span));
+            return None;
+        }
         Key::File(path) => match loader.read(path) {
             Ok(text) => sources.add(path.display().to_string(), Some(path), text),
             Err(error) => {
@@ -180,4 +223,29 @@ fn clean(path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_reads_what_lies_in_its_folder() {
+        let here = tempfile::tempdir().unwrap();
+        let own = here.path().join("own");
+        std::fs::create_dir_all(own.join("parts")).unwrap();
+        std::fs::write(here.path().join("secret"), "").unwrap();
+        std::fs::write(own.join("parts/a.hnet"), "").unwrap();
+        let inside = Inside::of(&own.join("m.hnet"));
+        let allows = |path: &str| inside.allows(&own.join(path));
+        assert!(allows("parts/a.hnet") && allows("./parts/../parts/a.hnet") && allows("none.hnet"));
+        assert!(!allows("../secret") && !allows("parts/../../secret") && !allows("/etc/passwd") && !allows("../own2/a"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(here.path().join("secret"), own.join("link.hnet")).unwrap();
+            std::os::unix::fs::symlink(here.path(), own.join("up")).unwrap();
+            assert!(!allows("link.hnet") && !allows("up/secret"));
+            assert!(!Inside::of(Path::new("m.hnet")).allows(Path::new("../m.hnet")));
+        }
+    }
 }

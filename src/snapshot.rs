@@ -6,6 +6,7 @@
 
 use crate::check::model::Model;
 use crate::diag::Diagnostic;
+use crate::disk;
 use crate::emit;
 use crate::gpu::Locate;
 use crate::plan::Sizes;
@@ -13,6 +14,9 @@ use crate::run::archive::cannot_read;
 use crate::run::atomic;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Bytes that a snapshot may have.
+const LONGEST: u64 = 256 << 20;
 
 /// One text with the name of its file.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +112,7 @@ impl Folder {
         for entry in entries.flatten() {
             let file = entry.file_name().to_string_lossy().into_owned();
             let Some(name) = file.strip_suffix(".snap").filter(|n| self.owns(n)) else { continue };
-            let text = std::fs::read_to_string(entry.path()).map_err(|e| cannot_read(&entry.path().display().to_string(), &e))?;
+            let text = disk::text(&entry.path(), LONGEST).map_err(|e| cannot_read(&entry.path().display().to_string(), &e))?;
             out.insert(name.to_string(), body(&text).to_string());
         }
         Ok(out)

@@ -1,6 +1,7 @@
 //! When hnet itself is wrong: it says so, and keeps what is needed to find out why.
 
-use super::talk::tell;
+use super::talk::{Exit, tell};
+use crate::run::atomic;
 use std::backtrace::Backtrace;
 use std::fmt::Write;
 use std::panic::{self, PanicHookInfo};
@@ -21,10 +22,22 @@ pub fn watch() {
     panic::set_hook(Box::new(report));
 }
 
+/// Whether the system refused something that a library cannot do without: no bug, and no time to look at the stack.
+fn exhausted(what: &str) -> bool {
+    ["failed to spawn thread", "Cannot allocate memory", "Resource temporarily unavailable", "ThreadPoolBuildError"]
+        .iter()
+        .any(|text| what.contains(text))
+}
+
 fn report(info: &PanicHookInfo) {
     let payload = info.payload();
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("no message");
+    if exhausted(what) {
+        tell(&format!("hnet: there is no memory or no thread left: {what}\n"));
+        atomic::abandon();
+        std::process::exit(Exit::Memory as i32);
+    }
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let mut text = format!("hnet {}\n{}\n", env!("CARGO_PKG_VERSION"), std::env::args().collect::<Vec<_>>().join(" "));
     let _ = writeln!(text, "\n{what}\nat {place}\n\n{}", Backtrace::force_capture());

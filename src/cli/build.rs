@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "F", requires = "target")]
     params: Option<PathBuf>,
     /// Seed of drawn weights, for a target
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "target")]
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "target", allow_negative_numbers = true)]
     seed: i32,
     /// Only this output, for a target; may be repeated
     #[arg(long, value_name = "NAME", requires = "target")]
@@ -64,6 +64,8 @@ enum Target {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
+    open::once("--dim", &args.dim)?;
+    open::once_each("--output", &args.output)?;
     let opened = open::model(&args.which, talk)?;
     if let (Some(Target::Web), Some(folder)) = (args.target, &args.out) {
         return site(args, &opened, folder, talk);
@@ -78,7 +80,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             .map_err(|e| fail(Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", folder.display()))))?;
     }
     let late = |s: &Stage| !matches!(s, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt);
-    let sizes = opened.sizes(&args.dim, args.emit.iter().any(late), talk)?;
+    let late = args.emit.iter().any(late);
+    if !late && !args.dim.is_empty() {
+        talk.note("`--dim` does nothing here: sizes are chosen from the plan on");
+    }
+    let sizes = opened.sizes(&args.dim, late, talk)?;
     let locate = locator(&opened.sources, opened.folder());
     for stage in &args.emit {
         for (end, artifact) in emit::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)? {
@@ -86,6 +92,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
                 (None, Artifact::Text(text)) if *stage != Stage::Obj => talk::print(&text),
                 (folder, artifact) => {
                     let path = folder.clone().unwrap_or_default().join(format!("{}.{end}", opened.model.name));
+                    opened.spare(&path, &[])?;
                     atomic::write(&path, artifact.bytes()).map_err(fail)?;
                     talk.note(&format!("wrote {}", path.display()));
                 }
@@ -98,6 +105,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 /// `--target web`
 fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    // The page's examples come from the first block.
+    opened.allow_data(&opened.model.evals.iter().take(1).collect::<Vec<_>>(), talk)?;
     let params = opened.params(args.params.as_deref(), &Known::of(&opened.model).sizes(), args.seed, talk)?;
     let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
     let locate = locator(&opened.sources, opened.folder());

@@ -19,13 +19,15 @@ pub struct Args {
     /// Replaces a constant; may be repeated
     #[arg(long, value_name = "CONST=NUMBER", value_parser = open::number)]
     set: Vec<(String, f64)>,
+    #[command(flatten)]
+    outside: open::Outside,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = if args.json { Talk::JsonResult } else { Talk::Text };
     let mut worst = Ok(());
     for file in &args.files {
-        match open::models(file, &args.set, talk) {
+        match open::models(file, &args.set, args.outside, talk) {
             Ok((_, models)) if !args.json => {
                 let what: Vec<String> = models.iter().map(summary).collect();
                 let what = if what.is_empty() { "no models".to_string() } else { what.join("; ") };

@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     phase: Option<String>,
     /// Seed of all that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     seed: i32,
     #[command(flatten)]
     how: How,
@@ -48,6 +48,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         );
         return Err(opened.fail(talk, &[d.help(format!("add `eval {} {{ data .. batch .. report .. }}`", opened.model.name))]));
     }
+    opened.allow_data(&blocks, talk)?;
     let fixed = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?)));
     let params = opened.params(args.params.as_deref(), &fixed.collect::<Sizes>(), args.seed, talk)?;
     let setting = Setting { model: &opened.model, params: &params, folder: opened.folder(), options, seed: args.seed };
@@ -59,11 +60,13 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         };
         let report = run(&setting, block, &mut progress).map_err(|d| opened.fail(talk, &[d]))?;
         bar.finish_and_clear();
+        talk.say(&opened.sources, &report.warnings)?;
         if args.json {
             talk::print(&format!("{}\n", as_json(&report)));
         } else {
             talk::print(&format!("{}{}", if k > 0 { "\n" } else { "" }, as_table(&report)));
         }
+        report.notes.iter().for_each(|n| talk.note(n));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::diag::suggest;
 #[command(after_help = "Examples:\n  hnet explain H0301\n  hnet explain --list")]
 pub struct Args {
     /// The code: H0301, or 301
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
     code: Option<String>,
     /// All codes with their titles
     #[arg(long)]

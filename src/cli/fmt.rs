@@ -2,11 +2,13 @@
 
 use super::bug;
 use super::talk::{self, Exit, Talk};
+use crate::disk;
 use crate::pipeline;
+use crate::program::MAX_SOURCE;
 use crate::run::archive::cannot_read;
 use crate::run::atomic;
 use crate::source::{FileId, Sources};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Lay programs out the one way
@@ -60,9 +62,8 @@ fn one(args: &Args, path: &Path) -> Result<(), Exit> {
 }
 
 fn read_stdin(sources: &mut Sources, talk: Talk) -> Result<FileId, Exit> {
-    let mut text = String::new();
-    match io::stdin().read_to_string(&mut text) {
-        Ok(_) => Ok(sources.add("stdin", None, text)),
+    match disk::limited(io::stdin().lock(), MAX_SOURCE) {
+        Ok(text) => Ok(sources.add("stdin", None, text)),
         Err(e) => Err(talk.fail(sources, cannot_read("stdin", &e))),
     }
 }

@@ -43,7 +43,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     keep_panics(false);
     if let Some(path) = &args.file {
-        let text = std::fs::read_to_string(path).map_err(|_| talk::usage("cannot read the program"))?;
+        let text = crate::disk::text(path, crate::program::MAX_SOURCE).map_err(|_| talk::usage("cannot read the program"))?;
         return verdict(args.seed, &text);
     }
     if let Some(seed) = args.only {

@@ -1,7 +1,7 @@
 //! `hnet graph`: a picture of a model.
 
 use super::open::{self, Which};
-use super::talk::{self, Exit, Talk};
+use super::talk::{self, Exit, Talk, usage};
 use crate::draw;
 use crate::run::atomic;
 use std::path::PathBuf;
@@ -31,8 +31,10 @@ enum Format {
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
     let opened = open::model(&args.which, talk)?;
-    let by_name = || args.out.as_ref().is_some_and(|p| p.extension().is_some_and(|e| e == "dot" || e == "gv"));
-    let format = args.format.unwrap_or_else(|| if by_name() { Format::Dot } else { Format::Svg });
+    if let Some(out) = &args.out {
+        opened.spare(out, &[])?;
+    }
+    let format = format(args)?;
     let text = match format {
         Format::Svg => draw::to_svg(&opened.model),
         Format::Dot => draw::to_dot(&opened.model),
@@ -45,4 +47,23 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// The format that was asked for, or that the name of the file says.
+fn format(args: &Args) -> Result<Format, Exit> {
+    let end = args.out.as_ref().and_then(|p| p.extension()).map(|e| e.to_string_lossy().into_owned());
+    let named = match end.as_deref() {
+        Some("svg") => Some(Format::Svg),
+        Some("dot" | "gv") => Some(Format::Dot),
+        Some(_) | None => None,
+    };
+    match (args.format, named, &args.out) {
+        (Some(asked), Some(named), Some(out)) if asked != named => {
+            Err(usage(&format!("`{}` is called like another format than `--format` asks for", out.display())))
+        }
+        (Some(asked), _, _) => Ok(asked),
+        (None, Some(named), _) => Ok(named),
+        (None, None, Some(out)) => open::ends(out, &["svg", "dot", "gv"]).map(|()| Format::Svg),
+        (None, None, None) => Ok(Format::Svg),
+    }
 }

@@ -8,7 +8,9 @@
 //! | 1 | the program is wrong |
 //! | 2 | the arguments or the files are |
 //! | 3 | no such device |
+//! | 4 | no memory, or no thread |
 //! | 101 | a bug in hnet |
+//! | 130 | interrupted |
 
 mod bug;
 mod build;
@@ -19,6 +21,8 @@ mod explain;
 mod fmt;
 mod fuzz;
 mod graph;
+mod hints;
+pub mod memory;
 mod new;
 mod open;
 mod profile;
@@ -28,9 +32,13 @@ mod snapshot;
 mod table;
 mod talk;
 
+use crate::pipeline;
+use crate::run::atomic;
+use crate::source::Sources;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use talk::Exit;
+use talk::{Exit, Talk};
 
 /// A declarative compiler for networks that write, choose or steer other networks.
 #[derive(Parser)]
@@ -68,27 +76,28 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Bytes of stack: programs may nest deeply, and the checker walks them recursively.
-const STACK: usize = 256 << 20;
-
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match hints::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::AlwaysAnsi.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     bug::watch();
-    let work = std::thread::Builder::new().name("hnet".into()).stack_size(STACK).spawn(move || dispatch(cli.command));
-    match work.map(std::thread::JoinHandle::join) {
+    // Whoever interrupts leaves no half-written file. Where there is no thread for it the system ends the program, as ever.
+    let _ = ctrlc::set_handler(|| {
+        atomic::abandon_soon();
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    match pipeline::on_large_stack(|| std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(cli.command)))) {
         Ok(Ok(exit)) => ExitCode::from(exit as u8),
         // The hook has said it.
         Ok(Err(_)) => ExitCode::from(Exit::Bug as u8),
-        Err(e) => {
-            anstream::eprintln!("hnet: cannot start a thread: {e}");
-            ExitCode::from(Exit::Usage as u8)
-        }
+        Err(d) => ExitCode::from(Talk::Text.fail(&Sources::default(), d) as u8),
     }
 }
 

@@ -1,17 +1,20 @@
 //! From a path on the command line to a checked model.
 
 use super::bug;
-use super::talk::{Exit, Talk};
-use crate::check::model::Model;
+use super::talk::{Exit, Talk, usage};
+use crate::check::model::{Eval, Model};
 use crate::diag::{Diagnostic, suggest};
+use crate::disk;
 use crate::ir::Tensor;
 use crate::pipeline;
 use crate::plan;
+use crate::program::{Disk, Inside, Loader, MAX_SOURCE, outside};
 use crate::run::archive::Archive;
 use crate::run::init;
 use crate::run::params::{self, Sizes};
 use crate::source::Sources;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Which model: shared by the commands that take one.
@@ -26,6 +29,68 @@ pub struct Which {
     /// Replaces a constant; may be repeated
     #[arg(long, value_name = "CONST=NUMBER", value_parser = number)]
     pub set: Vec<(String, f64)>,
+    #[command(flatten)]
+    pub outside: Outside,
+}
+
+/// Whether a program may name files outside of its folder: shared by all commands that read one.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Outside {
+    /// Also reads imports and data that lie outside of the program's folder
+    #[arg(long)]
+    allow_outside: bool,
+}
+
+impl Outside {
+    /// Whether the program in `file` may read a file that it names.
+    pub fn allows(self, file: &Path, path: &Path) -> bool {
+        self.allow_outside || Inside::of(file).allows(path)
+    }
+
+    /// What reads the files of the program in `file`.
+    fn loader(self, file: &Path) -> Box<dyn Loader + Sync> {
+        if self.allow_outside { Box::new(Disk) } else { Box::new(Inside::of(file)) }
+    }
+}
+
+/// Refuses an option that gives two values to one name.
+pub fn once<T: Display>(option: &str, given: &[(String, T)]) -> Result<(), Exit> {
+    for (k, (name, value)) in given.iter().enumerate() {
+        if let Some((_, first)) = given[..k].iter().find(|(n, _)| n == name) {
+            return Err(usage(&format!(
+                "`{option}` says `{name}` twice: `{option} {name}={first}` and `{option} {name}={value}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an option that names one thing twice.
+pub fn once_each(option: &str, names: &[String]) -> Result<(), Exit> {
+    match names.iter().enumerate().find(|(k, n)| names[..*k].contains(n)) {
+        Some((_, name)) => Err(usage(&format!("`{option} {name}` is given twice"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether two paths are one file.
+fn same(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    if let (Ok(a), Ok(b)) = (std::fs::metadata(a), std::fs::metadata(b)) {
+        use std::os::unix::fs::MetadataExt;
+        return (a.dev(), a.ino()) == (b.dev(), b.ino());
+    }
+    matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// How a file is to end, for what is written to it: one of these, or in no way at all. The message names what can be written.
+pub fn ends(out: &Path, ends: &[&str]) -> Result<(), Exit> {
+    let Some(end) = out.extension().map(|e| e.to_string_lossy().into_owned()) else { return Ok(()) };
+    if ends.iter().any(|e| *e == end) {
+        return Ok(());
+    }
+    let all: Vec<String> = ends.iter().map(|e| format!(".{e}")).collect();
+    Err(usage(&format!("`{}`: no .{end} file is written; {} can be", out.display(), all.join(" and "))))
 }
 
 /// A checked file and the chosen model.
@@ -35,6 +100,7 @@ pub struct Opened {
     /// Whether it is the file's first model.
     pub first: bool,
     pub file: PathBuf,
+    outside: Outside,
 }
 
 /// `name=value`
@@ -60,25 +126,26 @@ pub fn whole(text: &str) -> Result<(String, i64), String> {
 }
 
 /// Reads, parses and checks; says what is wrong.
-pub fn models(file: &Path, set: &[(String, f64)], talk: Talk) -> Result<(Sources, Vec<Model>), Exit> {
+pub fn models(file: &Path, set: &[(String, f64)], outside: Outside, talk: Talk) -> Result<(Sources, Vec<Model>), Exit> {
+    once("--set", set)?;
     let mut sources = Sources::default();
     let root = match pipeline::read(&mut sources, file) {
         Ok(root) => root,
         Err(d) => return Err(talk.fail(&sources, d)),
     };
     bug::remember(&sources.get(root).name, &sources.get(root).text);
-    let checked = pipeline::check(&mut sources, root, set);
+    let checked = pipeline::check_with(&mut sources, &*outside.loader(file), root, set);
     talk.say(&sources, &checked.diagnostics)?;
     Ok((sources, checked.models))
 }
 
 /// The chosen model of a file.
 pub fn model(which: &Which, talk: Talk) -> Result<Opened, Exit> {
-    let (sources, models) = models(&which.file, &which.set, talk)?;
+    let (sources, models) = models(&which.file, &which.set, which.outside, talk)?;
     let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
     let file = which.file.clone();
     match models.into_iter().enumerate().find(|(_, m)| which.model.as_ref().is_none_or(|n| *n == m.name)) {
-        Some((k, model)) => Ok(Opened { sources, model, first: k == 0, file }),
+        Some((k, model)) => Ok(Opened { sources, model, first: k == 0, file, outside: which.outside }),
         None => Err(talk.fail(&sources, no_model(&file, which.model.as_deref(), &names))),
     }
 }
@@ -103,7 +170,7 @@ impl Opened {
 
     /// What the `//!` lines at the top of the file say, as one paragraph.
     pub fn about(&self) -> String {
-        let Ok(text) = std::fs::read_to_string(&self.file) else { return String::new() };
+        let Ok(text) = disk::text(&self.file, MAX_SOURCE) else { return String::new() };
         let lines = text.lines().take_while(|l| l.starts_with("//!"));
         lines.map(|l| l.trim_start_matches("//!").trim()).collect::<Vec<_>>().join(" ")
     }
@@ -114,7 +181,31 @@ impl Opened {
         let stem = self.file.file_stem()?.to_string_lossy().into_owned();
         let long = self.folder().join(format!("{stem}.{what}.safetensors"));
         let short = self.folder().join(format!("{what}.safetensors"));
-        [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(|p| p.is_file())
+        let there = |p: &PathBuf| p.is_file() && self.outside.allows(&self.file, p);
+        [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(there)
+    }
+
+    /// Refuses data of an `eval` block that lie where the program may not read.
+    pub fn allow_data(&self, evals: &[&Eval], talk: Talk) -> Result<(), Exit> {
+        let paths = evals.iter().flat_map(|e| &e.data).map(|d| (self.folder().join(&d.file), d.span));
+        let said: Vec<Diagnostic> =
+            paths.filter(|(path, _)| !self.outside.allows(&self.file, path)).map(|(path, span)| outside(&path, span)).collect();
+        talk.say(&self.sources, &said)
+    }
+
+    /// Refuses to write over a program, or over a file that this run reads.
+    pub fn spare(&self, out: &Path, read: &[PathBuf]) -> Result<(), Exit> {
+        if out.extension().is_some_and(|e| e == "hnet") {
+            return Err(usage(&format!("`{}` is the name of a program: nothing is written over it", out.display())));
+        }
+        let sources = self.sources.iter().filter_map(|(_, s)| s.path.as_deref());
+        match sources.chain(read.iter().map(PathBuf::as_path)).find(|path| same(path, out)) {
+            Some(path) if out.is_file() => {
+                let one = if path == out { String::new() } else { format!(" (it is `{}`)", path.display()) };
+                Err(usage(&format!("`{}` is read here{one}: write to another file", out.display())))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A number for every unknown size; says which were chosen here, if `say` does.

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long)]
     random_inputs: bool,
     /// Seed of all that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     seed: i32,
     #[command(flatten)]
     how: How,
@@ -98,7 +98,10 @@ impl How {
     pub fn options(&self, talk: Talk) -> Result<Options, Diagnostic> {
         let backend = match self.backend {
             Device::Auto => {
-                let found = quietly(gpu::Device::hardware);
+                let found = if little_room() { None } else { quietly(gpu::Device::hardware) };
+                if self.f16 && found.is_none() {
+                    talk.warn("`--f16` does nothing on the CPU, which computes here: there is no graphics card");
+                }
                 if std::io::stderr().is_terminal() {
                     talk.note(&match found {
                         Some(device) => format!("on {}", device.describe()),
@@ -107,22 +110,54 @@ impl How {
                 }
                 Backend::Auto
             }
+            Device::Interp | Device::Cpu if self.f16 => {
+                return Err(Diagnostic::plain(
+                    "H0007",
+                    "`--f16` does nothing here: only a graphics device keeps parameters in 16 bits",
+                )
+                .help("leave it out, or run with `--backend gpu`"));
+            }
             Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
             Device::Gpu => {
+                if little_room() {
+                    return Err(Diagnostic::plain(
+                        "H0901",
+                        "there is no GPU to run on: drivers need more memory than this process may have",
+                    )
+                    .help("allow it more (`ulimit -v unlimited`), or run with `--backend cpu`"));
+                }
                 quietly(gpu::Device::shared)?;
                 Backend::Gpu
             }
         };
+        if self.threads > 0 && matches!(backend, Backend::Interp | Backend::Gpu) {
+            talk.warn("`--threads` does nothing here: only the CPU's code runs on several");
+        }
         Ok(Options { backend, threads: self.threads, half: self.f16 })
     }
 }
 
+/// Whether this process may have so little memory that a driver would give up, and the whole process with it.
+#[cfg(target_os = "linux")]
+fn little_room() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::As).current.is_some_and(|bytes| bytes < 4 << 30)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn little_room() -> bool {
+    false
+}
+
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
+    open::once("--condition", &args.condition)?;
+    open::once("--dim", &args.dim)?;
+    open::once_each("--output", &args.output)?;
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let request = request(args, &opened);
+    writable(args, &opened, &request)?;
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
     for (dim, n) in &given.chosen {
@@ -169,6 +204,23 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     say_left_out(&left, talk);
     Ok(())
+}
+
+/// Refuses to write what cannot be written so, or over what is read.
+fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit> {
+    let params = args.params.clone().or_else(|| opened.beside("params"));
+    let values = request.conditions.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
+    let read: Vec<PathBuf> = request.files.iter().cloned().chain(params).chain(values).collect();
+    for (out, ends) in [(&args.out, &["safetensors", "npy"][..]), (&args.trace, &["json"][..])] {
+        if let Some(out) = out {
+            opened.spare(out, &read)?;
+            open::ends(out, ends)?;
+        }
+    }
+    match (&args.out, &args.trace) {
+        (Some(a), Some(b)) if a == b => Err(usage(&format!("`--out` and `--trace` both write `{}`", a.display()))),
+        _ => Ok(()),
+    }
 }
 
 fn request(args: &Args, opened: &Opened) -> Request {

@@ -31,6 +31,7 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
+    open::once("--dim", &args.dim)?;
     let opened = open::model(&args.which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let sizes = opened.sizes(&args.dim, true, talk)?;

@@ -1,8 +1,8 @@
 //! What a command says: results on stdout, messages on stderr, and the exit code that follows from them.
 
-use crate::diag::{Diagnostic, render};
+use crate::diag::{Diagnostic, Severity, render};
 use crate::source::Sources;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 /// Exit codes.
@@ -14,7 +14,10 @@ pub enum Exit {
     /// The arguments or the files are.
     Usage = 2,
     Device = 3,
+    /// No memory, or no thread.
+    Memory = 4,
     Bug = 101,
+    Interrupted = 130,
 }
 
 /// How messages are shown.
@@ -48,6 +51,13 @@ impl Talk {
     /// Shows one fatal message and gives its exit code.
     pub fn fail(self, sources: &Sources, d: Diagnostic) -> Exit {
         self.say(sources, &[d]).err().unwrap_or(Exit::Usage)
+    }
+
+    /// An option that does nothing.
+    pub fn warn(self, text: &str) {
+        let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain("H0007", text) };
+        // A warning is never fatal.
+        let _ = self.say(&Sources::default(), &[d]);
     }
 
     /// A remark that is no diagnostic; kept from programs.
@@ -85,6 +95,9 @@ fn exit_of(list: &[Diagnostic]) -> Result<(), Exit> {
     if fatal.is_empty() {
         return Ok(());
     }
+    if list.iter().any(|d| d.is_fatal() && ["H0801", "H0818"].contains(&d.code)) {
+        return Err(Exit::Memory);
+    }
     Err(if fatal.iter().any(|s| !["00", "06", "09"].contains(&s.as_str())) {
         Exit::Program
     } else if fatal.iter().any(|s| s == "09") {
@@ -120,6 +133,9 @@ pub fn usage(text: &str) -> Exit {
 /// A sign of life on a terminal's stderr; shown only when it takes long enough to be seen.
 pub fn spinner(text: &str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_string());
-    bar.enable_steady_tick(Duration::from_millis(120));
+    // It takes a thread, which there may not be; nobody sees it elsewhere.
+    if io::stderr().is_terminal() {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
     bar
 }

@@ -1,26 +1,30 @@
 //! Named tensors in a file: safetensors, or `.npy` for a single one.
 //!
-//! In: a path. Out: [`Archive`], a map of the file whose header was checked: every entry lies within the file, none
+//! In: a path. Out: [`Archive`], an open file whose header was checked: every entry lies within the file, none
 //! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for.
-//! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation.
+//! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation, also where it is cut short while it
+//! is read: elements are read, not mapped.
 
 use super::atomic;
-use super::map::Mapped;
+use super::header;
 use super::npy;
-use super::stored::{Kind, Stored};
+use super::stored::{Kind, Place, Stored};
 use crate::diag::Diagnostic;
+use crate::disk;
 use crate::ir::{Data, Tensor};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 #[derive(Debug)]
 struct Entry {
     kind: Kind,
     shape: Vec<usize>,
-    bytes: Range<usize>,
+    bytes: Range<u64>,
 }
 
 /// An open file of tensors.
@@ -29,52 +33,75 @@ pub struct Archive {
     path: PathBuf,
     /// As the user wrote it.
     name: String,
-    map: Mapped,
+    file: Mutex<File>,
     entries: BTreeMap<String, Entry>,
     /// Entries of a type that no model wants: name, type.
     unread: Vec<(String, String)>,
     single: bool,
 }
 
+/// Bytes that tell what kind of file it is.
+const FIRST: usize = 64;
+
 impl Archive {
-    /// Maps a file and checks its header. A `.npy` file has one entry, called like the file.
+    /// Opens a file and checks its header. A `.npy` file has one entry, called like the file.
     pub fn open(path: &Path) -> Result<Archive, Diagnostic> {
         let name = path.display().to_string();
-        let map = Mapped::open(path).map_err(|e| cannot_read(&name, &e))?;
-        let single = map.bytes().starts_with(npy::MAGIC) || path.extension().is_some_and(|e| e == "npy");
-        let mut archive = Archive { path: path.to_path_buf(), name, map, entries: BTreeMap::new(), unread: Vec::new(), single };
+        let broken = |e: io::Error| cannot_read(&name, &e);
+        let (mut file, length) = disk::open(path).map_err(broken)?;
+        let mut first = Vec::new();
+        (&mut file).take(FIRST as u64).read_to_end(&mut first).map_err(broken)?;
+        if let Some(other) = foreign(&first, path) {
+            return Err(other);
+        }
+        let single = first.starts_with(npy::MAGIC) || path.extension().is_some_and(|e| e == "npy");
+        let (entries, unread) = (BTreeMap::new(), Vec::new());
+        let mut archive = Archive { path: path.to_path_buf(), name, file: Mutex::new(file), entries, unread, single };
         if single {
-            archive.index_npy()?;
+            archive.index_npy(&first, length)?;
         } else {
-            archive.index()?;
+            archive.index(&first, length)?;
         }
         Ok(archive)
     }
 
-    fn index_npy(&mut self) -> Result<(), Diagnostic> {
-        let header = npy::read(self.map.bytes()).map_err(|why| damaged(&self.name, ".npy", &why))?;
-        let bytes = header.start..self.map.bytes().len();
+    /// Bytes of the file.
+    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>, Diagnostic> {
+        Place::File { file: &self.file, start: at }.read(&self.name, 0, length)
+    }
+
+    fn index_npy(&mut self, first: &[u8], length: u64) -> Result<(), Diagnostic> {
+        let wrong = |why: String| damaged(&self.name, ".npy", &why);
+        let head = npy::head(first).map_err(wrong)?;
+        let text = self.read(0, head.min(length as usize))?;
+        let header = npy::read(&text, length).map_err(wrong)?;
+        let bytes = header.start as u64..length;
         let stem = self.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         self.entries.insert(stem, Entry { kind: header.kind, shape: header.shape, bytes });
         Ok(())
     }
 
-    fn index(&mut self) -> Result<(), Diagnostic> {
-        let file = self.map.bytes();
-        let (header, metadata) =
-            SafeTensors::read_metadata(file).map_err(|e| damaged(&self.name, "safetensors", &why(&e, file)))?;
-        for (name, info) in metadata.tensors() {
-            let Some(kind) = kind(info.dtype) else {
-                self.unread.push((name, format!("{:?}", info.dtype).to_lowercase()));
-                continue;
-            };
-            let start = header + 8;
-            let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
-            let length = info.shape.iter().try_fold(kind.width(), |n, s| n.checked_mul(*s));
-            if bytes.end > file.len() || bytes.start > bytes.end || length != Some(bytes.len()) {
-                return Err(damaged(&self.name, "safetensors", &format!("the place of `{name}` does not fit its shape")));
+    fn index(&mut self, first: &[u8], length: u64) -> Result<(), Diagnostic> {
+        let wrong = |why: String| damaged(&self.name, "safetensors", &why);
+        let Some(size) = first.first_chunk::<8>().map(|b| u64::from_le_bytes(*b)) else {
+            return Err(wrong(format!("it has {length} bytes; the header alone has at least 8")));
+        };
+        if size > header::LONGEST {
+            return Err(wrong("its first 8 bytes, the length of the header, are not one of a safetensors file".into()));
+        }
+        let Some(data) = length.checked_sub(8 + size) else {
+            return Err(wrong("it ends within its header".into()));
+        };
+        let text = self.read(8, size as usize)?;
+        for e in header::read(&text, data).map_err(wrong)? {
+            let place = e.place();
+            match e.kind() {
+                Some(kind) => {
+                    let bytes = 8 + size + place.start..8 + size + place.end;
+                    self.entries.insert(e.name, Entry { kind, shape: e.shape, bytes });
+                }
+                None => self.unread.push((e.name, e.dtype)),
             }
-            self.entries.insert(name, Entry { kind, shape: info.shape.clone(), bytes });
         }
         self.unread.sort();
         Ok(())
@@ -100,10 +127,16 @@ impl Archive {
         &self.unread
     }
 
+    /// The type of an entry that no model wants.
+    pub fn kind_unread(&self, name: &str) -> Option<&str> {
+        self.unread.iter().find(|(n, _)| n == name).map(|(_, kind)| kind.as_str())
+    }
+
     /// The entry of this name.
     pub fn get(&self, name: &str) -> Option<Stored<'_>> {
         let (name, e) = self.entries.get_key_value(name)?;
-        Some(Stored { name, file: &self.name, kind: e.kind, shape: &e.shape, bytes: &self.map.bytes()[e.bytes.clone()] })
+        let place = Place::File { file: &self.file, start: e.bytes.start };
+        Some(Stored { name, file: &self.name, kind: e.kind, shape: &e.shape, place })
     }
 }
 
@@ -138,20 +171,6 @@ fn dtype(tensor: &Tensor) -> Dtype {
     }
 }
 
-fn kind(dtype: Dtype) -> Option<Kind> {
-    Some(match dtype {
-        Dtype::F32 => Kind::F32,
-        Dtype::F16 => Kind::F16,
-        Dtype::BF16 => Kind::Bf16,
-        Dtype::F64 => Kind::F64,
-        Dtype::I32 => Kind::I32,
-        Dtype::I64 => Kind::I64,
-        Dtype::U8 => Kind::U8,
-        Dtype::BOOL => Kind::Bool,
-        _ => return None,
-    })
-}
-
 /// A file that cannot be read, and why in words.
 pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
     let why = match e.kind() {
@@ -168,25 +187,32 @@ fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {
     Diagnostic::plain("H0608", format!("`{name}` is not a whole {format} file")).note(why)
 }
 
-fn why(e: &SafeTensorError, file: &[u8]) -> String {
-    match e {
-        SafeTensorError::HeaderTooSmall => format!("it has {} bytes; the header alone has at least 8", file.len()),
-        SafeTensorError::HeaderTooLarge => {
-            "its first 8 bytes, the length of the header, are not one of a safetensors file".into()
-        }
-        SafeTensorError::InvalidHeaderLength => "it ends within its header".into(),
-        SafeTensorError::InvalidHeader(_) => "its header is not text".into(),
-        SafeTensorError::InvalidHeaderDeserialization(e) => format!("its header is not what it should be: {e}"),
-        SafeTensorError::InvalidOffset(name) => {
-            format!("the place of `{name}` overlaps another, leaves a gap or lies outside the file")
-        }
-        SafeTensorError::TensorInvalidInfo => "the place of a tensor does not fit its shape".into(),
-        SafeTensorError::ValidationOverflow => "a shape is larger than any memory".into(),
-        SafeTensorError::MetadataIncompleteBuffer => {
-            "its length is not what its header says: cut short, or with something after it".into()
-        }
-        other => other.to_string(),
+/// A file of another kind, which one, and how to make of it one that is read.
+fn foreign(first: &[u8], path: &Path) -> Option<Diagnostic> {
+    // After its length, which may look like anything, the header begins so.
+    if first.get(8) == Some(&b'{') {
+        return None;
     }
+    let ends = |end: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end));
+    let inside = |what: &[u8]| first.windows(what.len()).any(|w| w == what);
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path.display();
+    let torch = format!("safetensors.torch.save_file(torch.load('{name}', weights_only=True), '{stem}.safetensors')");
+    let numpy = format!("safetensors.numpy.save_file(dict(numpy.load('{name}')), '{stem}.safetensors')");
+    let (what, how) = match first {
+        [b'P', b'K', 3, 4, ..] if ends("npz") || inside(b".npy") => ("a .npz archive of NumPy", numpy),
+        [b'P', b'K', 3, 4, ..] => ("a zip archive, as PyTorch saves", torch),
+        [0x80, 2..=5, ..] => ("a pickle, as Python saves", torch),
+        [0x89, b'H', b'D', b'F', ..] => {
+            ("an HDF5 file", "h5py reads it, and safetensors.numpy.save_file writes what it gives".into())
+        }
+        [b'G', b'G', b'U', b'F', ..] => {
+            ("a GGUF file", "convert its tensors to safetensors with f16, bf16 or f32 elements".into())
+        }
+        _ => return None,
+    };
+    let d = Diagnostic::plain("H0608", format!("`{name}` is {what}, and tensors are read from safetensors and .npy files"));
+    Some(d.help(format!("in Python: {how}").replace("in Python: convert", "convert")))
 }
 
 #[cfg(test)]

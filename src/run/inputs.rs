@@ -5,7 +5,7 @@
 
 use super::archive::Archive;
 use super::bind::{Known, declared, warn};
-use super::params::Sizes;
+use super::params::{READ, Sizes, unread};
 use super::stored::position;
 use super::{init, literal};
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
@@ -138,6 +138,9 @@ fn condition(model: &Model, name: &str, text: &str, known: &mut Known, out: &mut
         let file = Archive::open(path.as_ref())?;
         let entry = if file.is_single() { file.names().next().map(String::from) } else { Some(name.to_string()) };
         let Some(stored) = entry.as_deref().and_then(|e| file.get(e)) else {
+            if let Some(kind) = file.kind_unread(name) {
+                return Err(Diagnostic::plain("H0616", unread(name, path, kind)).help(READ));
+            }
             return Err(Diagnostic::plain("H0612", format!("`{path}` has no tensor `{name}`")));
         };
         let tensor = stored.load(input.dtype).map_err(|d| at(input, d))?;
@@ -180,8 +183,7 @@ fn from_file(model: &Model, file: &Archive, known: &mut Known, out: &mut Given, 
         problems.extend(loaded.and_then(|t| take(input, t, &who, known, out)).err());
     }
     for (name, kind) in file.unread().iter().filter(|(n, _)| model.inputs.iter().any(|i| i.name == *n)) {
-        let d = Diagnostic::plain("H0616", format!("`{name}` in `{}` has the wrong type", file.name()));
-        problems.push(d.note(format!("elements of type {kind} are not read")));
+        problems.push(Diagnostic::plain("H0616", unread(name, file.name(), kind)).help(READ));
     }
 }
 

@@ -18,19 +18,32 @@ pub struct Header {
     pub start: usize,
 }
 
-/// Reads the header and checks the length; `Err` says what is wrong in words.
-pub fn read(bytes: &[u8]) -> Result<Header, String> {
+/// Bytes that a header may have: shapes have a few sizes, and names of fields are not read.
+const LONGEST: usize = 1 << 20;
+
+/// Where the elements begin, from the first bytes of a file.
+pub fn head(first: &[u8]) -> Result<usize, String> {
     let short = || "it ends within its header".to_string();
-    if !bytes.starts_with(MAGIC) {
+    if !first.starts_with(MAGIC) {
         return Err("it does not begin with the mark of a .npy file".into());
     }
-    let version = *bytes.get(6).ok_or_else(short)?;
-    let (length, from) = match version {
-        1 => (u16::from_le_bytes(bytes.get(8..10).ok_or_else(short)?.try_into().expect("two bytes")).into(), 10),
-        2 | 3 => (u32::from_le_bytes(bytes.get(8..12).ok_or_else(short)?.try_into().expect("four bytes")) as usize, 12),
+    let size = first.get(8..10).ok_or_else(short)?;
+    let start = match *first.get(6).ok_or_else(short)? {
+        1 => 10 + usize::from(u16::from_le_bytes([size[0], size[1]])),
+        2 | 3 => {
+            let size = first.get(8..12).and_then(|b| b.first_chunk::<4>()).ok_or_else(short)?;
+            (u32::from_le_bytes(*size) as usize).saturating_add(12)
+        }
         v => return Err(format!("version {v} of the format is not known")),
     };
-    let start = from + length;
+    if start > LONGEST { Err(format!("its header has {start} bytes")) } else { Ok(start) }
+}
+
+/// Reads the header, which is all of `bytes` or its beginning, and checks the length of the file; `Err` says what is wrong in words.
+pub fn read(bytes: &[u8], length: u64) -> Result<Header, String> {
+    let short = || "it ends within its header".to_string();
+    let start = head(bytes)?;
+    let from = if bytes[6] == 1 { 10 } else { 12 };
     let text = bytes.get(from..start).ok_or_else(short)?;
     let text = std::str::from_utf8(text).map_err(|_| "its header is not text".to_string())?;
     let kind = element(value(text, "descr")?)?;
@@ -41,8 +54,8 @@ pub fn read(bytes: &[u8]) -> Result<Header, String> {
     }
     let shape = sizes(value(text, "shape")?)?;
     let wanted = shape.iter().try_fold(kind.width(), |n, s| n.checked_mul(*s)).ok_or("its shape is larger than any memory")?;
-    let found = bytes.len() - start;
-    if wanted != found {
+    let found = length.saturating_sub(start as u64);
+    if wanted as u64 != found {
         return Err(format!("its shape {shape:?} needs {wanted} bytes and {found} follow the header"));
     }
     Ok(Header { kind, shape, start })
@@ -116,14 +129,14 @@ mod tests {
         for shape in [vec![], vec![3], vec![2, 0], vec![2, 3]] {
             let n = shape.iter().product();
             let whole = write(&Tensor::new(shape.clone(), Data::F32(vec![1.5; n])));
-            let header = read(&whole).unwrap();
+            let header = read(&whole, whole.len() as u64).unwrap();
             assert_eq!((header.kind, header.shape, header.start % 64), (Kind::F32, shape, 0));
             for i in 0..whole.len() {
-                assert!(read(&whole[..i]).is_err());
+                assert!(read(&whole[..i], i as u64).is_err());
                 for b in [0, 0xff, b'9', b'\'', b')', whole[i] ^ 1] {
                     let mut wrong = whole.clone();
                     wrong[i] = b;
-                    let _ = read(&wrong);
+                    let _ = read(&wrong, wrong.len() as u64);
                 }
             }
         }
@@ -136,7 +149,7 @@ mod tests {
             let at = whole.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
             let mut out = whole.clone();
             out.splice(at..at + from.len(), to.bytes());
-            read(&out).unwrap_err()
+            read(&out, out.len() as u64).unwrap_err()
         };
         assert!(with("<f4", ">f4").contains("big-endian"));
         assert!(with("False", "True ").contains("column-major"));

@@ -86,6 +86,8 @@ struct Fill<'a> {
     tensor: Tensor,
     /// For each net: whether a file or a relation has it.
     covered: Vec<bool>,
+    /// For each net: the name of the tensor that it was taken from.
+    by: Vec<Option<String>>,
     provided: Vec<bool>,
     problems: Vec<Diagnostic>,
     /// Tensors of this parameter that do not fit, but the first one, which has been said.
@@ -106,7 +108,8 @@ impl<'a> Fill<'a> {
         }
         let tensor = room::zeros(&param.path, param.dtype, shape)?;
         let covered = vec![false; nets];
-        Ok(Fill { param, files, lead, rest, tensor, covered, provided, problems: Vec::new(), more: 0 })
+        let by = vec![None; nets];
+        Ok(Fill { param, files, lead, rest, tensor, covered, by, provided, problems: Vec::new(), more: 0 })
     }
 
     /// Looks for every spelling, single nets first.
@@ -125,6 +128,10 @@ impl<'a> Fill<'a> {
                 if let Some(stored) = files.iter().find_map(|f| f.get(&key)) {
                     used.insert(key);
                     self.put(&numbers, &stored);
+                } else if let Some((file, kind)) = files.iter().find_map(|f| Some((f, f.kind_unread(&key)?))) {
+                    self.nets(&numbers).iter().for_each(|n| self.covered[*n] = true);
+                    let d = Diagnostic::error("H0616", self.param.span, unread(&key, file.name(), kind)).here("wanted here");
+                    self.problems.push(d.help(READ));
                 }
             }
         }
@@ -135,11 +142,21 @@ impl<'a> Fill<'a> {
         }
     }
 
+    /// The nets that these numbers name; all along an axis without one.
+    fn nets(&self, numbers: &[Option<usize>]) -> Vec<usize> {
+        let named = |n: &usize| unravel(*n, &self.lead).iter().zip(numbers).all(|(k, want)| want.is_none_or(|w| w == *k));
+        (0..self.covered.len()).filter(named).collect()
+    }
+
     /// Copies one tensor of a file to where it belongs.
     fn put(&mut self, numbers: &[Option<usize>], stored: &Stored) {
-        let nets: Vec<usize> = (0..self.covered.len())
-            .filter(|n| unravel(*n, &self.lead).iter().zip(numbers).all(|(k, want)| want.is_none_or(|w| w == *k)))
-            .collect();
+        let nets = self.nets(numbers);
+        if let Some(first) = nets.iter().find_map(|n| self.by[*n].clone()) {
+            self.problems.push(twice(self.param, &first, stored));
+            nets.iter().for_each(|n| self.covered[*n] = true);
+            return;
+        }
+        nets.iter().for_each(|n| self.by[*n] = Some(stored.name.to_string()));
         let stacked = numbers.iter().zip(&self.lead).filter(|(n, _)| n.is_none()).map(|(_, size)| *size);
         let wanted: Vec<usize> = stacked.chain(self.rest.iter().copied()).collect();
         nets.iter().for_each(|n| self.covered[*n] = true);
@@ -199,6 +216,27 @@ pub fn key(path: &str, numbers: &[Option<usize>]) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
+/// Element types that are read, and what to do about others.
+pub const READ: &str =
+    "f32, f16, bf16, f64, i32, i64, u8 and bool are read: save it as one of these, with PyTorch `x.to(torch.float32)`";
+
+/// `w` is of a type that is not read.
+pub fn unread(name: &str, file: &str, kind: &str) -> String {
+    format!("`{name}` in `{file}` is of type {kind}, which is not read")
+}
+
+/// Two tensors for one net: the whole array and one of it.
+fn twice(param: &Param, first: &str, second: &Stored) -> Diagnostic {
+    Diagnostic::error(
+        "H0619",
+        param.span,
+        format!("`{first}` and `{}` in `{}` are for the same parameter", second.name, second.file),
+    )
+    .here("wanted once")
+    .note("an array of nets has one tensor for each net, or a single one with a leading axis")
+    .help(format!("leave one of them out of `{}`", second.file))
+}
+
 fn wrong_shape(param: &Param, stored: &Stored, wanted: &[usize], stars: usize) -> Diagnostic {
     let mut d = Diagnostic::error("H0615", param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
         .here(format!("declared here as {}", sizes_text(param, stars)))
@@ -253,14 +291,29 @@ fn say_missing(missing: &[(&Param, Vec<String>)], files: &[Archive], extra: &[(&
     if names.len() > SHOWN {
         d = d.note(format!("and {} more", names.len() - SHOWN));
     }
-    for (name, kind) in files.iter().flat_map(|f| f.unread()).filter(|(n, _)| names.iter().any(|(_, m)| *m == n)) {
-        d = d.note(format!("`{name}` is there with elements of type {kind}, which is not read"));
+    let spare: Vec<&str> = extra.iter().map(|(_, e)| *e).collect();
+    if let Some(prefix) = names.iter().find_map(|(_, n)| prefix(n, &spare)) {
+        return d.help(format!("the names in the file begin with `{prefix}`, those of the model do not: write them without it"));
     }
-    let near = |n: &String| suggest(n, extra.iter().map(|(_, e)| *e)).map(|e| (n.clone(), e));
-    match names.iter().find_map(|(_, n)| near(n)) {
+    match names.iter().find_map(|(_, n)| Some((n, near(n, &spare)?))) {
         Some((name, there)) => d.help(format!("the file has `{there}`, which nothing asks for: is it `{name}`?")),
         None => d,
     }
+}
+
+/// What stands before the name in a file that has it with more words in front: `model.` of `model.fc.w`.
+fn prefix<'a>(name: &str, spare: &[&'a str]) -> Option<&'a str> {
+    spare.iter().find_map(|s| s.strip_suffix(name).filter(|p| p.ends_with('.')))
+}
+
+/// A name that may be meant: one that is spelt almost so, or the only one that is left of the same net.
+fn near<'a>(name: &str, spare: &[&'a str]) -> Option<&'a str> {
+    let net = name.rsplit_once('.').map_or("", |(net, _)| net);
+    let of_net = |s: &&&str| s.rsplit_once('.').map_or("", |(net, _)| net) == net;
+    let last = |s: &str| s.rsplit('.').next().unwrap_or(s).to_string();
+    let mut same = spare.iter().filter(of_net);
+    let begins = spare.iter().filter(of_net).find(|s| last(s).starts_with(&last(name)));
+    suggest(name, spare.iter().copied()).or(begins.copied()).or_else(|| same.next().copied().filter(|_| same.next().is_none()))
 }
 
 fn say_extra(extra: &[(&str, &str)]) -> Option<Diagnostic> {

@@ -7,7 +7,10 @@ use crate::diag::Diagnostic;
 use crate::ir::DType;
 use crate::ir::{Data, Tensor};
 use half::{bf16, f16};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Mutex;
 
 /// Element types of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +59,47 @@ pub struct Stored<'a> {
     pub kind: Kind,
     pub shape: &'a [usize],
     /// Little-endian, row-major, exactly as many as kind and shape say.
-    pub bytes: &'a [u8],
+    pub place: Place<'a>,
 }
+
+/// Where the bytes of a tensor are.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    Memory(&'a [u8]),
+    File { file: &'a Mutex<File>, start: u64 },
+}
+
+impl Place<'_> {
+    /// Some of the bytes; `name` is the file's.
+    pub fn read(&self, name: &str, from: usize, length: usize) -> Result<Vec<u8>, Diagnostic> {
+        let lost = |why: String| Diagnostic::plain("H0608", format!("`{name}` cannot be read to its end")).note(why);
+        match self {
+            Place::Memory(bytes) => {
+                let part = bytes.get(from..from + length);
+                part.map(<[u8]>::to_vec).ok_or_else(|| lost("there are fewer bytes than it says".into()))
+            }
+            Place::File { file, start } => {
+                let mut out = Vec::new();
+                out.try_reserve_exact(length).map_err(|_| no_memory(name, length))?;
+                let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start + from as u64)).map_err(|e| lost(e.to_string()))?;
+                (&mut *file).take(length as u64).read_to_end(&mut out).map_err(|e| lost(e.to_string()))?;
+                match out.len() == length {
+                    true => Ok(out),
+                    false => Err(lost("it was cut short while it was read".into())),
+                }
+            }
+        }
+    }
+}
+
+fn no_memory(name: &str, length: usize) -> Diagnostic {
+    Diagnostic::plain("H0801", format!("there is no memory for `{name}`"))
+        .note(format!("{length} bytes of it are wanted at once"))
+}
+
+/// Elements that are read and converted at a time.
+const STRETCH: usize = 1 << 20;
 
 /// `f32[3, 4]`, `i32`
 pub fn describe(word: &str, shape: &[impl std::fmt::Display]) -> String {
@@ -71,11 +113,11 @@ pub fn describe(word: &str, shape: &[impl std::fmt::Display]) -> String {
 impl Stored<'_> {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.bytes.len() / self.kind.width()
+        self.shape.iter().product()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// `f16[3, 4]`
@@ -90,8 +132,19 @@ impl Stored<'_> {
 
     /// Elements `range` (row-major) as the model wants them.
     pub fn part(&self, want: DType, range: Range<usize>) -> Result<Data, Diagnostic> {
+        let mut out = super::room::zeros(self.name, want, vec![range.len()])?.data;
+        let mut at = range.start;
+        while at < range.end {
+            let end = range.end.min(at + STRETCH);
+            out.put(at - range.start, &self.stretch(want, at..end)?);
+            at = end;
+        }
+        Ok(out)
+    }
+
+    fn stretch(&self, want: DType, range: Range<usize>) -> Result<Data, Diagnostic> {
         let width = self.kind.width();
-        let bytes = &self.bytes[range.start * width..range.end * width];
+        let bytes = &self.place.read(self.file, range.start * width, range.len() * width)?;
         let first = range.start;
         Ok(match want {
             DType::F32 => Data::F32(self.floats(bytes, first)?),
@@ -119,7 +172,13 @@ impl Stored<'_> {
             Kind::F32 => words(bytes).map(f32::from_le_bytes).collect(),
             Kind::F16 => words(bytes).map(|w| f16::from_le_bytes(w).to_f32()).collect(),
             Kind::Bf16 => words(bytes).map(|w| bf16::from_le_bytes(w).to_f32()).collect(),
-            Kind::F64 => words(bytes).map(|w| f64::from_le_bytes(w) as f32).collect(),
+            Kind::F64 => {
+                let fits = |(i, v): (usize, f64)| match v as f32 {
+                    x if x.is_infinite() && v.is_finite() => Err(self.does_not_fit(DType::F32, first + i, &format!("{v:e}"))),
+                    x => Ok(x),
+                };
+                words(bytes).map(f64::from_le_bytes).enumerate().map(fits).collect::<Result<_, _>>()?
+            }
             Kind::I32 | Kind::I64 | Kind::U8 | Kind::Bool => {
                 let exact = |v: i64| ((v as f32) as i64 == v && v.unsigned_abs() < 1 << 60).then_some(v as f32);
                 self.whole(bytes, DType::F32, first, exact)?
@@ -134,7 +193,7 @@ impl Stored<'_> {
         first: usize,
         convert: impl Fn(i64) -> Option<T>,
     ) -> Result<Vec<T>, Diagnostic> {
-        let check = |(i, v): (usize, i64)| convert(v).ok_or_else(|| self.does_not_fit(want, first + i, v));
+        let check = |(i, v): (usize, i64)| convert(v).ok_or_else(|| self.does_not_fit(want, first + i, &v.to_string()));
         match self.kind {
             Kind::I32 => words(bytes).map(|w| i32::from_le_bytes(w).into()).enumerate().map(check).collect(),
             Kind::I64 => words(bytes).map(i64::from_le_bytes).enumerate().map(check).collect(),
@@ -144,7 +203,7 @@ impl Stored<'_> {
         }
     }
 
-    fn does_not_fit(&self, want: DType, at: usize, value: i64) -> Diagnostic {
+    fn does_not_fit(&self, want: DType, at: usize, value: &str) -> Diagnostic {
         let place = position(self.shape, at);
         Diagnostic::plain("H0606", format!("`{}` in `{}` has a value that {} cannot hold", self.name, self.file, want.word()))
             .note(format!("{value} at {place} of {}", self.describe()))
@@ -179,7 +238,7 @@ mod tests {
     use super::*;
 
     fn stored<'a>(kind: Kind, shape: &'a [usize], bytes: &'a [u8]) -> Stored<'a> {
-        Stored { name: "x", file: "f", kind, shape, bytes }
+        Stored { name: "x", file: "f", kind, shape, place: Place::Memory(bytes) }
     }
 
     #[test]
@@ -193,6 +252,11 @@ mod tests {
         assert_eq!(stored(Kind::F16, &[2], &half).load(DType::F32).unwrap().data, Data::F32(vec![0.5, -3.0]));
         assert_eq!(stored(Kind::F16, &[2], &half).load(DType::I32).unwrap_err().code, "H0616");
         assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::Bool).unwrap_err().code, "H0606");
+        let large: Vec<u8> = [1e30, -1e300].iter().flat_map(|v: &f64| v.to_le_bytes()).collect();
+        let said = stored(Kind::F64, &[2], &large).load(DType::F32).unwrap_err();
+        assert_eq!((said.code, said.notes[0].as_str()), ("H0606", "-1e300 at [1] of f64[2]"));
+        let kept: Vec<u8> = [1e30, f64::INFINITY].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(stored(Kind::F64, &[2], &kept).load(DType::F32).unwrap().data, Data::F32(vec![1e30, f32::INFINITY]));
         assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::F32).unwrap().data, Data::F32(vec![0.0, 2.0]));
     }
 }

@@ -10,10 +10,12 @@
 
 mod examples;
 mod expr;
+mod folder;
 mod module;
 mod table;
 mod variants;
 
+pub use folder::write;
 pub use variants::{Family, family};
 
 use crate::check::model::{Init, Model};
@@ -25,7 +27,6 @@ use crate::ir::{Data, Tensor};
 use crate::opt;
 use crate::plan::Sizes;
 use crate::run::archive::{self, Archive};
-use crate::run::atomic;
 use crate::run::init;
 use module::{Ask, Chosen, Measure, Output, Parts};
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,20 +243,6 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     ];
     files.extend(shaders.into_iter().map(|(name, code)| file(&format!("wgsl/{name}"), code)));
     Ok(Bundle { files, notes })
-}
-
-/// Writes the files; the folder is made, and shaders of an earlier build go.
-pub fn write(bundle: &Bundle, folder: &Path) -> Result<(), Diagnostic> {
-    let cannot = |what: &Path, e: std::io::Error| Diagnostic::plain("H0003", format!("cannot write `{}`: {e}", what.display()));
-    let shaders = folder.join("wgsl");
-    for old in std::fs::read_dir(&shaders).into_iter().flatten().flatten() {
-        let path = old.path();
-        if path.extension().is_some_and(|e| e == "wgsl") {
-            std::fs::remove_file(&path).map_err(|e| cannot(&path, e))?;
-        }
-    }
-    std::fs::create_dir_all(&shaders).map_err(|e| cannot(&shaders, e))?;
-    bundle.files.iter().try_for_each(|f| atomic::write(&folder.join(&f.path), &f.bytes))
 }
 
 fn file(path: &str, text: impl Into<String>) -> File {

@@ -4,6 +4,7 @@
 mod common;
 mod dispatches;
 mod edges;
+mod evals;
 mod gpu;
 mod graphs;
 mod library;

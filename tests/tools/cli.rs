@@ -275,3 +275,35 @@ fn a_damaged_weights_file_is_said() {
     let o = exits(&here, &["run", "model.hnet", "--params", "inputs.safetensors", "--json"], 2);
     assert_eq!(json_lines(&err(&o)).iter().map(|d| d["code"].as_str().unwrap()).collect::<Vec<_>>(), ["H0609", "H0613"]);
 }
+
+#[test]
+fn what_is_said_twice_or_cannot_be_is_an_error_that_shows_it() {
+    let (_kept, here) = project();
+    let said = |args: &[&str]| err(&exits(&here, args, 2));
+    assert!(said(&["run", "model.hnet", "--dim", "b=2", "--dim", "b=3"]).contains("`--dim b=2` and `--dim b=3`"));
+    assert!(said(&["run", "model.hnet", "--condition", "task=1", "--condition", "task=1"]).contains("`task` twice"));
+    assert!(
+        said(&["run", "model.hnet", "--output", "logits", "--output", "logits"]).contains("`--output logits` is given twice")
+    );
+    assert!(said(&["check", "model.hnet", "--set", "d=1", "--set", "d=2"]).contains("`--set d=1` and `--set d=2`"));
+    assert!(said(&["snapshot", "model.hnet", "--dim", "b=1", "--dim", "b=1"]).contains("twice"));
+    assert!(said(&["run", "model.hnet", "--out", "y.npz"]).contains(".safetensors and .npy can be"));
+    assert!(said(&["graph", "model.hnet", "-o", "m.png"]).contains(".svg"));
+    assert!(said(&["graph", "model.hnet", "-o", "m.dot", "--format", "svg"]).contains("another format"));
+    assert!(said(&["run", "model.hnet", "--f16", "--backend", "cpu"]).contains("H0007"));
+    assert!(said(&["run", "model.hnet", "--f16", "--backend", "interp"]).contains("H0007"));
+    assert!(err(&exits(&here, &["run", "model.hnet", "--threads", "2", "--backend", "interp"], 0)).contains("warning[H0007]"));
+    assert!(!here.join("y.npz").exists() && !here.join("m.png").exists());
+}
+
+#[test]
+fn words_of_other_programs_are_understood() {
+    let (_kept, here) = project();
+    let said = |args: &[&str]| err(&exits(&here, args, 2));
+    assert!(said(&["run", "model.hnet", "--device", "cuda"]).contains("`--backend auto|gpu|cpu|interp`"));
+    assert!(said(&["run", "model.hnet", "--backend", "cuda"]).contains("`--backend gpu` is any graphics device"));
+    assert!(said(&["run", "model.hnet", "--batch", "4"]).contains("`--dim b=4`"));
+    assert!(said(&["run", "model.hnet", "--checkpoint=w.pt"]).contains("`--params F`"));
+    exits(&here, &["run", "model.hnet", "--random-inputs", "--seed", "-1"], 0);
+    exits(&here, &["eval", "model.hnet", "--seed", "-1"], 0);
+}

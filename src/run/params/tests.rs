@@ -95,6 +95,40 @@ fn everything_wrong_is_said_at_once() {
 }
 
 #[test]
+fn a_net_that_two_tensors_give_is_an_error() {
+    let both = [("e.w", numbers(&[2, 3], 0.0)), ("e.0.w", numbers(&[3], 9.0))];
+    let said = from_file(vec![param("e.*.w", &[2, 3])], &both).unwrap_err();
+    assert_eq!((said[0].code, said.len()), ("H0619", 1));
+    assert!(said[0].message.contains("`e.0.w` and `e.w`"), "{}", said[0].message);
+}
+
+#[test]
+fn a_name_that_is_near_is_named() {
+    let help = |there: &str, wanted: &str| {
+        let said = from_file(vec![param(wanted, &[2])], &[(there, numbers(&[2], 0.0))]).unwrap_err();
+        said[0].help.as_ref().map(|h| h.text.clone()).unwrap_or_default()
+    };
+    assert!(help("model.fc.w", "fc.w").contains("begin with `model.`"));
+    assert!(help("fc.weight", "fc.w").contains("the file has `fc.weight`"));
+    assert!(help("fc.gain", "fc.bias").contains("the file has `fc.gain`"));
+    assert_eq!(help("other.gain", "fc.bias"), "");
+}
+
+#[test]
+fn a_tensor_of_a_type_that_is_not_read_is_not_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let header = r#"{"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0, 0]].concat();
+    std::fs::write(&path, bytes).unwrap();
+    let file = Archive::open(&path).unwrap();
+    let model = Model { params: vec![param("w", &[2])], ..empty() };
+    let said = load(&model, &[file], &Sizes::new(), 0).unwrap_err();
+    assert_eq!((said[0].code, said.len()), ("H0616", 1));
+    assert!(said[0].message.contains("is of type F8_E4M3"), "{}", said[0].message);
+}
+
+#[test]
 fn what_a_relation_provides_is_not_asked_for() {
     let provided = Param { provided: vec![vec![1]], ..param("block.*.w", &[2, 2]) };
     let loaded = from_file(vec![provided.clone()], &[("block.0.w", numbers(&[2], 5.0))]).unwrap();

@@ -1,103 +1,23 @@
-//! `eval` blocks: what a model measures on data files.
+//! The data of an `eval` block: columns of files, and how their rows fall into batches.
 //!
-//! In: an [`Eval`], parameters, the folder that its paths are relative to. Out: a [`Report`]: a row for each group and one for all.
-//! Promised: values are means over the rows of the data, whatever the batches; groups stand in ascending order.
+//! In: a block, open files. Out: [`Table`], which gives the inputs of any rows. Promised: what is fed (`feed noise = normal()`) is computed
+//! for all rows of a group at once, so that a row's value does not depend on its batch.
 
-use super::archive::Archive;
-use super::init;
-use super::inputs::{Given, assemble};
-use crate::check::model::{Eval, Input, Model};
+use super::Setting;
+use crate::check::model::{Eval, EvalData, Input, Model};
 use crate::diag::{Diagnostic, suggest};
-use crate::exec::session::{Options, Session, bindings, evaluate, rebind};
-use crate::ir::{Bindings, Data, Tensor};
-use crate::ir::{DType, Sym};
+use crate::exec::session::{evaluate, rebind};
+use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
+use crate::run::archive::Archive;
+use crate::run::init;
+use crate::run::inputs::{Given, assemble};
+use crate::run::params::{READ, unread};
 use crate::source::Span;
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// One line of a report.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// `None`: all rows of the data.
-    pub group: Option<i32>,
-    pub rows: usize,
-    pub values: Vec<f64>,
-}
-
-/// What an `eval` block found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    pub model: String,
-    pub phase: Option<String>,
-    /// The column that rows are grouped by.
-    pub group: Option<String>,
-    pub columns: Vec<String>,
-    /// Groups in ascending order, then all.
-    pub rows: Vec<Row>,
-    pub backend: &'static str,
-}
-
-/// Where a run stands: batches done, batches in all.
-pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
-
-/// What an evaluation needs besides the block.
-pub struct Setting<'a> {
-    pub model: &'a Model,
-    pub params: &'a BTreeMap<String, Tensor>,
-    /// Data paths are relative to it.
-    pub folder: &'a Path,
-    pub options: Options,
-    pub seed: i32,
-}
-
-/// Runs one block.
-pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Report, Diagnostic> {
-    let model = eval.lifted.as_deref().unwrap_or(setting.model);
-    let setting = &Setting { model, ..*setting };
-    let files = open(setting, eval)?;
-    let table = Table::new(setting.model, eval, &files)?;
-    let graph = &setting.model.graph;
-    let wanted = |name: &String| {
-        let found = graph.outputs.iter().position(|o| *o.name == **name);
-        found.ok_or_else(|| Diagnostic::error("H0614", eval.span, format!("the model has no output `{name}` to report")))
-    };
-    let outputs: Vec<usize> = eval.report.iter().map(wanted).collect::<Result<_, _>>()?;
-    let mut session = Session::new(setting.model, &outputs, &setting.options)?;
-    let batches = table.batches();
-    let mut sums: BTreeMap<Option<i32>, (usize, Vec<f64>)> = BTreeMap::new();
-    let mut bound = bindings(setting.params.clone(), Given::default(), setting.seed);
-    for (done, batch) in batches.iter().enumerate() {
-        progress(done, batches.len());
-        let given = table.given(setting, eval, batch, &mut bound)?;
-        rebind(&mut bound, given);
-        let out = session.run(&bound)?;
-        let weight = batch.parts.iter().map(|(_, rows)| rows.len()).product::<usize>();
-        for group in [batch.group, None].into_iter().take(if batch.group.is_some() { 2 } else { 1 }) {
-            let (rows, values) = sums.entry(group).or_insert_with(|| (0, vec![0.0; outputs.len()]));
-            *rows += weight;
-            values.iter_mut().zip(&out).for_each(|(v, t)| *v += weight as f64 * if t.is_empty() { f64::NAN } else { t.get(0) });
-        }
-    }
-    let row = |(group, (rows, values)): (Option<i32>, (usize, Vec<f64>))| {
-        let values = values.into_iter().map(|v| v / rows as f64).collect();
-        Row { group, rows, values }
-    };
-    let mut rows: Vec<Row> = sums.into_iter().map(row).collect();
-    // `None`, the row for all, sorts first.
-    let all = usize::from(!rows.is_empty());
-    rows.rotate_left(all);
-    Ok(Report {
-        model: setting.model.name.clone(),
-        phase: eval.phase.clone(),
-        group: table.group.as_ref().map(|(name, _)| name.clone()),
-        columns: eval.report.clone(),
-        rows,
-        backend: session.backend(),
-    })
-}
-
-fn open(setting: &Setting, eval: &Eval) -> Result<Vec<Archive>, Diagnostic> {
-    let one = |data: &crate::check::model::EvalData| {
+/// Opens the block's files.
+pub fn open(setting: &Setting, eval: &Eval) -> Result<Vec<Archive>, Diagnostic> {
+    let one = |data: &EvalData| {
         let place = |d: Diagnostic| Diagnostic { primary: Diagnostic::error("", data.span, "").primary, ..d }.here("named here");
         Archive::open(&setting.folder.join(&data.file)).map_err(place)
     };
@@ -113,26 +33,28 @@ struct Column<'a> {
 }
 
 /// The columns, and how their rows fall into batches.
-struct Table<'a> {
+pub struct Table<'a> {
     columns: Vec<Column<'a>>,
     /// dim, its length in the files, rows of a batch
-    dims: Vec<(Sym, usize, usize)>,
+    pub dims: Vec<(Sym, usize, usize)>,
     /// Sizes of dims that no column has.
     extents: Vec<(Sym, i64)>,
     /// Name of the group's column, and for each group the rows of the first dim.
-    group: Option<(String, BTreeMap<i32, Vec<usize>>)>,
+    pub group: Option<(String, BTreeMap<i32, Vec<usize>>)>,
+    /// What was fed to the group that was asked for last.
+    fed: Option<(Option<i32>, Vec<Tensor>)>,
 }
 
 /// Rows that are run together.
-struct Batch {
-    group: Option<i32>,
+pub struct Batch {
+    pub group: Option<i32>,
     /// dim, row numbers
-    parts: Vec<(Sym, Vec<usize>)>,
+    pub parts: Vec<(Sym, Vec<usize>)>,
 }
 
 impl<'a> Table<'a> {
-    fn new(model: &'a Model, eval: &'a Eval, files: &'a [Archive]) -> Result<Table<'a>, Diagnostic> {
-        let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None };
+    pub fn new(model: &'a Model, eval: &'a Eval, files: &'a [Archive]) -> Result<Table<'a>, Diagnostic> {
+        let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None, fed: None };
         for (data, file) in eval.data.iter().zip(files) {
             for (name, column) in &data.columns {
                 if file.get(column).is_none() {
@@ -183,53 +105,87 @@ impl<'a> Table<'a> {
         Ok(found.map(|(n, _)| n))
     }
 
-    fn batches(&self) -> Vec<Batch> {
-        let mut out = vec![];
-        let all = |n: usize| (0..n).collect::<Vec<_>>();
+    /// Groups in ascending order with their rows of the first dim; one of all rows where nothing groups.
+    pub fn groups(&self) -> Vec<(Option<i32>, Vec<usize>)> {
         match (&self.group, self.dims.first()) {
-            (Some((_, groups)), Some((dim, _, size))) => {
-                for (value, rows) in groups {
-                    out.extend(rows.chunks(*size).map(|r| Batch { group: Some(*value), parts: vec![(dim.clone(), r.to_vec())] }));
-                }
-            }
-            (_, Some((dim, n, size))) => {
-                out.extend(all(*n).chunks(*size).map(|r| Batch { group: None, parts: vec![(dim.clone(), r.to_vec())] }));
-            }
-            (_, None) => out.push(Batch { group: None, parts: vec![] }),
+            (Some((_, groups)), _) => groups.iter().map(|(value, rows)| (Some(*value), rows.clone())).collect(),
+            (None, Some((_, n, _))) => vec![(None, (0..*n).collect())],
+            (None, None) => vec![(None, vec![])],
         }
-        for (dim, n, size) in self.dims.iter().skip(1) {
-            let parts = all(*n);
-            let with = |b: &Batch| {
-                let extended = |rows: &[usize]| [b.parts.clone(), vec![(dim.clone(), rows.to_vec())]].concat();
-                parts.chunks(*size).map(|rows| Batch { group: b.group, parts: extended(rows) }).collect::<Vec<_>>()
-            };
-            out = out.iter().flat_map(with).collect();
+    }
+
+    /// Rows of dim number `k` as they go into batches: one batch of none where there are none.
+    pub fn chunks(&self, k: usize, rows: &[usize]) -> Vec<Vec<usize>> {
+        if rows.is_empty() {
+            return vec![vec![]];
         }
-        out
+        rows.chunks(self.dims[k].2).map(<[usize]>::to_vec).collect()
+    }
+
+    /// How many rows the data have where the block says nothing about batches: those of the first column that has any.
+    pub fn rows(&self) -> usize {
+        let lengths = self.columns.iter().filter_map(|c| c.file.get(c.name)?.shape.first().copied());
+        lengths.into_iter().next().unwrap_or(1)
     }
 
     /// The values of one batch: columns, feeds, defaults.
-    fn given(&self, setting: &Setting, eval: &Eval, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
+    pub fn given(&mut self, setting: &Setting, eval: &Eval, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
+        let mut values = self.values(batch, &|_| true)?;
+        for (name, tensor) in self.fed(setting, eval, batch.group, bound)? {
+            let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) else { continue };
+            let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(input, d)?, rows)));
+            let part = own.fold(tensor, |t, (axis, rows)| if axis < t.shape.len() { select(&t, axis, rows) } else { t });
+            values.push((input, init::cast(&part, input.dtype), format!("`feed {name}`")));
+        }
+        assemble(setting.model, values, &self.extents, setting.seed)
+    }
+
+    /// What the columns of these inputs give to a batch.
+    fn values(&self, batch: &Batch, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(&'a Input, Tensor, String)>, Diagnostic> {
         let mut values = Vec::new();
-        for c in &self.columns {
+        for c in self.columns.iter().filter(|c| wanted(&c.input.name)) {
             let who = format!("`{}` in `{}`", c.name, c.file.name());
             let place = |d: Diagnostic| {
                 if d.primary.is_some() { d } else { Diagnostic { primary: Diagnostic::error("", c.span, "").primary, ..d } }
             };
             values.push((c.input, self.value(c, batch).map_err(place)?, who));
         }
-        let first = assemble(setting.model, values.clone(), &self.extents, setting.seed)?;
+        Ok(values)
+    }
+
+    /// What is fed to all rows of a group.
+    fn fed<'e>(
+        &mut self,
+        setting: &Setting,
+        eval: &'e Eval,
+        group: Option<i32>,
+        bound: &mut Bindings,
+    ) -> Result<Vec<(&'e String, Tensor)>, Diagnostic> {
         if eval.feeds.is_empty() {
-            return Ok(first);
+            return Ok(vec![]);
         }
-        let nodes: Vec<_> = eval.feeds.iter().map(|(_, n)| *n).collect();
-        rebind(bound, first);
-        for ((name, _), tensor) in eval.feeds.iter().zip(evaluate(setting.model, bound, &nodes)?) {
-            if let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) {
-                values.push((input, init::cast(&tensor, input.dtype), format!("`feed {name}`")));
-            }
+        if self.fed.as_ref().is_none_or(|(g, _)| *g != group) {
+            let nodes: Vec<NodeId> = eval.feeds.iter().map(|(_, n)| *n).collect();
+            let graph = &setting.model.graph;
+            let reach = graph.reachable(nodes.iter().copied());
+            let read: BTreeSet<&str> = graph
+                .ids()
+                .filter(|id| reach[id.index()])
+                .filter_map(|id| if let Op::Source { path, .. } = &graph.node(id).op { Some(&**path) } else { None })
+                .collect();
+            let rows = self.groups().into_iter().find(|(g, _)| *g == group).map(|(_, rows)| rows).unwrap_or_default();
+            let all = |(k, (dim, n, _)): (usize, &(Sym, usize, usize))| {
+                (dim.clone(), if k == 0 { rows.clone() } else { (0..*n).collect() })
+            };
+            let batch = Batch { group, parts: self.dims.iter().enumerate().map(all).collect() };
+            let mut extents = self.extents.clone();
+            extents.extend(batch.parts.iter().map(|(dim, rows)| (dim.clone(), rows.len() as i64)));
+            let values = self.values(&batch, &|name| read.contains(name))?;
+            rebind(bound, assemble(setting.model, values, &extents, setting.seed)?);
+            self.fed = Some((group, evaluate(setting.model, bound, &nodes)?));
         }
-        assemble(setting.model, values, &self.extents, setting.seed)
+        let tensors = self.fed.iter().flat_map(|(_, t)| t.iter().cloned());
+        Ok(eval.feeds.iter().map(|(name, _)| name).zip(tensors).collect())
     }
 
     /// What a column gives to one batch: the group's value to the condition that is grouped by, else its rows.
@@ -246,8 +202,8 @@ impl<'a> Table<'a> {
             return Err(Diagnostic::limit("H0802", c.span, message)
                 .help(format!("group the batches: `batch b = all by {}`, or make it an input", c.input.name)));
         }
-        let along = |dim: &Sym| c.input.shape.iter().position(|(n, _)| n.as_ref() == Some(dim));
-        let mut parts: Vec<(usize, &Vec<usize>)> = batch.parts.iter().filter_map(|(d, rows)| Some((along(d)?, rows))).collect();
+        let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(c.input, d)?, rows)));
+        let mut parts: Vec<(usize, &Vec<usize>)> = own.collect();
         if parts.iter().any(|(axis, _)| *axis >= stored.shape.len()) {
             parts.clear();
         }
@@ -261,6 +217,11 @@ impl<'a> Table<'a> {
         }
         Ok(tensor)
     }
+}
+
+/// The axis of an input that goes along a dim.
+fn along(input: &Input, dim: &Sym) -> Option<usize> {
+    input.shape.iter().position(|(n, _)| n.as_ref() == Some(dim))
 }
 
 /// The given rows of one axis.
@@ -311,6 +272,9 @@ fn groups(
 }
 
 fn no_column(column: &str, file: &Archive, span: Span) -> Diagnostic {
+    if let Some(kind) = file.kind_unread(column) {
+        return Diagnostic::error("H0616", span, unread(column, file.name(), kind)).help(READ);
+    }
     let d = Diagnostic::error("H0614", span, format!("`{}` has no column `{column}`", file.name()));
     match suggest(column, file.names()) {
         Some(near) => d.help(format!("it has `{near}`")),

@@ -1,0 +1,85 @@
+//! Opening files for reading: ordinary ones only.
+//!
+//! In: a path. Out: an open file and how long it is. Promised: a folder, a device or a pipe is refused before anything is read, so that nothing
+//! waits for ever for a writer and nothing that has no end is read; a text has no more bytes than its reader allows.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Opens an ordinary file; its length as it is now.
+pub fn open(path: &Path) -> io::Result<(File, u64)> {
+    ordinary(&std::fs::metadata(path)?)?;
+    let file = waiting_for_nobody().read(true).open(path)?;
+    // What was opened, should another file stand there by now.
+    let about = file.metadata()?;
+    ordinary(&about)?;
+    Ok((file, about.len()))
+}
+
+#[cfg(target_os = "linux")]
+fn waiting_for_nobody() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    options
+}
+
+#[cfg(not(target_os = "linux"))]
+fn waiting_for_nobody() -> OpenOptions {
+    OpenOptions::new()
+}
+
+fn ordinary(about: &std::fs::Metadata) -> io::Result<()> {
+    if about.is_file() {
+        return Ok(());
+    }
+    if about.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    Err(io::Error::other("it is a device or a pipe, and only files are read"))
+}
+
+/// The text of a file of at most `most` bytes.
+pub fn text(path: &Path, most: u64) -> io::Result<String> {
+    let (file, length) = open(path)?;
+    if length > most {
+        return Err(too_long(length, most));
+    }
+    limited(file, most)
+}
+
+/// The text that a reader gives, of at most `most` bytes.
+pub fn limited(from: impl Read, most: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    // Files of the system say that they are empty and are not.
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more bytes than a text may have ({most})")));
+    }
+    String::from_utf8(bytes).map_err(|e| io::Error::other(format!("not UTF-8 text (byte {})", e.utf8_error().valid_up_to())))
+}
+
+fn too_long(length: u64, most: u64) -> io::Error {
+    io::Error::other(format!("{length} bytes is more than a text may have ({most})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ordinary_files_of_some_length_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "four").unwrap();
+        assert_eq!(text(&path, 4).unwrap(), "four");
+        assert!(text(&path, 3).unwrap_err().to_string().contains("4 bytes is more"));
+        assert!(open(folder.path()).unwrap_err().to_string().contains("folder"));
+        if cfg!(target_os = "linux") {
+            assert!(open(Path::new("/dev/zero")).unwrap_err().to_string().contains("device"));
+            assert!(text(Path::new("/dev/stdin"), 9).is_err());
+            assert!(text(Path::new("/proc/self/status"), 1 << 20).unwrap().contains("Pid"));
+        }
+    }
+}
