@@ -17,6 +17,7 @@
 //! | `index` | index notation |
 //! | `bounds` | that an index stays inside its axis |
 //! | `reduce` | reductions and binders |
+//! | `filter` | what a filter or a missing seat leaves out |
 //! | `call` | calls of nets and functions |
 //! | `route` | routing, capacity, blends |
 //! | `control` | `if`, `for` |
@@ -34,6 +35,7 @@ mod call;
 mod chance;
 mod control;
 mod expr;
+mod filter;
 mod generic;
 mod index;
 mod instance;

@@ -175,8 +175,7 @@ impl<'a> Checker<'a> {
             let mut factors = vec![];
             self.factors(body, &mut factors)?;
             if factors.len() > 1 && factors.iter().all(|(f, _)| matches!(f, Value::Num(_) | Value::Tensor(_))) {
-                let product = self.sum_product(factors, filter.clone(), bound, span)?;
-                let total = product?;
+                let total = self.sum_product(factors, filter.clone(), bound, span)?;
                 if op == Reduction::Sum {
                     return Ok(Value::Tensor(total));
                 }
@@ -263,19 +262,8 @@ impl<'a> Checker<'a> {
             );
         }
         t = self.spread(&t, names);
-        if let Some((mask, mask_span)) = &filter {
-            let neutral = match op {
-                Reduction::Sum | Reduction::Mean | Reduction::Any => 0.0,
-                Reduction::Prod | Reduction::All => 1.0,
-                Reduction::Max | Reduction::Argmax | Reduction::Logsumexp | Reduction::Softmax => f64::NEG_INFINITY,
-                Reduction::Min | Reduction::Argmin => f64::INFINITY,
-            };
-            let whole = t.dtype == DType::I32;
-            if whole && neutral.is_infinite() {
-                t = self.to_f32(&t);
-            }
-            let neutral = self.constant(neutral, t.dtype);
-            t = self.map(Map::Select, t.dtype, &[(mask, *mask_span), (&t, at), (&neutral, at)], "`where`", span)?;
+        if let Some(filter) = &filter {
+            t = self.left_out(op, &t, at, filter, span)?;
         }
         match op {
             Reduction::Sum => Ok(self.fold(Fold::Sum, &t, names)),
@@ -284,39 +272,29 @@ impl<'a> Checker<'a> {
             Reduction::Min => Ok(self.fold(Fold::Min, &t, names)),
             Reduction::Any => Ok(self.fold(Fold::Any, &t, names)),
             Reduction::All => Ok(self.fold(Fold::All, &t, names)),
-            Reduction::Argmax => Ok(self.fold(Fold::Argmax, &t, names)),
-            Reduction::Argmin => Ok(self.fold(Fold::Argmin, &t, names)),
+            Reduction::Argmax | Reduction::Argmin => {
+                let fold = if op == Reduction::Argmax { Fold::Argmax } else { Fold::Argmin };
+                let place = self.fold(fold, &t, names);
+                match &filter {
+                    Some((mask, _)) => self.kept_place(place, mask, names[0]),
+                    None => Ok(place),
+                }
+            }
             Reduction::Mean => {
                 let total = self.fold(Fold::Sum, &t, names);
                 let bound = Bound2 { groups: vec![names.to_vec()], fresh: vec![] };
                 let v = self.divide_by_count(total, filter, &bound, span)?;
                 self.as_tens(v, span)
             }
-            Reduction::Logsumexp => {
-                let peak = self.peak(&t, names)?;
-                let shifted = self.pointwise(Map::Sub, &[&t, &peak])?;
-                let powers = self.pointwise(Map::Exp, &[&shifted])?;
-                let total = self.fold(Fold::Sum, &powers, names);
-                let log = self.pointwise(Map::Log, &[&total])?;
-                self.pointwise(Map::Add, &[&log, &peak])
-            }
+            Reduction::Logsumexp => self.logsumexp(&t, names),
             Reduction::Softmax => {
-                let peak = self.peak(&t, names)?;
-                let shifted = self.pointwise(Map::Sub, &[&t, &peak])?;
-                let powers = self.pointwise(Map::Exp, &[&shifted])?;
-                let total = self.fold(Fold::Sum, &powers, names);
-                self.pointwise(Map::Div, &[&powers, &total])
+                let p = self.softmax(&t, names)?;
+                match &filter {
+                    Some(filter) => self.zero_outside(&p, at, filter, span),
+                    None => Ok(p),
+                }
             }
         }
-    }
-
-    /// The maximum, or 0 where there is none: subtracted before `exp`, so that nothing overflows.
-    fn peak(&mut self, t: &Tens, names: &[NameId]) -> Res<Tens> {
-        let peak = self.fold(Fold::Max, t, names);
-        let least = self.constant(f64::NEG_INFINITY, DType::F32);
-        let zero = self.constant(0.0, DType::F32);
-        let some = self.pointwise(Map::Lt, &[&least, &peak])?;
-        self.pointwise(Map::Select, &[&some, &peak, &zero])
     }
 
     /// A sum over names divided by how many places they have (where the filter holds).
@@ -370,7 +348,7 @@ impl<'a> Checker<'a> {
         filter: Option<(Tens, Span)>,
         bound: &Bound2,
         span: Span,
-    ) -> Res<Res<Tens>> {
+    ) -> Res<Tens> {
         let names = bound.names();
         let mut tensors = vec![];
         for (value, at) in factors {
@@ -381,13 +359,10 @@ impl<'a> Checker<'a> {
             self.arithmetic(&t, at)?;
             tensors.push((self.to_f32(&t), at));
         }
-        if let Some((mask, mask_span)) = filter {
-            // The filter takes out whole products: it stands before the first factor.
-            let (first, at) = tensors[0].clone();
-            let zero = self.constant(0.0, DType::F32);
-            let masked = self.map(Map::Select, DType::F32, &[(&mask, mask_span), (&first, at), (&zero, at)], "`where`", span)?;
-            tensors[0] = (masked, at);
-        }
+        let guard = match &filter {
+            Some(filter) => self.guard_product(&mut tensors, filter, span)?,
+            None => None,
+        };
         let covered = |n: &NameId| tensors.iter().any(|(t, _)| t.find(*n).is_some());
         let missing: Vec<NameId> = names.iter().copied().filter(|n| !covered(n)).collect();
         if !missing.is_empty() {
@@ -396,8 +371,8 @@ impl<'a> Checker<'a> {
         }
         let with: Vec<(&Tens, Span)> = tensors.iter().map(|(t, s)| (t, *s)).collect();
         self.align(&with, "a product", span)?;
-        let refs: Vec<&Tens> = tensors.iter().map(|(t, _)| t).collect();
-        Ok(self.contract(&refs, &names, span))
+        let refs: Vec<&Tens> = tensors.iter().map(|(t, _)| t).chain(&guard).collect();
+        self.contract(&refs, &names, span)
     }
 
     /// `softmax(v)`, `sum(v)`, `max(a, b)`: a reduction word as a function.

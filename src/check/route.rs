@@ -1,14 +1,36 @@
 //! Routing: experts chosen by data, seats, mixtures of parameters.
 
 use super::expr::IndexValue;
+use super::filter::Filter;
 use super::model::RouteInfo;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::size::SizeFn;
-use crate::ir::{DType, Map, Node, Op, Operand, Size};
+use crate::ir::{DType, Fold, Map, Node, Op, Operand, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Index, RouteExpr};
+
+/// How many seats there are.
+enum SeatsOf {
+    /// So many at each expert.
+    All(Size),
+    /// One number, or one for each example; at each expert.
+    Each(Tens),
+    /// A number for each expert, and where the experts are chosen.
+    Expert(Tens, Span),
+}
+
+/// A capacity factor that is beyond all numbers of experts.
+const MANY: f64 = 1e9;
+
+/// What chooses experts: their numbers, their weights, who has a seat where seats are counted, how many slots there are.
+struct Slots {
+    index: Tens,
+    weight: Tens,
+    admitted: Option<Filter>,
+    count: Option<Size>,
+}
 
 impl<'a> Checker<'a> {
     /// An array of nets that is not indexed yet.
@@ -64,8 +86,8 @@ impl<'a> Checker<'a> {
         }
         let experts = self.size_of(axis);
         let index = self.inside(&index, Some(axis), &experts, r.at.span)?;
-        let mut weight = weight;
         let mut capacity = None;
+        let mut admitted = None;
         for option in &r.options {
             if &*option.name.name != "capacity" {
                 return self.fail(
@@ -75,10 +97,7 @@ impl<'a> Checker<'a> {
             }
             let (seats, group, c) = self.seats(option, &slots, &experts)?;
             capacity = Some(c);
-            let seats = self.size_value(&seats);
-            let admitted = self.admitted(&index, &seats, &group, Some(&experts))?;
-            let mask = self.to_f32(&admitted);
-            weight = self.map(Map::Mul, DType::F32, &[(&mask, r.by.span), (&weight, r.by.span)], "`capacity`", span)?;
+            admitted = Some((self.admitted(&index, SeatsOf::All(seats), &group, Some(&experts))?, option.name.span));
         }
         self.out.routes.push(RouteInfo {
             over: self.insts[net.inst.0].path.clone(),
@@ -87,54 +106,51 @@ impl<'a> Checker<'a> {
             capacity,
             span,
         });
-        self.routed(x, r.value.span, net, axis, index, weight, slots, span)
+        self.routed(x, r.value.span, net, axis, Slots { index, weight, admitted, count: slots }, span)
     }
 
-    /// sum[s] weight[s] * expert[index[s]](x)
-    fn routed(
-        &mut self,
-        x: Value<'a>,
-        at: Span,
-        mut net: NetVal,
-        axis: NameId,
-        index: Tens,
-        weight: Tens,
-        slots: Option<Size>,
-        span: Span,
-    ) -> Res<Value<'a>> {
-        let (mut index, mut weight) = (index, weight);
-        let slot = slots.map(|k| self.new_name("slot", k, Some(span)));
+    /// sum[s where admitted[s]] weight[s] * expert[index[s]](x)
+    fn routed(&mut self, x: Value<'a>, at: Span, mut net: NetVal, axis: NameId, mut slots: Slots, span: Span) -> Res<Value<'a>> {
+        let slot = slots.count.take().map(|k| self.new_name("slot", k, Some(span)));
         if let Some(s) = slot {
-            let d = index.sized()[0];
-            index = self.dim_to_name(&index, d, s);
-            if let Some(&d) = weight.sized().first() {
-                weight = self.dim_to_name(&weight, d, s);
-            }
+            let mut name = |t: &Tens| t.sized().first().map_or_else(|| t.clone(), |d| self.dim_to_name(t, *d, s));
+            slots.index = name(&slots.index);
+            slots.weight = name(&slots.weight);
+            slots.admitted = slots.admitted.map(|(mask, at)| (name(&mask), at));
         }
-        net.picks.push((axis, Pick::Data(index)));
-        let y = self.call_net(net, vec![(x, at)], &mut [], span)?;
-        self.weigh(y, &weight, slot, span)
+        net.picks.push((axis, Pick::Data(slots.index.clone())));
+        // Who has no seat needs no expert: what an index picks for him may lie anywhere.
+        let guards = self.guards.len();
+        self.guards.extend(slots.admitted.as_ref().map(|(mask, _)| mask.clone()));
+        let y = self.call_net(net, vec![(x, at)], &mut [], span);
+        self.guards.truncate(guards);
+        self.weigh(y?, &slots, slot, span)
     }
 
-    fn weigh(&mut self, y: Value<'a>, weight: &Tens, slot: Option<NameId>, span: Span) -> Res<Value<'a>> {
-        match y {
-            Value::Record(fields) => {
-                let mut out = Vec::new();
-                for (n, v) in fields.iter() {
-                    out.push((n.clone(), self.weigh(v.clone(), weight, slot, span)?));
-                }
-                Ok(Value::Record(out.into()))
+    fn weigh(&mut self, y: Value<'a>, slots: &Slots, slot: Option<NameId>, span: Span) -> Res<Value<'a>> {
+        if let Value::Record(fields) = y {
+            let mut out = Vec::new();
+            for (n, v) in fields.iter() {
+                out.push((n.clone(), self.weigh(v.clone(), slots, slot, span)?));
             }
-            v => {
-                let t = self.as_tens(v, span)?;
-                let t = self.to_f32(&t);
-                let Some(s) = slot else {
-                    return self.map(Map::Mul, DType::F32, &[(weight, span), (&t, span)], "`route`", span).map(Value::Tensor);
-                };
-                let weight = self.spread(weight, &[s]);
-                self.contract(&[&weight, &t], &[s], span).map(Value::Tensor)
-            }
+            return Ok(Value::Record(out.into()));
         }
+        let t = self.as_tens(y, span)?;
+        let t = self.to_f32(&t);
+        let Some(s) = slot else {
+            let y = self.map(Map::Mul, DType::F32, &[(&slots.weight, span), (&t, span)], "`route`", span)?;
+            return match &slots.admitted {
+                Some(admitted) => self.zero_outside(&y, span, admitted, span).map(Value::Tensor),
+                None => Ok(Value::Tensor(y)),
+            };
+        };
+        let mut factors = [(self.spread(&slots.weight, &[s]), span), (t, span)];
+        let guard = match &slots.admitted {
+            Some(admitted) => self.guard_product(&mut factors, admitted, span)?,
+            None => None,
+        };
+        let factors: Vec<&Tens> = factors.iter().map(|(t, _)| t).chain(&guard).collect();
+        self.contract(&factors, &[s], span).map(Value::Tensor)
     }
 
     /// Seats of each expert, the axes that they are for, and the factor as written.
@@ -181,9 +197,14 @@ impl<'a> Checker<'a> {
         }
         let n = group.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
         let k = slots.clone().unwrap_or(Size::from(1i64));
+        let slots = n.mul(&k);
+        // Each could take everybody; beyond, the product of the factor and the slots is no number that can be counted with.
+        if experts.constant().map_or(c >= MANY, |n| c >= n as f64) {
+            return Ok((slots, group, c));
+        }
         // A decimal is the fraction that was written, so that `ceil` is exact.
         let (num, den) = fraction(c);
-        let all = n.mul(&k).mul(&Size::fraction(num, den));
+        let all = slots.mul(&Size::fraction(num, den));
         let Some(share) = all.div(experts) else { return self.error("H0351", option.value.span, "there are no experts") };
         Ok((Size::apply(SizeFn::Ceil, vec![share]), group, c))
     }
@@ -200,11 +221,18 @@ impl<'a> Checker<'a> {
         let (_, index, index_at) = args.pop().expect("two");
         let index = self.index_tens(index, index_at)?;
         let seats = match seats {
-            Value::Num(n) => {
-                let s = self.whole(Value::Num(n), seats_at)?;
-                self.size_value(&s)
+            Value::Num(n) => SeatsOf::All(self.whole(Value::Num(n), seats_at)?),
+            v => {
+                let t = self.index_tens(v, seats_at)?;
+                match t.sized().len() {
+                    0 => SeatsOf::Each(t),
+                    1 => SeatsOf::Expert(t, index_at),
+                    _ => {
+                        let message = format!("this is {}; seats are one number, or a number for each expert", self.show(&t));
+                        return self.error("H0352", seats_at, message);
+                    }
+                }
             }
-            v => self.index_tens(v, seats_at)?,
         };
         let mut group = vec![];
         for a in axes {
@@ -227,20 +255,23 @@ impl<'a> Checker<'a> {
             let message = format!("this is {}; the numbers of the chosen experts are one vector", self.show(&index));
             return self.error("H0352", index_at, message);
         }
-        self.admitted(&index, &seats, &group, None).map(Value::Tensor)
+        let experts = match &seats {
+            SeatsOf::Expert(t, _) => Some(self.extent(t, t.sized()[0])),
+            SeatsOf::All(_) | SeatsOf::Each(_) => None,
+        };
+        self.admitted(&index, seats, &group, experts.as_ref()).map(Value::Tensor)
     }
 
     /// Who has a seat: slot 0 of all examples first, in order of position.
-    fn admitted(&mut self, index: &Tens, seats: &Tens, group: &[NameId], experts: Option<&Size>) -> Res<Tens> {
+    fn admitted(&mut self, index: &Tens, seats: SeatsOf, group: &[NameId], experts: Option<&Size>) -> Res<Tens> {
         let index = self.spread(index, group);
-        let slot_dim = index.sized().first().copied();
-        let slot = slot_dim.map(|d| self.new_name("slot", self.extent(&index, d), None));
-        let index = match (slot, slot_dim) {
-            (Some(s), Some(d)) => self.dim_to_name(&index, d, s),
-            _ => index,
+        let slot = index.sized().first().map(|d| (*d, self.new_name("slot", self.extent(&index, *d), None)));
+        let index = match slot {
+            Some((d, s)) => self.dim_to_name(&index, d, s),
+            None => index,
         };
         // One queue: slots outermost, then the axes in order.
-        let queue: Vec<NameId> = slot.into_iter().chain(group.iter().copied()).collect();
+        let queue: Vec<NameId> = slot.iter().map(|(_, s)| *s).chain(group.iter().copied()).collect();
         let length = queue.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
         let lined = self.names_to_sizes(index.clone(), &queue);
         let lined = self.reshape(&lined, vec![length.clone()]);
@@ -248,49 +279,61 @@ impl<'a> Checker<'a> {
         let dim = lined.sized()[0];
         let lined = self.dim_to_name(&lined, dim, place);
         let rank = match experts {
-            Some(n) => {
-                let e = self.new_name("expert", n.clone(), None);
-                let number = self.iota(e);
-                let same = self.pointwise(Map::Eq, &[&lined, &number])?;
-                let ones = self.to_f32(&same);
-                let axes = self.at(&ones).shape.clone();
-                let axis = ones.find(place).expect("in line");
-                let operand = self.node(&ones);
-                let identity = (0..axes.len()).collect();
-                let counts = self.emit(
-                    Node::new(Op::Scan { axis }, DType::F32, axes),
-                    ones.labels.clone(),
-                    vec![Operand::new(operand, identity)],
-                );
-                let dim = counts.find(e).expect("an expert");
-                self.gather(&counts, &[(dim, lined)], None)?
-            }
-            None => {
-                // Without the number of experts: those before one that chose the same.
-                let other = self.new_name("before", length, None);
-                let them = self.relabel(&lined, place, Label::Named(other));
-                let same = self.pointwise(Map::Eq, &[&lined, &them])?;
-                let (mine, theirs) = (self.iota(place), self.iota(other));
-                let earlier = self.pointwise(Map::Le, &[&theirs, &mine])?;
-                let both = self.pointwise(Map::And, &[&same, &earlier])?;
-                let ones = self.to_f32(&both);
-                self.sum_over(&ones, &[other])
+            Some(n) => self.rank_by_scan(&lined, place, n)?,
+            None => self.rank_by_pairs(&lined, place, length.clone())?,
+        };
+        // Back to the slots and axes.
+        let rank = self.names_to_sizes(rank, &[place]);
+        let sizes: Vec<Size> = queue.iter().map(|n| self.size_of(*n)).collect();
+        let mut rank = self.reshape(&rank, sizes);
+        for n in queue.iter().rev() {
+            let dim = *rank.sized().last().expect("a size for each");
+            rank = self.dim_to_name(&rank, dim, *n);
+        }
+        let seats = match seats {
+            // More seats than a queue can be long are enough for everybody.
+            SeatsOf::All(n) => self.size_value(&n.constant().map_or(n, |k| Size::from(k.min(i64::from(i32::MAX))))),
+            SeatsOf::Each(t) => t,
+            SeatsOf::Expert(t, at) => {
+                let dim = t.sized()[0];
+                let extent = self.extent(&t, dim);
+                let index = self.inside(&index, None, &extent, at)?;
+                self.gather(&t, &[(dim, index)], None)?
             }
         };
-        let seats = self.to_f32(seats);
         let has = self.pointwise(Map::Le, &[&rank, &seats])?;
-        // Back to the slots and axes.
-        let out = self.names_to_sizes(has, &[place]);
-        let sizes: Vec<Size> = queue.iter().map(|n| self.size_of(*n)).collect();
-        let mut out = self.reshape(&out, sizes);
-        for n in queue.iter().rev() {
-            let dim = *out.sized().last().expect("a size for each");
-            out = self.dim_to_name(&out, dim, *n);
-        }
         match slot {
-            Some(s) => Ok(self.names_to_sizes(out, &[s])),
-            None => Ok(out),
+            Some((_, s)) => Ok(self.names_to_sizes(has, &[s])),
+            None => Ok(has),
         }
+    }
+
+    /// For each place of a queue, how many up to it chose the same expert: a running count for each expert.
+    fn rank_by_scan(&mut self, lined: &Tens, place: NameId, experts: &Size) -> Res<Tens> {
+        let e = self.new_name("expert", experts.clone(), None);
+        let number = self.iota(e);
+        let same = self.pointwise(Map::Eq, &[lined, &number])?;
+        let ones = self.pointwise(Map::ToI32, &[&same])?;
+        let axes = self.at(&ones).shape.clone();
+        let axis = ones.find(place).expect("in line");
+        let operand = self.node(&ones);
+        let identity = (0..axes.len()).collect();
+        let counts =
+            self.emit(Node::new(Op::Scan { axis }, DType::I32, axes), ones.labels.clone(), vec![Operand::new(operand, identity)]);
+        let dim = counts.find(e).expect("an expert");
+        self.gather(&counts, &[(dim, lined.clone())], None)
+    }
+
+    /// The same without the number of experts: every place is compared with all that come before it.
+    fn rank_by_pairs(&mut self, lined: &Tens, place: NameId, length: Size) -> Res<Tens> {
+        let other = self.new_name("before", length, None);
+        let them = self.relabel(lined, place, Label::Named(other));
+        let same = self.pointwise(Map::Eq, &[lined, &them])?;
+        let (mine, theirs) = (self.iota(place), self.iota(other));
+        let earlier = self.pointwise(Map::Le, &[&theirs, &mine])?;
+        let both = self.pointwise(Map::And, &[&same, &earlier])?;
+        let ones = self.pointwise(Map::ToI32, &[&both])?;
+        Ok(self.fold(Fold::Sum, &ones, &[other]))
     }
 
     /// `blend(experts, p)`: one net whose parameters are the mixture.

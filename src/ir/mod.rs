@@ -21,6 +21,8 @@
 //! - **pointwise** ([`Map`]): a scalar function at every point.
 //! - **reduce** ([`Fold`]): folds one operand over the inner loops.
 //! - **contract**: sums the product of its operands over the inner loops. Products stay n-ary until the planner picks an order.
+//!   What a filter leaves out is no term of the sum: a factor that has the filter's axes is 0 there, and where another may be NaN
+//!   or infinite at a place that is left out, the filter itself is the last operand, a *guard*.
 //! - **index**: gather and scatter, and the demand that an index stays inside.
 //! - **move**: concatenation, row-major reshape.
 //! - **order**: sorting, running sums, assignment.
@@ -244,7 +246,8 @@ pub enum Op {
     // reduce, contract
     /// Operand 0 folded over the inner loops.
     Fold(Fold),
-    /// The product of all operands (one or more), summed over the inner loops.
+    /// The product of the factors (one or more), summed over the inner loops. The last operands may be bools: guards. Where one
+    /// is false there is no term, whatever the factors are.
     Contract,
     // index
     /// Operand 0 is the source (its subscripts are empty), indexed by one pick for each of its dimensions; loops that
@@ -420,6 +423,12 @@ impl Graph {
             self.inner.add_edge(o.node, id, ());
         }
         self.inner[id].operands = kept.into();
+    }
+
+    /// How many of a contraction's operands, the last ones, are guards.
+    pub fn guards(&self, id: NodeId) -> usize {
+        let guard = |o: &Operand| matches!(self.node(id).op, Op::Contract) && self.node(o.node).dtype == DType::Bool;
+        self.operands(id).iter().rev().take_while(|o| guard(o)).count()
     }
 
     /// Nodes that read `id`, each once, in order.

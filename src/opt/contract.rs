@@ -99,7 +99,8 @@ impl<'g> Facts<'g> {
 
     fn open(&self, id: NodeId, p: &Product, at: usize) -> Option<Product> {
         let factor = p.factors[at].node;
-        let inner = Product::of(self.graph, factor)?;
+        // What a guard leaves out there is no part of that sum alone.
+        let inner = Product::of(self.graph, factor).filter(|_| self.graph.guards(factor) == 0)?;
         let opened = p.open(at, &inner);
         if !opened.fits() {
             return None;

@@ -5,7 +5,7 @@
 //! becomes a node of its own only where somebody needs the value as a whole. Names, spans, outputs, measured sizes and loop bodies
 //! are taken along.
 
-use crate::ir::{Fold, Graph, Map, Node, NodeId, Op, Operand, Output};
+use crate::ir::{DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output};
 
 /// The graph that is read and the one that is built.
 pub struct Rebuild<'g> {
@@ -134,8 +134,16 @@ impl Rebuild<'_> {
         self.add(node, operands)
     }
 
+    /// Whether an operand of a product in the new graph is a guard.
+    pub fn is_guard(&self, o: &Operand) -> bool {
+        self.new.node(o.node).dtype == DType::Bool
+    }
+
     /// The sum, over the inner loops of `node`, of the product of these; a copy, a fold or a `mul` where it is one.
     pub fn product(&mut self, node: Node, factors: Vec<Operand>) -> Operand {
+        if factors.iter().any(|f| self.is_guard(f)) {
+            return self.add(Node { op: Op::Contract, ..node }, factors);
+        }
         let op = match (factors.as_slice(), node.inner.is_empty()) {
             ([one], true) => return one.clone(),
             ([_], false) => Op::Fold(Fold::Sum),

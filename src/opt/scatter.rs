@@ -31,7 +31,8 @@ fn recognise(graph: &Graph, p: &Product) -> Option<Found> {
     let mut p = p.clone();
     let mut at = 0;
     while at < p.factors.len() {
-        let inner = Product::of(graph, p.factors[at].node).filter(|i| i.loops.len() == i.rank);
+        let node = p.factors[at].node;
+        let inner = Product::of(graph, node).filter(|i| i.loops.len() == i.rank && graph.guards(node) == 0);
         match inner {
             Some(inner) if p.factors.len() < 16 => p = p.open(at, &inner),
             _ => at += 1,
@@ -47,31 +48,59 @@ fn operand(graph: &Graph, p: &Product, at: usize, n: usize) -> Operand {
 }
 
 fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
-    let mut rest = p.clone();
-    let Op::Map(map) = graph.node(p.factors[at].node).op else { return None };
-    let zero = |o: Operand| matches!(graph.node(o.node).op, Op::Const(x) if x == 0.0);
-    if matches!(map, Map::ToF32 | Map::ToI32) {
-        rest.factors.remove(at);
-        if !rest.factors.iter().all(|f| is_finite(graph, f.node)) {
-            return None;
-        }
-    } else if map == Map::Select && zero(operand(graph, p, at, 2)) {
-        rest.factors[at] = operand(graph, p, at, 1);
-    } else {
+    let test = test(graph, p, at)?;
+    if !matches!(graph.node(test.node).op, Op::Map(Map::Eq)) {
         return None;
     }
-    let test = p.put(at, &graph.operands(p.factors[at].node)[0]);
-    if !matches!(graph.node(test.factors[at].node).op, Op::Map(Map::Eq)) {
-        return None;
-    }
-    let sides = [operand(graph, &test, at, 0), operand(graph, &test, at, 1)];
+    let through = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| test.subscripts[*k]).collect());
+    let sides: Vec<Operand> = graph.operands(test.node).iter().map(through).collect();
     let counts = |s: &Operand| matches!(graph.node(s.node).op, Op::Iota) && s.subscripts[0] < p.rank;
     let counter = sides.iter().position(counts)?;
     let (axis, index) = (sides[counter].subscripts[0], sides[1 - counter].clone());
+    let rest = without(graph, p, &test);
     let reads = |o: &Operand| o.subscripts.contains(&axis);
     let sums = index.subscripts.iter().any(|k| *k >= p.rank);
     let whole = graph.node(index.node).dtype == DType::I32;
-    (whole && sums && !reads(&index) && !rest.factors.iter().any(reads)).then_some(Found { rest, index, axis })
+    let plain = !rest.factors.iter().any(|f| reads(f) || is_guard(graph, f));
+    (whole && sums && !reads(&index) && plain && is_exact(graph, p, &test)).then_some(Found { rest, index, axis })
+}
+
+/// What decides whether there is a term, as factor `at` has it: a guard, a choice against 0, a truth value as a number.
+fn test(graph: &Graph, p: &Product, at: usize) -> Option<Operand> {
+    if is_guard(graph, &p.factors[at]) {
+        return Some(p.factors[at].clone());
+    }
+    let Op::Map(map) = graph.node(p.factors[at].node).op else { return None };
+    let chooses = map == Map::Select && is_zero(graph, &operand(graph, p, at, 2));
+    (chooses || matches!(map, Map::ToF32 | Map::ToI32)).then(|| operand(graph, p, at, 0))
+}
+
+fn is_guard(graph: &Graph, factor: &Operand) -> bool {
+    graph.node(factor.node).dtype == DType::Bool
+}
+
+fn is_zero(graph: &Graph, o: &Operand) -> bool {
+    matches!(graph.node(o.node).op, Op::Const(x) if x == 0.0)
+}
+
+/// Whether all terms where the test fails are 0: a guard says so, or every factor that does not ask is finite.
+fn is_exact(graph: &Graph, p: &Product, asked: &Operand) -> bool {
+    let asks = |at: usize| test(graph, p, at).as_ref() == Some(asked);
+    let guarded = p.factors.iter().any(|f| is_guard(graph, f) && f == asked);
+    guarded || (0..p.factors.len()).all(|at| asks(at) || is_finite(graph, p.factors[at].node))
+}
+
+/// The product where the test holds: without the factors that only ask for it.
+fn without(graph: &Graph, p: &Product, asked: &Operand) -> Product {
+    let mut rest = p.clone();
+    for at in (0..p.factors.len()).rev().filter(|at| test(graph, p, *at).as_ref() == Some(asked)) {
+        if matches!(graph.node(p.factors[at].node).op, Op::Map(Map::Select)) && !is_guard(graph, &p.factors[at]) {
+            rest.factors[at] = operand(graph, p, at, 1);
+        } else {
+            rest.factors.remove(at);
+        }
+    }
+    rest
 }
 
 /// Whether all elements are finite, whatever the inputs are.

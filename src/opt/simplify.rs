@@ -123,21 +123,28 @@ fn repeats(node: &Node, operands: &[Operand]) -> (f64, Vec<usize>) {
 
 /// A sum of products: at most one constant factor, none that is 1, no loop of known extent that nothing reads. One factor is a
 /// `sum`, two without a sum a `mul`.
-fn product(r: &mut Rebuild, id: NodeId, operands: Vec<Operand>) -> Operand {
+fn product(r: &mut Rebuild, id: NodeId, mut operands: Vec<Operand>) -> Operand {
     let old = r.old.node(id).clone();
+    let decided = |r: &Rebuild, o: &Operand| r.number(o).filter(|_| r.is_guard(o)).map(|x| x != 0.0);
+    if operands.iter().any(|o| decided(r, o) == Some(false)) {
+        return r.constant(id, 0.0);
+    }
+    operands.retain(|o| decided(r, o) != Some(true));
     let (times, left) = repeats(&old, &operands);
     let constants: Vec<f64> = operands.iter().filter_map(|o| r.number(o)).collect();
     let constant = constants.iter().product::<f64>() * times;
     let mut factors: Vec<Operand> = operands.iter().filter(|o| r.number(o).is_none()).cloned().collect();
-    if old.dtype != DType::F32 || factors.is_empty() || !holds(constant) {
+    if old.dtype != DType::F32 || factors.iter().all(|f| r.is_guard(f)) || !holds(constant) {
         return r.keep_with(id, operands);
     }
+    let at = factors.iter().position(|f| r.is_guard(f)).unwrap_or(factors.len());
     if constants.len() == 1 && times == 1.0 && constant != 1.0 {
-        factors.extend(operands.iter().find(|o| r.number(o).is_some()).cloned());
+        let number = operands.iter().find(|o| r.number(o).is_some()).cloned();
+        factors.splice(at..at, number);
     } else if constant != 1.0 {
         let number = r.constant(id, constant);
         r.new.node_mut(number.node).name = None;
-        factors.push(number);
+        factors.insert(at, number);
     }
     let place = |k: &usize| left.iter().position(|l| l == k).map_or(*k, |n| old.rank() + n);
     for f in &mut factors {

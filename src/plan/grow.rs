@@ -191,10 +191,15 @@ impl Grow<'_, '_> {
         let loops: Vec<usize> = (first..self.loops.len()).collect();
         let full: Spot = spot.iter().copied().chain(loops.iter().map(|l| Some(*l))).collect();
         let count = self.planner.graph.operands(id).len();
+        let factors = count - self.planner.graph.guards(id);
         let mut value = self.operand(id, 0, &full);
-        for k in 1..count {
+        for k in 1..factors {
             let next = self.operand(id, k, &full);
             value = self.add(Expr::Map(Map::Mul, vec![value, next]), node.dtype);
+        }
+        for k in factors..count {
+            let (guard, zero) = (self.operand(id, k, &full), self.add(Expr::Const(0.0), node.dtype));
+            value = self.add(Expr::Map(Map::Select, vec![guard, value, zero]), node.dtype);
         }
         if loops.is_empty() && !matches!(fold, Fold::Argmax | Fold::Argmin) {
             return value;

@@ -5,6 +5,7 @@ mod common;
 mod dispatches;
 mod edges;
 mod evals;
+mod filters;
 mod gpu;
 mod graphs;
 mod library;

@@ -93,6 +93,7 @@ impl Frame<'_> {
             Op::Random { dist, key } => random(*dist, *key, &reads[0], &reads[1], shape, out),
             Op::Map(map) => reduce::map(*map, &reads, shape, out),
             Op::Fold(fold) => reduce::fold(*fold, &reads[0], shape, inner, out),
+            Op::Contract if guarded(&reads) => reduce::contract_guarded(&reads, shape, inner, out),
             Op::Contract if several(&reads) && ![shape.as_slice(), inner].concat().contains(&0) => {
                 contract_pairs(&reads, shape, inner, out);
             }
@@ -164,6 +165,11 @@ impl Frame<'_> {
             }
         })
     }
+}
+
+/// Whether a contraction leaves terms out.
+fn guarded(reads: &[Read]) -> bool {
+    reads.iter().any(|r| r.dtype == DType::Bool)
 }
 
 /// Whether a contraction has more real factors than two.

@@ -142,6 +142,30 @@ fn contract_points(reads: &[Read], shape: &[usize], inner: &[usize], out: &mut V
     });
 }
 
+/// A point of the result at a time, without the terms where a guard is false: their factors are not multiplied.
+pub fn contract_guarded(reads: &[Read], shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    let numbers = reads.iter().filter(|r| r.dtype != DType::Bool).count();
+    let (numbers, guards) = reads.split_at(numbers);
+    let mut terms = Walk::new(inner, all_strides(reads, shape.len()));
+    let steps = vec![0; numbers.len()];
+    let whole = numbers[0].dtype == DType::I32;
+    Walk::new(shape, all_strides(reads, 0)).each(|w| {
+        let mut sum = 0.0;
+        let mut more = terms.start(&w.at);
+        while more {
+            let (at, held) = terms.at.split_at(numbers.len());
+            if guards.iter().zip(held).all(|(g, at)| g.data[*at] != 0.0) {
+                sum = match whole {
+                    true => whole_row(numbers, at, &steps, 1, sum),
+                    false => sum + numbers.iter().zip(at).map(|(r, at)| r.data[*at]).product::<f64>(),
+                };
+            }
+            more = terms.step();
+        }
+        out.push(sum);
+    });
+}
+
 /// A row of products of whole numbers, wrapping at 32 bits.
 fn whole_row(reads: &[Read], at: &[usize], steps: &[usize], extent: usize, sum: f64) -> f64 {
     let mut sum = sum as i32;

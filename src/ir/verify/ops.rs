@@ -24,9 +24,10 @@ impl Rule<'_> {
             Op::Map(map) => self.map(*map),
             Op::Fold(fold) => self.fold(*fold),
             Op::Contract => {
-                ensure(!self.operands.is_empty(), || "takes at least one operand".into())?;
                 self.reads_all(0)?;
-                self.alike(NUMBERS)
+                let factors = self.operands.len() - self.graph.guards(self.id);
+                ensure(factors > 0, || "takes at least one factor".into())?;
+                self.alike(factors, NUMBERS)
             }
             Op::Gather { picks, .. } => self.gather(picks),
             Op::Inside(_) => {
@@ -64,10 +65,15 @@ impl Rule<'_> {
     }
 
     /// All operands have one element type among these, the result's.
-    fn alike(&self, allowed: &[DType]) -> Result<(), String> {
-        (0..self.operands.len()).try_for_each(|n| self.takes(n, allowed))?;
+    fn all_alike(&self, allowed: &[DType]) -> Result<(), String> {
+        self.alike(self.operands.len(), allowed)
+    }
+
+    /// Likewise the first `count` operands.
+    fn alike(&self, count: usize, allowed: &[DType]) -> Result<(), String> {
+        (0..count).try_for_each(|n| self.takes(n, allowed))?;
         let first = self.operand(0).dtype;
-        (1..self.operands.len()).try_for_each(|n| self.takes(n, &[first]))?;
+        (1..count).try_for_each(|n| self.takes(n, &[first]))?;
         self.result(first)
     }
 
@@ -80,16 +86,16 @@ impl Rule<'_> {
         self.count(map.arity()).and(self.inner(0))?;
         self.reads_all(0)?;
         match map {
-            Map::Copy => self.alike(ANY),
-            Map::Neg | Map::Abs | Map::Sign => self.alike(NUMBERS),
-            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid => self.alike(REALS),
-            Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Div => self.alike(REALS),
+            Map::Copy => self.all_alike(ANY),
+            Map::Neg | Map::Abs | Map::Sign => self.all_alike(NUMBERS),
+            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid => self.all_alike(REALS),
+            Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Div => self.all_alike(REALS),
             Map::ToF32 => self.result(DType::F32),
             Map::ToI32 => self.result(DType::I32),
-            Map::Add | Map::Sub | Map::Mul | Map::Pow | Map::Min | Map::Max | Map::IntDiv | Map::Mod => self.alike(NUMBERS),
+            Map::Add | Map::Sub | Map::Mul | Map::Pow | Map::Min | Map::Max | Map::IntDiv | Map::Mod => self.all_alike(NUMBERS),
             Map::Eq | Map::Ne => self.compares(ANY),
             Map::Lt | Map::Le => self.compares(NUMBERS),
-            Map::Not | Map::And | Map::Or => self.alike(BOOLS),
+            Map::Not | Map::And | Map::Or => self.all_alike(BOOLS),
             Map::Select => {
                 self.takes(0, BOOLS).and(self.takes(2, &[self.operand(1).dtype])).and(self.result(self.operand(1).dtype))
             }
@@ -99,8 +105,8 @@ impl Rule<'_> {
     fn fold(&self, fold: Fold) -> Result<(), String> {
         self.count(1).and(self.reads_all(0))?;
         match fold {
-            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min => self.alike(NUMBERS),
-            Fold::Any | Fold::All => self.alike(BOOLS),
+            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min => self.all_alike(NUMBERS),
+            Fold::Any | Fold::All => self.all_alike(BOOLS),
             Fold::Argmax | Fold::Argmin => self.inner(1).and(self.takes(0, NUMBERS)).and(self.result(DType::I32)),
         }
     }
@@ -130,7 +136,7 @@ impl Rule<'_> {
 
     fn concat(&self, axis: usize) -> Result<(), String> {
         ensure(!self.operands.is_empty(), || "joins nothing".into())?;
-        self.inner(0).and(self.axis(axis)).and(self.alike(ANY))?;
+        self.inner(0).and(self.axis(axis)).and(self.all_alike(ANY))?;
         let mut joined = Size::from(0i64);
         for (n, o) in self.operands.iter().enumerate() {
             self.reads(n, Some(axis))?;
@@ -145,7 +151,7 @@ impl Rule<'_> {
 
     fn reshape(&self) -> Result<(), String> {
         self.count(1).and(self.inner(0))?;
-        self.whole(0).and(self.alike(ANY))?;
+        self.whole(0).and(self.all_alike(ANY))?;
         let product = |axes: &[crate::ir::Axis]| axes.iter().fold(Size::from(1i64), |p, a| p.mul(&a.size));
         let (from, to) = (product(&self.operand(0).shape), product(&self.node.shape));
         ensure(may_equal(&from, &to) && !differ(&from, &to), || format!("{from} and {to} elements differ"))

@@ -1,0 +1,381 @@
+//! What is left out is not computed with: filters, seats, sides of an `if` that are not taken. Every value is worked out by hand, and
+//! every backend must give it, NaN for NaN and an infinity for an infinity.
+
+use crate::common;
+use hnet::fuzz::check::model;
+use hnet::run::inputs::{Request, gather};
+use hnet::run::session::{self, Backend, Options, Session};
+use hnet::run::{Data, Tensor, init};
+
+const INF: f32 = f32::INFINITY;
+const NAN: f32 = f32::NAN;
+
+/// The values of an input.
+enum In<'a> {
+    F(&'a [f32]),
+    I(&'a [i32]),
+}
+
+/// Runs a model on all backends with these inputs; dims have these sizes, every output these values.
+fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, In)], wants: &[(&str, &[f32])]) {
+    let model = model(text).unwrap_or_else(|f| panic!("{text}: {}", f.detail));
+    let dims = dims.iter().map(|(n, v)| (n.to_string(), *v)).collect();
+    let mut given = gather(&model, &Request { random: true, dims, ..Request::default() }).unwrap();
+    for (name, values) in inputs {
+        let old = given.tensors.get_mut(*name).unwrap_or_else(|| panic!("no input `{name}`"));
+        let data = match values {
+            In::F(v) => Data::F32(v.to_vec()),
+            In::I(v) => Data::I32(v.to_vec()),
+        };
+        *old = Tensor::new(old.shape.clone(), data);
+    }
+    let params = init::initialise_all(&model, &given.sizes, 0).unwrap();
+    let (can, left) = session::computable(&model, &given);
+    assert!(left.is_empty(), "{left:?}");
+    let bound = session::bindings(params, given, 0);
+    for backend in [Backend::Interp, Backend::Cpu, Backend::Gpu] {
+        if backend == Backend::Gpu && common::device("filters").is_none() {
+            continue;
+        }
+        let mut session = Session::new(&model, &can, &Options { backend, threads: 2, half: false }).unwrap();
+        let got = session.run(&bound).unwrap();
+        for (name, want) in wants {
+            let at = session.names().iter().position(|n| n == name).unwrap_or_else(|| panic!("no output `{name}`"));
+            let got = got[at].to_f64();
+            let same = |(a, b): (&f64, &f32)| {
+                let b = f64::from(*b);
+                *a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * b.abs()
+            };
+            let fine = got.len() == want.len() && got.iter().zip(*want).all(same);
+            assert!(fine, "{backend:?}: `{name}` is {got:?}, not {want:?}, in\n{text}");
+        }
+    }
+}
+
+/// A filter over rows of five, and what must come of rows of which some, all or none are left.
+#[test]
+fn no_reduction_looks_at_what_is_left_out() {
+    let text = "
+dim b
+model M {
+    input x: [b, 5]
+    input k: i32[b, 5]
+    input keep: i32[b, 5]
+    output total: [b] = each(x, k, keep).total
+    output product: [b] = each(x, k, keep).product
+    output average: [b] = each(x, k, keep).average
+    output most: [b] = each(x, k, keep).most
+    output least: [b] = each(x, k, keep).least
+    output log_sum: [b] = each(x, k, keep).log_sum
+    output whole: i32[b] = each(x, k, keep).whole
+    output most_whole: i32[b] = each(x, k, keep).most_whole
+    output least_whole: i32[b] = each(x, k, keep).least_whole
+    output first: i32[b] = each(x, k, keep).first
+    output last: i32[b] = each(x, k, keep).last
+    output some: bool[b] = each(x, k, keep).some
+    output every: bool[b] = each(x, k, keep).every
+}
+fn each(x: [5], k: i32[5], keep: i32[5]) -> (
+    total: f32, product: f32, average: f32, most: f32, least: f32, log_sum: f32,
+    whole: i32, most_whole: i32, least_whole: i32, first: i32, last: i32, some: bool, every: bool
+) {
+    (
+        total: sum[i where keep[i] > 0] x[i], product: prod[i where keep[i] > 0] x[i],
+        average: mean[i where keep[i] > 0] x[i], most: max[i where keep[i] > 0] x[i],
+        least: min[i where keep[i] > 0] x[i], log_sum: logsumexp[i where keep[i] > 0] x[i],
+        whole: sum[i where keep[i] > 0] k[i], most_whole: max[i where keep[i] > 0] k[i],
+        least_whole: min[i where keep[i] > 0] k[i], first: argmax[i where keep[i] > 0] x[i],
+        last: argmin[i where keep[i] > 0] k[i], some: any[i where keep[i] > 0] (x[i] == 2),
+        every: all[i where keep[i] > 0] (x[i] == 2)
+    )
+}
+";
+    let x = [NAN, 2.0, INF, 2.0, -INF, 3.0, NAN, 0.5, NAN, NAN, NAN, INF, 1.0, -INF, 0.0, 0.0, -INF, -INF, NAN, 1.0];
+    let k = [9, 7, 9, 16_777_217, -9, 1, 2, 3, 4, 5, 1, 2, 3, 4, 5, i32::MIN, i32::MAX, i32::MIN, 0, i32::MAX];
+    let keep = [0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0];
+    let two = 2.0f32;
+    let log = |a: f32, c: f32| (a.exp() + c.exp()).ln();
+    gives(
+        text,
+        &[("b", 4)],
+        &[("x", In::F(&x)), ("k", In::I(&k)), ("keep", In::I(&keep))],
+        &[
+            ("total", &[4.0, 3.5, 0.0, -INF]),
+            ("product", &[4.0, 1.5, 1.0, INF]),
+            ("average", &[2.0, 1.75, NAN, -INF]),
+            ("most", &[2.0, 3.0, -INF, -INF]),
+            ("least", &[2.0, 0.5, INF, -INF]),
+            ("log_sum", &[log(two, two), log(3.0, 0.5), -INF, -INF]),
+            ("whole", &[16_777_224.0, 4.0, 0.0, -1.0]),
+            ("most_whole", &[16_777_217.0, 3.0, i32::MIN as f32, i32::MAX as f32]),
+            ("least_whole", &[7.0, 1.0, i32::MAX as f32, i32::MIN as f32]),
+            ("first", &[1.0, 0.0, 0.0, 1.0]),
+            ("last", &[1.0, 0.0, 0.0, 2.0]),
+            ("some", &[1.0, 0.0, 0.0, 0.0]),
+            ("every", &[1.0, 0.0, 1.0, 0.0]),
+        ],
+    );
+}
+
+#[test]
+fn softmax_is_zero_where_nothing_is_left() {
+    let text = "
+dim b
+model M {
+    input x: [b, 4]
+    input keep: [b, 4]
+    output p: [b, 4] = rows(x, keep)
+    output q: [b, 4] = softmax(x)
+}
+fn rows(x: [4], keep: [4]) -> [4] {
+    let p[i] = softmax[i where keep[i] > 0] x[i]
+    p
+}
+";
+    let x = [0.0, NAN, 0.0, INF, NAN, INF, -INF, 1.0, -INF, -INF, -INF, -INF, INF, 0.0, 0.0, 3.0, NAN, 1.0, 2.0, 2.0];
+    let keep = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0];
+    gives(
+        text,
+        &[("b", 5)],
+        &[("x", In::F(&x)), ("keep", In::F(&keep))],
+        &[("p", &[0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, NAN, NAN, 0.0, 0.0, NAN, NAN, 0.0, 0.0, NAN, NAN, 0.0, 0.0])],
+    );
+}
+
+#[test]
+fn an_axis_of_nothing_has_the_documented_values() {
+    let text = "
+dim b
+model M {
+    input x: [b]
+    input k: i32[b]
+    output total: f32 = sum[b] x
+    output product: f32 = prod[b] x
+    output most: f32 = max[b] x
+    output least: f32 = min[b] x
+    output log_sum: f32 = logsumexp[b] x
+    output whole: i32 = sum[b] k
+    output most_whole: i32 = max[b] k
+    output least_whole: i32 = min[b] k
+    output first: i32 = argmax[b] x
+    output last: i32 = argmin[b] k
+    output some: bool = any[b] (x > 0)
+    output every: bool = all[b] (x > 0)
+    output weights: [b] = softmax[b] x
+}
+";
+    gives(
+        text,
+        &[("b", 0)],
+        &[],
+        &[
+            ("total", &[0.0]),
+            ("product", &[1.0]),
+            ("most", &[-INF]),
+            ("least", &[INF]),
+            ("log_sum", &[-INF]),
+            ("whole", &[0.0]),
+            ("most_whole", &[i32::MIN as f32]),
+            ("least_whole", &[i32::MAX as f32]),
+            ("first", &[0.0]),
+            ("last", &[0.0]),
+            ("some", &[0.0]),
+            ("every", &[1.0]),
+            ("weights", &[]),
+        ],
+    );
+}
+
+#[test]
+fn logsumexp_takes_infinities() {
+    let text = "
+dim b
+model M {
+    input x: [b, 3]
+    output y: [b] = logsumexp(x)
+}
+";
+    let x = [-INF, -INF, -INF, INF, 0.0, -INF, INF, INF, INF, NAN, 0.0, 1.0, 1000.0, -INF, 0.0];
+    gives(text, &[("b", 5)], &[("x", In::F(&x))], &[("y", &[-INF, INF, INF, NAN, 1000.0])]);
+}
+
+/// Factors that have the filter's axes, that lack one, that lack all; at sizes 0, 1, odd and large.
+#[test]
+fn no_factor_of_a_product_is_looked_at_where_it_is_left_out() {
+    let text = "
+dim b
+model M {
+    input p: [b, 4]
+    output entropy: [b] = -sum[i where p[i] > 0] p[i] * log(p[i])
+    output inverse: [b] = sum[i where p[i] > 0] 0.5 / p[i]
+    output average: [b] = mean[i where p[i] > 0] log(p[i]) * p[i]
+    output scaled: [b] = sum[i where p[i] > 0] log(p[0]) * p[i]
+}
+";
+    let p = [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let e = std::f32::consts::LN_2;
+    gives(
+        text,
+        &[("b", 2)],
+        &[("p", In::F(&p))],
+        &[("entropy", &[e, 0.0]), ("inverse", &[2.0, 0.0]), ("average", &[-e / 2.0, NAN]), ("scaled", &[-e, 0.0])],
+    );
+    for n in [0, 1, 5, 70] {
+        before(n);
+    }
+}
+
+/// A product of matrices of which what stands behind a row is left out, at rows of which some are NaN and infinite.
+fn before(n: usize) {
+    let text = "
+dim t
+model M {
+    input p: [t]
+    input v: [t, 9]
+    output y: [t, 9] = mix(p, v)
+}
+fn mix(p: [t], v: [t, 9]) -> [t, 9] {
+    let y[t, e] = sum[t' where t' < t] (p[t] + p[t']) * v[t', e]
+    y
+}
+";
+    let p: Vec<f32> = (0..n).map(|t| (t % 3) as f32).collect();
+    let bad = |t: usize, e: usize| match (t, e) {
+        (t, 1) if t + 1 == n => NAN,
+        (t, 2) if t + 2 == n => INF,
+        (t, 3) if t == n / 2 => -INF,
+        (t, e) => (t % 5) as f32 - e as f32,
+    };
+    let v: Vec<f32> = (0..n * 9).map(|k| bad(k / 9, k % 9)).collect();
+    let mut want = vec![];
+    for t in 0..n {
+        for e in 0..9 {
+            want.push((0..t).fold(0.0, |s, u| s + (p[t] + p[u]) * v[u * 9 + e]));
+        }
+    }
+    gives(text, &[("t", n as i64)], &[("p", In::F(&p)), ("v", In::F(&v))], &[("y", &want)]);
+}
+
+#[test]
+fn filters_hold_in_nets_loops_mixtures_and_each_other() {
+    let text = "
+dim b
+net Sums() {
+    (x: [4]) -> f32 {
+        var total = 0.0
+        for l in 0..2 { total = total + sum[i where x[i] > l] log(x[i] - l) * (sum[j where x[j] > 0] x[i] / x[j]) }
+        total
+    }
+}
+net Pick(n) {
+    param w: [n] = ones()
+    (x: [n]) -> f32 { sum[i where x[i] > 0] w[i] / x[i] }
+}
+model M {
+    input x: [b, 4]
+    input label: i32[b]
+    sub sums = Sums()
+    sub pick[2] = Pick(4)
+    output looped: [b] = sums(x)
+    output mixed: [b] = blend(pick, [0.25, 0.75])(x)
+    output nested: f32 = mean[b where label >= 0] (sum[i where x[i] > 0] 1 / x[i])
+    output marked: f32 = sum[b where label >= 0] number(label) * label
+}
+";
+    let x = [0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let e = std::f32::consts::LN_2;
+    // l = 0: log 1 * .. + log 2 * (2 + 1); l = 1: log 1 * ..
+    gives(
+        text,
+        &[("b", 2)],
+        &[("x", In::F(&x)), ("label", In::I(&[3, -100]))],
+        &[("looped", &[3.0 * e, 0.0]), ("mixed", &[1.5, 0.0]), ("nested", &[1.5]), ("marked", &[9.0])],
+    );
+}
+
+#[test]
+fn the_side_that_is_not_taken_does_not_matter() {
+    let text = "
+dim b
+model M {
+    input x: [b]
+    output y: [b] = if x > 50 { exp(x * 10) } else { 2 * x }
+    output z: [b] = 3 * (if x > 0 { 1 / x } else { 0 }) + (if x > 0 { log(x) } else { 0 })
+    output u: f32 = sum[b] (if x > 0 { log(x) } else { 0 }) * (if x > 0 { 1 } else { 0 })
+}
+";
+    let e = std::f32::consts::LN_2;
+    gives(
+        text,
+        &[("b", 3)],
+        &[("x", In::F(&[2.0, 0.0, -1.0]))],
+        &[("y", &[4.0, 0.0, -2.0]), ("z", &[1.5 + e, 0.0, 0.0]), ("u", &[e])],
+    );
+}
+
+#[test]
+fn a_slot_without_a_seat_is_nobodys() {
+    let text = "
+dim b
+net Steep() {
+    (x: [1]) -> [1] {
+        let y[i] = if x[i] > 50 { exp(x[i] * 10) } else { 2 * x[i] }
+        y
+    }
+}
+model M {
+    input x: [b, 1]
+    sub expert[1] = Steep()
+    input zero: i32[b]
+    let one[s < 1] = zero
+    let two[s < 2] = zero
+    output one_slot: [b, 1] = route x over expert at one by 1.0 { capacity: 0.5 per [b] }
+    output two_slots: [b, 1] = route x over expert at two by [1.0, 1 / (x[0] - 2)] { capacity: 0.5 per [b] }
+    output no_slot: [b, 1] = route x over expert at zero by 1.0 { capacity: 0.5 per [b] }
+    output everybody: [b, 1] = route x over expert at one by 1.0 { capacity: 1e30 per [b] }
+    output none: [b, 1] = route x over expert at one by 1 / (x[0] - 2) { capacity: 0 per [b] }
+}
+";
+    gives(
+        text,
+        &[("b", 2)],
+        &[("x", In::F(&[1.0, 100.0])), ("zero", In::I(&[0, 0]))],
+        &[
+            ("one_slot", &[2.0, 0.0]),
+            ("two_slots", &[2.0, INF]),
+            ("no_slot", &[2.0, 0.0]),
+            ("everybody", &[2.0, INF]),
+            ("none", &[0.0, 0.0]),
+        ],
+    );
+}
+
+#[test]
+fn seats_are_as_many_as_said_for_each_expert() {
+    let text = "
+dim b
+model M {
+    input who: i32[b]
+    input seats: i32[3]
+    input own: i32[b]
+    output by_expert: [b] = number(admitted[b](who mod 3, seats))
+    output by_example: [b] = number(admitted[b](who, own))
+    output equal: [b] = number(admitted[b](who, 2))
+    output everybody: [b] = number(admitted[b](who, 3000000000))
+    output in_slots: [b, 2] = number(admitted[b]([who mod 3, 0 * who + 1], seats))
+}
+";
+    gives(
+        text,
+        &[("b", 6)],
+        &[("who", In::I(&[0, 0, 0, 1, 1, 2])), ("seats", In::I(&[2, 1, 0])), ("own", In::I(&[0, 2, 3, 0, 5, -1]))],
+        &[
+            ("by_expert", &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0]),
+            ("by_example", &[0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
+            ("equal", &[1.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
+            ("everybody", &[1.0; 6]),
+            // Slot 0 of all comes first: it has taken the only seat of expert 1.
+            ("in_slots", &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+        ],
+    );
+}
