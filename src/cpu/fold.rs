@@ -8,7 +8,7 @@ use super::r#gen::{Gen, Val, four, single};
 use crate::ir::{DType, Fold, Map};
 use crate::plan::Expr;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{F32, F64, I32, I32X4};
+use cranelift_codegen::ir::types::{F32, F64, I8, I32, I32X4};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use cranelift_frontend::Variable;
 
@@ -334,6 +334,41 @@ impl Gen<'_> {
         self.loops(loops, Some(u), pause_of, &mut flush, &mut take);
         let total = self.gathered(fold, of, &acc, &single_acc);
         Val::One(result(self, total, false))
+    }
+
+    /// Value `of`; its lanes that are NaN are a sum instead, whose loops run only where there is one.
+    pub(super) fn mend(&mut self, e: usize, of: usize, loops: &[usize], value: usize) -> Val {
+        let old = self.vals[of].clone().unwrap_or_else(|| unreachable!("operands come first"));
+        let (parts, wide) = match (&old, self.varies(e)) {
+            (Val::One(v), None) => (vec![*v], false),
+            (v, u) => (self.many(v, DType::F32, u.unwrap_or(1)), true),
+        };
+        let ty = if wide { four(DType::F32) } else { single(DType::F32) };
+        let vars: Vec<Variable> = parts.iter().map(|_| self.b.declare_var(ty)).collect();
+        let (run, after) = (self.b.create_block(), self.b.create_block());
+        let mut any = self.b.ins().iconst(I8, 0);
+        for (v, x) in vars.iter().zip(&parts) {
+            self.b.def_var(*v, *x);
+            let bad = self.fcmp(FloatCC::Unordered, *x, *x);
+            let one = if wide { self.b.ins().vany_true(bad) } else { self.b.ins().icmp_imm_s(IntCC::NotEqual, bad, 0) };
+            any = self.b.ins().bor(any, one);
+        }
+        self.b.ins().brif(any, run, &[], after, &[]);
+        self.b.switch_to_block(run);
+        let again = self.reduce(e, Fold::Sum, loops, value);
+        let again = match again {
+            Val::One(y) if !wide => vec![y],
+            again => self.many(&again, DType::F32, parts.len()),
+        };
+        for ((v, x), y) in vars.iter().zip(&parts).zip(again) {
+            let bad = self.fcmp(FloatCC::Unordered, *x, *x);
+            let now = self.choose(bad, y, *x);
+            self.b.def_var(*v, now);
+        }
+        self.b.ins().jump(after, &[]);
+        self.b.switch_to_block(after);
+        let got: Vec<Value> = vars.iter().map(|v| self.b.use_var(*v)).collect();
+        if wide { Val::Many(got) } else { Val::One(got[0]) }
     }
 
     fn narrow(&mut self, v: Variable) -> Value {

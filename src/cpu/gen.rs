@@ -104,7 +104,7 @@ pub(super) fn needs(k: &Kernel) -> Made {
                     size(&i.stride);
                 });
             }
-            Expr::Const(_) | Expr::Counter(_) | Expr::Map(..) | Expr::Reduce { .. } => {}
+            Expr::Const(_) | Expr::Counter(_) | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => {}
         }
     }
     for a in accesses {
@@ -170,6 +170,7 @@ fn dependencies(k: &Kernel) -> Vec<u128> {
             Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
             Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
             Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !(1 << l)),
+            Expr::Mend { of, loops, value } => deps[*of] | loops.iter().fold(deps[*value], |m, l| m & !(1 << l)),
         };
         deps.push(d);
     }

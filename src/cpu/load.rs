@@ -29,6 +29,7 @@ impl Gen<'_> {
             Expr::Pick { access, at, fill } => self.pick(e, access, at, *fill),
             Expr::Map(m, args) => self.apply(e, *m, args),
             Expr::Reduce { fold, loops, value } => self.reduce(e, *fold, loops, *value),
+            Expr::Mend { of, loops, value } => self.mend(e, *of, loops, *value),
         }
     }
 

@@ -202,7 +202,8 @@ fn moved(step: &Step, places: &[Place]) -> Step {
             let expr = |e: &Expr| match e {
                 Expr::Load(a) => Expr::Load(access(a)),
                 Expr::Pick { access: a, at, fill } => Expr::Pick { access: access(a), at: at.clone(), fill: *fill },
-                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => e.clone(),
+                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) => e.clone(),
+                Expr::Reduce { .. } | Expr::Mend { .. } => e.clone(),
             };
             Step::Kernel(plan::Kernel { body: k.body.iter().map(expr).collect(), store: access(&k.store), ..k.clone() })
         }

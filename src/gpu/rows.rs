@@ -91,7 +91,7 @@ fn kernel_form(k: &Kernel, product: bool, size: Measure) -> Form {
                 let extra = at.iter().map(|i| (size(&i.extent), size(&i.stride))).collect();
                 touches.push(touch(access, false, extra));
             }
-            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => {}
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => {}
         }
     }
     let points = |from: usize, to: usize| dims[from..to].iter().map(|d| d.1).fold(1i64, i64::saturating_mul);

@@ -87,6 +87,7 @@ fn needed(k: &Kernel, e: usize) -> Vec<usize> {
             match &k.body[v] {
                 Expr::Map(_, args) => todo.extend(args),
                 Expr::Reduce { value, .. } => todo.push(*value),
+                Expr::Mend { of, value, .. } => todo.extend([*of, *value]),
                 Expr::Pick { at, .. } => todo.extend(at.iter().map(|i| i.value)),
                 Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
             }
@@ -99,7 +100,7 @@ fn used(k: &Kernel, kept: &[usize], l: usize) -> bool {
     kept.iter().any(|v| match &k.body[*v] {
         Expr::Counter(c) => *c == l,
         Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().any(|t| t.0 == l),
-        Expr::Reduce { loops, .. } => loops.contains(&l),
+        Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } => loops.contains(&l),
         Expr::Const(_) | Expr::Size(_) | Expr::Map(..) => false,
     })
 }
@@ -122,6 +123,9 @@ fn renamed(e: &Expr, place: &dyn Fn(&usize) -> usize, number: &dyn Fn(&usize) ->
         Expr::Map(m, args) => Expr::Map(*m, args.iter().map(number).collect()),
         Expr::Reduce { fold, loops, value } => {
             Expr::Reduce { fold: *fold, loops: loops.iter().map(place).collect(), value: number(value) }
+        }
+        Expr::Mend { of, loops, value } => {
+            Expr::Mend { of: number(of), loops: loops.iter().map(place).collect(), value: number(value) }
         }
     }
 }

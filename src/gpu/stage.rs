@@ -63,7 +63,7 @@ impl Stage {
 fn reads(k: &Kernel) -> Vec<usize> {
     let of = |e: &Expr| match e {
         Expr::Load(a) | Expr::Pick { access: a, .. } => Some(a.buffer),
-        Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => None,
+        Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => None,
     };
     k.body.iter().filter_map(of).collect()
 }
@@ -241,7 +241,8 @@ fn merge(p: &Kernel, sum: usize, k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Opt
         .collect();
     let [hole] = holes.as_slice() else { return None };
     let Expr::Load(load) = &k.body[*hole] else { return None };
-    if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) || size(&load.offset) != size(&p.store.offset) {
+    if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. } | Expr::Mend { .. })) || size(&load.offset) != size(&p.store.offset)
+    {
         return None;
     }
     let loops = cover(p, k, load, size)?;
@@ -302,7 +303,7 @@ fn merge(p: &Kernel, sum: usize, k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Opt
                 Expr::Pick { access: access(a), at, fill: *fill }
             }
             Expr::Map(m, args) => Expr::Map(*m, args.iter().map(|a| number(*a)).collect()),
-            Expr::Reduce { .. } => return None,
+            Expr::Reduce { .. } | Expr::Mend { .. } => return None,
         });
     }
     out.types.extend(k.types.iter().copied());
@@ -329,6 +330,7 @@ fn ordered(k: &Kernel, table: &BTreeMap<usize, usize>) -> Kernel {
             Expr::Map(_, args) => args.iter().map(|a| real(*a)).collect(),
             Expr::Pick { at, .. } => at.iter().map(|i| real(i.value)).collect(),
             Expr::Reduce { value, .. } => vec![real(*value)],
+            Expr::Mend { of, value, .. } => vec![real(*of), real(*value)],
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => Vec::new(),
         }
     };
@@ -364,6 +366,7 @@ fn ordered(k: &Kernel, table: &BTreeMap<usize, usize>) -> Kernel {
                 fill: *fill,
             },
             Expr::Reduce { fold, loops, value } => Expr::Reduce { fold: *fold, loops: loops.clone(), value: at(value) },
+            Expr::Mend { of, loops, value } => Expr::Mend { of: at(of), loops: loops.clone(), value: at(value) },
             other => other.clone(),
         })
         .collect();

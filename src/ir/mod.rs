@@ -425,10 +425,16 @@ impl Graph {
         self.inner[id].operands = kept.into();
     }
 
-    /// How many of a contraction's operands, the last ones, are guards.
-    pub fn guards(&self, id: NodeId) -> usize {
-        let guard = |o: &Operand| matches!(self.node(id).op, Op::Contract) && self.node(o.node).dtype == DType::Bool;
-        self.operands(id).iter().rev().take_while(|o| guard(o)).count()
+    /// The operands of a node; the guards of a contraction, which come last, apart.
+    pub fn factors(&self, id: NodeId) -> (&[Operand], &[Operand]) {
+        let operands = self.operands(id);
+        let guard = |o: &&Operand| matches!(self.node(id).op, Op::Contract) && self.node(o.node).dtype == DType::Bool;
+        operands.split_at(operands.len() - operands.iter().rev().take_while(guard).count())
+    }
+
+    /// Whether a node is a contraction that leaves terms out.
+    pub fn is_guarded(&self, id: NodeId) -> bool {
+        !self.factors(id).1.is_empty()
     }
 
     /// Nodes that read `id`, each once, in order.

@@ -100,7 +100,7 @@ impl<'g> Facts<'g> {
     fn open(&self, id: NodeId, p: &Product, at: usize) -> Option<Product> {
         let factor = p.factors[at].node;
         // What a guard leaves out there is no part of that sum alone.
-        let inner = Product::of(self.graph, factor).filter(|_| self.graph.guards(factor) == 0)?;
+        let inner = Product::of(self.graph, factor).filter(|_| !self.graph.is_guarded(factor))?;
         let opened = p.open(at, &inner);
         if !opened.fits() {
             return None;

@@ -32,7 +32,7 @@ fn recognise(graph: &Graph, p: &Product) -> Option<Found> {
     let mut at = 0;
     while at < p.factors.len() {
         let node = p.factors[at].node;
-        let inner = Product::of(graph, node).filter(|i| i.loops.len() == i.rank && graph.guards(node) == 0);
+        let inner = Product::of(graph, node).filter(|i| i.loops.len() == i.rank && !graph.is_guarded(node));
         match inner {
             Some(inner) if p.factors.len() < 16 => p = p.open(at, &inner),
             _ => at += 1,

@@ -142,10 +142,7 @@ fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<u
 /// Decides for contraction `id`.
 pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) -> Order {
     let node = graph.node(id);
-    let factors = graph.operands(id);
-    if graph.guards(id) > 0 {
-        return Order::Nest;
-    }
+    let (factors, _) = graph.factors(id);
     let count = node.shape.len() + node.inner.len();
     let extents: Vec<i64> = (0..count).map(|l| view::value(&node.axis(l).size, sizes)).collect();
     let floats = factors.iter().all(|f| graph.node(f.node).dtype == DType::F32) && node.dtype == DType::F32;

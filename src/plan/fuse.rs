@@ -298,8 +298,11 @@ impl Fuser<'_> {
     }
 
     fn spread_factors(&mut self, id: NodeId) {
-        let operands = self.graph.operands(id);
+        let (operands, guards) = self.graph.factors(id);
         let Some(Order::Pairs(pairs)) = self.result.orders[id.index()].clone() else { return };
+        if !guards.is_empty() {
+            self.spread_mend(id);
+        }
         for p in &pairs {
             if !p.product {
                 self.spread_elements(id, p, operands);
@@ -359,6 +362,17 @@ impl Fuser<'_> {
         let parts = if rows.contains(&inner) { [batch, sums, rows] } else { [batch, rows, sums] };
         let order = parts.concat();
         order.windows(2).any(|w| w[0] > w[1]).then_some(order)
+    }
+
+    /// What a sum that came out as NaN is taken from once more. That is rare: it shall not decide what lies in memory.
+    fn spread_mend(&mut self, id: NodeId) {
+        let nest = self.open(id, true);
+        self.nests[nest].runs.fill(0.0);
+        let rate = self.rates[id.index()];
+        for o in self.graph.operands(id) {
+            let map = o.subscripts.iter().map(|l| Some(*l)).collect();
+            self.site(o.node, nest, map, rate);
+        }
     }
 
     /// Factors that one loop nest multiplies are computed in it.

@@ -72,7 +72,7 @@ impl Planner<'_> {
         let order = pair.loops();
         let loops = order.iter().map(|l| Loop { name: node.axis(*l).name.clone(), size: node.axis(*l).size.clone() }).collect();
         let mut g = Grow { planner: self, loops, body: Vec::new(), types: Vec::new(), memo: HashMap::new() };
-        let factors = self.graph.operands(id);
+        let (factors, _) = self.graph.factors(id);
         let mut value = None;
         for part in &pair.parts {
             let spot = |dims: &[usize]| dims.iter().map(|l| order.iter().position(|x| x == l)).collect::<Spot>();
@@ -94,6 +94,21 @@ impl Planner<'_> {
             Kernel { name, loops: g.loops, outer: keep, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
         kernel.join(self.sizes);
         self.push(pair.early, Step::Kernel(kernel));
+    }
+
+    /// A sum of products to which what is left out was taken as 0: where it is NaN, it is taken once more without that.
+    pub(super) fn mend(&mut self, id: NodeId, made: &View) {
+        let target = self.own(id);
+        let axes = self.axes(id);
+        let step = self.finish(id, axes, target, &|g, spot| {
+            let of = g.add(Expr::Load(made.access(spot)), DType::F32);
+            let (loops, value) = g.terms(id, spot);
+            if loops.is_empty() {
+                return value;
+            }
+            g.add(Expr::Mend { of, loops, value }, DType::F32)
+        });
+        self.push(self.early(id), step);
     }
 
     /// Every operand in turn, each at its offset.
@@ -185,13 +200,23 @@ impl Grow<'_, '_> {
     }
 
     fn reduce(&mut self, id: NodeId, fold: Fold, spot: &Spot) -> usize {
+        let dtype = self.planner.graph.node(id).dtype;
+        let (loops, value) = self.terms(id, spot);
+        if loops.is_empty() && !matches!(fold, Fold::Argmax | Fold::Argmin) {
+            return value;
+        }
+        self.add(Expr::Reduce { fold, loops, value }, dtype)
+    }
+
+    /// Loops for what a node folds, and the value that it folds in them: a product without the terms that a guard leaves out.
+    fn terms(&mut self, id: NodeId, spot: &Spot) -> (Vec<usize>, usize) {
         let node = self.planner.graph.node(id);
         let first = self.loops.len();
         self.loops.extend(node.inner.iter().map(|a| Loop { name: a.name.clone(), size: a.size.clone() }));
         let loops: Vec<usize> = (first..self.loops.len()).collect();
         let full: Spot = spot.iter().copied().chain(loops.iter().map(|l| Some(*l))).collect();
-        let count = self.planner.graph.operands(id).len();
-        let factors = count - self.planner.graph.guards(id);
+        let (factors, guards) = self.planner.graph.factors(id);
+        let (factors, count) = (factors.len(), factors.len() + guards.len());
         let mut value = self.operand(id, 0, &full);
         for k in 1..factors {
             let next = self.operand(id, k, &full);
@@ -201,10 +226,7 @@ impl Grow<'_, '_> {
             let (guard, zero) = (self.operand(id, k, &full), self.add(Expr::Const(0.0), node.dtype));
             value = self.add(Expr::Map(Map::Select, vec![guard, value, zero]), node.dtype);
         }
-        if loops.is_empty() && !matches!(fold, Fold::Argmax | Fold::Argmin) {
-            return value;
-        }
-        self.add(Expr::Reduce { fold, loops, value }, node.dtype)
+        (loops, value)
     }
 
     fn pick(&mut self, id: NodeId, picks: &[Pick], fill: Option<f64>, spot: &Spot) -> usize {
@@ -276,7 +298,7 @@ impl Kernel {
             Expr::Counter(l) => *l != p && *l != p + 1,
             Expr::Load(a) => fits(a),
             Expr::Pick { access, .. } => fits(access),
-            Expr::Const(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => true,
+            Expr::Const(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => true,
         }) && fits(&self.store)
     }
 
@@ -298,7 +320,7 @@ impl Kernel {
             match e {
                 Expr::Counter(l) => *l -= usize::from(*l > p),
                 Expr::Load(a) | Expr::Pick { access: a, .. } => fix(a),
-                Expr::Reduce { loops, .. } => loops.iter_mut().for_each(|l| *l -= 1),
+                Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } => loops.iter_mut().for_each(|l| *l -= 1),
                 Expr::Const(_) | Expr::Size(_) | Expr::Map(..) => {}
             }
         }

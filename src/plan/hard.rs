@@ -14,15 +14,19 @@ impl Planner<'_> {
     /// A contraction: one loop nest, or pair after pair.
     pub(super) fn contract(&mut self, id: NodeId) {
         let Some(Order::Pairs(pairs)) = self.fusion.orders[id.index()].clone() else { return self.kernel(id) };
-        let factors = self.graph.operands(id);
+        let (factors, guards) = self.graph.factors(id);
         let mut items: Vec<Option<Item>> = Vec::new();
         for o in factors {
             let placed = self.views[o.node.index()].is_some();
             items.push(placed.then(|| (self.at(o.node), o.subscripts.clone())));
         }
         for (k, pair) in pairs.iter().enumerate() {
-            let target = if k + 1 == pairs.len() { self.own(id) } else { self.intermediate(id, k, pair) };
+            let last = k + 1 == pairs.len();
+            let target = if last && guards.is_empty() { self.own(id) } else { self.intermediate(id, k, pair) };
             self.pair(id, pair, factors, &items, &target);
+            if last && !guards.is_empty() {
+                self.mend(id, &target);
+            }
             items.push(Some((target, pair.keep.clone())));
         }
     }

@@ -140,6 +140,12 @@ pub enum Expr {
         loops: Vec<usize>,
         value: usize,
     },
+    /// `of`; where that is NaN, the sum of `value` over loops that are its own. They run nowhere else.
+    Mend {
+        of: usize,
+        loops: Vec<usize>,
+        value: usize,
+    },
 }
 
 /// One fused loop nest.
@@ -263,7 +269,12 @@ impl Step {
                 .iter()
                 .filter_map(|e| match e {
                     Expr::Load(a) | Expr::Pick { access: a, .. } => Some(a.buffer),
-                    Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => None,
+                    Expr::Const(_)
+                    | Expr::Counter(_)
+                    | Expr::Size(_)
+                    | Expr::Map(..)
+                    | Expr::Reduce { .. }
+                    | Expr::Mend { .. } => None,
                 })
                 .collect(),
             Step::Product(p) => vec![p.a.0, p.b.0],

@@ -57,6 +57,10 @@ impl Plan {
                     let loops: Vec<String> = loops.iter().map(|l| format!("{}={}", name(*l), k.loops[*l].size)).collect();
                     writeln!(f, "{} ({}) %{value}", format!("{fold:?}").to_lowercase(), loops.join(", "))?;
                 }
+                Expr::Mend { of, loops, value } => {
+                    let loops: Vec<String> = loops.iter().map(|l| format!("{}={}", name(*l), k.loops[*l].size)).collect();
+                    writeln!(f, "mend %{of} by sum ({}) %{value}", loops.join(", "))?;
+                }
             }
         }
         writeln!(f, "    {} <- %{}", self.address(&k.store, &name), k.value)

@@ -94,7 +94,8 @@ impl Finder<'_> {
                     let more: Vec<(i64, i64)> = at.iter().map(|i| (self.n(&i.extent), self.n(&i.stride))).collect();
                     !made.contains_key(&a.buffer) || self.by_row(k, a, &more, self.width(a.buffer))
                 }
-                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => true,
+                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) => true,
+                Expr::Reduce { .. } | Expr::Mend { .. } => true,
             }),
             Step::Product(p) => {
                 let fits = |o: &(usize, Size), pick: &dyn Fn(&super::Span) -> Option<Size>| {

@@ -86,6 +86,7 @@ pub(in crate::gpu) fn dependencies(k: &Kernel) -> Vec<u128> {
             Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
             Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
             Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !bit(*l)),
+            Expr::Mend { of, loops, value } => deps[*of] | loops.iter().fold(deps[*value], |m, l| m & !bit(*l)),
         };
         deps.push(d);
     }
@@ -98,6 +99,7 @@ fn fused(k: &Kernel) -> Vec<bool> {
         match e {
             Expr::Map(_, args) => args.iter().for_each(|a| users[*a] += 1),
             Expr::Reduce { value, .. } => users[*value] += 1,
+            Expr::Mend { of, value, .. } => [of, value].into_iter().for_each(|v| users[*v] += 1),
             Expr::Pick { at, .. } => at.iter().for_each(|i| users[i.value] += 1),
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
         }
@@ -214,6 +216,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
                 self.bind(e, text)
             }
             Expr::Reduce { fold, loops, value } => self.reduce(e, *fold, loops, *value),
+            Expr::Mend { of, loops, value } => self.mend(e, *of, loops, *value),
         }
     }
 
@@ -270,6 +273,21 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             }
         };
         self.bind(e, text)
+    }
+
+    /// Value `of`; where it is NaN, a sum instead. Each thread asks for itself, so none waits for another in there.
+    fn mend(&mut self, e: usize, of: usize, loops: &[usize], value: usize) -> String {
+        let name = format!("whole{e}");
+        let old = self.got(of);
+        self.m.line(format!("var {name} = {old};"));
+        // On the bits: a compiler may take a number to be equal to itself.
+        self.m.open(format!("if ((bitcast<u32>({name}) & 0x7fffffffu) > 0x7f800000u)"));
+        let share = self.share.take();
+        let again = self.reduce(e, Fold::Sum, loops, value);
+        self.share = share;
+        self.m.line(format!("{name} = {again};"));
+        self.m.close();
+        name
     }
 
     fn reduce(&mut self, e: usize, fold: Fold, loops: &[usize], value: usize) -> String {

@@ -379,7 +379,7 @@ fn flops(k: &Kernel) -> Size {
         match e {
             Expr::Map(..) => total = total.add(&points(*d)),
             Expr::Reduce { loops, .. } => total = total.add(&points(loops.iter().fold(*d, |m, l| m | 1 << l))),
-            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } => {}
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => {}
         }
     }
     total

@@ -25,7 +25,7 @@ impl Rule<'_> {
             Op::Fold(fold) => self.fold(*fold),
             Op::Contract => {
                 self.reads_all(0)?;
-                let factors = self.operands.len() - self.graph.guards(self.id);
+                let factors = self.graph.factors(self.id).0.len();
                 ensure(factors > 0, || "takes at least one factor".into())?;
                 self.alike(factors, NUMBERS)
             }
