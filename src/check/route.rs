@@ -228,8 +228,12 @@ impl<'a> Checker<'a> {
                     0 => SeatsOf::Each(t),
                     1 => SeatsOf::Expert(t, index_at),
                     _ => {
-                        let message = format!("this is {}; seats are one number, or a number for each expert", self.show(&t));
-                        return self.error("H0352", seats_at, message);
+                        let message = format!("seats are one number, or a number for each net, and this is {}", self.show(&t));
+                        return self.fail(
+                            Diagnostic::error("H0359", seats_at, message).help(
+                                "a name, such as `b`, gives each example a number of its own; a size gives one to each net",
+                            ),
+                        );
                     }
                 }
             }

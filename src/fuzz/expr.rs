@@ -92,7 +92,7 @@ impl Gen {
         self.binary(e, other, "+")
     }
 
-    fn binary(&mut self, a: E, b: E, op: &str) -> E {
+    pub fn binary(&mut self, a: E, b: E, op: &str) -> E {
         let own = if op == "+" || op == "-" { level::SUM } else { level::PRODUCT };
         let text = if own == level::SUM {
             format!("{} {op} {}", a.at(own), b.at(own + 1))
@@ -178,14 +178,36 @@ impl Gen {
 
     /// `if c { a } else { b }`
     fn condition(&mut self, sc: &Scope, sizes: &[Size], depth: usize) -> E {
-        let c = self.truth(sc, depth);
-        let a = self.expr(sc, sizes, depth);
+        let (c, a) = if self.rng.chance(30) {
+            let (c, wild) = self.guarded(sc);
+            let a = self.filled(sc, wild, sizes);
+            (c, self.tame(a))
+        } else {
+            (self.truth(sc, depth), self.expr(sc, sizes, depth))
+        };
         let mut b = self.expr(sc, sizes, depth);
         self.unlike(sc, &a, &mut b);
         let text = format!("if {} {{ {} }} else {{ {} }}", c.text, a.text, b.text);
         E::new(text, level::OR)
             .typed(union(&c.names, &union(&a.names, &b.names)), sizes.to_vec())
             .bounded(a.mag.max(b.mag), a.err.max(b.err))
+    }
+
+    /// A truth value, and a number that is finite where it holds and may be NaN or infinite where it does not.
+    pub fn guarded(&mut self, sc: &Scope) -> (E, E) {
+        let v = self.leaf(sc, &[]);
+        let v = self.varying(sc, v);
+        // Where it holds, the value is at least as large as this.
+        let least = 0.37;
+        let text = format!("{} > {least}", v.at(level::SUM));
+        let holds = E::new(text, level::COMPARE).typed(v.names.clone(), vec![]);
+        let (text, mag, err) = match self.rng.below(4) {
+            0 => (format!("log({})", v.text), 1.0f64.max(v.mag.ln_1p()), v.err / least + 2.0),
+            1 => (format!("sqrt({})", v.text), 1.0 + v.mag.sqrt(), v.err + 2.0),
+            2 => (format!("(1 / {})", v.at(level::POWER)), 1.0 / least, v.err / (least * least) + 4.0),
+            _ => (format!("exp(-400 * {})", v.at(level::POWER)), 1.0, v.err + 2.0),
+        };
+        (holds, E::new(text, level::POSTFIX).typed(v.names, vec![]).bounded(mag, err))
     }
 
     /// Makes sure that two sides are not one value, which would not vary with the condition.

@@ -286,8 +286,20 @@ impl Gen {
             bound.push(j);
             positive &= p;
         }
-        let body = self.expr(&inner, sizes, depth);
-        let filter = if self.rng.chance(20) { Some(self.index_truth(&inner)) } else { None };
+        let mut body = self.expr(&inner, sizes, depth);
+        let mut filter = None;
+        if self.rng.chance(20) {
+            let left = if self.rng.chance(50) { Some(self.guarded(&inner)) } else { None };
+            filter = Some(match left {
+                Some((holds, wild)) => {
+                    // In whichever place it stands.
+                    let both = if self.rng.chance(50) { self.binary(wild, body, "*") } else { self.binary(body, wild, "*") };
+                    body = both;
+                    holds
+                }
+                None => self.index_truth(&inner),
+            });
+        }
         let count: f64 = bound.iter().map(Self::rounds_of).product();
         let mut names = body.names.clone();
         if let Some(f) = &filter {
@@ -349,11 +361,15 @@ impl Gen {
         if !body.names.contains(&i.name) {
             return body;
         }
-        let filter = match self.rng.chance(25) {
-            true => format!(" where {} {} 1", i.name, self.rng.pick(&["<=", "!=", ">="])),
-            false => String::new(),
+        let (filter, body) = match self.rng.below(8) {
+            0 => (format!(" where {} {} 1", i.name, self.rng.pick(&["<=", "!=", ">="])), body),
+            1 => {
+                let (holds, wild) = self.guarded(sc);
+                (format!(" where {}", holds.text), self.binary(wild, body, "*"))
+            }
+            _ => (String::new(), body),
         };
-        // What is left out of a softmax is 0, unless all is.
+        // What is left out of a softmax is 0, all of it where nothing is left.
         let text = format!("softmax[{}{filter}] {}", i.name, body.at(level::PRODUCT));
         E::new(text, level::UNARY).typed(body.names, sizes.to_vec()).bounded(1.0, 2.0 * body.err + 4.0)
     }

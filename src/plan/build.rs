@@ -5,6 +5,7 @@ use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::Diagnostic;
 use crate::ir::needs::needs;
+use crate::ir::verify::verify;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
 use crate::source::Span;
 use std::cell::RefCell;
@@ -26,8 +27,12 @@ pub(super) struct Planner<'a> {
     names: RefCell<super::names::Names>,
 }
 
-/// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one.
+/// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one; a graph that is not well-formed.
 pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
+    if let Err(what) = verify(graph) {
+        let message = format!("the graph is not well-formed: {what}");
+        return Err(Diagnostic::plain("H0899", message).note("this is a bug in hnet"));
+    }
     let Some(watched) = super::outside::watch(graph, wanted) else { return plan_with(graph, wanted, sizes, graph.rates()) };
     let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, watched.graph.rates())?;
     plan.demands = watched.demands;

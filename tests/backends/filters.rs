@@ -2,9 +2,9 @@
 //! every backend must give it, NaN for NaN and an infinity for an infinity.
 
 use crate::common;
+use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::fuzz::check::model;
 use hnet::run::inputs::{Request, gather};
-use hnet::run::session::{self, Backend, Options, Session};
 use hnet::run::{Data, Tensor, init};
 
 const INF: f32 = f32::INFINITY;
@@ -378,4 +378,91 @@ model M {
             ("in_slots", &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
         ],
     );
+}
+
+/// What the verifier costs beside the passes: it runs on every model and before every plan.
+#[test]
+fn a_graph_is_verified_in_little_time() {
+    let deep = "
+dim b
+net Layer() {
+    param w: [8, 8] = normal()
+    (x: [8]) -> [8] { relu(x @ w) + x }
+}
+model M {
+    input x: [b, 8]
+    sub layer[200] = Layer()
+    var h = x
+    for l in 0..200 { h = layer[l](h) }
+    output y: [b, 8] = h
+}
+";
+    let decoder = common::models(&common::root().join("models/decoder.hnet")).remove(0);
+    for (name, model) in [("decoder", decoder), ("200 layers", model(deep).unwrap_or_else(|f| panic!("{}", f.detail)))] {
+        let time = |work: &dyn Fn()| {
+            let start = std::time::Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        };
+        let best = |work: &dyn Fn()| (0..5).map(|_| time(work)).fold(f64::INFINITY, f64::min);
+        let verified = best(&|| hnet::ir::verify::verify(&model.graph).unwrap());
+        let optimized = best(&|| drop(hnet::opt::optimize(&model.graph, &mut |_, _| {})));
+        println!(
+            "{name}: {} nodes, verified in {:.2} ms, optimized in {:.2} ms",
+            model.graph.len(),
+            verified * 1e3,
+            optimized * 1e3
+        );
+        assert!(verified < optimized, "{name}: {verified} s");
+    }
+}
+
+#[test]
+fn a_malformed_graph_never_runs() {
+    let text = "%0: f32[i=3] = input \"x\"\n%1: f32[i=4] = exp %0[i]\noutput y = %1\n";
+    let graph = hnet::ir::read::read(text).unwrap();
+    let roots = [graph.outputs[0].node];
+    let mut bound = hnet::run::Bindings::default();
+    bound.sources.insert("x".into(), Tensor::new(vec![3], Data::F32(vec![1.0; 3])));
+    let engines = [
+        hnet::exec::Engine::interpreter(&graph, &roots),
+        hnet::exec::Engine::cpu_unoptimized(&graph, &roots, &hnet::cpu::Options::default()).unwrap(),
+    ];
+    for mut engine in engines {
+        assert_eq!(engine.run(&bound).unwrap_err().code, "H0899", "{}", engine.name());
+    }
+}
+
+/// A product of matrices under a filter stays one, and what it leaves out is still no part of it.
+#[test]
+fn a_filter_leaves_a_product_of_matrices_one() {
+    let text = "
+model M {
+    input p: [90, 90]
+    input v: [90, 40]
+    let y[t, e] = sum[u where u <= t] p[t, u] * v[u, e]
+    output z: [90, 40] = y
+}
+";
+    let n = 90;
+    let p: Vec<f32> = (0..n * n).map(|k| ((k * 7) % 5) as f32 - 2.0).collect();
+    let bad = |u: usize, e: usize| match e {
+        1 if u == 60 => NAN,
+        2 if u == 30 => INF,
+        3 if u == 89 => -INF,
+        _ => ((u * 3 + e) % 7) as f32 - 3.0,
+    };
+    let v: Vec<f32> = (0..n * 40).map(|k| bad(k / 40, k % 40)).collect();
+    let mut want = vec![];
+    for t in 0..n {
+        for e in 0..40 {
+            want.push((0..=t).fold(0.0, |s, u| s + p[t * n + u] * v[u * 40 + e]));
+        }
+    }
+    gives(text, &[], &[("p", In::F(&p)), ("v", In::F(&v))], &[("z", &want)]);
+    let model = model(text).unwrap_or_else(|f| panic!("{}", f.detail));
+    let roots = [model.graph.outputs[0].node];
+    let (graph, roots) = hnet::opt::optimize_for(&model.graph, &roots);
+    let plan = hnet::plan::plan(&graph, &roots, &Default::default()).unwrap();
+    assert!(plan.steps.iter().any(|s| matches!(s, hnet::plan::Step::Product(_))), "{plan}");
 }

@@ -12,6 +12,7 @@ use super::scope::Frame;
 use super::value::Value;
 use super::{Checker, Level, Options, Res, Said};
 use crate::diag::{Diagnostic, Sink};
+use crate::ir::verify::verify;
 use crate::ir::{Graph, Op, Size};
 use crate::program::Program;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
@@ -89,7 +90,16 @@ impl<'a> Checker<'a> {
         self.frames.pop();
         self.finish();
         let after = self.sink.list().iter().filter(|d| d.is_fatal()).count();
-        (before == after).then(|| self.out.clone())
+        if before < after {
+            return None;
+        }
+        // What is lowered wrongly never runs: passes and backends rely on what the verifier promises.
+        if let Err(what) = verify(&self.out.graph) {
+            let message = format!("the graph of `{}` is not well-formed: {what}", self.out.name);
+            self.sink.push(Diagnostic::error("H0899", def.name.span, message).note("this is a bug in hnet"));
+            return None;
+        }
+        Some(self.out.clone())
     }
 
     fn declare_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
