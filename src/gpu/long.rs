@@ -73,6 +73,8 @@ impl Cutter<'_> {
         match &k.body[e] {
             Expr::Reduce { loops, .. } => self.points(k, loops.iter().copied()),
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Map(..) => 0,
+            // It is rarely folded, and a thread that does is not waited for.
+            Expr::Mend { .. } => 0,
         }
     }
 
@@ -192,6 +194,7 @@ impl Cutter<'_> {
                     loops.retain(|x| n != e || *x != l);
                     loops.iter_mut().for_each(|x| *x = to(*x));
                 }
+                Expr::Mend { loops, .. } => loops.iter_mut().for_each(|x| *x = to(*x)),
                 Expr::Const(_) | Expr::Size(_) | Expr::Map(..) => {}
             }
         }
@@ -246,6 +249,7 @@ fn insert<const N: usize>(k: &mut Kernel, e: usize, new: [(Expr, DType); N]) {
             Expr::Map(_, args) => args.iter_mut().for_each(|a| *a = number(*a)),
             Expr::Pick { at, .. } => at.iter_mut().for_each(|i| i.value = number(i.value)),
             Expr::Reduce { value, .. } => *value = number(*value),
+            Expr::Mend { of, value, .. } => (*of, *value) = (number(*of), number(*value)),
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
         }
     }
@@ -259,7 +263,7 @@ fn insert<const N: usize>(k: &mut Kernel, e: usize, new: [(Expr, DType); N]) {
 fn along(k: &Kernel, l: usize) -> bool {
     let terms = k.body.iter().filter_map(|x| match x {
         Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().find(|t| t.0 == l),
-        Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } => None,
+        Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => None,
     });
     let mut terms = terms;
     terms.all(|t| t.1.is(1))

@@ -282,9 +282,9 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         self.m.line(format!("var {name} = {old};"));
         // On the bits: a compiler may take a number to be equal to itself.
         self.m.open(format!("if ((bitcast<u32>({name}) & 0x7fffffffu) > 0x7f800000u)"));
-        let share = self.share.take();
+        let (share, cut) = (self.share.take(), self.cut.take());
         let again = self.reduce(e, Fold::Sum, loops, value);
-        self.share = share;
+        (self.share, self.cut) = (share, cut);
         self.m.line(format!("{name} = {again};"));
         self.m.close();
         name
