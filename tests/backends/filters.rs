@@ -151,6 +151,7 @@ model M {
     input k: i32[b]
     output total: f32 = sum[b] x
     output product: f32 = prod[b] x
+    output average: f32 = mean[b] x
     output most: f32 = max[b] x
     output least: f32 = min[b] x
     output log_sum: f32 = logsumexp[b] x
@@ -171,6 +172,7 @@ model M {
         &[
             ("total", &[0.0]),
             ("product", &[1.0]),
+            ("average", &[NAN]),
             ("most", &[-INF]),
             ("least", &[INF]),
             ("log_sum", &[-INF]),
@@ -195,8 +197,8 @@ model M {
     output y: [b] = logsumexp(x)
 }
 ";
-    let x = [-INF, -INF, -INF, INF, 0.0, -INF, INF, INF, INF, NAN, 0.0, 1.0, 1000.0, -INF, 0.0];
-    gives(text, &[("b", 5)], &[("x", In::F(&x))], &[("y", &[-INF, INF, INF, NAN, 1000.0])]);
+    let x = [-INF, -INF, -INF, INF, 0.0, -INF, INF, INF, INF, NAN, 0.0, 1.0, INF, NAN, 0.0, 1000.0, -INF, 0.0];
+    gives(text, &[("b", 6)], &[("x", In::F(&x))], &[("y", &[-INF, INF, INF, NAN, NAN, 1000.0])]);
 }
 
 /// Factors that have the filter's axes, that lack one, that lack all; at sizes 0, 1, odd and large.
