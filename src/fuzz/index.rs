@@ -208,12 +208,14 @@ impl Gen {
         let by = self.rng.below(4) as i64 - 1;
         let text = format!("{} + {by}", v.text).replace("+ -", "- ");
         let n = if s.factor != 1 && s.formal.is_some() { format!("({})", s.text()) } else { s.text() };
+        // Of a place that a search gave the range is known, and what leaves its axis is a mistake.
+        let any = v.text.starts_with("pick");
         let (text, fill) = match self.rng.below(20) {
             0..=1 => (text, true),
             2..=3 if s.positive() => (format!("({text}) mod {n}"), false),
             4..=5 if s.positive() => (format!("min(max({text}, 0), {n} - 1)"), false),
-            6..=7 => (format!("if {} > 0 {{ {} - 1 }} else {{ {} }}", v.text, v.text, v.text), false),
-            8 => (text, false),
+            6..=7 if any => (format!("if {} > 0 {{ {} - 1 }} else {{ {} }}", v.text, v.text, v.text), false),
+            8 if any => (text, false),
             _ => (v.text, false),
         };
         (text, v.names, fill)

@@ -151,7 +151,6 @@ model M {
     input k: i32[b]
     output total: f32 = sum[b] x
     output product: f32 = prod[b] x
-    output average: f32 = mean[b] x
     output most: f32 = max[b] x
     output least: f32 = min[b] x
     output log_sum: f32 = logsumexp[b] x
@@ -172,7 +171,6 @@ model M {
         &[
             ("total", &[0.0]),
             ("product", &[1.0]),
-            ("average", &[NAN]),
             ("most", &[-INF]),
             ("least", &[INF]),
             ("log_sum", &[-INF]),
