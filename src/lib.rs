@@ -21,14 +21,19 @@
 //! ```
 
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cpu")]
 pub mod cpu;
 pub mod diag;
 pub mod disk;
 pub mod draw;
+#[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod emit;
 pub mod exec;
+#[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod fuzz;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod ir;
 pub mod opt;
@@ -36,8 +41,11 @@ pub mod pipeline;
 pub mod plan;
 pub mod program;
 pub mod run;
+#[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod snapshot;
 pub mod source;
 pub mod syntax;
+#[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod testing;
+#[cfg(feature = "gpu")]
 pub mod web;

@@ -93,7 +93,7 @@ pub fn trace(p: &Profile, model: &str) -> String {
 mod tests {
     use super::*;
     use crate::exec::profile::Event;
-    use crate::gpu::Peak;
+    use crate::exec::profile::Peak;
 
     fn profile() -> Profile {
         let kernel =

@@ -99,6 +99,7 @@ pub(super) trait Placed: Send {
     }
 
     /// The shaders and dispatches.
+    #[cfg(feature = "gpu")]
     fn program(&self) -> Option<&crate::gpu::Program> {
         None
     }

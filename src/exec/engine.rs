@@ -5,15 +5,22 @@
 //! does both, and skips what did not change.
 
 use super::backend::{Backend, Placed, Task, Values};
+#[cfg(feature = "gpu")]
 use super::device::OnDevice;
+#[cfg(feature = "cpu")]
 use super::native::Native;
 use super::oracle::Oracle;
 use super::profile::Profile;
+#[cfg(feature = "cpu")]
+use crate::cpu;
 use crate::diag::Diagnostic;
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Sym, interp};
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+use crate::opt;
 use crate::plan::{self, Sizes};
-use crate::{cpu, gpu, opt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,28 +60,33 @@ impl Engine {
     }
 
     /// Code for this machine after all passes; 0 threads are as many as it has. Errors: threads cannot be started.
+    #[cfg(feature = "cpu")]
     pub fn cpu(graph: &Graph, roots: &[NodeId], threads: usize) -> Result<Engine, Diagnostic> {
         let (graph, roots) = opt::optimize_for(graph, roots);
         Engine::cpu_unoptimized(&graph, &roots, &cpu::Options { threads, ..cpu::Options::default() })
     }
 
     /// Code for this machine, of the graph as it is. Errors: threads cannot be started.
+    #[cfg(feature = "cpu")]
     pub fn cpu_unoptimized(graph: &Graph, roots: &[NodeId], options: &cpu::Options) -> Result<Engine, Diagnostic> {
         Ok(Engine::new(Box::new(Native::new(options)?), graph, roots))
     }
 
     /// Shaders for a device, after all passes.
+    #[cfg(feature = "gpu")]
     pub fn gpu(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Engine {
         let (graph, roots) = opt::optimize_for(graph, roots);
         Engine::gpu_unoptimized(device, &graph, &roots, options)
     }
 
     /// Shaders for a device, of the graph as it is.
+    #[cfg(feature = "gpu")]
     pub fn gpu_unoptimized(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: gpu::Options) -> Engine {
         Engine::new(Box::new(OnDevice { device: device.clone(), options, program: None }), graph, roots)
     }
 
     /// This program of the graph at all sizes, instead of one for each: as a page does within a range of sizes.
+    #[cfg(feature = "gpu")]
     pub fn gpu_program(device: &Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], program: gpu::Program) -> Engine {
         let options = gpu::Options::default();
         Engine::new(Box::new(OnDevice { device: device.clone(), options, program: Some(program) }), graph, roots)
@@ -244,6 +256,7 @@ impl Engine {
     }
 
     /// The shaders that ran last, and the sizes.
+    #[cfg(feature = "gpu")]
     pub fn program(&self) -> Option<(&gpu::Program, &Sizes)> {
         let ready = &self.ready[self.current?];
         ready.placed.program().map(|p| (p, &ready.sizes))

@@ -5,14 +5,16 @@
 //! [`session`] runs a model and says which outputs can be computed from what is there; [`profile`] says where the time goes.
 
 mod backend;
+#[cfg(feature = "gpu")]
 mod device;
 mod engine;
 mod half;
+#[cfg(feature = "cpu")]
 mod native;
 mod oracle;
 pub mod profile;
 pub mod session;
-#[cfg(test)]
+#[cfg(all(test, feature = "cpu"))]
 mod tests;
 
 pub use engine::Engine;

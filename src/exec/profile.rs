@@ -1,9 +1,20 @@
 //! Where the time of a run goes: one row for each kernel, and when each of them ran.
 
+#[cfg(feature = "gpu")]
 use crate::diag::Diagnostic;
-use crate::gpu::{self, Dispatch, Item, Peak};
-use crate::ir::Size;
-use crate::plan::Sizes;
+#[cfg(feature = "gpu")]
+use crate::gpu::{self, Dispatch, Item};
+#[cfg(feature = "gpu")]
+use crate::{ir::Size, plan::Sizes};
+
+/// What a device does at best, a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Peak {
+    /// Floating-point operations; a multiply-add is two.
+    pub flops: f64,
+    /// Bytes read and written.
+    pub bytes: f64,
+}
 
 /// A kernel, with all its rounds.
 #[derive(Clone, Debug)]
@@ -47,6 +58,7 @@ impl Spent {
     }
 }
 
+#[cfg(feature = "gpu")]
 fn dispatches<'a>(items: &'a [Item], out: &mut Vec<&'a Dispatch>) {
     for item in items {
         match item {
@@ -57,13 +69,15 @@ fn dispatches<'a>(items: &'a [Item], out: &mut Vec<&'a Dispatch>) {
 }
 
 /// Of the dispatches of one run on a device.
+#[cfg(feature = "gpu")]
 pub(super) fn of_dispatches(
     device: &gpu::Device,
     program: &gpu::Program,
     sizes: &Sizes,
     times: &[gpu::Timed],
 ) -> Result<Profile, Diagnostic> {
-    let (peak, device) = (device.peak()?, device.describe());
+    let (gpu::Peak { flops, bytes }, device) = (device.peak()?, device.describe());
+    let peak = Peak { flops, bytes };
     let mut out = Profile { backend: "gpu", device, kernels: Vec::new(), events: Vec::new(), dispatches: None, peak: Some(peak) };
     let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
     let mut all = Vec::new();
@@ -89,6 +103,7 @@ pub(super) fn of_dispatches(
 }
 
 /// Of the steps of one run on the CPU, laid end to end: those that run tile by tile take turns in truth.
+#[cfg(feature = "cpu")]
 pub(super) fn of_steps(steps: Vec<(String, f64)>) -> Profile {
     let mut out = Profile {
         backend: "cpu",

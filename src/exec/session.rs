@@ -6,6 +6,7 @@ use super::profile::Profile;
 use super::{Engine, half};
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Severity};
+#[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, Tensor};
 use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, interp};
@@ -21,8 +22,10 @@ pub enum Backend {
     /// The reference interpreter, in f64.
     Interp,
     /// Code compiled for this machine.
+    #[cfg(feature = "cpu")]
     Cpu,
     /// Shaders on a graphics device.
+    #[cfg(feature = "gpu")]
     Gpu,
 }
 
@@ -136,20 +139,38 @@ struct Spare {
 }
 
 /// Compiled code; where the compiler has a limit, the interpreter and a warning.
-fn cpu_or_interpreter(
-    model: &Model,
-    roots: &[NodeId],
-    threads: usize,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Engine, Diagnostic> {
-    match Engine::cpu(&model.graph, roots, threads) {
+#[cfg(feature = "cpu")]
+fn processor(graph: &Graph, roots: &[NodeId], threads: usize, warnings: &mut Vec<Diagnostic>) -> Result<Engine, Diagnostic> {
+    match Engine::cpu(graph, roots, threads) {
         Err(limit) if limit.severity == Severity::Limit => {
             let warning = Diagnostic { severity: Severity::Warning, ..limit };
             warnings.push(warning.note("the interpreter runs it instead, more slowly"));
-            Ok(Engine::interpreter(&model.graph, roots))
+            Ok(Engine::interpreter(graph, roots))
         }
         done => done,
     }
+}
+
+/// Without a compiler, the interpreter.
+#[cfg(not(feature = "cpu"))]
+fn processor(graph: &Graph, roots: &[NodeId], _: usize, _: &mut Vec<Diagnostic>) -> Result<Engine, Diagnostic> {
+    Ok(Engine::interpreter(graph, roots))
+}
+
+#[cfg(feature = "gpu")]
+fn on_device(device: &std::sync::Arc<gpu::Device>, graph: &Graph, roots: &[NodeId], options: &Options) -> Engine {
+    Engine::gpu(device, graph, roots, gpu::Options { half: options.half, ..gpu::Options::default() })
+}
+
+/// A device that is more than a processor in disguise, if there is one.
+#[cfg(feature = "gpu")]
+fn hardware(graph: &Graph, roots: &[NodeId], options: &Options) -> Option<Engine> {
+    gpu::Device::hardware().map(|device| on_device(&device, graph, roots, options))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn hardware(_: &Graph, _: &[NodeId], _: &Options) -> Option<Engine> {
+    None
 }
 
 impl Session {
@@ -158,17 +179,19 @@ impl Session {
         let roots: Vec<NodeId> = outputs.iter().map(|k| model.graph.outputs[*k].node).collect();
         let names = outputs.iter().map(|k| model.graph.outputs[*k].name.to_string()).collect();
         let (mut warnings, mut spare) = (Vec::new(), None);
-        let on_device = gpu::Options { half: options.half, ..gpu::Options::default() };
+        let graph = &model.graph;
         let engine = match options.backend {
-            Backend::Interp => Engine::interpreter(&model.graph, &roots),
-            Backend::Cpu => Engine::cpu(&model.graph, &roots, options.threads)?,
-            Backend::Gpu => Engine::gpu(&gpu::Device::shared()?, &model.graph, &roots, on_device),
-            Backend::Auto => match gpu::Device::hardware() {
-                Some(device) => {
-                    spare = Some(Spare { graph: model.graph.clone(), roots: roots.clone(), threads: options.threads });
-                    Engine::gpu(&device, &model.graph, &roots, on_device)
+            Backend::Interp => Engine::interpreter(graph, &roots),
+            #[cfg(feature = "cpu")]
+            Backend::Cpu => Engine::cpu(graph, &roots, options.threads)?,
+            #[cfg(feature = "gpu")]
+            Backend::Gpu => on_device(&gpu::Device::shared()?, graph, &roots, options),
+            Backend::Auto => match hardware(graph, &roots, options) {
+                Some(engine) => {
+                    spare = Some(Spare { graph: graph.clone(), roots: roots.clone(), threads: options.threads });
+                    engine
                 }
-                None => cpu_or_interpreter(model, &roots, options.threads, &mut warnings)?,
+                None => processor(graph, &roots, options.threads, &mut warnings)?,
             },
         };
         let on_device = options.half && engine.name() == "gpu";
@@ -192,7 +215,7 @@ impl Session {
         self.warnings.extend(half::lost(&std::mem::take(&mut self.half), bindings));
         match (self.engine.run(bindings), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.starts_with("H09") => {
-                self.engine = Engine::cpu(&spare.graph, &spare.roots, spare.threads)?;
+                self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?;
                 let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
                 self.warnings.push(warning.note("the CPU runs it instead"));
                 self.engine.run(bindings)

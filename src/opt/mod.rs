@@ -42,7 +42,7 @@ pub static PASSES: &[Pass] = &[
 ];
 
 /// The order in which `optimize` runs them.
-const ORDER: &[&str] =
+pub const ORDER: &[&str] =
     &["dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "simplify", "fold", "cse", "dce"];
 
 /// The pass of this name.

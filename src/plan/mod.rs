@@ -300,6 +300,6 @@ impl Step {
 }
 
 /// Whether a function is a long polynomial in compiled code.
-pub(crate) fn heavy(map: Map) -> bool {
+pub fn heavy(map: Map) -> bool {
     fuse::price(map) >= 10.0
 }

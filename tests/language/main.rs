@@ -6,4 +6,5 @@ mod pages;
 mod passes;
 mod robust;
 mod syntax;
+mod tidy;
 mod ui;

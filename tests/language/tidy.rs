@@ -1,0 +1,337 @@
+//! The house's rules, as far as a text can be looked at: which room may know which, no wildcard arm over primitives, short files and
+//! functions, passes and messages that are all in use.
+//!
+//! An exception stands in a list with its reason. Lists only shrink: an entry that is no longer needed fails, too.
+
+use hnet::diag::explain::PAGES;
+use hnet::opt::{ORDER, PASSES};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The rooms of `src/`, from the ground up. Each may use those before it, and none after it.
+const ROOMS: &[&str] = &[
+    "source", "diag", "disk", "syntax", "program", "ir", "check", "opt", "plan", "cpu", "gpu", "run", "pipeline", "exec", "web",
+    "draw", "emit", "snapshot", "testing", "fuzz", "cli", "lib", "main",
+];
+
+/// Rooms that use one above them, and why.
+const UPWARDS: &[(&str, &str, &str)] = &[("run", "exec", "an `eval` block runs sessions")];
+
+/// Longer than 400 lines, and why.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/cpu/fold.rs", "one idea that takes more lines"),
+    ("src/syntax/walk.rs", "an arm for each node of the tree"),
+    ("src/gpu/wgsl/kernel.rs", "a kernel's loops, front to back"),
+    ("src/gpu/wgsl/helpers.rs", "the text of all helpers"),
+    ("src/gpu/stage.rs", "all that is drawn into another kernel"),
+    ("src/check/chance.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/axes.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/block.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/builtin.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/control.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/expr.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/index.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/check/reduce.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
+    ("src/cpu/gen.rs", "a kernel's loops, front to back"),
+    ("src/cpu/load.rs", "all ways to read an operand"),
+    ("src/fuzz/expr.rs", "a function for each kind of expression"),
+    ("src/gpu/placed.rs", "places, submits, reads and times a program"),
+    ("src/gpu/wgsl/module.rs", "all that a module declares"),
+    ("src/gpu/wgsl/rows.rs", "stages that share a workgroup, front to back"),
+    ("src/ir/mod.rs", "the essay on what every primitive means"),
+    ("src/ir/read.rs", "the reader of a text that one file should tell"),
+    ("src/ir/size.rs", "the normal form and all that keeps it"),
+    ("src/plan/fuse.rs", "all rules of fusion side by side"),
+    ("src/syntax/ast.rs", "the whole tree, type by type"),
+    ("src/syntax/print/expr.rs", "an arm for each kind of expression"),
+];
+
+/// Longer than 80 lines, and why.
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
+    ("src/gpu/wgsl/rows.rs", "sum", "one step after the other"),
+    ("src/check/chance.rs", "drawn", "the checker's walk"),
+    ("src/fuzz/relations.rs", "single", "a list of the relations that a program may say"),
+    ("src/fuzz/call.rs", "call_of", "a list of the calls that a program may make"),
+    ("src/fuzz/loops.rs", "unrolled", "a loop and what it is without one, side by side"),
+    ("src/syntax/print/expr.rs", "bare", "an arm for each kind of expression"),
+    ("src/gpu/stage.rs", "merge", "one kernel drawn into another, step by step"),
+    ("src/gpu/wgsl/sort.rs", "emit", "mostly the text of a shader"),
+    ("src/gpu/wgsl/tile.rs", "emit", "mostly the text of a shader"),
+    ("src/check/control.rs", "loop_once", "the checker's walk"),
+    ("src/check/builtin.rs", "primitive", "an arm for each function"),
+    ("src/check/relation/find.rs", "walk", "the checker's walk"),
+    ("src/check/relation/value.rs", "partial_value", "the checker's walk"),
+    ("src/check/relation/effective.rs", "relate", "the checker's walk"),
+    ("src/check/relation/mod.rs", "walk_names", "the checker's walk"),
+    ("src/check/call/take.rs", "take", "the checker's walk"),
+];
+
+/// Matches over primitives with a wildcard arm: the file, how many, and why.
+const WILDCARDS: &[(&str, usize, &str)] = &[
+    ("src/cpu/map.rs", 1, "older than the rule"),
+    ("src/cpu/fold.rs", 1, "older than the rule"),
+    ("src/cpu/gen.rs", 1, "older than the rule"),
+    ("src/cpu/load.rs", 1, "older than the rule"),
+    ("src/gpu/wgsl/scalar.rs", 1, "older than the rule"),
+    ("src/ir/mod.rs", 3, "older than the rule"),
+    ("src/opt/simplify.rs", 1, "older than the rule"),
+    ("src/plan/build.rs", 1, "older than the rule"),
+    ("src/plan/hard.rs", 1, "older than the rule"),
+    ("src/plan/view.rs", 2, "older than the rule"),
+];
+
+/// Codes of which no page's example and no known-bad program gives the message, and why.
+const UNSEEN: &[(&str, &str)] = &[
+    ("H0191", "a text of gigabytes"),
+    ("H0605", "sizes that the checker lets pass are not known to exist"),
+    ("H0811", "a text that takes minutes to check"),
+    ("H0818", "a system that refuses threads"),
+    ("H0899", "a bug"),
+    ("H0901", "a machine without a device"),
+    ("H0902", "what does not fit differs from device to device"),
+    ("H0903", "a device that gives up"),
+    ("H0904", "a device without a clock"),
+    ("H0905", "a warning of a device"),
+    ("H0911", "said by `build --target web`, tried in tests/tools/web.rs"),
+    ("H0921", "said by `run --profile`, which a page does not show"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files of a folder and below, by their paths from the root, with their texts.
+fn texts(folder: &str, end: &str) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let mut todo: Vec<PathBuf> = vec![root().join(folder)];
+    while let Some(at) = todo.pop() {
+        for entry in std::fs::read_dir(&at).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|e| e == end) {
+                let name = path.strip_prefix(root()).expect("inside").to_string_lossy().replace('\\', "/");
+                out.push((name, std::fs::read_to_string(&path).expect("text")));
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+/// The sources that are built into the library, without their tests.
+fn sources() -> Vec<(String, String)> {
+    let is_test = |name: &str| name.contains("/tests/") || name.ends_with("/tests.rs");
+    texts("src", "rs").into_iter().filter(|(name, _)| !is_test(name)).collect()
+}
+
+fn room(file: &str) -> &str {
+    let inside = file.strip_prefix("src/").expect("a file of the library");
+    inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+}
+
+/// A text without the unit tests at its end.
+fn untested(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("")
+}
+
+/// The modules of the crate that a text names, `crate::{a, b::c}` included; comments do not count.
+fn named(text: &str) -> BTreeSet<String> {
+    let code: String = untested(text).lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let word = |s: &str| s.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let mut out = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => {
+                out.insert(word(rest));
+            }
+            Some(list) => {
+                let mut depth = 0;
+                for (k, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        _ => {}
+                    }
+                    if depth == 0 && (k == 0 || c == ',') {
+                        out.insert(word(list[k..].trim_start_matches([',', ' ', '\n'])));
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn rooms_use_only_those_below_them() {
+    let height = |room: &str| ROOMS.iter().position(|r| *r == room);
+    let mut wrong = Vec::new();
+    let mut needed = BTreeSet::new();
+    for (file, text) in sources() {
+        let here = room(&file);
+        let Some(own) = height(here) else { panic!("`{here}` has no place in the order of the rooms") };
+        for other in named(&text).iter().filter(|o| height(o).is_some_and(|h| h > own)) {
+            match UPWARDS.iter().find(|(from, to, _)| *from == here && to == other) {
+                Some(known) => drop(needed.insert(known)),
+                None => wrong.push(format!("{file} uses `{other}`, which is above it")),
+            }
+        }
+    }
+    wrong.extend(UPWARDS.iter().filter(|u| !needed.contains(u)).map(|u| format!("take {u:?} off the list: it is true no more")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let lines: BTreeMap<String, usize> = sources().into_iter().map(|(file, text)| (file, text.lines().count())).collect();
+    let known = |file: &str| LONG_FILES.iter().any(|(f, _)| *f == file);
+    let mut wrong: Vec<String> =
+        lines.iter().filter(|(f, n)| **n > 400 && !known(f)).map(|(f, n)| format!("{f} has {n} lines")).collect();
+    let gone = LONG_FILES.iter().filter(|(f, _)| lines.get(*f).is_none_or(|n| *n <= 400));
+    wrong.extend(gone.map(|(f, _)| format!("take {f} off the list: it is short")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The functions of a text with their lengths: from `fn` to the brace at the same column, as rustfmt sets it.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let body = line.trim_start();
+        let words: Vec<&str> = body.split_whitespace().take_while(|w| !w.contains('(') || w.starts_with("pub(")).collect();
+        let Some(at) = body.split_whitespace().position(|w| w == "fn") else { continue };
+        if at > words.len() || line.trim_end().ends_with('}') || body.starts_with("//") {
+            continue;
+        }
+        let name: String =
+            body.split("fn ").nth(1).unwrap_or("").chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let close = format!("{}}}", &line[..line.len() - body.len()]);
+        if let Some(n) = lines[start..].iter().position(|l| *l == close) {
+            out.push((name, n + 1));
+        }
+    }
+    out
+}
+
+#[test]
+fn functions_are_short() {
+    let mut long: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (file, text) in sources() {
+        long.extend(functions(&text).into_iter().filter(|(_, n)| *n > 80).map(|(name, n)| ((file.clone(), name), n)));
+    }
+    let known = |file: &str, name: &str| LONG_FUNCTIONS.iter().any(|(f, n, _)| *f == file && *n == name);
+    let found = long.iter().filter(|((f, name), _)| !known(f, name));
+    let mut wrong: Vec<String> = found.map(|((f, name), n)| format!("{f}: `{name}` has {n} lines")).collect();
+    let gone = LONG_FUNCTIONS.iter().filter(|(f, n, _)| !long.contains_key(&(f.to_string(), n.to_string())));
+    wrong.extend(gone.map(|(f, n, _)| format!("take `{n}` of {f} off the list: it is short")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The patterns of the arms of each match of a text, by its line: an arm stands one step deeper than its match, as rustfmt sets it.
+fn matches(text: &str) -> Vec<(usize, Vec<String>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |l: &str| l.len() - l.trim_start().len();
+    let mut out = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        if code.starts_with("//")
+            || !line.ends_with('{')
+            || !(code.starts_with("match ") || line.contains(" match ") || line.contains("(match "))
+        {
+            continue;
+        }
+        let depth = indent(line);
+        let mut arms = Vec::new();
+        for l in lines[at + 1..].iter().take_while(|l| l.trim().is_empty() || indent(l) > depth) {
+            let inside = l.trim_start();
+            if indent(l) == depth + 4
+                && !inside.starts_with("//")
+                && (inside.contains(" => ") || inside.ends_with("=> {") || inside.starts_with('|') || inside.contains("::"))
+            {
+                arms.push(inside.split(" =>").next().unwrap_or("").to_string());
+            }
+        }
+        out.push((at + 1, arms));
+    }
+    out
+}
+
+/// Matches with an arm for a primitive and an arm for whatever is left.
+fn wildcards(text: &str) -> Vec<usize> {
+    let primitive = |arm: &String| {
+        ["Op::", "Map::", "Fold::"]
+            .iter()
+            .any(|p| arm.match_indices(p).any(|(k, _)| k == 0 || !arm.as_bytes()[k - 1].is_ascii_alphanumeric()))
+    };
+    let rest = |arm: &String| matches!(arm.as_str(), "_" | "(_, _)" | "(_, _, _)" | "Some(_)");
+    matches(text)
+        .into_iter()
+        .filter(|(_, arms)| arms.iter().any(primitive) && arms.iter().any(rest))
+        .map(|(line, _)| line)
+        .collect()
+}
+
+#[test]
+fn no_match_over_primitives_has_a_wildcard_arm() {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (file, text) in sources() {
+        if !["ir", "opt", "plan", "cpu", "gpu"].contains(&room(&file)) {
+            continue;
+        }
+        let (found, allowed) = (wildcards(&text), WILDCARDS.iter().find(|w| w.0 == file).map_or(0, |w| w.1));
+        seen.insert(file.clone());
+        if found.len() > allowed {
+            wrong.push(format!("{file}: a wildcard arm over primitives in a match at one of the lines {found:?}"));
+        } else if found.len() < allowed {
+            wrong.push(format!("{file} has {} wildcard arms over primitives: lower the number in the list", found.len()));
+        }
+    }
+    wrong.extend(
+        WILDCARDS.iter().filter(|w| !seen.contains(w.0)).map(|w| format!("take {} off the list: there is no such file", w.0)),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_looking_itself_finds_what_it_should() {
+    assert_eq!(
+        named("use crate::ir::Op;\nuse crate::{cpu, gpu::{self, Device}};\n// crate::cli\n"),
+        ["cpu", "gpu", "ir"].map(String::from).into()
+    );
+    let text = "fn f(op: &Op) -> u8 {\n    match op {\n        Op::Iota => 1,\n        Op::Const(_) => {\n            match 3 {\n                _ => 4,\n            }\n        }\n        _ => 2,\n    }\n}\n";
+    assert_eq!(wildcards(text), [2]);
+    assert_eq!(functions(text), [("f".to_string(), 11)]);
+    assert!(wildcards(&text.replace("        _ => 2,\n", "")).is_empty());
+}
+
+#[test]
+fn every_pass_of_the_order_exists_and_every_pass_is_in_it() {
+    let passes: BTreeSet<&str> = PASSES.iter().map(|p| p.name).collect();
+    let ordered: BTreeSet<&str> = ORDER.iter().copied().collect();
+    assert_eq!(passes, ordered);
+    assert_eq!(passes.len(), PASSES.len(), "two passes of one name");
+}
+
+/// Codes that a text has as strings of their own.
+fn codes(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').filter(|s| s.len() == 5 && s.starts_with('H') && s[1..].bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[test]
+fn every_code_has_a_page_and_its_message_is_seen() {
+    let pages: BTreeSet<&str> = PAGES.iter().map(|p| p.0).collect();
+    let all = sources();
+    let said: BTreeSet<&str> = all.iter().flat_map(|(_, text)| codes(untested(text))).collect();
+    let mut wrong: Vec<String> = said.difference(&pages).map(|c| format!("{c} has no page docs/errors/{c}.md")).collect();
+    wrong.extend(pages.difference(&said).map(|c| format!("nothing says {c} any more")));
+    let (agreed, bad) = (texts("tests/messages", "txt"), texts("tests/ui", "stderr"));
+    let seen = |code: &&&str| agreed.iter().chain(&bad).any(|(_, text)| text.contains(&format!("[{code}]")));
+    let unseen: BTreeSet<&str> = said.iter().filter(|c| !seen(c)).copied().collect();
+    let known: BTreeSet<&str> = UNSEEN.iter().map(|u| u.0).collect();
+    wrong.extend(unseen.difference(&known).map(|c| format!("no example and no known-bad program says {c}")));
+    wrong.extend(known.difference(&unseen).map(|c| format!("take {c} off the list: it is seen")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
