@@ -29,6 +29,12 @@ pub(super) struct Planner<'a> {
 
 /// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one; a graph that is not well-formed.
 pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
+    asked(graph, wanted, sizes)?;
+    plan_anywhere(graph, wanted, sizes)
+}
+
+/// As [`plan`], for somebody who runs the plan at other sizes: what the graph asks of these is not looked at (a page does so itself).
+pub fn plan_anywhere(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
     if let Err(what) = verify(graph) {
         let message = format!("the graph is not well-formed: {what}");
         return Err(Diagnostic::plain("H0899", message).note("this is a bug in hnet"));
@@ -99,6 +105,17 @@ pub(super) fn reachable(graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
     seen
 }
 
+/// Whether sizes are as the nodes ask, those of loop bodies, too.
+fn asked(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<(), Diagnostic> {
+    let reach = graph.reachable(wanted.iter().copied());
+    graph.ids().filter(|id| reach[id.index()]).try_for_each(|id| {
+        needs(graph, id).iter().try_for_each(|n| n.check(&|s| sizes.get(s).copied()))?;
+        let Op::Loop(body) = &graph.node(id).op else { return Ok(()) };
+        let outputs: Vec<NodeId> = body.graph.outputs.iter().map(|o| o.node).collect();
+        asked(&body.graph, &outputs, sizes)
+    })
+}
+
 fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagnostic> {
     let mut known: BTreeMap<Size, ()> = BTreeMap::new();
     let mut check = |size: &Size, span, what: &str| {
@@ -119,7 +136,6 @@ fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagn
         for a in node.shape.iter().chain(&node.inner) {
             check(&a.size, node.span, &a.name)?;
         }
-        needs(graph, id).iter().try_for_each(|n| n.check(&|s| sizes.get(s).copied()))?;
         if let Op::Loop(body) = &node.op {
             check(&body.trips, node.span, "rounds")?;
         }

@@ -21,7 +21,7 @@ mod tile;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size, Sym};
-pub use build::plan;
+pub use build::{plan, plan_anywhere};
 pub use memory::{Layout, place};
 pub use outside::{Demand, report};
 pub use sizes::complete;

@@ -82,7 +82,7 @@ impl Prober<'_> {
         }
         let mut sizes = self.fixed.clone();
         sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
-        let made = match plan::plan(self.graph, self.wanted, &sizes) {
+        let made = match plan::plan_anywhere(self.graph, self.wanted, &sizes) {
             Err(d) => {
                 self.refused = Some(d);
                 None

@@ -35,6 +35,24 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 }
 ",
     ),
+    (
+        "by_zero",
+        &["from_bits"],
+        "fn by_zero(x: f32) -> f32 {
+    let b = bitcast<u32>(x);
+    return from_bits(select(b & 0x80000000u, 0x7fc00000u, (b & 0x7fffffffu) >= 0x7f800000u));
+}
+",
+    ),
+    (
+        "by_itself",
+        &["from_bits"],
+        "fn by_itself(x: f32) -> f32 {
+    let b = bitcast<u32>(x) & 0x7fffffffu;
+    return from_bits(select(0x3f800000u, 0x7fc00000u, b == 0u || b >= 0x7f800000u));
+}
+",
+    ),
     ("equal", &["is_nan"], "fn equal(a: f32, b: f32) -> bool { return a == b && !is_nan(a) && !is_nan(b); }\n"),
     ("at_most", &["is_nan"], "fn at_most(a: f32, b: f32) -> bool { return a <= b && !is_nan(a) && !is_nan(b); }\n"),
     (
@@ -131,11 +149,18 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "softplus_",
-        &["exp_", "log_"],
+        &["exp_"],
         "fn softplus_(x: f32) -> f32 {
     let e = exp_(-abs(x));
-    // log(1 + e): near 0 a series, since 1 + e rounds e away.
-    let l = select(log_(1.0 + e), e * fma(e, fma(e, 0.33333334, -0.5), 1.0), e < 1e-3);
+    // log(1 + e) = 2 artanh(e / (2 + e)), whose argument is a third at most: 1 + e would round e away.
+    let s = e / (2.0 + e);
+    let z = s * s;
+    var p = fma(0.07692308, z, 0.09090909);
+    p = fma(p, z, 0.11111111);
+    p = fma(p, z, 0.14285715);
+    p = fma(p, z, 0.2);
+    p = fma(p, z, 0.33333334);
+    let l = 2.0 * fma(p * z, s, s);
     return select(0.0, x, x > 0.0) + l;
 }
 ",

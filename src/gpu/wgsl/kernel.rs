@@ -93,6 +93,11 @@ pub(in crate::gpu) fn dependencies(k: &Kernel) -> Vec<u128> {
     deps
 }
 
+/// A constant 0, not that below it.
+fn zero(e: &Expr) -> bool {
+    matches!(e, Expr::Const(c) if *c == 0.0 && c.is_sign_positive())
+}
+
 fn fused(k: &Kernel) -> Vec<bool> {
     let mut users = vec![0; k.body.len()];
     for e in &k.body {
@@ -110,6 +115,7 @@ fn fused(k: &Kernel) -> Vec<bool> {
         if let Expr::Reduce { fold: Fold::Sum, value, .. } = e
             && let Expr::Map(Map::Mul, args) = &k.body[*value]
             && args.iter().chain([value]).all(|a| k.types[*a] == DType::F32)
+            && !args.iter().any(|a| zero(&k.body[*a]))
         {
             fused[*value] = users[*value] == 1;
         }
@@ -240,6 +246,9 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.m.line(format!("var {name} = {};", v[0]));
             v[0] = name;
         }
+        if let Some(text) = self.cancelled(map, args, &v, of) {
+            return text;
+        }
         if map == Map::Pow
             && of == DType::F32
             && let Some(Expr::Const(c)) = args.last().map(|a| &k.body[*a])
@@ -249,6 +258,23 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             return small_power(&v[0], *c as i32);
         }
         apply(self.m, map, &v, of, dtype)
+    }
+
+    /// What compilers take for 0 or 1 whatever the value is: by 0, less itself, over itself. For what is not finite it is no number.
+    fn cancelled(&mut self, map: Map, args: &[usize], v: &[String], of: DType) -> Option<String> {
+        if of != DType::F32 {
+            return None;
+        }
+        let same = args.len() == 2 && args[0] == args[1];
+        if map == Map::Mul
+            && let Some(n) = args.iter().position(|a| zero(&self.k.body[*a]))
+        {
+            return Some(format!("{}({})", self.m.function("by_zero"), v[1 - n]));
+        }
+        if map == Map::Sub && same {
+            return Some(format!("abs({}({}))", self.m.function("by_zero"), v[0]));
+        }
+        (map == Map::Div && same).then(|| format!("{}({})", self.m.function("by_itself"), v[0]))
     }
 
     fn pick(&mut self, e: usize, access: &Access, at: &[crate::plan::Index], fill: Option<f64>) -> String {

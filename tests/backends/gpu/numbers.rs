@@ -284,6 +284,10 @@ fn numbers_that_are_none_stay_so() {
         let zero = m.add(Op::Const(0.0), F, &[], &[], &[]);
         out.push(m.add(Op::Map(Map::Max), F, &shape, &[], &[(a, &[0]), (zero, &[])]));
         out.push(m.add(Op::Map(Map::Max), F, &shape, &[], &[(zero, &[]), (a, &[0])]));
+        // What compilers take for 0 and 1.
+        out.push(m.add(Op::Map(Map::Mul), F, &shape, &[], &[(zero, &[]), (a, &[0])]));
+        out.push(m.add(Op::Map(Map::Sub), F, &shape, &[], &[(a, &[0]), (a, &[0])]));
+        out.push(m.add(Op::Map(Map::Div), F, &shape, &[], &[(a, &[0]), (a, &[0])]));
         out
     });
     let Some(got) = got else { return };
@@ -298,6 +302,9 @@ fn numbers_that_are_none_stay_so() {
         want.push((format!("whole({a})"), f64::from(if a.is_nan() { i32::MIN } else { a as i32 })));
         want.push((format!("max({a}, 0)"), f64::from(relu(a))));
         want.push((format!("max(0, {a})"), f64::from(relu(a))));
+        want.push((format!("0 * {a}"), f64::from(0.0 * a)));
+        want.push((format!("{a} less itself"), if a.is_finite() { 0.0 } else { f64::NAN }));
+        want.push((format!("{a} over itself"), if a.is_finite() && a != 0.0 { 1.0 } else { f64::NAN }));
         assert_eq!(got.len(), want.len());
         for (t, (what, w)) in got.iter().zip(want) {
             let g = t.get(i);
