@@ -5,8 +5,13 @@
 //!                                    └───────────────────────────────────────→ interpreter
 //! ```
 //!
-//! The modules stand in the order of the pipeline; [`pipeline`] is the only file that knows all of them, and the one to
-//! read first. From Rust:
+//! From the ground up: [`source`] and [`diag`] (texts, places, messages), [`disk`], [`syntax`], [`program`] (a file with all that it
+//! imports), [`ir`] (the graph, tensors, the interpreter), [`check`], [`opt`], [`plan`], `cpu` and `gpu` (code and shaders), [`run`]
+//! (weights and inputs), [`pipeline`] (from a text to a plan; the file to read first), [`exec`] (the engine), then what shows and
+//! keeps what was made: `web`, [`draw`], `emit`, `snapshot`, `testing`, `fuzz`, `cli`. A module uses only those before it, which a
+//! test sees to. The features `cpu`, `gpu` and `cli` (all by default) bring the modules of these names, and what needs them.
+//!
+//! From Rust:
 //!
 //! ```no_run
 //! use hnet::{pipeline, source::Sources};

@@ -255,7 +255,7 @@ fn what_is_wrong_is_told() {
     let mut m = Make::default();
     let x = m.f(&[3, 4]);
     let y = m.add(Op::Map(Map::Exp), F, &[3, 4], &[], &[(x, &[0, 1])]);
-    let huge = m.add(Op::Map(Map::Copy), F, &[1 << 20, 1 << 20, 1 << 20], &[], &[(y, &[0, 1])]);
+    let huge = m.add(Op::Map(Map::Copy), F, &[1 << 20, 1 << 20, 1 << 20, 3, 4], &[], &[(y, &[3, 4])]);
     let code = |wanted, b: &Bindings| {
         let mut e = super::Engine::cpu_unoptimized(&m.graph, &[wanted], &super::Options::default()).unwrap();
         e.run(b).unwrap_err().code
