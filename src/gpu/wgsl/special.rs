@@ -177,7 +177,7 @@ pub(super) fn assign(m: &mut Module, input: &Window, out: usize, scratch: usize)
 
 /// One thread a value.
 pub(super) fn random(m: &mut Module, dist: Dist, number: u32, seed: &Window, round: &Window, out: usize) -> Grid {
-    m.reserve("w u");
+    m.reserve("w u k quarter angle part");
     let count = product(&seed.shape);
     let item = m.threads(&count, LANES);
     let counters = m.split(&item, &loops(&seed.shape, "o"));
@@ -190,9 +190,14 @@ pub(super) fn random(m: &mut Module, dist: Dist, number: u32, seed: &Window, rou
     let x = match dist {
         Dist::Uniform => "f32(w.x >> 8u) * 5.9604645e-8".to_string(),
         Dist::Normal => {
-            let (log, cos) = (m.function("log_"), m.function("cos_"));
+            let (log, sin, cos) = (m.function("log_"), m.function("sin_"), m.function("cos_"));
             m.line("let u = (f32(w.x >> 8u) + 1.0) * 5.9604645e-8;");
-            format!("sqrt(-2.0 * {log}(u)) * {cos}(6.2831855 * (f32(w.y >> 8u) * 5.9604645e-8))")
+            // The angle is a whole number of 2^24 parts of a turn: its quarter is exact, and what is left of it is small.
+            m.line("let k = w.y >> 8u;");
+            m.line("let quarter = (k + 2097152u) >> 22u;");
+            m.line("let angle = f32(i32(k) - i32(quarter << 22u)) * 3.7450703e-7;");
+            m.line(format!("let part = select({cos}(angle), {sin}(angle), (quarter & 1u) != 0u);"));
+            format!("sqrt(-2.0 * {log}(u)) * select(part, -part, ((quarter + 1u) & 2u) != 0u)")
         }
     };
     m.store(out, &item, &x);
