@@ -157,6 +157,10 @@ impl<'a> Checker<'a> {
         {
             return self.constant(v, DType::F32);
         }
+        if let Op::Extent(size) = &self.at(t).op {
+            let size = size.clone();
+            return self.extent_value(&size, DType::F32);
+        }
         self.pointwise(Map::ToF32, &[t]).expect("one operand aligns")
     }
 
@@ -190,13 +194,11 @@ impl<'a> Checker<'a> {
                         if !integral(&top) || !integral(&bottom) {
                             return self.num_parts(&s);
                         }
-                        let a = self.size_value(&top);
-                        let a = self.to_f32(&a);
+                        let a = self.extent_value(&top, DType::F32);
                         if bottom.is(1) {
                             return a;
                         }
-                        let b = self.size_value(&bottom);
-                        let b = self.to_f32(&b);
+                        let b = self.extent_value(&bottom, DType::F32);
                         self.pointwise(Map::Div, &[&a, &b]).expect("scalars align")
                     }
                 }

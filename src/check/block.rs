@@ -1,6 +1,6 @@
 //! Statements of bodies and blocks.
 
-use super::instance::{InstId, MemberRef, Thunk, join};
+use super::instance::{MemberRef, Thunk, join};
 use super::reduce::Bound2;
 use super::scope::{Binding, Meaning};
 use super::value::{Label, Tens, Value};
@@ -8,6 +8,7 @@ use super::{Checker, Res, Said};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind};
+use std::collections::BTreeSet;
 
 impl<'a> Checker<'a> {
     /// Runs a block in a scope of its own; its value is an expression that stands last. A statement that fails is passed
@@ -393,7 +394,7 @@ impl<'a> Checker<'a> {
     /// Sets a variable wherever it was declared.
     pub fn set_var(&mut self, name: &str, value: Value<'a>) {
         for scope in self.frame().scopes.iter_mut().rev() {
-            if let Some((_, b)) = scope.iter_mut().rev().find(|(n, _)| &**n == name) {
+            if let Some(b) = scope.get_mut(name) {
                 *b = Binding::Var(value);
                 return;
             }
@@ -557,32 +558,23 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// Variables and their values now, for branches and loops.
-    pub fn variables(&self) -> Vec<(ast::Name, Value<'a>)> {
-        let mut out: Vec<(ast::Name, Value<'a>)> = vec![];
-        let frame = self.frame_ref();
-        for (n, b) in frame.scopes.iter().flatten() {
-            if let Binding::Var(v) = b {
-                out.push((n.clone(), v.clone()));
-            }
+    /// The value that a variable has now.
+    pub fn variable(&self, name: &str) -> Option<Value<'a>> {
+        if let Some(binding) = self.local(name) {
+            return if let Binding::Var(v) = binding { Some(v.clone()) } else { None };
         }
-        let mut inst: Option<InstId> = frame.inst;
-        while let Some(id) = inst {
-            let mut own: Vec<(ast::Name, Value<'a>)> = self.insts[id.0]
-                .members
-                .iter()
-                .filter_map(|(n, m)| match m {
-                    MemberRef::Thunk(k) => match &self.insts[id.0].thunks[*k] {
-                        Thunk::Var(v) => Some((n.clone(), v.clone())),
-                        _ => None,
-                    },
-                    _ => None,
-                })
-                .collect();
-            own.sort_by(|a, b| a.0.cmp(&b.0));
-            out.extend(own);
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
-        }
-        out
+        let (id, MemberRef::Thunk(n)) = self.member_named(name)? else { return None };
+        if let Thunk::Var(v) = &self.insts[id.0].thunks[n] { Some(v.clone()) } else { None }
+    }
+
+    /// Those of these names that are variables, with their values now: locals in the order of their statements, outer blocks first, then
+    /// members by name.
+    pub fn variables(&self, names: &BTreeSet<ast::Name>) -> Vec<(ast::Name, Value<'a>)> {
+        let scopes = &self.frame_ref().scopes;
+        let place = |n: &str| scopes.iter().enumerate().rev().find_map(|(k, s)| Some((k, s.place(n)?)));
+        let place = |n: &str| place(n).unwrap_or((usize::MAX, 0));
+        let mut out: Vec<_> = names.iter().filter_map(|n| Some((place(n), n.clone(), self.variable(n)?))).collect();
+        out.sort_by_key(|(at, _, _)| *at);
+        out.into_iter().map(|(_, n, v)| (n, v)).collect()
     }
 }

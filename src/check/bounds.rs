@@ -214,8 +214,8 @@ impl<'a> Checker<'a> {
                 graph.operands(node).iter().any(|o| self.depends_on_data(level, o.node))
             }
             Op::Arg(_) if Some(node) == self.levels[level].round => false,
-            Op::Arg(_) => match self.levels[level].captured.iter().find(|(_, a)| *a == node) {
-                Some((outer, _)) => self.depends_on_data(outer.level, outer.node),
+            Op::Arg(_) => match self.levels[level].captured.outer(node) {
+                Some(outer) => self.depends_on_data(outer.level, outer.node),
                 None => true,
             },
             Op::Source { .. } | Op::Random { .. } | Op::Fold(_) | Op::Contract | Op::Scatter { .. } => true,
@@ -257,7 +257,7 @@ impl<'a> Checker<'a> {
         match &graph.node(*n).op {
             Op::Source { origin: Origin::Input | Origin::Condition, path } => Some(path.to_string()),
             Op::Arg(_) => {
-                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| a == n)?;
+                let outer = self.levels[level].captured.outer(*n)?;
                 self.input_of(outer.level, &self.linear(outer.level, outer.node))
             }
             // With a word on what lies outside it has other values, too.
@@ -272,7 +272,7 @@ impl<'a> Checker<'a> {
     /// Whether it is noted that the values of an input lie below something that is no more than `extent`.
     fn lies_below(&self, path: &str, extent: &Size) -> bool {
         let extent = self.resolve(extent);
-        let below = self.out.inputs.iter().find(|i| i.name == path).and_then(|i| i.below.as_ref());
+        let below = self.inputs.get(path).and_then(|n| self.out.inputs.get(*n)).and_then(|i| i.below.as_ref());
         below.is_some_and(|below| extent.sub(below).at_least(0, 0))
     }
 
@@ -280,7 +280,7 @@ impl<'a> Checker<'a> {
     /// that they lie below something that cannot be compared with it.
     fn note_below(&mut self, path: &str, extent: &Size) -> bool {
         let extent = self.resolve(extent);
-        let Some(input) = self.out.inputs.iter_mut().find(|i| i.name == path) else { return false };
+        let Some(input) = self.inputs.get(path).and_then(|n| self.out.inputs.get_mut(*n)) else { return false };
         match &input.below {
             None => input.below = Some(extent),
             Some(old) if extent.sub(old).at_least(0, 0) => {}

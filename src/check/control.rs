@@ -1,5 +1,6 @@
 //! `if` and `for`.
 
+use super::relation::{assigned_in, assigned_in_block};
 use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Value};
 use super::{Checker, Level, Res, Said};
@@ -7,6 +8,7 @@ use crate::diag::Diagnostic;
 use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, Op, Operand, Output, OutputKind, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Else, Expr, ForExpr, Name};
+use std::collections::BTreeSet;
 
 /// Rounds up to which a loop of known length is written out.
 const UNROLL: i64 = 512;
@@ -30,11 +32,18 @@ impl<'a> Checker<'a> {
             return self
                 .fail(Diagnostic::error("H0505", cond.span, message).help("index it: `let y[i] = if c[i] { .. } else { .. }`"));
         }
-        let before = self.variables();
+        let mut assigned = BTreeSet::new();
+        assigned_in_block(then, &mut assigned);
+        match otherwise {
+            Some(Else::Block(b)) => assigned_in_block(b, &mut assigned),
+            Some(Else::If(e)) => assigned_in(e, &mut assigned),
+            None => {}
+        }
+        let before = self.variables(&assigned);
         self.guards.push(c.clone());
         let a = self.block(then);
         self.guards.pop();
-        let after_then = self.variables();
+        let after_then = self.variables(&assigned);
         for (n, v) in &before {
             self.set_var(n, v.clone());
         }
@@ -49,7 +58,7 @@ impl<'a> Checker<'a> {
             None => Ok(Value::Unit),
         };
         let (a, b) = (a?, b?);
-        let after_else = self.variables();
+        let after_else = self.variables(&assigned);
         for ((n, x), (_, y)) in after_then.into_iter().zip(after_else) {
             if !same_value(&x, &y) {
                 let merged = self.choose(&c, x, y, cond.span, span)?;
@@ -165,8 +174,7 @@ impl<'a> Checker<'a> {
             self.depth -= 1;
             let k = from + if f.rev { n - 1 - round } else { round };
             let binding = self.round_binding(f, Value::from(Size::from(k)));
-            self.frame().scopes.push(vec![(f.var.name.clone(), binding)]);
-            let before = self.sink.list().len();
+            self.frame().scopes.push([(f.var.name.clone(), binding)].into());
             let result = self.block(&f.body);
             self.frame().scopes.pop();
             let list = self.frame().yields.replace(vec![]).unwrap_or_default();
@@ -174,9 +182,7 @@ impl<'a> Checker<'a> {
             if result.is_err() {
                 failed = true;
                 // One round's errors are every round's errors.
-                if self.sink.list().len() > before || failed {
-                    break;
-                }
+                break;
             }
         }
         self.frame().yields = outer;
@@ -240,18 +246,16 @@ impl<'a> Checker<'a> {
         named: Option<NameId>,
         span: Span,
     ) -> Res<Value<'a>> {
-        let mut assigned = vec![];
-        assigned_names(&f.body, &mut assigned);
-        let before = self.variables();
+        let mut assigned = BTreeSet::new();
+        assigned_in_block(&f.body, &mut assigned);
+        let before = self.variables(&assigned);
         let mut carries: Vec<(Name, Tens)> = vec![];
         for (n, v) in &before {
-            if assigned.contains(n) && !carries.iter().any(|(m, _)| m == n) {
-                let t = match v.clone() {
-                    Value::Num(x) => self.num_f32(&x),
-                    v => self.as_tens(v, span)?,
-                };
-                carries.push((n.clone(), t));
-            }
+            let t = match v.clone() {
+                Value::Num(x) => self.num_f32(&x),
+                v => self.as_tens(v, span)?,
+            };
+            carries.push((n.clone(), t));
         }
         // The names that a variable varies over grow until they no longer do.
         // What says which examples are done, once it is known that somebody asks inside.
@@ -338,7 +342,7 @@ impl<'a> Checker<'a> {
             was_done = Some(was);
         }
         let binding = self.round_binding(f, Value::Tensor(counter.clone()));
-        self.frame().scopes.push(vec![(f.var.name.clone(), binding)]);
+        self.frame().scopes.push([(f.var.name.clone(), binding)].into());
         let outer = self.frame().yields.replace(vec![]);
         let ran = self.block(&f.body);
         let stop = match (&ran, &f.until) {
@@ -351,7 +355,7 @@ impl<'a> Checker<'a> {
         let finished = ran.and(stop.transpose()).and_then(|done| {
             let mut new = vec![];
             for (n, _) in carries {
-                let v = self.variables().into_iter().find(|(m, _)| m == n).map(|(_, v)| v).ok_or(Said)?;
+                let v = self.variable(n).ok_or(Said)?;
                 new.push(match v {
                     Value::Num(x) => self.num_f32(&x),
                     v => self.as_tens(v, span)?,
@@ -533,7 +537,7 @@ impl<'a> Checker<'a> {
         self.prove(level);
         let shapes: Vec<(Vec<Axis>, Vec<Label>, DType)> =
             outputs.iter().map(|t| (self.at(t).shape.clone(), t.labels.clone(), t.dtype)).collect();
-        let captured = std::mem::take(&mut self.levels[level].captured);
+        let captured = std::mem::take(&mut self.levels[level].captured).list;
         for (k, (_, arg)) in captured.iter().enumerate() {
             self.levels[level].graph.node_mut(*arg).op = Op::Arg(1 + starts.len() + k);
         }
@@ -574,35 +578,6 @@ fn demanding(graph: &Graph) -> bool {
         Op::Loop(body) => demanding(&body.graph),
         _other => false,
     })
-}
-
-/// Variables that a block assigns.
-fn assigned_names(block: &Block, out: &mut Vec<Name>) {
-    fn expr(e: &Expr, out: &mut Vec<Name>) {
-        match &*e.kind {
-            ast::ExprKind::If { then, otherwise, .. } => {
-                assigned_names(then, out);
-                match otherwise {
-                    Some(Else::Block(b)) => assigned_names(b, out),
-                    Some(Else::If(e)) => expr(e, out),
-                    None => {}
-                }
-            }
-            ast::ExprKind::For(f) => assigned_names(&f.body, out),
-            ast::ExprKind::Paren(e) => expr(e, out),
-            _ => {}
-        }
-    }
-    for s in &block.stmts {
-        match &s.kind {
-            ast::StmtKind::Assign { name, value, .. } => {
-                out.push(name.name.clone());
-                expr(value, out);
-            }
-            ast::StmtKind::Expr(e) | ast::StmtKind::Let { value: e, .. } | ast::StmtKind::Var { value: e, .. } => expr(e, out),
-            _ => {}
-        }
-    }
 }
 
 /// Whether a loop's body yields.

@@ -2,7 +2,7 @@
 
 use super::value::{Label, Num, Pick, Tens, Tree, Value};
 use super::{Checker, Res, Said};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::{DType, Map, Op, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
@@ -16,15 +16,18 @@ impl<'a> Checker<'a> {
         self.depth -= 1;
         match value {
             Ok(Value::Poison) => Err(Said),
+            Ok(Value::Num(Num::Exact(size))) if size.is_lost() => self.fail(super::too_long(e.span)),
             other => other,
         }
     }
 
     fn expr_kind(&mut self, e: &'a Expr) -> Res<Value<'a>> {
         match &*e.kind {
-            ExprKind::Number { value, whole, .. } => {
-                Ok(Value::Num(if *whole { super::scope::exact(*value) } else { Num::Real(*value) }))
-            }
+            ExprKind::Number { value, whole, text } => Ok(Value::Num(match (whole, super::scope::exact(*value)) {
+                (false, _) => Num::Real(*value),
+                (true, Num::Real(_)) => Num::Exact(Size::digits(text)),
+                (true, exact) => exact,
+            })),
             ExprKind::Name(word) => self.word(word, e.span),
             ExprKind::ReductionName(op) => self.fail(
                 Diagnostic::error("H0313", e.span, format!("`{}` is a function here and has no value of its own", op.word()))
@@ -322,7 +325,7 @@ impl<'a> Checker<'a> {
                     let mut d = Diagnostic::error("H0205", name.span, format!("there is no result `{}`", name.name));
                     d = match suggest(&name.name, known.iter().copied()) {
                         Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-                        None => d.help(format!("there are {}", known.join(", "))),
+                        None => d.help(format!("there are {}", listed(&known))),
                     };
                     self.fail(d)
                 }
@@ -354,7 +357,7 @@ impl<'a> Checker<'a> {
                         let paths: Vec<String> = tree.leaves().into_iter().map(|l| l.0).collect();
                         self.fail(
                             Diagnostic::error("H0205", name.span, format!("this tree has no `{}`", name.name))
-                                .help(format!("its leaves are {}", paths.join(", "))),
+                                .help(format!("its leaves are {}", listed(&paths))),
                         )
                     }
                 }
@@ -369,13 +372,16 @@ impl<'a> Checker<'a> {
 
     /// Says that a net has no such member.
     pub fn no_member<T>(&mut self, inst: super::instance::InstId, name: &ast::Ident) -> Res<T> {
+        if self.sink.is_full() {
+            return self.error("H0205", name.span, "");
+        }
         let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name).to_string();
         let mut known: Vec<ast::Name> = self.insts[inst.0].members.keys().cloned().collect();
         known.sort();
         let mut d = Diagnostic::error("H0205", name.span, format!("`{net}` has no member `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|n| &**n)) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-            None => d.help(format!("it has {}", known.join(", "))),
+            None => d.help(format!("it has {}", listed(&known))),
         };
         self.fail(d)
     }

@@ -4,8 +4,9 @@
 
 use super::instance::Made;
 use super::scope::{FileItem, Frame};
+use super::top::Shared;
 use super::value::{FnVal, Label, NetVal, Tens, Value};
-use super::{Checker, Options, Res};
+use super::{Checker, MAX_IN_ALL, MAX_UNUSED, Options, Res};
 use crate::diag::Sink;
 use crate::ir::{DType, Node, Op, Origin, Size};
 use crate::program::Program;
@@ -18,8 +19,15 @@ const CERTAIN: &[&str] = &[
     "H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501",
 ];
 
-/// Checks what is not in `used`.
-pub fn check(program: &Program, options: &Options, used: &HashSet<Span>, sink: &mut Sink) {
+/// Checks what is not in `used`, as long as there is room beside the `entered` calls and nets of the models.
+pub fn check<'a>(
+    program: &'a Program,
+    options: &'a Options,
+    used: &HashSet<Span>,
+    shared: &Shared<'a>,
+    mut entered: usize,
+    sink: &mut Sink,
+) {
     for item in &program.files[0].ast.items {
         let name = match &item.kind {
             ItemKind::Net(net) => &net.name,
@@ -29,17 +37,19 @@ pub fn check(program: &Program, options: &Options, used: &HashSet<Span>, sink: &
         if used.contains(&name.span) {
             continue;
         }
-        let mut own = Sink::default();
-        {
-            let mut checker = Checker::new(program, options, &mut own);
+        let own = {
+            let mut checker = Checker::with(program, options, Sink::default(), shared.clone());
             checker.generic = true;
+            checker.most_entered = MAX_UNUSED.min(MAX_IN_ALL - entered);
             // What went wrong is in the sink.
             let _ = match &item.kind {
                 ItemKind::Net(net) => checker.generic_net(net),
                 ItemKind::Fn(f) => checker.generic_fn(f),
                 _ => Ok(()),
             };
-        }
+            entered = MAX_IN_ALL.min(entered + checker.entered);
+            checker.sink
+        };
         for d in own.list() {
             if d.code.starts_with("H02") || CERTAIN.contains(&d.code) {
                 sink.push(d.clone());

@@ -9,7 +9,7 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `names` | that a word has one meaning |
-//! | `scope` | what a word means at a place |
+//! | `scope`, `locals` | what a word means at a place |
 //! | `number` | compile-time numbers, sizes, constants |
 //! | `instance` | nets, arrays, families, their parameters |
 //! | `relation` | who generates, adapts, ties, freezes a parameter |
@@ -39,6 +39,7 @@ mod filter;
 mod generic;
 mod index;
 mod instance;
+mod locals;
 pub mod model;
 mod names;
 mod number;
@@ -60,7 +61,9 @@ use instance::{Inst, Param};
 pub use model::Model;
 use scope::{FileScope, Frame};
 use std::collections::{BTreeMap, HashMap};
-use value::{Label, NameId, Tens};
+use std::rc::Rc;
+use top::RootItems;
+use value::{Label, NameId, Tens, Value};
 
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
@@ -98,25 +101,55 @@ struct AxisName {
 #[derive(Default)]
 struct Level {
     graph: Graph,
-    /// Outer node → argument of the body (captures), with its labels.
-    captured: Vec<(Tens, NodeId)>,
+    captured: Captures,
     iotas: HashMap<NameId, NodeId>,
     /// Constants by their bits, extents by their sizes, so that one number is one node.
     constants: HashMap<(u64, DType), NodeId>,
-    extents: HashMap<Size, NodeId>,
+    extents: HashMap<(Size, DType), NodeId>,
     /// The loop's round, for draws.
     round: Option<NodeId>,
     trips: Option<Size>,
     seed: Option<NodeId>,
 }
 
+/// Values from around a loop that its body reads: the value at the level above, and the argument that stands for it.
+#[derive(Default)]
+struct Captures {
+    list: Vec<(Tens, NodeId)>,
+    /// Places in the list by the outer node, and by the argument.
+    outer: HashMap<NodeId, usize>,
+    inner: HashMap<NodeId, usize>,
+}
+
+impl Captures {
+    fn push(&mut self, outer: Tens, arg: NodeId) {
+        self.outer.insert(outer.node, self.list.len());
+        self.inner.insert(arg, self.list.len());
+        self.list.push((outer, arg));
+    }
+
+    /// The argument that stands for an outer node.
+    fn arg(&self, outer: NodeId) -> Option<NodeId> {
+        Some(self.list[*self.outer.get(&outer)?].1)
+    }
+
+    /// What an argument stands for.
+    fn outer(&self, arg: NodeId) -> Option<&Tens> {
+        Some(&self.list[*self.inner.get(&arg)?].0)
+    }
+}
+
 /// The walk.
 struct Checker<'a> {
     program: &'a Program,
     options: &'a Options,
-    sink: &'a mut Sink,
-    files: Vec<FileScope<'a>>,
+    sink: Sink,
+    files: Rc<Vec<FileScope<'a>>>,
     names: Vec<AxisName>,
+    /// What is looked up in the root file for every model.
+    root: Rc<RootItems>,
+    /// Constants of files that were computed, by file and place.
+    file_consts: HashMap<(usize, u32), Result<Value<'a>, Said>>,
     insts: Vec<Inst<'a>>,
     params: Vec<Param<'a>>,
     relations: Vec<relation::Rel<'a>>,
@@ -143,6 +176,8 @@ struct Checker<'a> {
     asking: Vec<instance::ParamId>,
     /// Copies that `each` made.
     each_copies: Vec<instance::InstId>,
+    /// Places of inputs and conditions in `out.inputs`, by name.
+    inputs: HashMap<Name, usize>,
     losses: Vec<(String, Tens, Span)>,
     updates: Vec<(String, Tens)>,
     out: Model,
@@ -151,18 +186,35 @@ struct Checker<'a> {
     /// Trees are asked for their shapes, not their values.
     shapes_only: bool,
     depth: usize,
-    /// Calls, rounds and nets so far.
+    /// Calls, rounds and nets so far, and how many there may be.
     entered: usize,
+    most_entered: usize,
     model_seed: Size,
     /// Nets and functions that were called, by the places of their names.
     used: std::collections::HashSet<Span>,
 }
 
+/// A number or a size that has outgrown what is computed with.
+fn too_long(span: Span) -> Diagnostic {
+    Diagnostic::limit("H0820", span, "this number becomes too large")
+        .here("more than 37 digits, or a formula of more than four thousand terms")
+        .help("a number with a dot, `1.0`, is rounded and may be as large as an `f32`")
+}
+
 /// Nodes that one model may have.
-const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 500_000;
+
+/// Single nets of an array, and parameters that one path matches: each is written out.
+const MAX_MATCHES: usize = 4096;
 
 /// Calls, written-out rounds and nets that one model may have.
 const MAX_ENTERED: usize = 2_000_000;
+
+/// As many for all models of a program together, and for nets and functions that none of them uses.
+const MAX_IN_ALL: usize = 8_000_000;
+
+/// As many for one net or function that no model uses: it is only looked at.
+const MAX_UNUSED: usize = 100_000;
 
 impl<'a> Checker<'a> {
     /// Says an error and gives the token of having said it.
@@ -207,10 +259,8 @@ impl<'a> Checker<'a> {
     /// A size with all that was found put in.
     fn resolve(&self, size: &Size) -> Size {
         let mut size = size.clone();
-        for _ in 0..64 {
-            if !size.symbols().iter().any(|s| self.solved.contains_key(s)) {
-                break;
-            }
+        // What is found may hold unknowns that are found later; no chain of them is a circle.
+        while size.mentions(&|s| s.starts_with('?') && self.solved.contains_key(s)) {
             size = size.substitute(&|s| self.solved.get(s).cloned());
         }
         size
@@ -223,11 +273,9 @@ impl<'a> Checker<'a> {
             return true;
         }
         for (x, y) in [(&a, &b), (&b, &a)] {
-            let symbols = x.symbols();
-            if let [s] = symbols.as_slice()
+            if let Some(s) = x.single()
                 && s.starts_with('?')
-                && Size::sym(s.clone()) == *x
-                && !y.symbols().contains(s)
+                && !y.mentions(&|t| t == &**s)
             {
                 self.solved.insert(s.clone(), y.clone());
                 return true;
@@ -270,8 +318,8 @@ impl<'a> Checker<'a> {
     }
 
     fn capture(&mut self, level: usize, t: Tens) -> Tens {
-        if let Some((_, arg)) = self.levels[level].captured.iter().find(|(c, _)| c.node == t.node) {
-            return Tens { level, node: *arg, ..t };
+        if let Some(node) = self.levels[level].captured.arg(t.node) {
+            return Tens { level, node, ..t };
         }
         let outer = self.at(&t).clone();
         // Numbers need no capture.
@@ -282,12 +330,12 @@ impl<'a> Checker<'a> {
         let arg = match copy {
             Some(op) => self.levels[level].graph.add(Node { op, ..outer }, vec![]),
             None => {
-                let number = usize::MAX - self.levels[level].captured.len();
+                let number = usize::MAX - self.levels[level].captured.list.len();
                 self.levels[level].graph.add(Node { op: Op::Arg(number), inner: vec![], ..outer }, vec![])
             }
         };
         if matches!(self.levels[level].graph.node(arg).op, Op::Arg(_)) {
-            self.levels[level].captured.push((t.clone(), arg));
+            self.levels[level].captured.push(t.clone(), arg);
         }
         Tens { level, node: arg, ..t }
     }
@@ -296,8 +344,9 @@ impl<'a> Checker<'a> {
     fn emit(&mut self, node: Node, labels: Vec<Label>, operands: Vec<Operand>) -> Tens {
         debug_assert_eq!(node.shape.len(), labels.len());
         let dtype = node.dtype;
+        node.shape.iter().chain(&node.inner).for_each(|a| self.kept(&a.size));
         let level = self.level;
-        let span = self.frames.last().map_or(Span::default(), |f| f.span);
+        let span = self.place();
         let within = self.place_name();
         let node = self.graph().add(Node { span, within, ..node }, operands);
         Tens { level, node, labels, dtype }
@@ -317,6 +366,10 @@ impl<'a> Checker<'a> {
     }
 
     fn constant(&mut self, value: f64, dtype: DType) -> Tens {
+        if dtype == DType::I32 && value as i32 as f64 != value.trunc() {
+            let span = self.place();
+            self.sink.push(crate::diag::beyond_i32(span, value));
+        }
         let level = self.level;
         let key = (value.to_bits(), dtype);
         let node = match self.levels[level].constants.get(&key) {
@@ -330,22 +383,43 @@ impl<'a> Checker<'a> {
         Tens { level, node, labels: vec![], dtype }
     }
 
+    /// The statement under way.
+    fn place(&self) -> Span {
+        self.frames.last().map_or(Span::default(), |f| f.span)
+    }
+
     /// A size as an i32 scalar.
     fn size_value(&mut self, size: &Size) -> Tens {
+        self.extent_value(size, DType::I32)
+    }
+
+    /// A size as a number, which may be larger than an i32.
+    fn extent_value(&mut self, size: &Size, dtype: DType) -> Tens {
         let size = self.resolve(size);
+        self.kept(&size);
         if let Some(n) = size.constant() {
-            return self.constant(n as f64, DType::I32);
+            return self.constant(n as f64, dtype);
         }
         let level = self.level;
-        let node = match self.levels[level].extents.get(&size) {
+        let key = (size, dtype);
+        let node = match self.levels[level].extents.get(&key) {
             Some(n) => *n,
             None => {
-                let n = self.graph().add(Node::new(Op::Extent(size.clone()), DType::I32, vec![]), vec![]);
-                self.levels[level].extents.insert(size, n);
+                let node = Node { span: self.place(), ..Node::new(Op::Extent(key.0.clone()), dtype, vec![]) };
+                let n = self.graph().add(node, vec![]);
+                self.levels[level].extents.insert(key, n);
                 n
             }
         };
-        Tens { level, node, labels: vec![], dtype: DType::I32 }
+        Tens { level, node, labels: vec![], dtype }
+    }
+
+    /// Says that a size could not be kept.
+    fn kept(&mut self, size: &Size) {
+        if size.is_lost() {
+            let d = too_long(self.place());
+            self.sink.push(d);
+        }
     }
 
     /// The counter of a name: 0, 1, .. along it.

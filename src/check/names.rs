@@ -13,6 +13,7 @@ use crate::source::Span;
 use crate::syntax::ast::{Ident, ItemKind, Name};
 use crate::syntax::walk::{self, Visit, What};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// What a word means in a scope.
 #[derive(Clone, Copy)]
@@ -76,7 +77,7 @@ impl<'a> Checker<'a> {
                     .label(clash.first, "the first");
                 d = d.help("nothing is shadowed in hnet: choose another name");
                 self.sink.push(d);
-                let scope = &mut self.files[n];
+                let scope = &mut Rc::get_mut(&mut self.files).expect("nobody shares the files yet")[n];
                 if clash.spoils {
                     scope.spoilt.insert(clash.name.clone());
                 }

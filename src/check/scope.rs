@@ -1,6 +1,7 @@
 //! What a word means at a place: locals, then members, then the file, then primitives.
 
 use super::instance::InstId;
+use super::locals::Locals;
 use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
 use super::{Checker, Res, Said};
 use crate::diag::{Diagnostic, suggest};
@@ -55,7 +56,7 @@ pub struct Frame<'a> {
     pub inst: Option<InstId>,
     /// How the arrays that the instance stands in are indexed here.
     pub picks: Vec<(NameId, super::value::Pick)>,
-    pub scopes: Vec<Vec<(Name, Binding<'a>)>>,
+    pub scopes: Vec<Locals<'a>>,
     /// Names of the signature.
     pub axes: Vec<(Name, NameId)>,
     /// A model sees the dims of its file.
@@ -80,7 +81,7 @@ impl<'a> Frame<'a> {
             file,
             inst,
             picks: vec![],
-            scopes: vec![vec![]],
+            scopes: vec![Locals::default()],
             axes: vec![],
             sees_dims: false,
             lifted: vec![],
@@ -125,7 +126,7 @@ impl<'a> Checker<'a> {
     }
 
     pub fn push_scope(&mut self) {
-        self.frame().scopes.push(vec![]);
+        self.frame().scopes.push(Locals::default());
     }
 
     pub fn pop_scope(&mut self) {
@@ -158,7 +159,7 @@ impl<'a> Checker<'a> {
     }
 
     pub fn local(&self, word: &str) -> Option<&Binding<'a>> {
-        self.frame_ref().scopes.iter().rev().flat_map(|s| s.iter().rev()).find(|(n, _)| &**n == word).map(|(_, b)| b)
+        self.frame_ref().scopes.iter().rev().find_map(|s| s.get(word))
     }
 
     /// The visible axis of this name: of the signature, or (in a model) a dim.
@@ -185,18 +186,26 @@ impl<'a> Checker<'a> {
         if let Some(n) = self.axis_word(word) {
             return Meaning::Axis(n);
         }
-        let mut inst = frame.inst;
-        while let Some(id) = inst {
-            if let Some(member) = self.insts[id.0].members.get(word) {
-                return Meaning::Member(id, *member);
-            }
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
+        if let Some((id, member)) = self.member_named(word) {
+            return Meaning::Member(id, member);
         }
         match self.files[frame.file].items.get(word) {
             Some(FileItem::Dim(_)) if !frame.sees_dims => Meaning::Nothing,
             Some(item) => Meaning::Item(*item),
             None => Meaning::Nothing,
         }
+    }
+
+    /// The member of this name that is seen from the net under way.
+    pub fn member_named(&self, word: &str) -> Option<(InstId, super::instance::MemberRef)> {
+        let mut inst = self.frame_ref().inst;
+        while let Some(id) = inst {
+            if let Some(member) = self.insts[id.0].members.get(word) {
+                return Some((id, *member));
+            }
+            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
+        }
+        None
     }
 
     /// The value of a word.
@@ -253,10 +262,13 @@ impl<'a> Checker<'a> {
                     .help(format!("name it in the signature, `(x: [{word}, ..])`, or leave it to lifting")),
             );
         }
-        let known = self.visible_words();
         if self.files[self.frame_ref().file].missing.contains(word) {
             return Err(Said);
         }
+        if self.sink.is_full() {
+            return self.error("H0201", span, "");
+        }
+        let known = self.visible_words();
         let mut d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
         if let Some(module) = in_library(word) {
             d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
@@ -269,7 +281,7 @@ impl<'a> Checker<'a> {
     /// All words that mean something here, for suggestions.
     pub fn visible_words(&self) -> Vec<Name> {
         let frame = self.frame_ref();
-        let mut out: Vec<Name> = frame.scopes.iter().flatten().map(|(n, _)| n.clone()).collect();
+        let mut out: Vec<Name> = frame.scopes.iter().flat_map(Locals::iter).map(|(n, _)| n.clone()).collect();
         out.extend(frame.axes.iter().map(|(n, _)| n.clone()));
         let mut inst = frame.inst;
         while let Some(id) = inst {
@@ -288,9 +300,9 @@ impl<'a> Checker<'a> {
     /// A constant of a file; `--set` wins.
     fn file_const(&mut self, word: &Name, expr: &'a ast::Expr, file: usize, span: Span) -> Res<Value<'a>> {
         if file == 0
-            && let Some((_, v)) = self.options.set.iter().find(|(n, _)| **n == **word)
+            && let Some(v) = self.root.setting(word)
         {
-            return Ok(Value::Num(exact(*v)));
+            return Ok(Value::Num(exact(v)));
         }
         // The value of a constant is under way where its expression's frame is.
         if self.frames.iter().any(|f| f.span == expr.span && f.inst.is_none()) {
@@ -299,10 +311,15 @@ impl<'a> Checker<'a> {
                     .help("the order of constants does not matter, but they must not go in a circle"),
             );
         }
+        let key = (file, expr.span.start);
+        if let Some(known) = self.file_consts.get(&key) {
+            return known.clone();
+        }
         self.enter(span)?;
         let frame = Frame { span: expr.span, ..Frame::new(file, None) };
         let value = self.outside(frame, |c| c.expr(expr));
         self.depth -= 1;
+        self.file_consts.insert(key, value.clone());
         value
     }
 
@@ -311,8 +328,14 @@ impl<'a> Checker<'a> {
         // The bodies under way wait: a loop out there opens a level of its own.
         let level = std::mem::replace(&mut self.level, 0);
         let bodies = self.levels.split_off(1);
-        let (checks, inside) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.is_at(0));
-        self.checks = checks;
+        let inside: Vec<_> = match level {
+            0 => vec![],
+            _ => {
+                let (checks, inside) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.is_at(0));
+                self.checks = checks;
+                inside
+            }
+        };
         let hidden = std::mem::replace(&mut self.hidden, self.overrides.len());
         let guards = std::mem::take(&mut self.guards);
         self.frames.push(frame);
@@ -323,7 +346,7 @@ impl<'a> Checker<'a> {
         self.level = level;
         self.levels.truncate(1);
         self.levels.extend(bodies);
-        self.checks.extend::<Vec<_>>(inside);
+        self.checks.extend(inside);
         out
     }
 
@@ -339,9 +362,9 @@ impl<'a> Checker<'a> {
             );
         }
         self.entered += 1;
-        if nodes > super::MAX_NODES || self.entered > super::MAX_ENTERED {
+        if nodes > super::MAX_NODES || self.entered > self.most_entered {
             self.depth -= 1;
-            if self.sink.list().iter().any(|d| d.code == "H0811") {
+            if self.generic || self.sink.list().iter().any(|d| d.code == "H0811") {
                 return Err(Said);
             }
             return self.fail(

@@ -3,7 +3,7 @@
 use super::open;
 use super::talk::{self, Exit, Talk};
 use crate::check::model::Model;
-use crate::ir::OutputKind;
+use crate::ir::{OutputKind, Size};
 use std::path::PathBuf;
 
 /// Check programs and say what is wrong with them
@@ -43,8 +43,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 /// `TaskDigits: 3 inputs, 5 parameters (168,426 numbers), 5 outputs`
 fn summary(model: &Model) -> String {
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let numbers: Option<i64> = model.params.iter().map(|p| p.shape.iter().map(|s| s.constant()).product::<Option<i64>>()).sum();
-    let numbers = numbers.map_or(String::new(), |n| format!(" ({} numbers)", grouped(n)));
+    let total = model.params.iter().try_fold(Size::from(0i64), |sum, p| {
+        let own = p.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s));
+        own.constant().map(|n| sum.add(&Size::from(n)))
+    });
+    let numbers = total.and_then(|n| n.constant()).map_or(String::new(), |n| format!(" ({} numbers)", grouped(n)));
     let outputs = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update).count();
     format!(
         "{}: {}, {}{numbers}, {}",

@@ -7,6 +7,7 @@ use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::{order, runtime};
 use crate::diag::Diagnostic;
+use crate::ir::sizes::{known, places};
 use crate::ir::{DType, Dist, Size};
 use crate::ir::{Data, Tensor};
 use crate::plan::{self, Expr, Kernel, Kind, Plan, Sizes, Step};
@@ -118,13 +119,13 @@ impl Instance {
         let mut arena = lines(layout.total);
         let base = words(&mut arena);
         let mut ptrs: Vec<Ptr> = layout.offsets.iter().map(|o| o.map_or(Ptr::null(), |o| base.moved(o as i64))).collect();
-        let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+        let size = |s: &Size| known(s, sizes);
         let mut outputs = Vec::new();
         let mut staged = Vec::new();
         let mut first = Vec::new();
         for (k, b) in plan.outputs.iter().enumerate() {
             let buffer = &plan.buffers[*b];
-            let shape: Vec<usize> = buffer.shape.iter().map(|s| size(s) as usize).collect();
+            let shape: Vec<usize> = buffer.shape.iter().map(|s| places(s, sizes)).collect();
             let n = layout.lengths[*b];
             let data = match buffer.dtype {
                 DType::F32 => Data::F32(vec![0.0; n]),

@@ -22,7 +22,10 @@ impl Gen<'_> {
             Expr::Const(c) => Val::One(self.constant(*c, dtype)),
             Expr::Size(s) => {
                 let v = self.size(s);
-                Val::One(self.b.ins().ireduce(single(DType::I32), v))
+                Val::One(match dtype {
+                    DType::F32 => self.b.ins().fcvt_from_sint(single(dtype), v),
+                    DType::I32 | DType::Bool => self.b.ins().ireduce(single(DType::I32), v),
+                })
             }
             Expr::Counter(l) => self.counter(*l),
             Expr::Load(a) => self.load(e, a, dtype),

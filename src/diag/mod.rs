@@ -8,6 +8,7 @@ pub mod explain;
 pub mod render;
 
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,38 +117,86 @@ impl Diagnostic {
         self
     }
 
+    /// Cuts texts that nobody would read to their end: a name may have a million letters.
+    fn shorten(&mut self) {
+        cut(&mut self.message);
+        self.primary.iter_mut().chain(&mut self.labels).for_each(|l| cut(&mut l.text));
+        self.notes.iter_mut().for_each(cut);
+        self.help.iter_mut().for_each(|h| cut(&mut h.text));
+    }
+
     /// Whether the program cannot be used.
     pub fn is_fatal(&self) -> bool {
         self.severity != Severity::Warning
     }
 }
 
+/// Bytes of a text in a message.
+const LONG: usize = 2000;
+
+/// Leaves the middle of a long text out.
+fn cut(text: &mut String) {
+    if text.len() > LONG {
+        let fits = |at: &usize| text.is_char_boundary(*at);
+        let head = (0..=LONG / 2).rev().find(fits).unwrap_or(0);
+        let tail = (text.len() - LONG / 4..text.len()).find(fits).unwrap_or(text.len());
+        text.replace_range(head..tail, " .. ");
+    }
+}
+
+/// Mistakes that are shown, and as many warnings; the others are counted.
+pub const MOST: usize = 100;
+
 /// Collects diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct Sink {
     list: Vec<Diagnostic>,
+    /// What was said: the code and the place, or the text where there is no place.
+    known: HashSet<(&'static str, Result<Span, String>)>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Sink {
-    /// Adds one, unless the same code already stands at the same place.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        let place = |d: &Diagnostic| d.primary.as_ref().map(|l| l.span);
-        let known = self.list.iter().any(|d| {
-            d.code == diagnostic.code && place(d) == place(&diagnostic) && (place(d).is_some() || d.message == diagnostic.message)
-        });
-        if !known {
+    /// Adds one, unless the same code already stands at the same place. Beyond [`MOST`] it is only counted.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        let place = diagnostic.primary.as_ref().map(|l| l.span).ok_or_else(|| diagnostic.message.clone());
+        if !self.known.insert((diagnostic.code, place)) {
+            return;
+        }
+        let count = if diagnostic.is_fatal() { &mut self.errors } else { &mut self.warnings };
+        *count += 1;
+        if *count <= MOST {
+            diagnostic.shorten();
             self.list.push(diagnostic);
         }
     }
 
-    /// Whether anything fatal was said.
-    pub fn has_errors(&self) -> bool {
-        self.list.iter().any(Diagnostic::is_fatal)
+    /// Whether no further mistake will be shown: what makes its message need not look far.
+    pub fn is_full(&self) -> bool {
+        self.errors >= MOST
     }
 
-    /// All, ordered by place.
+    /// Whether anything fatal was said.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// How many mistakes were said, those that are not shown among them.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// All that are shown, ordered by place; the last one says how many are not.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|d| d.primary.as_ref().map(|l| l.span));
+        for (all, fatal, what) in [(self.errors, true, "mistake"), (self.warnings, false, "warning")] {
+            let more = all.saturating_sub(MOST);
+            if let Some(last) = self.list.iter_mut().rfind(|d| more > 0 && d.is_fatal() == fatal) {
+                let s = if more == 1 { " is" } else { "s are" };
+                last.notes.push(format!("{more} more {what}{s} not shown"));
+            }
+        }
         self.list
     }
 
@@ -157,29 +206,85 @@ impl Sink {
     }
 }
 
+/// A whole number that an `i32` does not hold.
+pub fn beyond_i32(span: Span, number: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error("H0358", span, format!("{number} is no whole number of 32 bits"))
+        .here(format!("an `i32` reaches from {} to {}", i32::MIN, i32::MAX))
+        .help("an `f32` may be larger: write the number with a dot, or declare the value `f32`")
+}
+
+/// Letters up to which a word is compared with others: nobody wants a longer one guessed, and comparing takes their product.
+const LONGEST: usize = 80;
+
 /// The known name nearest to a misspelt one, if one is near enough to be meant.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A word of one or two letters is near to every other: only its case can be mended.
-    let length = wrong.chars().count();
-    let limit = if length < 3 { 0 } else { length / 3 };
-    let apart = |k: &str| if wrong.eq_ignore_ascii_case(k) { 0 } else { distance(wrong, k) };
-    known.into_iter().map(|k| (apart(k), k)).filter(|&(d, k)| d <= limit && k != wrong).min().map(|(_, k)| k)
+    let letters: Vec<char> = wrong.chars().take(LONGEST + 1).collect();
+    if letters.len() > LONGEST {
+        return None;
+    }
+    let limit = if letters.len() < 3 { 0 } else { letters.len() / 3 };
+    // A letter has at most four bytes.
+    let alike = |k: &str| k.len() + limit >= letters.len() && k.len() <= 4 * (letters.len() + limit);
+    let apart = |k: &str| if wrong.eq_ignore_ascii_case(k) { 0 } else { distance(&letters, &k.chars().collect::<Vec<_>>()) };
+    let near = known.into_iter().filter(|k| *k != wrong && alike(k)).map(|k| (apart(k), k));
+    near.filter(|&(d, _)| d <= limit).min().map(|(_, k)| k)
 }
 
 /// Edit distance with adjacent swaps (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+fn distance(a: &[char], b: &[char]) -> usize {
+    // The last two rows of the table, and the one under way.
+    let (mut older, mut old): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=b.len()).collect());
     for i in 1..=a.len() {
         let mut row = vec![i; b.len() + 1];
         for j in 1..=b.len() {
-            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            let change = old[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = change.min(old[j] + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
+                row[j] = row[j].min(older[j - 2] + 1);
             }
         }
-        rows.push(row);
+        older = std::mem::replace(&mut old, row);
     }
-    rows[a.len()][b.len()]
+    old[b.len()]
+}
+
+/// Names that a message lists.
+const LISTED: usize = 24;
+
+/// `a, b, c`; of very many the first, and how many more there are.
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    let shown: Vec<&str> = names.iter().take(LISTED).map(AsRef::as_ref).collect();
+    let more = names.len() - shown.len();
+    if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FileId;
+
+    #[test]
+    fn a_misspelt_name_is_near_to_the_one_that_is_meant() {
+        assert_eq!(suggest("wieght", ["height", "weight", "w"]), Some("weight"));
+        assert_eq!(suggest("Linear", ["linear"]), Some("linear"));
+        assert_eq!(suggest("q", ["x"]), None);
+        assert_eq!(suggest(&"a".repeat(20_000), [format!("{}b", "a".repeat(19_999)).as_str()]), None);
+        assert_eq!(distance(&['a', 'b'], &[]), 2);
+        assert_eq!(distance(&['a', 'b', 'c'], &['b', 'a', 'c']), 1);
+    }
+
+    #[test]
+    fn a_hundred_mistakes_are_shown_and_the_others_counted() {
+        let mut sink = Sink::default();
+        for at in 0..250 {
+            sink.push(Diagnostic::error("H0201", Span::new(FileId(0), at, at + 1), "x"));
+            sink.push(Diagnostic::error("H0201", Span::new(FileId(0), at, at + 1), "x"));
+        }
+        sink.push(Diagnostic::warning("H0816", Span::new(FileId(0), 300, 301), "w"));
+        assert_eq!((sink.errors(), sink.list().len(), sink.is_full()), (250, MOST + 1, true));
+        let shown = sink.into_sorted();
+        assert_eq!(shown[MOST - 1].notes, ["150 more mistakes are not shown"]);
+        assert!(shown[MOST].notes.is_empty());
+    }
 }

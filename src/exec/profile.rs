@@ -79,7 +79,7 @@ pub(super) fn of_dispatches(
     let (gpu::Peak { flops, bytes }, device) = (device.peak()?, device.describe());
     let peak = Peak { flops, bytes };
     let mut out = Profile { backend: "gpu", device, kernels: Vec::new(), events: Vec::new(), dispatches: None, peak: Some(peak) };
-    let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+    let size = |s: &Size| crate::ir::sizes::known(s, sizes);
     let mut all = Vec::new();
     dispatches(&program.items, &mut all);
     let mut rows = std::collections::BTreeMap::new();

@@ -4,6 +4,7 @@ use super::arena::{self, Layout};
 use super::device::Device;
 use super::program::{Dispatch, Grid, Item, Kind, Program, WIDEST, Word};
 use crate::diag::Diagnostic;
+use crate::ir::sizes::known;
 use crate::ir::{DType, Size};
 use crate::ir::{Data, Tensor};
 use crate::plan::Sizes;
@@ -106,14 +107,14 @@ fn fits(program: &Program, layout: &Layout, device: &Device, memory: u64) -> Res
 const SOFTWARE_ROUNDS: i64 = 65_535;
 
 /// Whether a software device would give wrong numbers: some thread would go round too often.
-fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i64>) -> Result<(), Diagnostic> {
+fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> i64) -> Result<(), Diagnostic> {
     if !device.info.name.contains("llvmpipe") {
         return Ok(());
     }
     let mut wrong = None;
     for item in &program.items {
         arena::visit(item, &mut |d| {
-            let known = size(&d.rounds).unwrap_or(0);
+            let known = size(&d.rounds);
             let rounds = match &d.grid {
                 Grid::Work { count, per } if d.rounds.is(0) => {
                     let code = &program.shaders[d.shader].code;
@@ -122,10 +123,10 @@ fn patient(program: &Program, device: &Device, size: &dyn Fn(&Size) -> Option<i6
                         .nth(1)
                         .and_then(|t| t.split(')').next())
                         .and_then(|t| t.parse::<i64>().ok());
-                    let groups = size(count).unwrap_or(0).max(1) as u64;
+                    let groups = size(count).max(1) as u64;
                     let all = groups.div_ceil(u64::from(*per)) as i64 * threads.unwrap_or(64);
                     // A multiplication and an addition a round.
-                    size(&d.flops).unwrap_or(0) / 2 / all
+                    size(&d.flops) / 2 / all
                 }
                 Grid::Work { .. } | Grid::Indirect { .. } => known,
             };
@@ -148,7 +149,7 @@ struct Maker<'a> {
     grids: &'a BTreeMap<usize, wgpu::Buffer>,
     uniforms: wgpu::Buffer,
     words: Vec<u32>,
-    size: &'a dyn Fn(&Size) -> Option<i64>,
+    size: &'a dyn Fn(&Size) -> i64,
     number: usize,
 }
 
@@ -178,7 +179,7 @@ impl Maker<'_> {
                     }
                 }
                 Item::Repeat { trips, body } => {
-                    let n = (self.size)(trips).unwrap_or(0).max(0) as u64;
+                    let n = (self.size)(trips).max(0) as u64;
                     let body = self.steps(body)?;
                     if n > 0 {
                         out.push(Step::Repeat(n, body));
@@ -194,7 +195,7 @@ impl Maker<'_> {
         let grid = match &d.grid {
             Grid::Indirect { buffer, at } => ReadyGrid::Indirect(*buffer, u64::from(*at) * 4),
             Grid::Work { count, per } => {
-                let n = (self.size)(count).unwrap_or(0).max(0) as u64;
+                let n = (self.size)(count).max(0) as u64;
                 if n == 0 {
                     return Ok(None);
                 }
@@ -217,7 +218,8 @@ impl Maker<'_> {
             let at = self.words.len();
             for w in &d.words {
                 self.words.push(match w {
-                    Word::Size(s) => (self.size)(s).unwrap_or(0) as u32,
+                    Word::Size(s) => (self.size)(s) as u32,
+                    Word::Real(s) => ((self.size)(s) as f32).to_bits(),
                     Word::At(b) => (self.layout.offsets[*b] / 4) as u32,
                 });
             }
@@ -255,8 +257,8 @@ impl Maker<'_> {
 impl Placed {
     /// Takes memory on the device, makes pipelines and bind groups. Errors: it does not fit, or the device refuses.
     pub fn new(device: &Arc<Device>, program: &Program, sizes: &Sizes, memory: u64) -> Result<Placed, Diagnostic> {
-        let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied()));
-        let Some(layout) = arena::place(program, &size) else {
+        let size = |s: &Size| known(s, sizes);
+        let Some(layout) = arena::place(program, &|s| Some(size(s))) else {
             return Err(refuse("the model takes more bytes than can be counted".to_string()));
         };
         fits(program, &layout, device, memory)?;
@@ -300,7 +302,7 @@ impl Placed {
         for b in &program.outputs {
             let known = results.iter().find(|r| r.buffer == *b).map(|r| r.staged);
             let made = &program.buffers[*b];
-            let shape = made.shape.iter().map(|s| size(s).unwrap_or(0) as usize).collect();
+            let shape = made.shape.iter().map(|s| size(s) as usize).collect();
             results.push(Result_ { buffer: *b, shape, dtype: made.dtype, staged: known.unwrap_or(staged) });
             if known.is_none() {
                 staged += layout.lengths[*b];

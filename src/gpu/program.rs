@@ -86,6 +86,8 @@ pub struct Dispatch {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Word {
     Size(Size),
+    /// The bits of a size as an f32.
+    Real(Size),
     /// Where a buffer starts in the arena, in elements (packed shaders only).
     At(usize),
 }
@@ -123,10 +125,9 @@ impl Program {
             for item in items {
                 match item {
                     Item::Dispatch(d) => {
-                        d.words.iter().for_each(|w| {
-                            if let Word::Size(s) = w {
-                                out.extend(s.symbols());
-                            }
+                        d.words.iter().for_each(|w| match w {
+                            Word::Size(s) | Word::Real(s) => out.extend(s.symbols()),
+                            Word::At(_) => {}
                         });
                         if let Grid::Work { count, .. } = &d.grid {
                             out.extend(count.symbols());

@@ -22,7 +22,8 @@ mod value;
 pub use assign::assign;
 
 use super::outside::Found;
-use super::{Axis, Graph, NodeId, Op, Size, Sym};
+use super::size::Fault;
+use super::{Axis, DType, Graph, NodeId, Op, Size, Sym};
 use crate::diag::Diagnostic;
 use crate::ir::{Bindings, Tensor};
 use std::cell::RefCell;
@@ -175,13 +176,13 @@ impl Frame<'_> {
     }
 
     fn size(&self, id: NodeId, size: &Size) -> Result<i64, Diagnostic> {
-        if let Some(n) = size.constant().or_else(|| size.eval(&|s| self.sizes.get(s).copied())) {
-            return Ok(n);
-        }
-        let name = self.name(id);
-        Err(match size.symbols().iter().find(|s| !self.is_known(s)) {
-            Some(s) => Diagnostic::plain("H0603", format!("the size `{s}` is not known, and {name} needs it")),
-            None => Diagnostic::plain("H0604", format!("the size `{size}` of {name} is not a whole number here")),
+        size.value(&|s| self.sizes.get(s).copied()).map_err(|fault| {
+            let name = self.name(id);
+            match fault {
+                Fault::Unknown(s) => Diagnostic::plain("H0603", format!("the size `{s}` is not known, and {name} needs it")),
+                Fault::Fraction => Diagnostic::plain("H0604", format!("the size `{size}` of {name} is not a whole number here")),
+                Fault::TooLarge => Diagnostic::plain("H0604", format!("the size `{size}` of {name} does not fit 64 bits here")),
+            }
         })
     }
 
@@ -230,6 +231,9 @@ impl Frame<'_> {
             }
             Op::Extent(size) => {
                 let n = self.size(id, size)?;
+                if node.dtype == DType::I32 && i32::try_from(n).is_err() {
+                    return Err(crate::diag::beyond_i32(node.span, n));
+                }
                 self.make(id, Vec::new(), |out| out.push(n as f64))
             }
             Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Gather { .. } | Op::Scatter { .. } => self.nest(id),

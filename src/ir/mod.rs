@@ -71,6 +71,7 @@ pub mod outside;
 pub mod random;
 pub mod read;
 pub mod size;
+pub mod sizes;
 mod tensor;
 pub mod text;
 mod tokens;
@@ -233,7 +234,7 @@ pub enum Op {
     Const(f64),
     /// Rank 1: the counter of its only loop, i32.
     Iota,
-    /// Rank 0: the value of a size, i32.
+    /// Rank 0: the value of a size. An i32 holds it or the run is refused; an f32 is the exact value, rounded once.
     Extent(Size),
     /// Philox4x32-10 (Salmon et al. 2011): counter (position, round, 0, 0), key (seed, `key`), where position counts the node's
     /// loops row-major. Operand 0: seed, operand 1: round, both i32 and read through subscripts.

@@ -3,6 +3,10 @@
 //! A [`Size`] is a sum of terms; a term is a rational number times powers of atoms (negative powers are quotients). Two sizes
 //! that are equal for algebraic reasons are equal values, so `heads * (d / heads)` *is* `d`. What the form cannot open
 //! (`ceil`, `div`, `2 ^ l`) is an atom of its own.
+//!
+//! Promised: a size is exact or [lost](Size::is_lost). It is lost where a number in it does not fit 128 bits, or where the form
+//! becomes too long to be worked with (a sum of two unknowns that is squared ten times has a thousand terms); what is made of a lost
+//! size is lost, and whoever lets a user build sizes says so. Nothing saturates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +29,11 @@ impl PartialOrd for Ratio {
 
 impl Ord for Ratio {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.num.saturating_mul(other.den).cmp(&other.num.saturating_mul(self.den))
+        match (self.num.checked_mul(other.den), other.num.checked_mul(self.den)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            // Both sides are far beyond what 53 bits tell apart only where they are nearly equal.
+            _ => self.to_f64().total_cmp(&other.to_f64()).then(self.num.cmp(&other.num)).then(self.den.cmp(&other.den)),
+        }
     }
 }
 
@@ -37,19 +45,56 @@ impl Ratio {
     const ZERO: Ratio = Ratio { num: 0, den: 1 };
     const ONE: Ratio = Ratio { num: 1, den: 1 };
 
-    fn new(num: i128, den: i128) -> Ratio {
+    /// In lowest terms; `None` where that needs more than 128 bits. `den` is not zero.
+    fn new(num: i128, den: i128) -> Option<Ratio> {
         let g = gcd(num, den).max(1);
         let s: i128 = if den < 0 { -1 } else { 1 };
-        Ratio { num: s.saturating_mul(num / g), den: s.saturating_mul(den / g) }
+        let fits = |n: i128| (n.unsigned_abs() < 1 << 126).then_some(n);
+        Some(Ratio { num: fits(num)?.checked_div(g)?.checked_mul(s)?, den: fits(den)?.checked_div(g)?.checked_mul(s)? })
     }
 
-    fn plus(self, o: Ratio) -> Ratio {
-        let num = self.num.saturating_mul(o.den).saturating_add(o.num.saturating_mul(self.den));
-        Ratio::new(num, self.den.saturating_mul(o.den))
+    fn whole(n: i64) -> Ratio {
+        Ratio { num: n.into(), den: 1 }
     }
 
-    fn times(self, o: Ratio) -> Ratio {
-        Ratio::new(self.num.saturating_mul(o.num), self.den.saturating_mul(o.den))
+    fn plus(self, o: Ratio) -> Option<Ratio> {
+        let num = self.num.checked_mul(o.den)?.checked_add(o.num.checked_mul(self.den)?)?;
+        Ratio::new(num, self.den.checked_mul(o.den)?)
+    }
+
+    fn times(self, o: Ratio) -> Option<Ratio> {
+        // Crosswise first, so that what cancels does not overflow.
+        let (a, b) = (gcd(self.num, o.den).max(1), gcd(o.num, self.den).max(1));
+        let num = (self.num / a).checked_mul(o.num / b)?;
+        Ratio::new(num, (self.den / b).checked_mul(o.den / a)?)
+    }
+
+    /// `1 / self`; of zero nothing.
+    fn inverse(self) -> Option<Ratio> {
+        if self.num == 0 { None } else { Ratio::new(self.den, self.num) }
+    }
+
+    /// By repeated squaring.
+    fn power(self, mut n: u32) -> Option<Ratio> {
+        let (mut out, mut square) = (Ratio::ONE, self);
+        loop {
+            if n & 1 == 1 {
+                out = out.times(square)?;
+            }
+            n >>= 1;
+            if n == 0 {
+                return Some(out);
+            }
+            square = square.times(square)?;
+        }
+    }
+
+    fn floor(self) -> Ratio {
+        Ratio { num: self.num.div_euclid(self.den), den: 1 }
+    }
+
+    fn ceil(self) -> Ratio {
+        Ratio { num: -(-self.num).div_euclid(self.den), den: 1 }
     }
 
     fn to_f64(self) -> f64 {
@@ -105,11 +150,31 @@ struct Term {
 pub struct Size {
     /// Sorted by factors, no two equal, no coefficient zero.
     terms: Vec<Term>,
+    /// Terms and atoms in it, at any depth; [`LOST`] for what could not be kept.
+    weight: u32,
+}
+
+/// Weight of a size that could not be kept.
+const LOST: u32 = u32::MAX;
+/// Terms and atoms that a size may have.
+const MOST: u32 = 4096;
+/// Powers that an atom may have.
+const MOST_POWER: u32 = 4096;
+
+/// Why a size has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is known of this unknown.
+    Unknown(Sym),
+    /// It comes to a fraction.
+    Fraction,
+    /// It does not fit 64 bits.
+    TooLarge,
 }
 
 impl From<i64> for Size {
     fn from(n: i64) -> Size {
-        Size::ratio(Ratio::new(n.into(), 1))
+        Size::ratio(Ratio::whole(n))
     }
 }
 
@@ -121,12 +186,35 @@ impl From<usize> for Size {
 
 impl Size {
     fn ratio(coef: Ratio) -> Size {
-        Size { terms: if coef.num == 0 { vec![] } else { vec![Term { factors: vec![], coef }] } }
+        if coef.num == 0 {
+            Size { terms: vec![], weight: 0 }
+        } else {
+            Size { terms: vec![Term { factors: vec![], coef }], weight: 1 }
+        }
+    }
+
+    fn of_ratio(coef: Option<Ratio>) -> Size {
+        coef.map_or_else(Size::lost, Size::ratio)
+    }
+
+    /// What stands for a size that could not be kept.
+    fn lost() -> Size {
+        Size { terms: vec![Term { factors: vec![(Atom::Sym("!".into()), 1)], coef: Ratio::ONE }], weight: LOST }
+    }
+
+    /// Whether this size could not be kept: it has no value and means nothing.
+    pub fn is_lost(&self) -> bool {
+        self.weight == LOST
     }
 
     /// `num / den`; `den` is not zero.
     pub fn fraction(num: i64, den: i64) -> Size {
-        Size::ratio(Ratio::new(num.into(), den.into()))
+        Size::of_ratio(Ratio::new(num.into(), den.into()))
+    }
+
+    /// A whole number of any length; lost where it does not fit.
+    pub fn digits(text: &str) -> Size {
+        Size::of_ratio(text.parse().ok().and_then(|n| Ratio::new(n, 1)))
     }
 
     /// An unknown.
@@ -135,7 +223,19 @@ impl Size {
     }
 
     fn atom(atom: Atom, power: i32) -> Size {
-        Size { terms: vec![Term { factors: vec![(atom, power)], coef: Ratio::ONE }] }
+        Size::kept(vec![Term { factors: vec![(atom, power)], coef: Ratio::ONE }])
+    }
+
+    /// Terms in normal form, unless they are too many.
+    fn kept(terms: Vec<Term>) -> Size {
+        let of_atom = |a: &Atom| match a {
+            Atom::Sym(_) => 1,
+            Atom::Apply(_, args) => args.iter().fold(1u32, |n, s| n.saturating_add(s.weight)),
+        };
+        let of_term = |t: &Term| t.factors.iter().fold(1u32, |n, (a, _)| n.saturating_add(of_atom(a)));
+        let weight = terms.iter().fold(0u32, |n, t| n.saturating_add(of_term(t)));
+        let steep = terms.iter().any(|t| t.factors.iter().any(|(_, p)| p.unsigned_abs() > MOST_POWER));
+        if weight > MOST || steep { Size::lost() } else { Size { terms, weight } }
     }
 
     fn from_terms(mut terms: Vec<Term>) -> Size {
@@ -143,12 +243,15 @@ impl Size {
         let mut out: Vec<Term> = Vec::with_capacity(terms.len());
         for t in terms {
             match out.last_mut() {
-                Some(last) if last.factors == t.factors => last.coef = last.coef.plus(t.coef),
+                Some(last) if last.factors == t.factors => match last.coef.plus(t.coef) {
+                    Some(sum) => last.coef = sum,
+                    None => return Size::lost(),
+                },
                 _ => out.push(t),
             }
         }
         out.retain(|t| t.coef != Ratio::ZERO);
-        Size { terms: out }
+        Size::kept(out)
     }
 
     /// The number, when nothing is unknown and it is whole.
@@ -175,6 +278,9 @@ impl Size {
     }
 
     pub fn add(&self, other: &Size) -> Size {
+        if self.is_lost() || other.is_lost() {
+            return Size::lost();
+        }
         Size::from_terms(self.terms.iter().chain(&other.terms).cloned().collect())
     }
 
@@ -187,29 +293,47 @@ impl Size {
     }
 
     pub fn mul(&self, other: &Size) -> Size {
+        if self.is_lost() || other.is_lost() || self.terms.len() * other.terms.len() > 16 * MOST as usize {
+            return Size::lost();
+        }
         let mut terms = Vec::new();
         for a in &self.terms {
             for b in &other.terms {
-                terms.push(Term { factors: merge(&a.factors, &b.factors), coef: a.coef.times(b.coef) });
+                let (Some(coef), Some(factors)) = (a.coef.times(b.coef), merge(&a.factors, &b.factors)) else {
+                    return Size::lost();
+                };
+                terms.push(Term { factors, coef });
             }
         }
         Size::from_terms(terms)
     }
 
+    /// By repeated squaring.
+    fn power(&self, mut n: u32) -> Size {
+        let (mut out, mut square) = (Size::from(1i64), self.clone());
+        while n > 0 && !out.is_lost() {
+            if n & 1 == 1 {
+                out = out.mul(&square);
+            }
+            n >>= 1;
+            if n > 0 {
+                square = square.mul(&square);
+            }
+        }
+        out
+    }
+
     /// `1 / self`; `None` for zero.
     fn recip(&self) -> Option<Size> {
         match self.terms.as_slice() {
+            _ if self.is_lost() => Some(Size::lost()),
             [] => None,
             [t] => {
-                let mut product = Size::ratio(Ratio::new(t.coef.den, t.coef.num));
+                let mut product = Size::of_ratio(t.coef.inverse());
                 for (a, p) in &t.factors {
                     match a {
                         // Out of the denominator it is a sum again.
-                        Atom::Apply(SizeFn::Group, args) if *p < 0 => {
-                            for _ in 0..-p {
-                                product = product.mul(&args[0]);
-                            }
-                        }
+                        Atom::Apply(SizeFn::Group, args) if *p < 0 => product = product.mul(&args[0].power(p.unsigned_abs())),
                         Atom::Sym(_) | Atom::Apply(..) => product = product.mul(&Size::atom(a.clone(), -p)),
                     }
                 }
@@ -232,9 +356,10 @@ impl Size {
         if other.terms.len() < 2 || self.terms.len() != other.terms.len() {
             return None;
         }
-        let first = Size { terms: vec![self.terms[0].clone()] };
-        for t in &other.terms {
-            let q = first.mul(&Size { terms: vec![t.clone()] }.recip()?);
+        let first = Size::kept(vec![self.terms[0].clone()]);
+        // Terms are sorted, and a factor of one sign keeps their order mostly: few need to be tried.
+        for t in other.terms.iter().take(16) {
+            let q = first.mul(&Size::kept(vec![t.clone()]).recip()?);
             if q.mul(other) == *self {
                 return Some(q);
             }
@@ -249,6 +374,9 @@ impl Size {
 
     /// Applies one of the closed functions; constants and trivial cases are computed.
     pub fn apply(f: SizeFn, args: Vec<Size>) -> Size {
+        if args.iter().any(Size::is_lost) {
+            return Size::lost();
+        }
         if let Some(n) = Size::fold(f, &args) {
             return n;
         }
@@ -264,11 +392,11 @@ impl Size {
         let integral = |s: &Size| s.terms.iter().all(|t| t.coef.den == 1 && t.factors.iter().all(|(_, p)| *p > 0));
         match (f, args) {
             (SizeFn::Floor, [a]) => match single(a) {
-                Some(r) => Some(Size::ratio(Ratio::new(r.num.div_euclid(r.den), 1))),
+                Some(r) => Some(Size::ratio(r.floor())),
                 None => integral(a).then(|| a.clone()),
             },
             (SizeFn::Ceil, [a]) => match single(a) {
-                Some(r) => Some(Size::ratio(Ratio::new(r.num.saturating_neg().div_euclid(r.den).saturating_neg(), 1))),
+                Some(r) => Some(Size::ratio(r.ceil())),
                 None => integral(a).then(|| a.clone()),
             },
             (SizeFn::Max | SizeFn::Min, [a, b]) => {
@@ -283,10 +411,7 @@ impl Size {
                 if n.unsigned_abs() > 64 {
                     return None;
                 }
-                let mut out = Size::from(1i64);
-                for _ in 0..n.unsigned_abs() {
-                    out = out.mul(a);
-                }
+                let out = a.power(n.unsigned_abs() as u32);
                 if n < 0 { out.recip() } else { Some(out) }
             }
             (SizeFn::Log2, [a]) => {
@@ -316,6 +441,27 @@ impl Size {
         out
     }
 
+    /// Whether some unknown in it is one of these.
+    pub fn mentions(&self, is: &dyn Fn(&str) -> bool) -> bool {
+        self.terms.iter().any(|t| {
+            t.factors.iter().any(|(a, _)| match a {
+                Atom::Sym(s) => is(s),
+                Atom::Apply(_, args) => args.iter().any(|s| s.mentions(is)),
+            })
+        })
+    }
+
+    /// The unknown that it is, when it is nothing else.
+    pub fn single(&self) -> Option<&Sym> {
+        match self.terms.as_slice() {
+            [Term { factors, coef }] if *coef == Ratio::ONE && !self.is_lost() => match factors.as_slice() {
+                [(Atom::Sym(s), 1)] => Some(s),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn collect(&self, out: &mut Vec<Sym>) {
         for t in &self.terms {
             for (a, _) in &t.factors {
@@ -329,6 +475,9 @@ impl Size {
 
     /// Puts sizes in the place of unknowns.
     pub fn substitute(&self, of: &dyn Fn(&str) -> Option<Size>) -> Size {
+        if self.is_lost() {
+            return Size::lost();
+        }
         let mut sum = Size::from(0i64);
         for t in &self.terms {
             let mut product = Size::ratio(t.coef);
@@ -339,9 +488,7 @@ impl Size {
                     Atom::Apply(f, args) => Size::apply(*f, args.iter().map(|s| s.substitute(of)).collect()),
                 };
                 let base = if *p < 0 { base.recip().unwrap_or_else(|| Size::from(0i64)) } else { base };
-                for _ in 0..p.unsigned_abs() {
-                    product = product.mul(&base);
-                }
+                product = product.mul(&base.power(p.unsigned_abs()));
             }
             sum = sum.add(&product);
         }
@@ -350,7 +497,44 @@ impl Size {
 
     /// Its value where every unknown has one; `None` where one has none or the result is not whole.
     pub fn eval(&self, of: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
-        self.substitute(&|s| of(s).map(Size::from)).constant()
+        self.value(of).ok()
+    }
+
+    /// Its value, or why it has none. A quotient by zero is 0.
+    pub fn value(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<i64, Fault> {
+        if self.is_lost() {
+            return Err(Fault::TooLarge);
+        }
+        if let Some(s) = self.single() {
+            return of(s).ok_or_else(|| Fault::Unknown(s.clone()));
+        }
+        let exact = self.exact(of)?;
+        if exact.den != 1 {
+            return Err(Fault::Fraction);
+        }
+        i64::try_from(exact.num).map_err(|_| Fault::TooLarge)
+    }
+
+    /// The value, possibly a fraction.
+    fn exact(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<Ratio, Fault> {
+        let fits = |r: Option<Ratio>| r.ok_or(Fault::TooLarge);
+        let mut sum = Ratio::ZERO;
+        for t in &self.terms {
+            let mut product = t.coef;
+            for (atom, p) in &t.factors {
+                let base = match atom {
+                    Atom::Sym(s) => Ratio::whole(of(s).ok_or_else(|| Fault::Unknown(s.clone()))?),
+                    Atom::Apply(f, args) => {
+                        let args = args.iter().map(|a| a.exact(of)).collect::<Result<Vec<_>, _>>()?;
+                        applied(*f, &args)?
+                    }
+                };
+                let base = if *p < 0 { base.inverse().unwrap_or(Ratio::ZERO) } else { base };
+                product = fits(fits(base.power(p.unsigned_abs()))?.times(product))?;
+            }
+            sum = fits(sum.plus(product))?;
+        }
+        Ok(sum)
     }
 
     /// Terms for code generation: coefficient (numerator, denominator) and factors with their powers.
@@ -377,17 +561,48 @@ impl Size {
     }
 }
 
-fn merge(a: &[(Atom, i32)], b: &[(Atom, i32)]) -> Vec<(Atom, i32)> {
-    let mut out: Vec<(Atom, i32)> = a.to_vec();
-    for (atom, p) in b {
-        match out.iter_mut().find(|(x, _)| x == atom) {
-            Some((_, q)) => *q += p,
-            None => out.push((atom.clone(), *p)),
+/// A closed function of numbers.
+fn applied(f: SizeFn, args: &[Ratio]) -> Result<Ratio, Fault> {
+    match (f, args) {
+        (SizeFn::Floor, [a]) => Ok(a.floor()),
+        (SizeFn::Ceil, [a]) => Ok(a.ceil()),
+        (SizeFn::Group, [a]) => Ok(*a),
+        (SizeFn::Max, [a, b]) => Ok(*a.max(b)),
+        (SizeFn::Min, [a, b]) => Ok(*a.min(b)),
+        (SizeFn::Pow, [a, n]) if n.den == 1 => {
+            let power = u32::try_from(n.num.unsigned_abs()).map_err(|_| Fault::TooLarge)?;
+            let base = if n.num < 0 { a.inverse().unwrap_or(Ratio::ZERO) } else { *a };
+            base.power(power).ok_or(Fault::TooLarge)
+        }
+        (SizeFn::Log2, [a]) if a.den == 1 && a.num > 0 && a.num.count_ones() == 1 => {
+            Ok(Ratio::whole(i64::from(a.num.trailing_zeros())))
+        }
+        (SizeFn::Pow | SizeFn::Log2, _) => Err(Fault::Fraction),
+        // Each has as many arguments as it is made with.
+        (SizeFn::Floor | SizeFn::Ceil | SizeFn::Group | SizeFn::Max | SizeFn::Min, _) => Err(Fault::Fraction),
+    }
+}
+
+/// The factors of a product, sorted as those of its sides are; `None` where a power is too high.
+fn merge(a: &[(Atom, i32)], b: &[(Atom, i32)]) -> Option<Vec<(Atom, i32)>> {
+    let mut out: Vec<(Atom, i32)> = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some((x, p)), Some((y, q))) = (a.peek(), b.peek()) {
+        match x.cmp(y) {
+            std::cmp::Ordering::Less => out.extend(a.next().cloned()),
+            std::cmp::Ordering::Greater => out.extend(b.next().cloned()),
+            std::cmp::Ordering::Equal => {
+                let sum = p.checked_add(*q)?;
+                if sum != 0 {
+                    out.push((x.clone(), sum));
+                }
+                a.next();
+                b.next();
+            }
         }
     }
-    out.retain(|(_, p)| *p != 0);
-    out.sort();
-    out
+    out.extend(a.chain(b).cloned());
+    Some(out)
 }
 
 impl fmt::Display for Atom {
@@ -406,9 +621,22 @@ impl fmt::Display for Atom {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Unknown(s) => write!(f, "`{s}` is not known"),
+            Fault::Fraction => write!(f, "it is not a whole number"),
+            Fault::TooLarge => write!(f, "it does not fit 64 bits"),
+        }
+    }
+}
+
 /// Highest power first, the constant last: `2*b*t + b - 1`, `d/heads`.
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_lost() {
+            return write!(f, "a size that is too large");
+        }
         if self.terms.is_empty() {
             return write!(f, "0");
         }
@@ -457,6 +685,45 @@ mod tests {
         assert_eq!(d.mul(&Size::from(2i64)).add(&Size::from(1i64)).to_string(), "2*d + 1");
         assert_eq!(width.to_string(), "d/heads");
         assert_eq!(d.add(&h).mul(&Size::from(3i64)).div(&d.add(&h)).unwrap(), Size::from(3i64));
+    }
+
+    #[test]
+    fn what_grows_is_lost_and_stays_so() {
+        let mut c = Size::sym("a").add(&Size::sym("b"));
+        let mut steps = 0;
+        while !c.is_lost() {
+            c = c.mul(&c);
+            steps += 1;
+        }
+        assert!((6..12).contains(&steps), "{steps}");
+        let more = c.add(&Size::from(1i64)).sub(&c);
+        assert!(more.is_lost() && more.constant().is_none() && more.value(&|_| Some(1)).is_err());
+        assert!(Size::apply(SizeFn::Max, vec![c, Size::from(1i64)]).is_lost());
+        let mut nested = Size::sym("a");
+        for _ in 0..40 {
+            nested = Size::apply(SizeFn::Max, vec![nested.add(&Size::from(1i64)), nested.mul(&Size::from(2i64))]);
+        }
+        assert!(nested.is_lost());
+        let mut n = Size::from(3i64);
+        for _ in 0..40 {
+            n = n.mul(&n);
+        }
+        assert!(n.is_lost(), "no number saturates");
+    }
+
+    #[test]
+    fn values_are_exact_or_say_why_there_is_none() {
+        let n = Size::sym("n");
+        let of = |k: i64| move |s: &str| (s == "n").then_some(k);
+        let square = n.mul(&n);
+        assert_eq!(square.value(&of(70_000)), Ok(4_900_000_000));
+        assert_eq!(square.value(&of(1 << 32)), Err(Fault::TooLarge));
+        assert_eq!(square.mul(&square).div(&square).unwrap().value(&of(1 << 31)), Ok(1 << 62));
+        assert_eq!(Size::sym("m").value(&of(1)), Err(Fault::Unknown("m".into())));
+        assert_eq!(n.div(&Size::from(2i64)).unwrap().value(&of(3)), Err(Fault::Fraction));
+        assert_eq!(Size::from(1i64).div(&n).unwrap().value(&of(0)), Ok(0));
+        assert_eq!(Size::digits("9007199254740993").value(&of(0)), Ok(9_007_199_254_740_993));
+        assert!(Size::digits(&"9".repeat(50)).is_lost());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::Diagnostic;
 use crate::ir::needs::needs;
 use crate::ir::verify::verify;
-use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
+use crate::ir::{DType, Graph, Node, NodeId, Op, Pick, Rate, Size};
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,16 +119,21 @@ fn asked(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<(), Diagnost
 fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagnostic> {
     let mut known: BTreeMap<Size, ()> = BTreeMap::new();
     let mut check = |size: &Size, span, what: &str| {
-        if size.constant().is_some_and(|n| n >= 0) || known.contains_key(size) {
+        if size.constant().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) || known.contains_key(size) {
             return Ok(());
         }
-        match size.eval(&|s| sizes.get(s).copied()) {
-            Some(n) if n >= 0 => {
+        match size.value(&|s| sizes.get(s).copied()) {
+            Ok(n) if n > i64::from(i32::MAX) => Err(Diagnostic::limit("H0822", span, format!("`{what}` has {n} places here"))
+                .here(format!("more than {} cannot be counted", i32::MAX))
+                .help("split the axis in two")),
+            Ok(n) if n >= 0 => {
                 known.insert(size.clone(), ());
                 Ok(())
             }
-            Some(n) => Err(Diagnostic::error("H0604", span, format!("`{what}` has the size {size}, which is {n} here"))),
-            None => Err(Diagnostic::error("H0604", span, format!("the size {size} of `{what}` has no whole value here"))),
+            Ok(n) => Err(Diagnostic::error("H0604", span, format!("`{what}` has the size {size}, which is {n} here"))),
+            Err(fault) => {
+                Err(Diagnostic::error("H0604", span, format!("the size {size} of `{what}` has no value here: {fault}")))
+            }
         }
     };
     for id in graph.ids().filter(|id| reach[id.index()]) {
@@ -136,11 +141,22 @@ fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagn
         for a in node.shape.iter().chain(&node.inner) {
             check(&a.size, node.span, &a.name)?;
         }
-        if let Op::Loop(body) = &node.op {
-            check(&body.trips, node.span, "rounds")?;
+        match &node.op {
+            Op::Loop(body) => check(&body.trips, node.span, "rounds")?,
+            Op::Extent(size) => number(size, node, sizes)?,
+            _not_a_size => {}
         }
     }
     Ok(())
+}
+
+/// A size that is computed with: as a whole number it has 32 bits.
+fn number(size: &Size, node: &Node, sizes: &Sizes) -> Result<(), Diagnostic> {
+    match size.value(&|s| sizes.get(s).copied()) {
+        Ok(n) if node.dtype == DType::I32 && i32::try_from(n).is_err() => Err(crate::diag::beyond_i32(node.span, n)),
+        Ok(_) => Ok(()),
+        Err(fault) => Err(Diagnostic::error("H0604", node.span, format!("the size {size} has no value here: {fault}"))),
+    }
 }
 
 impl Planner<'_> {

@@ -171,7 +171,7 @@ impl Grow<'_, '_> {
         self.planner.touch(id);
         match &node.op {
             Op::Const(c) => self.add(Expr::Const(*c), node.dtype),
-            Op::Extent(s) => self.add(Expr::Size(s.clone()), DType::I32),
+            Op::Extent(s) => self.add(Expr::Size(s.clone()), node.dtype),
             Op::Iota => match spot[0] {
                 Some(l) => self.add(Expr::Counter(l), DType::I32),
                 None => self.add(Expr::Const(0.0), DType::I32),

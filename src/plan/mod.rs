@@ -20,16 +20,15 @@ mod text;
 mod tile;
 mod view;
 
-use crate::ir::{DType, Dist, Fold, Map, Rate, Size, Sym};
+use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use build::{plan, plan_anywhere};
 pub use memory::{Layout, place};
 pub use outside::{Demand, report};
 pub use sizes::complete;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The values of the sizes that are unknown in the graph.
-pub type Sizes = BTreeMap<Sym, i64>;
+pub use crate::ir::sizes::Sizes;
 
 /// What runs.
 #[derive(Clone, Debug)]

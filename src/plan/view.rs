@@ -4,10 +4,7 @@ use super::{Access, Sizes, View};
 use crate::ir::{Graph, Map, NodeId, Op, Pick, Size};
 use std::collections::BTreeMap;
 
-/// The value of a size; 0 where it has none (the planner checks all sizes first).
-pub(super) fn value(size: &Size, sizes: &Sizes) -> i64 {
-    size.constant().or_else(|| size.eval(&|s| sizes.get(s).copied())).unwrap_or(0)
-}
+pub(super) use crate::ir::sizes::known as value;
 
 /// Row-major strides.
 pub(super) fn row_major(shape: &[Size]) -> Vec<Size> {

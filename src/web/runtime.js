@@ -3,13 +3,14 @@
 // programs.json: a size is the number of an entry of `constants`, and after those of what `spec.sizes(dims)` computes. A buffer is
 // its length, or [length, path, early] where it is given. An item is one dispatch or a loop:
 //   s shader · b buffers at bindings 1, 2, … · w those of them that it writes · a: binds the whole arena instead of b
-//   u words of the uniform block: a size, or -1 - buffer for where it starts · n pieces of work, p of them a workgroup
+//   u words of the uniform block: a size, [a size] for its bits as an f32, or -1 - buffer for where it starts · n pieces of work, p of them a workgroup
 //   i [buffer, word] that holds the workgroup counts · x trips of a loop over the items d
 // After the outputs stand words that say what index is outside of its axis, one for each entry of `inside`:
 //   [places of the axis, its name, the outputs that ask for it, the line of the source, how many stand before it there]
 // All buffers lie in one arena, placed by first fit over their lifetimes; those of indirect dispatches stand alone.
 
 const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4;
+const bits = (x) => new Uint32Array(Float32Array.of(x).buffer)[0];
 const align = (n) => Math.ceil(n / ALIGN) * ALIGN;
 const list = (names) => [...names].map((n) => `\`${n}\``).join(", ") || "none";
 
@@ -154,7 +155,7 @@ class Placement {
       if (d.i || values[d.n] > 0) dispatches.push(d);
       if (!d.u) return;
       d.block = words.length;
-      d.u.forEach((u) => words.push(u < 0 ? offsets.get(-1 - u) / 4 : values[u]));
+      d.u.forEach((u) => words.push(Array.isArray(u) ? bits(values[u[0]]) : u < 0 ? offsets.get(-1 - u) / 4 : values[u]));
       while (words.length % BLOCK) words.push(0);
     }));
     const uniforms = buffer(4 * Math.max(BLOCK, words.length), UNIFORM | COPY_DST);

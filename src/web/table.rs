@@ -99,6 +99,7 @@ impl Table {
             .iter()
             .map(|w| match w {
                 Word::Size(s) => json!(self.size(s)),
+                Word::Real(s) => json!([self.size(s)]),
                 // Where a buffer starts: below zero, to tell it from a size.
                 Word::At(b) => json!(-1 - *b as i64),
             })
@@ -162,7 +163,12 @@ fn moved(mut program: Value, place: &[usize]) -> Value {
                 }
             }
             if let Some(words) = i.get_mut("u") {
-                words.as_array_mut().into_iter().flatten().for_each(new);
+                for word in words.as_array_mut().into_iter().flatten() {
+                    match word {
+                        Value::Array(real) => real.iter_mut().for_each(new),
+                        size => new(size),
+                    }
+                }
             }
             if let Some(body) = i.get_mut("d") {
                 items(body, new);

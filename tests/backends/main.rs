@@ -17,3 +17,4 @@ mod programs;
 mod runs;
 mod shaders;
 mod sums;
+mod widths;

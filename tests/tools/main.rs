@@ -3,5 +3,6 @@
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod growth;
 mod hostile;
 mod web;

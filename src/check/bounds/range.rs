@@ -74,7 +74,7 @@ impl Checker<'_> {
         form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
             let (mut level, mut node) = (t.level, *node);
             while level > 0 {
-                let (outer, _) = self.levels[level].captured.iter().find(|(_, a)| *a == node)?;
+                let outer = self.levels[level].captured.outer(node)?;
                 (level, node) = (outer.level.min(level - 1), outer.node);
             }
             let (name, _) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node)?;
@@ -167,8 +167,8 @@ impl Checker<'_> {
                 Some(trips) => (zero(), Some(last(trips))),
                 None => none,
             },
-            Op::Arg(_) => match self.levels[level].captured.iter().find(|(_, a)| *a == node) {
-                Some((outer, _)) => self.range(outer.level, &self.linear(outer.level, outer.node)),
+            Op::Arg(_) => match self.levels[level].captured.outer(node) {
+                Some(outer) => self.range(outer.level, &self.linear(outer.level, outer.node)),
                 None => none,
             },
             Op::Inside(_) | Op::Source { .. } | Op::Const(_) | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => {

@@ -14,6 +14,7 @@ use crate::diag::Diagnostic;
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Index, Name, TypeKind};
+use std::collections::HashMap;
 use with::push;
 
 /// `t = patch`
@@ -119,6 +120,7 @@ impl<'a> Checker<'a> {
         };
         let Some(signature) = signature else { return Ok(values) };
         let offset = values.len() - args.len();
+        let places: HashMap<&Name, usize> = signature.args.iter().enumerate().rev().map(|(k, a)| (&a.name.name, k)).collect();
         let mut slots: Vec<Option<(Value<'a>, Span)>> = vec![None; signature.args.len().max(values.len())];
         let mut next = 0;
         for (i, v) in values.into_iter().enumerate() {
@@ -130,8 +132,8 @@ impl<'a> Checker<'a> {
                     }
                     next
                 }
-                Some(n) => match signature.args.iter().position(|a| a.name.name == n.name) {
-                    Some(p) => p,
+                Some(n) => match places.get(&n.name) {
+                    Some(p) => *p,
                     None => return self.error("H0333", n.span, format!("there is no argument `{}`", n.name)),
                 },
             };
@@ -302,7 +304,7 @@ impl<'a> Checker<'a> {
                 self.define(&arg.name, Binding::Value(v))?;
             }
         }
-        self.frame().scopes.push(vec![]);
+        self.push_scope();
         let value = self.block(&signature.body)?;
         let body = signature.body.span;
         let close = Span { start: body.end.saturating_sub(1), ..body };

@@ -8,13 +8,18 @@ use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
+use std::collections::HashMap;
+
+/// Nets that may stand in one another.
+const MAX_DEPTH: usize = 100;
 
 impl<'a> Checker<'a> {
     /// Makes a net: its numbers bound, its members declared, nothing computed.
     pub fn instantiate(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> Res<InstId> {
         // A net has no way to stop: what contains itself once does so for ever.
-        let mut above = made.parent;
+        let (mut above, mut depth) = (made.parent, 0);
         while let Some(id) = above {
+            depth += 1;
             if self.insts[id.0].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
                 let name = &made.net.name.name;
                 return self.fail(
@@ -24,6 +29,12 @@ impl<'a> Checker<'a> {
                 );
             }
             above = self.insts[id.0].parent;
+        }
+        if depth > MAX_DEPTH {
+            return self.fail(
+                Diagnostic::limit("H0821", made.span, format!("more than {MAX_DEPTH} nets stand in one another here"))
+                    .help("nets one after the other are an array, `sub layer[n] = ..`, and a `for`"),
+            );
         }
         self.enter(made.span)?;
         // A net is more than a call.
@@ -70,11 +81,12 @@ impl<'a> Checker<'a> {
             return self.fail(Diagnostic::error("H0212", span, message).label(net.name.span, "declared here"));
         }
         let mut out = Vec::new();
+        let places: HashMap<&Name, usize> = net.formals.iter().enumerate().rev().map(|(k, f)| (&f.name.name, k)).collect();
         for (i, arg) in args.iter().enumerate() {
             let formal = match &arg.name {
                 None => &net.formals[i],
-                Some(name) => match net.formals.iter().find(|f| f.name.name == name.name) {
-                    Some(f) => f,
+                Some(name) => match places.get(&name.name) {
+                    Some(k) => &net.formals[*k],
                     None => {
                         return self.error("H0212", name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
                     }
@@ -91,8 +103,7 @@ impl<'a> Checker<'a> {
             };
             out.push((formal.name.name.clone(), value));
         }
-        let order = |n: &Name| net.formals.iter().position(|f| f.name.name == *n);
-        out.sort_by_key(|(n, _)| order(n));
+        out.sort_by_key(|(n, _): &(Name, Value<'a>)| places.get(n).copied());
         Ok(out)
     }
 
@@ -101,6 +112,7 @@ impl<'a> Checker<'a> {
         match self.files[file].items.get(&name.name) {
             Some(FileItem::Net(at, def)) => Ok((*at, def)),
             Some(_) => self.error("H0214", name.span, format!("`{}` is no net", name.name)),
+            None if self.sink.is_full() => self.error("H0201", name.span, ""),
             None => {
                 let nets: Vec<Name> = self.files[file]
                     .items
@@ -197,11 +209,11 @@ impl<'a> Checker<'a> {
                 let mut nets = Vec::new();
                 for l in 0..n {
                     let mut frame = frame.clone();
-                    frame.scopes.push(vec![(index.name.clone(), Binding::Value(Value::from(Size::from(l))))]);
+                    frame.scopes.push([(index.name.clone(), Binding::Value(Value::from(Size::from(l))))].into());
                     let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
                     nets.push((Name::from(l.to_string()), self.instantiate(made(format!("{path}.{l}"), arrays.clone()), args)?));
                 }
-                Ok(SubState::Family(nets))
+                Ok(SubState::Family(nets.into()))
             }
             ast::ArrayDecl::Leaves { index, tree } => {
                 let leaves = self.outside(frame.clone(), |c| c.leaf_names(tree))?;
@@ -209,11 +221,11 @@ impl<'a> Checker<'a> {
                 for (leaf, size) in leaves {
                     let mut frame = frame.clone();
                     let value = Value::LeafName(leaf.clone(), size);
-                    frame.scopes.push(vec![(index.name.clone(), Binding::Value(value))]);
+                    frame.scopes.push([(index.name.clone(), Binding::Value(value))].into());
                     let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
                     nets.push((leaf.clone(), self.instantiate(made(format!("{path}.{leaf}"), arrays.clone()), args)?));
                 }
-                Ok(SubState::Family(nets))
+                Ok(SubState::Family(nets.into()))
             }
         }
     }

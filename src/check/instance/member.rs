@@ -7,6 +7,7 @@ use crate::check::{Checker, Res, Said};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
+use std::rc::Rc;
 
 impl<'a> Checker<'a> {
     /// The value of a member, seen from inside the instance.
@@ -36,7 +37,16 @@ impl<'a> Checker<'a> {
                 match self.sub(net.inst, n)? {
                     SubState::One(s) | SubState::Array(s, _) => Ok(Value::Net(part(s))),
                     SubState::Family(nets) => {
-                        Ok(Value::Family(nets.into_iter().map(|(n, s)| (n, part(s))).collect::<Vec<_>>().into()))
+                        let plain = net.picks.is_empty() && net.with.is_empty();
+                        let known = &self.insts[net.inst.0].subs[n].family;
+                        if let Some(known) = known.as_ref().filter(|_| plain) {
+                            return Ok(Value::Family(known.clone()));
+                        }
+                        let made = Rc::new(nets.iter().map(|(n, s)| (n.clone(), part(*s))).collect::<Vec<_>>());
+                        if plain {
+                            self.insts[net.inst.0].subs[n].family = Some(made.clone());
+                        }
+                        Ok(Value::Family(made))
                     }
                     SubState::Waiting | SubState::Running | SubState::Failed => Err(Said),
                 }
@@ -120,9 +130,9 @@ impl<'a> Checker<'a> {
 
     fn const_value(&mut self, id: InstId, frame: Frame<'a>, expr: &'a ast::Expr, word: &Name) -> Res<Value<'a>> {
         if self.insts[id.0].sees_dims
-            && let Some((_, v)) = self.options.set.iter().find(|(n, _)| **n == **word)
+            && let Some(v) = self.root.setting(word)
         {
-            return Ok(Value::Num(crate::check::scope::exact(*v)));
+            return Ok(Value::Num(crate::check::scope::exact(v)));
         }
         self.outside(Frame { span: expr.span, member: Some(word.clone()), ..frame }, |c| c.expr(expr))
     }

@@ -8,12 +8,13 @@ mod trees;
 
 use super::Checker;
 use super::scope::Frame;
-use super::value::{Label, NameId, Pick, Tens, Value};
+use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstId(pub usize);
@@ -50,6 +51,8 @@ pub enum Thunk<'a> {
 pub struct Sub<'a> {
     pub decl: &'a ast::SubDecl,
     pub state: SubState,
+    /// The nets of a family as a value, once somebody has asked.
+    pub family: Option<Rc<Vec<(Name, NetVal)>>>,
 }
 
 #[derive(Clone)]
@@ -59,7 +62,7 @@ pub enum SubState {
     Failed,
     One(InstId),
     Array(InstId, NameId),
-    Family(Vec<(Name, InstId)>),
+    Family(Rc<Vec<(Name, InstId)>>),
 }
 
 /// A net (or model, or copy of an `each`) with its members.
@@ -195,7 +198,7 @@ impl<'a> Checker<'a> {
             ast::StmtKind::ConstDraw(draw) => self.add_thunk(id, &draw.name, Thunk::Draw(draw)),
             ast::StmtKind::Param(decl) => self.declare_param(id, decl),
             ast::StmtKind::Sub(decl) => {
-                self.insts[id.0].subs.push(Sub { decl, state: SubState::Waiting });
+                self.insts[id.0].subs.push(Sub { decl, state: SubState::Waiting, family: None });
                 let n = self.insts[id.0].subs.len() - 1;
                 self.add_member(id, &decl.name, MemberRef::Sub(n));
             }

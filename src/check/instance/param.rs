@@ -18,7 +18,7 @@ impl<'a> Checker<'a> {
         let mut frame = self.inst_frame(inst);
         frame.span = decl.name.span;
         if let Some((word, leaf, size)) = &leaf {
-            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
+            frame.scopes.push([(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))].into());
         }
         let mut shape: Vec<(Label, Size)> =
             self.insts[inst.0].arrays.clone().into_iter().map(|a| (Label::Named(a), self.size_of(a))).collect();
@@ -102,6 +102,7 @@ impl<'a> Checker<'a> {
         if let ast::ExprKind::Name(word) = &*e.kind
             && self.frame_ref().sees_dims
             && matches!(self.meaning(word), crate::check::scope::Meaning::Nothing)
+            && !self.sink.is_full()
             && suggest(word, self.visible_words().iter().map(|n| &**n)).is_none()
             && !matches!(&**word, "true" | "false" | "training" | "self")
         {

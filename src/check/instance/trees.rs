@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
             }
             SubState::Family(nets) => {
                 let mut parts = Vec::new();
-                for (name, s) in nets {
+                for (name, s) in nets.iter().cloned() {
                     parts.push((name, self.inst_tree(&part(s), span)?));
                 }
                 Ok(Tree::Node(parts))
@@ -97,8 +97,8 @@ impl<'a> Checker<'a> {
                 MemberRef::Sub(n) => match self.sub(id, n)? {
                     SubState::One(s) | SubState::Array(s, _) => out.extend(self.leaf_params_of(s)?),
                     SubState::Family(nets) => {
-                        for (_, s) in nets {
-                            out.extend(self.leaf_params_of(s)?);
+                        for (_, s) in nets.iter() {
+                            out.extend(self.leaf_params_of(*s)?);
                         }
                     }
                     SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),

@@ -7,6 +7,14 @@ use crate::check::{Checker, Res, Said};
 use crate::diag::Diagnostic;
 use crate::ir::{Map, Size};
 use crate::source::Span;
+use std::collections::HashSet;
+
+/// Single nets of an array that is too long for that.
+pub(super) fn written_out(span: Span, count: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::limit("H0812", span, format!("{count} nets would be written out one by one"))
+        .here(format!("{} is the most", crate::check::MAX_MATCHES))
+        .help("a free name in brackets means all of them at once, `adapt layer[l].w by ..`")
+}
 
 impl<'a> Checker<'a> {
     /// What a parameter is here: replaced by a block, or its value after all relations.
@@ -103,7 +111,8 @@ impl<'a> Checker<'a> {
         }
         let mut whole: Option<Tens> = None;
         let mut parts: Option<(NameId, Vec<Option<Tens>>)> = None;
-        let mut written: Option<(Span, Vec<i64>)> = None;
+        // Where it was first written, and which of its nets; none: all.
+        let mut written: Option<(Span, HashSet<i64>)> = None;
         for (r, k) in relations {
             let elems = self.relations[r].targets[k].elems.clone();
             let keeps = self.keeps(r);
@@ -131,8 +140,8 @@ impl<'a> Checker<'a> {
                             .help("a second relation may change what the first one wrote: `adapt`, `scale`, or an expression with `self`"),
                     );
                 }
-                let list = written.as_ref().map_or(vec![], |w| w.1.clone());
-                written = Some((at, [list, single.map(|s| vec![s.1]).unwrap_or_default()].concat()));
+                let list = &mut written.get_or_insert_with(|| (at, HashSet::new())).1;
+                list.extend(single.map(|s| s.1));
             }
             match single {
                 Some((axis, n)) => {
@@ -144,6 +153,9 @@ impl<'a> Checker<'a> {
                             at,
                             format!("there are {count} nets here, numbered from 0, and this is number {n}"),
                         );
+                    }
+                    if count as usize > super::super::MAX_MATCHES {
+                        return self.fail(written_out(at, count));
                     }
                     let before = whole.clone();
                     let list = &mut parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
@@ -259,7 +271,7 @@ impl<'a> Checker<'a> {
         let mut frame: Frame<'a> = self.inst_frame(param.inst);
         frame.span = param.decl.name.span;
         if let Some((word, leaf, size)) = &param.leaf {
-            frame.scopes.push(vec![(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))]);
+            frame.scopes.push([(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))].into());
         }
         let ty = &param.decl.ty;
         let made = self.outside(frame, |c| c.initialiser(init, &shape))?;
@@ -296,11 +308,11 @@ impl<'a> Checker<'a> {
                 single.push(n);
             }
         }
-        let all: usize = self.insts[self.params[p.0].inst.0]
+        // As many as there are nets; of an unknown number nobody knows.
+        let all = self.insts[self.params[p.0].inst.0]
             .arrays
             .iter()
-            .map(|a| self.size_of(*a).constant().unwrap_or(i64::MAX) as usize)
-            .product();
-        (!single.is_empty() && single.len() == all, single)
+            .try_fold(1usize, |n, a| n.checked_mul(usize::try_from(self.size_of(*a).constant()?).ok()?));
+        (!single.is_empty() && Some(single.len()) == all, single)
     }
 }

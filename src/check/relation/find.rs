@@ -74,8 +74,8 @@ impl<'a> Checker<'a> {
                 SubState::One(inst) => vec![Cursor::Net { inst, elems, pending: None, family: false }],
                 SubState::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis), family: false }],
                 SubState::Family(nets) => nets
-                    .into_iter()
-                    .map(|(_, inst)| Cursor::Net { inst, elems: elems.clone(), pending: None, family: true })
+                    .iter()
+                    .map(|(_, inst)| Cursor::Net { inst: *inst, elems: elems.clone(), pending: None, family: true })
                     .collect(),
                 SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
             }),
@@ -143,6 +143,10 @@ impl<'a> Checker<'a> {
             }
             (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis), .. }) => {
                 let Some(n) = self.size_of(axis).constant() else { return self.unknown(span, "the number of nets under `*`") };
+                let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
+                if n > room as i64 {
+                    return self.fail(super::effective::written_out(span, n));
+                }
                 for k in 0..n {
                     let elems = [elems.clone(), vec![(axis, Pick::Number(Size::from(k)))]].concat();
                     self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, true, out)?;

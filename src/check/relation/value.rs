@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
     pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>, span: Span) -> Res<Tens> {
         let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
         if alone && let Some(known) = &self.relations[r].values {
-            let value = known.clone()?.get(k).cloned().expect(EACH);
+            let value = known.as_ref().map_err(|said| *said)?.get(k).cloned().expect(EACH);
             return self.combine(
                 self.relations[r].kind,
                 own,
@@ -42,26 +42,27 @@ impl<'a> Checker<'a> {
         }
         let rel = &self.relations[r];
         let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
-        let (targets, tree) = (rel.targets.clone(), rel.tree.clone());
+        let one = rel.targets[k].clone();
         let mut frame = self.inst_frame(owner);
         frame.span = rel.place.span;
         frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
         frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
         let _ = span;
         if alone {
+            let (targets, tree) = (self.relations[r].targets.clone(), self.relations[r].tree.clone());
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
-            self.relations[r].values = Some(values.clone());
-            let v = values?.get(k).cloned().expect(EACH);
-            return self.combine(kind, own, v, value.span, targets[k].param);
+            let v = values.as_ref().map(|all| all.get(k).cloned().expect(EACH)).map_err(|said| *said);
+            self.relations[r].values = Some(values);
+            return self.combine(kind, own, v?, value.span, one.param);
         }
         frame.own = own.clone().map(Value::Tensor);
-        let one = [targets[k].clone()];
+        let one = [one];
         let mut values = self.outside(frame, |c| match c.fixed_slots(slots) {
             true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
             false => c.place_values(value, slots, &one, None),
         })?;
         let v = values.pop().expect(EACH);
-        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, targets[k].param)
+        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, one[0].param)
     }
 
     pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {

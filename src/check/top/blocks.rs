@@ -3,9 +3,10 @@
 use crate::check::model::{Eval, EvalData, InputKind};
 use crate::check::value::{Num, Tens, Value};
 use crate::check::{Checker, Options, Res, Said};
-use crate::diag::{Diagnostic, Sink, suggest};
+use crate::diag::{Diagnostic, Sink, listed, suggest};
 use crate::ir::DType;
 use crate::syntax::ast::{self, ClauseKind, ItemKind};
+use std::collections::{BTreeSet, HashMap};
 
 impl<'a> Checker<'a> {
     /// `eval` and `train` blocks of this model, and `weights`.
@@ -14,14 +15,15 @@ impl<'a> Checker<'a> {
             return;
         }
         let program = self.program;
-        for item in &program.files[0].ast.items {
-            match &item.kind {
-                ItemKind::Eval(e) if e.model.name == def.name.name => {
+        let root = self.root.clone();
+        for n in root.blocks.get(&def.name.name).into_iter().flatten() {
+            match &program.files[0].ast.items[*n].kind {
+                ItemKind::Eval(e) => {
                     if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, eval)) {
                         self.out.evals.push(eval);
                     }
                 }
-                ItemKind::Train(t) if t.model.name == def.name.name => {
+                ItemKind::Train(t) => {
                     self.train_block(t);
                 }
                 _ => {}
@@ -46,10 +48,9 @@ impl<'a> Checker<'a> {
             return Ok(eval);
         }
         let options = Options { lift, ..self.options.clone() };
-        let mut sink = Sink::default();
-        let mut checker = Checker::new(self.program, &options, &mut sink);
+        let mut checker = Checker::new(self.program, &options, Sink::default());
         checker.model(def, None);
-        let lifted = checker.out;
+        let (lifted, sink) = (checker.out, checker.sink);
         let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
         if eval.report.iter().all(one) {
             eval.lifted = Some(Box::new(lifted));
@@ -63,7 +64,7 @@ impl<'a> Checker<'a> {
     /// Blocks about a model that is not there.
     pub(super) fn blocks_of_unknown_models(&mut self) {
         let program = self.program;
-        let models: Vec<&str> = program.files[0]
+        let models: BTreeSet<&str> = program.files[0]
             .ast
             .items
             .iter()
@@ -79,7 +80,7 @@ impl<'a> Checker<'a> {
                 ItemKind::Weights(ast::Weights::Model { model, .. }) => model,
                 _ => continue,
             };
-            if !models.contains(&&*name.name) {
+            if !models.contains(&*name.name) {
                 let mut d = Diagnostic::error("H0701", name.span, format!("no model is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, models.iter().copied()) {
                     d = d.fix(format!("`{near}` is near"), name.span, near);
@@ -90,14 +91,17 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn known_input(&mut self, name: &ast::Ident) -> Res<()> {
-        if self.out.inputs.iter().any(|i| *i.name == *name.name) {
+        if self.inputs.contains_key(&name.name) {
             return Ok(());
+        }
+        if self.sink.is_full() {
+            return self.error("H0702", name.span, "");
         }
         let known: Vec<String> = self.out.inputs.iter().map(|i| i.name.clone()).collect();
         let mut d = Diagnostic::error("H0702", name.span, format!("the model has no input or condition `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(String::as_str)) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-            None => d.help(format!("it has {}", known.join(", "))),
+            None => d.help(format!("it has {}", listed(&known))),
         };
         self.fail(d)
     }
@@ -167,8 +171,9 @@ impl<'a> Checker<'a> {
                 out.feeds.push((name.name.to_string(), t.node));
             }
             ClauseKind::Report(names) => {
+                let ranks = self.ranks();
                 for n in names {
-                    self.reported(n)?;
+                    self.reported(n, ranks.get(&n.name).copied())?;
                     out.report.push(n.name.to_string());
                 }
             }
@@ -194,11 +199,16 @@ impl<'a> Checker<'a> {
         self.expr(value)
     }
 
-    /// One number that `report` may name.
-    pub(super) fn reported(&mut self, name: &ast::Ident) -> Res<()> {
+    /// Ranks of outputs and losses by name; the first of an equal name is the one that is meant.
+    pub(super) fn ranks(&self) -> HashMap<ast::Name, usize> {
         let graph = &self.levels[0].graph;
-        let found = graph.output(&name.name).map(|o| graph.node(o.node).rank());
-        match found {
+        graph.outputs.iter().rev().map(|o| (o.name.clone(), graph.node(o.node).rank())).collect()
+    }
+
+    /// One number that `report` may name.
+    pub(super) fn reported(&mut self, name: &ast::Ident, rank: Option<usize>) -> Res<()> {
+        let graph = &self.levels[0].graph;
+        match rank {
             Some(0) => Ok(()),
             Some(_) => self.fail(
                 Diagnostic::error("H0707", name.span, format!("`{}` is not one number", name.name))
@@ -209,7 +219,7 @@ impl<'a> Checker<'a> {
                 let mut d = Diagnostic::error("H0708", name.span, format!("the model has no output or loss `{}`", name.name));
                 d = match suggest(&name.name, known.iter().map(String::as_str)) {
                     Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-                    None => d.help(format!("it has {}", known.join(", "))),
+                    None => d.help(format!("it has {}", listed(&known))),
                 };
                 self.fail(d)
             }

@@ -3,22 +3,27 @@
 use crate::check::scope::{FileItem, FileScope, Frame};
 use crate::check::value::FnVal;
 use crate::check::{AxisName, Checker};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
+use std::collections::BTreeSet;
+
+/// Places that one message edits.
+const MOST_EDITS: usize = 64;
 
 impl<'a> Checker<'a> {
     /// What each file defines, then what it imports.
     pub(super) fn file_scopes(&mut self) {
         let program = self.program;
+        let mut files = vec![];
         for (n, file) in program.files.iter().enumerate() {
             let mut scope = FileScope::default();
             for item in &file.ast.items {
                 self.define_item(n, item, &mut scope);
             }
-            self.files.push(scope);
+            files.push(scope);
         }
         for (n, file) in program.files.iter().enumerate() {
             let imports = file.ast.items.iter().filter_map(|i| match &i.kind {
@@ -31,27 +36,28 @@ impl<'a> Checker<'a> {
                     continue;
                 };
                 for name in &import.names {
-                    match self.files[from].items.get(&name.name).copied() {
+                    match files[from].items.get(&name.name).copied() {
                         Some(item) => {
-                            self.files[n].items.insert(name.name.clone(), item);
-                            if let Some(first) = self.files[n].places.insert(name.name.clone(), name.span) {
+                            files[n].items.insert(name.name.clone(), item);
+                            if let Some(first) = files[n].places.insert(name.name.clone(), name.span) {
                                 self.sink.push(twice(name, first));
                             }
                         }
                         None => {
-                            self.no_import(n, from, name);
-                            self.files[n].missing.insert(name.name.clone());
+                            self.no_import(n, &files[from], name);
+                            files[n].missing.insert(name.name.clone());
                         }
                     }
                 }
             }
         }
+        self.files = files.into();
         self.dim_sizes();
         self.one_space_of_names();
     }
 
-    fn no_import(&mut self, into: usize, from: usize, name: &ast::Ident) {
-        let mut known: Vec<ast::Name> = self.files[from].items.keys().cloned().collect();
+    fn no_import(&mut self, into: usize, from: &FileScope<'a>, name: &ast::Ident) {
+        let mut known: Vec<ast::Name> = from.items.keys().filter(|_| !self.sink.is_full()).cloned().collect();
         known.sort();
         let mut d = Diagnostic::error("H0207", name.span, format!("this file has no `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|k| &**k)) {
@@ -59,9 +65,13 @@ impl<'a> Checker<'a> {
                 // The name is wrong wherever the file says it.
                 let file = &self.program.files[into];
                 let places = syntax::places(file.id, &file.text, &name.name);
-                d.fixes(format!("`{near}` is near"), places.into_iter().map(|span| (span, near.to_string())).collect())
+                let text = format!("`{near}` is near");
+                match places.len() {
+                    0..=MOST_EDITS => d.fixes(text, places.into_iter().map(|span| (span, near.to_string())).collect()),
+                    _ => d.help(text),
+                }
             }
-            None => d.help(format!("it has {}", known.join(", "))),
+            None => d.help(format!("it has {}", listed(&known))),
         };
         self.sink.push(d);
     }
@@ -119,7 +129,7 @@ impl<'a> Checker<'a> {
 
     /// `--set` of something that is no constant.
     pub(super) fn unknown_settings(&mut self) {
-        let mut known: Vec<ast::Name> = vec![];
+        let mut known: BTreeSet<ast::Name> = BTreeSet::new();
         for item in &self.program.files[0].ast.items {
             match &item.kind {
                 ItemKind::Const(defs) => known.extend(defs.iter().map(|d| d.name.name.clone())),
@@ -134,14 +144,14 @@ impl<'a> Checker<'a> {
             }
         }
         for (name, _) in &self.options.set {
-            if known.iter().any(|k| **k == **name) {
+            if known.contains(&**name) {
                 continue;
             }
             let mut d = Diagnostic::plain("H0208", format!("`--set {name}=..`: this file has no constant `{name}`"));
             d = match suggest(name, known.iter().map(|k| &**k)) {
                 Some(near) => d.help(format!("`{near}` is near")),
                 None if known.is_empty() => d.help("it has no constants"),
-                None => d.help(format!("it has {}", known.join(", "))),
+                None => d.help(format!("it has {}", listed(&known.iter().collect::<Vec<_>>()))),
             };
             self.sink.push(d);
         }

@@ -38,6 +38,7 @@ impl<'a> Checker<'a> {
         }
         let (dtype, shape) = self.tensor_type(ty)?;
         let shape_names = self.named_shape(&shape);
+        self.inputs.insert(name.name.clone(), self.out.inputs.len());
         self.out.inputs.push(Input {
             name: name.name.to_string(),
             condition: false,
@@ -103,6 +104,7 @@ impl<'a> Checker<'a> {
             }
         }
         let shape_names = self.named_shape(&shape);
+        self.inputs.insert(name.name.clone(), self.out.inputs.len());
         self.out.inputs.push(Input {
             name: name.name.to_string(),
             condition: lifted.is_none(),

@@ -8,24 +8,86 @@ mod train;
 
 use super::instance::{InstId, MemberRef, Thunk};
 use super::model::Model;
-use super::scope::Frame;
+use super::scope::{FileScope, Frame};
 use super::value::Value;
-use super::{Checker, Level, Options, Res, Said};
+use super::{AxisName, Checker, Level, MAX_ENTERED, MAX_IN_ALL, Options, Res, Said};
 use crate::diag::{Diagnostic, Sink};
 use crate::ir::verify::verify;
 use crate::ir::{Graph, Op, Size};
 use crate::program::Program;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+/// What all models of a program share: what the names of its files mean.
+#[derive(Clone)]
+pub struct Shared<'a> {
+    files: Rc<Vec<FileScope<'a>>>,
+    /// The axes that the files declare.
+    names: Vec<AxisName>,
+    root: Rc<RootItems>,
+}
+
+/// Items of the root file by what they are about, by their numbers.
+#[derive(Default)]
+pub struct RootItems {
+    dims: Vec<usize>,
+    /// `eval` and `train` blocks by their model.
+    blocks: HashMap<ast::Name, Vec<usize>>,
+    has_weights: bool,
+    /// `--set`
+    set: HashMap<String, f64>,
+}
+
+impl RootItems {
+    /// The number that the command line puts in the place of a constant.
+    pub fn setting(&self, word: &str) -> Option<f64> {
+        self.set.get(word).copied()
+    }
+
+    fn of(items: &[ast::Item], options: &Options) -> RootItems {
+        let mut out = RootItems::default();
+        // The first of two for one constant holds.
+        out.set.extend(options.set.iter().rev().cloned());
+        for (n, item) in items.iter().enumerate() {
+            match &item.kind {
+                ItemKind::Dim { .. } => out.dims.push(n),
+                ItemKind::Eval(ast::EvalDef { model, .. }) | ItemKind::Train(ast::TrainDef { model, .. }) => {
+                    out.blocks.entry(model.name.clone()).or_default().push(n);
+                }
+                ItemKind::Weights(_) => out.has_weights = true,
+                ItemKind::Import(_) | ItemKind::Const(_) | ItemKind::ConstDraw(_) | ItemKind::Fn(_) | ItemKind::Net(_) => {}
+                ItemKind::Model(_) | ItemKind::Form(_) => {}
+            }
+        }
+        out
+    }
+}
 
 impl<'a> Checker<'a> {
-    pub fn new(program: &'a Program, options: &'a Options, sink: &'a mut Sink) -> Checker<'a> {
-        let mut c = Checker {
+    /// Reads what the files define, and says what is wrong with that.
+    pub fn new(program: &'a Program, options: &'a Options, sink: Sink) -> Checker<'a> {
+        let root = Rc::new(RootItems::of(&program.files[0].ast.items, options));
+        let mut c = Checker::with(program, options, sink, Shared { files: Rc::default(), names: vec![], root });
+        c.file_scopes();
+        c
+    }
+
+    /// What another checker of the same program and options may begin with.
+    pub fn shared(&self) -> Shared<'a> {
+        Shared { files: self.files.clone(), names: self.names.clone(), root: self.root.clone() }
+    }
+
+    /// A checker for one model, or one net that no model uses.
+    pub fn with(program: &'a Program, options: &'a Options, sink: Sink, shared: Shared<'a>) -> Checker<'a> {
+        Checker {
             program,
             options,
             sink,
-            files: vec![],
-            names: vec![],
+            files: shared.files,
+            names: shared.names,
+            root: shared.root,
+            file_consts: HashMap::new(),
             insts: vec![],
             params: vec![],
             relations: vec![],
@@ -42,6 +104,7 @@ impl<'a> Checker<'a> {
             file_draws: HashMap::new(),
             asking: vec![],
             each_copies: vec![],
+            inputs: HashMap::new(),
             losses: vec![],
             updates: vec![],
             out: Model {
@@ -60,11 +123,10 @@ impl<'a> Checker<'a> {
             shapes_only: false,
             depth: 0,
             entered: 0,
+            most_entered: MAX_ENTERED,
             model_seed: Size::from(0i64),
             used: HashSet::new(),
-        };
-        c.file_scopes();
-        c
+        }
     }
 
     /// Checks one model.
@@ -73,7 +135,7 @@ impl<'a> Checker<'a> {
         self.out.doc = doc;
         let id = self.new_inst(0, None, String::new(), def.name.span);
         self.insts[id.0].sees_dims = true;
-        let before = self.sink.list().iter().filter(|d| d.is_fatal()).count();
+        let before = self.sink.errors();
         self.declare_model(id, def);
         self.make_all(id);
         if self.sink.list().iter().any(|d| d.code == "H0811") {
@@ -89,8 +151,7 @@ impl<'a> Checker<'a> {
         self.model_blocks(def);
         self.frames.pop();
         self.finish();
-        let after = self.sink.list().iter().filter(|d| d.is_fatal()).count();
-        if before < after {
+        if before < self.sink.errors() {
             return None;
         }
         // What is lowered wrongly never runs: passes and backends rely on what the verifier promises.
@@ -237,21 +298,29 @@ pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model
     let mut used = HashSet::new();
     let root = &program.files[0].ast;
     let mut any = false;
+    let mut entered = 0;
+    let first = Checker::new(program, options, std::mem::take(sink));
+    let shared = first.shared();
+    *sink = first.sink;
     for item in &root.items {
         let ItemKind::Model(def) = &item.kind else { continue };
         any = true;
-        let mut checker = Checker::new(program, options, sink);
+        let mut checker = Checker::with(program, options, std::mem::take(sink), shared.clone());
+        checker.most_entered = MAX_ENTERED.min(MAX_IN_ALL - entered);
         let model = checker.model(def, item.doc.clone());
         used.extend(checker.used.iter().copied());
+        entered = MAX_IN_ALL.min(entered + checker.entered);
+        *sink = checker.sink;
         models.extend(model);
     }
-    let mut checker = Checker::new(program, options, sink);
+    let mut checker = Checker::with(program, options, std::mem::take(sink), shared.clone());
     checker.blocks_of_unknown_models();
     if !any {
         checker.sees_constants();
     }
     checker.unknown_settings();
-    super::generic::check(program, options, &used, sink);
+    *sink = checker.sink;
+    super::generic::check(program, options, &used, &shared, entered, sink);
     // What is read is known where all is right.
     if !sink.has_errors() {
         super::unused::check(program, sink);

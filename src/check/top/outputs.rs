@@ -3,12 +3,15 @@
 use crate::check::instance::{InstId, MemberRef, Thunk};
 use crate::check::model::{Dim, Instance, Param};
 use crate::check::scope::FileItem;
-use crate::check::value::{Label, NetVal, Value};
+use crate::check::value::{Label, NetVal, Tens, Value};
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Origin, Output, OutputKind};
+use crate::ir::{DType, Origin, Output, OutputKind, Size};
 use crate::syntax::ast::{self, ItemKind};
 use std::collections::HashMap;
+
+/// Numbers that one parameter may have.
+const MAX_NUMBERS: f64 = (1u64 << 55) as f64;
 
 impl<'a> Checker<'a> {
     /// An output, its dimensions in declared order.
@@ -75,7 +78,7 @@ impl<'a> Checker<'a> {
         for copy in copies {
             insts.extend(self.below(copy));
         }
-        let has_weights = self.program.files[0].ast.items.iter().any(|i| matches!(i.kind, ItemKind::Weights(_)));
+        let root = self.root.clone();
         for inst in &insts {
             self.instance_info(*inst);
             if self.insts[inst.0].form {
@@ -88,7 +91,7 @@ impl<'a> Checker<'a> {
                     MemberRef::Sub(_) | MemberRef::Thunk(_) | MemberRef::Match(_) => vec![],
                 };
                 for p in list {
-                    let _: Res<()> = self.stored(p, has_weights);
+                    let _: Res<()> = self.stored(p, root.has_weights);
                 }
             }
         }
@@ -98,8 +101,8 @@ impl<'a> Checker<'a> {
             self.levels[0].graph.outputs.push(output);
         }
         let program = self.program;
-        for item in &program.files[0].ast.items {
-            let ItemKind::Dim { name, .. } = &item.kind else { continue };
+        for n in &root.dims {
+            let ItemKind::Dim { name, .. } = &program.files[0].ast.items[*n].kind else { continue };
             if let Some(FileItem::Dim(n)) = self.files[0].items.get(&name.name) {
                 let size = self.size_of(*n).constant();
                 self.out.dims.push(Dim { name: name.name.clone(), size, span: name.span });
@@ -109,22 +112,26 @@ impl<'a> Checker<'a> {
 
     fn collect_losses(&mut self) {
         let losses = std::mem::take(&mut self.losses);
-        let mut done: Vec<String> = vec![];
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut calls: Vec<(&str, Vec<&Tens>)> = vec![];
         for (path, t, _) in &losses {
-            if done.contains(path) {
-                continue;
-            }
-            done.push(path.clone());
-            let mut total = t.clone();
-            for (_, u, _) in losses.iter().filter(|(p, u, _)| p == path && u.node != t.node) {
+            let at = *places.entry(path).or_insert_with(|| {
+                calls.push((path, vec![]));
+                calls.len() - 1
+            });
+            calls[at].1.push(t);
+        }
+        for (path, parts) in calls {
+            let mut total = parts[0].clone();
+            for u in parts[1..].iter().filter(|u| u.node != parts[0].node) {
                 if let Ok(sum) = self.pointwise(crate::ir::Map::Add, &[&total, u]) {
                     total = sum;
                 }
             }
             let names: Vec<_> = total.names().collect();
             let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
-            self.call(&total, &path.as_str().into());
-            let output = Output { name: path.as_str().into(), kind: OutputKind::Loss, node: total.node };
+            self.call(&total, &path.into());
+            let output = Output { name: path.into(), kind: OutputKind::Loss, node: total.node };
             self.levels[0].graph.outputs.push(output);
         }
     }
@@ -167,7 +174,15 @@ impl<'a> Checker<'a> {
             ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
             _ => DType::F32,
         };
-        let shape = shape.iter().map(|(_, s)| self.resolve(s)).collect();
+        let shape: Vec<Size> = shape.iter().map(|(_, s)| self.resolve(s)).collect();
+        let total = shape.iter().fold(Size::from(1i64), |n, s| n.mul(s));
+        if total.is_lost() || total.number().is_some_and(|n| n > MAX_NUMBERS) {
+            let total = if total.is_lost() { "more than 10^37".to_string() } else { total.to_string() };
+            return self.fail(
+                Diagnostic::limit("H0823", name.span, format!("`{path}` has {total} numbers"))
+                    .here("more than any machine stores"),
+            );
+        }
         self.out.params.push(Param { path, origin, dtype, shape, init, frozen, provided, span: name.span });
         Ok(())
     }

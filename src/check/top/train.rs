@@ -136,9 +136,12 @@ impl<'a> Checker<'a> {
                     self.known_sets(sets);
                 }
                 ClauseKind::Alternate(parts) => parts.iter().for_each(|(_, c)| self.clauses(c)),
-                ClauseKind::Report(names) => names.iter().for_each(|n| {
-                    let _ = self.reported(n);
-                }),
+                ClauseKind::Report(names) => {
+                    let ranks = self.ranks();
+                    for n in names {
+                        let _ = self.reported(n, ranks.get(&n.name).copied());
+                    }
+                }
             }
         }
     }

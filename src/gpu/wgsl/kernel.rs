@@ -206,6 +206,10 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let dtype = k.types[e];
         match &k.body[e] {
             Expr::Const(c) => literal(self.m, *c, dtype),
+            Expr::Size(s) if dtype == DType::F32 => match s.constant() {
+                Some(n) => literal(self.m, n as f64, dtype),
+                None => self.m.real(s),
+            },
             Expr::Size(s) => {
                 let n = self.m.size(s);
                 format!("i32({n})")

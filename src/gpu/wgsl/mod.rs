@@ -72,7 +72,7 @@ impl Default for Choice {
 
 /// As [`emit`], for a certain device.
 pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> Program {
-    let size = |s: &Size| s.constant().or_else(|| s.eval(&|n| sizes.get(n).copied())).unwrap_or(0);
+    let size = |s: &Size| crate::ir::sizes::known(s, sizes);
     let mut flat = flatten(plan, choice.half);
     let (prepare, run) = stage::parts(&mut flat, &size);
     let mut counts = BTreeMap::new();

@@ -191,6 +191,13 @@ impl<'a> Module<'a> {
         self.word(Word::Size(size.clone()), &name, &text)
     }
 
+    /// A size as an f32: rounded where it is computed, for it may be larger than a word.
+    pub fn real(&mut self, size: &Size) -> String {
+        let name = format!("r{}", self.words.len());
+        let bits = self.word(Word::Real(size.clone()), &name, &size.to_string());
+        format!("bitcast<f32>({bits})")
+    }
+
     /// Says that a thread's loops may make so many rounds more.
     pub fn rounds(&mut self, n: &Size) {
         self.rounds = self.rounds.add(n);

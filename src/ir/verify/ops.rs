@@ -16,7 +16,11 @@ impl Rule<'_> {
             Op::Source { .. } => self.count(0).and(self.inner(0)),
             Op::Const(_) => self.count(0).and(self.rank(0)).and(self.inner(0)),
             Op::Iota => self.count(0).and(self.rank(1)).and(self.inner(0)).and(self.result(DType::I32)),
-            Op::Extent(_) => self.count(0).and(self.rank(0)).and(self.inner(0)).and(self.result(DType::I32)),
+            Op::Extent(_) => {
+                let number = NUMBERS.contains(&self.node.dtype);
+                self.count(0).and(self.rank(0)).and(self.inner(0))?;
+                ensure(number, || "a size is no truth value".into())
+            }
             Op::Random { .. } => {
                 self.count(2).and(self.inner(0)).and(self.result(DType::F32))?;
                 self.reads_all(0).and(self.takes(0, WHOLE)).and(self.takes(1, WHOLE))
