@@ -9,6 +9,7 @@ use super::scope::{Binding, Meaning};
 use super::value::{Label, NameId, Tens, Tree, Value};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
+use crate::ir::needs;
 use crate::ir::{Axis, DType, Map, Node, Op, Operand, Size, outside};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Index};
@@ -365,7 +366,10 @@ impl<'a> Checker<'a> {
             return Ok(t);
         }
         let Some(otherwise) = otherwise else {
-            let read = self.gather(&t, &picks, None)?;
+            // Places side by side that a condition keeps inside are no slice: nobody asks for all of them.
+            let side_by_side = |c: &Self, t: &Tens| needs::stretch(&c.levels[t.level].graph, t.node).is_some();
+            let kept = !self.guards.is_empty() && picks.iter().any(|(_, index)| side_by_side(self, index));
+            let read = self.gather(&t, &picks, kept.then_some(0.0))?;
             if let Some(at) = stretches.first() {
                 self.levels[read.level].graph.node_mut(read.node).span = *at;
             }

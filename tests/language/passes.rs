@@ -450,7 +450,7 @@ fn a_one_hot_product_is_a_scatter_of_what_is_summed_before() {
          %4: bool[b, q, t=9] = eq %3[t], %0[b, q]
          %5: f32 = const 0
          %6: f32[b, q, t=9, i=8] = select %4[b, q, t], %1[b, q, i], %5
-         %7: f32[b, t=9, d=4] = sum(q, i=8) %6[b, q, t, i] * %2[i, d]
+         %7: f32[b, t=9, d=4] = sum(q, i=8) %6[b, q, t, i] * %2[i, d] * %4[b, q, t]
          %8: f32[b, q, t=9] = to_f32 %4[b, q, t]
          %9: f32[b, t=9] = sum(q) %8[b, q, t]
          output y = %7
