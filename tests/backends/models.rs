@@ -3,6 +3,7 @@
 
 use crate::common::{beside, close, drawn, files, models, name, right, root, weights};
 use hnet::check::model::Model;
+use hnet::exec::Engine;
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::NodeId;
 use hnet::ir::{Bindings, Tensor};
