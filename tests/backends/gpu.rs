@@ -242,9 +242,8 @@ fn random_graphs_mean_the_same_on_the_device() {
         let expect = hnet::ir::interp::evaluate(&case.graph, &case.bindings, &wanted).unwrap();
         let mut engine = Engine::gpu_unoptimized(&device, &case.graph, &wanted, gpu::Options::default());
         let got = engine.run(&case.bindings).unwrap_or_else(|d| panic!("seed {seed}: {}\n{}", d.message, case.graph));
-        for (k, (got, want)) in got.iter().zip(&expect).enumerate() {
-            let gap = common::gap(got, want);
-            assert!(gap <= 2e-4, "seed {seed}: output {k} is off by {gap:.1e}\n{}", case.graph);
+        for (k, ((got, want), node)) in got.iter().zip(&expect).zip(&wanted).enumerate() {
+            right(&format!("seed {seed}: output {k}"), &case.graph, *node, &case.bindings, (got, want), 2e-4);
         }
     }
 }

@@ -53,6 +53,18 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 }
 ",
     ),
+    (
+        // A total shared among a number of places: among none it is no number, which some drivers take for 0.
+        "among",
+        &["from_bits"],
+        "fn among(x: f32, n: f32) -> f32 {
+    let b = bitcast<u32>(x);
+    let none = (b & 0x7fffffffu) == 0u || (b & 0x7fffffffu) > 0x7f800000u;
+    let endless = 0x7f800000u | (b & 0x80000000u);
+    return select(x / n, from_bits(select(endless, 0x7fc00000u, none)), n == 0.0);
+}
+",
+    ),
     ("equal", &["is_nan"], "fn equal(a: f32, b: f32) -> bool { return a == b && !is_nan(a) && !is_nan(b); }\n"),
     ("at_most", &["is_nan"], "fn at_most(a: f32, b: f32) -> bool { return a <= b && !is_nan(a) && !is_nan(b); }\n"),
     (

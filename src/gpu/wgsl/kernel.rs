@@ -278,6 +278,9 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         if map == Map::Sub && same {
             return Some(format!("abs({}({}))", self.m.function("by_zero"), v[0]));
         }
+        if map == Map::Div && matches!(self.k.body[args[1]], Expr::Size(_)) {
+            return Some(format!("{}({}, {})", self.m.function("among"), v[0], v[1]));
+        }
         (map == Map::Div && same).then(|| format!("{}({})", self.m.function("by_itself"), v[0]))
     }
 
