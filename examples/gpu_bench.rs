@@ -7,13 +7,14 @@
 //! Prints a line for each workload and writes JSON: milliseconds (median and minimum), dispatches of a run, bytes, the device.
 
 use clap::Parser;
+use hnet::bind::init;
+use hnet::bind::inputs::{self, Request};
 use hnet::check::model::Model;
 use hnet::diag::Diagnostic;
 use hnet::exec::Engine;
+use hnet::files::atomic;
 use hnet::gpu::{self, Device};
 use hnet::ir::Bindings;
-use hnet::run::inputs::{self, Request};
-use hnet::run::{atomic, init};
 use hnet::{pipeline, source::Sources};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -2,11 +2,12 @@
 //!
 //!     cargo run --example run_model
 
+use hnet::bind::inputs::{Request, gather};
+use hnet::bind::params;
 use hnet::diag::Diagnostic;
 use hnet::exec::session::{self, Options, Session};
+use hnet::files::archive::Archive;
 use hnet::pipeline;
-use hnet::run::inputs::{Request, gather};
-use hnet::run::{archive::Archive, params};
 use hnet::source::Sources;
 use std::path::Path;
 use std::process::ExitCode;

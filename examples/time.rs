@@ -6,12 +6,12 @@
 //! JSON line: median and minimum in milliseconds, number of calls.
 
 use clap::Parser;
+use hnet::bind::inputs::{self, Request};
+use hnet::bind::{init, params};
 use hnet::diag::Diagnostic;
 use hnet::exec::Engine;
+use hnet::files::archive::{self, Archive};
 use hnet::ir::Bindings;
-use hnet::run::archive::{self, Archive};
-use hnet::run::inputs::{self, Request};
-use hnet::run::{init, params};
 use hnet::{pipeline, source::Sources};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //! In: a path. Out: an open file and how long it is. Promised: a folder, a device or a pipe is refused before anything is read, so that nothing
 //! waits for ever for a writer and nothing that has no end is read; a text has no more bytes than its reader allows.
 
+use crate::diag::Diagnostic;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
@@ -62,6 +63,18 @@ pub fn limited(from: impl Read, most: u64) -> io::Result<String> {
 
 fn too_long(length: u64, most: u64) -> io::Error {
     io::Error::other(format!("{length} bytes is more than a text may have ({most})"))
+}
+
+/// A file that cannot be read, and why in words.
+pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
+    let why = match e.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_string(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_string(),
+        io::ErrorKind::PermissionDenied => "you may not read it".to_string(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
+        _ => e.to_string(),
+    };
+    Diagnostic::plain("H0001", format!("cannot read `{name}`: {why}"))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! From the ground up: [`source`] and [`diag`] (texts, places, messages), [`disk`], [`syntax`], [`program`] (a file with all that it
-//! imports), [`ir`] (the graph, tensors, the interpreter), [`check`], [`opt`], [`plan`], `cpu` and `gpu` (code and shaders), [`run`]
-//! (weights and inputs), [`pipeline`] (from a text to a plan; the file to read first), [`exec`] (the engine), then what shows and
-//! keeps what was made: `web`, [`draw`], `emit`, `snapshot`, `testing`, `fuzz`, `cli`. A module uses only those before it, which a
+//! imports), [`ir`] (the graph, tensors, the interpreter), [`files`] (tensors in files), [`check`], [`opt`], [`plan`], `cpu` and `gpu` (code and
+//! shaders), [`bind`] (weights and inputs by name), [`pipeline`] (from a text to a plan; the file to read first), [`exec`] (the engine,
+//! and `eval` blocks), then what shows and keeps what was made: `web`, [`draw`], `emit`, `snapshot`, `testing`, `fuzz`, `cli`. A module uses only those before it, which a
 //! test sees to. The features `cpu`, `gpu` and `cli` (all by default) bring the modules of these names, and what needs them.
 //!
 //! From Rust:
@@ -25,6 +25,7 @@
 //! }
 //! ```
 
+pub mod bind;
 pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -36,6 +37,7 @@ pub mod draw;
 #[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod emit;
 pub mod exec;
+pub mod files;
 #[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod fuzz;
 #[cfg(feature = "gpu")]
@@ -45,7 +47,6 @@ pub mod opt;
 pub mod pipeline;
 pub mod plan;
 pub mod program;
-pub mod run;
 #[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod snapshot;
 pub mod source;

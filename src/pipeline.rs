@@ -6,13 +6,13 @@
 //!
 //! What becomes of a model is said elsewhere: [`crate::emit`] writes what every stage makes, [`crate::exec`] runs it.
 
+use crate::bind::known::Known;
 use crate::check::{self, model::Model};
 use crate::diag::{Diagnostic, Sink, suggest};
 use crate::ir::{OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes};
 use crate::program::{self, Disk, Loader};
-use crate::run::bind::Known;
 use crate::source::{FileId, Sources};
 use crate::syntax;
 use std::cell::Cell;
@@ -36,7 +36,7 @@ impl Checked {
 /// Reads a source file into the table.
 pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
     let name = path.display().to_string();
-    let text = Disk.read(path).map_err(|e| crate::run::archive::cannot_read(&name, &e))?;
+    let text = Disk.read(path).map_err(|e| crate::disk::cannot_read(&name, &e))?;
     Ok(sources.add(name, Some(path), text))
 }
 

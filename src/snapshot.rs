@@ -7,11 +7,11 @@
 use crate::check::model::Model;
 use crate::diag::Diagnostic;
 use crate::disk;
+use crate::disk::cannot_read;
 use crate::emit;
+use crate::files::atomic;
 use crate::gpu::Locate;
 use crate::plan::Sizes;
-use crate::run::archive::cannot_read;
-use crate::run::atomic;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! When hnet itself is wrong: it says so, and keeps what is needed to find out why.
 
 use super::talk::{Exit, tell};
-use crate::run::atomic;
+use crate::files::atomic;
 use std::backtrace::Backtrace;
 use std::fmt::Write;
 use std::panic::{self, PanicHookInfo};

@@ -2,13 +2,13 @@
 
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
+use crate::bind::known::Known;
 use crate::diag::Diagnostic;
 use crate::emit::{self, Artifact, STAGES, Stage};
+use crate::files::archive::Archive;
+use crate::files::atomic;
 use crate::gpu::locator;
 use crate::pipeline;
-use crate::run::archive::Archive;
-use crate::run::atomic;
-use crate::run::bind::Known;
 use crate::web;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};

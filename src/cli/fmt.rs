@@ -3,10 +3,10 @@
 use super::bug;
 use super::talk::{self, Exit, Talk};
 use crate::disk;
+use crate::disk::cannot_read;
+use crate::files::atomic;
 use crate::pipeline;
 use crate::program::MAX_SOURCE;
-use crate::run::archive::cannot_read;
-use crate::run::atomic;
 use crate::source::{FileId, Sources};
 use std::io;
 use std::path::{Path, PathBuf};

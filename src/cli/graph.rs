@@ -3,7 +3,7 @@
 use super::open::{self, Which};
 use super::talk::{self, Exit, Talk, usage};
 use crate::draw;
-use crate::run::atomic;
+use crate::files::atomic;
 use std::path::PathBuf;
 
 /// Draw a model: nets, who writes whose parameters, routing, rates

@@ -1,7 +1,7 @@
 //! What happens when no memory is left: one line on stderr and exit code 4, not an abort.
 //!
 //! In: a wish that the system does not grant. Out: the end of the program, for what was asked for is needed. Tensors whose sizes
-//! users choose are measured before (`run::room`), so that most of them are a message with a name instead. Promised: nothing is
+//! users choose are measured before (`files::memory`), so that most of them are a message with a name instead. Promised: nothing is
 //! allocated on the way out, and files that are half written go.
 #![allow(unsafe_code)]
 
@@ -51,7 +51,7 @@ fn gone(size: usize) -> ! {
     let _ = writeln!(rest, "hnet: there is no memory: {size} more bytes were wanted");
     let left = rest.len();
     let _ = std::io::stderr().write_all(&text[..text.len() - left]);
-    crate::run::atomic::abandon();
+    crate::files::atomic::abandon();
     end(Exit::Memory as i32)
 }
 

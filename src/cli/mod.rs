@@ -32,8 +32,8 @@ mod snapshot;
 mod table;
 mod talk;
 
+use crate::files::atomic;
 use crate::pipeline;
-use crate::run::atomic;
 use crate::source::Sources;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::panic::AssertUnwindSafe;

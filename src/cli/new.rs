@@ -1,13 +1,12 @@
 //! `hnet new`: a small project that works at once.
 
 use super::talk::{self, Exit, Talk, usage};
+use crate::bind::init::draw;
 use crate::check::model::Init;
 use crate::diag::Diagnostic;
-use crate::ir::DType;
-use crate::ir::{Data, Tensor};
-use crate::run::archive;
-use crate::run::atomic;
-use crate::run::init::draw;
+use crate::files::archive;
+use crate::files::atomic;
+use crate::ir::{DType, Data, Tensor};
 use crate::source::Sources;
 use std::path::{Path, PathBuf};
 

@@ -2,16 +2,17 @@
 
 use super::bug;
 use super::talk::{Exit, Talk, usage};
+use crate::bind::init;
+use crate::bind::params;
 use crate::check::model::{Eval, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::disk;
+use crate::files::archive::Archive;
 use crate::ir::Tensor;
+use crate::ir::sizes::Sizes;
 use crate::pipeline;
 use crate::plan;
 use crate::program::{Disk, Inside, Loader, MAX_SOURCE, outside};
-use crate::run::archive::Archive;
-use crate::run::init;
-use crate::run::params::{self, Sizes};
 use crate::source::Sources;
 use std::collections::BTreeMap;
 use std::fmt::Display;

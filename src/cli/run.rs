@@ -5,13 +5,12 @@ use super::profile;
 use super::quiet::quietly;
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk, usage};
+use crate::bind::inputs::{self, Given, Request};
 use crate::diag::{Diagnostic, suggest};
 use crate::exec::session::{self, Backend, LeftOut, Options, Session};
+use crate::files::{archive, atomic};
 use crate::gpu;
-use crate::ir::{Data, Tensor};
-use crate::run::inputs::{self, Given, Request};
-use crate::run::stored::describe;
-use crate::run::{archive, atomic};
+use crate::ir::{Data, Tensor, type_text};
 use crate::source::Sources;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -296,7 +295,7 @@ fn row(name: &str, t: &Tensor) -> Vec<String> {
     if values.len() > FIRST {
         first.push_str(" …");
     }
-    let mut out = vec![name.to_string(), describe(t.dtype().word(), &t.shape), first];
+    let mut out = vec![name.to_string(), type_text(t.dtype().word(), &t.shape), first];
     if values.len() < 2 {
         out.extend([String::new(), String::new(), String::new()]);
         return out;

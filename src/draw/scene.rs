@@ -1,10 +1,9 @@
 //! What a picture of a model shows: boxes within boxes, and edges.
 
 use super::flow;
+use crate::bind::known::declared;
 use crate::check::model::{Model, RelationKind, RouteInfo};
-use crate::ir::{OutputKind, Rate};
-use crate::run::bind::declared;
-use crate::run::stored::describe;
+use crate::ir::{OutputKind, Rate, type_text};
 
 /// What a box stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +109,7 @@ impl Scene {
             let path = plain(&p.path);
             if scene.net_of(&path).is_none() {
                 let name = path.clone();
-                scene.add(&path, Kind::Param, &name, describe(p.dtype.word(), &p.shape), None, Rate::Parameter);
+                scene.add(&path, Kind::Param, &name, type_text(p.dtype.word(), &p.shape), None, Rate::Parameter);
             }
         }
         let rates = model.graph.rates();
@@ -119,7 +118,7 @@ impl Scene {
             let sizes: Vec<String> = node.shape.iter().map(|a| a.size.to_string()).collect();
             let kind = if o.kind == OutputKind::Loss { Kind::Loss } else { Kind::Output };
             let path = format!("output {}", o.name);
-            scene.add(&path, kind, &o.name, describe(node.dtype.word(), &sizes), None, rates[o.node.index()]);
+            scene.add(&path, kind, &o.name, type_text(node.dtype.word(), &sizes), None, rates[o.node.index()]);
         }
         scene.relate(model);
         flow::trace(model, &mut scene);

@@ -1,9 +1,8 @@
 //! A checked model as text: what `hnet build --emit model` writes.
 
+use crate::bind::known::{axis, declared};
 use crate::check::model::{Allowed, Init, Input, InputKind, Model, Param};
-use crate::ir::{Axis, Origin, OutputKind, Rate};
-use crate::run::bind::{axis, declared};
-use crate::run::stored::describe;
+use crate::ir::{Axis, Origin, OutputKind, Rate, type_text};
 use std::fmt::Write;
 
 /// The word for a rate.
@@ -39,7 +38,7 @@ pub fn model(m: &Model) -> String {
             OutputKind::Loss => ", loss",
             OutputKind::Update => ", next value of a state",
         };
-        let ty = describe(node.dtype.word(), &axes(&node.shape));
+        let ty = type_text(node.dtype.word(), &axes(&node.shape));
         (o.name.to_string(), format!("{ty}, rate {}{kind}", rate(rates[o.node.index()])))
     });
     section(&mut out, "outputs", outputs);
@@ -103,7 +102,7 @@ fn input(i: &Input) -> String {
 }
 
 fn param(p: &Param) -> String {
-    let mut out = describe(p.dtype.word(), &p.shape);
+    let mut out = type_text(p.dtype.word(), &p.shape);
     match p.origin {
         Origin::State => out.push_str(", state"),
         Origin::Load => out.push_str(", loaded"),

@@ -2,12 +2,14 @@
 //!
 //! In: a graph, the wanted nodes, tensors by path. Out: their tensors. [`Engine`] decides once, for all backends, what sizes a run
 //! has, what may stay from the last one, and what is wrong with the values given; a backend ([`backend`]) computes.
-//! [`session`] runs a model and says which outputs can be computed from what is there; [`profile`] says where the time goes.
+//! [`session`] runs a model and says which outputs can be computed from what is there; [`eval`] runs a model's `eval` blocks through
+//! sessions, batch by batch; [`profile`] says where the time goes.
 
 mod backend;
 #[cfg(feature = "gpu")]
 mod device;
 mod engine;
+pub mod eval;
 mod half;
 #[cfg(feature = "cpu")]
 mod native;

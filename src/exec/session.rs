@@ -4,13 +4,12 @@
 
 use super::profile::Profile;
 use super::{Engine, half};
+use crate::bind::{init, inputs::Given, known};
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Severity};
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::ir::{Bindings, Tensor};
-use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, interp};
-use crate::run::{bind, init, inputs::Given};
+use crate::ir::{Bindings, DType, Graph, NodeId, Op, Origin, OutputKind, Tensor, interp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What computes.
@@ -116,7 +115,7 @@ pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
         } else {
             d = d.label(input.span, "and this one");
         }
-        d = d.note(format!("{word} {}: {}", input.name, bind::declared(input)));
+        d = d.note(format!("{word} {}: {}", input.name, known::declared(input)));
     }
     d.help("give a file with `--inputs F`, a condition with `--condition name=value`, or draw all of them with `--random-inputs`")
 }

@@ -1,10 +1,9 @@
 //! Values to run a program on: in range, moderate, the same for the same seed.
 
 use super::rng::Rng;
+use crate::bind::init;
 use crate::check::model::{Allowed, Input, InputKind, Model};
-use crate::ir::{Bindings, Data, Tensor};
-use crate::ir::{DType, Sym};
-use crate::run::init;
+use crate::ir::{Bindings, DType, Data, Sym, Tensor};
 use std::collections::BTreeMap;
 
 /// What arithmetic is asked about: no number, infinities, both zeros, less than f32 holds with all digits.

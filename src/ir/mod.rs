@@ -84,7 +84,7 @@ use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex as NodeId;
 pub use size::{Size, Sym};
 use std::sync::Arc;
-pub use tensor::{Bindings, Data, Tensor};
+pub use tensor::{Bindings, Data, Tensor, type_text};
 
 /// What an element is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -59,6 +59,15 @@ impl Data {
     }
 }
 
+/// A type as people read it: `f32[3, 4]`, `i32`.
+pub fn type_text(word: &str, shape: &[impl std::fmt::Display]) -> String {
+    if shape.is_empty() {
+        return word.to_string();
+    }
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("{word}[{}]", sizes.join(", "))
+}
+
 /// A dense tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -112,11 +121,7 @@ impl Tensor {
             return Err(Diagnostic::plain("H0601", format!("no value is given for `{path}`")));
         };
         if t.dtype() != dtype || t.shape != shape {
-            let of = |dtype: DType, shape: &[usize]| match shape {
-                [] => dtype.word().to_string(),
-                _ => format!("{}{shape:?}", dtype.word()),
-            };
-            let (wanted, got) = (of(dtype, shape), of(t.dtype(), &t.shape));
+            let (wanted, got) = (type_text(dtype.word(), shape), type_text(t.dtype().word(), &t.shape));
             return Err(Diagnostic::plain("H0602", format!("`{path}` is {wanted}, but the value given is {got}")));
         }
         Ok(t)

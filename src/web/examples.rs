@@ -7,9 +7,8 @@
 use super::{Request, module};
 use crate::check::model::{Eval, InputKind};
 use crate::diag::Diagnostic;
-use crate::ir::DType;
-use crate::ir::Tensor;
-use crate::run::archive::Archive;
+use crate::files::archive::Archive;
+use crate::ir::{DType, Tensor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

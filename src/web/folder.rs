@@ -6,7 +6,7 @@
 
 use super::Bundle;
 use crate::diag::Diagnostic;
-use crate::run::atomic::{PartFolder, cannot, parent};
+use crate::files::atomic::{PartFolder, cannot, parent};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,11 +2,10 @@
 
 use super::expr;
 use super::variants::Family;
+use crate::bind::known::axis;
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
-use crate::ir::Tensor;
 use crate::ir::needs::Need;
-use crate::ir::{DType, Size};
-use crate::run::bind::axis;
+use crate::ir::{DType, Size, Tensor};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -196,7 +195,7 @@ export interface Tensor<A> { shape: number[]; data: A }
     for (title, condition) in [("Conditions", true), ("Inputs", false)] {
         let _ = writeln!(out, "\nexport interface {title} {{");
         for i in p.model.inputs.iter().filter(|i| i.condition == condition) {
-            let mut text = crate::run::bind::declared(i);
+            let mut text = crate::bind::known::declared(i);
             if let Some(b) = &i.below {
                 let _ = write!(text, ", below {b}");
             }

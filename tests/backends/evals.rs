@@ -3,11 +3,12 @@
 use crate::common;
 use hnet::check::model::Model;
 use hnet::diag::Diagnostic;
+use hnet::exec::eval::{self, Report, Setting};
 use hnet::exec::session::{Backend, Options};
+use hnet::files::archive;
+use hnet::ir::{Data, Tensor};
 use hnet::pipeline;
 use hnet::program::NoFiles;
-use hnet::run::eval::{self, Report, Setting};
-use hnet::run::{Data, Tensor, archive};
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;

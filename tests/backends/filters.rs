@@ -2,10 +2,11 @@
 //! every backend must give it, NaN for NaN and an infinity for an infinity.
 
 use crate::common;
+use hnet::bind::init;
+use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::fuzz::check::model;
-use hnet::run::inputs::{Request, gather};
-use hnet::run::{Data, Tensor, init};
+use hnet::ir::{Data, Tensor};
 
 const INF: f32 = f32::INFINITY;
 const NAN: f32 = f32::NAN;
@@ -422,7 +423,7 @@ fn a_malformed_graph_never_runs() {
     let text = "%0: f32[i=3] = input \"x\"\n%1: f32[i=4] = exp %0[i]\noutput y = %1\n";
     let graph = hnet::ir::read::read(text).unwrap();
     let roots = [graph.outputs[0].node];
-    let mut bound = hnet::run::Bindings::default();
+    let mut bound = hnet::ir::Bindings::default();
     bound.sources.insert("x".into(), Tensor::new(vec![3], Data::F32(vec![1.0; 3])));
     let engines = [
         hnet::exec::Engine::interpreter(&graph, &roots),

@@ -9,14 +9,14 @@ mod steps;
 
 use crate::common::{self, beside, bits, close, device, drawn, files, models, name, right, weights};
 use crate::make;
+use hnet::bind::inputs::{Request, gather};
 use hnet::check::model::Model;
 use hnet::exec::{Engine, session};
+use hnet::files::archive::Archive;
 use hnet::gpu::{self, Device, DeviceOptions, check::validate};
 use hnet::ir::Bindings;
 use hnet::ir::NodeId;
 use hnet::pipeline;
-use hnet::run::archive::Archive;
-use hnet::run::inputs::{Request, gather};
 use hnet::web;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! The library's nets against plain arithmetic, written down a second time, in the interpreter and in compiled code.
 
 use crate::common;
+use hnet::bind::inputs::{Request, gather};
+use hnet::bind::params;
 use hnet::check::model::Model;
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::ir::{Bindings, Data, Tensor};
 use hnet::pipeline;
-use hnet::run::inputs::{Request, gather};
-use hnet::run::params;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,17 +2,17 @@
 //! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
 
 use crate::common::{beside, close, drawn, files, models, name, right, root, weights};
+use hnet::bind::inputs::{Request, gather};
+use hnet::bind::params;
 use hnet::check::model::Model;
 use hnet::exec::Engine;
+use hnet::exec::eval::{self, Setting};
 use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::files::archive::Archive;
 use hnet::ir::NodeId;
 use hnet::ir::{Bindings, Tensor};
 use hnet::opt;
 use hnet::pipeline;
-use hnet::run::archive::Archive;
-use hnet::run::eval::{self, Setting};
-use hnet::run::inputs::{Request, gather};
-use hnet::run::params;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;

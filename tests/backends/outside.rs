@@ -3,12 +3,12 @@
 //! The sizes are 0, 1, odd and large; the values stand in the tests.
 
 use crate::common::device;
+use hnet::bind::init;
 use hnet::diag::Diagnostic;
 use hnet::exec::session::{Backend, Options, Session};
 use hnet::ir::{Bindings, Data, Tensor};
 use hnet::pipeline;
 use hnet::program::NoFiles;
-use hnet::run::init;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 

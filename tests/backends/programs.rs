@@ -3,12 +3,12 @@
 //! `HNET_SEEDS=17` runs one of them, `HNET_SEEDS=0..5000` many; `hnet fuzz` also makes small what fails.
 
 use crate::common;
+use hnet::bind::init;
+use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session;
 use hnet::fuzz::check::{also_on, check, keep_panics, model};
 use hnet::fuzz::program;
 use hnet::ir::interp::evaluate;
-use hnet::run::init;
-use hnet::run::inputs::{Request, gather};
 
 #[test]
 fn random_programs_mean_one_thing() {

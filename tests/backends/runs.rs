@@ -1,14 +1,16 @@
 //! Running a model that was put together by hand: inputs, sessions, eval blocks, pictures. No front end is needed.
 
+use hnet::bind::inputs::{Given, Request, gather};
+use hnet::bind::{init, params};
 use hnet::check::model::{
     Allowed, Dim, Eval, EvalData, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo,
 };
 use hnet::draw;
+use hnet::exec::eval;
 use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::files::archive;
 use hnet::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
 use hnet::ir::{Data, Tensor};
-use hnet::run::inputs::{Given, Request, gather};
-use hnet::run::{archive, eval, init, params};
 use hnet::source::Span;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -236,10 +238,10 @@ fn groups_are_rows_in_ascending_order_and_all_is_weighted_by_rows() {
 fn weights_that_are_saved_are_loaded_again() {
     let folder = tempfile::tempdir().unwrap();
     let m = model();
-    let drawn = init::initialise_all(&m, &params::Sizes::new(), 7).unwrap();
+    let drawn = init::initialise_all(&m, &BTreeMap::new(), 7).unwrap();
     let path = folder.path().join("w.safetensors");
     archive::save(&path, &params::split(&m, &drawn)).unwrap();
-    let loaded = params::load(&m, &[archive::Archive::open(&path).unwrap()], &params::Sizes::new(), 0).unwrap();
+    let loaded = params::load(&m, &[archive::Archive::open(&path).unwrap()], &BTreeMap::new(), 0).unwrap();
     assert_eq!(loaded.tensors, drawn);
 }
 

@@ -1,11 +1,11 @@
 //! Counts, places and their products beyond 32 bits; whole numbers that do not fit are refused, and sums of data wrap alike.
 
 use crate::common::device;
+use hnet::bind::init;
+use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::fuzz::check::model;
 use hnet::ir::Tensor;
-use hnet::run::init;
-use hnet::run::inputs::{Request, gather};
 
 /// All outputs of a text at these lengths, or the code of what is said.
 fn run(text: &str, dims: &[(&str, i64)], backend: Backend) -> Result<Vec<Tensor>, String> {

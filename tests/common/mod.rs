@@ -3,14 +3,14 @@
 
 pub mod make;
 
+use hnet::bind::inputs::Given;
+use hnet::bind::{init, params};
 use hnet::check::model::{Init, Model};
+use hnet::files::archive::Archive;
 use hnet::fuzz::judge::{F32, F64, judge};
 use hnet::gpu::Device;
 use hnet::ir::{Bindings, Data, Graph, NodeId, Output, OutputKind, Tensor};
 use hnet::pipeline;
-use hnet::run::archive::Archive;
-use hnet::run::inputs::Given;
-use hnet::run::{init, params};
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::io::Write;

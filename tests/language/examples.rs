@@ -1,9 +1,9 @@
 //! The tour of the language runs, and means the same in compiled code.
 
+use hnet::bind::init;
+use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::pipeline;
-use hnet::run::init;
-use hnet::run::inputs::{Request, gather};
 use hnet::source::Sources;
 use std::path::Path;
 

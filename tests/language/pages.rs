@@ -4,8 +4,8 @@
 //! `HNET_ACCEPT=1 cargo test --test language pages` writes what is said now.
 
 use hnet::diag::explain::{Block, PAGES, blocks};
+use hnet::files::archive;
 use hnet::ir::{Data, Tensor};
-use hnet::run::archive;
 use std::path::Path;
 use std::process::Command;
 

@@ -3,7 +3,8 @@
 //! overwritten, and nothing half written is left.
 #![cfg(unix)]
 
-use hnet::run::{Data, Tensor, archive};
+use hnet::files::archive;
+use hnet::ir::{Data, Tensor};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -7,12 +7,12 @@ mod values;
 
 use crate::common;
 use browser::Browser;
+use hnet::bind::inputs::{Given, Request, gather};
 use hnet::check::model::Model;
 use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::files::archive::Archive;
 use hnet::gpu::check::validate;
 use hnet::ir::{Data, Tensor};
-use hnet::run::archive::Archive;
-use hnet::run::inputs::{Given, Request, gather};
 use hnet::web::{self, Bundle};
 use rayon::prelude::*;
 use serde_json::{Value, json};

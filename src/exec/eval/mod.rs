@@ -10,13 +10,12 @@ mod join;
 mod rows;
 mod table;
 
-use super::inputs::Given;
-use super::params::Sizes;
+use crate::bind::inputs::Given;
 use crate::check::model::{Eval, Model};
 use crate::diag::Diagnostic;
 use crate::exec::session::{Options, Session, bindings, rebind};
-use crate::ir::interp;
-use crate::ir::{Bindings, NodeId, Op, Output, OutputKind, Sym, Tensor};
+use crate::ir::sizes::Sizes;
+use crate::ir::{Bindings, NodeId, Op, Output, OutputKind, Sym, Tensor, interp};
 use crate::source::Span;
 use cut::{Cut, cut};
 use join::Joined;

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::check::model::Init;
-use crate::ir::Data;
-use crate::ir::{DType, Graph, Size};
-use crate::run::archive;
+use crate::files::archive;
+use crate::ir::{DType, Data, Graph, Size};
 use crate::source::Span;
 use std::path::Path;
 

@@ -5,8 +5,7 @@
 
 use super::cut::Join;
 use super::rows::Combine;
-use crate::ir::DType;
-use crate::ir::{Data, Tensor};
+use crate::ir::{DType, Data, Tensor};
 
 /// What has come together so far.
 #[derive(Clone, Debug)]

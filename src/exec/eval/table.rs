@@ -4,14 +4,14 @@
 //! for all rows of a group at once, so that a row's value does not depend on its batch.
 
 use super::Setting;
+use crate::bind::init;
+use crate::bind::inputs::{Given, assemble};
+use crate::bind::params::{READ, unread};
 use crate::check::model::{Eval, EvalData, Input, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::exec::session::{evaluate, rebind};
+use crate::files::archive::Archive;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
-use crate::run::archive::Archive;
-use crate::run::init;
-use crate::run::inputs::{Given, assemble};
-use crate::run::params::{READ, unread};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 

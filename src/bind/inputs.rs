@@ -3,15 +3,15 @@
 //! In: a [`Model`] and a [`Request`]. Out: [`Given`]: a tensor for each input that there is one for, and the sizes of the
 //! free dims. Promised: every value has its declared type and shape, every index lies below its bound, every size is allowed.
 
-use super::archive::Archive;
-use super::bind::{Known, declared, warn};
-use super::params::{READ, Sizes, unread};
-use super::stored::position;
+use super::known::{Known, declared};
+use super::params::{READ, unread};
 use super::{init, literal};
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
-use crate::diag::{Diagnostic, suggest};
-use crate::ir::{DType, Sym};
-use crate::ir::{Data, Tensor};
+use crate::diag::{Diagnostic, Severity, suggest};
+use crate::files::archive::Archive;
+use crate::files::stored::position;
+use crate::ir::sizes::Sizes;
+use crate::ir::{DType, Data, Sym, Tensor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -200,7 +200,8 @@ fn which_input(model: &Model, file: &str) -> Diagnostic {
 }
 
 fn unknown_column(model: &Model, name: &str, file: &str) -> Diagnostic {
-    let d = warn("H0612", format!("`{name}` in `{file}` is no input of the model; it is left out"));
+    let d = Diagnostic::plain("H0612", format!("`{name}` in `{file}` is no input of the model; it is left out"));
+    let d = Diagnostic { severity: Severity::Warning, ..d };
     match suggest(name, model.inputs.iter().map(|i| i.name.as_str())) {
         Some(near) => d.help(format!("there is an input `{near}`")),
         None => d,

@@ -3,11 +3,10 @@
 //! In: declared shapes and the shapes of what was given. Out: a number for each free dim. Promised: when two tensors
 //! disagree, the message names both.
 
-use super::params::Sizes;
-use super::stored::describe;
 use crate::check::model::{Input, Model};
-use crate::diag::{Diagnostic, Severity, suggest};
-use crate::ir::{Size, Sym};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::sizes::Sizes;
+use crate::ir::{Size, Sym, type_text};
 use std::collections::BTreeMap;
 
 /// Sizes that are known, and who said so.
@@ -70,7 +69,7 @@ impl Known {
         if shape.len() != input.shape.len() {
             let mut d = Diagnostic::error("H0602", input.span, format!("`{}` has the wrong number of axes", input.name))
                 .here(format!("declared as {wanted}"))
-                .note(format!("{who} is {}", describe(input.dtype.word(), shape)));
+                .note(format!("{who} is {}", type_text(input.dtype.word(), shape)));
             if shape.len() == input.shape.len() + 1 && shape.first() == Some(&1) {
                 d = d.help("its first axis has length 1; leave it out");
             }
@@ -86,7 +85,7 @@ impl Known {
             } else if let [one] = size.symbols().as_slice()
                 && Size::sym(one.clone()) == *size
             {
-                let said = format!("{who}, which is {}", describe(input.dtype.word(), shape));
+                let said = format!("{who}, which is {}", type_text(input.dtype.word(), shape));
                 self.sizes.insert(one.clone(), (have, said));
             }
         }
@@ -97,7 +96,7 @@ impl Known {
         let message = format!("`{}` has {have} along {axis}, where {want} is wanted", input.name);
         let d = Diagnostic::error("H0602", input.span, message)
             .here(format!("declared as {}", declared(input)))
-            .note(format!("{who} is {}", describe(input.dtype.word(), shape)));
+            .note(format!("{who} is {}", type_text(input.dtype.word(), shape)));
         let others = size
             .symbols()
             .into_iter()
@@ -119,7 +118,7 @@ impl Known {
 /// `f32[b, 64]`
 pub fn declared(input: &Input) -> String {
     let axes: Vec<String> = input.shape.iter().map(|(name, size)| axis(name.as_ref(), size)).collect();
-    describe(input.dtype.word(), &axes)
+    type_text(input.dtype.word(), &axes)
 }
 
 /// `b`, `64`, `t=16`
@@ -129,9 +128,4 @@ pub fn axis(name: Option<&Sym>, size: &Size) -> String {
         Some(n) => n.to_string(),
         None => size.to_string(),
     }
-}
-
-/// A warning without a place.
-pub fn warn(code: &'static str, message: String) -> Diagnostic {
-    Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(code, message) }
 }

@@ -4,8 +4,7 @@
 //! system that promises more than it has ends a program only when the memory is used.
 
 use crate::diag::Diagnostic;
-use crate::ir::DType;
-use crate::ir::{Data, Tensor};
+use crate::ir::{DType, Data, Tensor};
 
 /// Zeros of this type and shape; `name` is what the message calls it.
 pub fn zeros(name: &str, dtype: DType, shape: Vec<usize>) -> Result<Tensor, Diagnostic> {

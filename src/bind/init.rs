@@ -3,13 +3,13 @@
 //! In: an [`Init`], a path, a seed. Out: a tensor. The same seed gives the same bits everywhere: element `i` of `path` is a
 //! function of Philox4x32-10 with the key (seed, FNV-1a of the path) and the counter `i`.
 
-use super::params::{Sizes, shape};
-use super::room;
+use super::params::shape;
 use crate::check::model::{Init, Model, Param};
 use crate::diag::Diagnostic;
+use crate::files::memory;
 use crate::ir::random::{normal, philox, uniform};
-use crate::ir::{Bindings, Data, Tensor};
-use crate::ir::{DType, NodeId};
+use crate::ir::sizes::Sizes;
+use crate::ir::{Bindings, DType, Data, NodeId, Tensor};
 use std::collections::BTreeMap;
 
 /// All parameters from their initialisers; one without any is an error that lists every such parameter.
@@ -47,7 +47,7 @@ fn all_provided(param: &Param) -> bool {
 pub fn initialise(model: &Model, param: &Param, sizes: &Sizes, seed: i32) -> Result<Tensor, Diagnostic> {
     let shape = shape(param, sizes)?;
     match &param.init {
-        None => room::zeros(&param.path, param.dtype, shape),
+        None => memory::zeros(&param.path, param.dtype, shape),
         Some(Init::Node(node)) => evaluate(model, *node, param.dtype, sizes, seed),
         Some(init) => draw(init, &param.path, param.dtype, shape, seed),
     }
@@ -84,7 +84,7 @@ pub fn fnv1a(text: &str) -> u32 {
 
 /// Draws a tensor. `Init::Node` is no distribution: it is evaluated by [`evaluate`].
 pub fn draw(init: &Init, path: &str, dtype: DType, shape: Vec<usize>, seed: i32) -> Result<Tensor, Diagnostic> {
-    let mut out = room::zeros(path, dtype, shape)?;
+    let mut out = memory::zeros(path, dtype, shape)?;
     let key = [seed as u32, fnv1a(path)];
     if let Init::Orthogonal { gain } = init {
         orthogonal(&mut out, *gain, key);

@@ -4,8 +4,7 @@
 //! nothing but rounding of f64, and what cannot be converted is a diagnostic that says where.
 
 use crate::diag::Diagnostic;
-use crate::ir::DType;
-use crate::ir::{Data, Tensor};
+use crate::ir::{DType, Data, Tensor, type_text};
 use half::{bf16, f16};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -101,15 +100,6 @@ fn no_memory(name: &str, length: usize) -> Diagnostic {
 /// Elements that are read and converted at a time.
 const STRETCH: usize = 1 << 20;
 
-/// `f32[3, 4]`, `i32`
-pub fn describe(word: &str, shape: &[impl std::fmt::Display]) -> String {
-    if shape.is_empty() {
-        return word.to_string();
-    }
-    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    format!("{word}[{}]", sizes.join(", "))
-}
-
 impl Stored<'_> {
     /// Number of elements.
     pub fn len(&self) -> usize {
@@ -122,7 +112,7 @@ impl Stored<'_> {
 
     /// `f16[3, 4]`
     pub fn describe(&self) -> String {
-        describe(self.kind.word(), self.shape)
+        type_text(self.kind.word(), self.shape)
     }
 
     /// The whole tensor as the model wants it.
@@ -132,7 +122,7 @@ impl Stored<'_> {
 
     /// Elements `range` (row-major) as the model wants them.
     pub fn part(&self, want: DType, range: Range<usize>) -> Result<Data, Diagnostic> {
-        let mut out = super::room::zeros(self.name, want, vec![range.len()])?.data;
+        let mut out = super::memory::zeros(self.name, want, vec![range.len()])?.data;
         let mut at = range.start;
         while at < range.end {
             let end = range.end.min(at + STRETCH);
@@ -156,7 +146,7 @@ impl Stored<'_> {
     /// The given rows of the first axis, in this order; runs of neighbours are read at once.
     pub fn rows(&self, want: DType, rows: &[usize]) -> Result<Tensor, Diagnostic> {
         let each: usize = self.shape[1..].iter().product();
-        let mut out = super::room::zeros(self.name, want, [&[rows.len()], &self.shape[1..]].concat())?;
+        let mut out = super::memory::zeros(self.name, want, [&[rows.len()], &self.shape[1..]].concat())?;
         let mut done = 0;
         while done < rows.len() {
             let run = (done + 1..rows.len()).find(|k| rows[*k] != rows[done] + k - done).unwrap_or(rows.len()) - done;
@@ -210,7 +200,7 @@ impl Stored<'_> {
     }
 
     fn wrong_type(&self, want: DType) -> Diagnostic {
-        let shape = describe(want.word(), self.shape);
+        let shape = type_text(want.word(), self.shape);
         Diagnostic::plain("H0616", format!("`{}` in `{}` has the wrong type", self.name, self.file))
             .note(format!("the file has  {}", self.describe()))
             .note(format!("the model wants {shape}"))

@@ -63,7 +63,7 @@ pub fn read(text: &[u8], data: u64) -> Result<Vec<Entry>, String> {
         match length {
             None => return Err(format!("the shape of `{}` is larger than any memory", e.name)),
             Some(n) if n != to - from => {
-                let shape = super::stored::describe(kind.word(), &e.shape);
+                let shape = crate::ir::type_text(kind.word(), &e.shape);
                 return Err(format!("`{}` is {shape}, {n} bytes, and its place has {}", e.name, to - from));
             }
             Some(_) => {}

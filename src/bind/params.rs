@@ -5,17 +5,15 @@
 //! array (`expert.w1`), or for nested arrays a mixture (`block.3.expert.w1`).
 //! Promised: everything that is wrong is said at once, and each message shows what the file has and what the model wants.
 
-use super::archive::Archive;
-use super::stored::{Stored, describe};
-use super::{init, room};
+use super::init;
 use crate::check::model::{Model, Param};
 use crate::diag::{Diagnostic, Severity, suggest};
-use crate::ir::Tensor;
-use crate::ir::{Origin, Sym};
+use crate::files::archive::Archive;
+use crate::files::memory;
+use crate::files::stored::Stored;
+use crate::ir::sizes::Sizes;
+use crate::ir::{Origin, Tensor, type_text};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Sizes by name.
-pub type Sizes = BTreeMap<Sym, i64>;
 
 /// Parameters, and what may be wrong with them all the same.
 #[derive(Debug, Default)]
@@ -106,7 +104,7 @@ impl<'a> Fill<'a> {
                 provided[net] = true;
             }
         }
-        let tensor = room::zeros(&param.path, param.dtype, shape)?;
+        let tensor = memory::zeros(&param.path, param.dtype, shape)?;
         let covered = vec![false; nets];
         let by = vec![None; nets];
         Ok(Fill { param, files, lead, rest, tensor, covered, by, provided, problems: Vec::new(), more: 0 })
@@ -241,7 +239,7 @@ fn wrong_shape(param: &Param, stored: &Stored, wanted: &[usize], stars: usize) -
     let mut d = Diagnostic::error("H0615", param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
         .here(format!("declared here as {}", sizes_text(param, stars)))
         .note(format!("the file has    {}", stored.describe()))
-        .note(format!("the model wants {}", describe(param.dtype.word(), wanted)));
+        .note(format!("the model wants {}", type_text(param.dtype.word(), wanted)));
     let mut turned = wanted.to_vec();
     if let [.., a, b] = turned.as_mut_slice() {
         std::mem::swap(a, b);
@@ -255,7 +253,7 @@ fn wrong_shape(param: &Param, stored: &Stored, wanted: &[usize], stars: usize) -
 }
 
 fn sizes_text(param: &Param, stars: usize) -> String {
-    describe(param.dtype.word(), &param.shape[stars.min(param.shape.len())..])
+    type_text(param.dtype.word(), &param.shape[stars.min(param.shape.len())..])
 }
 
 /// Tensors in files that nobody asked for: file, name.

@@ -5,10 +5,8 @@
 //! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation, also where it is cut short while it
 //! is read: elements are read, not mapped.
 
-use super::atomic;
-use super::header;
-use super::npy;
 use super::stored::{Kind, Place, Stored};
+use super::{atomic, header, npy};
 use crate::diag::Diagnostic;
 use crate::disk;
 use crate::ir::{Data, Tensor};
@@ -47,7 +45,7 @@ impl Archive {
     /// Opens a file and checks its header. A `.npy` file has one entry, called like the file.
     pub fn open(path: &Path) -> Result<Archive, Diagnostic> {
         let name = path.display().to_string();
-        let broken = |e: io::Error| cannot_read(&name, &e);
+        let broken = |e: io::Error| disk::cannot_read(&name, &e);
         let (mut file, length) = disk::open(path).map_err(broken)?;
         let mut first = Vec::new();
         (&mut file).take(FIRST as u64).read_to_end(&mut first).map_err(broken)?;
@@ -169,18 +167,6 @@ fn dtype(tensor: &Tensor) -> Dtype {
         Data::I32(_) => Dtype::I32,
         Data::Bool(_) => Dtype::BOOL,
     }
-}
-
-/// A file that cannot be read, and why in words.
-pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
-    let why = match e.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_string(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_string(),
-        io::ErrorKind::PermissionDenied => "you may not read it".to_string(),
-        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
-        _ => e.to_string(),
-    };
-    Diagnostic::plain("H0001", format!("cannot read `{name}`: {why}"))
 }
 
 fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {

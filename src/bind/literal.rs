@@ -1,10 +1,9 @@
 //! Values written on the command line: `3`, `0.3,0.7`, `[1, 2]`, `true`.
 
-use super::bind::{Known, declared};
+use super::known::{Known, declared};
 use crate::check::model::Input;
 use crate::diag::Diagnostic;
-use crate::ir::DType;
-use crate::ir::{Data, Tensor};
+use crate::ir::{DType, Data, Tensor};
 
 /// The text as a value for `input`; one unknown size is found from the number of values.
 pub fn parse(input: &Input, text: &str, known: &Known) -> Result<Tensor, Diagnostic> {
