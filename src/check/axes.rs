@@ -134,13 +134,7 @@ impl<'a> Checker<'a> {
 
     /// A scalar function of operands that are known to align.
     pub fn pointwise(&mut self, f: Map, operands: &[&Tens]) -> Res<Tens> {
-        let dtype = match f {
-            Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Not => DType::Bool,
-            Map::ToF32 => DType::F32,
-            Map::ToI32 => DType::I32,
-            Map::Select => operands[1].dtype,
-            _ => operands[0].dtype,
-        };
+        let dtype = f.gives(operands[usize::from(f == Map::Select)].dtype);
         let span = self.frame_ref().span;
         let with: Vec<(&Tens, Span)> = operands.iter().map(|t| (*t, span)).collect();
         self.map(f, dtype, &with, "this", span)

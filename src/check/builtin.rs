@@ -345,21 +345,6 @@ impl<'a> Checker<'a> {
         }
         let t = self.to_f32(&t);
         let f = match word {
-            "exp" => Map::Exp,
-            "log" => Map::Log,
-            "sqrt" => Map::Sqrt,
-            "abs" => Map::Abs,
-            "sin" => Map::Sin,
-            "cos" => Map::Cos,
-            "tan" => Map::Tan,
-            "tanh" => Map::Tanh,
-            "sigmoid" => Map::Sigmoid,
-            "softplus" => Map::Softplus,
-            "erf" => Map::Erf,
-            "floor" => Map::Floor,
-            "ceil" => Map::Ceil,
-            "round" => Map::Round,
-            "sign" => Map::Sign,
             "relu" => {
                 let zero = self.constant(0.0, DType::F32);
                 return Ok(Value::Tensor(self.pointwise(Map::Max, &[&t, &zero])?));
@@ -369,7 +354,7 @@ impl<'a> Checker<'a> {
                 let base = self.constant(std::f64::consts::LN_2, DType::F32);
                 return Ok(Value::Tensor(self.pointwise(Map::Div, &[&log, &base])?));
             }
-            _ => return Err(Said),
+            _ => Map::of_called(word).ok_or(Said)?,
         };
         Ok(Value::Tensor(self.pointwise(f, &[&t])?))
     }

@@ -251,12 +251,8 @@ impl<'a> Checker<'a> {
             BinaryOp::Ge => (Map::Le, true),
             BinaryOp::Or | BinaryOp::And | BinaryOp::Matmul => return Err(Said),
         };
-        let dtype = match f {
-            Map::Eq | Map::Ne | Map::Lt | Map::Le => DType::Bool,
-            _ => a.dtype,
-        };
         let operands = if swap { [(&b, right), (&a, left)] } else { [(&a, left), (&b, right)] };
-        self.map(f, dtype, &operands, op_word(op), span).map(Value::Tensor)
+        self.map(f, f.gives(a.dtype), &operands, op_word(op), span).map(Value::Tensor)
     }
 
     fn matmul(&mut self, a: &Tens, b: &Tens, span: Span, left: Span, right: Span) -> Res<Tens> {

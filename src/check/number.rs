@@ -3,8 +3,9 @@
 use super::value::{Num, Tens, Value};
 use super::{Checker, Res, Said};
 use crate::diag::Diagnostic;
+use crate::ir::scalar::{Scalar, larger, smaller};
 use crate::ir::size::SizeFn;
-use crate::ir::{DType, Op, Origin, Size};
+use crate::ir::{DType, Map, Op, Origin, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, BinaryOp};
 
@@ -202,25 +203,16 @@ impl<'a> Checker<'a> {
         }
         let x = args.first()?.known()?;
         let v = match (word, args) {
-            ("max", [_, b]) => x.max(b.known()?),
-            ("min", [_, b]) => x.min(b.known()?),
-            ("exp", [_]) => libm::exp(x),
-            ("log", [_]) => libm::log(x),
+            ("max", [_, b]) => larger(x, b.known()?),
+            ("min", [_, b]) => smaller(x, b.known()?),
             ("log2", [_]) => libm::log2(x),
-            ("sqrt", [_]) => x.sqrt(),
-            ("abs", [_]) => x.abs(),
-            ("sin", [_]) => libm::sin(x),
-            ("cos", [_]) => libm::cos(x),
-            ("tan", [_]) => libm::tan(x),
-            ("tanh", [_]) => libm::tanh(x),
-            ("sigmoid", [_]) => 1.0 / (1.0 + libm::exp(-x)),
-            ("relu", [_]) => x.max(0.0),
-            ("softplus", [_]) => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
-            ("erf", [_]) => libm::erf(x),
-            ("round", [_]) => libm::rint(x),
-            ("sign", [_]) => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+            ("relu", [_]) => larger(x, 0.0),
             ("int", [_]) => x.trunc(),
-            _ => return None,
+            _ => match (Map::of_called(word)?.meaning(DType::F32), args) {
+                (Scalar::One(f), [_]) => f(x),
+                (Scalar::Two(f), [_, b]) => f(x, b.known()?),
+                (Scalar::One(_) | Scalar::Two(_) | Scalar::Select, _) => return None,
+            },
         };
         Some(if matches!(word, "round" | "int" | "sign") { super::scope::exact(v) } else { Num::Real(v) })
     }

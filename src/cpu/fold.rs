@@ -283,8 +283,10 @@ impl Gen<'_> {
         let k = self.k;
         let of = match fold {
             Fold::Any | Fold::All => DType::Bool,
-            _ if k.types[value] == DType::Bool => DType::I32,
-            _ => k.types[value],
+            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Argmax | Fold::Argmin => match k.types[value] {
+                DType::Bool => DType::I32,
+                number => number,
+            },
         };
         let result = |g: &mut Self, v: Value, is_at: bool| if is_at { v } else { g.convert(v, of, k.types[e]) };
         let counted = matches!(fold, Fold::Argmax | Fold::Argmin);

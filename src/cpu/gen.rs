@@ -415,7 +415,8 @@ impl Gen<'_> {
                     Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
                     Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
                     Expr::Pick { .. } => 8,
-                    _ => 1,
+                    Expr::Map(..) | Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => 1,
+                    Expr::Reduce { .. } | Expr::Mend { .. } => 1,
                 };
             }
         }

@@ -1,6 +1,7 @@
 //! Values of a kernel's body: loads, gathers, counters.
 
 use super::r#gen::{Gen, Val, flags, four, single, stride_of};
+use crate::ir::scalar::Law;
 use crate::ir::{DType, Map};
 use crate::plan::{Access, Expr, Index};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -208,10 +209,14 @@ impl Gen<'_> {
         }
         match &self.k.body[e] {
             Expr::Counter(_) => Some(1),
-            Expr::Map(Map::Add, v) => Some(self.slope(v[0], l)? + self.slope(v[1], l)?),
-            Expr::Map(Map::Sub, v) => Some(self.slope(v[0], l)? - self.slope(v[1], l)?),
-            Expr::Map(Map::Neg, v) => Some(-self.slope(v[0], l)?),
-            _ => None,
+            Expr::Map(map, v) => match map.law() {
+                Law::Sum => Some(self.slope(v[0], l)? + self.slope(v[1], l)?),
+                Law::Difference => Some(self.slope(v[0], l)? - self.slope(v[1], l)?),
+                Law::Undoes => Some(-self.slope(v[0], l)?),
+                Law::None | Law::Identity | Law::Cast | Law::Settles | Law::Extreme | Law::Commutes | Law::Product => None,
+                Law::Quotient | Law::Power | Law::Both | Law::Either | Law::Choice => None,
+            },
+            Expr::Const(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Reduce { .. } | Expr::Mend { .. } => None,
         }
     }
 

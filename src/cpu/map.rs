@@ -40,61 +40,77 @@ impl Gen<'_> {
 
     /// `map` of operands of element type `of` (the operands of a select: of the result's); the result is of type `to`.
     pub(super) fn map(&mut self, map: Map, v: &[Value], of: DType, to: DType) -> Value {
-        let x = v[0];
-        let logic = matches!(map, Map::Copy | Map::ToF32 | Map::ToI32 | Map::Select | Map::Not | Map::And | Map::Or);
-        if of == DType::F32 && !logic && !matches!(map, Map::Eq | Map::Ne | Map::Lt | Map::Le) {
-            return self.real(map, v);
-        }
+        let on = map.works_in(of);
+        let v: Vec<Value> = v.iter().map(|x| self.convert(*x, of, on)).collect();
+        let r = self.spelled(map, &v, on);
+        self.convert(r, map.gives(on), to)
+    }
+
+    /// Every function, of operands of the type `on` that it works in.
+    fn spelled(&mut self, map: Map, v: &[Value], on: DType) -> Value {
+        let (x, real) = (v[0], on == DType::F32);
         match map {
             Map::Copy => x,
-            Map::ToF32 => self.convert(x, of, DType::F32),
-            Map::ToI32 => self.convert(x, of, DType::I32),
+            Map::ToF32 => self.convert(x, on, DType::F32),
+            Map::ToI32 => self.convert(x, on, DType::I32),
+            Map::Neg if real => self.b.ins().fneg(x),
+            Map::Neg => self.b.ins().ineg(x),
+            Map::Not => self.b.ins().bnot(x),
+            Map::Exp => self.exp(x),
+            Map::Log => self.log(x),
+            Map::Sqrt => self.b.ins().sqrt(x),
+            Map::Abs if real => self.b.ins().fabs(x),
+            Map::Abs => self.whole_abs(x),
+            Map::Sin => self.turn(x, 0),
+            Map::Cos => self.turn(x, 1),
+            Map::Tan => {
+                let f = self.calls.tan;
+                self.each_lane(x, |g, v| g.call(f, &[v]))
+            }
+            Map::Tanh => self.tanh(x),
+            Map::Sigmoid => self.sigmoid(x),
+            Map::Softplus => self.softplus(x),
+            Map::Erf => self.erf(x),
+            Map::Floor => self.b.ins().floor(x),
+            Map::Ceil => self.b.ins().ceil(x),
+            Map::Round => self.b.ins().nearest(x),
+            Map::Sign if real => self.sign(x),
+            Map::Sign => self.whole_sign(x),
+            Map::Add if real => self.b.ins().fadd(x, v[1]),
+            Map::Add => self.b.ins().iadd(x, v[1]),
+            Map::Sub if real => self.b.ins().fsub(x, v[1]),
+            Map::Sub => self.b.ins().isub(x, v[1]),
+            Map::Mul if real => self.b.ins().fmul(x, v[1]),
+            Map::Mul => self.b.ins().imul(x, v[1]),
+            Map::Div => self.b.ins().fdiv(x, v[1]),
+            Map::Pow => {
+                let f = if real { self.calls.pow } else { self.calls.whole };
+                self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
+            }
+            Map::Min | Map::Max if real => self.extreme(map, x, v[1]),
+            Map::Min => self.whole_extreme(IntCC::SignedLessThan, x, v[1]),
+            Map::Max => self.whole_extreme(IntCC::SignedGreaterThan, x, v[1]),
+            Map::IntDiv if real => self.float_floor_div(x, v[1], false),
+            Map::IntDiv => self.each_pair(x, v[1], |g, a, b| g.floor_div(a, b).0),
+            Map::Mod if real => self.float_floor_div(x, v[1], true),
+            Map::Mod => self.each_pair(x, v[1], |g, a, b| g.floor_div(a, b).1),
+            Map::Eq => self.compare((FloatCC::Equal, IntCC::Equal), v, on),
+            Map::Ne => self.compare((FloatCC::NotEqual, IntCC::NotEqual), v, on),
+            Map::Lt => self.compare((FloatCC::LessThan, IntCC::SignedLessThan), v, on),
+            Map::Le => self.compare((FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual), v, on),
+            Map::And => self.b.ins().band(x, v[1]),
+            Map::Or => self.b.ins().bor(x, v[1]),
             Map::Select => self.choose(x, v[1], v[2]),
-            Map::Not => {
-                let b = self.convert(x, of, DType::Bool);
-                let r = self.b.ins().bnot(b);
-                self.convert(r, DType::Bool, to)
-            }
-            Map::And | Map::Or => {
-                let (a, b) = (self.convert(x, of, DType::Bool), self.convert(v[1], of, DType::Bool));
-                let r = if map == Map::And { self.b.ins().band(a, b) } else { self.b.ins().bor(a, b) };
-                self.convert(r, DType::Bool, to)
-            }
-            Map::Eq | Map::Ne | Map::Lt | Map::Le => {
-                let r = self.compare(map, x, v[1], of);
-                self.convert(r, DType::Bool, to)
-            }
-            Map::Neg | Map::Abs | Map::Sign | Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => self.whole(map, v, of, to),
-            Map::IntDiv | Map::Mod | Map::Floor | Map::Ceil | Map::Round | Map::Pow => self.whole(map, v, of, to),
-            Map::Exp
-            | Map::Log
-            | Map::Sqrt
-            | Map::Sin
-            | Map::Cos
-            | Map::Tan
-            | Map::Tanh
-            | Map::Sigmoid
-            | Map::Softplus
-            | Map::Erf
-            | Map::Div => {
-                let v: Vec<Value> = v.iter().map(|x| self.convert(*x, of, DType::F32)).collect();
-                self.real(map, &v)
-            }
         }
     }
 
-    fn compare(&mut self, map: Map, a: Value, b: Value, of: DType) -> Value {
-        let (float, int) = match map {
-            Map::Eq => (FloatCC::Equal, IntCC::Equal),
-            Map::Ne => (FloatCC::NotEqual, IntCC::NotEqual),
-            Map::Lt => (FloatCC::LessThan, IntCC::SignedLessThan),
-            _ => (FloatCC::LessThanOrEqual, IntCC::SignedLessThanOrEqual),
-        };
-        match of {
+    fn compare(&mut self, (float, int): (FloatCC, IntCC), v: &[Value], on: DType) -> Value {
+        let (a, b) = (v[0], v[1]);
+        match on {
             DType::F32 => self.fcmp(float, a, b),
             DType::I32 => self.icmp(int, a, b),
             DType::Bool => {
-                let (a, b) = (self.convert(a, of, DType::I32), self.convert(b, of, DType::I32));
+                let (a, b) = (self.convert(a, on, DType::I32), self.convert(b, on, DType::I32));
                 self.icmp(int, a, b)
             }
         }
@@ -115,118 +131,46 @@ impl Gen<'_> {
         self.choose(beats, b, a)
     }
 
-    /// Functions of reals.
-    fn real(&mut self, map: Map, v: &[Value]) -> Value {
-        let x = v[0];
-        match map {
-            Map::Neg => self.b.ins().fneg(x),
-            Map::Exp => self.exp(x),
-            Map::Log => self.log(x),
-            Map::Sqrt => self.b.ins().sqrt(x),
-            Map::Abs => self.b.ins().fabs(x),
-            Map::Sin => self.turn(x, 0),
-            Map::Cos => self.turn(x, 1),
-            Map::Tan => {
-                let f = self.calls.tan;
-                self.each_lane(x, |g, v| g.call(f, &[v]))
-            }
-            Map::Tanh => self.tanh(x),
-            Map::Sigmoid => self.sigmoid(x),
-            Map::Softplus => self.softplus(x),
-            Map::Erf => self.erf(x),
-            Map::Floor => self.b.ins().floor(x),
-            Map::Ceil => self.b.ins().ceil(x),
-            Map::Round => self.b.ins().nearest(x),
-            Map::Sign => {
-                let (zero, one, minus) = (self.float(0.0, x), self.float(1.0, x), self.float(-1.0, x));
-                let (more, less) = (self.fcmp(FloatCC::GreaterThan, x, zero), self.fcmp(FloatCC::LessThan, x, zero));
-                let r = self.choose(more, one, zero);
-                let r = self.choose(less, minus, r);
-                let none = self.fcmp(FloatCC::NotEqual, x, x);
-                self.choose(none, x, r)
-            }
-            Map::Add => self.b.ins().fadd(x, v[1]),
-            Map::Sub => self.b.ins().fsub(x, v[1]),
-            Map::Mul => self.b.ins().fmul(x, v[1]),
-            Map::Div => self.b.ins().fdiv(x, v[1]),
-            Map::Pow => {
-                let f = self.calls.pow;
-                self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
-            }
-            Map::Min | Map::Max => self.extreme(map, x, v[1]),
-            Map::IntDiv | Map::Mod => {
-                let q = self.b.ins().fdiv(x, v[1]);
-                let mut r = self.b.ins().floor(q);
-                if map == Map::Mod {
-                    let p = self.b.ins().fmul(v[1], r);
-                    r = self.b.ins().fsub(x, p);
-                }
-                let zero = self.float(0.0, x);
-                let none = self.fcmp(FloatCC::Equal, v[1], zero);
-                self.choose(none, zero, r)
-            }
-            Map::Copy
-            | Map::Not
-            | Map::ToF32
-            | Map::ToI32
-            | Map::Eq
-            | Map::Ne
-            | Map::Lt
-            | Map::Le
-            | Map::And
-            | Map::Or
-            | Map::Select => x,
-        }
+    /// -1, 0, 1 or NaN.
+    fn sign(&mut self, x: Value) -> Value {
+        let (zero, one, minus) = (self.float(0.0, x), self.float(1.0, x), self.float(-1.0, x));
+        let (more, less) = (self.fcmp(FloatCC::GreaterThan, x, zero), self.fcmp(FloatCC::LessThan, x, zero));
+        let r = self.choose(more, one, zero);
+        let r = self.choose(less, minus, r);
+        let none = self.fcmp(FloatCC::NotEqual, x, x);
+        self.choose(none, x, r)
     }
 
-    /// Functions of whole numbers.
-    fn whole(&mut self, map: Map, v: &[Value], of: DType, to: DType) -> Value {
-        let v: Vec<Value> = v.iter().map(|x| self.convert(*x, of, DType::I32)).collect();
-        let x = v[0];
-        let r = match map {
-            Map::Neg => self.b.ins().ineg(x),
-            Map::Abs => {
-                let zero = self.int(0, x);
-                let less = self.icmp(IntCC::SignedLessThan, x, zero);
-                let minus = self.b.ins().ineg(x);
-                self.choose(less, minus, x)
-            }
-            Map::Sign => {
-                let zero = self.int(0, x);
-                let less = self.icmp(IntCC::SignedLessThan, x, zero);
-                let more = self.icmp(IntCC::SignedGreaterThan, x, zero);
-                self.b.ins().isub(less, more)
-            }
-            Map::Add => self.b.ins().iadd(x, v[1]),
-            Map::Sub => self.b.ins().isub(x, v[1]),
-            Map::Mul => self.b.ins().imul(x, v[1]),
-            Map::Min | Map::Max => {
-                let cc = if map == Map::Max { IntCC::SignedGreaterThan } else { IntCC::SignedLessThan };
-                let m = self.icmp(cc, x, v[1]);
-                self.choose(m, x, v[1])
-            }
-            Map::IntDiv => self.each_pair(x, v[1], |g, a, b| g.floor_div(a, b).0),
-            Map::Mod => self.each_pair(x, v[1], |g, a, b| g.floor_div(a, b).1),
-            Map::Pow => {
-                let f = self.calls.whole;
-                self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
-            }
-            Map::Copy | Map::Floor | Map::Ceil | Map::Round | Map::ToF32 | Map::ToI32 => x,
-            // Answered by `map` before it comes here.
-            Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => x,
-            Map::Exp
-            | Map::Log
-            | Map::Sqrt
-            | Map::Sin
-            | Map::Cos
-            | Map::Tan
-            | Map::Tanh
-            | Map::Sigmoid
-            | Map::Softplus
-            | Map::Erf
-            | Map::Div => x,
-        };
-        self.convert(r, DType::I32, to)
+    /// Quotient of floats rounded down, or its remainder; by zero 0.
+    fn float_floor_div(&mut self, a: Value, b: Value, rest: bool) -> Value {
+        let q = self.b.ins().fdiv(a, b);
+        let mut r = self.b.ins().floor(q);
+        if rest {
+            let p = self.b.ins().fmul(b, r);
+            r = self.b.ins().fsub(a, p);
+        }
+        let zero = self.float(0.0, a);
+        let none = self.fcmp(FloatCC::Equal, b, zero);
+        self.choose(none, zero, r)
+    }
+
+    fn whole_abs(&mut self, x: Value) -> Value {
+        let zero = self.int(0, x);
+        let less = self.icmp(IntCC::SignedLessThan, x, zero);
+        let minus = self.b.ins().ineg(x);
+        self.choose(less, minus, x)
+    }
+
+    fn whole_sign(&mut self, x: Value) -> Value {
+        let zero = self.int(0, x);
+        let less = self.icmp(IntCC::SignedLessThan, x, zero);
+        let more = self.icmp(IntCC::SignedGreaterThan, x, zero);
+        self.b.ins().isub(less, more)
+    }
+
+    fn whole_extreme(&mut self, beats: IntCC, a: Value, b: Value) -> Value {
+        let first = self.icmp(beats, a, b);
+        self.choose(first, a, b)
     }
 
     /// Quotient rounded down and its remainder; by zero both are 0.

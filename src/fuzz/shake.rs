@@ -3,6 +3,7 @@
 //! In: a graph, a seed. Out: the same graph, where each value that is computed, also in the rounds of loops, is multiplied by about 1,
 //! at each place by another number; where what f32 cannot tell from 0 is 0, and what is beyond f32 is infinite.
 
+use crate::ir::scalar::Nature;
 use crate::ir::{Axis, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand};
 use crate::opt::{Rebuild, rebuild};
 
@@ -72,7 +73,7 @@ fn rounds(op: &Op) -> bool {
     match op {
         Op::Const(_) | Op::Random { .. } | Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
         Op::Fold(f) => matches!(f, Fold::Sum | Fold::Prod),
-        Op::Map(m) => !matches!(m, Map::Copy | Map::Select | Map::Min | Map::Max | Map::Neg | Map::Abs | Map::ToF32),
+        Op::Map(m) => m.nature() != Nature::Handed,
         Op::Inside(_) => false,
         Op::Source { .. } | Op::Iota | Op::Extent(_) | Op::Gather { .. } | Op::Concat { .. } | Op::Reshape => false,
         Op::Order { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,

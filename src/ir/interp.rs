@@ -14,7 +14,6 @@ mod node;
 mod pairs;
 mod reduce;
 mod rounds;
-mod scalar;
 #[cfg(test)]
 mod tests;
 mod value;

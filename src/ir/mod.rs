@@ -70,6 +70,7 @@ pub mod needs;
 pub mod outside;
 pub mod random;
 pub mod read;
+pub mod scalar;
 pub mod size;
 pub mod sizes;
 mod tensor;
@@ -82,6 +83,7 @@ use crate::source::Span;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex as NodeId;
+pub use scalar::Map;
 pub use size::{Size, Sym};
 use std::sync::Arc;
 pub use tensor::{Bindings, Data, Tensor, type_text};
@@ -142,52 +144,6 @@ pub enum Origin {
     Load,
     /// The seed of a run (`--seed`), an i32 scalar called `seed`.
     Seed,
-}
-
-/// Scalar functions. `ToF32`, `ToI32` (truncates) cast; a bool is 0 or 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Map {
-    Copy,
-    Neg,
-    Not,
-    Exp,
-    Log,
-    Sqrt,
-    Abs,
-    Sin,
-    Cos,
-    Tan,
-    Tanh,
-    Sigmoid,
-    Softplus,
-    Erf,
-    Floor,
-    Ceil,
-    /// Ties to even.
-    Round,
-    /// -1, 0 or 1
-    Sign,
-    ToF32,
-    ToI32,
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Pow,
-    Min,
-    Max,
-    /// Whole quotient, rounded down; on i32 and on whole f32 values. By zero: 0.
-    IntDiv,
-    /// `a - b * floor(a / b)`. By zero: 0.
-    Mod,
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    And,
-    Or,
-    /// condition, value if true, value if false
-    Select,
 }
 
 /// Folds over the inner loops. `Argmax` and `Argmin` have exactly one inner loop and give its i32 counter (0 when it is empty).
@@ -491,7 +447,9 @@ impl Graph {
                 out.extend(body.trips.symbols());
                 out.extend(body.graph.ids().flat_map(|n| body.graph.symbols_of(n)));
             }
-            _ => {}
+            Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract => {}
+            Op::Gather { .. } | Op::Scatter { .. } | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } => {}
+            Op::Assign | Op::Result(_) | Op::Arg(_) => {}
         }
         out.sort();
         out.dedup();
@@ -501,9 +459,9 @@ impl Graph {
     /// Paths of the sources that are no inputs: what `prepare` takes.
     pub fn early_paths(&self) -> Vec<Arc<str>> {
         let rates = self.rates();
-        let path = |id: NodeId| match &self.node(id).op {
-            Op::Source { path, .. } if rates[id.index()] < Rate::Input => Some(path.clone()),
-            _ => None,
+        let path = |id: NodeId| {
+            let Op::Source { path, .. } = &self.node(id).op else { return None };
+            (rates[id.index()] < Rate::Input).then(|| path.clone())
         };
         self.ids().filter_map(path).collect()
     }
@@ -519,7 +477,11 @@ impl Graph {
                     Origin::Param | Origin::State | Origin::Load => Rate::Parameter,
                 },
                 Op::Arg(_) => Rate::Input,
-                _ => Rate::Constant,
+                Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract => {
+                    Rate::Constant
+                }
+                Op::Gather { .. } | Op::Scatter { .. } | Op::Inside(_) | Op::Concat { .. } | Op::Reshape => Rate::Constant,
+                Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => Rate::Constant,
             };
             let sizes = self.symbols_of(id).into_iter().map(|s| {
                 self.measured

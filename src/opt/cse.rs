@@ -1,7 +1,8 @@
 //! Equal values once: nodes of the same op, type, loops and operands. What commutes is compared in any order.
 
 use super::rebuild::rebuild;
-use crate::ir::{DType, Graph, Map, Node, Op, Operand, Size};
+use crate::ir::scalar::Law;
+use crate::ir::{DType, Graph, Node, Op, Operand, Size};
 use std::collections::HashMap;
 
 /// All that makes a node what it is but its names.
@@ -71,16 +72,12 @@ fn spelled(op: &Op) -> String {
 fn commutes(op: &Op) -> bool {
     match op {
         Op::Contract => true,
-        Op::Map(map) => match map {
-            Map::Add | Map::Mul | Map::Eq | Map::Ne | Map::And | Map::Or => true,
+        Op::Map(map) => match map.law() {
+            Law::Sum | Law::Product | Law::Commutes | Law::Both | Law::Either => true,
             // Where one side is NaN, the other order gives the other side.
-            Map::Min | Map::Max => false,
-            Map::Copy | Map::Neg | Map::Not | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan => {
-                false
-            }
-            Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Sign => false,
-            Map::ToF32 | Map::ToI32 | Map::Sub | Map::Div | Map::Pow | Map::IntDiv | Map::Mod | Map::Lt | Map::Le => false,
-            Map::Select => false,
+            Law::Extreme => false,
+            Law::None | Law::Identity | Law::Cast | Law::Undoes | Law::Settles => false,
+            Law::Difference | Law::Quotient | Law::Power | Law::Choice => false,
         },
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Fold(_) | Op::Gather { .. } => {
             false

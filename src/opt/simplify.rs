@@ -2,6 +2,7 @@
 //! that are known, folds over nothing and reshapes that change nothing go away. Nothing here can turn a NaN into a number.
 
 use super::rebuild::{Rebuild, rebuild};
+use crate::ir::scalar::Law;
 use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Pick};
 
 pub fn run(graph: &Graph) -> Graph {
@@ -38,20 +39,18 @@ fn pointwise(r: &mut Rebuild, id: NodeId, map: Map) -> Operand {
 fn unary(r: &Rebuild, map: Map, a: &Operand) -> Option<Operand> {
     let dtype = r.new.node(a.node).dtype;
     let inner = r.map(a);
-    match map {
-        Map::Copy => Some(a.clone()),
-        Map::Neg | Map::Not => (inner == Some(map)).then(|| r.through(a, 0)),
-        Map::Abs | Map::Floor | Map::Ceil | Map::Round | Map::Sign => (inner == Some(map)).then(|| a.clone()),
-        Map::ToF32 => (dtype == DType::F32).then(|| a.clone()),
-        Map::ToI32 if dtype == DType::I32 => Some(a.clone()),
-        Map::ToI32 if inner == Some(Map::ToF32) => {
+    match map.law() {
+        Law::Identity => Some(a.clone()),
+        Law::Undoes => (inner == Some(map)).then(|| r.through(a, 0)),
+        Law::Settles => (inner == Some(map)).then(|| a.clone()),
+        Law::Cast if map.gives(dtype) == dtype => Some(a.clone()),
+        Law::Cast if (map, inner) == (Map::ToI32, Some(Map::ToF32)) => {
             let from = r.through(a, 0);
             (r.new.node(from.node).dtype == DType::I32).then_some(from)
         }
-        Map::ToI32 | Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid => None,
-        Map::Softplus | Map::Erf => None,
-        Map::Add | Map::Sub | Map::Mul | Map::Div | Map::Pow | Map::Min | Map::Max | Map::IntDiv | Map::Mod => None,
-        Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => None,
+        Law::None | Law::Cast => None,
+        Law::Extreme | Law::Commutes | Law::Sum | Law::Difference | Law::Product | Law::Quotient | Law::Power => None,
+        Law::Both | Law::Either | Law::Choice => None,
     }
 }
 
@@ -59,25 +58,24 @@ fn binary(r: &mut Rebuild, id: NodeId, map: Map, a: &Operand, b: &Operand) -> Op
     let (x, y) = (r.number(a), r.number(b));
     let whole = r.new.node(a.node).dtype == DType::I32;
     let when = |n: Option<f64>, value: f64, then: &Operand| (n == Some(value)).then(|| then.clone());
-    match map {
-        Map::Add if nothing(r, x, b) => Some(b.clone()),
-        Map::Add => nothing(r, y, a).then(|| a.clone()),
+    match map.law() {
+        Law::Sum if nothing(r, x, b) => Some(b.clone()),
+        Law::Sum => nothing(r, y, a).then(|| a.clone()),
         // 0 - 0 is 0, not -0.
-        Map::Sub if x.is_some_and(|x| x == 0.0 && (whole || x.is_sign_negative())) => {
+        Law::Difference if x.is_some_and(|x| x == 0.0 && (whole || x.is_sign_negative())) => {
             Some(r.replace(id, Op::Map(Map::Neg), vec![b.clone()]))
         }
-        Map::Sub => y.is_some_and(|y| y == 0.0 && (whole || y.is_sign_positive())).then(|| a.clone()),
-        Map::Mul => when(x, 1.0, b).or(when(y, 1.0, a)),
-        Map::Div => when(y, 1.0, a),
-        Map::Pow if y == Some(2.0) => Some(r.replace(id, Op::Map(Map::Mul), vec![a.clone(), a.clone()])),
-        Map::Pow => when(y, 1.0, a),
-        Map::Min | Map::Max => (a == b).then(|| a.clone()),
-        Map::And => when(x, 1.0, b).or(when(y, 1.0, a)).or(when(x, 0.0, a)).or(when(y, 0.0, b)).or((a == b).then(|| a.clone())),
-        Map::Or => when(x, 0.0, b).or(when(y, 0.0, a)).or(when(x, 1.0, a)).or(when(y, 1.0, b)).or((a == b).then(|| a.clone())),
-        Map::IntDiv | Map::Mod | Map::Eq | Map::Ne | Map::Lt | Map::Le => None,
-        Map::Copy | Map::Neg | Map::Not | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan => None,
-        Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Sign => None,
-        Map::ToF32 | Map::ToI32 | Map::Select => None,
+        Law::Difference => y.is_some_and(|y| y == 0.0 && (whole || y.is_sign_positive())).then(|| a.clone()),
+        Law::Product => when(x, 1.0, b).or(when(y, 1.0, a)),
+        Law::Quotient => when(y, 1.0, a),
+        Law::Power if y == Some(2.0) => Some(r.replace(id, Op::Map(Map::Mul), vec![a.clone(), a.clone()])),
+        Law::Power => when(y, 1.0, a),
+        Law::Extreme => (a == b).then(|| a.clone()),
+        Law::Both => when(x, 1.0, b).or(when(y, 1.0, a)).or(when(x, 0.0, a)).or(when(y, 0.0, b)).or((a == b).then(|| a.clone())),
+        Law::Either => {
+            when(x, 0.0, b).or(when(y, 0.0, a)).or(when(x, 1.0, a)).or(when(y, 1.0, b)).or((a == b).then(|| a.clone()))
+        }
+        Law::None | Law::Identity | Law::Cast | Law::Undoes | Law::Settles | Law::Commutes | Law::Choice => None,
     }
 }
 
@@ -168,9 +166,9 @@ fn gather(r: &mut Rebuild, id: NodeId, picks: &[Pick], fill: Option<f64>) -> Ope
     };
     let indices: Vec<Operand> = r.old.operands(id)[1..].iter().map(|o| r.operand(o)).collect();
     let of = &r.new.node(source).shape;
-    let counter = |index: &Operand, axis: &Axis| match (&r.new.node(index.node).op, index.subscripts.as_slice()) {
-        (Op::Iota, [k]) if shape[*k].size == axis.size => Some(*k),
-        _ => None,
+    let counter = |index: &Operand, axis: &Axis| {
+        let is_counter = matches!(r.new.node(index.node).op, Op::Iota);
+        index.subscripts.first().copied().filter(|k| is_counter && shape[*k].size == axis.size)
     };
     let (mut operands, mut simpler) = (vec![Operand::new(source, Vec::new())], Vec::new());
     for (pick, axis) in picks.iter().zip(of) {

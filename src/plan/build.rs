@@ -52,7 +52,11 @@ pub(super) fn body_rates(graph: &Graph, moving: usize) -> Vec<Rate> {
         let own = match &graph.node(id).op {
             Op::Arg(k) if *k < moving => Rate::Input,
             Op::Arg(_) | Op::Source { .. } => Rate::Condition,
-            _ => Rate::Constant,
+            Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) | Op::Contract => {
+                Rate::Constant
+            }
+            Op::Gather { .. } | Op::Scatter { .. } | Op::Inside(_) | Op::Concat { .. } | Op::Reshape => Rate::Constant,
+            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => Rate::Constant,
         };
         rates.push(graph.operands(id).iter().map(|o| rates[o.node.index()]).fold(own, Rate::max));
     }

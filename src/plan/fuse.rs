@@ -53,21 +53,6 @@ struct Fuser<'a> {
     result: Fusion,
 }
 
-/// What one evaluation costs, in additions.
-pub(super) fn price(map: Map) -> f64 {
-    match map {
-        Map::Copy | Map::Not | Map::ToF32 | Map::ToI32 => 0.5,
-        Map::Neg | Map::Abs | Map::Floor | Map::Ceil | Map::Round | Map::Sign => 1.0,
-        Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => 1.0,
-        Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or | Map::Select => 1.0,
-        Map::Div | Map::Sqrt => 3.0,
-        Map::IntDiv | Map::Mod => 5.0,
-        Map::Exp | Map::Log | Map::Tanh | Map::Sigmoid => 10.0,
-        Map::Softplus | Map::Erf | Map::Sin | Map::Cos => 14.0,
-        Map::Tan | Map::Pow => 40.0,
-    }
-}
-
 /// A reshape that only drops or adds axes of extent 1: for each dimension of the operand, the result's dimension.
 pub(super) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Option<usize>>> {
     let from = &graph.node(graph.operands(id)[0].node).shape;
@@ -133,7 +118,7 @@ impl Fuser<'_> {
         let own = match &node.op {
             Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
             Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
-            Op::Map(m) => price(*m),
+            Op::Map(m) => m.price(),
             Op::Gather { .. } => 2.0,
             Op::Inside(_) => 0.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,

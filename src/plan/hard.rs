@@ -92,9 +92,10 @@ impl Planner<'_> {
     fn grouped(&self, id: NodeId, a: &Item, factor: &Operand, out: &Item) -> Grouped {
         let graph = self.graph;
         let operands = graph.operands(factor.node);
-        let (picks, clamp) = match &graph.node(factor.node).op {
-            Op::Gather { picks, fill } => (picks.clone(), fill.is_none()),
-            _ => (Vec::new(), true),
+        let (picks, clamp) = if let Op::Gather { picks, fill } = &graph.node(factor.node).op {
+            (picks.clone(), fill.is_none())
+        } else {
+            (Vec::new(), true)
         };
         let source = self.at(operands[0].node);
         let mut b: Item = (View { buffer: source.buffer, offset: source.offset.clone(), strides: Vec::new() }, Vec::new());

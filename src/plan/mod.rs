@@ -300,5 +300,5 @@ impl Step {
 
 /// Whether a function is a long polynomial in compiled code.
 pub fn heavy(map: Map) -> bool {
-    fuse::price(map) >= 10.0
+    map.price() >= 10.0
 }

@@ -1,7 +1,8 @@
 //! What can be read in place: strided views, and indices that are affine in the loop counters.
 
 use super::{Access, Sizes, View};
-use crate::ir::{Graph, Map, NodeId, Op, Pick, Size};
+use crate::ir::scalar::Law;
+use crate::ir::{Graph, NodeId, Op, Pick, Size};
 use std::collections::BTreeMap;
 
 pub(super) use crate::ir::sizes::known as value;
@@ -153,22 +154,27 @@ pub(super) fn affine(graph: &Graph, id: NodeId) -> Option<Affine> {
         Op::Iota => Some(Affine { offset: Size::from(0i64), terms: BTreeMap::from([(0, Size::from(1i64))]) }),
         Op::Const(c) if c.fract() == 0.0 && c.abs() < 1e9 => Some(Affine::constant(Size::from(*c as i64))),
         Op::Extent(s) => Some(Affine::constant(s.clone())),
-        Op::Map(m) if node.dtype == crate::ir::DType::I32 => match m {
-            Map::Copy => operand(0),
-            Map::ToI32 => {
+        Op::Map(m) if node.dtype == crate::ir::DType::I32 => match m.law() {
+            Law::Identity => operand(0),
+            Law::Cast => {
                 let o = graph.operands(id)[0].node;
                 (graph.node(o).dtype == crate::ir::DType::I32).then(|| operand(0)).flatten()
             }
-            Map::Neg => Some(operand(0)?.times(&Size::from(-1i64))),
-            Map::Add => Some(operand(0)?.plus(&operand(1)?)),
-            Map::Sub => Some(operand(0)?.plus(&operand(1)?.times(&Size::from(-1i64)))),
-            Map::Mul => {
+            Law::Undoes => Some(operand(0)?.times(&Size::from(-1i64))),
+            Law::Sum => Some(operand(0)?.plus(&operand(1)?)),
+            Law::Difference => Some(operand(0)?.plus(&operand(1)?.times(&Size::from(-1i64)))),
+            Law::Product => {
                 let (a, b) = (operand(0)?, operand(1)?);
                 if b.terms.is_empty() { Some(a.times(&b.offset)) } else { a.terms.is_empty().then(|| b.times(&a.offset)) }
             }
-            _ => None,
+            Law::None | Law::Settles | Law::Extreme | Law::Commutes | Law::Quotient | Law::Power => None,
+            Law::Both | Law::Either | Law::Choice => None,
         },
-        _ => None,
+        Op::Const(_) | Op::Map(_) | Op::Source { .. } | Op::Random { .. } | Op::Fold(_) | Op::Contract | Op::Gather { .. } => {
+            None
+        }
+        Op::Scatter { .. } | Op::Inside(_) | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Scan { .. } => None,
+        Op::Assign | Op::Loop(_) | Op::Result(_) | Op::Arg(_) => None,
     }
 }
 

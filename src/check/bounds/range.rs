@@ -4,6 +4,7 @@ use super::PATIENCE;
 use super::size::nonnegative;
 use crate::check::Checker;
 use crate::check::value::Tens;
+use crate::ir::scalar::Law;
 use crate::ir::size::SizeFn;
 use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Size};
 use std::collections::BTreeMap;
@@ -53,14 +54,16 @@ impl Checker<'_> {
             Op::Extent(s) => Linear::of(self.resolve(s)),
             Op::Map(f) => {
                 let args: Vec<Linear> = graph.operands(node).iter().map(|o| self.linear(level, o.node)).collect();
-                match f {
-                    Map::Add => args[0].clone().add(&args[1], &one),
-                    Map::Sub => args[0].clone().add(&args[1], &Size::from(-1i64)),
-                    Map::Neg => Linear::of(Size::from(0i64)).add(&args[0], &Size::from(-1i64)),
-                    Map::Copy | Map::ToF32 => args[0].clone(),
-                    Map::Mul if args[1].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[0], &args[1].rest),
-                    Map::Mul if args[0].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[1], &args[0].rest),
-                    _ => leaf(),
+                match f.law() {
+                    Law::Sum => args[0].clone().add(&args[1], &one),
+                    Law::Difference => args[0].clone().add(&args[1], &Size::from(-1i64)),
+                    Law::Undoes => Linear::of(Size::from(0i64)).add(&args[0], &Size::from(-1i64)),
+                    Law::Identity => args[0].clone(),
+                    Law::Cast if n.dtype == DType::F32 => args[0].clone(),
+                    Law::Product if args[1].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[0], &args[1].rest),
+                    Law::Product if args[0].terms.is_empty() => Linear::of(Size::from(0i64)).add(&args[1], &args[0].rest),
+                    Law::None | Law::Cast | Law::Settles | Law::Extreme | Law::Commutes | Law::Product | Law::Quotient => leaf(),
+                    Law::Power | Law::Both | Law::Either | Law::Choice => leaf(),
                 }
             }
             _ => leaf(),

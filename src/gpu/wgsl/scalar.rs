@@ -58,87 +58,26 @@ pub(in crate::gpu) fn operand_type(types: impl Iterator<Item = DType>) -> DType 
 
 /// `map` of operands that all have type `of` (a select's condition is a bool); the result has type `to`.
 pub(in crate::gpu) fn apply(m: &mut Module, map: Map, v: &[String], of: DType, to: DType) -> String {
-    let x = &v[0];
-    match map {
-        Map::Copy => x.clone(),
-        Map::ToF32 => convert(m, x.clone(), of, DType::F32),
-        Map::ToI32 => convert(m, x.clone(), of, DType::I32),
-        Map::Select => format!("select({}, {}, {x})", v[2], v[1]),
-        Map::Not => {
-            let b = convert(m, x.clone(), of, DType::Bool);
-            convert(m, format!("!{b}"), DType::Bool, to)
-        }
-        Map::And | Map::Or => {
-            let (a, b) = (convert(m, x.clone(), of, DType::Bool), convert(m, v[1].clone(), of, DType::Bool));
-            let symbol = if map == Map::And { "&&" } else { "||" };
-            convert(m, format!("({a} {symbol} {b})"), DType::Bool, to)
-        }
-        Map::Eq | Map::Ne | Map::Lt | Map::Le => {
-            let text = comparison(m, map, v, of);
-            convert(m, text, DType::Bool, to)
-        }
-        Map::Exp
-        | Map::Log
-        | Map::Sqrt
-        | Map::Sin
-        | Map::Cos
-        | Map::Tan
-        | Map::Tanh
-        | Map::Sigmoid
-        | Map::Softplus
-        | Map::Erf
-        | Map::Div => {
-            let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, DType::F32)).collect();
-            real(m, map, &v)
-        }
-        Map::Neg
-        | Map::Abs
-        | Map::Floor
-        | Map::Ceil
-        | Map::Round
-        | Map::Sign
-        | Map::Add
-        | Map::Sub
-        | Map::Mul
-        | Map::Pow
-        | Map::Min
-        | Map::Max
-        | Map::IntDiv
-        | Map::Mod => match of {
-            DType::F32 => real(m, map, v),
-            DType::I32 | DType::Bool => {
-                let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, DType::I32)).collect();
-                let r = whole(m, map, &v);
-                convert(m, r, DType::I32, to)
-            }
-        },
-    }
+    let on = map.works_in(of);
+    let v: Vec<String> = v.iter().map(|x| convert(m, x.clone(), of, on)).collect();
+    let text = spelled(m, map, &v, on);
+    convert(m, text, map.gives(on), to)
 }
 
-/// A comparison as a bool. Compilers of shaders take a number for equal to itself whatever it is: NaN is told by its bits.
-fn comparison(m: &mut Module, map: Map, v: &[String], of: DType) -> String {
-    let (a, b) = match of {
-        DType::Bool => (format!("select(0, 1, {})", v[0]), format!("select(0, 1, {})", v[1])),
-        DType::F32 | DType::I32 => (v[0].clone(), v[1].clone()),
-    };
-    match (map, of) {
-        (Map::Lt, _) => format!("({a} < {b})"),
-        (Map::Le, DType::F32) => format!("{}({a}, {b})", m.function("at_most")),
-        (Map::Le, _) => format!("({a} <= {b})"),
-        (Map::Ne, DType::F32) => format!("!{}({a}, {b})", m.function("equal")),
-        (Map::Ne, _) => format!("({a} != {b})"),
-        (_, DType::F32) => format!("{}({a}, {b})", m.function("equal")),
-        (_, _) => format!("({a} == {b})"),
-    }
-}
-
-fn real(m: &mut Module, map: Map, v: &[String]) -> String {
-    let x = &v[0];
+/// Every function, of operands of the type `on` that it works in.
+fn spelled(m: &mut Module, map: Map, v: &[String], on: DType) -> String {
+    let (x, real) = (&v[0], on == DType::F32);
     let mut call = |name: &'static str| format!("{}({})", m.function(name), v.join(", "));
     match map {
+        Map::Copy => x.clone(),
+        Map::ToF32 => convert(m, x.clone(), on, DType::F32),
+        Map::ToI32 => convert(m, x.clone(), on, DType::I32),
         Map::Neg => format!("-{x}"),
+        Map::Not => format!("!{x}"),
         Map::Exp => call("exp_"),
         Map::Log => call("log_"),
+        Map::Sqrt => format!("sqrt({x})"),
+        Map::Abs => format!("abs({x})"),
         Map::Sin => call("sin_"),
         Map::Cos => call("cos_"),
         Map::Tan => call("tan_"),
@@ -146,77 +85,41 @@ fn real(m: &mut Module, map: Map, v: &[String]) -> String {
         Map::Sigmoid => call("sigmoid_"),
         Map::Softplus => call("softplus_"),
         Map::Erf => call("erf_"),
-        Map::Pow => call("pow_"),
-        Map::IntDiv => call("floor_div_f"),
-        Map::Mod => call("floor_mod_f"),
-        Map::Sqrt => format!("sqrt({x})"),
-        Map::Abs => format!("abs({x})"),
         Map::Floor => format!("floor({x})"),
         Map::Ceil => format!("ceil({x})"),
         Map::Round => format!("round({x})"),
-        Map::Sign => call("sign_"),
+        Map::Sign if real => call("sign_"),
+        Map::Sign => format!("sign({x})"),
         Map::Add => format!("({x} + {})", v[1]),
         Map::Sub => format!("({x} - {})", v[1]),
         Map::Mul => format!("({x} * {})", v[1]),
         Map::Div => format!("({x} / {})", v[1]),
-        Map::Max => call("max_"),
-        Map::Min => call("min_"),
-        Map::Copy
-        | Map::Not
-        | Map::ToF32
-        | Map::ToI32
-        | Map::Eq
-        | Map::Ne
-        | Map::Lt
-        | Map::Le
-        | Map::And
-        | Map::Or
-        | Map::Select => {
-            unreachable!("`{map:?}` is no function of real numbers alone")
-        }
+        Map::Pow => call(if real { "pow_" } else { "power_i" }),
+        Map::Min if real => call("min_"),
+        Map::Min => format!("min({x}, {})", v[1]),
+        Map::Max if real => call("max_"),
+        Map::Max => format!("max({x}, {})", v[1]),
+        Map::IntDiv => call(if real { "floor_div_f" } else { "floor_div" }),
+        Map::Mod => call(if real { "floor_mod_f" } else { "floor_mod" }),
+        Map::Eq => comparison(m, "==", v, on),
+        Map::Ne => comparison(m, "!=", v, on),
+        Map::Lt => comparison(m, "<", v, on),
+        Map::Le => comparison(m, "<=", v, on),
+        Map::And => format!("({x} && {})", v[1]),
+        Map::Or => format!("({x} || {})", v[1]),
+        Map::Select => format!("select({}, {}, {x})", v[2], v[1]),
     }
 }
 
-fn whole(m: &mut Module, map: Map, v: &[String]) -> String {
-    let x = &v[0];
-    let mut call = |name: &'static str| format!("{}({})", m.function(name), v.join(", "));
-    match map {
-        Map::Neg => format!("-{x}"),
-        Map::Abs => format!("abs({x})"),
-        Map::Sign => format!("sign({x})"),
-        Map::Floor | Map::Ceil | Map::Round => x.clone(),
-        Map::Add => format!("({x} + {})", v[1]),
-        Map::Sub => format!("({x} - {})", v[1]),
-        Map::Mul => format!("({x} * {})", v[1]),
-        Map::Max => format!("max({x}, {})", v[1]),
-        Map::Min => format!("min({x}, {})", v[1]),
-        Map::IntDiv => call("floor_div"),
-        Map::Mod => call("floor_mod"),
-        Map::Pow => call("power_i"),
-        Map::Exp
-        | Map::Log
-        | Map::Sqrt
-        | Map::Sin
-        | Map::Cos
-        | Map::Tan
-        | Map::Tanh
-        | Map::Sigmoid
-        | Map::Softplus
-        | Map::Erf
-        | Map::Div => unreachable!("`{map:?}` takes real numbers"),
-        Map::Copy
-        | Map::Not
-        | Map::ToF32
-        | Map::ToI32
-        | Map::Eq
-        | Map::Ne
-        | Map::Lt
-        | Map::Le
-        | Map::And
-        | Map::Or
-        | Map::Select => {
-            unreachable!("`{map:?}` is no function of whole numbers alone")
-        }
+/// A comparison as a bool. Compilers of shaders take a number for equal to itself whatever it is: NaN is told by its bits.
+fn comparison(m: &mut Module, sign: &str, v: &[String], on: DType) -> String {
+    let (a, b) = (&v[0], &v[1]);
+    match (on, sign) {
+        (DType::F32, "==") => format!("{}({a}, {b})", m.function("equal")),
+        (DType::F32, "!=") => format!("!{}({a}, {b})", m.function("equal")),
+        (DType::F32, "<=") => format!("{}({a}, {b})", m.function("at_most")),
+        (DType::F32 | DType::I32, _) => format!("({a} {sign} {b})"),
+        (DType::Bool, _) => format!("(select(0, 1, {a}) {sign} select(0, 1, {b}))"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::assign::assign;
 use super::nest::{Walk, strides};
 use super::reduce::Read;
-use super::scalar::binary;
+use crate::ir::scalar::binary;
 use crate::ir::{Map, Pick};
 
 /// Where each dimension of a gather's source is indexed from, and how far one index moves in it.

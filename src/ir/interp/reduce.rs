@@ -1,7 +1,7 @@
 //! Pointwise functions, folds, contractions, running sums.
 
 use super::nest::{Rows, Walk};
-use super::scalar::{Scalar, binary, larger, scalar, smaller};
+use crate::ir::scalar::{Scalar, binary, larger, smaller};
 use crate::ir::{DType, Fold, Map};
 
 /// An operand as a loop nest reads it: elements, and one stride for each loop.
@@ -18,7 +18,7 @@ fn all_strides(reads: &[Read], from: usize) -> Vec<Vec<usize>> {
 /// A scalar function at every point.
 pub fn map(map: Map, reads: &[Read], shape: &[usize], out: &mut Vec<f64>) {
     // The condition of a select says nothing about its type; every other first operand does.
-    let function = scalar(map, reads[0].dtype);
+    let function = map.meaning(reads[0].dtype);
     let Rows { outer, extent, steps } = Rows::new(shape, all_strides(reads, 0));
     outer.each(|w| match &function {
         Scalar::One(f) => {

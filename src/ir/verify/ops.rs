@@ -1,6 +1,7 @@
 //! What each primitive asks of its operands and its result.
 
 use super::{Rule, Type, check, ensure, may_equal, sizes};
+use crate::ir::scalar::Types;
 use crate::ir::{Body, DType, Fold, Map, Op, Pick, Size};
 
 const NUMBERS: &[DType] = &[DType::F32, DType::I32];
@@ -89,18 +90,11 @@ impl Rule<'_> {
     fn map(&self, map: Map) -> Result<(), String> {
         self.count(map.arity()).and(self.inner(0))?;
         self.reads_all(0)?;
-        match map {
-            Map::Copy => self.all_alike(ANY),
-            Map::Neg | Map::Abs | Map::Sign => self.all_alike(NUMBERS),
-            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid => self.all_alike(REALS),
-            Map::Softplus | Map::Erf | Map::Floor | Map::Ceil | Map::Round | Map::Div => self.all_alike(REALS),
-            Map::ToF32 => self.result(DType::F32),
-            Map::ToI32 => self.result(DType::I32),
-            Map::Add | Map::Sub | Map::Mul | Map::Pow | Map::Min | Map::Max | Map::IntDiv | Map::Mod => self.all_alike(NUMBERS),
-            Map::Eq | Map::Ne => self.compares(ANY),
-            Map::Lt | Map::Le => self.compares(NUMBERS),
-            Map::Not | Map::And | Map::Or => self.all_alike(BOOLS),
-            Map::Select => {
+        match map.types() {
+            Types::Same(of) => self.all_alike(of),
+            Types::Cast(to) => self.result(to),
+            Types::Test(of) => self.compares(of),
+            Types::Choice => {
                 self.takes(0, BOOLS).and(self.takes(2, &[self.operand(1).dtype])).and(self.result(self.operand(1).dtype))
             }
         }

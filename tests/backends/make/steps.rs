@@ -2,6 +2,7 @@
 
 use super::Maker;
 use hnet::ir::Tensor;
+use hnet::ir::scalar::Types;
 use hnet::ir::{Axis, DType, Dist, Fold, Map, Node, NodeId, Op, Operand, Origin, Pick, Size};
 
 impl Maker<'_> {
@@ -72,25 +73,19 @@ impl Maker<'_> {
         let number = *self.rng.pick(&[DType::F32, DType::F32, DType::I32]);
         let (f, i, b) = (DType::F32, DType::I32, DType::Bool);
         let any = *self.rng.pick(&[f, f, i, b]);
-        // Operand types, the result's, whether it jumps, whether it is exact on exact values.
-        let (from, to, jumps, exact) = match map {
-            Map::Copy => (any, any, false, true),
-            Map::Neg | Map::Abs => (number, number, false, true),
-            Map::Sign => (number, number, true, true),
-            Map::Not | Map::And | Map::Or => (b, b, false, true),
-            Map::Exp | Map::Log | Map::Sqrt | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid => (f, f, false, false),
-            Map::Softplus | Map::Erf => (f, f, false, false),
-            Map::Div => (f, f, false, false),
-            Map::Floor | Map::Ceil | Map::Round => (f, f, true, true),
-            Map::ToF32 => (any, f, false, true),
-            Map::ToI32 => (any, i, true, true),
-            Map::Add | Map::Sub | Map::Mul | Map::Min | Map::Max => (number, number, false, true),
-            Map::Pow => (number, number, true, false),
-            Map::IntDiv | Map::Mod => (number, number, true, true),
-            Map::Eq | Map::Ne => (any, b, true, true),
-            Map::Lt | Map::Le => (number, b, true, true),
-            Map::Select => (any, any, false, true),
+        let (jumps, exact) = (map.nature().jumps(), map.nature().is_exact());
+        let from = match map.types() {
+            Types::Same(&[only]) | Types::Test(&[only]) => only,
+            Types::Same(of) | Types::Test(of) => {
+                if of.contains(&b) {
+                    any
+                } else {
+                    number
+                }
+            }
+            Types::Cast(_) | Types::Choice => any,
         };
+        let to = map.gives(from);
         let mut nodes = Vec::new();
         for n in 0..map.arity() {
             let dtype = if map == Map::Select && n == 0 { b } else { from };
