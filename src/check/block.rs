@@ -2,9 +2,10 @@
 
 use super::instance::{MemberRef, Thunk, join};
 use super::reduce::Bound2;
+use super::report::Said;
 use super::scope::{Binding, Meaning};
 use super::value::{Label, Tens, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind};
@@ -25,7 +26,7 @@ impl<'a> Checker<'a> {
     /// Statements in the present scope.
     pub fn statements(&mut self, stmts: &'a [Stmt]) -> Res<Value<'a>> {
         let mut value = Value::Unit;
-        let mut failed = false;
+        let mut failed = None;
         for (i, stmt) in stmts.iter().enumerate() {
             let frame = self.frame();
             let before = std::mem::replace(&mut frame.span, stmt.span);
@@ -42,20 +43,20 @@ impl<'a> Checker<'a> {
                         self.idle(stmt, &v);
                     }
                 }
-                Err(Said) => {
-                    failed = true;
-                    self.poison(stmt);
+                Err(said) => {
+                    failed = Some(said);
+                    self.poison(stmt, said);
                 }
             }
         }
-        if failed { Err(Said) } else { Ok(value) }
+        failed.map_or(Ok(value), Err)
     }
 
     /// An expression whose value nobody takes.
     fn idle(&mut self, stmt: &Stmt, v: &Value<'a>) {
         let StmtKind::Expr(e) = &stmt.kind else { return };
         if !matches!(v, Value::Unit) && !matches!(&*e.kind, ExprKind::For(_) | ExprKind::If { .. }) {
-            self.sink.push(
+            self.report.say(
                 Diagnostic::error("H0220", stmt.span, "the value of this expression is not used")
                     .help("a body's value is its last expression; name others with `let`"),
             );
@@ -63,7 +64,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Later uses of a name whose statement failed are not errors of their own.
-    fn poison(&mut self, stmt: &'a Stmt) {
+    fn poison(&mut self, stmt: &'a Stmt, said: Said) {
         let name = match &stmt.kind {
             StmtKind::Let { name, .. }
             | StmtKind::Draw { name, .. }
@@ -76,13 +77,13 @@ impl<'a> Checker<'a> {
             StmtKind::Each(each) => &each.name,
             StmtKind::Var { name, .. } => {
                 let scope = self.frame().scopes.last_mut().expect("a scope");
-                scope.push((name.name.clone(), Binding::Var(Value::Poison)));
+                scope.push((name.name.clone(), Binding::Var(Value::Poison(said))));
                 return;
             }
             _ => return,
         };
         let scope = self.frame().scopes.last_mut().expect("a scope");
-        scope.push((name.name.clone(), Binding::Value(Value::Poison)));
+        scope.push((name.name.clone(), Binding::Value(Value::Poison(said))));
     }
 
     fn statement(&mut self, stmt: &'a Stmt) -> Res<Value<'a>> {
@@ -151,7 +152,7 @@ impl<'a> Checker<'a> {
                 let v = self.expr(value)?;
                 self.declared_value(ty, v, value.span)
             }
-            _ => Err(Said),
+            _ => self.report.bug(stmt.span, "this is no value of a member"),
         }
     }
 
@@ -354,8 +355,11 @@ impl<'a> Checker<'a> {
             Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.insts[id.0].thunks[n], Thunk::Var(_)) => {
                 self.member_value(id, MemberRef::Thunk(n), name.span)?
             }
-            Meaning::Nothing => return self.word(&name.name, name.span).and(Err(Said)),
-            _ => {
+            meaning => {
+                if let Meaning::Nothing = meaning {
+                    // A word of the language has a value all the same.
+                    self.word(&name.name, name.span)?;
+                }
                 return self.fail(
                     Diagnostic::error("H0502", name.span, format!("`{}` cannot be assigned", name.name))
                         .help("only a `var` changes: `var x = ..`"),

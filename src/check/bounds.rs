@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
                 Verdict::Sized | Verdict::Input(_) | Verdict::Outside(..) | Verdict::Open => {}
             }
         }
-        if self.generic {
+        if self.report.is_generic() {
             return Ok(here);
         }
         let name = axis.map_or(outside::UNNAMED.into(), |n| self.names[n.0 as usize].text.clone());
@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
     }
 
     fn leaves(&mut self, low: &Size, high: &Size, extent: &Size, span: Span) -> Res<()> {
-        if self.generic {
+        if self.report.is_generic() {
             return Ok(());
         }
         let message = format!(

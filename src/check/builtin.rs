@@ -2,7 +2,7 @@
 
 use super::scope::{Binding, Meaning};
 use super::value::{Label, NameId, Num, Tens, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{Axis, DType, Fold, Map, Node, Op, Operand, Size};
 use crate::source::Span;
@@ -275,12 +275,10 @@ impl<'a> Checker<'a> {
             let message = format!("a derivative is of one number per example, and this is {}", self.show(&y));
             return self.error("H0356", y_at, message);
         }
-        if self.sink.list().iter().all(|d| d.code != "H0816") {
-            self.sink.push(
-                Diagnostic::warning("H0816", at, "derivatives do not run yet")
-                    .help("what needs this one is left out of a run; everything else runs"),
-            );
-        }
+        self.report.no_derivatives(
+            Diagnostic::warning("H0816", at, "derivatives do not run yet")
+                .help("what needs this one is left out of a run; everything else runs"),
+        );
         let names: Vec<NameId> = y.names().collect();
         let slope = |c: &mut Self, t: &Tens| {
             let t = c.spread(t, &names);
@@ -354,7 +352,10 @@ impl<'a> Checker<'a> {
                 let base = self.constant(std::f64::consts::LN_2, DType::F32);
                 return Ok(Value::Tensor(self.pointwise(Map::Div, &[&log, &base])?));
             }
-            _ => Map::of_called(word).ok_or(Said)?,
+            _ => match Map::of_called(word) {
+                Some(f) => f,
+                None => return self.report.bug(at, "a function without a meaning"),
+            },
         };
         Ok(Value::Tensor(self.pointwise(f, &[&t])?))
     }
@@ -604,7 +605,7 @@ impl<'a> Checker<'a> {
                 });
                 match at {
                     Some(d) => Ok(Value::Tensor(self.dim_to_name(&out, d, n))),
-                    None => Err(Said),
+                    None => self.report.bug(span, "a sorted axis has gone"),
                 }
             }
         }

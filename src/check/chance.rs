@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 };
                 match n.known() {
                     Some(v) => Ok(v),
-                    None => self.unknown(*at, "this"),
+                    None => self.report.unknown(*at, "this"),
                 }
             }
             Some((_, _, at)) => self.error("H0509", *at, "an initialiser takes plain numbers"),

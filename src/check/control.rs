@@ -3,7 +3,7 @@
 use super::relation::{assigned_in, assigned_in_block};
 use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Value};
-use super::{Checker, Level, Res, Said};
+use super::{Checker, Level, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, Op, Operand, Output, OutputKind, Size};
 use crate::source::Span;
@@ -168,7 +168,7 @@ impl<'a> Checker<'a> {
         }
         let outer = self.frame().yields.replace(vec![]);
         let mut collected = vec![];
-        let mut failed = false;
+        let mut failed = Ok(());
         for round in 0..n {
             self.enter(span)?;
             self.depth -= 1;
@@ -179,16 +179,14 @@ impl<'a> Checker<'a> {
             self.frame().scopes.pop();
             let list = self.frame().yields.replace(vec![]).unwrap_or_default();
             collected.push((k, list));
-            if result.is_err() {
-                failed = true;
+            if let Err(said) = result {
+                failed = Err(said);
                 // One round's errors are every round's errors.
                 break;
             }
         }
         self.frame().yields = outer;
-        if failed {
-            return Err(Said);
-        }
+        failed?;
         collected.sort_by_key(|(k, _)| *k);
         let all: Vec<Value<'a>> = collected.into_iter().flat_map(|(_, l)| l).collect();
         if all.is_empty() {
@@ -201,14 +199,16 @@ impl<'a> Checker<'a> {
     fn stack_values(&mut self, all: Vec<Value<'a>>, named: Option<NameId>, span: Span) -> Res<Value<'a>> {
         if let Value::Record(first) = &all[0] {
             let words: Vec<Name> = first.iter().map(|(n, _)| n.clone()).collect();
+            let mut columns: Vec<Vec<Value<'a>>> = vec![vec![]; words.len()];
+            for v in &all {
+                let Some(row) = fields_in_order(v, &words) else {
+                    let message = format!("the first round yields {}, and another one does not", words.join(", "));
+                    return self.error("H0508", span, message);
+                };
+                columns.iter_mut().zip(row).for_each(|(column, v)| column.push(v));
+            }
             let mut out = Vec::new();
-            for w in words {
-                let mut column = vec![];
-                for v in &all {
-                    let Value::Record(fields) = v else { return Err(Said) };
-                    let Some((_, v)) = fields.iter().find(|(n, _)| *n == w) else { return Err(Said) };
-                    column.push(v.clone());
-                }
+            for (w, column) in words.into_iter().zip(columns) {
                 out.push((w, self.stack_values(column, named, span)?));
             }
             return Ok(Value::Record(out.into()));
@@ -284,7 +284,7 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        self.error("H0899", span, "the types of this loop's variables do not settle: this is a bug in hnet")
+        self.report.bug(span, "the types of this loop's variables do not settle")
     }
 
     /// One try: the loop, or the names that its variables need.
@@ -355,7 +355,7 @@ impl<'a> Checker<'a> {
         let finished = ran.and(stop.transpose()).and_then(|done| {
             let mut new = vec![];
             for (n, _) in carries {
-                let v = self.variable(n).ok_or(Said)?;
+                let Some(v) = self.variable(n) else { return self.report.bug(span, "a variable has gone") };
                 new.push(match v {
                     Value::Num(x) => self.num_f32(&x),
                     v => self.as_tens(v, span)?,
@@ -592,6 +592,13 @@ fn yields(block: &Block) -> bool {
     })
 }
 
+/// The fields of a record that has these and no others.
+fn fields_in_order<'a>(v: &Value<'a>, words: &[Name]) -> Option<Vec<Value<'a>>> {
+    let Value::Record(fields) = v else { return None };
+    let field = |w: &Name| fields.iter().find(|(n, _)| n == w).map(|(_, v)| v.clone());
+    if fields.len() == words.len() { words.iter().map(field).collect() } else { None }
+}
+
 /// Whether two values are one.
 fn same_value(a: &Value<'_>, b: &Value<'_>) -> bool {
     match (a, b) {
@@ -600,7 +607,7 @@ fn same_value(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::Bool(x), Value::Bool(y)) => x == y,
         (Value::Record(x), Value::Record(y)) => std::rc::Rc::ptr_eq(x, y),
         (Value::Tree(x), Value::Tree(y)) => std::rc::Rc::ptr_eq(x, y),
-        (Value::Unit, Value::Unit) | (Value::Poison, Value::Poison) => true,
+        (Value::Unit, Value::Unit) | (Value::Poison(_), Value::Poison(_)) => true,
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Expressions: which rule applies, and the operators.
 
 use super::value::{Label, Num, Pick, Tens, Tree, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::{DType, Map, Op, Size};
 use crate::source::Span;
@@ -15,7 +15,7 @@ impl<'a> Checker<'a> {
         let value = self.expr_kind(e);
         self.depth -= 1;
         match value {
-            Ok(Value::Poison) => Err(Said),
+            Ok(Value::Poison(said)) => Err(said),
             Ok(Value::Num(Num::Exact(size))) if size.is_lost() => self.fail(super::too_long(e.span)),
             other => other,
         }
@@ -249,7 +249,9 @@ impl<'a> Checker<'a> {
             BinaryOp::Gt => (Map::Lt, true),
             BinaryOp::Le => (Map::Le, false),
             BinaryOp::Ge => (Map::Le, true),
-            BinaryOp::Or | BinaryOp::And | BinaryOp::Matmul => return Err(Said),
+            BinaryOp::Or | BinaryOp::And | BinaryOp::Matmul => {
+                return self.report.bug(span, "an operator that was treated before");
+            }
         };
         let operands = if swap { [(&b, right), (&a, left)] } else { [(&a, left), (&b, right)] };
         self.map(f, f.gives(a.dtype), &operands, op_word(op), span).map(Value::Tensor)
@@ -358,7 +360,7 @@ impl<'a> Checker<'a> {
                     }
                 }
             }
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which has no parts", other.kind());
                 self.error("H0205", name.span, message)
@@ -368,7 +370,7 @@ impl<'a> Checker<'a> {
 
     /// Says that a net has no such member.
     pub fn no_member<T>(&mut self, inst: super::instance::InstId, name: &ast::Ident) -> Res<T> {
-        if self.sink.is_full() {
+        if self.report.is_full() {
             return self.error("H0205", name.span, "");
         }
         let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name).to_string();

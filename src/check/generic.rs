@@ -6,18 +6,13 @@ use super::instance::Made;
 use super::scope::{FileItem, Frame};
 use super::top::Shared;
 use super::value::{FnVal, Label, NetVal, Tens, Value};
-use super::{Checker, MAX_IN_ALL, MAX_UNUSED, Options, Res};
+use super::{Checker, MAX_IN_ALL, MAX_UNUSED, Options, Report, Res};
 use crate::diag::Sink;
 use crate::ir::{DType, Node, Op, Origin, Size};
 use crate::program::Program;
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind};
 use std::collections::HashSet;
-
-/// Codes that are certain whatever the numbers are.
-const CERTAIN: &[&str] = &[
-    "H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501",
-];
 
 /// Checks what is not in `used`, as long as there is room beside the `entered` calls and nets of the models.
 pub fn check<'a>(
@@ -38,23 +33,18 @@ pub fn check<'a>(
             continue;
         }
         let own = {
-            let mut checker = Checker::with(program, options, Sink::default(), shared.clone());
-            checker.generic = true;
+            let mut checker = Checker::with(program, options, Report::generic(), shared.clone());
             checker.most_entered = MAX_UNUSED.min(MAX_IN_ALL - entered);
-            // What went wrong is in the sink.
+            // What went wrong was said.
             let _ = match &item.kind {
                 ItemKind::Net(net) => checker.generic_net(net),
                 ItemKind::Fn(f) => checker.generic_fn(f),
                 _ => Ok(()),
             };
             entered = MAX_IN_ALL.min(entered + checker.entered);
-            checker.sink
+            checker.report.into_sink()
         };
-        for d in own.list() {
-            if d.code.starts_with("H02") || CERTAIN.contains(&d.code) {
-                sink.push(d.clone());
-            }
-        }
+        own.list().iter().for_each(|d| sink.push(d.clone()));
     }
 }
 
@@ -85,9 +75,8 @@ impl<'a> Checker<'a> {
 
     fn generic_fn(&mut self, f: &'a ast::FnDef) -> Res<()> {
         self.frames.push(Frame::new(0, None));
-        let result = self
-            .generic_args(&f.signature)
-            .and_then(|args| self.call_value(Value::Fn(FnVal { file: 0, def: f }), args, f.name.span));
+        let result =
+            self.generic_args(&f.signature).and_then(|args| self.call_fn(FnVal { file: 0, def: f }, args, &mut [], f.name.span));
         self.frames.pop();
         result.map(|_| ())
     }
@@ -151,15 +140,6 @@ impl<'a> Checker<'a> {
                 }
                 Ok(Value::Record(out.into()))
             }
-        }
-    }
-
-    /// Calls a net or a function with values.
-    fn call_value(&mut self, callee: Value<'a>, args: Vec<(Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
-        match callee {
-            Value::Fn(f) => self.call_fn(f, args, &mut [], span),
-            Value::Net(net) => self.call_net(net, args, &mut [], span),
-            _ => Err(super::Said),
         }
     }
 }

@@ -124,7 +124,7 @@ impl<'a> Checker<'a> {
             _ => None,
         };
         let Some(k) = known else {
-            if self.generic
+            if self.report.is_generic()
                 && let Some((_, first)) = nets.first()
             {
                 return Ok(first.clone());

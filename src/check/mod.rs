@@ -8,6 +8,7 @@
 //!
 //! | file | what it decides |
 //! |---|---|
+//! | `report` | what was said |
 //! | `names` | that a word has one meaning |
 //! | `scope`, `locals` | what a word means at a place |
 //! | `number` | compile-time numbers, sizes, constants |
@@ -45,6 +46,7 @@ mod names;
 mod number;
 mod reduce;
 mod relation;
+mod report;
 mod route;
 mod scope;
 mod top;
@@ -59,6 +61,7 @@ use crate::source::Span;
 use crate::syntax::ast::Name;
 use instance::{Inst, Param};
 pub use model::Model;
+use report::{Report, Res};
 use scope::{FileScope, Frame};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -75,13 +78,6 @@ pub struct Options {
     /// Checks the side of `training` that learns, too.
     pub training: bool,
 }
-
-/// Something failed and was said.
-#[derive(Clone, Copy, Debug)]
-pub struct Said;
-
-/// What a step of the checker gives.
-type Res<T> = Result<T, Said>;
 
 /// Checks the root file of a program; gives its models in order.
 pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model> {
@@ -143,13 +139,13 @@ impl Captures {
 struct Checker<'a> {
     program: &'a Program,
     options: &'a Options,
-    sink: Sink,
+    report: Report,
     files: Rc<Vec<FileScope<'a>>>,
     names: Vec<AxisName>,
     /// What is looked up in the root file for every model.
     root: Rc<RootItems>,
     /// Constants of files that were computed, by file and place.
-    file_consts: HashMap<(usize, u32), Result<Value<'a>, Said>>,
+    file_consts: HashMap<(usize, u32), Res<Value<'a>>>,
     insts: Vec<Inst<'a>>,
     params: Vec<Param<'a>>,
     relations: Vec<relation::Rel<'a>>,
@@ -181,8 +177,6 @@ struct Checker<'a> {
     losses: Vec<(String, Tens, Span)>,
     updates: Vec<(String, Tens)>,
     out: Model,
-    /// With unknown numbers: what needs a known one is not an error.
-    generic: bool,
     /// Trees are asked for their shapes, not their values.
     shapes_only: bool,
     depth: usize,
@@ -217,22 +211,13 @@ const MAX_IN_ALL: usize = 8_000_000;
 const MAX_UNUSED: usize = 100_000;
 
 impl<'a> Checker<'a> {
-    /// Says an error and gives the token of having said it.
+    /// Says an error in the place of a value.
     fn fail<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
-        self.sink.push(diagnostic);
-        Err(Said)
+        self.report.fail(diagnostic)
     }
 
     fn error<T>(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> Res<T> {
-        self.fail(Diagnostic::error(code, span, message))
-    }
-
-    /// Something needs a known number; with unknown numbers that is nobody's fault.
-    fn unknown<T>(&mut self, span: Span, what: &str) -> Res<T> {
-        if self.generic {
-            return Err(Said);
-        }
-        self.error("H0320", span, format!("{what} must be a number that is known when the model is compiled"))
+        self.report.fail(Diagnostic::error(code, span, message))
     }
 
     // names
@@ -368,7 +353,7 @@ impl<'a> Checker<'a> {
     fn constant(&mut self, value: f64, dtype: DType) -> Tens {
         if dtype == DType::I32 && value as i32 as f64 != value.trunc() {
             let span = self.place();
-            self.sink.push(crate::diag::beyond_i32(span, value));
+            self.report.say(crate::diag::beyond_i32(span, value));
         }
         let level = self.level;
         let key = (value.to_bits(), dtype);
@@ -418,7 +403,7 @@ impl<'a> Checker<'a> {
     fn kept(&mut self, size: &Size) {
         if size.is_lost() {
             let d = too_long(self.place());
-            self.sink.push(d);
+            self.report.say(d);
         }
     }
 

@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
             }
             let Walk { clashes, reserved, .. } = walk;
             for span in reserved {
-                self.sink.push(
+                self.report.say(
                     Diagnostic::error("H0227", span, "safetensors keeps the name `__metadata__` for itself")
                         .here("a tensor of this name could not be stored")
                         .help("choose another name"),
@@ -76,12 +76,12 @@ impl<'a> Checker<'a> {
                     .here("a second meaning")
                     .label(clash.first, "the first");
                 d = d.help("nothing is shadowed in hnet: choose another name");
-                self.sink.push(d);
+                let said = self.report.say(d);
                 let scope = &mut Rc::get_mut(&mut self.files).expect("nobody shares the files yet")[n];
                 if clash.spoils {
-                    scope.spoilt.insert(clash.name.clone());
+                    scope.spoilt.insert(clash.name.clone(), said);
                 }
-                scope.doubled.insert(clash.name);
+                scope.doubled.insert(clash.name, said);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Compile-time numbers and sizes.
 
 use super::value::{Num, Tens, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::scalar::{Scalar, larger, smaller};
 use crate::ir::size::SizeFn;
@@ -46,7 +46,7 @@ impl<'a> Checker<'a> {
                 )
             }
             Value::Tensor(t) => self.measured(&t, span),
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}; a whole number is wanted", other.kind());
                 self.error("H0303", span, message)

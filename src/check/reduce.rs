@@ -2,7 +2,7 @@
 
 use super::scope::{Binding, Meaning};
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Fold, Map, Size};
 use crate::source::Span;
@@ -128,17 +128,16 @@ impl<'a> Checker<'a> {
         let guards = self.guards.len();
         let result = self.reduce_open(op, op_span, binders, &bound, body, span);
         self.guards.truncate(guards);
-        let closed = self.close_binders_of(&bound, op == Reduction::Softmax, result.is_ok());
-        let value = result?;
-        closed?;
-        Ok(value)
+        match result {
+            Ok(value) => self.close_binders_of(&bound, op == Reduction::Softmax).map(|()| value),
+            Err(said) => {
+                self.pop_scope();
+                Err(said)
+            }
+        }
     }
 
-    fn close_binders_of(&mut self, bound: &Bound2, keeps: bool, fine: bool) -> Res<()> {
-        if !fine {
-            self.pop_scope();
-            return Err(Said);
-        }
+    fn close_binders_of(&mut self, bound: &Bound2, keeps: bool) -> Res<()> {
         // The index of a softmax that nobody else binds must be an axis of the value's own.
         if keeps && let Some((n, span)) = bound.fresh.first() {
             let text = self.name_text(*n).to_string();
@@ -179,7 +178,7 @@ impl<'a> Checker<'a> {
                 if op == Reduction::Sum {
                     return Ok(Value::Tensor(total));
                 }
-                return self.divide_by_count(total, filter, bound, span);
+                return self.divide_by_count(total, filter, bound);
             }
             let (value, at) = match factors.pop() {
                 Some(one) if factors.is_empty() => one,
@@ -283,7 +282,7 @@ impl<'a> Checker<'a> {
             Reduction::Mean => {
                 let total = self.fold(Fold::Sum, &t, names);
                 let bound = Bound2 { groups: vec![names.to_vec()], fresh: vec![] };
-                let v = self.divide_by_count(total, filter, &bound, span)?;
+                let v = self.divide_by_count(total, filter, &bound)?;
                 self.as_tens(v, span)
             }
             Reduction::Logsumexp => self.logsumexp(&t, names),
@@ -298,7 +297,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A sum over names divided by how many places they have (where the filter holds).
-    fn divide_by_count(&mut self, total: Tens, filter: Option<(Tens, Span)>, bound: &Bound2, span: Span) -> Res<Value<'a>> {
+    fn divide_by_count(&mut self, total: Tens, filter: Option<(Tens, Span)>, bound: &Bound2) -> Res<Value<'a>> {
         let names = bound.names();
         let count = match filter {
             None => {
@@ -311,10 +310,7 @@ impl<'a> Checker<'a> {
                 self.fold(Fold::Sum, &ones, &names)
             }
         };
-        Ok(Value::Tensor(self.pointwise(Map::Div, &[&total, &count]).map_err(|_| {
-            let _ = span;
-            Said
-        })?))
+        self.pointwise(Map::Div, &[&total, &count]).map(Value::Tensor)
     }
 
     /// The factors of a product, each evaluated; a quotient by something is a factor, too.

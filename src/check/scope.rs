@@ -2,13 +2,14 @@
 
 use super::instance::InstId;
 use super::locals::Locals;
+use super::report::Said;
 use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What a file's items define.
 #[derive(Default)]
@@ -17,11 +18,11 @@ pub struct FileScope<'a> {
     /// Where each is written in this file.
     pub places: HashMap<Name, Span>,
     /// Names that were imported from a file that does not have them, which was said.
-    pub missing: HashSet<Name>,
+    pub missing: HashMap<Name, Said>,
     /// Words with a second meaning somewhere in this file, which was said.
-    pub doubled: HashSet<Name>,
+    pub doubled: HashMap<Name, Said>,
     /// Those of them of which nobody can say what a value means by them: it is not judged.
-    pub spoilt: HashSet<Name>,
+    pub spoilt: HashMap<Name, Said>,
 }
 
 /// An item by its name.
@@ -142,20 +143,18 @@ impl<'a> Checker<'a> {
             Meaning::Item(FileItem::Dim(_)) | Meaning::Axis(_) => Some("an axis"),
             Meaning::Item(_) | Meaning::Nothing => None,
         };
-        let said = self.files[self.frame_ref().file].doubled.contains(&name.name);
-        if let Some(what) = taken
-            && !said
-        {
-            self.sink.push(
+        let said = self.files[self.frame_ref().file].doubled.get(&name.name).copied();
+        // The new meaning is what the following lines want.
+        self.frame().scopes.last_mut().expect("a scope").push((name.name.clone(), binding));
+        match (taken, said) {
+            (None, _) => Ok(()),
+            (Some(_), Some(said)) => Err(said),
+            (Some(what), None) => self.fail(
                 Diagnostic::error("H0203", name.span, format!("`{}` is already {what}", name.name))
                     .here("a second meaning")
                     .help("nothing is shadowed in hnet: choose another name"),
-            );
-            // The new meaning is what the following lines want.
+            ),
         }
-        let name = name.name.clone();
-        self.frame().scopes.last_mut().expect("a scope").push((name, binding));
-        if taken.is_some() { Err(Said) } else { Ok(()) }
     }
 
     pub fn local(&self, word: &str) -> Option<&Binding<'a>> {
@@ -210,8 +209,8 @@ impl<'a> Checker<'a> {
 
     /// The value of a word.
     pub fn word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
-        if self.files[self.frame_ref().file].spoilt.contains(word) {
-            return Err(Said);
+        if let Some(said) = self.files[self.frame_ref().file].spoilt.get(word) {
+            return Err(*said);
         }
         match self.meaning(word) {
             Meaning::Local(Binding::Value(v) | Binding::Var(v) | Binding::Round(v, _)) => Ok(v),
@@ -262,10 +261,10 @@ impl<'a> Checker<'a> {
                     .help(format!("name it in the signature, `(x: [{word}, ..])`, or leave it to lifting")),
             );
         }
-        if self.files[self.frame_ref().file].missing.contains(word) {
-            return Err(Said);
+        if let Some(said) = self.files[self.frame_ref().file].missing.get(word) {
+            return Err(*said);
         }
-        if self.sink.is_full() {
+        if self.report.is_full() {
             return self.error("H0201", span, "");
         }
         let known = self.visible_words();
@@ -364,10 +363,7 @@ impl<'a> Checker<'a> {
         self.entered += 1;
         if nodes > super::MAX_NODES || self.entered > self.most_entered {
             self.depth -= 1;
-            if self.generic || self.sink.list().iter().any(|d| d.code == "H0811") {
-                return Err(Said);
-            }
-            return self.fail(
+            return self.report.too_large(
                 Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
                     .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),
             );
@@ -381,7 +377,7 @@ impl<'a> Checker<'a> {
             Value::Tensor(t) => Ok(t),
             Value::Num(n) => Ok(self.num_tens(&n)),
             Value::Bool(b) => Ok(self.constant(f64::from(u8::from(b)), crate::ir::DType::Bool)),
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             Value::Record(fields) => {
                 let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
                 let message = format!("this has several results ({}); one value is wanted", names.join(", "));

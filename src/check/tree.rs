@@ -1,7 +1,7 @@
 //! Parameter trees as values: flat vectors out of them and into them, leaf by leaf.
 
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{Axis, Node, Op, Operand, Size};
 use crate::source::Span;
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
                 Ok(Tree::Node(parts))
             }
             Value::Tree(t) => Ok((*t).clone()),
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             other => {
                 let message = format!("`.*` is the parameter tree of a net, and this is {}", other.kind());
                 self.error("H0331", span, message)

@@ -2,6 +2,7 @@
 //! of parameters, or a net.
 
 use super::instance::{InstId, ParamId};
+use super::report::Said;
 use crate::ir::{DType, NodeId, Size};
 use crate::syntax::ast::{self, Name};
 use std::rc::Rc;
@@ -143,7 +144,7 @@ pub enum Value<'a> {
     /// A statement's value.
     Unit,
     /// Something failed; it was said.
-    Poison,
+    Poison(Said),
 }
 
 impl Value<'_> {
@@ -161,7 +162,7 @@ impl Value<'_> {
             Value::Leaves(_) => "one value for each leaf",
             Value::LeafName(..) => "a leaf of a tree",
             Value::Unit => "no value",
-            Value::Poison => "an error",
+            Value::Poison(_) => "an error",
         }
     }
 }

@@ -9,7 +9,7 @@ mod with;
 use super::builtin;
 use super::scope::{Binding, FileItem, Frame, Meaning};
 use super::value::{FnVal, NameId, NetVal, Pick, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
 use crate::source::Span;
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
         let out = match value {
             Value::Net(net) => self.call_net(net, values, &mut renamed, span),
             Value::Fn(f) => self.call_fn(f, values, &mut renamed, span),
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which cannot be called", other.kind());
                 self.error("H0332", inner.span, message)

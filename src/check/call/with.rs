@@ -3,7 +3,7 @@
 use crate::check::expr::IndexValue;
 use crate::check::instance::InstId;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Tree, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
 
@@ -26,7 +26,7 @@ impl<'a> Checker<'a> {
                 }
                 Ok(Value::Tree(tree.into()))
             }
-            Value::Poison => Err(Said),
+            Value::Poison(said) => Err(said),
             other => {
                 let message = format!("`{{..}}` sets parameters of a net or a tree, and this is {}", other.kind());
                 self.error("H0344", span, message)
@@ -77,7 +77,7 @@ impl<'a> Checker<'a> {
                     self.set_all(&mut net, inst, &tree, s.value.span)?;
                 }
                 Some(path) => {
-                    let targets = self.find_targets(Value::Net(net.clone()), path)?;
+                    let targets = self.find_targets(net.clone(), path)?;
                     for target in targets {
                         let t = self.as_tens(value.clone(), s.value.span)?;
                         let shape = self.param_shape(target.param)?;

@@ -1,9 +1,9 @@
 //! Instances from declarations.
 
-use super::{InstId, Made, SubState, Thunk, count, join};
+use super::{InstId, Made, Parts, SubState, Thunk, count, join};
 use crate::check::scope::{Binding, FileItem, Frame};
 use crate::check::value::Value;
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
@@ -49,7 +49,7 @@ impl<'a> Checker<'a> {
         for stmt in &made.net.members {
             if let ast::StmtKind::Signature(signature) = &stmt.kind {
                 if self.insts[id.0].signature.is_some() {
-                    self.sink.push(
+                    self.report.say(
                         Diagnostic::error("H0210", signature.span, format!("`{}` has a second signature", made.net.name.name))
                             .help("a net is called in one way; write a second net for the other"),
                     );
@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
                 }
                 self.insts[id.0].signature = Some(signature);
             } else if !self.declare(id, stmt) {
-                self.sink.push(
+                self.report.say(
                     Diagnostic::error("H0211", stmt.span, "this cannot stand among the members of a net")
                         .help("computations stand in the signature's body"),
                 );
@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
         match self.files[file].items.get(&name.name) {
             Some(FileItem::Net(at, def)) => Ok((*at, def)),
             Some(_) => self.error("H0214", name.span, format!("`{}` is no net", name.name)),
-            None if self.sink.is_full() => self.error("H0201", name.span, ""),
+            None if self.report.is_full() => self.error("H0201", name.span, ""),
             None => {
                 let nets: Vec<Name> = self.files[file]
                     .items
@@ -122,8 +122,8 @@ impl<'a> Checker<'a> {
                     .collect();
                 let mut sorted = nets;
                 sorted.sort();
-                if self.files[file].missing.contains(&name.name) {
-                    return Err(Said);
+                if let Some(said) = self.files[file].missing.get(&name.name) {
+                    return Err(*said);
                 }
                 let mut d = Diagnostic::error("H0201", name.span, format!("no net is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, sorted.iter().map(|n| &**n)) {
@@ -160,10 +160,9 @@ impl<'a> Checker<'a> {
     }
 
     /// The parts that a `sub` declares, made when first asked for.
-    pub fn sub(&mut self, id: InstId, n: usize) -> Res<SubState> {
+    pub fn sub(&mut self, id: InstId, n: usize) -> Res<Parts> {
         let decl = self.insts[id.0].subs[n].decl;
         match &self.insts[id.0].subs[n].state {
-            SubState::Failed => return Err(Said),
             SubState::Running => {
                 return self.fail(
                     Diagnostic::error("H0215", decl.name.span, format!("`{}` contains itself", decl.name.name))
@@ -171,15 +170,15 @@ impl<'a> Checker<'a> {
                 );
             }
             SubState::Waiting => {}
-            done => return Ok(done.clone()),
+            SubState::Done(made) => return made.clone(),
         }
         self.insts[id.0].subs[n].state = SubState::Running;
         let made = self.make_sub(id, decl);
-        self.insts[id.0].subs[n].state = made.clone().unwrap_or(SubState::Failed);
+        self.insts[id.0].subs[n].state = SubState::Done(made.clone());
         made
     }
 
-    fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<SubState> {
+    fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<Parts> {
         let file = self.insts[id.0].file;
         let (at, net) = self.net_def(file, &decl.net)?;
         let mut frame = self.inst_frame(id);
@@ -191,18 +190,18 @@ impl<'a> Checker<'a> {
         match &decl.array {
             ast::ArrayDecl::One => {
                 let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
-                Ok(SubState::One(self.instantiate(made(path, arrays), args)?))
+                Ok(Parts::One(self.instantiate(made(path, arrays), args)?))
             }
             ast::ArrayDecl::Array(count) => {
                 let (n, args) =
                     self.outside(frame, |c| Ok((c.size_of_expr(count)?, c.actuals(net, &decl.args, decl.net.span)?)))?;
                 let axis = self.new_name(&decl.name.name, n, Some(count.span));
                 let arrays = [arrays, vec![axis]].concat();
-                Ok(SubState::Array(self.instantiate(made(format!("{path}.*"), arrays), args)?, axis))
+                Ok(Parts::Array(self.instantiate(made(format!("{path}.*"), arrays), args)?, axis))
             }
             ast::ArrayDecl::Family { index, count } => {
                 let n = self.outside(frame.clone(), |c| c.size_of_expr(count))?;
-                let Some(n) = n.constant() else { return self.unknown(count.span, "the length of a family") };
+                let Some(n) = n.constant() else { return self.report.unknown(count.span, "the length of a family") };
                 if n > 4096 {
                     return self.fail(Diagnostic::limit("H0812", count.span, format!("a family of {n} nets is too long")));
                 }
@@ -213,7 +212,7 @@ impl<'a> Checker<'a> {
                     let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
                     nets.push((Name::from(l.to_string()), self.instantiate(made(format!("{path}.{l}"), arrays.clone()), args)?));
                 }
-                Ok(SubState::Family(nets.into()))
+                Ok(Parts::Family(nets.into()))
             }
             ast::ArrayDecl::Leaves { index, tree } => {
                 let leaves = self.outside(frame.clone(), |c| c.leaf_names(tree))?;
@@ -225,7 +224,7 @@ impl<'a> Checker<'a> {
                     let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
                     nets.push((leaf.clone(), self.instantiate(made(format!("{path}.{leaf}"), arrays.clone()), args)?));
                 }
-                Ok(SubState::Family(nets.into()))
+                Ok(Parts::Family(nets.into()))
             }
         }
     }
@@ -241,12 +240,9 @@ impl<'a> Checker<'a> {
             }
         }
         for n in 0..self.insts[id.0].subs.len() {
-            let Ok(state) = self.sub(id, n) else { continue };
-            match state {
-                SubState::One(s) | SubState::Array(s, _) => self.make_all(s),
-                SubState::Family(nets) => nets.iter().for_each(|(_, s)| self.make_all(*s)),
-                SubState::Waiting | SubState::Running | SubState::Failed => {}
-            }
+            let _ = self.sub(id, n);
+            let made = self.insts[id.0].subs[n].made();
+            made.iter().for_each(|s| self.make_all(*s));
         }
     }
 
@@ -254,11 +250,7 @@ impl<'a> Checker<'a> {
     pub fn below(&self, id: InstId) -> Vec<InstId> {
         let mut out = vec![id];
         for sub in &self.insts[id.0].subs {
-            match &sub.state {
-                SubState::One(s) | SubState::Array(s, _) => out.extend(self.below(*s)),
-                SubState::Family(nets) => nets.iter().for_each(|(_, s)| out.extend(self.below(*s))),
-                SubState::Waiting | SubState::Running | SubState::Failed => {}
-            }
+            sub.made().into_iter().for_each(|s| out.extend(self.below(s)));
         }
         out
     }

@@ -1,9 +1,9 @@
 //! Members of instances, computed when they are first read.
 
-use super::{Effective, InstId, MemberRef, ParamId, SubState, Thunk};
+use super::{Effective, InstId, MemberRef, ParamId, Parts, Thunk};
 use crate::check::scope::Frame;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
@@ -35,8 +35,8 @@ impl<'a> Checker<'a> {
             MemberRef::Sub(n) => {
                 let part = |inst| NetVal { inst, picks: net.picks.clone(), with: net.with.clone() };
                 match self.sub(net.inst, n)? {
-                    SubState::One(s) | SubState::Array(s, _) => Ok(Value::Net(part(s))),
-                    SubState::Family(nets) => {
+                    Parts::One(s) | Parts::Array(s, _) => Ok(Value::Net(part(s))),
+                    Parts::Family(nets) => {
                         let plain = net.picks.is_empty() && net.with.is_empty();
                         let known = &self.insts[net.inst.0].subs[n].family;
                         if let Some(known) = known.as_ref().filter(|_| plain) {
@@ -48,7 +48,6 @@ impl<'a> Checker<'a> {
                         }
                         Ok(Value::Family(made))
                     }
-                    SubState::Waiting | SubState::Running | SubState::Failed => Err(Said),
                 }
             }
             MemberRef::Match(n) => {
@@ -91,7 +90,7 @@ impl<'a> Checker<'a> {
         let thunk = std::mem::replace(&mut self.insts[id.0].thunks[n], Thunk::Running);
         let frame = self.inst_frame(id);
         let value = match thunk {
-            Thunk::Done(v) | Thunk::Var(v) if matches!(v, Value::Poison) => Err(Said),
+            Thunk::Done(Value::Poison(said)) | Thunk::Var(Value::Poison(said)) => Err(said),
             Thunk::Done(v) => {
                 self.insts[id.0].thunks[n] = Thunk::Done(v.clone());
                 return Ok(v);
@@ -124,7 +123,7 @@ impl<'a> Checker<'a> {
                 self.outside(frame, |c| c.const_draw(draw))
             }
         };
-        self.insts[id.0].thunks[n] = Thunk::Done(value.clone().unwrap_or(Value::Poison));
+        self.insts[id.0].thunks[n] = Thunk::Done(value.clone().unwrap_or_else(Value::Poison));
         value
     }
 

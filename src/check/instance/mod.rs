@@ -6,9 +6,9 @@ mod member;
 mod param;
 mod trees;
 
-use super::Checker;
 use super::scope::Frame;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
+use super::{Checker, Res};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
@@ -55,11 +55,27 @@ pub struct Sub<'a> {
     pub family: Option<Rc<Vec<(Name, NetVal)>>>,
 }
 
-#[derive(Clone)]
+impl Sub<'_> {
+    /// The nets that are made.
+    pub fn made(&self) -> Vec<InstId> {
+        match &self.state {
+            SubState::Done(Ok(Parts::One(s) | Parts::Array(s, _))) => vec![*s],
+            SubState::Done(Ok(Parts::Family(nets))) => nets.iter().map(|(_, s)| *s).collect(),
+            SubState::Waiting | SubState::Running | SubState::Done(Err(_)) => vec![],
+        }
+    }
+}
+
+/// How far the nets of a `sub` are made.
 pub enum SubState {
     Waiting,
     Running,
-    Failed,
+    Done(Res<Parts>),
+}
+
+/// The nets of a `sub`.
+#[derive(Clone)]
+pub enum Parts {
     One(InstId),
     Array(InstId, NameId),
     Family(Rc<Vec<(Name, InstId)>>),
@@ -91,15 +107,19 @@ pub struct Inst<'a> {
     pub span: Span,
 }
 
-/// How far a parameter's value is known.
+/// Whether a parameter's value was asked for.
+pub enum Asked {
+    Not,
+    Now,
+    Done(Res<Effective>),
+}
+
+/// A parameter's value after all relations.
 #[derive(Clone)]
 pub enum Effective {
-    Unasked,
-    Running,
     Whole(Tens),
     /// Nets of its (only) array one by one.
     Each(NameId, Vec<Tens>),
-    Failed,
 }
 
 /// A declared parameter.
@@ -114,7 +134,7 @@ pub struct Param<'a> {
     pub source: Option<Tens>,
     /// Relations in order: number, and which of its targets this is.
     pub relations: Vec<(usize, usize)>,
-    pub effective: Effective,
+    pub effective: Asked,
     pub init: Option<(usize, usize)>,
     pub frozen: bool,
 }
@@ -236,7 +256,7 @@ impl<'a> Checker<'a> {
             leaf,
             source: None,
             relations: vec![],
-            effective: Effective::Unasked,
+            effective: Asked::Not,
             init: None,
             frozen: false,
         });

@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
         if let ast::ExprKind::Name(word) = &*e.kind
             && self.frame_ref().sees_dims
             && matches!(self.meaning(word), crate::check::scope::Meaning::Nothing)
-            && !self.sink.is_full()
+            && !self.report.is_full()
             && suggest(word, self.visible_words().iter().map(|n| &**n)).is_none()
             && !matches!(&**word, "true" | "false" | "training" | "self")
         {

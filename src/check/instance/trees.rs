@@ -1,8 +1,8 @@
 //! The parameters of an instance as a tree.
 
-use super::{InstId, MemberRef, ParamId, SubState};
+use super::{InstId, MemberRef, ParamId, Parts};
 use crate::check::value::{Label, NetVal, Pick, Tens, Tree, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self};
@@ -34,20 +34,19 @@ impl<'a> Checker<'a> {
     fn sub_tree(&mut self, net: &NetVal, n: usize, span: Span) -> Res<Tree> {
         let part = |inst| NetVal { inst, picks: net.picks.clone(), with: net.with.clone() };
         match self.sub(net.inst, n)? {
-            SubState::One(s) => self.inst_tree(&part(s), span),
-            SubState::Array(s, axis) => {
+            Parts::One(s) => self.inst_tree(&part(s), span),
+            Parts::Array(s, axis) => {
                 let mut inner = part(s);
                 inner.picks.push((axis, Pick::Name(axis)));
                 Ok(Tree::Array { axis, item: Box::new(self.inst_tree(&inner, span)?) })
             }
-            SubState::Family(nets) => {
+            Parts::Family(nets) => {
                 let mut parts = Vec::new();
                 for (name, s) in nets.iter().cloned() {
                     parts.push((name, self.inst_tree(&part(s), span)?));
                 }
                 Ok(Tree::Node(parts))
             }
-            SubState::Waiting | SubState::Running | SubState::Failed => Err(Said),
         }
     }
 
@@ -95,13 +94,12 @@ impl<'a> Checker<'a> {
                 MemberRef::Param(p) if self.params[p.0].decl.kind == ast::ParamKind::Param => out.push(p),
                 MemberRef::LeafParams(n) => out.extend(self.insts[id.0].leaf_params[n].iter().map(|(_, p)| *p)),
                 MemberRef::Sub(n) => match self.sub(id, n)? {
-                    SubState::One(s) | SubState::Array(s, _) => out.extend(self.leaf_params_of(s)?),
-                    SubState::Family(nets) => {
+                    Parts::One(s) | Parts::Array(s, _) => out.extend(self.leaf_params_of(s)?),
+                    Parts::Family(nets) => {
                         for (_, s) in nets.iter() {
                             out.extend(self.leaf_params_of(*s)?);
                         }
                     }
-                    SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
                 },
                 MemberRef::Param(_) | MemberRef::Thunk(_) | MemberRef::Match(_) => {}
             }

@@ -1,11 +1,11 @@
 //! Relations that stand in a block and hold to its end.
 
-use super::{find::Found, mentions_self};
+use super::{find::Found, mentions_self, value::EACH};
 use crate::check::instance::ParamId;
 use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, Pick, Tens, Tree, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::syntax::ast::{Expr, Relation};
 
 impl<'a> Checker<'a> {
@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
                     let one = [target.clone()];
                     let v = match self.fixed_slots(found.slots) {
                         true => self.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
-                        false => self.place_values(value, found.slots, &one, None).and_then(|l| l.into_iter().next().ok_or(Said)),
+                        false => self.place_values(value, found.slots, &one, None).map(|mut all| all.pop().expect(EACH)),
                     };
                     self.frame().own = before;
                     v?

@@ -1,9 +1,9 @@
 //! The value of a parameter after all relations that write it.
 
-use crate::check::instance::{Effective, ParamId};
+use crate::check::instance::{Asked, Effective, ParamId};
 use crate::check::scope::{Binding, Frame};
 use crate::check::value::{NameId, Pick, Tens, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{Map, Size};
 use crate::source::Span;
@@ -25,7 +25,6 @@ impl<'a> Checker<'a> {
         match self.effective(p, span)? {
             Effective::Whole(t) => Ok(t),
             Effective::Each(axis, list) => self.join_elements(axis, &list),
-            Effective::Unasked | Effective::Running | Effective::Failed => Err(Said),
         }
     }
 
@@ -41,19 +40,18 @@ impl<'a> Checker<'a> {
 
     pub fn effective(&mut self, p: ParamId, span: Span) -> Res<Effective> {
         match &self.params[p.0].effective {
-            Effective::Unasked => {}
-            Effective::Failed => return Err(Said),
-            Effective::Running => return self.cycle(p, span),
-            known => return Ok(known.clone()),
+            Asked::Not => {}
+            Asked::Now => return self.cycle(p, span),
+            Asked::Done(known) => return known.clone(),
         }
-        self.params[p.0].effective = Effective::Running;
+        self.params[p.0].effective = Asked::Now;
         self.asking.push(p);
         // The value is everybody's: what holds where it is asked for first says nothing about it.
         let guards = std::mem::take(&mut self.guards);
         let value = self.relate(p, span);
         self.guards = guards;
         self.asking.pop();
-        self.params[p.0].effective = value.clone().unwrap_or(Effective::Failed);
+        self.params[p.0].effective = Asked::Done(value.clone());
         value
     }
 
@@ -67,11 +65,7 @@ impl<'a> Checker<'a> {
                 written.push((self.relations[*r].place.span, format!("`{}` is written here", self.params[q.0].path)));
             }
         }
-        // A circle is met from each of its sides; it is one mistake.
-        let known = |d: &Diagnostic| d.code == "H0405" && d.primary.iter().any(|l| written.iter().any(|(at, _)| *at == l.span));
-        if self.sink.list().iter().any(known) {
-            return Err(Said);
-        }
+        let places: Vec<Span> = written.iter().map(|w| w.0).collect();
         let message = format!("parameters are made from themselves: {}", path.join(" needs "));
         let mut written = written.into_iter();
         let (at, text) = written.next().unwrap_or((span, String::new()));
@@ -79,7 +73,7 @@ impl<'a> Checker<'a> {
         for (at, text) in written {
             d = d.label(at, text);
         }
-        self.fail(d.help("one of them must be learned, or be made from something else"))
+        self.report.circle(&places, d.help("one of them must be learned, or be made from something else"))
     }
 
     /// A parameter's relations as they apply: what writes it comes first, the rest in the order written.
@@ -146,7 +140,7 @@ impl<'a> Checker<'a> {
             match single {
                 Some((axis, n)) => {
                     let count = self.size_of(axis).constant();
-                    let Some(count) = count else { return self.unknown(at, "the number of nets") };
+                    let Some(count) = count else { return self.report.unknown(at, "the number of nets") };
                     if n < 0 || n >= count {
                         return self.error(
                             "H0316",

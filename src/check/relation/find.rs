@@ -1,10 +1,10 @@
 //! What a place on the left of a relation means: parameters, instances, and single nets of arrays.
 
 use super::Target;
-use crate::check::instance::{InstId, MemberRef, SubState, Thunk};
+use crate::check::instance::{InstId, MemberRef, Parts, Thunk};
 use crate::check::scope::{Binding, Meaning};
 use crate::check::value::{NameId, NetVal, Pick, Value};
-use crate::check::{Checker, Res, Said};
+use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
 use crate::source::Span;
@@ -53,7 +53,11 @@ impl<'a> Checker<'a> {
                 let inst = self.file_form(file, decl)?;
                 Ok(vec![Cursor::Net { inst, elems: vec![], pending: None, family: false }])
             }
-            Meaning::Nothing => self.word(&root.name, root.span).and(Err(Said)),
+            Meaning::Nothing => {
+                // A word of the language has a value all the same.
+                let _ = self.word(&root.name, root.span)?;
+                self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name))
+            }
             _ => self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name)),
         }
     }
@@ -71,13 +75,12 @@ impl<'a> Checker<'a> {
                 Ok(vec![Cursor::Param(target)])
             }
             MemberRef::Sub(n) => Ok(match self.sub(inst, n)? {
-                SubState::One(inst) => vec![Cursor::Net { inst, elems, pending: None, family: false }],
-                SubState::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis), family: false }],
-                SubState::Family(nets) => nets
+                Parts::One(inst) => vec![Cursor::Net { inst, elems, pending: None, family: false }],
+                Parts::Array(inst, axis) => vec![Cursor::Net { inst, elems, pending: Some(axis), family: false }],
+                Parts::Family(nets) => nets
                     .iter()
                     .map(|(_, inst)| Cursor::Net { inst: *inst, elems: elems.clone(), pending: None, family: true })
                     .collect(),
-                SubState::Waiting | SubState::Running | SubState::Failed => return Err(Said),
             }),
             MemberRef::Thunk(n) => match &self.insts[inst.0].thunks[n] {
                 Thunk::Done(Value::Net(net)) => {
@@ -142,7 +145,9 @@ impl<'a> Checker<'a> {
                 self.walk(Cursor::Net { inst, elems, pending, family: false }, rest, true, out)
             }
             (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis), .. }) => {
-                let Some(n) = self.size_of(axis).constant() else { return self.unknown(span, "the number of nets under `*`") };
+                let Some(n) = self.size_of(axis).constant() else {
+                    return self.report.unknown(span, "the number of nets under `*`");
+                };
                 let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
                 if n > room as i64 {
                     return self.fail(super::effective::written_out(span, n));
@@ -283,8 +288,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Parameters that a path inside a net names.
-    pub fn find_targets(&mut self, net: Value<'a>, path: &'a ast::Path) -> Res<Vec<Target>> {
-        let Value::Net(net) = net else { return Err(Said) };
+    pub fn find_targets(&mut self, net: NetVal, path: &'a ast::Path) -> Res<Vec<Target>> {
         let mut out = Found::default();
         let mut steps = vec![Step::Field(&path.root)];
         steps.extend(path_steps(path));

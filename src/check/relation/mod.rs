@@ -8,11 +8,11 @@ mod effective;
 mod find;
 mod value;
 
-use super::instance::{InstId, MemberRef, ParamId, SubState, Thunk, join};
+use super::instance::{InstId, MemberRef, ParamId, Thunk, join};
 use super::model::{RelationInfo, RelationKind};
 use super::scope::Meaning;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
-use super::{Checker, Res, Said};
+use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
 use crate::source::Span;
@@ -41,18 +41,15 @@ pub struct Rel<'a> {
     tree: Option<Tree>,
     with_self: bool,
     /// Values for all targets, when they do not depend on `self`.
-    values: Option<Result<Vec<Tens>, Said>>,
+    values: Option<Res<Vec<Tens>>>,
 }
 
 impl<'a> Checker<'a> {
     /// Finds the targets of all relations below an instance, inner nets first.
     pub fn register_all(&mut self, id: InstId) {
         for sub in 0..self.insts[id.0].subs.len() {
-            match self.insts[id.0].subs[sub].state.clone() {
-                SubState::One(s) | SubState::Array(s, _) => self.register_all(s),
-                SubState::Family(nets) => nets.iter().for_each(|(_, s)| self.register_all(*s)),
-                SubState::Waiting | SubState::Running | SubState::Failed => {}
-            }
+            let made = self.insts[id.0].subs[sub].made();
+            made.iter().for_each(|s| self.register_all(*s));
         }
         self.register(id);
     }
@@ -205,10 +202,12 @@ impl<'a> Checker<'a> {
                 ast::StmtKind::Let { name, .. } | ast::StmtKind::Draw { name, .. } | ast::StmtKind::Loss { name, .. } => {
                     self.add_thunk(id, name, Thunk::Let(stmt));
                 }
-                _ => self.sink.push(
-                    Diagnostic::error("H0211", stmt.span, "this cannot stand in an `each`")
-                        .help("its members are parameters, nets, constants, `let`s and relations"),
-                ),
+                _ => {
+                    self.report.say(
+                        Diagnostic::error("H0211", stmt.span, "this cannot stand in an `each`")
+                            .help("its members are parameters, nets, constants, `let`s and relations"),
+                    );
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::source::Span;
 use crate::syntax::ast::{self, Expr, Slot};
 
 /// What [`Checker::place_values`] promises.
-const EACH: &str = "a relation has a value for each of its targets";
+pub(super) const EACH: &str = "a relation has a value for each of its targets";
 
 impl<'a> Checker<'a> {
     /// Whether a relation builds on what was there before.

@@ -1,9 +1,10 @@
 //! Blocks beside a model: `eval` here, the names in those that do not run yet in `train`.
 
 use crate::check::model::{Eval, EvalData, InputKind};
+use crate::check::report::Report;
 use crate::check::value::{Num, Tens, Value};
-use crate::check::{Checker, Options, Res, Said};
-use crate::diag::{Diagnostic, Sink, listed, suggest};
+use crate::check::{Checker, Options, Res};
+use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::DType;
 use crate::syntax::ast::{self, ClauseKind, ItemKind};
 use std::collections::{BTreeSet, HashMap};
@@ -48,17 +49,19 @@ impl<'a> Checker<'a> {
             return Ok(eval);
         }
         let options = Options { lift, ..self.options.clone() };
-        let mut checker = Checker::new(self.program, &options, Sink::default());
+        let mut checker = Checker::new(self.program, &options, Report::default());
         checker.model(def, None);
-        let (lifted, sink) = (checker.out, checker.sink);
+        let (lifted, report) = (checker.out, checker.report);
         let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
         if eval.report.iter().all(one) {
             eval.lifted = Some(Box::new(lifted));
             return Ok(eval);
         }
         // Other outputs may not make sense when lifted; what is reported must.
-        sink.list().iter().filter(|d| d.is_fatal()).for_each(|d| self.sink.push(d.clone()));
-        Err(Said)
+        match self.report.adopt(report) {
+            Some(said) => Err(said),
+            None => self.report.bug(eval.span, "what is reported is no number where conditions vary"),
+        }
     }
 
     /// Blocks about a model that is not there.
@@ -85,7 +88,7 @@ impl<'a> Checker<'a> {
                 if let Some(near) = suggest(&name.name, models.iter().copied()) {
                     d = d.fix(format!("`{near}` is near"), name.span, near);
                 }
-                self.sink.push(d);
+                self.report.say(d);
             }
         }
     }
@@ -94,7 +97,7 @@ impl<'a> Checker<'a> {
         if self.inputs.contains_key(&name.name) {
             return Ok(());
         }
-        if self.sink.is_full() {
+        if self.report.is_full() {
             return self.error("H0702", name.span, "");
         }
         let known: Vec<String> = self.out.inputs.iter().map(|i| i.name.clone()).collect();
@@ -116,17 +119,17 @@ impl<'a> Checker<'a> {
             lifted: None,
             span: e.model.span,
         };
-        let mut failed = false;
+        let mut failed = Ok(());
         for clause in &e.clauses {
-            failed |= self.eval_clause(clause, &mut out).is_err();
+            failed = failed.and(self.eval_clause(clause, &mut out));
         }
-        if out.report.is_empty() && !failed {
+        if out.report.is_empty() && failed.is_ok() {
             return self.fail(
                 Diagnostic::error("H0704", e.model.span, "this block reports nothing")
                     .help("`report accuracy, nll` names outputs and losses that are one number"),
             );
         }
-        if failed { Err(Said) } else { Ok(out) }
+        failed.map(|()| out)
     }
 
     fn eval_clause(&mut self, clause: &'a ast::Clause, out: &mut Eval) -> Res<()> {

@@ -1,5 +1,6 @@
 //! What the files of a program define, and what they import from each other.
 
+use crate::check::report::Said;
 use crate::check::scope::{FileItem, FileScope, Frame};
 use crate::check::value::FnVal;
 use crate::check::{AxisName, Checker};
@@ -40,12 +41,12 @@ impl<'a> Checker<'a> {
                         Some(item) => {
                             files[n].items.insert(name.name.clone(), item);
                             if let Some(first) = files[n].places.insert(name.name.clone(), name.span) {
-                                self.sink.push(twice(name, first));
+                                self.report.say(twice(name, first));
                             }
                         }
                         None => {
-                            self.no_import(n, &files[from], name);
-                            files[n].missing.insert(name.name.clone());
+                            let said = self.no_import(n, &files[from], name);
+                            files[n].missing.insert(name.name.clone(), said);
                         }
                     }
                 }
@@ -56,8 +57,8 @@ impl<'a> Checker<'a> {
         self.one_space_of_names();
     }
 
-    fn no_import(&mut self, into: usize, from: &FileScope<'a>, name: &ast::Ident) {
-        let mut known: Vec<ast::Name> = from.items.keys().filter(|_| !self.sink.is_full()).cloned().collect();
+    fn no_import(&mut self, into: usize, from: &FileScope<'a>, name: &ast::Ident) -> Said {
+        let mut known: Vec<ast::Name> = from.items.keys().filter(|_| !self.report.is_full()).cloned().collect();
         known.sort();
         let mut d = Diagnostic::error("H0207", name.span, format!("this file has no `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|k| &**k)) {
@@ -73,14 +74,14 @@ impl<'a> Checker<'a> {
             }
             None => d.help(format!("it has {}", listed(&known))),
         };
-        self.sink.push(d);
+        self.report.say(d)
     }
 
     fn define_item(&mut self, n: usize, item: &'a ast::Item, scope: &mut FileScope<'a>) {
         let mut put = |c: &mut Self, name: &'a ast::Ident, what: FileItem<'a>| {
             scope.items.insert(name.name.clone(), what);
             if let Some(first) = scope.places.insert(name.name.clone(), name.span) {
-                c.sink.push(twice(name, first));
+                c.report.say(twice(name, first));
             }
         };
         match &item.kind {
@@ -153,7 +154,7 @@ impl<'a> Checker<'a> {
                 None if known.is_empty() => d.help("it has no constants"),
                 None => d.help(format!("it has {}", listed(&known.iter().collect::<Vec<_>>()))),
             };
-            self.sink.push(d);
+            self.report.say(d);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::instance::{InstId, MemberRef, Thunk};
 use super::model::Model;
 use super::scope::{FileScope, Frame};
 use super::value::Value;
-use super::{AxisName, Checker, Level, MAX_ENTERED, MAX_IN_ALL, Options, Res, Said};
+use super::{AxisName, Checker, Level, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
 use crate::diag::{Diagnostic, Sink};
 use crate::ir::verify::verify;
 use crate::ir::{Graph, Op, Size};
@@ -66,9 +66,9 @@ impl RootItems {
 
 impl<'a> Checker<'a> {
     /// Reads what the files define, and says what is wrong with that.
-    pub fn new(program: &'a Program, options: &'a Options, sink: Sink) -> Checker<'a> {
+    pub fn new(program: &'a Program, options: &'a Options, report: Report) -> Checker<'a> {
         let root = Rc::new(RootItems::of(&program.files[0].ast.items, options));
-        let mut c = Checker::with(program, options, sink, Shared { files: Rc::default(), names: vec![], root });
+        let mut c = Checker::with(program, options, report, Shared { files: Rc::default(), names: vec![], root });
         c.file_scopes();
         c
     }
@@ -79,11 +79,11 @@ impl<'a> Checker<'a> {
     }
 
     /// A checker for one model, or one net that no model uses.
-    pub fn with(program: &'a Program, options: &'a Options, sink: Sink, shared: Shared<'a>) -> Checker<'a> {
+    pub fn with(program: &'a Program, options: &'a Options, report: Report, shared: Shared<'a>) -> Checker<'a> {
         Checker {
             program,
             options,
-            sink,
+            report,
             files: shared.files,
             names: shared.names,
             root: shared.root,
@@ -119,7 +119,6 @@ impl<'a> Checker<'a> {
                 routes: vec![],
                 evals: vec![],
             },
-            generic: false,
             shapes_only: false,
             depth: 0,
             entered: 0,
@@ -135,10 +134,9 @@ impl<'a> Checker<'a> {
         self.out.doc = doc;
         let id = self.new_inst(0, None, String::new(), def.name.span);
         self.insts[id.0].sees_dims = true;
-        let before = self.sink.errors();
         self.declare_model(id, def);
         self.make_all(id);
-        if self.sink.list().iter().any(|d| d.code == "H0811") {
+        if self.report.is_too_large() {
             return None;
         }
         self.register_all(id);
@@ -151,13 +149,14 @@ impl<'a> Checker<'a> {
         self.model_blocks(def);
         self.frames.pop();
         self.finish();
-        if before < self.sink.errors() {
+        // Whatever could not be made was said: with nothing said, the graph is whole.
+        if self.report.faults() > 0 {
             return None;
         }
         // What is lowered wrongly never runs: passes and backends rely on what the verifier promises.
         if let Err(what) = verify(&self.out.graph) {
             let message = format!("the graph of `{}` is not well-formed: {what}", self.out.name);
-            self.sink.push(Diagnostic::error("H0899", def.name.span, message).note("this is a bug in hnet"));
+            self.report.say(Diagnostic::error("H0899", def.name.span, message).note("this is a bug in hnet"));
             return None;
         }
         Some(self.out.clone())
@@ -183,12 +182,12 @@ impl<'a> Checker<'a> {
                 StmtKind::Seed(e) => self.outside(frame, |c| c.size_of_expr(e)).map(|s| self.model_seed = s),
                 StmtKind::Input { name, ty } => {
                     let v = self.outside(frame, |c| c.input(name, ty, stmt.span));
-                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or(Value::Poison)));
+                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
                     Ok(())
                 }
                 StmtKind::Condition { name, ty, within, default } => {
                     let v = self.outside(frame, |c| c.condition(name, ty, within.as_ref(), default.as_ref()));
-                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or(Value::Poison)));
+                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
                     Ok(())
                 }
                 _ => Ok(()),
@@ -226,7 +225,7 @@ impl<'a> Checker<'a> {
                     },
                 };
                 if let Some(MemberRef::Thunk(n)) = self.insts[id.0].members.get(&name.name).copied() {
-                    self.insts[id.0].thunks[n] = Thunk::Var(v.clone().unwrap_or(Value::Poison));
+                    self.insts[id.0].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison));
                 }
                 v?;
             }
@@ -234,7 +233,7 @@ impl<'a> Checker<'a> {
                 let one = std::slice::from_ref(stmt);
                 let v = self.statements(one)?;
                 if !matches!(v, Value::Unit) {
-                    self.sink.push(
+                    self.report.say(
                         Diagnostic::error("H0220", stmt.span, "the value of this expression is not used")
                             .help("`output name: type = ..` gives it to the caller; `let` names it"),
                     );
@@ -263,7 +262,7 @@ impl<'a> Checker<'a> {
     fn model_member(&mut self, id: InstId, name: &ast::Ident) -> Res<Value<'a>> {
         match self.insts[id.0].members.get(&name.name).copied() {
             Some(m) => self.member_value(id, m, name.span),
-            None => Err(Said),
+            None => self.report.bug(name.span, "a member has gone"),
         }
     }
 
@@ -299,27 +298,27 @@ pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model
     let root = &program.files[0].ast;
     let mut any = false;
     let mut entered = 0;
-    let first = Checker::new(program, options, std::mem::take(sink));
+    let first = Checker::new(program, options, Report::new(std::mem::take(sink)));
     let shared = first.shared();
-    *sink = first.sink;
+    let mut report = first.report;
     for item in &root.items {
         let ItemKind::Model(def) = &item.kind else { continue };
         any = true;
-        let mut checker = Checker::with(program, options, std::mem::take(sink), shared.clone());
+        let mut checker = Checker::with(program, options, report, shared.clone());
         checker.most_entered = MAX_ENTERED.min(MAX_IN_ALL - entered);
         let model = checker.model(def, item.doc.clone());
         used.extend(checker.used.iter().copied());
         entered = MAX_IN_ALL.min(entered + checker.entered);
-        *sink = checker.sink;
+        report = checker.report;
         models.extend(model);
     }
-    let mut checker = Checker::with(program, options, std::mem::take(sink), shared.clone());
+    let mut checker = Checker::with(program, options, report, shared.clone());
     checker.blocks_of_unknown_models();
     if !any {
         checker.sees_constants();
     }
     checker.unknown_settings();
-    *sink = checker.sink;
+    *sink = checker.report.into_sink();
     super::generic::check(program, options, &used, &shared, entered, sink);
     // What is read is known where all is right.
     if !sink.has_errors() {

@@ -3,7 +3,7 @@
 //! In: a checked model. Out: errors at words that are no input, output, loss, parameter, dim, function, optimizer or schedule.
 
 use super::blocks::Near;
-use crate::check::instance::{InstId, MemberRef, SubState, join};
+use crate::check::instance::{InstId, MemberRef, Parts, join};
 use crate::check::scope::{FileItem, Meaning};
 use crate::check::{Checker, builtin};
 use crate::diag::Diagnostic;
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
             .collect();
         if !phases.contains(&&*after.name) {
             let d = Diagnostic::error("H0709", after.span, format!("no train block is called `{}`", after.name));
-            self.sink.push(d.near(after, &phases, "`train M as name { .. }` names one"));
+            self.report.say(d.near(after, &phases, "`train M as name { .. }` names one"));
         }
     }
 
@@ -169,12 +169,12 @@ impl<'a> Checker<'a> {
         if !OPTIMIZERS.contains(&&**word) {
             let at = Ident { name: word.clone(), span: callee.span };
             let d = Diagnostic::error("H0201", callee.span, format!("no optimizer is called `{word}`"));
-            self.sink.push(d.near(&at, OPTIMIZERS, ""));
+            self.report.say(d.near(&at, OPTIMIZERS, ""));
         }
         for arg in args {
             if let Some(name) = arg.name.as_ref().filter(|n| !SETTINGS.contains(&&*n.name)) {
                 let d = Diagnostic::error("H0333", name.span, format!("an optimizer has no argument `{}`", name.name));
-                self.sink.push(d.near(name, SETTINGS, ""));
+                self.report.say(d.near(name, SETTINGS, ""));
             }
             self.known_words(words(|w| walk::expr(&arg.value, w)));
         }
@@ -197,7 +197,7 @@ impl<'a> Checker<'a> {
             let help =
                 "a train block knows the model's members and the file's items; `step` and `steps`; `cosine`, `linear`, `warmup`";
             let suggestion = crate::diag::suggest(&word, known.iter().copied());
-            self.sink.push(match suggestion {
+            self.report.say(match suggestion {
                 Some(near) => d.fix(format!("`{near}` is near"), span, near),
                 None => d.help(help),
             });
@@ -225,7 +225,7 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = known.iter().map(|k| &**k).collect();
         let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name);
         let message = format!("`{net}` has no member and no loss `{}`", name.name);
-        self.sink.push(Diagnostic::error("H0205", name.span, message).near(name, &known, ""));
+        self.report.say(Diagnostic::error("H0205", name.span, message).near(name, &known, ""));
     }
 
     /// The net that an expression names: of an array or a family one for all.
@@ -249,9 +249,8 @@ impl<'a> Checker<'a> {
 
     fn any_of(&mut self, inst: InstId, n: usize) -> Option<InstId> {
         match self.sub(inst, n).ok()? {
-            SubState::One(s) | SubState::Array(s, _) => Some(s),
-            SubState::Family(nets) => nets.first().map(|n| n.1),
-            SubState::Waiting | SubState::Running | SubState::Failed => None,
+            Parts::One(s) | Parts::Array(s, _) => Some(s),
+            Parts::Family(nets) => nets.first().map(|n| n.1),
         }
     }
 
@@ -310,7 +309,7 @@ impl<'a> Checker<'a> {
                 let Slot::Bound(b) = slot else { continue };
                 let free = found && matches!(self.meaning(&b.name.name), Meaning::Nothing);
                 if free && !m.pattern.contains(&format!("{{{}}}", b.name.name)) {
-                    self.sink.push(
+                    self.report.say(
                         Diagnostic::error("H0206", b.name.span, format!("the index `{}` is not bound here", b.name.name))
                             .label(m.pattern_span, format!("no `{{{}}}` stands here", b.name.name)),
                     );
@@ -332,7 +331,7 @@ impl<'a> Checker<'a> {
         }
         if !known.contains(&&*root.name) {
             let d = Diagnostic::error("H0201", root.span, format!("no net and no parameter is called `{}`", root.name));
-            self.sink.push(d.near(root, &known, ""));
+            self.report.say(d.near(root, &known, ""));
         }
     }
 

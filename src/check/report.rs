@@ -1,0 +1,139 @@
+//! What was said, and the token that says so.
+//!
+//! In: diagnostics. Out: the program's [`Sink`], and a [`Said`] for each error. No other room can make one, so a value that is
+//! missing was missed by somebody who said why, and no incomplete graph leaves the checker without a message.
+//!
+//! What the walk must know of earlier messages is kept here as facts: nobody looks a code up.
+
+use crate::diag::{Diagnostic, Sink};
+use crate::source::Span;
+
+/// Something failed and was said: only a [`Report`] makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    _by: (),
+}
+
+/// What a step of the checker gives.
+pub type Res<T> = Result<T, Said>;
+
+/// Codes that are certain whatever the numbers of a net are, besides those about names.
+const CERTAIN: &[&str] = &[
+    "H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501",
+];
+
+/// The messages of a program.
+#[derive(Default)]
+pub struct Report {
+    sink: Sink,
+    /// Errors so far, also those that were said before at the same place.
+    faults: usize,
+    /// Numbers are not known: what depends on them is left unsaid, and nothing that is made is used.
+    generic: bool,
+    /// A model is too large to be written out.
+    too_large: Option<Said>,
+    /// Where parameters that are made from themselves were first written.
+    circles: Vec<(Span, Said)>,
+    /// It was warned that derivatives do not run.
+    no_derivatives: bool,
+}
+
+impl Report {
+    /// Goes on where a sink is.
+    pub fn new(sink: Sink) -> Report {
+        Report { sink, ..Report::default() }
+    }
+
+    /// A report on a net with unknown numbers.
+    pub fn generic() -> Report {
+        Report { generic: true, ..Report::default() }
+    }
+
+    pub fn into_sink(self) -> Sink {
+        self.sink
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        let certain = diagnostic.code.starts_with("H02") || CERTAIN.contains(&diagnostic.code);
+        if certain || !self.generic {
+            self.sink.push(diagnostic);
+        }
+    }
+
+    /// Says an error.
+    pub fn say(&mut self, diagnostic: Diagnostic) -> Said {
+        debug_assert!(diagnostic.is_fatal(), "a warning is no reason to fail");
+        self.faults += 1;
+        self.push(diagnostic);
+        Said { _by: () }
+    }
+
+    /// Says an error in the place of a value.
+    pub fn fail<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
+        Err(self.say(diagnostic))
+    }
+
+    /// Something needs a known number; with unknown numbers that is nobody's fault.
+    pub fn unknown<T>(&mut self, span: Span, what: &str) -> Res<T> {
+        self.fail(Diagnostic::error("H0320", span, format!("{what} must be a number that is known when the model is compiled")))
+    }
+
+    /// What cannot be, unless the checker is wrong.
+    pub fn bug<T>(&mut self, span: Span, what: &str) -> Res<T> {
+        self.fail(Diagnostic::error("H0899", span, format!("{what}: this is a bug in hnet")))
+    }
+
+    /// A model is too large: said once, for it is so from there on.
+    pub fn too_large<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
+        let said = match self.too_large {
+            Some(said) => said,
+            None => self.say(diagnostic),
+        };
+        self.too_large = Some(said);
+        Err(said)
+    }
+
+    pub fn is_too_large(&self) -> bool {
+        self.too_large.is_some()
+    }
+
+    /// Parameters that are made from themselves, with the places where they are written. A circle is met from each of its sides; it
+    /// is one mistake.
+    pub fn circle<T>(&mut self, written: &[Span], diagnostic: Diagnostic) -> Res<T> {
+        if let Some((_, said)) = self.circles.iter().find(|(at, _)| written.contains(at)) {
+            return Err(*said);
+        }
+        let at = diagnostic.primary.as_ref().map_or(Span::default(), |l| l.span);
+        let said = self.say(diagnostic);
+        self.circles.push((at, said));
+        Err(said)
+    }
+
+    /// Warns that derivatives do not run, where it is first met.
+    pub fn no_derivatives(&mut self, diagnostic: Diagnostic) {
+        if !std::mem::replace(&mut self.no_derivatives, true) {
+            self.push(diagnostic);
+        }
+    }
+
+    /// Takes the errors of another report over; `None`: it has none.
+    pub fn adopt(&mut self, other: Report) -> Option<Said> {
+        let fatal = other.sink.list().iter().filter(|d| d.is_fatal());
+        fatal.cloned().map(|d| self.say(d)).last()
+    }
+
+    /// Whether no further mistake will be shown: what makes its message need not look far.
+    pub fn is_full(&self) -> bool {
+        self.sink.is_full()
+    }
+
+    /// How many errors were said, also those that were said before at the same place.
+    pub fn faults(&self) -> usize {
+        self.faults
+    }
+
+    /// Whether numbers are unknown.
+    pub fn is_generic(&self) -> bool {
+        self.generic
+    }
+}
