@@ -59,7 +59,7 @@ impl<'a> Checker<'a> {
             for (i, label) in t.labels.iter().enumerate() {
                 if matches!(label, Label::Named(_)) && !labels.contains(label) {
                     labels.push(*label);
-                    axes.push(self.at(t).shape[i].clone());
+                    axes.push(self.build.at(t).shape[i].clone());
                 }
             }
         }
@@ -68,7 +68,7 @@ impl<'a> Checker<'a> {
         if let Some((t, _)) = sized {
             for i in t.sized() {
                 labels.push(Label::Sized);
-                axes.push(self.at(t).shape[i].clone());
+                axes.push(self.build.at(t).shape[i].clone());
             }
         }
         for (t, at) in operands {
@@ -127,15 +127,18 @@ impl<'a> Checker<'a> {
     /// A scalar function at every point.
     pub fn map(&mut self, f: Map, dtype: DType, operands: &[(&Tens, Span)], what: &str, span: Span) -> Res<Tens> {
         let aligned = self.align(operands, what, span)?;
-        let uses: Vec<Operand> =
-            operands.iter().zip(aligned.subscripts).map(|((t, _), subscripts)| Operand::new(self.node(t), subscripts)).collect();
+        let uses: Vec<Operand> = operands
+            .iter()
+            .zip(aligned.subscripts)
+            .map(|((t, _), subscripts)| Operand::new(self.build.node(t), subscripts))
+            .collect();
         Ok(self.emit(Node::new(Op::Map(f), dtype, aligned.axes), aligned.labels, uses))
     }
 
     /// A scalar function of operands that are known to align.
     pub fn pointwise(&mut self, f: Map, operands: &[&Tens]) -> Res<Tens> {
         let dtype = f.gives(operands[usize::from(f == Map::Select)].dtype);
-        let span = self.frame_ref().span;
+        let span = self.scopes.frame().span;
         let with: Vec<(&Tens, Span)> = operands.iter().map(|t| (*t, span)).collect();
         self.map(f, dtype, &with, "this", span)
     }
@@ -147,11 +150,11 @@ impl<'a> Checker<'a> {
             return t.clone();
         }
         if t.labels.is_empty()
-            && let Op::Const(v) = self.at(t).op
+            && let Op::Const(v) = self.build.at(t).op
         {
             return self.constant(v, DType::F32);
         }
-        if let Op::Extent(size) = &self.at(t).op {
+        if let Op::Extent(size) = &self.build.at(t).op {
             let size = size.clone();
             return self.extent_value(&size, DType::F32);
         }
@@ -235,17 +238,17 @@ impl<'a> Checker<'a> {
 
     /// A copy that is read with these subscripts into loops with these labels (which may broadcast, transpose, repeat).
     pub fn copy(&mut self, t: &Tens, labels: Vec<Label>, axes: Vec<Axis>, subscripts: Vec<usize>) -> Tens {
-        let node = self.node(t);
+        let node = self.build.node(t);
         let trivial = subscripts.len() == axes.len() && subscripts.iter().enumerate().all(|(i, s)| i == *s);
         if trivial {
-            return Tens { level: self.level, node, labels, dtype: t.dtype };
+            return Tens { level: self.build.level(), node, labels, dtype: t.dtype };
         }
         self.emit(Node::new(Op::Map(Map::Copy), t.dtype, axes), labels, vec![Operand::new(node, subscripts)])
     }
 
     /// Dimensions in another order.
     pub fn permute(&mut self, t: &Tens, order: &[usize]) -> Tens {
-        let shape = self.at(t).shape.clone();
+        let shape = self.build.at(t).shape.clone();
         let axes = order.iter().map(|&i| shape[i].clone()).collect();
         let labels = order.iter().map(|&i| t.labels[i]).collect();
         let mut subscripts = vec![0; order.len()];
@@ -263,7 +266,7 @@ impl<'a> Checker<'a> {
         }
         let mut axes: Vec<Axis> = missing.iter().map(|n| self.axis(Label::Named(*n), "", self.size_of(*n))).collect();
         let labels: Vec<Label> = missing.iter().map(|n| Label::Named(*n)).chain(t.labels.iter().copied()).collect();
-        axes.extend(self.at(t).shape.iter().cloned());
+        axes.extend(self.build.at(t).shape.iter().cloned());
         let subscripts = (0..t.labels.len()).map(|i| i + missing.len()).collect();
         self.copy(t, labels, axes, subscripts)
     }
@@ -298,7 +301,7 @@ impl<'a> Checker<'a> {
 
     /// Dimension `drop` is read by the counter of dimension `keep`.
     fn diagonal(&mut self, t: &Tens, keep: usize, drop: usize) -> Tens {
-        let shape = self.at(t).shape.clone();
+        let shape = self.build.at(t).shape.clone();
         let kept: Vec<usize> = (0..shape.len()).filter(|&i| i != drop).collect();
         let place = |i: usize| kept.iter().position(|&k| k == i).expect("kept");
         let subscripts = (0..shape.len()).map(|i| place(if i == drop { keep } else { i })).collect();
@@ -311,7 +314,7 @@ impl<'a> Checker<'a> {
     pub fn contract(&mut self, operands: &[&Tens], over: &[NameId], span: Span) -> Res<Tens> {
         let with: Vec<(&Tens, Span)> = operands.iter().map(|t| (*t, span)).collect();
         let aligned = self.align(&with, "a product", span)?;
-        let operands: Vec<ir::NodeId> = operands.iter().map(|t| self.node(t)).collect();
+        let operands: Vec<ir::NodeId> = operands.iter().map(|t| self.build.node(t)).collect();
         let (labels, axes, inner, order) = split_loops(aligned.labels, aligned.axes, over);
         let mut node = Node::new(Op::Contract, DType::F32, axes);
         node.inner = inner;
@@ -325,7 +328,7 @@ impl<'a> Checker<'a> {
 
     /// Folds a value over names that it has.
     pub fn fold(&mut self, f: Fold, t: &Tens, over: &[NameId]) -> Tens {
-        let shape = self.at(t).shape.clone();
+        let shape = self.build.at(t).shape.clone();
         let (labels, axes, inner, order) = split_loops(t.labels.clone(), shape, over);
         let dtype = match f {
             Fold::Any | Fold::All => DType::Bool,
@@ -334,7 +337,7 @@ impl<'a> Checker<'a> {
         };
         let mut node = Node::new(Op::Fold(f), dtype, axes);
         node.inner = inner;
-        let operand = self.node(t);
+        let operand = self.build.node(t);
         self.emit(node, labels, vec![Operand::new(operand, order)])
     }
 
@@ -396,7 +399,7 @@ impl<'a> Checker<'a> {
     /// Reads dimensions through index tensors. Names that an index shares with the value are one loop; sizes of the first
     /// index with sizes stand where its dimension stood.
     pub fn gather(&mut self, t: &Tens, picks: &[(usize, Tens)], fill: Option<f64>) -> Res<Tens> {
-        let shape = self.at(t).shape.clone();
+        let shape = self.build.at(t).shape.clone();
         let mut labels: Vec<Label> = vec![];
         let mut axes: Vec<Axis> = vec![];
         // Names first: of the value, then of the indices.
@@ -408,7 +411,7 @@ impl<'a> Checker<'a> {
             }
         }
         for (_, index) in picks {
-            let own = self.at(index).shape.clone();
+            let own = self.build.at(index).shape.clone();
             for (i, l) in index.labels.iter().enumerate() {
                 if matches!(l, Label::Named(_)) && !labels.contains(l) {
                     labels.push(*l);
@@ -424,7 +427,7 @@ impl<'a> Checker<'a> {
                 (Some(n), _) => {
                     ops[i] = ir::Pick::Operand(n + 1);
                     let index = &picks[n].1;
-                    let own = self.at(index).shape.clone();
+                    let own = self.build.at(index).shape.clone();
                     let mut loops = vec![];
                     for k in index.sized() {
                         loops.push(labels.len());
@@ -441,7 +444,7 @@ impl<'a> Checker<'a> {
                 (None, l) => ops[i] = ir::Pick::Loop(labels.iter().position(|x| *x == l).expect("listed")),
             }
         }
-        operands.push(Operand::new(self.node(t), vec![]));
+        operands.push(Operand::new(self.build.node(t), vec![]));
         for (n, (_, index)) in picks.iter().enumerate() {
             let loops = &sized_loops.iter().find(|(m, _)| *m == n).expect("each pick is placed").1;
             let mut next = loops.iter();
@@ -453,7 +456,7 @@ impl<'a> Checker<'a> {
                     Label::Sized => *next.next().expect("a loop for each size"),
                 })
                 .collect();
-            operands.push(Operand::new(self.node(index), subscripts));
+            operands.push(Operand::new(self.build.node(index), subscripts));
         }
         let node = Node::new(Op::Gather { picks: ops, fill }, t.dtype, axes);
         Ok(self.emit(node, labels, operands))
@@ -465,7 +468,7 @@ impl<'a> Checker<'a> {
         let names: Vec<usize> = (0..t.labels.len()).filter(|i| t.labels[*i] != Label::Sized).collect();
         let order: Vec<usize> = names.iter().copied().chain(t.sized()).collect();
         let t = self.permute(t, &order);
-        let mut axes: Vec<Axis> = self.at(&t).shape[..names.len()].to_vec();
+        let mut axes: Vec<Axis> = self.build.at(&t).shape[..names.len()].to_vec();
         let mut labels: Vec<Label> = t.labels[..names.len()].to_vec();
         let before: Vec<Size> = self.extents(&t)[names.len()..].to_vec();
         if before == sizes {
@@ -475,7 +478,7 @@ impl<'a> Checker<'a> {
             axes.push(Axis::new(format!("d{i}"), s));
             labels.push(Label::Sized);
         }
-        let node = self.node(&t);
+        let node = self.build.node(&t);
         self.emit(Node::new(Op::Reshape, t.dtype, axes), labels, vec![Operand::new(node, vec![])])
     }
 }

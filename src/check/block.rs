@@ -1,10 +1,11 @@
 //! Statements of bodies and blocks.
 
 use super::instance::{MemberRef, Thunk, join};
-use super::reduce::Bound2;
+use super::reduce::BoundNames;
 use super::report::Said;
-use super::scope::{Binding, Meaning};
+use super::scope::Binding;
 use super::value::{Label, Tens, Value};
+use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::source::Span;
@@ -15,12 +16,7 @@ impl<'a> Checker<'a> {
     /// Runs a block in a scope of its own; its value is an expression that stands last. A statement that fails is passed
     /// over, so that the others are checked, too.
     pub fn block(&mut self, block: &'a Block) -> Res<Value<'a>> {
-        self.push_scope();
-        let overrides = self.overrides.len();
-        let result = self.statements(&block.stmts);
-        self.overrides.truncate(overrides);
-        self.pop_scope();
-        result
+        self.in_block(|c| c.statements(&block.stmts))
     }
 
     /// Statements in the present scope.
@@ -28,14 +24,7 @@ impl<'a> Checker<'a> {
         let mut value = Value::Unit;
         let mut failed = None;
         for (i, stmt) in stmts.iter().enumerate() {
-            let frame = self.frame();
-            let before = std::mem::replace(&mut frame.span, stmt.span);
-            let outer = frame.member.clone();
-            frame.member = stmt.gives().or(outer.clone());
-            let result = self.statement(stmt);
-            let frame = self.frame();
-            (frame.span, frame.member) = (before, outer);
-            match result {
+            match self.stating(stmt, |c| c.statement(stmt)) {
                 Ok(v) => {
                     if i + 1 == stmts.len() {
                         value = v;
@@ -76,14 +65,11 @@ impl<'a> Checker<'a> {
             StmtKind::Sub(decl) => &decl.name,
             StmtKind::Each(each) => &each.name,
             StmtKind::Var { name, .. } => {
-                let scope = self.frame().scopes.last_mut().expect("a scope");
-                scope.push((name.name.clone(), Binding::Var(Value::Poison(said))));
-                return;
+                return self.scopes.name(&name.name, Binding::Var(Value::Poison(said)));
             }
             _ => return,
         };
-        let scope = self.frame().scopes.last_mut().expect("a scope");
-        scope.push((name.name.clone(), Binding::Value(Value::Poison(said))));
+        self.scopes.name(&name.name, Binding::Value(Value::Poison(said)));
     }
 
     fn statement(&mut self, stmt: &'a Stmt) -> Res<Value<'a>> {
@@ -119,7 +105,7 @@ impl<'a> Checker<'a> {
             }
             StmtKind::Yield(e) => {
                 let v = self.expr(e)?;
-                match &mut self.frame().yields {
+                match &mut self.scopes.frame_mut().yields {
                     Some(list) => list.push(v),
                     None => {
                         return self.error("H0501", stmt.span, "`yield` stands in a `for`, and there is none here");
@@ -170,9 +156,9 @@ impl<'a> Checker<'a> {
 
     /// Gives a value the name that the source has for it, unless it has one.
     pub fn call(&mut self, t: &Tens, name: &Name) {
-        let within = self.frames.iter().rev().find(|f| f.inst.is_some()).map_or("", |f| f.path.as_str());
+        let within = self.scopes.net_path();
         let within = if within.is_empty() { name.clone() } else { format!("{within}.{name}").into() };
-        let node = self.levels[t.level].graph.node_mut(t.node);
+        let node = self.build.at_mut(t);
         if node.name.is_none() {
             (node.name, node.within) = (Some(name.clone()), Some(within));
         }
@@ -180,34 +166,20 @@ impl<'a> Checker<'a> {
 
     /// A value under indices that are bound on the left.
     pub fn bound_value(&mut self, b: &'a ast::Binders, value: &'a Expr) -> Res<Value<'a>> {
-        let bound = match self.open_binders(b, true) {
-            Ok(bound) => bound,
-            Err(e) => {
-                self.pop_scope();
-                return Err(e);
+        let (v, bound) = self.under_binders(b, true, |c, bound| {
+            if let Some(filter) = &b.filter {
+                return c.fail(
+                    Diagnostic::error("H0324", filter.span, "`where` filters a reduction; on the left nothing is left out")
+                        .help("say what stands there otherwise: `if cond { .. } else { 0 }`"),
+                );
             }
-        };
-        if let Some(filter) = &b.filter {
-            self.pop_scope();
-            return self.fail(
-                Diagnostic::error("H0324", filter.span, "`where` filters a reduction; on the left nothing is left out")
-                    .help("say what stands there otherwise: `if cond { .. } else { 0 }`"),
-            );
-        }
-        let result = self.bound_inner(&bound, value);
-        match result {
-            Ok(v) => {
-                self.close_binders(&bound)?;
-                self.bind_value(v, &bound, value.span)
-            }
-            Err(e) => {
-                self.pop_scope();
-                Err(e)
-            }
-        }
+            c.bound_inner(bound, value)
+        })?;
+        self.ranges_known(&bound)?;
+        self.bind_value(v, &bound, value.span)
     }
 
-    fn bound_inner(&mut self, bound: &Bound2, value: &'a Expr) -> Res<Value<'a>> {
+    fn bound_inner(&mut self, bound: &BoundNames, value: &'a Expr) -> Res<Value<'a>> {
         // `let out[t] = for t in ..` gives the axis back.
         if let ExprKind::For(f) = &*value.kind
             && let Some(&first) = bound.groups.first().and_then(|g| g.first())
@@ -219,7 +191,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Turns the bound names into leading sizes (an axis under its own name stays one).
-    pub fn bind_value(&mut self, v: Value<'a>, bound: &Bound2, span: Span) -> Res<Value<'a>> {
+    pub fn bind_value(&mut self, v: Value<'a>, bound: &BoundNames, span: Span) -> Res<Value<'a>> {
         match v {
             Value::Record(fields) => {
                 let mut out = Vec::new();
@@ -247,7 +219,7 @@ impl<'a> Checker<'a> {
                 let kept: Vec<_> =
                     bound.groups.iter().filter(|g| g.len() == 1 && !g.iter().all(temporary)).flatten().copied().collect();
                 let t = self.spread(&t, &kept);
-                let part = Bound2 { groups, fresh: vec![] };
+                let part = BoundNames { groups, fresh: vec![] };
                 Ok(Value::Tensor(self.bind_groups(t, &part)))
             }
         }
@@ -397,13 +369,9 @@ impl<'a> Checker<'a> {
 
     /// Sets a variable wherever it was declared.
     pub fn set_var(&mut self, name: &str, value: Value<'a>) {
-        for scope in self.frame().scopes.iter_mut().rev() {
-            if let Some(b) = scope.get_mut(name) {
-                *b = Binding::Var(value);
-                return;
-            }
-        }
-        if let Meaning::Member(id, MemberRef::Thunk(n)) = self.meaning(name) {
+        if self.scopes.local(name).is_some() {
+            self.scopes.assign(name, value);
+        } else if let Meaning::Member(id, MemberRef::Thunk(n)) = self.meaning(name) {
             self.insts[id.0].thunks[n] = Thunk::Var(value);
         }
     }
@@ -417,7 +385,35 @@ impl<'a> Checker<'a> {
         if slots.len() > extents.len() {
             return self.error("H0410", value.span, format!("there are more indices than sizes: this is {}", self.show(&old)));
         }
-        self.push_scope();
+        let (names, mask, v) = self.in_scope(|c| {
+            let (names, mask) = c.part_slots(&extents, slots, value.span)?;
+            Ok((names, mask, c.expr(value)?))
+        })?;
+        let t = match v {
+            Value::Num(n) if old.dtype == crate::ir::DType::F32 => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let mut t = t;
+        for (d, n) in t.sized().into_iter().zip(&names[slots.len()..]) {
+            t = self.dim_to_name(&t, d, *n);
+        }
+        let mut was = old.clone();
+        for (d, n) in old.sized().into_iter().zip(&names) {
+            was.labels[d] = Label::Named(*n);
+        }
+        if let Some(m) = mask {
+            t = self.pointwise(crate::ir::Map::Select, &[&m, &t, &was])?;
+        }
+        Ok(Value::Tensor(self.names_to_sizes(t, &names)))
+    }
+
+    /// Names for the sizes of a variable, and where the part is, as far as numbers say it.
+    fn part_slots(
+        &mut self,
+        extents: &[crate::ir::Size],
+        slots: &'a [ast::Slot],
+        at: Span,
+    ) -> Res<(Vec<super::value::NameId>, Option<super::value::Tens>)> {
         let mut names = vec![];
         let mut mask: Option<super::value::Tens> = None;
         for (i, extent) in extents.iter().enumerate() {
@@ -440,11 +436,11 @@ impl<'a> Checker<'a> {
                     Some(self.index_tens(v, e.span)?)
                 }
                 Some(ast::Slot::Index(_) | ast::Slot::Merged(..)) => {
-                    return self.error("H0407", value.span, "a part of a variable is named by indices and numbers");
+                    return self.error("H0407", at, "a part of a variable is named by indices and numbers");
                 }
             };
             if let Some(index) = fixed {
-                let index = self.inside(&index, None, extent, value.span)?;
+                let index = self.inside(&index, None, extent, at)?;
                 let counter = self.iota(n);
                 let here = self.pointwise(crate::ir::Map::Eq, &[&counter, &index])?;
                 mask = Some(match mask {
@@ -453,24 +449,7 @@ impl<'a> Checker<'a> {
                 });
             }
         }
-        let v = self.expr(value)?;
-        self.pop_scope();
-        let t = match v {
-            Value::Num(n) if old.dtype == crate::ir::DType::F32 => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let mut t = t;
-        for (d, n) in t.sized().into_iter().zip(&names[slots.len()..]) {
-            t = self.dim_to_name(&t, d, *n);
-        }
-        let mut was = old.clone();
-        for (d, n) in old.sized().into_iter().zip(&names) {
-            was.labels[d] = Label::Named(*n);
-        }
-        if let Some(m) = mask {
-            t = self.pointwise(crate::ir::Map::Select, &[&m, &t, &was])?;
-        }
-        Ok(Value::Tensor(self.names_to_sizes(t, &names)))
+        Ok((names, mask))
     }
 
     /// `loss name = value`
@@ -495,7 +474,7 @@ impl<'a> Checker<'a> {
             );
         }
         // Nets of an array add up; any other name is left by mistake.
-        let frame = self.frame_ref();
+        let frame = self.scopes.frame();
         let inst = frame.inst;
         let arrays: Vec<_> = inst.map_or(vec![], |i| self.insts[i.0].arrays.clone());
         let picked: Vec<_> = frame
@@ -511,13 +490,13 @@ impl<'a> Checker<'a> {
         if let Some(n) = left.first() {
             let text = self.name_text(*n).to_string();
             let message = format!("a loss is one number, and this varies over `{text}`");
-            return self.fail(Diagnostic::error("H0504", value.span, message).help(match self.frame_ref().sees_dims {
+            return self.fail(Diagnostic::error("H0504", value.span, message).help(match self.scopes.frame().sees_dims {
                 true => format!("reduce it: `mean[{text}] ..`"),
                 false => "reduce it: `mean[*] ..` takes all axes that the net was lifted over".to_string(),
             }));
         }
         let total = if summed.is_empty() { t.clone() } else { self.fold(crate::ir::Fold::Sum, &t, &summed) };
-        let path = join(&self.frame_ref().path.clone(), &name.name);
+        let path = join(&self.scopes.frame().path.clone(), &name.name);
         self.losses.push((path, total.clone(), name.span));
         Ok(Value::Tensor(total))
     }
@@ -564,7 +543,7 @@ impl<'a> Checker<'a> {
 
     /// The value that a variable has now.
     pub fn variable(&self, name: &str) -> Option<Value<'a>> {
-        if let Some(binding) = self.local(name) {
+        if let Some(binding) = self.scopes.local(name) {
             return if let Binding::Var(v) = binding { Some(v.clone()) } else { None };
         }
         let (id, MemberRef::Thunk(n)) = self.member_named(name)? else { return None };
@@ -574,7 +553,7 @@ impl<'a> Checker<'a> {
     /// Those of these names that are variables, with their values now: locals in the order of their statements, outer blocks first, then
     /// members by name.
     pub fn variables(&self, names: &BTreeSet<ast::Name>) -> Vec<(ast::Name, Value<'a>)> {
-        let scopes = &self.frame_ref().scopes;
+        let scopes = &self.scopes.frame().scopes;
         let place = |n: &str| scopes.iter().enumerate().rev().find_map(|(k, s)| Some((k, s.place(n)?)));
         let place = |n: &str| place(n).unwrap_or((usize::MAX, 0));
         let mut out: Vec<_> = names.iter().filter_map(|n| Some((place(n), n.clone(), self.variable(n)?))).collect();

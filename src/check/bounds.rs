@@ -20,18 +20,10 @@ use size::nonnegative;
 
 /// An index to be proved inside once all ranges are known: an `Inside` of the graph until then.
 pub struct Check {
-    level: usize,
     node: NodeId,
     guards: Vec<(usize, NodeId)>,
     /// Whether the index, whatever it is, is somebody's mistake where this is not proved.
     free: bool,
-}
-
-impl Check {
-    /// Whether it is about a node of this level.
-    pub fn is_at(&self, level: usize) -> bool {
-        self.level == level
-    }
 }
 
 /// Steps of one proof: what takes more is looked at when the model runs.
@@ -53,15 +45,15 @@ enum Verdict {
 impl<'a> Checker<'a> {
     /// The index of which is known that it lies inside, when the model runs. What cannot be proved is a demand of the graph.
     pub fn inside(&mut self, index: &Tens, axis: Option<NameId>, extent: &Size, span: Span) -> Res<Tens> {
-        let node = self.node(index);
-        let guards: Vec<(usize, NodeId)> = self.guards.iter().map(|g| (g.level, g.node)).collect();
-        let here = Tens { level: self.level, node, ..index.clone() };
+        let here = self.build.here(index);
+        let (level, node) = (here.level, here.node);
+        let guards: Vec<(usize, NodeId)> = self.scopes.guards().iter().map(|g| (g.level, g.node)).collect();
         let open = |s: &Size| s.symbols().iter().any(|s| s.starts_with('?'));
         self.patience.set(PATIENCE);
-        let unknown = open(&self.resolve(extent)) || self.mentions_open(self.level, node);
+        let unknown = open(&self.resolve(extent)) || self.mentions_open(level, node);
         let free = guards.is_empty();
         if !unknown {
-            match self.verdict(self.level, node, extent, &guards) {
+            match self.verdict(level, node, extent, &guards) {
                 Verdict::Inside => return Ok(here),
                 Verdict::Sized if free => return Ok(here),
                 Verdict::Input(path) if self.lies_below(&path, extent) || free && self.note_below(&path, extent) => {
@@ -82,14 +74,14 @@ impl<'a> Checker<'a> {
         let mut operands = vec![Operand::new(node, identity)];
         if let Some(needed) = &needed {
             let subscripts = needed.labels.iter().map(|l| here.labels.iter().position(|x| x == l).expect("folded over others"));
-            operands.push(Operand::new(self.node(needed), subscripts.collect()));
+            operands.push(Operand::new(self.build.node(needed), subscripts.collect()));
         }
-        let axes = self.at(&here).shape.clone();
+        let axes = self.build.at(&here).shape.clone();
         let demand = Node::new(Op::Inside(Axis::new(name, extent.clone())), DType::I32, axes);
         let t = self.emit(demand, here.labels.clone(), operands);
-        self.levels[t.level].graph.node_mut(t.node).span = span;
+        self.build.at_mut(&t).span = span;
         if unknown {
-            self.checks.push(Check { level: t.level, node: t.node, guards, free });
+            self.build.note_check(Check { node: t.node, guards, free });
         }
         Ok(t)
     }
@@ -97,9 +89,8 @@ impl<'a> Checker<'a> {
     /// Where an index is used: the conditions that hold here, for any place that the index does not tell apart.
     fn needed(&mut self, index: &Tens) -> Res<Option<Tens>> {
         let mut all: Option<Tens> = None;
-        for guard in self.guards.clone() {
-            let node = self.node(&guard);
-            let mut guard = Tens { level: self.level, node, ..guard };
+        for guard in self.scopes.guards().to_vec() {
+            let mut guard = self.build.here(&guard);
             for d in guard.sized() {
                 let n = self.new_name("i", self.extent(&guard, d), None);
                 guard = self.dim_to_name(&guard, d, n);
@@ -116,13 +107,11 @@ impl<'a> Checker<'a> {
 
     /// Proves the demands of a level (a loop's body, before it is closed) whose ranges were not known: they go.
     pub fn prove(&mut self, level: usize) {
-        let (mine, rest): (Vec<Check>, Vec<Check>) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.level == level);
-        self.checks = rest;
-        for check in mine {
-            let node = self.levels[level].graph.node(check.node);
+        for check in self.build.take_checks(level) {
+            let node = self.build.graph(level).node(check.node);
             let (Op::Inside(axis), span) = (&node.op, node.span) else { continue };
             let extent = self.resolve(&axis.size);
-            let index = self.levels[level].graph.operands(check.node)[0].node;
+            let index = self.build.graph(level).operands(check.node)[0].node;
             let proved = match self.verdict(level, index, &extent, &check.guards) {
                 Verdict::Inside => true,
                 Verdict::Sized => check.free,
@@ -134,7 +123,7 @@ impl<'a> Checker<'a> {
                 }
                 Verdict::Outside(..) | Verdict::Open => false,
             };
-            let graph = &mut self.levels[level].graph;
+            let graph = self.build.graph_mut(level);
             if proved {
                 graph.node_mut(check.node).op = Op::Map(Map::Copy);
                 graph.truncate_operands(check.node, 1);
@@ -167,7 +156,7 @@ impl<'a> Checker<'a> {
         let (low, high) = self.range(level, &form);
         let room = |high: &Size| extent.sub(&Size::from(1i64)).sub(high);
         // Where the index is looked up, the axes that it varies over have places.
-        let some: Vec<Size> = self.levels[level].graph.node(node).shape.iter().map(|a| self.resolve(&a.size)).collect();
+        let some: Vec<Size> = self.build.graph(level).node(node).shape.iter().map(|a| self.resolve(&a.size)).collect();
         let low_ok =
             low.as_ref().is_some_and(|l| nonnegative(l, &some)) || self.guarded(level, guards, &form, &extent, false, &some);
         let high_ok = high.as_ref().is_some_and(|h| nonnegative(&room(h), &some))
@@ -185,7 +174,7 @@ impl<'a> Checker<'a> {
         if self.depends_on_data(level, node) {
             return Verdict::Open;
         }
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         let long = low.at_least(0, 1) && room(&high).at_least(0, 1);
         match (needs::stretch(graph, node), form.terms.is_empty()) {
             // One place, or places side by side: data give the axis, and perhaps enough of it.
@@ -207,14 +196,14 @@ impl<'a> Checker<'a> {
         if !self.goes_on() {
             return true;
         }
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         match &graph.node(node).op {
             Op::Const(_) | Op::Iota | Op::Extent(_) => false,
             Op::Map(_) | Op::Gather { .. } | Op::Reshape | Op::Concat { .. } | Op::Inside(_) => {
                 graph.operands(node).iter().any(|o| self.depends_on_data(level, o.node))
             }
-            Op::Arg(_) if Some(node) == self.levels[level].round => false,
-            Op::Arg(_) => match self.levels[level].captured.outer(node) {
+            Op::Arg(_) if self.build.is_round(level, node) => false,
+            Op::Arg(_) => match self.build.outer(level, node) {
                 Some(outer) => self.depends_on_data(outer.level, outer.node),
                 None => true,
             },
@@ -228,7 +217,7 @@ impl<'a> Checker<'a> {
         if !self.goes_on() {
             return false;
         }
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         let n = graph.node(node);
         let open = |a: &Axis| self.resolve(&a.size).symbols().iter().any(|s| s.starts_with('?'));
         n.shape.iter().chain(&n.inner).any(open)
@@ -253,11 +242,11 @@ impl<'a> Checker<'a> {
         if !form.rest.is(0) || !c.is(1) {
             return None;
         }
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         match &graph.node(*n).op {
             Op::Source { origin: Origin::Input | Origin::Condition, path } => Some(path.to_string()),
             Op::Arg(_) => {
-                let outer = self.levels[level].captured.outer(*n)?;
+                let outer = self.build.outer(level, *n)?;
                 self.input_of(outer.level, &self.linear(outer.level, outer.node))
             }
             // With a word on what lies outside it has other values, too.

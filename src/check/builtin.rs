@@ -1,7 +1,8 @@
 //! Functions that are primitives of the graph, or one step above them.
 
-use super::scope::{Binding, Meaning};
+use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Value};
+use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{Axis, DType, Fold, Map, Node, Op, Operand, Size};
@@ -75,10 +76,7 @@ impl<'a> Checker<'a> {
         match (word, args) {
             ("size", [arg]) if first.is_none() => {
                 if let ExprKind::Tree { base } = &*arg.value.kind {
-                    let before = std::mem::replace(&mut self.shapes_only, true);
-                    let value = self.expr(base);
-                    self.shapes_only = before;
-                    return match value? {
+                    return match self.for_shapes(|c| c.expr(base))? {
                         Value::Net(net) => Ok(Value::from(self.tree_size(&net)?)),
                         v => {
                             let tree = self.shape_tree(v, arg.value.span)?;
@@ -88,9 +86,7 @@ impl<'a> Checker<'a> {
                 }
             }
             ("unflatten", [_, like]) | ("unflatten", [like]) if first.is_some() || args.len() == 2 => {
-                let before = std::mem::replace(&mut self.shapes_only, true);
-                let tree = self.expr(&like.value).and_then(|v| self.tree_of(v, like.value.span));
-                self.shapes_only = before;
+                let tree = self.for_shapes(|c| c.expr(&like.value).and_then(|v| c.tree_of(v, like.value.span)));
                 let (flat, flat_at) = match first {
                     Some(f) => f,
                     None => (self.expr(&args[0].value)?, args[0].value.span),
@@ -282,7 +278,7 @@ impl<'a> Checker<'a> {
         let names: Vec<NameId> = y.names().collect();
         let slope = |c: &mut Self, t: &Tens| {
             let t = c.spread(t, &names);
-            let axes = c.at(&t).shape.clone();
+            let axes = c.build.at(&t).shape.clone();
             let node = Node::new(Op::Source { origin: crate::ir::Origin::Input, path: "grad".into() }, DType::F32, axes);
             c.emit(node, t.labels.clone(), vec![])
         };
@@ -404,7 +400,7 @@ impl<'a> Checker<'a> {
                 if let Label::Named(n) = l
                     && !names.iter().any(|(m, _)| m == n)
                 {
-                    names.push((*n, self.at(t).shape[i].clone()));
+                    names.push((*n, self.build.at(t).shape[i].clone()));
                 }
             }
         }
@@ -415,7 +411,7 @@ impl<'a> Checker<'a> {
         labels.push(Label::Sized);
         let tail = first.sized();
         for d in &tail[1..] {
-            axes.push(self.at(&first).shape[*d].clone());
+            axes.push(self.build.at(&first).shape[*d].clone());
             labels.push(Label::Sized);
         }
         let dtype = first.dtype;
@@ -433,7 +429,7 @@ impl<'a> Checker<'a> {
                     }
                 })
                 .collect();
-            uses.push(Operand::new(self.node(t), subscripts));
+            uses.push(Operand::new(self.build.node(t), subscripts));
         }
         Ok(self.emit(Node::new(Op::Concat { axis: k }, dtype, axes), labels, uses))
     }
@@ -454,8 +450,8 @@ impl<'a> Checker<'a> {
                     && t.sized().len() < widest
                 {
                     for d in m.sized() {
-                        let axis = self.at(m).shape[d].clone();
-                        let mut axes = self.at(&t).shape.clone();
+                        let axis = self.build.at(m).shape[d].clone();
+                        let mut axes = self.build.at(&t).shape.clone();
                         let mut labels = t.labels.clone();
                         let subscripts = (0..axes.len()).collect();
                         axes.push(axis);
@@ -466,7 +462,7 @@ impl<'a> Checker<'a> {
                 let names: Vec<usize> = (0..t.labels.len()).filter(|i| t.labels[*i] != Label::Sized).collect();
                 let order: Vec<usize> = names.iter().copied().chain(t.sized()).collect();
                 let t = self.permute(&t, &order);
-                let mut axes = self.at(&t).shape.clone();
+                let mut axes = self.build.at(&t).shape.clone();
                 let mut labels = t.labels.clone();
                 axes.insert(names.len(), Axis::new("i", 1i64));
                 labels.insert(names.len(), Label::Sized);
@@ -505,7 +501,7 @@ impl<'a> Checker<'a> {
 
     /// The order of a value along a dimension: its labels with that dimension sized, `count` long.
     fn order(&mut self, t: &Tens, dim: usize, count: Size, descending: bool) -> Tens {
-        let shape = self.at(t).shape.clone();
+        let shape = self.build.at(t).shape.clone();
         let mut axes = shape.clone();
         axes[dim] = Axis::new("rank", count);
         let mut labels = t.labels.clone();
@@ -514,7 +510,7 @@ impl<'a> Checker<'a> {
         node.inner = vec![shape[dim].clone()];
         let rank = shape.len();
         let subscripts = (0..rank).map(|i| if i == dim { rank } else { i }).collect();
-        let operand = self.node(t);
+        let operand = self.build.node(t);
         self.emit(node, labels, vec![Operand::new(operand, subscripts)])
     }
 
@@ -579,9 +575,9 @@ impl<'a> Checker<'a> {
         };
         match word {
             "cumsum" => {
-                let axes = self.at(&t).shape.clone();
+                let axes = self.build.at(&t).shape.clone();
                 let subscripts = (0..axes.len()).collect();
-                let operand = self.node(&t);
+                let operand = self.build.node(&t);
                 let node = Node::new(Op::Scan { axis: dim }, t.dtype, axes);
                 Ok(Value::Tensor(self.emit(node, t.labels.clone(), vec![Operand::new(operand, subscripts)])))
             }
@@ -647,11 +643,11 @@ impl<'a> Checker<'a> {
         let names: Vec<usize> = (0..t.labels.len()).filter(|i| t.labels[*i] != Label::Sized).collect();
         let order: Vec<usize> = names.iter().copied().chain(t.sized()).collect();
         let t = self.permute(&t, &order);
-        let shape = self.at(&t).shape.clone();
+        let shape = self.build.at(&t).shape.clone();
         let rank = names.len() + 1;
         let mut node = Node::new(Op::Assign, DType::I32, shape[..rank].to_vec());
         node.inner = vec![shape[rank].clone()];
-        let operand = self.node(&t);
+        let operand = self.build.node(&t);
         let labels = t.labels[..rank].to_vec();
         Ok(self.emit(node, labels, vec![Operand::new(operand, (0..=rank).collect())]))
     }

@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
         let Some((word, args)) = self.distribution(e)? else {
             if let ExprKind::Call { callee, .. } = &*e.kind
                 && let ExprKind::Name(word) = &*callee.kind
-                && matches!(self.meaning(word), super::scope::Meaning::Nothing)
+                && matches!(self.meaning(word), super::word::Meaning::Nothing)
                 && !super::builtin::WORDS.contains(&&**word)
             {
                 let mut d = Diagnostic::error("H0510", callee.span, format!("`{word}` is no initialiser"));
@@ -188,7 +188,7 @@ impl<'a> Checker<'a> {
                 }
             })
             .collect::<Option<Vec<usize>>>();
-        let span = self.frame_ref().span;
+        let span = self.scopes.frame().span;
         let Some(subscripts) = subscripts else {
             return self.error("H0510", span, format!("this initialiser is {}, which does not fit the parameter", self.show(&t)));
         };
@@ -246,12 +246,7 @@ impl<'a> Checker<'a> {
     }
 
     fn run_seed(&mut self) -> Tens {
-        if self.levels[0].seed.is_none() {
-            let node = Node::new(Op::Source { origin: Origin::Seed, path: "seed".into() }, DType::I32, vec![]);
-            let id = self.levels[0].graph.add(node, vec![]);
-            self.levels[0].seed = Some(id);
-        }
-        Tens { level: 0, node: self.levels[0].seed.expect("just made"), labels: vec![], dtype: DType::I32 }
+        self.build.seed(|| Node::new(Op::Source { origin: Origin::Seed, path: "seed".into() }, DType::I32, vec![]))
     }
 
     fn drawn(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, value: &'a Expr, seed: Tens) -> Res<Value<'a>> {
@@ -263,7 +258,7 @@ impl<'a> Checker<'a> {
             );
         };
         let scalar_type = self.drawn_type(word, ty, value.span)?;
-        let path = join(&self.frame_ref().path.clone(), &name.name);
+        let path = join(&self.scopes.frame().path.clone(), &name.name);
         let count = self.draws.entry(path.clone()).or_insert(0);
         *count += 1;
         let key = fnv(&format!("{path}#{count}"));
@@ -418,7 +413,8 @@ impl<'a> Checker<'a> {
         let mut out: Vec<(Label, Size)> = vec![];
         // Nets of an array draw for themselves.
         let arrays: Vec<NameId> = self
-            .frame_ref()
+            .scopes
+            .frame()
             .picks
             .iter()
             .filter_map(|(a, p)| matches!(p, super::value::Pick::Name(n) if n == a).then_some(*a))
@@ -429,7 +425,7 @@ impl<'a> Checker<'a> {
         for axis in axes {
             match axis {
                 ast::AxisExpr::Lifted(_) => {
-                    for n in self.frame_ref().lifted.clone() {
+                    for n in self.scopes.frame().lifted.clone() {
                         if !out.iter().any(|(l, _)| *l == Label::Named(n)) {
                             out.push((Label::Named(n), self.size_of(n)));
                         }
@@ -452,11 +448,11 @@ impl<'a> Checker<'a> {
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
         let axes: Vec<Axis> = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
         let subscripts = seed.labels.iter().map(|l| labels.iter().position(|x| x == l).expect("joined")).collect();
-        let round = match self.levels[self.level].round {
-            Some(node) => Tens { level: self.level, node, labels: vec![], dtype: DType::I32 },
-            None => self.constant(0.0, DType::I32),
+        let round = match self.build.rounds(self.build.level()) {
+            Some(r) => r.round,
+            None => self.constant(0.0, DType::I32).node,
         };
-        let uses = vec![Operand::new(self.node(seed), subscripts), Operand::new(round.node, vec![])];
+        let uses = vec![Operand::new(self.build.node(seed), subscripts), Operand::new(round, vec![])];
         self.emit(Node::new(Op::Random { dist, key }, DType::F32, axes), labels, uses)
     }
 }

@@ -11,19 +11,16 @@ use std::rc::Rc;
 impl<'a> Checker<'a> {
     /// The value of an expression.
     pub fn expr(&mut self, e: &'a Expr) -> Res<Value<'a>> {
-        self.enter(e.span)?;
-        let value = self.expr_kind(e);
-        self.depth -= 1;
-        match value {
-            Ok(Value::Poison(said)) => Err(said),
-            Ok(Value::Num(Num::Exact(size))) if size.is_lost() => self.fail(super::too_long(e.span)),
-            other => other,
+        match self.nested(e.span, |c| c.expr_kind(e))? {
+            Value::Poison(said) => Err(said),
+            Value::Num(Num::Exact(size)) if size.is_lost() => self.fail(super::too_long(e.span)),
+            other => Ok(other),
         }
     }
 
     fn expr_kind(&mut self, e: &'a Expr) -> Res<Value<'a>> {
         match &*e.kind {
-            ExprKind::Number { value, whole, text } => Ok(Value::Num(match (whole, super::scope::exact(*value)) {
+            ExprKind::Number { value, whole, text } => Ok(Value::Num(match (whole, super::word::exact(*value)) {
                 (false, _) => Num::Real(*value),
                 (true, Num::Real(_)) => Num::Exact(Size::digits(text)),
                 (true, exact) => exact,
@@ -39,10 +36,8 @@ impl<'a> Checker<'a> {
             }
             ExprKind::Binary { op, left, right, .. } => {
                 let a = self.expr(left);
-                let guards = self.guards.len();
-                self.guard_other_side(*op, &a)?;
-                let b = self.expr(right);
-                self.guards.truncate(guards);
+                let used = self.other_side(*op, &a)?;
+                let b = self.assuming(used, |c| c.expr(right));
                 self.binary(*op, a?, b?, e.span, left.span, right.span)
             }
             ExprKind::Pipe { value, stage } => self.pipe(value, stage, e.span),
@@ -83,14 +78,12 @@ impl<'a> Checker<'a> {
     }
 
     /// Where `and` is false on its left already, and `or` true, what stands on the right is not used.
-    fn guard_other_side(&mut self, op: BinaryOp, left: &Res<Value<'a>>) -> Res<()> {
-        let Ok(Value::Tensor(t)) = left else { return Ok(()) };
+    fn other_side(&mut self, op: BinaryOp, left: &Res<Value<'a>>) -> Res<Option<Tens>> {
+        let Ok(Value::Tensor(t)) = left else { return Ok(None) };
         if t.dtype != DType::Bool || !matches!(op, BinaryOp::And | BinaryOp::Or) {
-            return Ok(());
+            return Ok(None);
         }
-        let guard = if op == BinaryOp::And { t.clone() } else { self.pointwise(Map::Not, &[t])? };
-        self.guards.push(guard);
-        Ok(())
+        Ok(Some(if op == BinaryOp::And { t.clone() } else { self.pointwise(Map::Not, &[t])? }))
     }
 
     /// A tensor from an expression.
@@ -421,7 +414,7 @@ impl<'a> Checker<'a> {
                     self.note_range(name, at);
                     Pick::Name(name)
                 }
-                IndexValue::Tens(t) => match self.at(&t).op {
+                IndexValue::Tens(t) => match self.build.at(&t).op {
                     Op::Const(v) => {
                         let k = v as i64;
                         if k < 0 || n.constant().is_some_and(|n| k >= n) {

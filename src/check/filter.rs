@@ -68,7 +68,7 @@ impl Checker<'_> {
 
     /// Whether a value is a finite number, whatever comes in.
     fn is_finite(&self, t: &Tens) -> bool {
-        let graph = &self.levels[t.level].graph;
+        let graph = self.build.graph(t.level);
         let mut node = t.node;
         loop {
             let n = graph.node(node);

@@ -3,9 +3,10 @@
 //! Only what is wrong for every choice of numbers is said; what depends on them is left to the place that chooses.
 
 use super::instance::Made;
-use super::scope::{FileItem, Frame};
+use super::scope::Frame;
 use super::top::Shared;
 use super::value::{FnVal, Label, NetVal, Tens, Value};
+use super::word::FileItem;
 use super::{Checker, MAX_IN_ALL, MAX_UNUSED, Options, Report, Res};
 use crate::diag::Sink;
 use crate::ir::{DType, Node, Op, Origin, Size};
@@ -59,11 +60,7 @@ impl<'a> Checker<'a> {
         let id = self.instantiate(made, args)?;
         self.make_all(id);
         self.register_all(id);
-        let frame = self.inst_frame(id);
-        self.frames.push(frame);
-        let result = self.generic_call(id, net);
-        self.frames.pop();
-        result
+        self.in_frame(self.inst_frame(id), |c| c.generic_call(id, net))
     }
 
     fn generic_call(&mut self, id: super::instance::InstId, net: &'a ast::NetDef) -> Res<()> {
@@ -74,16 +71,18 @@ impl<'a> Checker<'a> {
     }
 
     fn generic_fn(&mut self, f: &'a ast::FnDef) -> Res<()> {
-        self.frames.push(Frame::new(0, None));
-        let result =
-            self.generic_args(&f.signature).and_then(|args| self.call_fn(FnVal { file: 0, def: f }, args, &mut [], f.name.span));
-        self.frames.pop();
-        result.map(|_| ())
+        self.in_frame(Frame::new(0, None), |c| {
+            let args = c.generic_args(&f.signature)?;
+            c.call_fn(FnVal { file: 0, def: f }, args, &mut [], f.name.span).map(|_| ())
+        })
     }
 
     /// Arguments of the declared types, with unknown sizes.
     fn generic_args(&mut self, signature: &'a ast::Signature) -> Res<Vec<(Value<'a>, Span)>> {
-        self.push_scope();
+        self.in_scope(|c| c.generic_args_here(signature))
+    }
+
+    fn generic_args_here(&mut self, signature: &'a ast::Signature) -> Res<Vec<(Value<'a>, Span)>> {
         for arg in &signature.args {
             if matches!(&arg.ty.kind, ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. }) {
                 let v = Value::from(Size::sym(arg.name.name.clone()));
@@ -94,7 +93,6 @@ impl<'a> Checker<'a> {
         for arg in &signature.args {
             out.push((self.generic_value(&arg.name, &arg.ty)?, arg.name.span));
         }
-        self.pop_scope();
         Ok(out)
     }
 
@@ -111,7 +109,7 @@ impl<'a> Checker<'a> {
                 for a in axes {
                     let ast::AxisExpr::Expr(e) = a else { continue };
                     let free = match &*e.kind {
-                        ast::ExprKind::Name(w) if matches!(self.meaning(w), super::scope::Meaning::Nothing) => Some(w.clone()),
+                        ast::ExprKind::Name(w) if matches!(self.meaning(w), super::word::Meaning::Nothing) => Some(w.clone()),
                         _ => None,
                     };
                     let size = match free {

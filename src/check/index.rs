@@ -5,8 +5,9 @@
 
 use super::expr::IndexValue;
 use super::model::{Allowed, InputKind};
-use super::scope::{Binding, Meaning};
+use super::scope::Binding;
 use super::value::{Label, NameId, Tens, Tree, Value};
+use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::needs;
@@ -198,7 +199,7 @@ impl<'a> Checker<'a> {
     fn homes(&self, e: &Expr, t: &Tens, out: &mut Vec<NameId>) {
         match &*e.kind {
             ExprKind::Name(word) => {
-                let home = match self.local(word) {
+                let home = match self.scopes.local(word) {
                     Some(Binding::Round(_, axis)) => Some(*axis),
                     _ => self.axis_word(word.trim_end_matches('\'')),
                 };
@@ -354,7 +355,7 @@ impl<'a> Checker<'a> {
                     }
                     let mut index = self.range_index(&from, length)?;
                     // Where nothing keeps it from being read, an axis that is too short is found when sizes are known.
-                    if otherwise.is_none() && !self.guards.is_empty() {
+                    if otherwise.is_none() && !self.scopes.guards().is_empty() {
                         index = self.inside(&index, Some(handle), &extent, at)?;
                     }
                     picks.push((dim, index));
@@ -367,11 +368,11 @@ impl<'a> Checker<'a> {
         }
         let Some(otherwise) = otherwise else {
             // Places side by side that a condition keeps inside are no slice: nobody asks for all of them.
-            let side_by_side = |c: &Self, t: &Tens| needs::stretch(&c.levels[t.level].graph, t.node).is_some();
-            let kept = !self.guards.is_empty() && picks.iter().any(|(_, index)| side_by_side(self, index));
+            let side_by_side = |c: &Self, t: &Tens| needs::stretch(c.build.graph(t.level), t.node).is_some();
+            let kept = !self.scopes.guards().is_empty() && picks.iter().any(|(_, index)| side_by_side(self, index));
             let read = self.gather(&t, &picks, kept.then_some(0.0))?;
             if let Some(at) = stretches.first() {
-                self.levels[read.level].graph.node_mut(read.node).span = *at;
+                self.build.at_mut(&read).span = *at;
             }
             return Ok(read);
         };
@@ -439,7 +440,7 @@ impl<'a> Checker<'a> {
                         Ok(Action::Name(n))
                     }
                     IndexValue::Tens(t) => {
-                        if let Op::Const(v) = self.at(&t).op
+                        if let Op::Const(v) = self.build.at(&t).op
                             && t.labels.is_empty()
                             && !filled
                             && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
@@ -483,7 +484,7 @@ impl<'a> Checker<'a> {
 
     /// A size condition, and a value which it may have, for which there would be less than no `room`.
     fn outgrown(&self, room: &Size) -> Option<(String, i64)> {
-        let (room, graph) = (self.resolve(room), &self.levels[0].graph);
+        let (room, graph) = (self.resolve(room), self.build.graph(0));
         self.out.inputs.iter().find_map(|input| {
             let values = match &input.kind {
                 InputKind::Size(Allowed::List(list)) => list.clone(),
@@ -586,7 +587,7 @@ impl<'a> Checker<'a> {
         let dim = t.find(handle).expect("a handle stays");
         let order: Vec<usize> = (0..t.labels.len()).filter(|&i| i != dim).chain([dim]).collect();
         let mut t = self.permute(t, &order);
-        let mut axes = self.at(&t).shape.clone();
+        let mut axes = self.build.at(&t).shape.clone();
         axes.pop();
         t.labels.pop();
         let mut labels = t.labels.clone();
@@ -602,7 +603,7 @@ impl<'a> Checker<'a> {
             axes.push(self.axis(Label::Named(*n), "", self.size_of(*n)));
             labels.push(Label::Named(*n));
         }
-        let node = self.node(&t);
+        let node = self.build.node(&t);
         let mut out = self.emit(Node::new(Op::Reshape, t.dtype, axes), labels, vec![Operand::new(node, vec![])]);
         for (f, n) in fresh.iter().zip(parts) {
             if f != n {

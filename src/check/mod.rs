@@ -9,8 +9,10 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `report` | what was said |
+//! | `build` | the graph under construction |
 //! | `names` | that a word has one meaning |
-//! | `scope`, `locals` | what a word means at a place |
+//! | `scope`, `locals` | the bodies under way, and what holds in them |
+//! | `word` | what a word means at a place |
 //! | `number` | compile-time numbers, sizes, constants |
 //! | `instance` | nets, arrays, families, their parameters |
 //! | `relation` | who generates, adapts, ties, freezes a parameter |
@@ -21,7 +23,7 @@
 //! | `filter` | what a filter or a missing seat leaves out |
 //! | `call` | calls of nets and functions |
 //! | `route` | routing, capacity, blends |
-//! | `control` | `if`, `for` |
+//! | `control`, `loops` | `if`, `for` |
 //! | `chance` | draws |
 //! | `builtin` | functions that are primitives |
 //! | `block` | statements |
@@ -31,6 +33,7 @@
 mod axes;
 mod block;
 mod bounds;
+mod build;
 mod builtin;
 mod call;
 mod chance;
@@ -41,6 +44,7 @@ mod generic;
 mod index;
 mod instance;
 mod locals;
+mod loops;
 pub mod model;
 mod names;
 mod number;
@@ -53,20 +57,23 @@ mod top;
 mod tree;
 mod unused;
 mod value;
+mod word;
 
 use crate::diag::{Diagnostic, Sink};
-use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Size, Sym};
+use crate::ir::{Axis, DType, Node, Op, Operand, Size, Sym};
 use crate::program::Program;
 use crate::source::Span;
 use crate::syntax::ast::Name;
+use build::Build;
 use instance::{Inst, Param};
 pub use model::Model;
 use report::{Report, Res};
-use scope::{FileScope, Frame};
+use scope::Scopes;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use top::RootItems;
 use value::{Label, NameId, Tens, Value};
+use word::FileScope;
 
 /// What the command line decides.
 #[derive(Clone, Debug, Default)]
@@ -93,48 +100,6 @@ struct AxisName {
     ranged: Option<Span>,
 }
 
-/// A graph under construction: the model's, or the body of a loop.
-#[derive(Default)]
-struct Level {
-    graph: Graph,
-    captured: Captures,
-    iotas: HashMap<NameId, NodeId>,
-    /// Constants by their bits, extents by their sizes, so that one number is one node.
-    constants: HashMap<(u64, DType), NodeId>,
-    extents: HashMap<(Size, DType), NodeId>,
-    /// The loop's round, for draws.
-    round: Option<NodeId>,
-    trips: Option<Size>,
-    seed: Option<NodeId>,
-}
-
-/// Values from around a loop that its body reads: the value at the level above, and the argument that stands for it.
-#[derive(Default)]
-struct Captures {
-    list: Vec<(Tens, NodeId)>,
-    /// Places in the list by the outer node, and by the argument.
-    outer: HashMap<NodeId, usize>,
-    inner: HashMap<NodeId, usize>,
-}
-
-impl Captures {
-    fn push(&mut self, outer: Tens, arg: NodeId) {
-        self.outer.insert(outer.node, self.list.len());
-        self.inner.insert(arg, self.list.len());
-        self.list.push((outer, arg));
-    }
-
-    /// The argument that stands for an outer node.
-    fn arg(&self, outer: NodeId) -> Option<NodeId> {
-        Some(self.list[*self.outer.get(&outer)?].1)
-    }
-
-    /// What an argument stands for.
-    fn outer(&self, arg: NodeId) -> Option<&Tens> {
-        Some(&self.list[*self.inner.get(&arg)?].0)
-    }
-}
-
 /// The walk.
 struct Checker<'a> {
     program: &'a Program,
@@ -149,19 +114,10 @@ struct Checker<'a> {
     insts: Vec<Inst<'a>>,
     params: Vec<Param<'a>>,
     relations: Vec<relation::Rel<'a>>,
-    levels: Vec<Level>,
-    level: usize,
-    frames: Vec<Frame<'a>>,
-    /// Parameters replaced by relations in blocks and by `net{..}`; the last one wins.
-    overrides: Vec<(instance::ParamId, Tens)>,
-    /// Overrides below this are not seen (a member of a model knows nothing of the block that asks for it).
-    hidden: usize,
+    build: Build,
+    scopes: Scopes<'a>,
     /// Sizes that were found for `?n`.
     solved: BTreeMap<Sym, Size>,
-    /// Conditions that hold here.
-    guards: Vec<Tens>,
-    /// Indices to be proved inside their axes once all ranges are known.
-    checks: Vec<bounds::Check>,
     /// Steps that the present proof may still take.
     patience: std::cell::Cell<u32>,
     /// Calls of draws by dotted path.
@@ -177,9 +133,6 @@ struct Checker<'a> {
     losses: Vec<(String, Tens, Span)>,
     updates: Vec<(String, Tens)>,
     out: Model,
-    /// Trees are asked for their shapes, not their values.
-    shapes_only: bool,
-    depth: usize,
     /// Calls, rounds and nets so far, and how many there may be.
     entered: usize,
     most_entered: usize,
@@ -271,70 +224,28 @@ impl<'a> Checker<'a> {
 
     // nodes
 
-    fn graph(&mut self) -> &mut Graph {
-        let level = self.level;
-        &mut self.levels[level].graph
-    }
-
-    fn at(&self, t: &Tens) -> &Node {
-        self.levels[t.level].graph.node(t.node)
+    /// Does something at another level.
+    fn at_level<T>(&mut self, level: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.build.go_to(level);
+        let out = work(self);
+        self.build.go_to(before);
+        out
     }
 
     /// Extents of a tensor's dimensions.
     fn extents(&self, t: &Tens) -> Vec<Size> {
-        self.at(t).shape.iter().map(|a| self.resolve(&a.size)).collect()
+        self.build.at(t).shape.iter().map(|a| self.resolve(&a.size)).collect()
     }
 
     fn extent(&self, t: &Tens, dim: usize) -> Size {
-        self.resolve(&self.at(t).shape[dim].size)
-    }
-
-    /// The node of a tensor at the present level: itself, or an argument of the loop's body that stands for it.
-    fn node(&mut self, t: &Tens) -> NodeId {
-        if t.level == self.level {
-            return t.node;
-        }
-        assert!(t.level < self.level, "a value does not leave its loop");
-        let mut here = t.clone();
-        for level in t.level + 1..=self.level {
-            here = self.capture(level, here);
-        }
-        here.node
-    }
-
-    fn capture(&mut self, level: usize, t: Tens) -> Tens {
-        if let Some(node) = self.levels[level].captured.arg(t.node) {
-            return Tens { level, node, ..t };
-        }
-        let outer = self.at(&t).clone();
-        // Numbers need no capture.
-        let copy = match outer.op {
-            Op::Const(_) | Op::Extent(_) => Some(outer.op.clone()),
-            _ => None,
-        };
-        let arg = match copy {
-            Some(op) => self.levels[level].graph.add(Node { op, ..outer }, vec![]),
-            None => {
-                let number = usize::MAX - self.levels[level].captured.list.len();
-                self.levels[level].graph.add(Node { op: Op::Arg(number), inner: vec![], ..outer }, vec![])
-            }
-        };
-        if matches!(self.levels[level].graph.node(arg).op, Op::Arg(_)) {
-            self.levels[level].captured.push(t.clone(), arg);
-        }
-        Tens { level, node: arg, ..t }
+        self.resolve(&self.build.at(t).shape[dim].size)
     }
 
     /// Adds a node whose dimensions have these labels.
     fn emit(&mut self, node: Node, labels: Vec<Label>, operands: Vec<Operand>) -> Tens {
-        debug_assert_eq!(node.shape.len(), labels.len());
-        let dtype = node.dtype;
         node.shape.iter().chain(&node.inner).for_each(|a| self.kept(&a.size));
-        let level = self.level;
-        let span = self.place();
-        let within = self.place_name();
-        let node = self.graph().add(Node { span, within, ..node }, operands);
-        Tens { level, node, labels, dtype }
+        let (span, within) = (self.scopes.place(), self.scopes.place_name());
+        self.build.add(Node { span, within, ..node }, labels, operands)
     }
 
     /// The text that a dimension is known by.
@@ -352,25 +263,10 @@ impl<'a> Checker<'a> {
 
     fn constant(&mut self, value: f64, dtype: DType) -> Tens {
         if dtype == DType::I32 && value as i32 as f64 != value.trunc() {
-            let span = self.place();
+            let span = self.scopes.place();
             self.report.say(crate::diag::beyond_i32(span, value));
         }
-        let level = self.level;
-        let key = (value.to_bits(), dtype);
-        let node = match self.levels[level].constants.get(&key) {
-            Some(n) => *n,
-            None => {
-                let n = self.graph().add(Node::new(Op::Const(value), dtype, vec![]), vec![]);
-                self.levels[level].constants.insert(key, n);
-                n
-            }
-        };
-        Tens { level, node, labels: vec![], dtype }
-    }
-
-    /// The statement under way.
-    fn place(&self) -> Span {
-        self.frames.last().map_or(Span::default(), |f| f.span)
+        self.build.constant(value, dtype)
     }
 
     /// A size as an i32 scalar.
@@ -385,38 +281,26 @@ impl<'a> Checker<'a> {
         if let Some(n) = size.constant() {
             return self.constant(n as f64, dtype);
         }
-        let level = self.level;
-        let key = (size, dtype);
-        let node = match self.levels[level].extents.get(&key) {
-            Some(n) => *n,
-            None => {
-                let node = Node { span: self.place(), ..Node::new(Op::Extent(key.0.clone()), dtype, vec![]) };
-                let n = self.graph().add(node, vec![]);
-                self.levels[level].extents.insert(key, n);
-                n
-            }
-        };
-        Tens { level, node, labels: vec![], dtype }
+        let span = self.scopes.place();
+        self.build.extent(size, dtype, span)
     }
 
     /// Says that a size could not be kept.
     fn kept(&mut self, size: &Size) {
         if size.is_lost() {
-            let d = too_long(self.place());
+            let d = too_long(self.scopes.place());
             self.report.say(d);
         }
     }
 
     /// The counter of a name: 0, 1, .. along it.
     fn iota(&mut self, name: NameId) -> Tens {
-        let level = self.level;
-        let labels = vec![Label::Named(name)];
-        if let Some(&node) = self.levels[level].iotas.get(&name) {
-            return Tens { level, node, labels, dtype: DType::I32 };
+        if let Some(known) = self.build.iota(name) {
+            return known;
         }
         let axis = self.axis(Label::Named(name), "", self.size_of(name));
-        let t = self.emit(Node::new(Op::Iota, DType::I32, vec![axis]), labels, vec![]);
-        self.levels[level].iotas.insert(name, t.node);
+        let t = self.emit(Node::new(Op::Iota, DType::I32, vec![axis]), vec![Label::Named(name)], vec![]);
+        self.build.note_iota(name, &t);
         t
     }
 }

@@ -7,7 +7,7 @@
 //! may be called like a constant of its file, which it then hides, because it is written beside its use.
 
 use super::Checker;
-use super::scope::{FileItem, FileScope};
+use super::word::{FileItem, FileScope};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{Ident, ItemKind, Name};

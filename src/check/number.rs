@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
             let message = format!("a size is one whole number, and this is {}", self.show(t));
             return self.error("H0303", span, message);
         }
-        if let Op::Extent(s) = &self.at(t).op {
+        if let Op::Extent(s) = &self.build.at(t).op {
             return Ok(s.clone());
         }
         if let Some(size) = self.size_form(t) {
@@ -79,24 +79,24 @@ impl<'a> Checker<'a> {
             );
         }
         let node = t.node;
-        if let Some((s, _)) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node) {
+        if let Some((s, _)) = self.build.graph(0).measured.iter().find(|(_, n)| *n == node) {
             return Ok(Size::sym(s.clone()));
         }
-        let text = self.at(t).name.clone().unwrap_or_else(|| "n".into());
-        let taken = |c: &Self, s: &str| c.levels[0].graph.measured.iter().any(|(m, _)| **m == *s);
+        let text = self.build.at(t).name.clone().unwrap_or_else(|| "n".into());
+        let taken = |c: &Self, s: &str| c.build.graph(0).measured.iter().any(|(m, _)| **m == *s);
         let mut name = format!("{text}#");
         let mut k = 1;
         while taken(self, &name) {
             k += 1;
             name = format!("{text}#{k}");
         }
-        self.levels[0].graph.measured.push((name.as_str().into(), node));
+        self.build.graph_mut(0).measured.push((name.as_str().into(), node));
         Ok(Size::sym(name))
     }
 
     /// An input (not a condition) that a value depends on by its values.
     fn depends_on_input(&self, t: &Tens) -> Option<String> {
-        let graph = &self.levels[t.level].graph;
+        let graph = self.build.graph(t.level);
         let need = graph.reachable([t.node]);
         graph.ids().filter(|id| need[id.index()]).find_map(|id| match &graph.node(id).op {
             Op::Source { origin: Origin::Input, path } => Some(path.to_string()),
@@ -179,7 +179,7 @@ impl<'a> Checker<'a> {
     pub fn num_function(&mut self, word: &str, args: &[Num]) -> Option<Num> {
         let rounding = |f: SizeFn, n: &Num| match n {
             Num::Exact(s) => Some(Num::Exact(Size::apply(f, vec![s.clone()]))),
-            Num::Real(v) => Some(super::scope::exact(if f == SizeFn::Floor { v.floor() } else { v.ceil() })),
+            Num::Real(v) => Some(super::word::exact(if f == SizeFn::Floor { v.floor() } else { v.ceil() })),
         };
         match (word, args) {
             ("ceil", [n]) => return rounding(SizeFn::Ceil, n),
@@ -214,7 +214,7 @@ impl<'a> Checker<'a> {
                 (Scalar::One(_) | Scalar::Two(_) | Scalar::Select, _) => return None,
             },
         };
-        Some(if matches!(word, "round" | "int" | "sign") { super::scope::exact(v) } else { Num::Real(v) })
+        Some(if matches!(word, "round" | "int" | "sign") { super::word::exact(v) } else { Num::Real(v) })
     }
 
     /// An i32 tensor for an index; other numbers are refused.

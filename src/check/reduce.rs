@@ -1,7 +1,8 @@
 //! Reductions and binders.
 
-use super::scope::{Binding, Meaning};
+use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
+use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Fold, Map, Size};
@@ -9,28 +10,39 @@ use crate::source::Span;
 use crate::syntax::ast::{self, Bound, Expr, ExprKind, Reduction};
 
 /// What a binder list says.
-pub struct Bound2 {
+pub struct BoundNames {
     /// In order: names of one binder (several for a merged one).
     pub groups: Vec<Vec<NameId>>,
     /// Names that were made here, and where.
     pub fresh: Vec<(NameId, Span)>,
 }
 
-impl Bound2 {
+impl BoundNames {
     pub fn names(&self) -> Vec<NameId> {
         self.groups.iter().flatten().copied().collect()
     }
 }
 
 impl<'a> Checker<'a> {
-    /// Opens a scope in which the binders' names are indices.
-    pub fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool) -> Res<Bound2> {
-        self.push_scope();
-        let mut out = Bound2 { groups: vec![], fresh: vec![] };
+    /// Runs something in a scope in which the binders' names are indices.
+    pub fn under_binders<T>(
+        &mut self,
+        binders: &'a ast::Binders,
+        keeps: bool,
+        work: impl FnOnce(&mut Self, &BoundNames) -> Res<T>,
+    ) -> Res<(T, BoundNames)> {
+        self.in_scope(|c| {
+            let bound = c.open_binders(binders, keeps)?;
+            work(c, &bound).map(|out| (out, bound))
+        })
+    }
+
+    fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool) -> Res<BoundNames> {
+        let mut out = BoundNames { groups: vec![], fresh: vec![] };
         for item in &binders.items {
             match item {
                 ast::Binder::Lifted(span) => {
-                    let lifted = self.frame_ref().lifted.clone();
+                    let lifted = self.scopes.frame().lifted.clone();
                     if keeps {
                         return self.error("H0324", *span, "`*` cannot be bound on the left");
                     }
@@ -53,7 +65,7 @@ impl<'a> Checker<'a> {
     }
 
     /// One bound name: an axis under its own name, an index that is in scope already (softmax keeps it), or a new one.
-    pub fn open_bound(&mut self, b: &'a Bound, keeps: bool, out: &mut Bound2) -> Res<NameId> {
+    pub fn open_bound(&mut self, b: &'a Bound, keeps: bool, out: &mut BoundNames) -> Res<NameId> {
         let word = &b.name.name;
         let axis = match self.meaning(word) {
             Meaning::Axis(n) => Some(n),
@@ -82,14 +94,13 @@ impl<'a> Checker<'a> {
         Ok(n)
     }
 
-    /// Closes a scope of binders: every index has a range by now.
-    pub fn close_binders(&mut self, bound: &Bound2) -> Res<()> {
-        self.pop_scope();
+    /// Behind a scope of binders every index has a range.
+    pub fn ranges_known(&mut self, bound: &BoundNames) -> Res<()> {
         for (n, span) in &bound.fresh {
             if self.is_open(*n) {
                 let text = self.name_text(*n).to_string();
-                let frame = self.frame_ref();
-                let dim = matches!(self.files[frame.file].items.get(&*text), Some(super::scope::FileItem::Dim(_)));
+                let frame = self.scopes.frame();
+                let dim = matches!(self.files[frame.file].items.get(&*text), Some(super::word::FileItem::Dim(_)));
                 if dim && !frame.sees_dims {
                     return self.fail(
                         Diagnostic::error("H0202", *span, format!("a net cannot see the model's axis `{text}`"))
@@ -118,37 +129,19 @@ impl<'a> Checker<'a> {
         body: &'a Expr,
         span: Span,
     ) -> Res<Value<'a>> {
-        let bound = match self.open_binders(binders, op == Reduction::Softmax) {
-            Ok(b) => b,
-            Err(e) => {
-                self.pop_scope();
-                return Err(e);
-            }
-        };
-        let guards = self.guards.len();
-        let result = self.reduce_open(op, op_span, binders, &bound, body, span);
-        self.guards.truncate(guards);
-        match result {
-            Ok(value) => self.close_binders_of(&bound, op == Reduction::Softmax).map(|()| value),
-            Err(said) => {
-                self.pop_scope();
-                Err(said)
-            }
-        }
-    }
-
-    fn close_binders_of(&mut self, bound: &Bound2, keeps: bool) -> Res<()> {
+        let keeps = op == Reduction::Softmax;
+        let (value, bound) =
+            self.under_binders(binders, keeps, |c, bound| c.reduce_open(op, op_span, binders, bound, body, span))?;
         // The index of a softmax that nobody else binds must be an axis of the value's own.
         if keeps && let Some((n, span)) = bound.fresh.first() {
             let text = self.name_text(*n).to_string();
-            self.pop_scope();
             return self.fail(
                 Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else")).help(
                     format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector"),
                 ),
             );
         }
-        self.close_binders(bound)
+        self.ranges_known(&bound).map(|()| value)
     }
 
     fn reduce_open(
@@ -156,7 +149,7 @@ impl<'a> Checker<'a> {
         op: Reduction,
         op_span: Span,
         binders: &'a ast::Binders,
-        bound: &Bound2,
+        bound: &BoundNames,
         body: &'a Expr,
         span: Span,
     ) -> Res<Value<'a>> {
@@ -166,10 +159,22 @@ impl<'a> Checker<'a> {
             Some(f) => {
                 let t = self.tens(f)?;
                 self.truth(&t, f.span)?;
-                self.guards.push(t.clone());
                 Some((t, f.span))
             }
         };
+        let holds = filter.as_ref().map(|(t, _)| t.clone());
+        self.assuming(holds, |c| c.reduce_body(op, op_span, filter, bound, body, span))
+    }
+
+    fn reduce_body(
+        &mut self,
+        op: Reduction,
+        op_span: Span,
+        filter: Option<(Tens, Span)>,
+        bound: &BoundNames,
+        body: &'a Expr,
+        span: Span,
+    ) -> Res<Value<'a>> {
         if matches!(op, Reduction::Sum | Reduction::Mean) {
             let mut factors = vec![];
             self.factors(body, &mut factors)?;
@@ -197,7 +202,7 @@ impl<'a> Checker<'a> {
         value: Value<'a>,
         at: Span,
         filter: Option<(Tens, Span)>,
-        bound: &Bound2,
+        bound: &BoundNames,
         span: Span,
     ) -> Res<Value<'a>> {
         match value {
@@ -281,7 +286,7 @@ impl<'a> Checker<'a> {
             }
             Reduction::Mean => {
                 let total = self.fold(Fold::Sum, &t, names);
-                let bound = Bound2 { groups: vec![names.to_vec()], fresh: vec![] };
+                let bound = BoundNames { groups: vec![names.to_vec()], fresh: vec![] };
                 let v = self.divide_by_count(total, filter, &bound)?;
                 self.as_tens(v, span)
             }
@@ -297,7 +302,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A sum over names divided by how many places they have (where the filter holds).
-    fn divide_by_count(&mut self, total: Tens, filter: Option<(Tens, Span)>, bound: &Bound2) -> Res<Value<'a>> {
+    fn divide_by_count(&mut self, total: Tens, filter: Option<(Tens, Span)>, bound: &BoundNames) -> Res<Value<'a>> {
         let names = bound.names();
         let count = match filter {
             None => {
@@ -342,7 +347,7 @@ impl<'a> Checker<'a> {
         &mut self,
         factors: Vec<(Value<'a>, Span)>,
         filter: Option<(Tens, Span)>,
-        bound: &Bound2,
+        bound: &BoundNames,
         span: Span,
     ) -> Res<Tens> {
         let names = bound.names();

@@ -120,11 +120,9 @@ impl<'a> Checker<'a> {
         }
         net.picks.push((axis, Pick::Data(slots.index.clone())));
         // Who has no seat needs no expert: what an index picks for him may lie anywhere.
-        let guards = self.guards.len();
-        self.guards.extend(slots.admitted.as_ref().map(|(mask, _)| mask.clone()));
-        let y = self.call_net(net, vec![(x, at)], &mut [], span);
-        self.guards.truncate(guards);
-        self.weigh(y?, &slots, slot, span)
+        let seated = slots.admitted.as_ref().map(|(mask, _)| mask.clone());
+        let y = self.assuming(seated, |c| c.call_net(net, vec![(x, at)], &mut [], span))?;
+        self.weigh(y, &slots, slot, span)
     }
 
     fn weigh(&mut self, y: Value<'a>, slots: &Slots, slot: Option<NameId>, span: Span) -> Res<Value<'a>> {
@@ -164,12 +162,12 @@ impl<'a> Checker<'a> {
         let mut group = vec![];
         for axis in per {
             match axis {
-                ast::AxisExpr::Lifted(_) => group.extend(self.frame_ref().lifted.clone()),
+                ast::AxisExpr::Lifted(_) => group.extend(self.scopes.frame().lifted.clone()),
                 ast::AxisExpr::Expr(e) => {
                     let name = match &*e.kind {
                         ast::ExprKind::Name(w) => match self.meaning(w) {
-                            super::scope::Meaning::Axis(n) => Some(n),
-                            super::scope::Meaning::Local(super::scope::Binding::Index(n)) => Some(n),
+                            super::word::Meaning::Axis(n) => Some(n),
+                            super::word::Meaning::Local(super::scope::Binding::Index(n)) => Some(n),
                             _ => None,
                         },
                         _ => None,
@@ -241,7 +239,7 @@ impl<'a> Checker<'a> {
         let mut group = vec![];
         for a in axes {
             match a {
-                Index::Lifted(_) => group.extend(self.frame_ref().lifted.clone()),
+                Index::Lifted(_) => group.extend(self.scopes.frame().lifted.clone()),
                 Index::At(e) => match self.index_value(e)? {
                     IndexValue::Name(n) => group.push(n),
                     IndexValue::Tens(_) => return self.error("H0318", e.span, "this is no axis here"),
@@ -318,9 +316,9 @@ impl<'a> Checker<'a> {
         let number = self.iota(e);
         let same = self.pointwise(Map::Eq, &[lined, &number])?;
         let ones = self.pointwise(Map::ToI32, &[&same])?;
-        let axes = self.at(&ones).shape.clone();
+        let axes = self.build.at(&ones).shape.clone();
         let axis = ones.find(place).expect("in line");
-        let operand = self.node(&ones);
+        let operand = self.build.node(&ones);
         let identity = (0..axes.len()).collect();
         let counts =
             self.emit(Node::new(Op::Scan { axis }, DType::I32, axes), ones.labels.clone(), vec![Operand::new(operand, identity)]);

@@ -1,41 +1,15 @@
-//! What a word means at a place: locals, then members, then the file, then primitives.
+//! The bodies under way: what their words mean, and what holds where the walk is.
+//!
+//! Whatever holds for a part of the walk only is set by a function that takes this part, and taken back by it, also where the part
+//! fails: a condition, a block's names, a body, a level of the graph, replaced parameters.
 
-use super::instance::InstId;
+use super::instance::{InstId, ParamId};
 use super::locals::Locals;
-use super::report::Said;
-use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
+use super::value::{NameId, Pick, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
-use crate::ir::Size;
+use crate::diag::Diagnostic;
 use crate::source::Span;
-use crate::syntax::ast::{self, Ident, Name};
-use std::collections::HashMap;
-
-/// What a file's items define.
-#[derive(Default)]
-pub struct FileScope<'a> {
-    pub items: HashMap<Name, FileItem<'a>>,
-    /// Where each is written in this file.
-    pub places: HashMap<Name, Span>,
-    /// Names that were imported from a file that does not have them, which was said.
-    pub missing: HashMap<Name, Said>,
-    /// Words with a second meaning somewhere in this file, which was said.
-    pub doubled: HashMap<Name, Said>,
-    /// Those of them of which nobody can say what a value means by them: it is not judged.
-    pub spoilt: HashMap<Name, Said>,
-}
-
-/// An item by its name.
-#[derive(Clone, Copy)]
-pub enum FileItem<'a> {
-    Dim(NameId),
-    Const(&'a ast::Expr, usize),
-    ConstDraw(&'a ast::ConstDraw, usize),
-    Fn(FnVal<'a>),
-    Net(usize, &'a ast::NetDef),
-    Model,
-    Form(usize, &'a ast::SubDecl),
-}
+use crate::syntax::ast::{Name, Stmt};
 
 /// A local.
 #[derive(Clone)]
@@ -56,7 +30,7 @@ pub struct Frame<'a> {
     /// Whose members are seen.
     pub inst: Option<InstId>,
     /// How the arrays that the instance stands in are indexed here.
-    pub picks: Vec<(NameId, super::value::Pick)>,
+    pub picks: Vec<(NameId, Pick)>,
     pub scopes: Vec<Locals<'a>>,
     /// Names of the signature.
     pub axes: Vec<(Name, NameId)>,
@@ -95,25 +69,49 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// What a word means.
-pub enum Meaning<'a> {
-    Local(Binding<'a>),
-    Member(InstId, super::instance::MemberRef),
-    Item(FileItem<'a>),
-    /// A visible axis that is no index here.
-    Axis(NameId),
-    Nothing,
+/// The bodies under way, the innermost last.
+#[derive(Default)]
+pub struct Scopes<'a> {
+    frames: Vec<Frame<'a>>,
+    /// Parameters replaced by relations in blocks and by `net{..}`; the last one wins.
+    overrides: Vec<(ParamId, Tens)>,
+    /// Overrides below this are not seen (a member of a model knows nothing of the block that asks for it).
+    hidden: usize,
+    /// Conditions that hold here.
+    guards: Vec<Tens>,
+    /// Trees are asked for their shapes, not their values.
+    shapes_only: bool,
+    depth: usize,
 }
 
-impl<'a> Checker<'a> {
-    pub fn frame(&mut self) -> &mut Frame<'a> {
+impl<'a> Scopes<'a> {
+    /// The body under way.
+    pub fn frame(&self) -> &Frame<'a> {
+        self.frames.last().expect("a body is under way")
+    }
+
+    pub fn frame_mut(&mut self) -> &mut Frame<'a> {
         self.frames.last_mut().expect("a body is under way")
     }
 
-    /// What a value made here belongs to: the path of the net that is called and the name that its statement gives. A function
-    /// belongs to its caller.
+    /// All bodies under way, the innermost first.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame<'a>> {
+        self.frames.iter().rev()
+    }
+
+    /// The statement under way.
+    pub fn place(&self) -> Span {
+        self.frames.last().map_or(Span::default(), |f| f.span)
+    }
+
+    /// The path of the net that is called. A function belongs to its caller.
+    pub fn net_path(&self) -> &str {
+        self.frames().find(|f| f.inst.is_some()).map_or("", |f| f.path.as_str())
+    }
+
+    /// What a value made here belongs to: the path of the net that is called and the name that its statement gives.
     pub fn place_name(&self) -> Option<Name> {
-        let frame = self.frames.iter().rev().find(|f| f.inst.is_some())?;
+        let frame = self.frames().find(|f| f.inst.is_some())?;
         match (frame.path.as_str(), &frame.member) {
             ("", None) => None,
             ("", Some(m)) => Some(m.clone()),
@@ -122,247 +120,186 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub fn frame_ref(&self) -> &Frame<'a> {
-        self.frames.last().expect("a body is under way")
-    }
-
-    pub fn push_scope(&mut self) {
-        self.frame().scopes.push(Locals::default());
-    }
-
-    pub fn pop_scope(&mut self) {
-        self.frame().scopes.pop();
-    }
-
-    /// Defines a local; shadowing is an error.
-    pub fn define(&mut self, name: &Ident, binding: Binding<'a>) -> Res<()> {
-        let taken = match self.meaning(&name.name) {
-            Meaning::Local(Binding::Index(n)) if self.axis_word(&name.name) == Some(n) => None,
-            Meaning::Local(_) => Some("a name of this body"),
-            Meaning::Member(..) => Some("a member"),
-            Meaning::Item(FileItem::Dim(_)) | Meaning::Axis(_) => Some("an axis"),
-            Meaning::Item(_) | Meaning::Nothing => None,
-        };
-        let said = self.files[self.frame_ref().file].doubled.get(&name.name).copied();
-        // The new meaning is what the following lines want.
-        self.frame().scopes.last_mut().expect("a scope").push((name.name.clone(), binding));
-        match (taken, said) {
-            (None, _) => Ok(()),
-            (Some(_), Some(said)) => Err(said),
-            (Some(what), None) => self.fail(
-                Diagnostic::error("H0203", name.span, format!("`{}` is already {what}", name.name))
-                    .here("a second meaning")
-                    .help("nothing is shadowed in hnet: choose another name"),
-            ),
-        }
-    }
-
+    /// What a word means in a block of this body.
     pub fn local(&self, word: &str) -> Option<&Binding<'a>> {
-        self.frame_ref().scopes.iter().rev().find_map(|s| s.get(word))
+        self.frame().scopes.iter().rev().find_map(|s| s.get(word))
     }
 
-    /// The visible axis of this name: of the signature, or (in a model) a dim.
-    pub fn axis_word(&self, word: &str) -> Option<NameId> {
-        let frame = self.frame_ref();
-        if let Some((_, n)) = frame.axes.iter().rev().find(|(t, _)| &**t == word) {
-            return Some(*n);
-        }
-        if !frame.sees_dims {
-            return None;
-        }
-        match self.files[frame.file].items.get(word) {
-            Some(FileItem::Dim(n)) => Some(*n),
-            _ => None,
+    /// Gives a word a meaning in the innermost block.
+    pub fn name(&mut self, word: &Name, binding: Binding<'a>) {
+        self.frame_mut().scopes.last_mut().expect("a scope").push((word.clone(), binding));
+    }
+
+    /// Gives a variable of this body a new value.
+    pub fn assign(&mut self, word: &str, value: Value<'a>) {
+        if let Some(binding) = self.frame_mut().scopes.iter_mut().rev().find_map(|s| s.get_mut(word)) {
+            *binding = Binding::Var(value);
         }
     }
 
-    /// What a word means here.
-    pub fn meaning(&self, word: &str) -> Meaning<'a> {
-        if let Some(binding) = self.local(word) {
-            return Meaning::Local(binding.clone());
-        }
-        let frame = self.frame_ref();
-        if let Some(n) = self.axis_word(word) {
-            return Meaning::Axis(n);
-        }
-        if let Some((id, member)) = self.member_named(word) {
-            return Meaning::Member(id, member);
-        }
-        match self.files[frame.file].items.get(word) {
-            Some(FileItem::Dim(_)) if !frame.sees_dims => Meaning::Nothing,
-            Some(item) => Meaning::Item(*item),
-            None => Meaning::Nothing,
-        }
+    /// Conditions that hold here.
+    pub fn guards(&self) -> &[Tens] {
+        &self.guards
     }
 
-    /// The member of this name that is seen from the net under way.
-    pub fn member_named(&self, word: &str) -> Option<(InstId, super::instance::MemberRef)> {
-        let mut inst = self.frame_ref().inst;
-        while let Some(id) = inst {
-            if let Some(member) = self.insts[id.0].members.get(word) {
-                return Some((id, *member));
-            }
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
-        }
-        None
+    /// What stands in the place of a parameter here.
+    pub fn replaced(&self, p: ParamId) -> Option<&Tens> {
+        self.overrides[self.hidden..].iter().rev().find(|(q, _)| *q == p).map(|(_, t)| t)
     }
 
-    /// The value of a word.
-    pub fn word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
-        if let Some(said) = self.files[self.frame_ref().file].spoilt.get(word) {
-            return Err(*said);
-        }
-        match self.meaning(word) {
-            Meaning::Local(Binding::Value(v) | Binding::Var(v) | Binding::Round(v, _)) => Ok(v),
-            Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) => Ok(Value::Tensor(self.iota(n))),
-            Meaning::Member(inst, member) => self.member_value(inst, member, span),
-            Meaning::Item(item) => self.item_value(item, word, span),
-            Meaning::Nothing => self.plain_word(word, span),
-        }
+    /// Replaces parameters to the end of the block.
+    pub fn replace(&mut self, all: impl IntoIterator<Item = (ParamId, Tens)>) {
+        self.overrides.extend(all);
     }
 
-    fn item_value(&mut self, item: FileItem<'a>, word: &Name, span: Span) -> Res<Value<'a>> {
-        match item {
-            FileItem::Dim(n) => Ok(Value::Tensor(self.iota(n))),
-            FileItem::Const(expr, file) => self.file_const(word, expr, file, span),
-            FileItem::ConstDraw(draw, file) => self.file_draw(draw, file),
-            FileItem::Fn(f) => Ok(Value::Fn(f)),
-            FileItem::Form(file, decl) => {
-                let inst = self.file_form(file, decl)?;
-                Ok(Value::Net(NetVal { inst, picks: vec![], with: vec![] }))
-            }
-            FileItem::Net(..) => self.fail(
-                Diagnostic::error("H0204", span, format!("`{word}` is a net; it is used through a `sub`"))
-                    .help(format!("declare one, `sub name = {word}(..)`, and call that")),
-            ),
-            FileItem::Model => self.error("H0204", span, format!("`{word}` is a model and no value")),
-        }
+    /// Whether trees are asked for their shapes only.
+    pub fn by_shapes(&self) -> bool {
+        self.shapes_only
     }
+}
 
-    fn plain_word(&mut self, word: &Name, span: Span) -> Res<Value<'a>> {
-        match &**word {
-            "true" => return Ok(Value::Bool(true)),
-            "false" => return Ok(Value::Bool(false)),
-            "training" => return Ok(Value::Bool(self.options.training)),
-            "self" => {
-                if let Some(own) = self.frame_ref().own.clone() {
-                    return Ok(own);
-                }
-                return self.error("H0411", span, "`self` is the value before a relation; there is no relation here");
-            }
-            _ => {}
-        }
-        let frame = self.frame_ref();
-        let hidden = !frame.sees_dims && matches!(self.files[frame.file].items.get(word), Some(FileItem::Dim(_)));
-        if hidden {
-            return self.fail(
-                Diagnostic::error("H0202", span, format!("a net cannot see the model's axis `{word}`"))
-                    .here("nets are closed")
-                    .help(format!("name it in the signature, `(x: [{word}, ..])`, or leave it to lifting")),
-            );
-        }
-        if let Some(said) = self.files[self.frame_ref().file].missing.get(word) {
-            return Err(*said);
-        }
-        if self.report.is_full() {
-            return self.error("H0201", span, "");
-        }
-        let known = self.visible_words();
-        let mut d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
-        if let Some(module) = in_library(word) {
-            d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
-        } else if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
-            d = d.fix(format!("`{near}` is near"), span, near);
-        }
-        self.fail(d)
-    }
+/// Calls, rounds, expressions that may stand in one another.
+const MAX_DEPTH: usize = 160;
 
-    /// All words that mean something here, for suggestions.
-    pub fn visible_words(&self) -> Vec<Name> {
-        let frame = self.frame_ref();
-        let mut out: Vec<Name> = frame.scopes.iter().flat_map(Locals::iter).map(|(n, _)| n.clone()).collect();
-        out.extend(frame.axes.iter().map(|(n, _)| n.clone()));
-        let mut inst = frame.inst;
-        while let Some(id) = inst {
-            out.extend(self.insts[id.0].members.keys().cloned());
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
-        }
-        let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model));
-        out.extend(values.map(|(n, _)| n.clone()));
-        out.extend(super::builtin::WORDS.iter().map(|w| Name::from(*w)));
-        out.extend(ast::Reduction::ALL.iter().map(|r| Name::from(r.word())));
-        out.sort();
-        out.dedup();
+impl<'a> Checker<'a> {
+    /// Runs something in a block of its own.
+    pub fn in_scope<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes.frame_mut().scopes.push(Locals::default());
+        let out = work(self);
+        self.scopes.frame_mut().scopes.pop();
         out
     }
 
-    /// A constant of a file; `--set` wins.
-    fn file_const(&mut self, word: &Name, expr: &'a ast::Expr, file: usize, span: Span) -> Res<Value<'a>> {
-        if file == 0
-            && let Some(v) = self.root.setting(word)
-        {
-            return Ok(Value::Num(exact(v)));
-        }
-        // The value of a constant is under way where its expression's frame is.
-        if self.frames.iter().any(|f| f.span == expr.span && f.inst.is_none()) {
-            return self.fail(
-                Diagnostic::error("H0216", span, format!("`{word}` depends on itself"))
-                    .help("the order of constants does not matter, but they must not go in a circle"),
-            );
-        }
-        let key = (file, expr.span.start);
-        if let Some(known) = self.file_consts.get(&key) {
-            return known.clone();
-        }
-        self.enter(span)?;
-        let frame = Frame { span: expr.span, ..Frame::new(file, None) };
-        let value = self.outside(frame, |c| c.expr(expr));
-        self.depth -= 1;
-        self.file_consts.insert(key, value.clone());
-        value
+    /// Runs a block's statements: what they replace is as it was behind them.
+    pub fn in_block<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let overrides = self.scopes.overrides.len();
+        let out = self.in_scope(work);
+        self.scopes.overrides.truncate(overrides);
+        out
+    }
+
+    /// Runs a round of a loop, in which a word has a meaning; what it gives, and what it yields.
+    pub fn collecting<T>(
+        &mut self,
+        (word, binding): (Name, Binding<'a>),
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> (T, Vec<Value<'a>>) {
+        let outer = self.scopes.frame_mut().yields.replace(vec![]);
+        let out = self.in_scope(|c| {
+            c.scopes.name(&word, binding);
+            work(c)
+        });
+        let own = std::mem::replace(&mut self.scopes.frame_mut().yields, outer);
+        (out, own.unwrap_or_default())
+    }
+
+    /// Runs something that a statement says: what is made belongs to it.
+    pub fn stating<T>(&mut self, stmt: &Stmt, work: impl FnOnce(&mut Self) -> T) -> T {
+        let frame = self.scopes.frame_mut();
+        let (span, member) = (frame.span, frame.member.clone());
+        frame.span = stmt.span;
+        frame.member = stmt.gives().or_else(|| member.clone());
+        let out = work(self);
+        let frame = self.scopes.frame_mut();
+        (frame.span, frame.member) = (span, member);
+        out
+    }
+
+    /// Runs something that is written at this place.
+    pub fn placed<T>(&mut self, span: Span, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.scopes.frame_mut().span, span);
+        let out = work(self);
+        self.scopes.frame_mut().span = before;
+        out
+    }
+
+    /// Runs something in which `self` is this value.
+    pub fn with_self<T>(&mut self, own: Option<Value<'a>>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.scopes.frame_mut().own, own);
+        let out = work(self);
+        self.scopes.frame_mut().own = before;
+        out
+    }
+
+    /// Runs something in a body of its own.
+    pub fn in_frame<T>(&mut self, frame: Frame<'a>, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes.frames.push(frame);
+        let out = work(self);
+        self.scopes.frames.pop();
+        out
+    }
+
+    /// Runs something where the body under way is called; `None`: nobody calls it.
+    pub fn at_caller<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let callee = self.scopes.frames.pop()?;
+        let out = (!self.scopes.frames.is_empty()).then(|| work(self));
+        self.scopes.frames.push(callee);
+        out
     }
 
     /// Runs something in a frame of its own, at the outermost level, blind to the blocks that ask for it.
     pub fn outside<T>(&mut self, frame: Frame<'a>, work: impl FnOnce(&mut Self) -> T) -> T {
-        // The bodies under way wait: a loop out there opens a level of its own.
-        let level = std::mem::replace(&mut self.level, 0);
-        let bodies = self.levels.split_off(1);
-        let inside: Vec<_> = match level {
-            0 => vec![],
-            _ => {
-                let (checks, inside) = std::mem::take(&mut self.checks).into_iter().partition(|c| c.is_at(0));
-                self.checks = checks;
-                inside
-            }
-        };
-        let hidden = std::mem::replace(&mut self.hidden, self.overrides.len());
-        let guards = std::mem::take(&mut self.guards);
-        self.frames.push(frame);
-        let out = work(self);
-        self.frames.pop();
-        self.guards = guards;
-        self.hidden = hidden;
-        self.level = level;
-        self.levels.truncate(1);
-        self.levels.extend(bodies);
-        self.checks.extend(inside);
+        let bodies = self.build.suspend();
+        let hidden = std::mem::replace(&mut self.scopes.hidden, self.scopes.overrides.len());
+        let out = self.unguarded(|c| c.in_frame(frame, work));
+        self.scopes.hidden = hidden;
+        self.build.resume(bodies);
         out
     }
 
-    /// Counts a level of nesting; too many are an error, not a crash.
-    pub fn enter(&mut self, span: Span) -> Res<()> {
-        self.depth += 1;
-        let nodes = self.levels[self.level].graph.len();
-        if self.depth > 160 {
-            self.depth -= 1;
+    /// Runs something where these conditions hold, too.
+    pub fn assuming<T>(&mut self, more: impl IntoIterator<Item = Tens>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.scopes.guards.len();
+        self.scopes.guards.extend(more);
+        let out = work(self);
+        self.scopes.guards.truncate(before);
+        out
+    }
+
+    /// Runs something that is everybody's: what holds here says nothing about it.
+    pub fn unguarded<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let guards = std::mem::take(&mut self.scopes.guards);
+        let out = work(self);
+        self.scopes.guards = guards;
+        out
+    }
+
+    /// Runs a call in which these stand in the place of parameters.
+    pub fn replacing<T>(&mut self, all: &[(ParamId, Tens)], work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.scopes.overrides.len();
+        self.scopes.overrides.extend(all.iter().cloned());
+        let out = work(self);
+        self.scopes.overrides.truncate(before);
+        out
+    }
+
+    /// Runs something that asks trees for their shapes only: no relation is asked for a value.
+    pub fn for_shapes<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.scopes.shapes_only, true);
+        let out = work(self);
+        self.scopes.shapes_only = before;
+        out
+    }
+
+    /// Runs a level of nesting; too many are an error, not a crash.
+    pub fn nested<T>(&mut self, span: Span, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        self.enter(span)?;
+        self.scopes.depth += 1;
+        let out = work(self);
+        self.scopes.depth -= 1;
+        out
+    }
+
+    /// Counts a call, a round, a net or an expression.
+    fn enter(&mut self, span: Span) -> Res<()> {
+        if self.scopes.depth >= MAX_DEPTH {
             return self.fail(
                 Diagnostic::error("H0290", span, "calls nest too deeply here: does a function call itself?")
                     .help("only a number that is known when the model is compiled can end that; a `for` repeats"),
             );
         }
         self.entered += 1;
-        if nodes > super::MAX_NODES || self.entered > self.most_entered {
-            self.depth -= 1;
+        if self.build.len() > super::MAX_NODES || self.entered > self.most_entered {
             return self.report.too_large(
                 Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
                     .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),
@@ -370,40 +307,4 @@ impl<'a> Checker<'a> {
         }
         Ok(())
     }
-
-    /// A scalar tensor for a number where a tensor is wanted.
-    pub fn as_tens(&mut self, value: Value<'a>, span: Span) -> Res<Tens> {
-        match value {
-            Value::Tensor(t) => Ok(t),
-            Value::Num(n) => Ok(self.num_tens(&n)),
-            Value::Bool(b) => Ok(self.constant(f64::from(u8::from(b)), crate::ir::DType::Bool)),
-            Value::Poison(said) => Err(said),
-            Value::Record(fields) => {
-                let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
-                let message = format!("this has several results ({}); one value is wanted", names.join(", "));
-                self.fail(Diagnostic::error("H0302", span, message).help(format!("take one: `.{}`", names[0])))
-            }
-            other => {
-                let message = format!("this is {}; a value is wanted", other.kind());
-                self.error("H0302", span, message)
-            }
-        }
-    }
-}
-
-/// Exact where it is whole.
-pub fn exact(v: f64) -> Num {
-    if v.fract() == 0.0 && v.abs() < 9e15 { Num::Exact(Size::from(v as i64)) } else { Num::Real(v) }
-}
-
-/// The library module that exports a word.
-fn in_library(word: &str) -> Option<&'static str> {
-    crate::program::LIBRARY.iter().find_map(|(module, text)| {
-        let defines = |line: &str| {
-            ["net ", "fn "]
-                .iter()
-                .any(|k| line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with('(')))
-        };
-        text.lines().any(defines).then_some(*module)
-    })
 }

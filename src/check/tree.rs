@@ -268,10 +268,8 @@ impl<'a> Checker<'a> {
 
     /// A path that ends in `.*`, by its shapes alone.
     pub fn shape_path(&mut self, path: &'a ast::Path) -> Res<Tree> {
-        let before = std::mem::replace(&mut self.shapes_only, true);
-        let value = self.path_value(path);
-        self.shapes_only = before;
-        self.shape_tree(value?, path.span)
+        let value = self.for_shapes(|c| c.path_value(path))?;
+        self.shape_tree(value, path.span)
     }
 
     /// Dotted names of a tree's leaves, from its declarations alone.

@@ -41,7 +41,7 @@ pub(super) type Range = (Option<Size>, Option<Size>);
 impl Checker<'_> {
     /// The linear form of an i32 node.
     pub(super) fn linear(&self, level: usize, node: NodeId) -> Linear {
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         let one = Size::from(1i64);
         let leaf = || Linear { rest: Size::from(0i64), terms: BTreeMap::from([(node, Size::from(1i64))]) };
         let n = graph.node(node);
@@ -77,10 +77,10 @@ impl Checker<'_> {
         form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
             let (mut level, mut node) = (t.level, *node);
             while level > 0 {
-                let outer = self.levels[level].captured.outer(node)?;
+                let outer = self.build.outer(level, node)?;
                 (level, node) = (outer.level.min(level - 1), outer.node);
             }
-            let (name, _) = self.levels[0].graph.measured.iter().find(|(_, n)| *n == node)?;
+            let (name, _) = self.build.graph(0).measured.iter().find(|(_, n)| *n == node)?;
             Some(sum.add(&Size::sym(name.clone()).mul(factor)))
         })
     }
@@ -106,7 +106,7 @@ impl Checker<'_> {
     }
 
     fn node_range(&self, level: usize, node: NodeId) -> Range {
-        let graph: &Graph = &self.levels[level].graph;
+        let graph: &Graph = self.build.graph(level);
         let n = graph.node(node);
         let zero = || Some(Size::from(0i64));
         let last = |s: &Size| self.resolve(s).sub(&Size::from(1i64));
@@ -166,13 +166,12 @@ impl Checker<'_> {
             },
             Op::Reshape => of(0),
             Op::Concat { .. } => (1..graph.operands(node).len()).fold(of(0), |all, k| join(all, of(k))),
-            Op::Arg(_) if Some(node) == self.levels[level].round => match &self.levels[level].trips {
-                Some(trips) => (zero(), Some(last(trips))),
-                None => none,
-            },
-            Op::Arg(_) => match self.levels[level].captured.outer(node) {
-                Some(outer) => self.range(outer.level, &self.linear(outer.level, outer.node)),
-                None => none,
+            Op::Arg(_) => match self.build.rounds(level) {
+                Some(r) if r.round == node => (zero(), Some(last(&r.trips))),
+                _ => match self.build.outer(level, node) {
+                    Some(outer) => self.range(outer.level, &self.linear(outer.level, outer.node)),
+                    None => none,
+                },
             },
             Op::Inside(_) | Op::Source { .. } | Op::Const(_) | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Fold(_) => {
                 none
@@ -207,7 +206,7 @@ impl Checker<'_> {
 
     /// Forms that are at least 0 where a truth value holds (or does not).
     fn facts(&self, level: usize, node: NodeId, holds: bool, out: &mut Vec<Linear>) {
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         let Op::Map(f) = graph.node(node).op else { return };
         let operands = graph.operands(node);
         let minus = Size::from(-1i64);
@@ -236,7 +235,7 @@ impl Checker<'_> {
     /// The linear form of one side of a comparison of whole numbers, where it cannot be another number in 32 bits: of counters and sizes,
     /// or a value by itself.
     fn plain(&self, level: usize, node: NodeId) -> Option<Linear> {
-        let graph = &self.levels[level].graph;
+        let graph = self.build.graph(level);
         if graph.node(node).dtype != DType::I32 {
             return None;
         }

@@ -4,8 +4,9 @@
 //! net's own: it takes the axis that the call gives, `net[t = patch](x)`, or the next sized one, and never a name of the caller.
 
 use super::{Matching, Renamed, Taken, with::push};
-use crate::check::scope::{Binding, FileItem, Meaning};
+use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens};
+use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
@@ -107,7 +108,7 @@ impl<'a> Checker<'a> {
 
     /// The `dim` of this name in the file of the body under way.
     fn own_dim(&self, word: &str) -> Option<NameId> {
-        match self.files[self.frame_ref().file].items.get(word) {
+        match self.files[self.scopes.frame().file].items.get(word) {
             Some(FileItem::Dim(n)) => Some(*n),
             _ => None,
         }
@@ -115,13 +116,11 @@ impl<'a> Checker<'a> {
 
     /// The axis that a word is where the call stands. What the caller itself is lifted over is hidden from it, whatever its name.
     fn caller_axis(&mut self, word: &str) -> Option<NameId> {
-        let callee = self.frames.pop()?;
-        let found = match self.meaning(word) {
+        self.at_caller(|c| match c.meaning(word) {
             Meaning::Axis(n) | Meaning::Local(Binding::Index(n) | Binding::Round(_, n)) => Some(n),
             _ => None,
-        };
-        self.frames.push(callee);
-        found
+        })
+        .flatten()
     }
 
     /// Says which word finds no axis, where there are too few sized ones for all that want one.

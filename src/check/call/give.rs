@@ -1,8 +1,8 @@
 //! The result of a call, with the axes that the caller knows.
 
 use super::Taken;
-use crate::check::scope::Meaning;
 use crate::check::value::{Label, NameId, Tens, Value};
+use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::source::Span;

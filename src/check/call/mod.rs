@@ -7,8 +7,9 @@ mod take;
 mod with;
 
 use super::builtin;
-use super::scope::{Binding, FileItem, Frame, Meaning};
+use super::scope::{Binding, Frame};
 use super::value::{FnVal, NameId, NetVal, Pick, Value};
+use super::word::{FileItem, Meaning};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
@@ -207,11 +208,7 @@ impl<'a> Checker<'a> {
                 Pick::Number(_) => {}
             }
         }
-        let overrides = self.overrides.len();
-        self.overrides.extend(net.with.iter().cloned());
-        let out = self.call_signature(signature, frame, args, renamed, &name, span);
-        self.overrides.truncate(overrides);
-        out
+        self.replacing(&net.with, |c| c.call_signature(signature, frame, args, renamed, &name, span))
     }
 
     pub fn call_fn(&mut self, f: FnVal<'a>, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
@@ -254,18 +251,13 @@ impl<'a> Checker<'a> {
             );
             return self.fail(Diagnostic::error("H0333", span, message).label(signature.span, "its signature"));
         }
-        self.enter(span)?;
         frame.span = span;
-        self.frames.push(frame);
-        let out = self.run_signature(signature, args, renamed);
-        self.frames.pop();
-        self.depth -= 1;
-        out
+        self.nested(span, |c| c.in_frame(frame, |c| c.run_signature(signature, args, renamed)))
     }
 
     /// What the net or function whose body is under way is called where it is called.
     fn callee(&self) -> String {
-        let path = &self.frame_ref().path;
+        let path = &self.scopes.frame().path;
         let named = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         path.rsplit('.').find(named).unwrap_or("net").to_string()
     }
@@ -276,14 +268,14 @@ impl<'a> Checker<'a> {
         args: Vec<(Value<'a>, Span)>,
         renamed: &mut [Renamed],
     ) -> Res<Value<'a>> {
-        let mut m = Matching { axes: vec![], lifted: self.frame_ref().lifted.clone(), callee: self.callee() };
+        let mut m = Matching { axes: vec![], lifted: self.scopes.frame().lifted.clone(), callee: self.callee() };
         // Sizes first: they may stand in the types of the others.
         let mut bound: Vec<Option<Value<'a>>> = vec![None; args.len()];
         for (i, (arg, (value, at))) in signature.args.iter().zip(&args).enumerate() {
             if matches!(&arg.ty.kind, TypeKind::Tensor { scalar: Some(ast::Scalar::Size), axes } if axes.is_empty()) {
                 let size = self.whole(value.clone(), *at)?;
                 let v = Value::from(size);
-                self.frame().scopes[0].push((arg.name.name.clone(), Binding::Value(v.clone())));
+                self.scopes.frame_mut().scopes[0].push((arg.name.name.clone(), Binding::Value(v.clone())));
                 bound[i] = Some(v);
             }
         }
@@ -293,7 +285,7 @@ impl<'a> Checker<'a> {
                 bound[i] = Some(v);
             }
         }
-        let frame = self.frame();
+        let frame = self.scopes.frame_mut();
         frame.lifted = m.lifted;
         for (word, taken) in &m.axes {
             frame.axes.push((word.clone(), taken.inner));
@@ -304,8 +296,7 @@ impl<'a> Checker<'a> {
                 self.define(&arg.name, Binding::Value(v))?;
             }
         }
-        self.push_scope();
-        let value = self.block(&signature.body)?;
+        let value = self.in_scope(|c| c.block(&signature.body))?;
         let body = signature.body.span;
         let close = Span { start: body.end.saturating_sub(1), ..body };
         let last = signature.body.stmts.last().map_or(close, |s| s.span);

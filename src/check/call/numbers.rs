@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
             .sized()
             .into_iter()
             .map(|d| {
-                let axis = self.at(first).shape[d].clone();
+                let axis = self.build.at(first).shape[d].clone();
                 self.new_name(&axis.name, axis.size, Some(span))
             })
             .collect();

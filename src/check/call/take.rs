@@ -1,8 +1,8 @@
 //! Arguments against the types of a signature.
 
 use super::{Matching, Renamed, with::push, with::tree_axes};
-use crate::check::scope::Meaning;
 use crate::check::value::{Tens, Value};
+use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Size};

@@ -1,8 +1,9 @@
 //! Instances from declarations.
 
 use super::{InstId, Made, Parts, SubState, Thunk, count, join};
-use crate::check::scope::{Binding, FileItem, Frame};
+use crate::check::scope::{Binding, Frame};
 use crate::check::value::Value;
+use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
@@ -36,7 +37,10 @@ impl<'a> Checker<'a> {
                     .help("nets one after the other are an array, `sub layer[n] = ..`, and a `for`"),
             );
         }
-        self.enter(made.span)?;
+        self.nested(made.span, |c| Ok(c.declare_net(made, args)))
+    }
+
+    fn declare_net(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> InstId {
         // A net is more than a call.
         self.entered += 9;
         let id = self.new_inst(made.file, made.parent, made.path, made.span);
@@ -63,8 +67,7 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        self.depth -= 1;
-        Ok(id)
+        id
     }
 
     /// Numbers and layouts for a net's arguments.

@@ -12,7 +12,7 @@ use std::rc::Rc;
 impl<'a> Checker<'a> {
     /// The value of a member, seen from inside the instance.
     pub fn member_value(&mut self, id: InstId, member: MemberRef, span: Span) -> Res<Value<'a>> {
-        let picks = self.frame_ref().picks.clone();
+        let picks = self.scopes.frame().picks.clone();
         self.member(NetVal { inst: id, picks, with: vec![] }, member, span)
     }
 
@@ -76,10 +76,10 @@ impl<'a> Checker<'a> {
 
     /// A net's parameter out of an array whose nets have values one by one.
     fn single_element(&mut self, p: ParamId, picks: &[(NameId, Pick)]) -> Option<Tens> {
-        if self.overrides[self.hidden..].iter().any(|(q, _)| *q == p) {
+        if self.scopes.replaced(p).is_some() {
             return None;
         }
-        let span = self.frame_ref().span;
+        let span = self.scopes.frame().span;
         let Ok(Effective::Each(axis, list)) = self.effective(p, span) else { return None };
         let (_, Pick::Number(n)) = picks.iter().find(|(a, _)| *a == axis)? else { return None };
         list.get(usize::try_from(n.constant()?).ok()?).cloned()
@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
         if self.insts[id.0].sees_dims
             && let Some(v) = self.root.setting(word)
         {
-            return Ok(Value::Num(crate::check::scope::exact(v)));
+            return Ok(Value::Num(crate::check::word::exact(v)));
         }
         self.outside(Frame { span: expr.span, member: Some(word.clone()), ..frame }, |c| c.expr(expr))
     }

@@ -49,12 +49,10 @@ impl<'a> Checker<'a> {
         let (name, span) = (param.decl.name.name.clone(), param.decl.name.span);
         let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
         let labels = shape.iter().map(|(l, _)| *l).collect();
-        let level = std::mem::replace(&mut self.level, 0);
         let mut node = Node::new(Op::Source { origin, path }, dtype, axes);
         node.name = Some(name);
-        let t = self.emit(node, labels, vec![]);
-        self.levels[0].graph.node_mut(t.node).span = span;
-        self.level = level;
+        let t = self.at_level(0, |c| c.emit(node, labels, vec![]));
+        self.build.at_mut(&t).span = span;
         self.params[p.0].source = Some(t.clone());
         Ok(t)
     }
@@ -84,7 +82,7 @@ impl<'a> Checker<'a> {
     /// Says that a type is none that a tensor has.
     pub fn no_type<T>(&mut self, ty: &ast::Type) -> Res<T> {
         let d = match &ty.kind {
-            ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), crate::check::scope::Meaning::Nothing) => {
+            ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), crate::check::word::Meaning::Nothing) => {
                 foreign_type(path)
             }
             _ => Diagnostic::error("H0218", ty.span, "a tensor's type is wanted here").help("`f32`, `i32[b]`, `[b, 64]`"),
@@ -100,8 +98,8 @@ impl<'a> Checker<'a> {
             return Ok((Label::Named(n), self.size_of(n)));
         }
         if let ast::ExprKind::Name(word) = &*e.kind
-            && self.frame_ref().sees_dims
-            && matches!(self.meaning(word), crate::check::scope::Meaning::Nothing)
+            && self.scopes.frame().sees_dims
+            && matches!(self.meaning(word), crate::check::word::Meaning::Nothing)
             && !self.report.is_full()
             && suggest(word, self.visible_words().iter().map(|n| &**n)).is_none()
             && !matches!(&**word, "true" | "false" | "training" | "self")

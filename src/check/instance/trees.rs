@@ -52,14 +52,11 @@ impl<'a> Checker<'a> {
 
     /// The tree of an instance's parameters by their shapes alone: no relation is asked for a value.
     pub fn shape_tree(&mut self, value: Value<'a>, span: Span) -> Res<Tree> {
-        let before = std::mem::replace(&mut self.shapes_only, true);
-        let tree = self.tree_of(value, span);
-        self.shapes_only = before;
-        tree
+        self.for_shapes(|c| c.tree_of(value, span))
     }
 
     fn tree_leaf(&mut self, net: &NetVal, p: ParamId, span: Span) -> Res<Tens> {
-        if self.shapes_only {
+        if self.scopes.by_shapes() {
             let whole = self.param_source(p)?;
             return self.pick_all(whole, &net.picks, span);
         }

@@ -24,17 +24,16 @@ impl<'a> Checker<'a> {
             }
         };
         let found = self.find_place(place)?;
-        let frame_picks = self.frame_ref().picks.clone();
+        let frame_picks = self.scopes.frame().picks.clone();
         let tree = match &found.under {
             Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
             None => None,
         };
-        self.push_scope();
-        let scope: Vec<_> = found.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect();
-        self.frame().scopes.last_mut().expect("a scope").extend(scope);
-        let result = self.block_values(kind, value, found, tree, &frame_picks);
-        self.pop_scope();
-        self.overrides.extend(result?);
+        let all = self.in_scope(|c| {
+            found.bound.iter().for_each(|(w, n)| c.scopes.name(w, Binding::Index(*n)));
+            c.block_values(kind, value, found, tree, &frame_picks)
+        })?;
+        self.scopes.replace(all);
         Ok(())
     }
 
@@ -63,14 +62,11 @@ impl<'a> Checker<'a> {
             let v = match &together {
                 Some(list) => list[k].clone(),
                 None => {
-                    let before = std::mem::replace(&mut self.frame().own, own.clone().map(Value::Tensor));
                     let one = [target.clone()];
-                    let v = match self.fixed_slots(found.slots) {
-                        true => self.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
-                        false => self.place_values(value, found.slots, &one, None).map(|mut all| all.pop().expect(EACH)),
-                    };
-                    self.frame().own = before;
-                    v?
+                    self.with_self(own.clone().map(Value::Tensor), |c| match c.fixed_slots(found.slots) {
+                        true => c.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
+                        false => c.place_values(value, found.slots, &one, None).map(|mut all| all.pop().expect(EACH)),
+                    })?
                 }
             };
             let v = if self.fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };

@@ -19,7 +19,7 @@ pub(super) fn written_out(span: Span, count: impl std::fmt::Display) -> Diagnost
 impl<'a> Checker<'a> {
     /// What a parameter is here: replaced by a block, or its value after all relations.
     pub fn param_value(&mut self, p: ParamId, span: Span) -> Res<Tens> {
-        if let Some((_, t)) = self.overrides[self.hidden..].iter().rev().find(|(q, _)| *q == p) {
+        if let Some(t) = self.scopes.replaced(p) {
             return Ok(t.clone());
         }
         match self.effective(p, span)? {
@@ -29,11 +29,9 @@ impl<'a> Checker<'a> {
     }
 
     fn join_elements(&mut self, axis: NameId, list: &[Tens]) -> Res<Tens> {
-        let level = std::mem::replace(&mut self.level, 0);
-        let span = self.frame_ref().span;
-        let stacked = self.stack(list.iter().map(|t| (t.clone(), span)).collect(), span);
-        self.level = level;
-        let stacked = stacked?;
+        let span = self.scopes.frame().span;
+        let parts = list.iter().map(|t| (t.clone(), span)).collect();
+        let stacked = self.at_level(0, |c| c.stack(parts, span))?;
         let dim = stacked.sized()[0];
         Ok(self.dim_to_name(&stacked, dim, axis))
     }
@@ -47,9 +45,7 @@ impl<'a> Checker<'a> {
         self.params[p.0].effective = Asked::Now;
         self.asking.push(p);
         // The value is everybody's: what holds where it is asked for first says nothing about it.
-        let guards = std::mem::take(&mut self.guards);
-        let value = self.relate(p, span);
-        self.guards = guards;
+        let value = self.unguarded(|c| c.relate(p, span));
         self.asking.pop();
         self.params[p.0].effective = Asked::Done(value.clone());
         value
@@ -88,11 +84,10 @@ impl<'a> Checker<'a> {
         let relations = self.in_order(p);
         let inst = self.params[p.0].inst;
         if relations.is_empty() {
-            if self.insts[inst.0].form && !self.shapes_only {
+            if self.insts[inst.0].form && !self.scopes.by_shapes() {
                 let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
                 // The call that lacks them stands in the root file, however deep the parameter is read.
-                let call =
-                    self.frames.iter().rev().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
+                let call = self.scopes.frames().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
                 let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
                 if call.is_some_and(|c| c.file != span.file) {
                     d = d.label(span, "read here");
@@ -208,11 +203,8 @@ impl<'a> Checker<'a> {
             Some(t) => t,
             None => self.param_source(p)?,
         };
-        let level = std::mem::replace(&mut self.level, 0);
-        let span = self.frame_ref().span;
-        let t = self.pick_all(whole, &[(axis, Pick::Number(Size::from(n)))], span);
-        self.level = level;
-        t
+        let span = self.scopes.frame().span;
+        self.at_level(0, |c| c.pick_all(whole, &[(axis, Pick::Number(Size::from(n)))], span))
     }
 
     /// A value for some nets in the place of theirs.

@@ -2,8 +2,9 @@
 
 use super::Target;
 use crate::check::instance::{InstId, MemberRef, Parts, Thunk};
-use crate::check::scope::{Binding, Meaning};
+use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
+use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
@@ -49,7 +50,7 @@ impl<'a> Checker<'a> {
             Meaning::Local(Binding::Value(Value::Net(net))) => {
                 Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks, pending: None, family: false }])
             }
-            Meaning::Item(crate::check::scope::FileItem::Form(file, decl)) => {
+            Meaning::Item(crate::check::word::FileItem::Form(file, decl)) => {
                 let inst = self.file_form(file, decl)?;
                 Ok(vec![Cursor::Net { inst, elems: vec![], pending: None, family: false }])
             }
@@ -105,7 +106,7 @@ impl<'a> Checker<'a> {
                 }
                 Cursor::Net { .. } if under_star => Ok(()),
                 Cursor::Net { inst, .. } => {
-                    let span = self.frame_ref().span;
+                    let span = self.scopes.frame().span;
                     let name = self.insts[inst.0].path.clone();
                     self.fail(
                         Diagnostic::error("H0406", span, format!("`{name}` is a net and no parameter"))
@@ -197,7 +198,7 @@ impl<'a> Checker<'a> {
 
     fn number_pick(&self, pick: Pick) -> Pick {
         if let Pick::Data(t) = &pick
-            && let crate::ir::Op::Const(v) = self.at(t).op
+            && let crate::ir::Op::Const(v) = self.build.at(t).op
         {
             return Pick::Number(Size::from(v as i64));
         }
@@ -274,10 +275,7 @@ impl<'a> Checker<'a> {
         let mut out = Found::default();
         let starts = self.start(root)?;
         let many = starts.len() > 1;
-        let before = std::mem::replace(&mut self.frame().span, span);
-        let result = starts.into_iter().try_for_each(|c| self.walk(c, steps, many, &mut out));
-        self.frame().span = before;
-        result?;
+        self.placed(span, |c| starts.into_iter().try_for_each(|start| c.walk(start, steps, many, &mut out)))?;
         if out.targets.is_empty() {
             return self.fail(
                 Diagnostic::error("H0408", span, "no parameter matches this path")

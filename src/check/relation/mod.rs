@@ -10,8 +10,8 @@ mod value;
 
 use super::instance::{InstId, MemberRef, ParamId, Thunk, join};
 use super::model::{RelationInfo, RelationKind};
-use super::scope::Meaning;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
+use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;

@@ -3,7 +3,7 @@
 use super::{Target, find::slot_span, print_place};
 use crate::check::instance::ParamId;
 use crate::check::model::RelationKind;
-use crate::check::reduce::Bound2;
+use crate::check::reduce::BoundNames;
 use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Pick, Tens, Tree, Value};
 use crate::check::{Checker, Res};
@@ -14,6 +14,16 @@ use crate::syntax::ast::{self, Expr, Slot};
 
 /// What [`Checker::place_values`] promises.
 pub(super) const EACH: &str = "a relation has a value for each of its targets";
+
+/// A part of a parameter that a left side names.
+struct Part {
+    /// Names for all its sizes.
+    names: Vec<NameId>,
+    /// Where the part is.
+    masks: Vec<Tens>,
+    /// Of a range: the name of the whole size, the name of the part's, where that begins.
+    moves: Vec<(NameId, NameId, Size)>,
+}
 
 impl<'a> Checker<'a> {
     /// Whether a relation builds on what was there before.
@@ -67,14 +77,11 @@ impl<'a> Checker<'a> {
 
     pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
         let shape = self.param_shape(p)?;
-        let level = std::mem::replace(&mut self.level, value.level);
-        let out = match (kind, own) {
-            (RelationKind::Adapt, Some(own)) => self.map(Map::Add, DType::F32, &[(&own, span), (&value, span)], "`adapt`", span),
-            (RelationKind::Scale, Some(own)) => self.map(Map::Mul, DType::F32, &[(&own, span), (&value, span)], "`scale`", span),
-            _ => Ok(self.everywhere(value, &shape)),
-        };
-        self.level = level;
-        out
+        self.at_level(value.level, |c| match (kind, own) {
+            (RelationKind::Adapt, Some(own)) => c.map(Map::Add, DType::F32, &[(&own, span), (&value, span)], "`adapt`", span),
+            (RelationKind::Scale, Some(own)) => c.map(Map::Mul, DType::F32, &[(&own, span), (&value, span)], "`scale`", span),
+            _ => Ok(c.everywhere(value, &shape)),
+        })
     }
 
     /// One number for all places of a parameter.
@@ -83,7 +90,7 @@ impl<'a> Checker<'a> {
         if sizes.is_empty() || !t.sized().is_empty() {
             return t;
         }
-        let mut axes = self.at(&t).shape.clone();
+        let mut axes = self.build.at(&t).shape.clone();
         let mut labels = t.labels.clone();
         let subscripts = (0..axes.len()).collect();
         for (i, s) in sizes.into_iter().enumerate() {
@@ -185,10 +192,34 @@ impl<'a> Checker<'a> {
             );
             return self.error("H0410", span, message);
         }
-        self.push_scope();
-        let mut bound = Bound2 { groups: vec![], fresh: vec![] };
+        let (v, bound) = self.in_scope(|c| {
+            let (bound, spans) = c.slot_names(slots, &axes)?;
+            let v = c.expr(value)?;
+            for ((group, (_, size)), span) in bound.groups.iter().zip(&axes).zip(&spans) {
+                if group.len() > 1 {
+                    c.divide_range(group, size, *span)?;
+                }
+            }
+            Ok((v, bound))
+        })?;
+        let t = match v {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let t = self.to_f32(&t);
+        self.ranges_known(&bound)?;
+        if !t.sized().is_empty() {
+            let message = format!("the indices on the left name all axes, and this still has sizes: it is {}", self.show(&t));
+            return self.error("H0401", value.span, message);
+        }
+        Ok(self.bind_groups(t, &bound))
+    }
+
+    /// The names that a left side binds, and where it does.
+    fn slot_names(&mut self, slots: &'a [Slot], axes: &[(Label, Size)]) -> Res<(BoundNames, Vec<Span>)> {
+        let mut bound = BoundNames { groups: vec![], fresh: vec![] };
         let mut spans = vec![];
-        for (slot, (_, size)) in slots.iter().zip(&axes) {
+        for (slot, (_, size)) in slots.iter().zip(axes) {
             spans.push(slot_span(slot));
             match slot {
                 Slot::Bound(b) => {
@@ -215,23 +246,7 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        let v = self.expr(value)?;
-        for ((group, (_, size)), span) in bound.groups.iter().zip(&axes).zip(&spans) {
-            if group.len() > 1 {
-                self.divide_range(group, size, *span)?;
-            }
-        }
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let t = self.to_f32(&t);
-        self.close_binders(&bound)?;
-        if !t.sized().is_empty() {
-            let message = format!("the indices on the left name all axes, and this still has sizes: it is {}", self.show(&t));
-            return self.error("H0401", value.span, message);
-        }
-        Ok(self.bind_groups(t, &bound))
+        Ok((bound, spans))
     }
 
     /// A part of a parameter (`place[0, j]`, `place[0..n]`) in the place of what was there.
@@ -244,7 +259,34 @@ impl<'a> Checker<'a> {
         if slots.len() > extents.len() {
             return self.error("H0410", slot_span(&slots[extents.len()]), "there are more indices than axes");
         }
-        self.push_scope();
+        let (part, v) = self.in_scope(|c| {
+            let part = c.part_of(slots, &extents)?;
+            Ok((part, c.expr(value)?))
+        })?;
+        let Part { names, masks, moves } = part;
+        let t = match v {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let t = self.to_f32(&t);
+        let t = self.in_part(t, slots, &names, &moves, value.span)?;
+        let mut old = own.clone();
+        for (d, n) in own.sized().into_iter().zip(&names) {
+            old.labels[d] = Label::Named(*n);
+        }
+        let mut out = t;
+        if let Some(first) = masks.first().cloned() {
+            let mut mask = first;
+            for m in &masks[1..] {
+                mask = self.pointwise(Map::And, &[&mask, m])?;
+            }
+            out = self.pointwise(Map::Select, &[&mask, &out, &old])?;
+        }
+        Ok(self.names_to_sizes(out, &names))
+    }
+
+    /// Where on a left side a part is.
+    fn part_of(&mut self, slots: &'a [Slot], extents: &[Size]) -> Res<Part> {
         let mut names = vec![];
         let mut masks = vec![];
         let mut moves: Vec<(NameId, NameId, Size)> = vec![];
@@ -253,9 +295,7 @@ impl<'a> Checker<'a> {
             names.push(n);
             match slots.get(i) {
                 None => {}
-                Some(Slot::Bound(b)) => {
-                    self.frame().scopes.last_mut().expect("a scope").push((b.name.name.clone(), Binding::Index(n)))
-                }
+                Some(Slot::Bound(b)) => self.scopes.name(&b.name.name, Binding::Index(n)),
                 Some(Slot::Index(ast::Index::At(e))) => {
                     let v = self.expr(e)?;
                     let index = self.index_tens(v, e.span)?;
@@ -274,22 +314,21 @@ impl<'a> Checker<'a> {
                 Some(other) => return self.error("H0407", slot_span(other), "this cannot stand on this left side"),
             }
         }
-        let v = self.expr(value)?;
-        self.pop_scope();
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let mut t = self.to_f32(&t);
+        Ok(Part { names, masks, moves })
+    }
+
+    /// A value for a part, with the names of the whole: ranges are moved to where they stand in it.
+    fn in_part(&mut self, t: Tens, slots: &[Slot], names: &[NameId], moves: &[(NameId, NameId, Size)], span: Span) -> Res<Tens> {
+        let mut t = t;
         // Sizes that the value still has are those of ranges and of axes that are not mentioned, in order.
-        let free: Vec<usize> = (0..extents.len())
+        let free: Vec<usize> = (0..names.len())
             .filter(|i| !matches!(slots.get(*i), Some(Slot::Bound(_) | Slot::Index(ast::Index::At(_)))))
             .collect();
         let dims = t.sized();
         if !dims.is_empty() {
             if dims.len() != free.len() {
                 let message = format!("{} sizes are open on the left, and this is {}", free.len(), self.show(&t));
-                return self.error("H0401", value.span, message);
+                return self.error("H0401", span, message);
             }
             for (d, i) in dims.into_iter().zip(free) {
                 let name = names[i];
@@ -306,19 +345,7 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        let mut old = own.clone();
-        for (d, n) in own.sized().into_iter().zip(&names) {
-            old.labels[d] = Label::Named(*n);
-        }
-        let mut out = t;
-        if let Some(first) = masks.first().cloned() {
-            let mut mask = first;
-            for m in &masks[1..] {
-                mask = self.pointwise(Map::And, &[&mask, m])?;
-            }
-            out = self.pointwise(Map::Select, &[&mask, &out, &old])?;
-        }
-        Ok(self.names_to_sizes(out, &names))
+        Ok(t)
     }
 
     /// Ranges of merged names on a left side.
@@ -347,7 +374,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Names of binders become sizes, merged ones one size.
-    pub fn bind_groups(&mut self, t: Tens, bound: &Bound2) -> Tens {
+    pub fn bind_groups(&mut self, t: Tens, bound: &BoundNames) -> Tens {
         let names = bound.names();
         let mut t = self.names_to_sizes(t, &names);
         if bound.groups.iter().any(|g| g.len() > 1) {

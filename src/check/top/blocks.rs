@@ -204,13 +204,13 @@ impl<'a> Checker<'a> {
 
     /// Ranks of outputs and losses by name; the first of an equal name is the one that is meant.
     pub(super) fn ranks(&self) -> HashMap<ast::Name, usize> {
-        let graph = &self.levels[0].graph;
+        let graph = self.build.graph(0);
         graph.outputs.iter().rev().map(|o| (o.name.clone(), graph.node(o.node).rank())).collect()
     }
 
     /// One number that `report` may name.
     pub(super) fn reported(&mut self, name: &ast::Ident, rank: Option<usize>) -> Res<()> {
-        let graph = &self.levels[0].graph;
+        let graph = self.build.graph(0);
         match rank {
             Some(0) => Ok(()),
             Some(_) => self.fail(

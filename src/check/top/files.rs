@@ -1,8 +1,9 @@
 //! What the files of a program define, and what they import from each other.
 
 use crate::check::report::Said;
-use crate::check::scope::{FileItem, FileScope, Frame};
+use crate::check::scope::Frame;
 use crate::check::value::FnVal;
+use crate::check::word::{FileItem, FileScope};
 use crate::check::{AxisName, Checker};
 use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::Size;

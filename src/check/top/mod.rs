@@ -8,9 +8,10 @@ mod train;
 
 use super::instance::{InstId, MemberRef, Thunk};
 use super::model::Model;
-use super::scope::{FileScope, Frame};
+use super::scope::{Frame, Scopes};
 use super::value::Value;
-use super::{AxisName, Checker, Level, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
+use super::word::FileScope;
+use super::{AxisName, Build, Checker, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
 use crate::diag::{Diagnostic, Sink};
 use crate::ir::verify::verify;
 use crate::ir::{Graph, Op, Size};
@@ -91,15 +92,10 @@ impl<'a> Checker<'a> {
             insts: vec![],
             params: vec![],
             relations: vec![],
-            levels: vec![Level::default()],
-            level: 0,
-            frames: vec![],
-            overrides: vec![],
-            hidden: 0,
+            build: Build::default(),
+            scopes: Scopes::default(),
             solved: BTreeMap::new(),
-            guards: vec![],
             patience: std::cell::Cell::new(0),
-            checks: vec![],
             draws: HashMap::new(),
             file_draws: HashMap::new(),
             asking: vec![],
@@ -119,8 +115,6 @@ impl<'a> Checker<'a> {
                 routes: vec![],
                 evals: vec![],
             },
-            shapes_only: false,
-            depth: 0,
             entered: 0,
             most_entered: MAX_ENTERED,
             model_seed: Size::from(0i64),
@@ -140,14 +134,13 @@ impl<'a> Checker<'a> {
             return None;
         }
         self.register_all(id);
-        let frame = self.inst_frame(id);
-        self.frames.push(frame);
-        self.run_model(id, def);
-        self.ask_all(id);
-        self.prove(0);
-        self.collect(id);
-        self.model_blocks(def);
-        self.frames.pop();
+        self.in_frame(self.inst_frame(id), |c| {
+            c.run_model(id, def);
+            c.ask_all(id);
+            c.prove(0);
+            c.collect(id);
+            c.model_blocks(def);
+        });
         self.finish();
         // Whatever could not be made was said: with nothing said, the graph is whole.
         if self.report.faults() > 0 {
@@ -200,7 +193,7 @@ impl<'a> Checker<'a> {
     /// Statements in order.
     fn run_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
         for stmt in &def.body.stmts {
-            self.frame().span = stmt.span;
+            self.scopes.frame_mut().span = stmt.span;
             // A statement that fails was said; the others are checked all the same.
             let _ = self.model_statement(id, stmt);
         }
@@ -268,7 +261,7 @@ impl<'a> Checker<'a> {
 
     /// Puts found ranges into the graph, and hands it over.
     fn finish(&mut self) {
-        let mut graph = std::mem::take(&mut self.levels[0].graph);
+        let mut graph = self.build.take_graph();
         self.settle(&mut graph);
         self.out.graph = graph;
     }

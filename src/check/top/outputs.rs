@@ -2,8 +2,8 @@
 
 use crate::check::instance::{InstId, MemberRef, Thunk};
 use crate::check::model::{Dim, Instance, Param};
-use crate::check::scope::FileItem;
 use crate::check::value::{Label, NetVal, Tens, Value};
+use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Origin, Output, OutputKind, Size};
@@ -36,7 +36,7 @@ impl<'a> Checker<'a> {
         let t = self.permute(&t, &order);
         self.call(&t, &name.name);
         let output = Output { name: name.name.clone(), kind: OutputKind::Output, node: t.node };
-        self.levels[0].graph.outputs.push(output);
+        self.build.graph_mut(0).outputs.push(output);
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
         self.collect_losses();
         for (path, t) in std::mem::take(&mut self.updates) {
             let output = Output { name: path.into(), kind: OutputKind::Update, node: t.node };
-            self.levels[0].graph.outputs.push(output);
+            self.build.graph_mut(0).outputs.push(output);
         }
         let program = self.program;
         for n in &root.dims {
@@ -132,7 +132,7 @@ impl<'a> Checker<'a> {
             let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
             self.call(&total, &path.into());
             let output = Output { name: path.into(), kind: OutputKind::Loss, node: total.node };
-            self.levels[0].graph.outputs.push(output);
+            self.build.graph_mut(0).outputs.push(output);
         }
     }
 

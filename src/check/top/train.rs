@@ -4,7 +4,7 @@
 
 use super::blocks::Near;
 use crate::check::instance::{InstId, MemberRef, Parts, join};
-use crate::check::scope::{FileItem, Meaning};
+use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, builtin};
 use crate::diag::Diagnostic;
 use crate::source::Span;
@@ -151,9 +151,7 @@ impl<'a> Checker<'a> {
         for s in items {
             let condition = self.out.inputs.iter().any(|i| *i.name == *s.place.root.name);
             if !condition {
-                self.push_scope();
-                let _ = self.find_place(&s.place);
-                self.pop_scope();
+                let _ = self.in_scope(|c| c.find_place(&s.place));
             }
             self.known_words(words(|w| {
                 walk::place(&s.place, w);
@@ -214,11 +212,11 @@ impl<'a> Checker<'a> {
             return;
         }
         let path = join(&self.insts[inst.0].path, &name.name);
-        if self.levels[0].graph.outputs.iter().any(|o| *o.name == *path) {
+        if self.build.graph(0).outputs.iter().any(|o| *o.name == *path) {
             return;
         }
         let inside = join(&self.insts[inst.0].path, "");
-        let losses = self.levels[0].graph.outputs.iter().filter_map(|o| o.name.strip_prefix(&inside));
+        let losses = self.build.graph(0).outputs.iter().filter_map(|o| o.name.strip_prefix(&inside));
         let mut known: Vec<Name> = losses.map(Name::from).chain(self.insts[inst.0].members.keys().cloned()).collect();
         known.sort();
         known.dedup();
@@ -299,9 +297,7 @@ impl<'a> Checker<'a> {
         if !alone {
             return;
         }
-        self.push_scope();
-        let found = self.find_place(&m.place).is_ok();
-        self.pop_scope();
+        let found = self.in_scope(|c| c.find_place(&m.place)).is_ok();
         let parts = &m.place.parts;
         for (part, next) in parts.iter().zip(parts.iter().skip(1)) {
             let (PlacePart::Slots(slots, _), PlacePart::Field(_)) = (part, next) else { continue };
