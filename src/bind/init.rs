@@ -7,7 +7,7 @@ use super::params::shape;
 use crate::check::model::{Init, Model, Param};
 use crate::diag::Diagnostic;
 use crate::files::memory;
-use crate::ir::random::{normal, philox, uniform};
+use crate::ir::random::{counter, normal, philox, uniform};
 use crate::ir::sizes::Sizes;
 use crate::ir::{Bindings, DType, Data, NodeId, Tensor};
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ pub fn draw(init: &Init, path: &str, dtype: DType, shape: Vec<usize>, seed: i32)
         orthogonal(&mut out, *gain, key);
         return Ok(out);
     }
-    let one = |i: usize| value(init, i as u32, key);
+    let one = |i: usize| value(init, i as u64, key);
     match &mut out.data {
         Data::F32(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = one(i) as f32),
         Data::F64(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = one(i)),
@@ -100,8 +100,8 @@ pub fn draw(init: &Init, path: &str, dtype: DType, shape: Vec<usize>, seed: i32)
     Ok(out)
 }
 
-fn value(init: &Init, position: u32, key: [u32; 2]) -> f64 {
-    let words = |attempt: u32| philox([position, attempt, 0, 0], key);
+fn value(init: &Init, position: u64, key: [u32; 2]) -> f64 {
+    let words = |attempt: i32| philox(counter(position, attempt), key);
     match *init {
         Init::Fill(v) => v,
         Init::Normal { mean, std } => mean + std * normal(words(0)),
@@ -128,7 +128,7 @@ fn orthogonal(out: &mut Tensor, gain: f64, key: [u32; 2]) {
     let (count, length) = (rows.min(cols), rows.max(cols));
     for (m, matrix) in data.chunks_exact_mut((rows * cols).max(1)).enumerate() {
         let first = m * rows * cols;
-        let word = |k: usize| normal(philox([(first + k) as u32, 0, 0, 0], key));
+        let word = |k: usize| normal(philox(counter((first + k) as u64, 0), key));
         let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
         for k in 0..count {
             let mut v: Vec<f64> = (0..length).map(|i| word(k * length + i)).collect();

@@ -1,7 +1,8 @@
 //! What a model is run on: inputs and conditions from files, from the command line, from their defaults, or drawn.
 //!
 //! In: a [`Model`] and a [`Request`]. Out: [`Given`]: a tensor for each input that there is one for, and the sizes of the
-//! free dims. Promised: every value has its declared type and shape, every index lies below its bound, every size is allowed.
+//! free dims. Promised: every value has its declared type and shape, every size is allowed. Whether an index lies inside of its axis
+//! depends on what is computed of it: [`indices`] looks where that is known.
 
 use super::known::{Known, declared};
 use super::params::{READ, unread};
@@ -10,6 +11,7 @@ use crate::check::model::{Allowed, Init, Input, InputKind, Model};
 use crate::diag::{Diagnostic, Severity, suggest};
 use crate::files::archive::Archive;
 use crate::files::stored::position;
+use crate::ir::outside::arriving;
 use crate::ir::sizes::Sizes;
 use crate::ir::{DType, Data, Sym, Tensor};
 use std::collections::BTreeMap;
@@ -268,20 +270,29 @@ fn first_allowed(allowed: &Allowed) -> i64 {
     }
 }
 
-/// Bounds of a value: indices, sizes.
-pub fn check(input: &Input, t: &Tensor, known: &Known) -> Result<(), Diagnostic> {
-    // A size that was found after this value came in.
-    known.clone().fit(input, &t.shape, "the value")?;
-    let Data::I32(values) = &t.data else { return Ok(()) };
-    if let Some(below) = input.below.as_ref().and_then(|s| known.eval(s))
-        && let Some(bad) = values.iter().position(|v| !(0..below).contains(&i64::from(*v)))
-    {
+/// Whether the inputs that these outputs use as indices lie inside. A run would find out, too; here it is known which element it is.
+pub fn indices(model: &Model, outputs: &[usize], given: &Given) -> Result<(), Diagnostic> {
+    let graph = &model.graph;
+    let reach = graph.reachable(outputs.iter().map(|k| graph.outputs[*k].node));
+    for (path, axis) in graph.ids().filter(|id| reach[id.index()]).filter_map(|id| arriving(graph, id)) {
+        let input = model.inputs.iter().find(|i| *i.name == **path);
+        let (Some(input), Some(t)) = (input, given.tensors.get(&**path)) else { continue };
+        let (Data::I32(values), Some(below)) = (&t.data, axis.size.eval(&|s| given.sizes.get(s).copied())) else { continue };
+        let Some(bad) = values.iter().position(|v| !(0..below).contains(&i64::from(*v))) else { continue };
         let place = if t.shape.is_empty() { String::new() } else { format!(" at {}", position(&t.shape, bad)) };
         let range = if below == 0 { "nothing".to_string() } else { format!("0 to {}", below - 1) };
         return Err(Diagnostic::error("H0610", input.span, format!("`{}` has an index that is out of range", input.name))
             .here(format!("indexes an axis of length {below}: {range} is allowed"))
             .note(format!("the value is {}{place}", values[bad])));
     }
+    Ok(())
+}
+
+/// Bounds of a value: its shape, sizes.
+fn check(input: &Input, t: &Tensor, known: &Known) -> Result<(), Diagnostic> {
+    // A size that was found after this value came in.
+    known.clone().fit(input, &t.shape, "the value")?;
+    let Data::I32(values) = &t.data else { return Ok(()) };
     let InputKind::Size(allowed) = &input.kind else { return Ok(()) };
     let fits = |v: i64| match allowed {
         Allowed::Any => v >= 0,

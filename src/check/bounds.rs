@@ -2,8 +2,9 @@
 //!
 //! In: i32 nodes used as indices, the extents of the axes, the conditions that hold. An index made of counters is a linear form; its
 //! bounds follow from the counters' ranges, from `min`, `max`, `mod`, `div` and places that a search gave, or from a condition such as
-//! `t + 1 < count[t]`. Of counters alone it must be proved. An index that comes from data is proved where it can be; an input that is an
-//! index as it is, and under no condition, is looked at when it arrives; every other is a demand of the graph (`Op::Inside`).
+//! `t + 1 < count[t]`. Of counters alone it must be proved. An index that comes from data is proved where it can be; every other is a
+//! demand of the graph (`Op::Inside`). Of an input that is an index as it is, and under no condition, it is noted besides, for those who
+//! draw values and describe the model.
 //!
 //! Not looked at: whether arithmetic on data leaves 32 bits, where it wraps as everywhere.
 
@@ -56,9 +57,7 @@ impl<'a> Checker<'a> {
             match self.verdict(level, node, extent, &guards) {
                 Verdict::Inside => return Ok(here),
                 Verdict::Sized if free => return Ok(here),
-                Verdict::Input(path) if self.lies_below(&path, extent) || free && self.note_below(&path, extent) => {
-                    return Ok(here);
-                }
+                Verdict::Input(path) if free => self.note_below(&path, extent),
                 Verdict::Outside(low, high) if free || self.misses(&low, &high, extent) => {
                     return self.leaves(&low, &high, extent, span).map(|()| here);
                 }
@@ -115,7 +114,12 @@ impl<'a> Checker<'a> {
             let proved = match self.verdict(level, index, &extent, &check.guards) {
                 Verdict::Inside => true,
                 Verdict::Sized => check.free,
-                Verdict::Input(path) => self.lies_below(&path, &extent) || check.free && self.note_below(&path, &extent),
+                Verdict::Input(path) => {
+                    if check.free {
+                        self.note_below(&path, &extent);
+                    }
+                    false
+                }
                 Verdict::Outside(low, high) if check.free || self.misses(&low, &high, &extent) => {
                     // One message is enough for one index.
                     let _ = self.leaves(&low, &high, &extent, span);
@@ -258,24 +262,17 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether it is noted that the values of an input lie below something that is no more than `extent`.
-    fn lies_below(&self, path: &str, extent: &Size) -> bool {
+    /// Notes that the values of an input lie below `extent`: the least of what is said of it, where that can be compared.
+    fn note_below(&mut self, path: &str, extent: &Size) {
         let extent = self.resolve(extent);
-        let below = self.inputs.get(path).and_then(|n| self.out.inputs.get(*n)).and_then(|i| i.below.as_ref());
-        below.is_some_and(|below| extent.sub(below).at_least(0, 0))
+        let Some(input) = self.inputs.get(path).and_then(|n| self.out.inputs.get_mut(*n)) else { return };
+        if input.below.as_ref().is_none_or(|old| old.sub(&extent).at_least(0, 0)) {
+            input.below = Some(extent);
+        }
     }
 
-    /// Notes that the values of an input lie below `extent`, which is looked at when they arrive. `false` where it is known already
-    /// that they lie below something that cannot be compared with it.
-    fn note_below(&mut self, path: &str, extent: &Size) -> bool {
-        let extent = self.resolve(extent);
-        let Some(input) = self.inputs.get(path).and_then(|n| self.out.inputs.get_mut(*n)) else { return false };
-        match &input.below {
-            None => input.below = Some(extent),
-            Some(old) if extent.sub(old).at_least(0, 0) => {}
-            Some(old) if old.sub(&extent).at_least(0, 0) => input.below = Some(extent),
-            Some(_) => return false,
-        }
-        true
+    /// Whether an index is known to lie inside, whatever comes in and whatever holds here.
+    pub fn lies_inside(&self, index: &Tens, extent: &Size) -> bool {
+        index.level == self.level && matches!(self.verdict(index.level, index.node, extent, &[]), Verdict::Inside)
     }
 }

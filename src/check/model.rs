@@ -117,7 +117,7 @@ pub struct Input {
     /// Axis names where named (`None` for a sized axis) and sizes, in declared order.
     pub shape: Vec<(Option<Sym>, Size)>,
     pub default: Option<Init>,
-    /// It indexes an axis of this size: its values must be in `0..size`.
+    /// It indexes an axis of this size: values in `0..size` are good for every output. Which outputs ask for that stands in the graph.
     pub below: Option<Size>,
     pub span: Span,
 }

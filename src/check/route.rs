@@ -27,6 +27,8 @@ const MANY: f64 = 1e9;
 /// What chooses experts: their numbers, their weights, who has a seat where seats are counted, how many slots there are.
 struct Slots {
     index: Tens,
+    /// Where the numbers are written.
+    at: Span,
     weight: Tens,
     admitted: Option<Filter>,
     count: Option<Size>,
@@ -85,7 +87,6 @@ impl<'a> Checker<'a> {
             );
         }
         let experts = self.size_of(axis);
-        let index = self.inside(&index, Some(axis), &experts, r.at.span)?;
         let mut capacity = None;
         let mut admitted = None;
         for option in &r.options {
@@ -106,7 +107,8 @@ impl<'a> Checker<'a> {
             capacity,
             span,
         });
-        self.routed(x, r.value.span, net, axis, Slots { index, weight, admitted, count: slots }, span)
+        let slots = Slots { index, at: r.at.span, weight, admitted, count: slots };
+        self.routed(x, r.value.span, net, axis, slots, span)
     }
 
     /// sum[s where admitted[s]] weight[s] * expert[index[s]](x)
@@ -118,11 +120,21 @@ impl<'a> Checker<'a> {
             slots.weight = name(&slots.weight);
             slots.admitted = slots.admitted.map(|(mask, at)| (name(&mask), at));
         }
-        net.picks.push((axis, Pick::Data(slots.index.clone())));
-        // Who has no seat needs no expert: what an index picks for him may lie anywhere.
+        // Who has no seat needs no expert: his number may be any, and what an index picks for him may lie anywhere.
         let seated = slots.admitted.as_ref().map(|(mask, _)| mask.clone());
-        let y = self.assuming(seated, |c| c.call_net(net, vec![(x, at)], &mut [], span))?;
+        let y = self.assuming(seated, |c| {
+            c.chosen(&slots, &mut net, axis)?;
+            c.call_net(net, vec![(x, at)], &mut [], span)
+        })?;
         self.weigh(y, &slots, slot, span)
+    }
+
+    /// Picks the expert of each slot.
+    fn chosen(&mut self, slots: &Slots, net: &mut NetVal, axis: NameId) -> Res<()> {
+        let experts = self.size_of(axis);
+        let index = self.inside(&slots.index, Some(axis), &experts, slots.at)?;
+        net.picks.push((axis, Pick::Data(index)));
+        Ok(())
     }
 
     fn weigh(&mut self, y: Value<'a>, slots: &Slots, slot: Option<NameId>, span: Span) -> Res<Value<'a>> {
@@ -323,7 +335,9 @@ impl<'a> Checker<'a> {
         let counts =
             self.emit(Node::new(Op::Scan { axis }, DType::I32, axes), ones.labels.clone(), vec![Operand::new(operand, identity)]);
         let dim = counts.find(e).expect("an expert");
-        self.gather(&counts, &[(dim, lined.clone())], None)
+        // Who asks for an expert that is not there is the first to do so: with a seat, that is a mistake.
+        let first = (!self.lies_inside(lined, experts)).then_some(1.0);
+        self.gather(&counts, &[(dim, lined.clone())], first)
     }
 
     /// The same without the number of experts: every place is compared with all that come before it.

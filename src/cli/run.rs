@@ -162,9 +162,10 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     for (dim, n) in &given.chosen {
         talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));
     }
-    let params = opened.params(args.params.as_deref(), &given.sizes, args.seed, talk)?;
     let (chosen, left) = choose(args, &opened, &given, talk)?;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
+    inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
+    let params = opened.params(args.params.as_deref(), &given.sizes, args.seed, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
     let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;

@@ -1,15 +1,15 @@
 //! Folds inside a kernel: accumulators, several vectors of them, and how they come together.
 //!
 //! A long sum goes in blocks: a few terms are added in f32, then their sum is added to a pair of f32 that holds what the first of them
-//! rounds away (Knuth's two-sum), so that it keeps its digits whatever its length. A long product is f64, which has the room that its
-//! parts need. The order of all this follows from the loops alone.
+//! rounds away (Knuth's two-sum), so that it keeps its digits whatever its length. A product is f64 with a power of two of its own, which
+//! no part of it leaves. The order of all this follows from the loops alone.
 
 use super::r#gen::{Gen, Val, four, single};
 use crate::ir::{DType, Fold, Map};
 use crate::plan::Expr;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{F32, F64, I8, I32, I32X4};
-use cranelift_codegen::ir::{InstBuilder, Type, Value};
+use cranelift_codegen::ir::types::{F32, F64, I8, I32, I32X4, I64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::Variable;
 
 /// So many terms are added, one after the other, before their sum goes to the pair.
@@ -24,8 +24,8 @@ struct Acc {
     high: Vec<Variable>,
     /// What rounding took away from `high`.
     low: Vec<Variable>,
-    /// Of a long product: the f64 of each lane.
-    wide: Vec<Variable>,
+    /// Of a product: for each lane an f64 of 1 to 2, and the power of two that it is to be multiplied with.
+    wide: Vec<(Variable, Variable)>,
 }
 
 /// Where a long fold pauses: after so many steps of this one of its loops.
@@ -70,7 +70,6 @@ impl Gen<'_> {
                 acc.at.push(v);
             }
         }
-        let carried = if long && of == DType::F32 { fold } else { Fold::Any };
         let more = |g: &mut Self, list: &mut Vec<Variable>| {
             let zero = g.b.ins().f32const(0.0);
             let zero = if vector { g.b.ins().splat(ty, zero) } else { zero };
@@ -80,20 +79,17 @@ impl Gen<'_> {
                 list.push(v);
             }
         };
-        match carried {
-            Fold::Sum => {
+        match fold {
+            Fold::Sum if long && of == DType::F32 => {
                 more(self, &mut acc.high);
                 more(self, &mut acc.low);
             }
-            Fold::Prod => {
-                let one = self.b.ins().f64const(1.0);
+            Fold::Prod if of == DType::F32 => {
                 for _ in 0..if vector { 4 * count } else { count } {
-                    let v = self.b.declare_var(F64);
-                    self.b.def_var(v, one);
-                    acc.wide.push(v);
+                    acc.wide.push(self.nothing());
                 }
             }
-            Fold::Max | Fold::Min | Fold::Any | Fold::All | Fold::Argmax | Fold::Argmin => {}
+            Fold::Sum | Fold::Prod | Fold::Max | Fold::Min | Fold::Any | Fold::All | Fold::Argmax | Fold::Argmin => {}
         }
         acc
     }
@@ -155,6 +151,40 @@ impl Gen<'_> {
             self.b.def_var(*v, zero);
         }
         self.carry(acc, n, sum);
+    }
+
+    /// A product of nothing.
+    fn nothing(&mut self) -> (Variable, Variable) {
+        let (part, power) = (self.b.declare_var(F64), self.b.declare_var(I64));
+        let (one, zero) = (self.b.ins().f64const(1.0), self.b.ins().iconst(I64, 0));
+        self.b.def_var(part, one);
+        self.b.def_var(power, zero);
+        (part, power)
+    }
+
+    /// One more factor, `x` times 2 to the `more`. What is 0 or not finite stays as it is.
+    fn multiply(&mut self, (part, power): (Variable, Variable), x: Value, more: Option<Value>) {
+        let (old, count) = (self.b.use_var(part), self.b.use_var(power));
+        let all = self.b.ins().fmul(old, x);
+        let bits = self.b.ins().bitcast(I64, MemFlagsData::new(), all);
+        let field = self.b.ins().ushr_imm_u(bits, 52);
+        let field = self.b.ins().band_imm_u(field, 0x7ff);
+        // Neither the power of 0 (and of what is below all f32 by far) nor that of what is not finite.
+        let low = self.b.ins().iadd_imm_s(field, -1);
+        let plain = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, low, 0x7fe);
+        let rest = self.b.ins().band_imm_u(bits, !(0x7ff << 52));
+        let near = self.b.ins().bor_imm_u(rest, 1023 << 52);
+        let bits = self.b.ins().select(plain, near, bits);
+        let zero = self.b.ins().iconst(I64, 0);
+        let own = self.b.ins().iadd_imm_s(field, -1023);
+        let own = self.b.ins().select(plain, own, zero);
+        let mut count = self.b.ins().iadd(count, own);
+        if let Some(more) = more {
+            count = self.b.ins().iadd(count, more);
+        }
+        let all = self.b.ins().bitcast(F64, MemFlagsData::new(), bits);
+        self.b.def_var(part, all);
+        self.b.def_var(power, count);
     }
 
     /// Each lane of `x` as f64.
@@ -251,9 +281,7 @@ impl Gen<'_> {
             if !acc.wide.is_empty() {
                 let lanes = self.lanes_of_product(x);
                 for (lane, v) in acc.wide[lanes.len() * n..].iter().zip(lanes) {
-                    let before = self.b.use_var(*lane);
-                    let now = self.b.ins().fmul(before, v);
-                    self.b.def_var(*lane, now);
+                    self.multiply(*lane, v, None);
                 }
                 continue;
             }
@@ -373,20 +401,27 @@ impl Gen<'_> {
         if wide { Val::Many(got) } else { Val::One(got[0]) }
     }
 
-    fn narrow(&mut self, v: Variable) -> Value {
-        let x = self.b.use_var(v);
+    /// The product as an f32, rounded once.
+    fn narrow(&mut self, (part, power): (Variable, Variable)) -> Value {
+        let (x, count) = (self.b.use_var(part), self.b.use_var(power));
+        let (least, most) = (self.b.ins().iconst(I64, -400), self.b.ins().iconst(I64, 400));
+        let count = self.b.ins().smax(count, least);
+        let count = self.b.ins().smin(count, most);
+        let count = self.b.ins().iadd_imm_s(count, 1023);
+        let bits = self.b.ins().ishl_imm_u(count, 52);
+        let scale = self.b.ins().bitcast(F64, MemFlagsData::new(), bits);
+        let x = self.b.ins().fmul(x, scale);
         self.b.ins().fdemote(F32, x)
     }
 
     /// What all vectors, all their lanes and the rest hold together.
     fn gathered(&mut self, fold: Fold, of: DType, acc: &Acc, single: &Acc) -> Value {
-        if let Some(rest) = single.wide.first() {
-            let mut all = self.b.use_var(*rest);
-            for v in &acc.wide {
-                let x = self.b.use_var(*v);
-                all = self.b.ins().fmul(all, x);
+        if let Some(all) = single.wide.first() {
+            for (part, power) in &acc.wide {
+                let (x, count) = (self.b.use_var(*part), self.b.use_var(*power));
+                self.multiply(*all, x, Some(count));
             }
-            return self.b.ins().fdemote(F32, all);
+            return self.narrow(*all);
         }
         let mut all = self.b.use_var(acc.best[0]);
         for v in &acc.best[1..] {

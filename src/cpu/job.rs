@@ -7,6 +7,7 @@ use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::{order, runtime};
 use crate::diag::Diagnostic;
+use crate::files::memory;
 use crate::ir::sizes::{known, places};
 use crate::ir::{DType, Dist, Size};
 use crate::ir::{Data, Tensor};
@@ -116,6 +117,7 @@ impl Instance {
         if held.max(largest) * 4.0 > limit as f64 {
             return Err(too_large(held.max(largest) * 4.0, limit));
         }
+        memory::room_for("what the model computes", held * 4.0)?;
         let mut arena = lines(layout.total);
         let base = words(&mut arena);
         let mut ptrs: Vec<Ptr> = layout.offsets.iter().map(|o| o.map_or(Ptr::null(), |o| base.moved(o as i64))).collect();

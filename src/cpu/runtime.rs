@@ -201,7 +201,7 @@ pub(super) fn random(ptrs: &[Ptr], dist: Dist, key: u32, (seed, round): (&Pane, 
     let (seeds, rounds) = (seed.read::<i32>(ptrs), round.read::<i32>(ptrs));
     let mut position = 0usize;
     walk(&seed.shape, [&seed.strides, &round.strides], &mut |_, [s, r]| {
-        let words = bits::philox([position as u32, rounds[r] as u32, 0, 0], [seeds[s] as u32, key]);
+        let words = bits::philox(bits::counter(position as u64, rounds[r]), [seeds[s] as u32, key]);
         to[position] = match dist {
             Dist::Uniform => bits::uniform(words[0]) as f32,
             Dist::Normal => bits::normal(words) as f32,

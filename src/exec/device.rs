@@ -73,10 +73,11 @@ impl Placed for Ready {
         self.placed.prepare()
     }
 
-    fn run(&mut self, _: &Values) -> Result<(), Diagnostic> {
+    fn run(&mut self, values: &Values) -> Result<(), Diagnostic> {
         self.results = self.placed.run()?;
-        let words = self.results.split_off(self.results.len() - self.program.demands.len());
-        plan::report(&self.program.demands, &words, &|s| self.sizes.get(s).copied())
+        let demands = &self.program.demands;
+        let words = self.results.split_off(self.results.len() - demands.computed.len());
+        demands.report(&words, &|path| values.get(path), &|s| self.sizes.get(s).copied())
     }
 
     fn run_unread(&mut self, _: &Values) -> Result<(), Diagnostic> {

@@ -77,10 +77,11 @@ impl Placed for Ready {
         Ok(())
     }
 
-    fn run(&mut self, _: &Values) -> Result<(), Diagnostic> {
+    fn run(&mut self, values: &Values) -> Result<(), Diagnostic> {
         self.running.run();
         let words = &self.running.results()[self.wanted..];
-        plan::report(&self.running.program().plan.demands, words, &|s| self.sizes.get(s).copied())
+        let demands = &self.running.program().plan.demands;
+        demands.report(words, &|path| values.get(path), &|s| self.sizes.get(s).copied())
     }
 
     fn results(&self) -> &[Tensor] {

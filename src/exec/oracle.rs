@@ -3,6 +3,7 @@
 use super::backend::{Backend, Placed, Source, Task, Values};
 use super::profile::Profile;
 use crate::diag::Diagnostic;
+use crate::files::memory;
 use crate::ir::Tensor;
 use crate::ir::{Op, Rate, interp};
 use crate::plan::Sizes;
@@ -54,7 +55,7 @@ impl Placed for Ready {
 
     fn run(&mut self, values: &Values) -> Result<(), Diagnostic> {
         let (task, sizes) = (&self.task, self.sizes.clone());
-        self.results = interp::evaluate_on(&task.graph, values.all(), sizes, &task.wanted, interp::MEMORY)?;
+        self.results = interp::evaluate_on(&task.graph, values.all(), sizes, &task.wanted, memory::at_most(interp::MEMORY))?;
         Ok(())
     }
 

@@ -29,17 +29,27 @@ const LITTLE: f64 = 64e6;
 
 /// Refuses what is larger than the memory that is free; `name` is what the message calls it.
 pub fn enough(name: &str, bytes: f64) -> Result<(), Diagnostic> {
+    room_for(&format!("`{name}`"), bytes)
+}
+
+/// As [`enough`], for what has no name of its own.
+pub fn room_for(what: &str, bytes: f64) -> Result<(), Diagnostic> {
     if bytes <= LITTLE {
         return Ok(());
     }
     match free() {
         Some(free) if bytes > free => {
             let size = |n: f64| if n < 1e12 { format!("{:.1} GB", n * 1e-9) } else { format!("{n:.1e} bytes") };
-            let d = Diagnostic::plain("H0801", format!("there is no memory for `{name}`"));
+            let d = Diagnostic::plain("H0801", format!("there is no memory for {what}"));
             Err(d.note(format!("it takes {}, more than is free", size(bytes))))
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// No more than `most` bytes, and no more than are free.
+pub fn at_most(most: usize) -> usize {
+    free().map_or(most, |free| most.min(free as usize))
 }
 
 /// Bytes that are free: of the machine, and of what this process may have. `None`: nobody can tell.

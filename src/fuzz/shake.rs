@@ -43,13 +43,27 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             }
             _ => r.keep(id),
         };
-        let factored = node.dtype == DType::F32 && matches!(node.op, Op::Contract) && graph.operands(id).len() > 1;
-        let value = if factored { endless(r, how, id, value) } else { value };
+        let value = match node.dtype == DType::F32 && sums(&node.op) {
+            true => endless(r, how, id, value),
+            false => value,
+        };
         if node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
     })
 }
 
-/// A sum of products where it is not finite: for some seeds NaN or an infinity, as another order of the factors may make it.
+/// Whether terms are added up, in an order that nobody says.
+fn sums(op: &Op) -> bool {
+    match op {
+        Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
+        Op::Fold(f) => *f == Fold::Sum,
+        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Gather { .. } => false,
+        Op::Inside(_) | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Assign => false,
+        Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
+    }
+}
+
+/// A sum where its terms leave f32, or a part of them may: for some seeds NaN or an infinity, as another order of the terms or factors
+/// may make it. What may leave f32 is told from the sum of magnitudes; a factor below 1 makes no other smaller.
 fn endless(r: &mut Rebuild, how: &Shake, id: NodeId, value: Operand) -> Operand {
     let other = match how.seed % 4 {
         1 => f64::NAN,
@@ -57,15 +71,26 @@ fn endless(r: &mut Rebuild, how: &Shake, id: NodeId, value: Operand) -> Operand 
         3 => f64::NEG_INFINITY,
         _ => return value,
     };
-    let shape: Vec<Axis> = r.old.node(id).shape.clone();
-    let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
-        r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
-    };
-    let other = r.add(Node::new(Op::Const(other), DType::F32, vec![]), vec![]);
-    // What is finite is equal to itself, less itself is nothing.
-    let nothing = map(r, Map::Sub, DType::F32, &[&value, &value]);
-    let fine = map(r, Map::Eq, DType::Bool, &[&nothing, &nothing]);
-    map(r, Map::Select, DType::F32, &[&fine, &value, &other])
+    let node = r.old.node(id).clone();
+    let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
+    let (other, one, most) = (number(r, other), number(r, 1.0), number(r, f64::from(f32::MAX)));
+    let mut operands = r.operands(id);
+    let several = operands.iter().filter(|o| r.new.node(o.node).dtype == DType::F32).count() > 1;
+    for o in &mut operands {
+        let of = r.new.node(o.node).clone();
+        if of.dtype != DType::F32 {
+            continue;
+        }
+        let whole = Operand::new(o.node, (0..of.rank()).collect());
+        let mut size = r.add(Node::new(Op::Map(Map::Abs), DType::F32, of.shape.clone()), vec![whole]);
+        if several {
+            size = r.add(Node::new(Op::Map(Map::Max), DType::F32, of.shape.clone()), vec![size, one.clone()]);
+        }
+        o.node = size.node;
+    }
+    let all = r.add(Node { name: None, ..node.clone() }, operands);
+    let fine = r.add(Node::new(Op::Map(Map::Le), DType::Bool, node.shape.clone()), vec![all, most]);
+    r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape), vec![fine, value, other])
 }
 
 /// Whether f32 rounds what this computes; the others hand on what they are given.

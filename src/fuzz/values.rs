@@ -6,17 +6,26 @@ use crate::check::model::{Allowed, Input, InputKind, Model};
 use crate::ir::{Bindings, DType, Data, Sym, Tensor};
 use std::collections::BTreeMap;
 
-/// What arithmetic is asked about: no number, infinities, both zeros, less than f32 holds with all digits.
-const SPECIAL: [f32; 7] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-40, 1.0];
+/// What arithmetic is asked about: no number, infinities, both zeros, less than f32 holds with all digits, nearly more than it holds.
+const SPECIAL: [f32; 9] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-40, 3e38, -3e38, 1.0];
 
-/// Everything that a model asks for, its free axes of lengths from `lengths`; some of the floats are special where that is
+/// What free axes are: of these lengths, but one of them may be long.
+pub struct Lengths {
+    pub of: &'static [i64],
+    pub long: Option<i64>,
+}
+
+/// Everything that a model asks for, its free axes of such lengths; some of the floats are special where that is
 /// wanted.
-pub fn bindings(model: &Model, lengths: &[i64], special: bool, seed: u64) -> Result<Bindings, String> {
+pub fn bindings(model: &Model, lengths: &Lengths, special: bool, seed: u64) -> Result<Bindings, String> {
     let mut rng = Rng::new(seed ^ 0xABCD);
     let mut sizes: BTreeMap<Sym, i64> = BTreeMap::new();
+    let free = model.dims.iter().filter(|d| d.size.is_none()).count();
+    let long = rng.below(free.max(1));
+    let mut open = 0..free;
     for d in &model.dims {
-        let n = d.size.unwrap_or_else(|| *rng.pick(lengths));
-        sizes.insert(d.name.clone(), n);
+        let own = d.size.or_else(|| lengths.long.filter(|_| open.next() == Some(long)));
+        sizes.insert(d.name.clone(), own.unwrap_or_else(|| *rng.pick(lengths.of)));
     }
     let mut sources = BTreeMap::new();
     for input in &model.inputs {

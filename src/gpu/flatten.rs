@@ -6,9 +6,8 @@
 
 use super::program::{Buffer, Kind};
 use crate::ir::{DType, Rate, Size};
-use crate::plan::{self, Access, Expr, Plan, Step};
+use crate::plan::{self, Access, Expr, Fresh, Plan, Step};
 use crate::source::Span;
-use std::collections::HashSet;
 
 /// Something to do.
 #[derive(Clone, Debug)]
@@ -63,7 +62,7 @@ pub(super) struct Flat {
     pub works: Vec<Work>,
     pub prepared: usize,
     pub outputs: Vec<usize>,
-    names: HashSet<String>,
+    names: Fresh,
 }
 
 /// Where a plan's buffer lies: a buffer and an offset.
@@ -102,12 +101,7 @@ pub(super) fn flatten(plan: &Plan, half: bool) -> Flat {
 
 impl Flat {
     fn add(&mut self, base: String, dtype: DType, shape: Vec<Size>, kind: Kind, early: bool) -> usize {
-        let mut name = base.clone();
-        let mut n = 2;
-        while !self.names.insert(name.clone()) {
-            name = format!("{base}_{n}");
-            n += 1;
-        }
+        let name = self.names.fresh(base);
         self.buffers.push(Buffer { name, dtype, shape, kind, early, half: false });
         self.buffers.len() - 1
     }

@@ -71,6 +71,8 @@ impl Cutter<'_> {
     /// How many elements a value folds.
     fn extent(&self, k: &Kernel, e: usize) -> i64 {
         match &k.body[e] {
+            // A part of it might leave f32: the threads of one workgroup share it.
+            Expr::Reduce { fold: Fold::Prod, .. } if k.types[e] == DType::F32 => 0,
             Expr::Reduce { loops, .. } => self.points(k, loops.iter().copied()),
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Map(..) => 0,
             // It is rarely folded, and a thread that does is not waited for.

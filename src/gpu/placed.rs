@@ -218,6 +218,11 @@ impl Maker<'_> {
             let at = self.words.len();
             for w in &d.words {
                 self.words.push(match w {
+                    Word::Size(s) if (self.size)(s) > u32::MAX.into() => {
+                        let name = &shader.name;
+                        return Err(refuse(format!("`{name}` needs the size {s}, more than a GPU counts in 32 bits")));
+                    }
+                    // What is below zero is added modulo 2^32.
                     Word::Size(s) => (self.size)(s) as u32,
                     Word::Real(s) => ((self.size)(s) as f32).to_bits(),
                     Word::At(b) => (self.layout.offsets[*b] / 4) as u32,

@@ -1,7 +1,7 @@
 //! What a device runs: shaders, buffers, and in which order they are dispatched.
 
 use crate::ir::{DType, Size, Sym};
-use crate::plan::Demand;
+use crate::plan::Demands;
 use crate::source::Span;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,10 +110,10 @@ pub struct Program {
     pub items: Vec<Item>,
     /// So many items depend on no input: they run once, in `prepare`.
     pub prepared: usize,
-    /// The buffers of the wanted results, in order (one may stand twice); then one word for each demand.
+    /// The buffers of the wanted results, in order (one may stand twice); then one word for each computed demand.
     pub outputs: Vec<usize>,
     /// Indices that must lie inside.
-    pub demands: Vec<Demand>,
+    pub demands: Demands,
     /// How packed shaders bind the arena: so many windows of so many bytes (none: one window, all of it).
     pub windows: Option<(u32, u64)>,
 }
@@ -141,7 +141,8 @@ impl Program {
             }
         }
         let mut out: BTreeSet<Sym> = self.buffers.iter().flat_map(|b| b.len().symbols()).collect();
-        out.extend(self.demands.iter().flat_map(|d| d.axis.size.symbols()));
+        let arriving = self.demands.arriving.iter().map(|a| &a.demand);
+        out.extend(self.demands.computed.iter().chain(arriving).flat_map(|d| d.axis.size.symbols()));
         of(&self.items, &mut out);
         out.into_iter().collect()
     }

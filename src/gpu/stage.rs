@@ -207,16 +207,21 @@ fn drawn(
     counts: &Counts,
     size: &dyn Fn(&Size) -> i64,
 ) -> (Stage, Vec<Span>) {
-    for n in (0..before.len()).rev() {
+    // Nearly always the last few: what has one reader is read soon.
+    let once = |b: &usize| buffers[*b].kind == Kind::Temp && counts.get(b) == Some(&1);
+    let last = |b: usize| before.iter().rposition(|s| s.stage.target() == b);
+    let mut makers: Vec<usize> = reads(&k).into_iter().filter(once).filter_map(last).collect();
+    makers.sort_by_key(|n| std::cmp::Reverse(*n));
+    makers.dedup();
+    for n in makers {
         let (p, sum) = match &before[n].stage {
             Stage::Product { kernel, sum } | Stage::Grouped { kernel, sum, .. } => (kernel, *sum),
             Stage::Kernel(_) | Stage::Parts(_) | Stage::Other(_) => continue,
         };
         let b = p.store.buffer;
-        let alone = buffers[b].kind == Kind::Temp && counts.get(&b) == Some(&1) && p.value == sum;
         // A fold that was taken out of `k` may read it as well.
         let other = before[n + 1..].iter().any(|s| s.stage.reads().contains(&b));
-        if !alone || other || !reads(&k).contains(&b) {
+        if p.value != sum || other {
             continue;
         }
         if let Some(merged) = merge(p, sum, &k, size) {

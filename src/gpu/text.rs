@@ -21,7 +21,7 @@ impl Program {
         part("run", &self.items[self.prepared..]);
         let results: Vec<&str> = self.outputs.iter().map(|b| self.buffers[*b].name.as_str()).collect();
         let _ = writeln!(out, "results\n    {}", results.join(", "));
-        for d in &self.demands {
+        for d in &self.demands.computed {
             let place = locate(d.span).map(|p| format!(" // {p}")).unwrap_or_default();
             let _ = writeln!(out, "    inside {} places{place}", d.axis.size);
         }

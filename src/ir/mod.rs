@@ -60,10 +60,12 @@
 //! # Sums
 //!
 //! Every sum (`Sum`, `Contract`, `Scatter`, `Scan`) keeps f32's digits whatever its length and the shape of its loops: it is off by no
-//! more than a millionth of the sum of magnitudes at 10^7 terms, and `Prod` by no more than a millionth of itself. In which order
-//! the terms are summed depends on the graph and the sizes alone, never on threads. The sign of a sum that is zero is not said.
-//! A product of several factors may be summed factor by factor, or multiplied out: where that meets an infinite factor, NaN may
-//! stand for an infinity, never a finite number.
+//! more than a millionth of the sum of magnitudes at 10^7 terms, and `Prod` by no more than a millionth of itself: no part of it
+//! leaves the range of numbers, be the factors large first or small. In which order the terms are summed depends on the graph and the
+//! sizes alone, never on threads. The sign of a sum that is zero is not said. Where the sum of magnitudes is beyond f32, the sum may be
+//! infinite or NaN.
+//! A product of several factors may be summed factor by factor, or multiplied out: where that meets an infinite factor, or a part of
+//! it is beyond f32, NaN may stand for an infinity, never another finite number.
 
 pub mod interp;
 pub mod needs;
@@ -192,8 +194,8 @@ pub enum Op {
     Iota,
     /// Rank 0: the value of a size. An i32 holds it or the run is refused; an f32 is the exact value, rounded once.
     Extent(Size),
-    /// Philox4x32-10 (Salmon et al. 2011): counter (position, round, 0, 0), key (seed, `key`), where position counts the node's
-    /// loops row-major. Operand 0: seed, operand 1: round, both i32 and read through subscripts.
+    /// Philox4x32-10 (Salmon et al. 2011): counter (position, round, position / 2^32, 0), key (seed, `key`), where position counts
+    /// the node's loops row-major. Operand 0: seed, operand 1: round, both i32 and read through subscripts.
     Random {
         dist: Dist,
         key: u32,

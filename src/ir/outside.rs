@@ -3,7 +3,9 @@
 //! In: places that demand an index, and what broke them. Out: one message. Of several places the first in the source is reported; of
 //! several values there the greatest beyond the end, else the one nearest to the start. So it does not depend on who computed it.
 
+use super::{Axis, Graph, NodeId, Op};
 use crate::diag::Diagnostic;
+use crate::ir::{Data, Tensor};
 use crate::source::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +44,23 @@ pub fn code(index: i32, size: i64) -> Option<i32> {
 fn index(code: i32, size: i64) -> i64 {
     let code = i64::from(code);
     if code >= places(size) { code } else { code - places(size) }
+}
+
+/// The source that a node demands to lie on an axis: all of it, and under no condition. So it can be looked at where it arrives.
+pub fn arriving(graph: &Graph, id: NodeId) -> Option<(&Arc<str>, &Axis)> {
+    let (Op::Inside(axis), [index]) = (&graph.node(id).op, graph.operands(id)) else { return None };
+    let Op::Source { path, .. } = &graph.node(index.node).op else { return None };
+    let mut loops = index.subscripts.clone();
+    loops.sort();
+    loops.into_iter().eq(0..graph.node(id).rank()).then_some((path, axis))
+}
+
+/// The code that is reported of all these indices.
+pub fn worst(indices: &Tensor, size: i64) -> i32 {
+    match &indices.data {
+        Data::I32(list) => list.iter().filter_map(|n| code(*n, size)).max().unwrap_or(NOTHING),
+        Data::F32(_) | Data::F64(_) | Data::Bool(_) => NOTHING,
+    }
 }
 
 /// All that was outside in a run.

@@ -21,6 +21,11 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     c
 }
 
+/// The counter of the value at a position, row-major, in a round. Positions beyond 32 bits go on in the third word.
+pub fn counter(position: u64, round: i32) -> [u32; 4] {
+    [position as u32, round as u32, (position >> 32) as u32, 0]
+}
+
 /// A number in [0, 1), a multiple of 2^-24, from one word.
 pub fn uniform(word: u32) -> f64 {
     f64::from(word >> 8) * STEP
@@ -43,6 +48,14 @@ mod tests {
         assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         let pi = philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]);
         assert_eq!(pi, [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+
+    #[test]
+    fn no_two_positions_have_one_counter() {
+        assert_eq!(counter(5, -1), [5, u32::MAX, 0, 0]);
+        let beyond = u64::from(u32::MAX) + 1;
+        assert_eq!(counter(beyond + 5, 0), [5, 0, 1, 0]);
+        assert_ne!(philox(counter(5, 0), [1, 2]), philox(counter(beyond + 5, 0), [1, 2]));
     }
 
     #[test]

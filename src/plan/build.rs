@@ -92,7 +92,7 @@ pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: 
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
     let (steps, places) = first.into_iter().chain(second).map(|(_, s, places)| (s, places)).unzip();
-    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, demands: Vec::new(), tiles: Vec::new(), places };
+    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, demands: Default::default(), tiles: Vec::new(), places };
     super::tile::tile(&mut plan, sizes);
     Ok(plan)
 }

@@ -134,7 +134,7 @@ impl Planner<'_> {
 
 impl Grow<'_, '_> {
     fn add(&mut self, expr: Expr, dtype: DType) -> usize {
-        if let Some(k) = self.body.iter().position(|e| *e == expr).filter(|k| self.types[*k] == dtype) {
+        if let Some(k) = (0..self.body.len()).find(|k| self.types[*k] == dtype && self.body[*k] == expr) {
             return k;
         }
         self.body.push(expr);

@@ -23,7 +23,8 @@ mod view;
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use build::{plan, plan_anywhere};
 pub use memory::{Layout, place};
-pub use outside::{Demand, report};
+pub use names::Fresh;
+pub use outside::{Arrival, Demand, Demands};
 pub use sizes::complete;
 use std::sync::Arc;
 
@@ -37,10 +38,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// So many steps depend on no input: they run once, in `prepare`.
     pub prepared: usize,
-    /// The buffers of the wanted nodes, in order; then one word for each demand, that it is kept or by what it is broken.
+    /// The buffers of the wanted nodes, in order; then one word for each computed demand, that it is kept or by what it is broken.
     pub outputs: Vec<usize>,
     /// Indices that must lie inside.
-    pub demands: Vec<Demand>,
+    pub demands: Demands,
     /// Runs of steps that go through their first axis tile by tile: [first, last) and the extent of that axis.
     pub tiles: Vec<Tile>,
     /// For each step the places in the source that it computes.
@@ -120,7 +121,7 @@ pub struct Index {
 }
 
 /// A value in a kernel; operands are numbers of earlier values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Expr {
     Const(f64),
     Counter(usize),
@@ -145,6 +146,30 @@ pub enum Expr {
         loops: Vec<usize>,
         value: usize,
     },
+}
+
+/// Equal are two that compute the same: numbers by their bits, for 0 and -0 are two numbers, and NaN is one.
+impl PartialEq for Expr {
+    fn eq(&self, other: &Expr) -> bool {
+        match (self, other) {
+            (Expr::Const(a), Expr::Const(b)) => a.to_bits() == b.to_bits(),
+            (Expr::Counter(a), Expr::Counter(b)) => a == b,
+            (Expr::Size(a), Expr::Size(b)) => a == b,
+            (Expr::Load(a), Expr::Load(b)) => a == b,
+            (Expr::Pick { access, at, fill }, Expr::Pick { access: other, at: places, fill: or }) => {
+                (access, at, fill.map(f64::to_bits)) == (other, places, or.map(f64::to_bits))
+            }
+            (Expr::Map(a, args), Expr::Map(b, others)) => (a, args) == (b, others),
+            (Expr::Reduce { fold, loops, value }, Expr::Reduce { fold: other, loops: over, value: of }) => {
+                (fold, loops, value) == (other, over, of)
+            }
+            (Expr::Mend { of, loops, value }, Expr::Mend { of: other, loops: over, value: by }) => {
+                (of, loops, value) == (other, over, by)
+            }
+            (Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_), _) => false,
+            (Expr::Pick { .. } | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. }, _) => false,
+        }
+    }
 }
 
 /// One fused loop nest.

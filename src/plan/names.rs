@@ -1,13 +1,40 @@
 //! What buffers and steps are called: as the source calls the value, so that a change elsewhere renames little.
 
 use crate::ir::{Graph, Node, NodeId, Op};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The names given so far in one graph.
 #[derive(Default)]
 pub(super) struct Names {
     given: BTreeMap<NodeId, String>,
+    fresh: Fresh,
+}
+
+/// Names each of which is given once.
+#[derive(Debug, Default)]
+pub struct Fresh {
     taken: HashSet<String>,
+    /// The number that comes next behind a name; all before it are taken.
+    next: HashMap<String, usize>,
+}
+
+impl Fresh {
+    /// The name itself, or with the first number behind it that nobody has.
+    pub fn fresh(&mut self, base: String) -> String {
+        if self.taken.insert(base.clone()) {
+            return base;
+        }
+        let mut n = self.next.get(&base).copied().unwrap_or(2);
+        let name = loop {
+            let name = format!("{base}_{n}");
+            n += 1;
+            if self.taken.insert(name.clone()) {
+                break name;
+            }
+        };
+        self.next.insert(base, n);
+        name
+    }
 }
 
 impl Names {
@@ -16,13 +43,7 @@ impl Names {
         if let Some(known) = self.given.get(&id) {
             return known.clone();
         }
-        let base = word(graph.node(id));
-        let mut name = base.clone();
-        let mut n = 2;
-        while !self.taken.insert(name.clone()) {
-            name = format!("{base}_{n}");
-            n += 1;
-        }
+        let name = self.fresh.fresh(word(graph.node(id)));
         self.given.insert(id, name.clone());
         name
     }

@@ -3,15 +3,16 @@
 //! In: a graph with `Inside` nodes. Out: the same graph without them, in which every demand is one whole number more that is wanted:
 //! the greatest code of what is outside (`ir::outside`), or that nothing is. A loop carries the number from round to round, so what a
 //! round that does not run would have read does not count. Backends compute it like anything else, and bring it back
-//! with the results.
+//! with the results. Only what is asked of a source as it is needs no step: that is looked at where it is given.
 
 use crate::diag::Diagnostic;
 use crate::ir::Tensor;
-use crate::ir::outside::{Found, NOTHING, Site};
+use crate::ir::outside::{Found, NOTHING, Site, arriving, worst};
 use crate::ir::size::SizeFn;
 use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Size};
 use crate::source::Span;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An index that must lie on an axis, and where the source says so.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,14 +23,41 @@ pub struct Demand {
     pub by: Vec<usize>,
 }
 
-/// Says what is broken: `words` are the results beyond the wanted ones.
-pub fn report(demands: &[Demand], words: &[Tensor], size: &dyn Fn(&str) -> Option<i64>) -> Result<(), Diagnostic> {
-    let mut found = Found::default();
-    for (demand, word) in demands.iter().zip(words) {
-        let places = demand.axis.size.eval(size).unwrap_or(0);
-        found.note(Site { span: demand.span, name: demand.axis.name.clone(), size: places }, word.get(0) as i32);
+/// A source that must lie on an axis as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    pub path: Arc<str>,
+    pub demand: Demand,
+}
+
+/// All that must lie inside.
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// Each has a word of its own after the wanted results.
+    pub computed: Vec<Demand>,
+    pub arriving: Vec<Arrival>,
+}
+
+impl Demands {
+    /// Says what is broken: `words` are the results beyond the wanted ones, `given` is what was bound under a path.
+    pub fn report<'t>(
+        &self,
+        words: &[Tensor],
+        given: &dyn Fn(&str) -> Option<&'t Tensor>,
+        size: &dyn Fn(&str) -> Option<i64>,
+    ) -> Result<(), Diagnostic> {
+        let mut found = Found::default();
+        let site = |d: &Demand| Site { span: d.span, name: d.axis.name.clone(), size: d.axis.size.eval(size).unwrap_or(0) };
+        for (demand, word) in self.computed.iter().zip(words) {
+            found.note(site(demand), word.get(0) as i32);
+        }
+        for arrival in &self.arriving {
+            let site = site(&arrival.demand);
+            let code = given(&arrival.path).map_or(NOTHING, |t| worst(t, site.size));
+            found.note(site, code);
+        }
+        found.report()
     }
-    found.report()
 }
 
 /// A graph whose demands are wanted.
@@ -37,7 +65,7 @@ pub(super) struct Watched {
     pub graph: Graph,
     /// What was wanted, then a word for each demand.
     pub wanted: Vec<NodeId>,
-    pub demands: Vec<Demand>,
+    pub demands: Demands,
 }
 
 /// Makes results of the demands that the wanted nodes have. `None` where they have none.
@@ -50,11 +78,15 @@ pub(super) fn watch(graph: &Graph, wanted: &[NodeId]) -> Option<Watched> {
     for (k, w) in wanted.iter().enumerate() {
         let own = super::build::reachable(graph, &[*w]);
         lowered.words.iter_mut().filter(|(d, _)| own[d.at.index()]).for_each(|(d, _)| d.demand.by.push(k));
+        lowered.arriving.iter_mut().filter(|(at, _)| own[at.index()]).for_each(|(_, a)| a.demand.by.push(k));
     }
     let words = lowered.words.iter().map(|(_, word)| *word);
     Some(Watched {
         wanted: wanted.iter().map(|w| lowered.found[w.index()]).chain(words).collect(),
-        demands: lowered.words.iter().map(|(d, _)| d.demand.clone()).collect(),
+        demands: Demands {
+            computed: lowered.words.iter().map(|(d, _)| d.demand.clone()).collect(),
+            arriving: lowered.arriving.into_iter().map(|(_, a)| a).collect(),
+        },
         graph: lowered.graph,
     })
 }
@@ -79,6 +111,8 @@ struct Lowered {
     /// Where each old node is.
     found: Vec<NodeId>,
     words: Vec<(Asked, NodeId)>,
+    /// What is asked of sources, and at which old nodes.
+    arriving: Vec<(NodeId, Arrival)>,
 }
 
 /// A demand, and the old node that it stands at (of a body, the loop).
@@ -88,7 +122,8 @@ struct Asked {
 }
 
 fn lower(graph: &Graph, reach: &[bool]) -> Lowered {
-    let mut out = Lowered { graph: Graph::default(), found: Vec::with_capacity(graph.len()), words: Vec::new() };
+    let found = Vec::with_capacity(graph.len());
+    let mut out = Lowered { graph: Graph::default(), found, words: Vec::new(), arriving: Vec::new() };
     // For each loop that carries words: after how many results, and how many.
     let mut more: BTreeMap<NodeId, (usize, usize)> = BTreeMap::new();
     for id in graph.ids() {
@@ -99,10 +134,19 @@ fn lower(graph: &Graph, reach: &[bool]) -> Lowered {
         match &mut node.op {
             Op::Inside(axis) => {
                 let axis = axis.clone();
-                if reach[id.index()] {
-                    out.demand(id, &node, axis, &operands);
+                match arriving(graph, id) {
+                    Some((path, _)) if reach[id.index()] => {
+                        let demand = Demand { axis, span: node.span, by: Vec::new() };
+                        out.arriving.push((id, Arrival { path: path.clone(), demand }));
+                    }
+                    None if reach[id.index()] => out.demand(id, &node, axis, &operands),
+                    Some(_) | None => {}
                 }
                 operands.truncate(1);
+                if operands[0].subscripts.iter().copied().eq(0..node.rank()) && node.rank() == out.rank(&operands[0]) {
+                    out.found.push(operands[0].node);
+                    continue;
+                }
                 node.op = Op::Map(Map::Copy);
             }
             Op::Loop(body) if demanding(&body.graph, &needed(body)) => {
@@ -160,6 +204,10 @@ fn looped(body: &Body) -> (Body, Vec<Demand>) {
 }
 
 impl Lowered {
+    fn rank(&self, o: &Operand) -> usize {
+        self.graph.node(o.node).rank()
+    }
+
     /// A whole number.
     fn constant(&mut self, x: f64) -> NodeId {
         self.graph.add(Node::new(Op::Const(x), DType::I32, Vec::new()), Vec::new())

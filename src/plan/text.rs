@@ -159,8 +159,12 @@ impl fmt::Display for Plan {
         }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;
-        for d in &self.demands {
+        for d in &self.demands.computed {
             writeln!(f, "inside {}={}", crate::ir::text::quoted(&d.axis.name), d.axis.size)?;
+        }
+        for a in &self.demands.arriving {
+            let axis = &a.demand.axis;
+            writeln!(f, "given {} inside {}={}", a.path, crate::ir::text::quoted(&axis.name), axis.size)?;
         }
         Ok(())
     }

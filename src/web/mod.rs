@@ -23,10 +23,11 @@ use crate::check::model::{Init, Model};
 use crate::diag::{Diagnostic, suggest};
 use crate::files::archive::{self, Archive};
 use crate::gpu::Locate;
+use crate::ir::outside::arriving;
 use crate::ir::{DType, Data, Graph, NodeId, Op, Origin, OutputKind, Sym, Tensor, needs};
 use crate::opt;
 use crate::plan::Sizes;
-use module::{Ask, Chosen, Measure, Output, Parts};
+use module::{Ask, Chosen, Indexes, Measure, Output, Parts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use table::Table;
@@ -154,6 +155,23 @@ fn asks(graph: &Graph, roots: &[NodeId], locate: Locate) -> Vec<Ask> {
     out
 }
 
+/// For each input what it must lie on as it is, and which outputs ask for that.
+fn indexing(graph: &Graph, roots: &[NodeId]) -> BTreeMap<String, Vec<Indexes>> {
+    let mut out: BTreeMap<String, Vec<Indexes>> = BTreeMap::new();
+    for (k, root) in roots.iter().enumerate() {
+        let reach = graph.reachable([*root]);
+        for (path, axis) in graph.ids().filter(|id| reach[id.index()]).filter_map(|id| arriving(graph, id)) {
+            let list = out.entry(path.to_string()).or_default();
+            match list.iter_mut().find(|i| i.below == axis.size) {
+                Some(known) if known.by.last() == Some(&k) => {}
+                Some(known) => known.by.push(k),
+                None => list.push(Indexes { below: axis.size.clone(), by: vec![k] }),
+            }
+        }
+    }
+    out
+}
+
 /// Defaults that are neither one number nor of open shape, computed now.
 fn defaults(model: &Model, fixed: &Sizes) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
     let mut out = BTreeMap::new();
@@ -202,6 +220,7 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         Ok(Chosen { outputs, family, numbers })
     };
     let asks = asks(&graph, &roots, request.locate);
+    let indexing = indexing(&graph, &roots);
     let families = families(model, &described, &roots, &mut make)?;
     let mut measures = Vec::new();
     let reach = graph.reachable(roots.iter().copied());
@@ -224,6 +243,7 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         measures: &measures,
         sizes: &sizes,
         asks: &asks,
+        indexing: &indexing,
         defaults: &defaults,
         seed,
     };

@@ -42,6 +42,12 @@ pub struct Ask {
     pub place: String,
 }
 
+/// That an input indexes an axis of this size, for these outputs.
+pub struct Indexes {
+    pub below: Size,
+    pub by: Vec<usize>,
+}
+
 /// Everything that the texts are made from.
 pub struct Parts<'a> {
     pub model: &'a Model,
@@ -51,6 +57,8 @@ pub struct Parts<'a> {
     /// Sizes that `programs.json` counts after its constants.
     pub sizes: &'a [Size],
     pub asks: &'a [Ask],
+    /// What inputs index as they are.
+    pub indexing: &'a BTreeMap<String, Vec<Indexes>>,
     /// Defaults that are more than one number.
     pub defaults: &'a BTreeMap<String, Tensor>,
     /// Whether something is drawn and no condition gives the seed.
@@ -93,12 +101,16 @@ pub fn number(v: f64) -> String {
     if v.is_infinite() { if v > 0.0 { "Infinity" } else { "-Infinity" }.into() } else { v.to_string() }
 }
 
-fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
+fn input(i: &Input, p: &Parts) -> String {
     let mut text = format!("name: {}, condition: {}, type: \"{}\"", expr::quoted(&i.name), i.condition, i.dtype.word());
     let axes = list(&i.shape, |(name, size)| expr::quoted(&axis(name.as_ref(), size)));
     let _ = write!(text, ", axes: {axes}, shape: {}", list(&i.shape, |(_, s)| axis_value(s)));
     if let Some(below) = &i.below {
         let _ = write!(text, ", below: {}", axis_value(below));
+    }
+    if let Some(indexes) = p.indexing.get(&i.name) {
+        let one = |x: &Indexes| format!("[{}, {}]", axis_value(&x.below), list(&x.by, |k| expr::quoted(&p.outputs[*k].name)));
+        let _ = write!(text, ", indexes: {}", list(indexes, one));
     }
     match &i.kind {
         InputKind::Tensor => {}
@@ -108,7 +120,7 @@ fn input(i: &Input, defaults: &BTreeMap<String, Tensor>) -> String {
     if let Some(values) = allowed(i) {
         let _ = write!(text, ", allowed: {}", list(values, |n| n.to_string()));
     }
-    match (&i.default, defaults.get(&i.name)) {
+    match (&i.default, p.defaults.get(&i.name)) {
         (Some(Init::Fill(v)), _) => {
             let _ = write!(text, ", default: {}", number(*v));
         }
@@ -132,7 +144,7 @@ pub fn script(p: &Parts) -> String {
     // Without a prototype: a dim may be called `constructor`.
     let _ = writeln!(out, "  dims: {{ __proto__: null{} }},", fixed.concat());
     let lines = |items: Vec<String>| items.into_iter().map(|i| format!("    {i},\n")).collect::<String>();
-    let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| input(i, p.defaults)).collect();
+    let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| input(i, p)).collect();
     if p.seed {
         inputs.push("{ name: \"seed\", condition: true, type: \"i32\", axes: [], shape: [], kind: \"seed\", default: 0 }".into());
     }

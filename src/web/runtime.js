@@ -9,7 +9,7 @@
 //   [places of the axis, its name, the outputs that ask for it, the line of the source, how many stand before it there]
 // All buffers lie in one arena, placed by first fit over their lifetimes; those of indirect dispatches stand alone.
 
-const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4;
+const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4, LONGEST = 1e6;
 const bits = (x) => new Uint32Array(Float32Array.of(x).buffer)[0];
 const align = (n) => Math.ceil(n / ALIGN) * ALIGN;
 const list = (names) => [...names].map((n) => `\`${n}\``).join(", ") || "none";
@@ -185,6 +185,7 @@ class Placement {
     const arrange = (item) => {
       if (item.d) {
         const body = item.d.flatMap(arrange);
+        if (body.length * values[item.x] > LONGEST) fail("size", `at these sizes a loop has ${values[item.x]} rounds: more than a page runs`);
         return Array(Math.max(0, values[item.x])).fill(body).flat();
       }
       return item.i || values[item.n] > 0 ? [steps[next++]] : [];
@@ -332,11 +333,17 @@ function learn({ input, words, sizes }, dims) {
   if (known.some((s, k) => s !== sizes[k]) || known.reduce((n, s) => n * s, 1) !== words.length) {
     fail("value", `${what}: [${known.join(", ")}] is wanted, but the value has ${words.length} elements, [${sizes.join(", ")}]`);
   }
-  const below = shape([input.below], dims)[0];
-  const wrong = below == null ? -1 : words.findIndex((v) => v < 0 || v >= below);
-  if (wrong >= 0) fail("value", `${what} and indexes an axis of ${below}: element ${wrong} is ${words[wrong]}`);
   if (input.allowed && !input.allowed.includes(words[0])) fail("value", `\`${input.name}\` can be ${input.allowed.join(", ")}`);
   return true;
+}
+
+/** Whether a value lies inside of the axes that it indexes for these outputs. */
+function inside({ input, words }, dims, outputs) {
+  for (const [axis, by] of input.indexes ?? []) {
+    const [below] = shape([axis], dims);
+    const wrong = outputs.some((o) => by.includes(o.name)) ? words.findIndex((v) => v < 0 || v >= below) : -1;
+    if (wrong >= 0) fail("value", `\`${input.name}\` is ${declared(input)} and indexes an axis of ${below}: element ${wrong} is ${words[wrong]}`);
+  }
 }
 
 /** A model, ready to run. */
@@ -418,7 +425,12 @@ class Model {
   prepare(conditions = {}) {
     const taken = this.take(conditions, true);
     const dims = bare();
-    taken.forEach((t) => learn(t, dims));
+    for (const t of taken) {
+      // What is wrong for all that read it is said at once.
+      const readers = this.spec.outputs.filter((o) => o.needs.includes(t.input.name));
+      const all = (by) => readers.every((o) => by.includes(o.name));
+      if (learn(t, dims) && t.input.indexes?.every(([, by]) => all(by))) inside(t, dims, readers);
+    }
     this.conditions = new Map([...this.conditions, ...taken.map((t) => [t.input.name, t])]);
     if (this.gone || !this.current || this.pending) return;
     // The sizes of the last run are the best guess for the next one.
@@ -495,6 +507,7 @@ class Model {
         const { [m.dim]: size } = await this.compute(m.families, [{ name: m.dim, type: m.type, shape: [], at: 0 }], dims, conditions, taken);
         dims[m.dim] = Math.max(0, Math.round(size.data[0]));
       }
+      [...conditions.values(), ...taken].forEach((t) => inside(t, dims, wanted));
       for (const ask of this.spec.asks ?? []) {
         const [least, most] = ask.sizes(dims);
         if (least > most && wanted.some((o) => ask.outputs.includes(o.name))) {

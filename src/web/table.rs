@@ -30,11 +30,12 @@ impl Table {
         let buffers: Vec<Value> = p.buffers.iter().map(|b| self.buffer(b)).collect();
         let items: Vec<Value> = p.items.iter().map(|i| self.item(i, &shaders)).collect();
         let mut program = json!({ "buffers": buffers, "items": items, "prepared": p.prepared, "outputs": p.outputs });
-        if !p.demands.is_empty() {
-            let mut order: Vec<_> = p.demands.iter().map(|d| d.span).collect();
+        let demands = &p.demands.computed;
+        if !demands.is_empty() {
+            let mut order: Vec<_> = demands.iter().map(|d| d.span).collect();
             order.sort();
             let rank = |d: &Demand| order.iter().position(|s| *s == d.span);
-            let demands: Vec<Value> = p.demands.iter().map(|d| self.demand(d, rank(d), locate)).collect();
+            let demands: Vec<Value> = demands.iter().map(|d| self.demand(d, rank(d), locate)).collect();
             program["inside"] = json!(demands);
         }
         self.programs.push(program);

@@ -280,3 +280,39 @@ fn the_empty_fold_is_what_it_starts_with() {
     // Passes leave it alone.
     assert_eq!(optimize(&m.graph, &mut |_, _| {}).outputs.len(), 0);
 }
+
+/// In one kernel, and where equal values are one.
+#[test]
+fn both_zeros_are_numbers_of_their_own() {
+    for (low, high) in [(0.0, -0.0), (-0.0, 0.0)] {
+        let mut m = Make::new(9);
+        let x = m.input_as(Origin::Input, &[n()], Data::F32((0..9).map(|k| k as f32 - 4.5).collect()));
+        let [low, high] = [low, high].map(|c| (c, m.add(Op::Const(c), F, &[], &[], &[])));
+        let zero = m.add(Op::Const(0.0), F, &[], &[], &[]);
+        let below = m.add(Op::Map(Map::Lt), B, &[n()], &[], &[(x, &[0]), (zero, &[])]);
+        let chosen = m.add(Op::Map(Map::Select), F, &[n()], &[], &[(below, &[0]), (low.1, &[]), (high.1, &[])]);
+        let one = m.add(Op::Const(1.0), F, &[], &[], &[]);
+        let over = m.add(Op::Map(Map::Div), F, &[n()], &[], &[(one, &[]), (chosen, &[0])]);
+        let place = m.i(&[n()], -3, 12);
+        let pick = |c: f64| Op::Gather { picks: vec![hnet::ir::Pick::Operand(1)], fill: Some(c) };
+        let near = m.add(pick(low.0), F, &[n()], &[], &[(over, &[]), (place, &[0])]);
+        let far = m.add(pick(high.0), F, &[n()], &[], &[(over, &[]), (place, &[0])]);
+        let [near, far] = [near, far].map(|x| m.add(Op::Map(Map::Div), F, &[n()], &[], &[(one, &[]), (x, &[0])]));
+        let less = m.add(Op::Map(Map::Sub), F, &[n()], &[], &[(near, &[0]), (far, &[0])]);
+        let want = |i: usize| if i < 5 { 1.0 / low.0 } else { 1.0 / high.0 };
+        let mut found: Vec<_> = everywhere(&m, &[over, less]).into();
+        if let Some(device) = crate::common::device("both_zeros") {
+            let mut engine = Engine::gpu(&device, &m.graph, &[over, less], hnet::gpu::Options::default());
+            found.push(engine.run(&m.bindings).unwrap());
+        }
+        let places = m.bindings.sources.values().find(|t| t.dtype() == I).unwrap().to_f64();
+        for (who, got) in found.iter().enumerate() {
+            for i in 0..9 {
+                assert_eq!(got[0].get(i), want(i), "{who}, {low:?}: {:?}", got[0]);
+                let outside = !(0.0..9.0).contains(&places[i]);
+                let apart = if outside { 1.0 / low.0 - 1.0 / high.0 } else { 0.0 };
+                assert_eq!(got[1].get(i), apart, "{who}, {low:?}: {:?} at {places:?}", got[1]);
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What a model means, on the interpreter, in native code and on a device.
 
+mod brothers;
 #[path = "../common/mod.rs"]
 mod common;
 mod dispatches;
@@ -13,6 +14,7 @@ mod make;
 mod models;
 mod native;
 mod outside;
+mod products;
 mod programs;
 mod runs;
 mod shaders;

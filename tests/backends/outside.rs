@@ -137,7 +137,12 @@ fn a_number_too_large_is_no_place() {
     let text = "dim b\nmodel M {\n    input x: [b]\n    param t: [4] = ones()\n    output y: [b] = t[int(x)]\n}\n";
     let case = |x: &[f32]| Case::new(text, &[("b", x.len() as i64)], &[("x", real(x))]);
     case(&[1.0, f32::INFINITY]).says("H0617", "index 2147483647 is outside of its axis, which has 4 places", "int(x)");
+    // `int` of NaN is the least i32, never place 0.
+    let nan = case(&[1.0, f32::NAN]);
+    nan.says("H0617", "index -2147483648 is outside of its axis, which has 4 places", "int(x)");
+    assert!(nan.on_all(&["y"]).unwrap_err().notes.iter().any(|n| n.contains("NaN")));
     case(&[-0.5, 3.9]).gives("y", &[1.0, 1.0]);
+    case(&[]).gives("y", &[]);
 }
 
 #[test]
@@ -202,6 +207,20 @@ fn bounds_are_understood_and_cost_nothing() {
     }
 }
 
+/// A place that is made of counters, but leaves 32 bits on the way, is another one: so it is looked at.
+#[test]
+fn a_place_that_wraps_on_the_way_is_no_place() {
+    let text = "dim c\nmodel M {\n    input w: [c]\n    input x: [3]\n    \
+                let y[i < 3] = x[(i * (count[c] * count[c])) div (count[c] * count[c])]\n    output y: [3] = y\n    \
+                output n: f32 = sum[c] w\n}\n"
+        .replace("let y[i", "let v[i")
+        .replace("= y\n", "= v\n");
+    let case = |c: usize| Case::new(&text, &[("c", c as i64)], &[("w", real(&vec![0.0; c])), ("x", real(&[1.0, 2.0, 3.0]))]);
+    case(1).gives("y", &[1.0, 2.0, 3.0]);
+    case(300).gives("y", &[1.0, 2.0, 3.0]);
+    case(40_000).says_of(&["y"], "H0617", "index -1 is outside of its axis, which has 3 places", "");
+}
+
 #[test]
 fn an_axis_without_places_has_none() {
     let text = "dim b\ndim t\nmodel M {\n    input k: i32[b]\n    input x: [t]\n    output y: [b] = x[t: k mod 9]\n    \
@@ -226,6 +245,45 @@ fn nothing_is_said_of_what_is_not_asked_for() {
     case.says_of(&["z", "y"], "H0617", "index 12 is outside of its axis, which has 10 places", "k + 5");
     // Of several the first in the source.
     lookup(both, &[20]).says("H0617", "index 25 is outside of its axis, which has 10 places", "k + 5");
+}
+
+/// Of an input that is an index as it is, too: for the outputs that use it so, and for no other.
+#[test]
+fn an_input_outside_matters_where_it_is_an_index() {
+    let text = "output y: [b] = table[k]\noutput z: i32[b] = k + k\noutput first: [b] = table[0..3][k]";
+    lookup(text, &[3, 12]).gives("z", &[6.0, 24.0]);
+    lookup(text, &[3, 12]).says_of(&["y"], "H0617", "index 12 is outside of its axis, which has 10 places", "k");
+    lookup(text, &[3, -1]).says_of(&["z", "y"], "H0617", "index -1 is outside of its axis, which has 10 places", "k");
+    lookup(text, &[3, 9]).gives("y", &[6.0, 18.0]);
+    lookup(text, &[3, 9]).says_of(&["first"], "H0617", "index 9 is outside of its axis, which has 3 places", "k");
+    lookup(text, &[2]).gives("first", &[4.0]);
+    lookup(text, &[]).gives("y", &[]);
+    let many: Vec<i32> = (0..70_001).map(|n| if n == 70_000 { 10 } else { n % 10 }).collect();
+    lookup(text, &many).says_of(&["y"], "H0617", "index 10 is outside of its axis, which has 10 places", "k");
+    // The first in the source, of those that are computed and those that are looked at where they arrive.
+    let both = "output y: [b] = table[k + 5]\noutput z: [b] = table[k]";
+    lookup(both, &[12]).says("H0617", "index 17 is outside of its axis, which has 10 places", "k + 5");
+    lookup(both, &[-3]).says("H0617", "index -3 is outside of its axis, which has 10 places", "k");
+}
+
+#[test]
+fn an_input_outside_matters_in_loops_and_conditions_too() {
+    let text = "dim b\ndim t\nfn walk(k: i32[t], table: [5]) -> f32 {\n    var total = 0.0\n    \
+                for t in 0..count[t] { total = total + table[k[t]] }\n    total\n}\n\
+                model M {\n    input k: i32[b, t]\n    input table: [5]\n    condition task: i32\n    \
+                output y: [b] = walk(k, table)\n    output z: f32 = table[task]\n}\n";
+    let case = |k: &[i32], task: i32| {
+        let shape = vec![2, k.len() / 2];
+        let k = Tensor::new(shape, Data::I32(k.to_vec()));
+        let sizes = [("b", 2), ("t", k.shape[1] as i64)];
+        let table = real(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        Case::new(text, &sizes, &[("k", k), ("table", table), ("task", init::scalar(task))])
+    };
+    case(&[0, 1, 2, 3, 4, 0], 7).gives("y", &[6.0, 10.0]);
+    case(&[0, 1, 2, 3, 5, 0], 0).says_of(&["y"], "H0617", "index 5 is outside of its axis, which has 5 places", "");
+    case(&[0, 1, 2, 3, 5, 0], 4).gives("z", &[5.0]);
+    case(&[0, 1], 5).says_of(&["z"], "H0617", "index 5 is outside of its axis, which has 5 places", "task");
+    case(&[], -9).gives("y", &[0.0, 0.0]);
 }
 
 #[test]
@@ -269,6 +327,46 @@ fn chosen_experts_are_there() {
     case(&[0, 2]).says_of(&["y"], "H0617", "index 3 is outside of the axis `expert`, which has 3 places", "who");
     case(&[0, -4]).says_of(&["z"], "H0617", "index -3 is outside of the axis `expert`, which has 3 places", "k + 1");
     case(&[]).gives("y", &[]);
+}
+
+/// Who has no seat may ask for anybody; who has one, for those that are there.
+#[test]
+fn a_slot_without_a_seat_may_ask_for_any_expert() {
+    let text = |capacity: &str| {
+        format!(
+            "dim b\nnet Times() {{\n    param w: f32 = ones()\n    (x: [2]) -> [2] {{ w * x }}\n}}\n\
+             model M {{\n    input x: [b, 2]\n    input k: i32[b]\n    input keep: i32[b]\n    sub expert[3] = Times()\n    \
+             let who[s < 2] = if s == 0 {{ k }} else {{ 0 }}\n    \
+             output one: [b, 2] = route x over expert at k by 2.0 {{ capacity: {capacity} per [b] }}\n    \
+             output two: [b, 2] = route x over expert at who by 1.0 {{ capacity: {capacity} per [b] }}\n    \
+             output own: [b, 2] = if keep > 0 {{ route x over expert at k by 1.0 }} else {{ 0 * x }}\n    \
+             let has = admitted[b](k, keep)\n    \
+             output by: [b, 2] = if has {{ expert[k](x) }} else {{ 0 * x }}\n}}\n"
+        )
+    };
+    let case = |capacity: &str, k: &[i32], keep: &[i32]| {
+        let x = Tensor::new(vec![k.len(), 2], Data::F32((0..2 * k.len()).map(|v| v as f32).collect()));
+        Case::new(&text(capacity), &[("b", k.len() as i64)], &[("x", x), ("k", whole(k)), ("keep", whole(keep))])
+    };
+    // No seats: nobody is asked.
+    for name in ["one", "two"] {
+        case("0", &[9, -100, i32::MIN, 1], &[0; 4]).gives(name, &[0.0; 8]);
+    }
+    // A seat for each: the one who has it is told.
+    let message = "index 9 is outside of the axis `expert`, which has 3 places";
+    case("3", &[0, 9, 2], &[1; 3]).says_of(&["one"], "H0617", message, "k");
+    case("3", &[0, 9, 2], &[1; 3]).says_of(&["two"], "H0617", message, "who");
+    // Who asks for nobody takes no seat from others, and has one, as the first that asks for him.
+    case("1", &[9, 2, 2, 2, 2, 2], &[1; 6]).says_of(&["one"], "H0617", message, "k");
+    case("3", &[2, 0, 1], &[1; 3]).gives("one", &[0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+    case("1", &[2, 2, 0], &[1; 3]).gives("one", &[0.0, 2.0, 0.0, 0.0, 8.0, 10.0]);
+    case("1", &[0, 9, 2], &[1, 0, 1]).gives("own", &[0.0, 1.0, 0.0, 0.0, 4.0, 5.0]);
+    case("1", &[0, 9, 2], &[1, 1, 1]).says_of(&["own"], "H0617", message, "k");
+    case("1", &[0, 9, 2], &[1, 0, 1]).gives("by", &[0.0, 1.0, 0.0, 0.0, 4.0, 5.0]);
+    case("1", &[0, 9, 2], &[1, 1, 1]).says_of(&["by"], "H0617", message, "k");
+    for name in ["one", "two", "own", "by"] {
+        case("1", &[], &[]).gives(name, &[]);
+    }
 }
 
 #[test]

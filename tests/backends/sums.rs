@@ -117,6 +117,27 @@ fn chosen_matrices_keep_their_digits() {
     check("grouped", &m, &[y]);
 }
 
+/// Rows that share a tile, with a matrix for each group of them.
+#[test]
+fn chosen_matrices_keep_their_digits_on_a_device() {
+    let Some(device) = crate::common::device("chosen_matrices") else { return };
+    for (free, constant) in [(2_000, None), (30_011, Some(0.1))] {
+        let mut m = Make::new(free);
+        let x = positive(&mut m, &[k(48), n()], constant);
+        let w = positive(&mut m, &[k(3), n(), k(17)], constant);
+        let which = m.i(&[k(48)], 0, 3);
+        let gather =
+            Op::Gather { picks: vec![hnet::ir::Pick::Operand(1), hnet::ir::Pick::Loop(1), hnet::ir::Pick::Loop(2)], fill: None };
+        let chosen = m.add(gather, F, &[k(48), n(), k(17)], &[], &[(w, &[]), (which, &[0])]);
+        let y = m.add(Op::Contract, F, &[k(48), k(17)], &[n()], &[(x, &[0, 2]), (chosen, &[0, 2, 1])]);
+        let want = evaluate(&m.graph, &m.bindings, &[y]).unwrap();
+        let got = Engine::gpu(&device, &m.graph, &[y], hnet::gpu::Options::default()).run(&m.bindings).unwrap();
+        for (a, b) in got[0].to_f64().iter().zip(want[0].to_f64()) {
+            assert!((a - b).abs() <= DIGITS * b.abs(), "{free} terms: {a:e}, not {b:e}");
+        }
+    }
+}
+
 #[test]
 fn running_and_scattered_sums_keep_their_digits() {
     for free in LENGTHS {

@@ -112,3 +112,41 @@ model M {
         assert_eq!(got, [1.0, 105.0, 0.0], "{backend:?}");
     }
 }
+
+#[test]
+fn merged_places_beyond_31_bits_are_refused() {
+    let text = "dim a\ndim c\nmodel M {\n    input x: [a]\n    input y: [c]\n    let m[(i, j)] = x[a: i] * y[c: j]\n    \
+                output n: f32 = sum[k] m[k]\n}\n";
+    for backend in backends("merged_places_beyond_31_bits_are_refused", true) {
+        assert_eq!(run(text, &[("a", 3), ("c", 0)], backend).map(|v| v[0].get(0)), Ok(0.0), "{backend:?}");
+        assert!(run(text, &[("a", 3), ("c", 2)], backend).is_ok(), "{backend:?}");
+        // The interpreter has no room for the value; code and shaders are not even planned.
+        let code = if backend == Backend::Interp { "H0801" } else { "H0822" };
+        assert_eq!(run(text, &[("a", 70_000), ("c", 70_000)], backend).map(|v| v[0].get(0)), Err(code.into()), "{backend:?}");
+    }
+}
+
+/// Once, by name; NaN and infinities are kept.
+#[test]
+fn what_16_bits_cannot_hold_is_warned_of() {
+    if device("what_16_bits_cannot_hold_is_warned_of").is_none() {
+        return;
+    }
+    let text = "model M {\n    input x: [2]\n    param large: [2] = fill(1e5)\n    param small: [2] = fill(1e-9)\n    \
+                param fine: [2] = ones()\n    output y: [2] = x * large * fine\n    output z: [2] = x * small\n}\n";
+    let model = model(text).unwrap();
+    let given = gather(&model, &Request { random: true, ..Request::default() }).unwrap();
+    let params = init::initialise_all(&model, &given.sizes, 0).unwrap();
+    let bound = session::bindings(params, given, 0);
+    let mut session = Session::new(&model, &[0, 1], &Options { backend: Backend::Gpu, threads: 1, half: true }).unwrap();
+    for _ in 0..2 {
+        let got = session.run(&bound).unwrap();
+        assert!(got[0].get(0).is_infinite() && got[1].get(0) == 0.0, "{got:?}");
+    }
+    let said: Vec<(&str, &str)> = session.warnings.iter().map(|w| (w.code, w.message.as_str())).collect();
+    let wanted = [
+        ("H0905", "`large` does not fit 16 bits: 2 of its 2 values are beyond 65504 (up to 1e5) and become infinite"),
+        ("H0905", "`small` does not fit 16 bits: 2 of its 2 values become 0"),
+    ];
+    assert_eq!(said, wanted);
+}

@@ -64,7 +64,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("H0191", "a text of gigabytes"),
     ("H0605", "sizes that the checker lets pass are not known to exist"),
     ("H0811", "a text that takes minutes to check"),
-    ("H0821", "a hundred nets in one another"),
     ("H0818", "a system that refuses threads"),
     ("H0899", "a bug"),
     ("H0901", "a machine without a device"),

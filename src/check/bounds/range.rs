@@ -6,7 +6,7 @@ use crate::check::Checker;
 use crate::check::value::Tens;
 use crate::ir::scalar::Law;
 use crate::ir::size::SizeFn;
-use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Size};
+use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Size, Sym};
 use std::collections::BTreeMap;
 
 /// A sum of nodes times sizes.
@@ -105,6 +105,20 @@ impl Checker<'_> {
         (end(low), end(high))
     }
 
+    /// As [`Self::range`], for what does not go on modulo 2^32: nothing is known where the value may leave 32 bits on the way.
+    fn exact_range(&self, level: usize, form: &Linear) -> Range {
+        let (low, high) = self.range(level, form);
+        let alone = form.rest.is(0) && form.terms.len() == 1 && form.terms.values().all(|c| c.is(1));
+        if alone || form.terms.is_empty() {
+            return (low, high);
+        }
+        // An axis has fewer places than 2^31; one that is nearly as long would fill a memory by itself.
+        let near = |s: &Size, axis: Sym| Size::sym(axis).add(&Size::from(1i64 << 20)).sub(s).at_least(0, 0);
+        let fits = |s: &Size| s.constant().is_some() || matches!(s.symbols().as_slice(), [one] if near(s, one.clone()));
+        let inside = |s: &Option<Size>, sign: i64| s.as_ref().is_some_and(|s| fits(&s.mul(&Size::from(sign))));
+        if inside(&low, -1) && inside(&high, 1) { (low, high) } else { (None, None) }
+    }
+
     fn node_range(&self, level: usize, node: NodeId) -> Range {
         let graph: &Graph = self.build.graph(level);
         let n = graph.node(node);
@@ -116,6 +130,11 @@ impl Checker<'_> {
         }
         let of = |k: usize| match graph.operands(node).get(k) {
             Some(o) => self.range(level, &self.linear(level, o.node)),
+            None => (None, None),
+        };
+        // The value itself, not what it is modulo 2^32.
+        let exact = |k: usize| match graph.operands(node).get(k) {
+            Some(o) => self.exact_range(level, &self.linear(level, o.node)),
             None => (None, None),
         };
         let both = |f, a: Option<Size>, b: Option<Size>| Some(Size::apply(f, vec![a?, b?]));
@@ -134,11 +153,11 @@ impl Checker<'_> {
                 if !d.terms.is_empty() || !d.rest.at_least(1, 1) {
                     return none;
                 }
-                let (a, b) = of(0);
+                let (a, b) = exact(0);
                 (a.and_then(|a| a.int_div(&d.rest)), b.and_then(|b| b.int_div(&d.rest)))
             }
             Op::Map(Map::Min) => {
-                let (a, b) = (of(0), of(1));
+                let (a, b) = (exact(0), exact(1));
                 let high = match (a.1, b.1) {
                     (Some(x), Some(y)) => Some(Size::apply(SizeFn::Min, vec![x, y])),
                     (x, y) => x.or(y),
@@ -146,7 +165,7 @@ impl Checker<'_> {
                 (both(SizeFn::Min, a.0, b.0), high)
             }
             Op::Map(Map::Max) => {
-                let (a, b) = (of(0), of(1));
+                let (a, b) = (exact(0), exact(1));
                 let low = match (a.0, b.0) {
                     (Some(x), Some(y)) => Some(Size::apply(SizeFn::Max, vec![x, y])),
                     (x, y) => x.or(y),

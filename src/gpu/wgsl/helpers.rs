@@ -4,6 +4,8 @@
 //! infinity; these are about 2 ulp everywhere. Sources: Cephes (Moshier) for exp, log, tanh and the reduction of angles; N. Juffa's
 //! published minimax polynomials for erf, sin and cos; Salmon et al. 2011 for Philox.
 
+use super::wide;
+
 /// Every function: name, those that it calls, text.
 const LIBRARY: &[(&str, &[&str], &str)] = &[
     // A function's argument is no constant: so infinities and NaN can be written down.
@@ -84,6 +86,19 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     let all = bitcast<f32>(bitcast<u32>(sum.x + x) ^ zero);
     let lost = (all - sum.x) - x;
     return vec2<f32>(all, select(0.0, lost, (bitcast<u32>(lost) & 0x7fffffffu) < 0x7f800000u));
+}
+",
+    ),
+    (
+        // Four sums at once; the second column is what was rounded away.
+        "kept_four",
+        &[],
+        "fn kept_four(all: mat2x4<f32>, term: vec4<f32>, zero: u32) -> mat2x4<f32> {
+    let x = term - all[1];
+    let sum = bitcast<vec4<f32>>(bitcast<vec4<u32>>(all[0] + x) ^ vec4<u32>(zero));
+    let lost = (sum - all[0]) - x;
+    let fine = (bitcast<vec4<u32>>(lost) & vec4<u32>(0x7fffffffu)) < vec4<u32>(0x7f800000u);
+    return mat2x4<f32>(sum, select(vec4<f32>(0.0), lost, fine));
 }
 ",
     ),
@@ -423,8 +438,14 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-fn entry(name: &str) -> &'static (&'static str, &'static [&'static str], &'static str) {
-    LIBRARY.iter().find(|e| e.0 == name).unwrap_or_else(|| unreachable!("`{name}` is in the library"))
+type Entry = (&'static str, &'static [&'static str], &'static str);
+
+fn all() -> impl Iterator<Item = &'static Entry> {
+    LIBRARY.iter().chain(wide::LIBRARY)
+}
+
+fn entry(name: &str) -> &'static Entry {
+    all().find(|e| e.0 == name).unwrap_or_else(|| unreachable!("`{name}` is in the library"))
 }
 
 /// What a function calls.
@@ -434,7 +455,7 @@ pub(super) fn needs(name: &str) -> &'static [&'static str] {
 
 /// Whether a function is called so.
 pub(super) fn known(name: &str) -> bool {
-    LIBRARY.iter().any(|e| e.0 == name)
+    all().any(|e| e.0 == name)
 }
 
 /// Its text.

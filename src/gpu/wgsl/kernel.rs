@@ -5,6 +5,7 @@
 
 use super::module::Module;
 use super::scalar::{apply, convert, literal, operand_type, small_power};
+use super::wide;
 use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Kernel};
 
@@ -14,8 +15,8 @@ pub(super) struct Share {
     pub parts: u32,
     /// Distance in lanes between two threads of an element.
     pub apart: u32,
-    /// Variables in workgroup memory for partial results: of f32, of i32, and for places of the best.
-    pub scratch: [String; 3],
+    /// Variables in workgroup memory for partial results: of f32, of i32, for places of the best, and for the rest of a product.
+    pub scratch: [String; 4],
     /// For each loop its extent.
     pub extents: Vec<i64>,
 }
@@ -342,8 +343,13 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let extents: Vec<i64> = steps.iter().map(|s| s.rounds).collect();
         let chain = chain(&extents, CHAIN).filter(|_| fold == Fold::Sum && of == DType::F32);
         let all = self.m.fresh(&format!("{acc}_all"));
+        let wide = fold == Fold::Prod && of == DType::F32;
         match &chain {
             Some(_) => self.m.line(format!("var {all} = vec2<f32>(0.0);")),
+            None if wide => {
+                let one = wide::start(self.m);
+                self.m.line(format!("var {all} = {one};"));
+            }
             None => self.m.line(format!("var {acc} = {start};")),
         }
         let at = counted.then(|| self.m.fresh(&format!("{acc}_at")));
@@ -356,7 +362,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.open(*l, step, chain.as_ref().filter(|c| c.level == level).map(|c| (c.rounds, acc.as_str())));
             self.scope(Some(*l));
         }
-        self.fold(fold, of, (&acc, at.as_deref()), value, loops);
+        self.fold(fold, of, (if wide { &all } else { &acc }, at.as_deref()), value, loops);
         // Back to the loop that was cut: what it added up so far goes to the whole.
         let rounds = chain.as_ref().map_or(0, |c| c.rounds);
         let inner = chain.as_ref().map_or(0, |c| loops.len() - c.level - usize::from(rounds == 1));
@@ -374,8 +380,14 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         }
         self.depth -= 1;
         self.text = saved;
-        if let Some(s) = &share {
-            self.gather(s, fold, of, (&acc, at.as_deref()));
+        match &share {
+            Some(s) if wide => wide::gather(self.m, s, &all),
+            Some(s) => self.gather(s, fold, of, (&acc, at.as_deref())),
+            None => {}
+        }
+        if wide {
+            let product = wide::narrow(self.m, &all);
+            self.m.line(format!("let {acc} = {product};"));
         }
         let result = at.unwrap_or(acc);
         let kind = if counted { DType::I32 } else { of };
@@ -444,7 +456,8 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.m.line(format!("{at} = i32({c});"));
             return self.m.close();
         }
-        let text = join(self.m, fold, of, acc, &x);
+        let wide = fold == Fold::Prod && of == DType::F32;
+        let text = if wide { wide::times(self.m, acc, &x) } else { join(self.m, fold, of, acc, &x) };
         self.m.line(format!("{acc} = {text};"));
     }
 }

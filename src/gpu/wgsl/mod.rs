@@ -18,6 +18,7 @@ mod shape;
 mod sort;
 mod special;
 mod tile;
+mod wide;
 mod words;
 
 pub(super) use kernel::dependencies;
@@ -235,6 +236,9 @@ impl Emitter<'_> {
                 self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| {
                     tile::emit(m, kernel, *sum, sorted.side, Some(&sorted), None)
                 })
+            }
+            Stage::Kernel(k) if wide::is_long(k, self.size) => {
+                self.shader(&k.name, special::LANES, &placed.places, flops(k), &|m| wide::emit(m, k))
             }
             Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
                 self.kernel(k, &placed.places)

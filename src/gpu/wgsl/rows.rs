@@ -42,7 +42,7 @@ struct Rows<'r, 'm, 'a> {
     shape: &'r Shape,
     /// Number of rows as text, where there are rows.
     all: Option<String>,
-    scratch: [String; 3],
+    scratch: [String; 4],
 }
 
 /// Counters of a kernel's outer loops: in the whole, and from the workgroup's first row.
@@ -209,17 +209,23 @@ impl Rows<'_, '_, '_> {
         free.min(most.max(1)).min(64)
     }
 
-    /// Workgroup memory for what the threads of an element have each: of f32, of whole numbers, and where the best was.
-    fn scratch(&mut self, kernel: &Kernel) -> [String; 3] {
-        let mut needs = [false; 3];
+    /// Workgroup memory for what the threads of an element have each: of f32, of whole numbers, where the best was, and what rounding
+    /// took from a product.
+    fn scratch(&mut self, kernel: &Kernel) -> [String; 4] {
+        let mut needs = [false; 4];
         for e in &kernel.body {
             if let Expr::Reduce { fold, value, .. } = e {
                 let real = kernel.types[*value] == DType::F32 && !matches!(fold, Fold::Any | Fold::All);
                 needs[usize::from(!real)] = true;
                 needs[2] |= matches!(fold, Fold::Argmax | Fold::Argmin);
+                if real && *fold == Fold::Prod {
+                    (needs[1], needs[3]) = (true, true);
+                }
             }
         }
-        for (n, (name, kind)) in [("partial", "f32"), ("partial_i", "i32"), ("partial_at", "i32")].into_iter().enumerate() {
+        for (n, (name, kind)) in
+            [("partial", "f32"), ("partial_i", "i32"), ("partial_at", "i32"), ("partial_low", "f32")].into_iter().enumerate()
+        {
             if needs[n] && self.scratch[n].is_empty() {
                 self.scratch[n] = self.m.shared(name, &format!("array<{kind}, {THREADS}>"));
             }

@@ -20,6 +20,8 @@ const WIDTH: i64 = 64;
 const DEEP: i64 = 16;
 /// Steps of a sum that are added up before they go to the sum of all (in f32 every addition rounds); a multiple of `DEEP`.
 const CHAIN: i64 = 64;
+/// Steps from which on what the sum of all rounds away is kept, too, where the sum is not cut in stretches.
+const KEPT: i64 = 2048;
 /// Steps that are written out.
 const UNROLL: i64 = 2;
 /// Components of a vector.
@@ -222,8 +224,10 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     let (high, wide) = (side / 8, WIDTH / 8 / 4);
     let all: Vec<String> = (0..high).flat_map(|i| (0..wide).map(move |j| format!("c{i}_{j}_"))).collect();
     let chained = m.measure(&steps) > CHAIN;
+    let kept = m.measure(&steps) > KEPT;
     if chained {
-        m.line(format!("var sums = array<vec4<f32>, {}>();", all.len()));
+        let kind = if kept { "mat2x4<f32>" } else { "vec4<f32>" };
+        m.line(format!("var sums = array<{kind}, {}>();", all.len()));
         m.open(format!("for (var chunk = {begin}; chunk < {end}; chunk += {CHAIN}u)"));
     }
     for c in &all {
@@ -285,7 +289,12 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     match chained {
         true => {
             for (n, c) in all.iter().enumerate() {
-                m.line(format!("sums[{n}] += {c};"));
+                if kept {
+                    let (whole, zero) = (m.function("kept_four"), m.number(0, "zero"));
+                    m.line(format!("sums[{n}] = {whole}(sums[{n}], {c}, {zero});"));
+                } else {
+                    m.line(format!("sums[{n}] += {c};"));
+                }
             }
             m.close();
         }
@@ -311,7 +320,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     r.rows.iter().zip(names).for_each(|(l, c)| counters[*l] = c);
     let names = m.split("column", &named(k, &r.columns));
     r.columns.iter().zip(names).for_each(|(l, c)| counters[*l] = c);
-    m.line("let total = sums[i / 4u][i % 4u];");
+    m.line(format!("let total = sums[i / 4u]{}[i % 4u];", if kept { "[0]" } else { "" }));
     let mut nest = Nest::new(m, k, counters);
     nest.know(sum, "total");
     let value = nest.finish(sum);

@@ -6,7 +6,7 @@ use super::reduce::Read;
 use super::value::Value;
 use super::{Frame, index, reduce, wrong};
 use crate::diag::Diagnostic;
-use crate::ir::random::{normal, philox, uniform};
+use crate::ir::random::{counter, normal, philox, uniform};
 use crate::ir::{Axis, DType, Dist, NodeId, Op, Operand, Pick, needs, outside};
 use std::rc::Rc;
 
@@ -179,14 +179,14 @@ fn several(reads: &[Read]) -> bool {
 
 /// Random values at every point.
 fn random(dist: Dist, key: u32, seed: &Read, round: &Read, shape: &[usize], out: &mut Vec<f64>) {
-    let mut position = 0u32;
+    let mut position = 0u64;
     Walk::new(shape, vec![seed.strides.clone(), round.strides.clone()]).each(|w| {
         let (seed, round) = (seed.data[w.at[0]] as i32, round.data[w.at[1]] as i32);
-        let words = philox([position, round as u32, 0, 0], [seed as u32, key]);
+        let words = philox(counter(position, round), [seed as u32, key]);
         out.push(match dist {
             Dist::Uniform => uniform(words[0]),
             Dist::Normal => normal(words),
         });
-        position = position.wrapping_add(1);
+        position += 1;
     });
 }

@@ -55,8 +55,43 @@ fn rule(fold: Fold, dtype: DType) -> (f64, fn(f64, f64) -> f64) {
     }
 }
 
+/// A product of any number of factors: no part of it leaves what a number can hold.
+struct Scaled {
+    /// In 0.5..1, or 0, or not finite.
+    part: f64,
+    power: i64,
+}
+
+impl Scaled {
+    fn times(&mut self, x: f64) {
+        let (part, power) = libm::frexp(self.part * x);
+        *self = Scaled { part, power: self.power + i64::from(power) };
+    }
+
+    fn value(&self) -> f64 {
+        libm::ldexp(self.part, self.power.clamp(-3000, 3000) as i32)
+    }
+}
+
+/// The product of real factors over the inner loops.
+fn product(read: &Read, shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    let mut terms = Walk::new(inner, vec![read.strides[shape.len()..].to_vec()]);
+    Walk::new(shape, vec![read.strides.clone()]).each(|w| {
+        let mut all = Scaled { part: 1.0, power: 0 };
+        let mut more = terms.start(&w.at);
+        while more {
+            all.times(read.data[terms.at[0]]);
+            more = terms.step();
+        }
+        out.push(all.value());
+    });
+}
+
 /// Folds one operand over the inner loops.
 pub fn fold(fold: Fold, read: &Read, shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    if fold == Fold::Prod && read.dtype == DType::F32 {
+        return product(read, shape, inner, out);
+    }
     let (start, step) = rule(fold, read.dtype);
     let counts = match fold {
         Fold::Argmax | Fold::Argmin => true,

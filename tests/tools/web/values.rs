@@ -31,8 +31,10 @@ fn built(name: &str, text: &str) -> Built {
 }
 
 const NAMES: &str = "dim constructor
+dim __proto__
 model Names {
     input a: [constructor]
+    input p: [__proto__]
     input toString: i32[constructor]
     input flag: bool[constructor]
     condition least: f32 = -1e308 * 10
@@ -40,6 +42,7 @@ model Names {
     output hasOwnProperty: [constructor] = number(toString) * a
     output kept: i32[constructor] = if flag { toString } else { 0 - toString }
     output large: [constructor] = sin(1700000000 * a) + max(a, least)
+    output __defineGetter__: [__proto__] = 2 * p
     output masked: [constructor] = if flag { a } else { -3.4028234663852886e38 }
 }
 ";
@@ -62,6 +65,7 @@ fn a_page_takes_any_name_and_says_what_it_cannot_take() {
             };
             const out = {
                 part: await said({ a: [1, 2] }),
+                proto: await said({ p: [1, 2, 3] }),
                 two: await said({ a: [1, 2], toString: new BigInt64Array([3n, -4n]) }),
                 all: await said({ a: [1, 2], toString: [3, 4], flag: [true, false] }, { outputs: ['kept', 'masked'] }),
                 beyond: await said({ a: [1], toString: new BigInt64Array([1n << 40n]) }),
@@ -85,6 +89,7 @@ fn a_page_takes_any_name_and_says_what_it_cannot_take() {
     let angle = |a: f32| f64::from(1_700_000_000.0f32 * a).sin() + f64::from(a);
     near(&got["part"]["large"], &[angle(1.0), angle(2.0)]);
     assert!(got["part"].get("kept").is_none(), "{got}");
+    near(&got["proto"]["__defineGetter__"], &[2.0, 4.0, 6.0]);
     near(&got["two"]["hasOwnProperty"], &[3.0, -8.0]);
     near(&got["all"]["kept"], &[3.0, -4.0]);
     near(&got["all"]["masked"], &[1.0, f64::from(-f32::MAX)]);
