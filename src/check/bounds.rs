@@ -273,6 +273,6 @@ impl<'a> Checker<'a> {
 
     /// Whether an index is known to lie inside, whatever comes in and whatever holds here.
     pub fn lies_inside(&self, index: &Tens, extent: &Size) -> bool {
-        index.level == self.level && matches!(self.verdict(index.level, index.node, extent, &[]), Verdict::Inside)
+        matches!(self.verdict(index.level, index.node, extent, &[]), Verdict::Inside)
     }
 }
