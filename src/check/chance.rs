@@ -3,6 +3,7 @@
 //! A draw's bits are keyed by the seed, its dotted path, how many draws of this path came before it, and the position, so
 //! that they are the same on every backend and for every split of a batch.
 
+use super::builtin::{self, Distribution, Function};
 use super::instance::join;
 use super::model::Init;
 use super::value::{Label, NameId, Num, Tens, Value};
@@ -12,42 +13,23 @@ use crate::ir::{Axis, DType, Dist, Map, Node, Op, Operand, Origin, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind};
 
-/// Words that start a distribution or an initialiser.
-pub const DISTRIBUTIONS: &[&str] = &[
-    "zeros",
-    "ones",
-    "fill",
-    "normal",
-    "truncated_normal",
-    "uniform",
-    "bernoulli",
-    "randint",
-    "kaiming_uniform",
-    "kaiming_normal",
-    "xavier_uniform",
-    "xavier_normal",
-    "orthogonal",
-];
+/// A distribution with its arguments by name.
+struct Chosen<'a> {
+    word: &'a str,
+    what: Distribution,
+    args: Given<'a>,
+}
+
+type Given<'a> = Vec<(&'static str, Value<'a>, Span)>;
 
 impl<'a> Checker<'a> {
     /// A call of a distribution: its word and its arguments by name.
-    fn distribution(&mut self, e: &'a Expr) -> Res<Option<(&'a str, Vec<(&'static str, Value<'a>, Span)>)>> {
+    fn distribution(&mut self, e: &'a Expr) -> Res<Option<Chosen<'a>>> {
         let ExprKind::Call { callee, args } = &*e.kind else { return Ok(None) };
         let ExprKind::Name(word) = &*callee.kind else { return Ok(None) };
-        let formals: &[&'static str] = match &**word {
-            "zeros" | "ones" => &[],
-            "fill" => &["value"],
-            "normal" | "truncated_normal" => &["mean", "std"],
-            "uniform" => &["from", "to"],
-            "bernoulli" => &["p"],
-            "randint" => &["n"],
-            "kaiming_uniform" | "kaiming_normal" => &["fan_in", "gain"],
-            "xavier_uniform" | "xavier_normal" => &["fan_in", "fan_out", "gain"],
-            "orthogonal" => &["gain"],
-            _ => return Ok(None),
-        };
-        self.named_enough(word, formals, args)?;
-        let mut out: Vec<(&'static str, Value<'a>, Span)> = vec![];
+        let Some((what, Function { args: formals, .. })) = builtin::distribution(word) else { return Ok(None) };
+        self.named_enough(word, what, formals, args)?;
+        let mut out: Given<'a> = vec![];
         for arg in args {
             let given = |f: &str| out.iter().any(|(n, _, _)| *n == f);
             let named = |f: &str| args.iter().any(|a| a.name.as_ref().is_some_and(|n| &*n.name == f));
@@ -69,13 +51,14 @@ impl<'a> Checker<'a> {
             let value = self.expr(&arg.value)?;
             out.push((formal, value, arg.value.span));
         }
-        Ok(Some((word, out)))
+        Ok(Some(Chosen { word, what, args: out }))
     }
 
     /// Refuses arguments without a name where more than one can be meant. The only one of a distribution needs none, and all
     /// of one that has an order which everybody knows: `uniform(from, to)`, `normal(mean, std)`.
-    fn named_enough(&mut self, word: &str, formals: &[&'static str], args: &'a [ast::Arg]) -> Res<()> {
-        let ordered = matches!(word, "uniform" | "normal" | "truncated_normal") && args.len() == formals.len();
+    fn named_enough(&mut self, word: &str, what: Distribution, formals: &[&'static str], args: &'a [ast::Arg]) -> Res<()> {
+        let known = matches!(what, Distribution::Uniform | Distribution::Normal | Distribution::TruncatedNormal);
+        let ordered = known && args.len() == formals.len();
         let Some(nameless) = args.iter().find(|a| a.name.is_none()) else { return Ok(()) };
         if ordered || formals.len() < 2 || args.len() > formals.len() {
             return Ok(());
@@ -109,16 +92,17 @@ impl<'a> Checker<'a> {
 
     /// What a parameter starts from.
     pub fn initialiser(&mut self, e: &'a Expr, shape: &[(Label, Size)]) -> Res<Init> {
-        let Some((word, args)) = self.distribution(e)? else {
+        let Some(Chosen { what, args, .. }) = self.distribution(e)? else {
             if let ExprKind::Call { callee, .. } = &*e.kind
                 && let ExprKind::Name(word) = &*callee.kind
                 && matches!(self.meaning(word), super::word::Meaning::Nothing)
-                && !super::builtin::WORDS.contains(&&**word)
+                && builtin::find(word).is_none()
             {
                 let mut d = Diagnostic::error("H0510", callee.span, format!("`{word}` is no initialiser"));
-                d = match suggest(word, DISTRIBUTIONS.iter().copied()) {
+                let known: Vec<&str> = builtin::all().map(|f| f.word).filter(|w| builtin::distribution(w).is_some()).collect();
+                d = match suggest(word, known.iter().copied()) {
                     Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
-                    None => d.help(format!("there are {}", DISTRIBUTIONS.join(", "))),
+                    None => d.help(format!("there are {}", known.join(", "))),
                 };
                 return self.fail(d);
             }
@@ -141,30 +125,30 @@ impl<'a> Checker<'a> {
         let positive = |c: &mut Self, v: f64, what: &str| {
             if v > 0.0 { Ok(v) } else { c.error("H0509", e.span, format!("`{what}` is {v}; it must be positive")) }
         };
-        Ok(match word {
-            "zeros" => Init::Fill(0.0),
-            "ones" => Init::Fill(1.0),
-            "fill" => Init::Fill(arg(self, "value", None)?),
-            "normal" => Init::Normal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? },
-            "truncated_normal" => {
+        Ok(match what {
+            Distribution::Zeros => Init::Fill(0.0),
+            Distribution::Ones => Init::Fill(1.0),
+            Distribution::Fill => Init::Fill(arg(self, "value", None)?),
+            Distribution::Normal => Init::Normal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? },
+            Distribution::TruncatedNormal => {
                 Init::TruncatedNormal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? }
             }
-            "uniform" => Init::Uniform { from: arg(self, "from", Some(0.0))?, to: arg(self, "to", Some(1.0))? },
-            "bernoulli" => Init::Bernoulli { p: arg(self, "p", None)? },
-            "randint" => Init::RandInt { n: arg(self, "n", None)? },
-            "kaiming_uniform" | "kaiming_normal" => {
+            Distribution::Uniform => Init::Uniform { from: arg(self, "from", Some(0.0))?, to: arg(self, "to", Some(1.0))? },
+            Distribution::Bernoulli => Init::Bernoulli { p: arg(self, "p", None)? },
+            Distribution::RandInt => Init::RandInt { n: arg(self, "n", None)? },
+            Distribution::KaimingUniform | Distribution::KaimingNormal => {
                 let n = arg(self, "fan_in", fan(self, 2))?;
                 // A net of width 0 has no weights to start.
                 let n = if n == 0.0 { 1.0 } else { positive(self, n, "fan_in")? };
                 let std = arg(self, "gain", Some(std::f64::consts::SQRT_2))? / n.sqrt();
-                spread(word == "kaiming_uniform", std)
+                spread(what == Distribution::KaimingUniform, std)
             }
-            "xavier_uniform" | "xavier_normal" => {
+            Distribution::XavierUniform | Distribution::XavierNormal => {
                 let (i, o) = (arg(self, "fan_in", fan(self, 2))?, arg(self, "fan_out", fan(self, 1))?);
                 let sum = if i + o == 0.0 { 1.0 } else { positive(self, i + o, "fan_in + fan_out")? };
-                spread(word == "xavier_uniform", arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
+                spread(what == Distribution::XavierUniform, arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
             }
-            _ => Init::Orthogonal { gain: arg(self, "gain", Some(1.0))? },
+            Distribution::Orthogonal => Init::Orthogonal { gain: arg(self, "gain", Some(1.0))? },
         })
     }
 
@@ -251,13 +235,13 @@ impl<'a> Checker<'a> {
 
     fn drawn(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, value: &'a Expr, seed: Tens) -> Res<Value<'a>> {
         let shape = self.draw_shape(ty)?;
-        let Some((word, args)) = self.distribution(value)? else {
+        let Some(Chosen { word, what, args }) = self.distribution(value)? else {
             return self.fail(
                 Diagnostic::error("H0510", value.span, "a draw is from a distribution")
                     .help("`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `randint(n)`"),
             );
         };
-        let scalar_type = self.drawn_type(word, ty, value.span)?;
+        let scalar_type = self.drawn_type(word, what, ty, value.span)?;
         let path = join(&self.scopes.frame().path.clone(), &name.name);
         let count = self.draws.entry(path.clone()).or_insert(0);
         *count += 1;
@@ -272,13 +256,13 @@ impl<'a> Checker<'a> {
             }
         };
         let span = value.span;
-        let (scale, shift, dist) = match word {
-            "uniform" => {
+        let (scale, shift, dist) = match what {
+            Distribution::Uniform => {
                 let (from, to) = (scalar(self, "from", 0.0)?, scalar(self, "to", 1.0)?);
                 (self.map(Map::Sub, DType::F32, &[(&to, span), (&from, span)], "`uniform`", span)?, from, Dist::Uniform)
             }
-            "normal" => (scalar(self, "std", 1.0)?, scalar(self, "mean", 0.0)?, Dist::Normal),
-            "bernoulli" => {
+            Distribution::Normal => (scalar(self, "std", 1.0)?, scalar(self, "mean", 0.0)?, Dist::Normal),
+            Distribution::Bernoulli => {
                 let p = scalar(self, "p", 0.5)?;
                 let u = self.random(Dist::Uniform, &shape, &seed, key);
                 let hit = self.map(Map::Lt, DType::Bool, &[(&u, span), (&p, span)], "`bernoulli`", span)?;
@@ -292,7 +276,7 @@ impl<'a> Checker<'a> {
                     DType::F32 => self.to_f32(&hit),
                 }));
             }
-            "randint" => {
+            Distribution::RandInt => {
                 let n = scalar(self, "n", 2.0)?;
                 let u = self.random(Dist::Uniform, &shape, &seed, key);
                 let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (&n, span)], "`randint`", span)?;
@@ -300,16 +284,21 @@ impl<'a> Checker<'a> {
                 let index = self.pointwise(Map::ToI32, &[&whole])?;
                 return Ok(Value::Tensor(if scalar_type == DType::F32 { self.to_f32(&index) } else { index }));
             }
-            "zeros" | "ones" | "fill" => {
-                let v = match word {
-                    "zeros" => 0.0,
-                    "ones" => 1.0,
-                    _ => self.number_arg(&args, "value", None, span)?,
+            Distribution::Zeros | Distribution::Ones | Distribution::Fill => {
+                let v = match what {
+                    Distribution::Zeros => 0.0,
+                    Distribution::Ones => 1.0,
+                    _other => self.number_arg(&args, "value", None, span)?,
                 };
                 self.fill_fits(v, scalar_type, span, ty.span)?;
                 return self.plain_fill(v, scalar_type, &shape);
             }
-            _ => {
+            Distribution::TruncatedNormal
+            | Distribution::KaimingUniform
+            | Distribution::KaimingNormal
+            | Distribution::XavierUniform
+            | Distribution::XavierNormal
+            | Distribution::Orthogonal => {
                 let sizes: Vec<(Label, Size)> = shape.clone();
                 match self.initialiser(value, &sizes)? {
                     Init::Normal { mean, std } => (self.constant(std, DType::F32), self.constant(mean, DType::F32), Dist::Normal),
@@ -332,18 +321,22 @@ impl<'a> Checker<'a> {
     }
 
     /// The kind of element that a draw declares, if its distribution gives such elements.
-    fn drawn_type(&mut self, word: &str, ty: &ast::Type, at: Span) -> Res<DType> {
+    fn drawn_type(&mut self, word: &str, what: Distribution, ty: &ast::Type, at: Span) -> Res<DType> {
         let ast::TypeKind::Tensor { scalar, .. } = &ty.kind else { return self.no_type(ty) };
         let want = match scalar {
             None | Some(ast::Scalar::F32) => DType::F32,
             Some(ast::Scalar::I32 | ast::Scalar::Size) => DType::I32,
             Some(ast::Scalar::Bool) => DType::Bool,
         };
-        let fits = match word {
+        let fits = match what {
             // What they are filled with is looked at where it is known.
-            "bernoulli" | "zeros" | "ones" | "fill" => true,
-            "randint" => want != DType::Bool,
-            _ => want == DType::F32,
+            Distribution::Bernoulli | Distribution::Zeros | Distribution::Ones | Distribution::Fill => true,
+            Distribution::RandInt => want != DType::Bool,
+            Distribution::Normal | Distribution::TruncatedNormal | Distribution::Uniform | Distribution::Orthogonal => {
+                want == DType::F32
+            }
+            Distribution::KaimingUniform | Distribution::KaimingNormal => want == DType::F32,
+            Distribution::XavierUniform | Distribution::XavierNormal => want == DType::F32,
         };
         if fits { Ok(want) } else { self.wrong_kind(word, want, at, ty.span) }
     }

@@ -65,6 +65,7 @@ use crate::program::Program;
 use crate::source::Span;
 use crate::syntax::ast::Name;
 use build::Build;
+pub use builtin::{described, reference, words};
 use instance::{Inst, Param};
 pub use model::Model;
 use report::{Report, Res};

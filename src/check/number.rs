@@ -3,7 +3,7 @@
 use super::value::{Num, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
-use crate::ir::scalar::{Scalar, larger, smaller};
+use crate::ir::scalar::{Nature, Scalar};
 use crate::ir::size::SizeFn;
 use crate::ir::{DType, Map, Op, Origin, Size};
 use crate::source::Span;
@@ -175,46 +175,41 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Functions of known numbers; `None`: not one of them, or not known.
-    pub fn num_function(&mut self, word: &str, args: &[Num]) -> Option<Num> {
-        let rounding = |f: SizeFn, n: &Num| match n {
-            Num::Exact(s) => Some(Num::Exact(Size::apply(f, vec![s.clone()]))),
-            Num::Real(v) => Some(super::word::exact(if f == SizeFn::Floor { v.floor() } else { v.ceil() })),
+    /// A primitive of numbers, where its result is known or exact; `None`: it is computed.
+    pub fn num_function(&mut self, map: Map, args: &[Num]) -> Option<Num> {
+        let args: Vec<Num> = args.iter().map(|n| self.resolved(n)).collect();
+        let exact: Option<Vec<Size>> = args.iter().map(Num::exact).collect();
+        let symbolic = match map {
+            Map::Ceil => Some(SizeFn::Ceil),
+            Map::Floor => Some(SizeFn::Floor),
+            Map::Max => Some(SizeFn::Max),
+            Map::Min => Some(SizeFn::Min),
+            _other => None,
         };
-        match (word, args) {
-            ("ceil", [n]) => return rounding(SizeFn::Ceil, n),
-            ("floor", [n]) => return rounding(SizeFn::Floor, n),
-            ("log2", [Num::Exact(s)]) => {
-                let folded = Size::apply(SizeFn::Log2, vec![self.resolve(s)]);
-                if folded.constant().is_some() || s.number().is_none() {
-                    return Some(Num::Exact(folded));
-                }
-            }
-            ("max" | "min", [Num::Exact(a), Num::Exact(b)]) => {
-                let f = if word == "max" { SizeFn::Max } else { SizeFn::Min };
-                return Some(Num::Exact(Size::apply(f, vec![self.resolve(a), self.resolve(b)])));
-            }
-            ("abs", [Num::Exact(s)]) => {
-                let n = s.constant()?;
-                return Some(Num::Exact(Size::from(n.abs())));
-            }
-            ("number", [n]) => return Some(n.clone()),
-            _ => {}
+        if let (Some(f), Some(sizes)) = (symbolic, exact) {
+            return Some(Num::Exact(Size::apply(f, sizes)));
         }
-        let x = args.first()?.known()?;
-        let v = match (word, args) {
-            ("max", [_, b]) => larger(x, b.known()?),
-            ("min", [_, b]) => smaller(x, b.known()?),
-            ("log2", [_]) => libm::log2(x),
-            ("relu", [_]) => larger(x, 0.0),
-            ("int", [_]) => x.trunc(),
-            _ => match (Map::of_called(word)?.meaning(DType::F32), args) {
-                (Scalar::One(f), [_]) => f(x),
-                (Scalar::Two(f), [_, b]) => f(x, b.known()?),
-                (Scalar::One(_) | Scalar::Two(_) | Scalar::Select, _) => return None,
-            },
+        let known: Option<Vec<f64>> = args.iter().map(Num::known).collect();
+        let v = match (map.meaning(DType::F32), known?.as_slice()) {
+            (Scalar::One(f), [x]) => f(*x),
+            (Scalar::Two(f), [x, y]) => f(*x, *y),
+            (Scalar::One(_) | Scalar::Two(_) | Scalar::Select, _) => return None,
         };
-        Some(if matches!(word, "round" | "int" | "sign") { super::word::exact(v) } else { Num::Real(v) })
+        let whole = match map.nature() {
+            Nature::Steps => true,
+            // Of whole numbers a whole one.
+            Nature::Handed => args.iter().all(|n| n.exact().is_some()),
+            Nature::Exact | Nature::Smooth | Nature::Rough => false,
+        };
+        Some(if whole { super::word::exact(v) } else { Num::Real(v) })
+    }
+
+    /// A number with all sizes put in that were found.
+    pub fn resolved(&self, n: &Num) -> Num {
+        match n {
+            Num::Exact(s) => Num::Exact(self.resolve(s)),
+            Num::Real(v) => Num::Real(*v),
+        }
     }
 
     /// An i32 tensor for an index; other numbers are refused.

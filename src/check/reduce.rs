@@ -378,32 +378,12 @@ impl<'a> Checker<'a> {
 
     /// `softmax(v)`, `sum(v)`, `max(a, b)`: a reduction word as a function.
     pub fn reduction_call(&mut self, op: Reduction, args: Vec<(Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
-        if args.len() == 2 && matches!(op, Reduction::Max | Reduction::Min) {
-            let mut args = args.into_iter();
-            let (a, at) = args.next().expect("two");
-            let (b, bt) = args.next().expect("two");
-            if let (Value::Num(x), Value::Num(y)) = (&a, &b)
-                && let Some(n) = self.num_function(op.word(), &[x.clone(), y.clone()])
-            {
-                return Ok(Value::Num(n));
-            }
-            let float = |v: &Value<'_>| matches!(v, Value::Tensor(t) if t.dtype == DType::F32);
-            let any = float(&a) || float(&b);
-            let mut both = vec![];
-            for (v, s) in [(a, at), (b, bt)] {
-                let t = match v {
-                    Value::Num(n) if any => self.num_f32(&n),
-                    v => self.as_tens(v, s)?,
-                };
-                self.arithmetic(&t, s)?;
-                both.push(if any { self.to_f32(&t) } else { t });
-            }
-            let dtype = if both.iter().all(|t| t.dtype == DType::I32) { DType::I32 } else { DType::F32 };
-            let both: Vec<Tens> = if dtype == DType::F32 { both.iter().map(|t| self.to_f32(t)).collect() } else { both };
-            let f = if op == Reduction::Max { Map::Max } else { Map::Min };
-            let word = format!("`{}`", op.word());
-            return self.map(f, dtype, &[(&both[0], at), (&both[1], bt)], &word, span).map(Value::Tensor);
-        }
+        let args = match (op, <[(Value<'a>, Span); 2]>::try_from(args)) {
+            (Reduction::Max, Ok(both)) => return self.extreme(Map::Max, both, span),
+            (Reduction::Min, Ok(both)) => return self.extreme(Map::Min, both, span),
+            (_, Ok(both)) => both.into(),
+            (_, Err(args)) => args,
+        };
         let Ok([(value, at)]) = <[(Value<'a>, Span); 1]>::try_from(args) else {
             return self.error("H0327", span, format!("`{}` takes one value here", op.word()));
         };

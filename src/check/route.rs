@@ -1,5 +1,6 @@
 //! Routing: experts chosen by data, seats, mixtures of parameters.
 
+use super::builtin::Call;
 use super::expr::IndexValue;
 use super::filter::Filter;
 use super::model::RouteInfo;
@@ -220,15 +221,9 @@ impl<'a> Checker<'a> {
     }
 
     /// `admitted[*](index, seats)`
-    pub fn admitted_call(
-        &mut self,
-        axes: &'a [Index],
-        mut args: Vec<(Option<ast::Name>, Value<'a>, Span)>,
-        at: Span,
-        _span: Span,
-    ) -> Res<Value<'a>> {
-        let (_, seats, seats_at) = args.pop().expect("two");
-        let (_, index, index_at) = args.pop().expect("two");
+    pub fn admitted_call(&mut self, call: Call<'a>) -> Res<Value<'a>> {
+        let (at, axes) = (call.at, call.axes);
+        let [(index, index_at), (seats, seats_at)] = self.values(call.args)?;
         let index = self.index_tens(index, index_at)?;
         let seats = match seats {
             Value::Num(n) => SeatsOf::All(self.whole(Value::Num(n), seats_at)?),
@@ -353,9 +348,9 @@ impl<'a> Checker<'a> {
     }
 
     /// `blend(experts, p)`: one net whose parameters are the mixture.
-    pub fn blend(&mut self, mut args: Vec<(Option<ast::Name>, Value<'a>, Span)>, span: Span) -> Res<Value<'a>> {
-        let (_, p, p_at) = args.pop().expect("two");
-        let (_, over, over_at) = args.pop().expect("two");
+    pub fn blend(&mut self, call: Call<'a>) -> Res<Value<'a>> {
+        let span = call.span;
+        let [(over, over_at), (p, p_at)] = self.values(call.args)?;
         let (mut net, axis) = self.open_array(over, over_at)?;
         let p = match p {
             Value::Num(n) => {

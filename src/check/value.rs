@@ -62,6 +62,14 @@ impl Num {
             Num::Real(r) => Some(*r),
         }
     }
+
+    /// The exact number or size.
+    pub fn exact(&self) -> Option<Size> {
+        match self {
+            Num::Exact(s) => Some(s.clone()),
+            Num::Real(_) => None,
+        }
+    }
 }
 
 /// A parameter tree: leaves and the structure above them.

@@ -200,7 +200,7 @@ impl<'a> Checker<'a> {
         }
         let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model));
         out.extend(values.map(|(n, _)| n.clone()));
-        out.extend(super::builtin::WORDS.iter().map(|w| Name::from(*w)));
+        out.extend(super::builtin::all().map(|f| Name::from(f.word)));
         out.extend(ast::Reduction::ALL.iter().map(|r| Name::from(r.word())));
         out.sort();
         out.dedup();

@@ -1,35 +1,48 @@
-//! `hnet explain`: what a code means.
+//! `hnet explain`: what a code means, or what a function of the language gives.
 
 use super::talk::{self, BOLD, DIM, Exit, usage};
+use crate::check;
 use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
 
-/// Say what the code of a message means, with an example and its remedy
+/// Say what the code of a message means, with an example and its remedy, or what a function gives
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  hnet explain H0301\n  hnet explain --list")]
+#[command(
+    after_help = "Examples:\n  hnet explain H0301\n  hnet explain top_k\n  hnet explain --list\n  hnet explain --functions"
+)]
 pub struct Args {
-    /// The code: H0301, or 301
-    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    /// The code: H0301, or 301; or the word of a function: softplus
+    #[arg(required_unless_present_any = ["list", "functions"], conflicts_with_all = ["list", "functions"])]
     code: Option<String>,
     /// All codes with their titles
     #[arg(long)]
     list: bool,
+    /// All functions of the language
+    #[arg(long, conflicts_with = "list")]
+    functions: bool,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
+    if args.functions {
+        talk::print(&styled(&check::reference()));
+        return Ok(());
+    }
     let Some(code) = args.code.as_deref().filter(|_| !args.list) else {
         for (code, text) in PAGES {
             talk::print(&format!("{BOLD}{code}{BOLD:#}  {}\n", title(text)));
         }
         return Ok(());
     };
-    match page(code) {
-        Some(text) => talk::print(&styled(text)),
-        None => {
-            let wanted = full(code);
-            let near = suggest(&wanted, PAGES.iter().map(|(c, _)| *c)).map_or(String::new(), |c| format!("; there is {c}"));
-            return Err(usage(&format!("there is no page for `{code}`{near} (`hnet explain --list` has all)")));
-        }
+    if let Some(text) = page(code) {
+        talk::print(&styled(text));
+    } else if let Some(text) = check::described(code) {
+        talk::print(&format!("{text}\n"));
+    } else {
+        let words = check::words();
+        let near = suggest(&full(code), PAGES.iter().map(|(c, _)| *c)).or_else(|| suggest(code, words));
+        let near = near.map_or(String::new(), |c| format!("; there is {c}"));
+        let all = "`hnet explain --list` has all codes, `--functions` all functions";
+        return Err(usage(&format!("there is no page for `{code}`{near} ({all})")));
     }
     Ok(())
 }

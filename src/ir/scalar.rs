@@ -98,15 +98,24 @@ pub struct Row {
     law: Law,
     real: Scalar,
     whole: Option<Scalar>,
-    called: Option<&'static str>,
+    called: Option<Called>,
 }
 
-/// `Name = "word": types, price, nature, law, meaning in f64 (, whole: meaning on i32, wrapping) (, called: "its word in the language");`
+/// A function that users call.
+#[derive(Clone, Copy, Debug)]
+pub struct Called {
+    pub word: &'static str,
+    pub args: &'static [&'static str],
+    /// What it gives, in a few words.
+    pub about: &'static str,
+}
+
+/// `Name = "word": types, price, nature, law, meaning in f64 (, whole: meaning on i32, wrapping) (, called: word(arguments) "what it is");`
 ///
 /// The price is what one evaluation costs, in additions.
 macro_rules! table {
     ($($(#[$doc:meta])* $name:ident = $word:literal: $types:expr, $price:literal, $nature:ident, $law:ident, $real:expr
-        $(, whole: $whole:expr)? $(, called: $called:literal)?;)*) => {
+        $(, whole: $whole:expr)? $(, called: $called:ident($($arg:ident),*) $about:literal)?;)*) => {
         /// Scalar functions. A bool is 0 or 1.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Map {
@@ -129,7 +138,7 @@ macro_rules! table {
             law: Law::$law,
             real: $real,
             whole: table!(@given $($whole)?),
-            called: table!(@given $($called)?),
+            called: table!(@given $(Called { word: stringify!($called), args: &[$(stringify!($arg)),*], about: $about })?),
         },)*];
     };
     (@given) => { None };
@@ -140,23 +149,38 @@ table! {
     Copy = "copy": Same(ANY), 0.5, Handed, Identity, One(|x| x);
     Neg = "neg": Same(NUMBERS), 1.0, Handed, Undoes, One(|x| -x), whole: One(|x| wrap(-(x as i64)));
     Not = "not": Same(BOOLS), 0.5, Handed, Undoes, One(|x| truth(x == 0.0));
-    Exp = "exp": Same(REALS), 10.0, Smooth, None, One(libm::exp), called: "exp";
-    Log = "log": Same(REALS), 10.0, Smooth, None, One(libm::log), called: "log";
-    Sqrt = "sqrt": Same(REALS), 3.0, Smooth, None, One(libm::sqrt), called: "sqrt";
-    Abs = "abs": Same(NUMBERS), 1.0, Handed, Settles, One(libm::fabs), whole: One(|x| wrap((x as i64).abs())), called: "abs";
-    Sin = "sin": Same(REALS), 14.0, Smooth, None, One(libm::sin), called: "sin";
-    Cos = "cos": Same(REALS), 14.0, Smooth, None, One(libm::cos), called: "cos";
-    Tan = "tan": Same(REALS), 40.0, Smooth, None, One(libm::tan), called: "tan";
-    Tanh = "tanh": Same(REALS), 10.0, Smooth, None, One(libm::tanh), called: "tanh";
-    Sigmoid = "sigmoid": Same(REALS), 10.0, Smooth, None, One(|x| 1.0 / (1.0 + libm::exp(-x))), called: "sigmoid";
-    Softplus = "softplus": Same(REALS), 14.0, Smooth, None, One(softplus), called: "softplus";
-    Erf = "erf": Same(REALS), 14.0, Smooth, None, One(libm::erf), called: "erf";
-    Floor = "floor": Same(REALS), 1.0, Steps, Settles, One(libm::floor), called: "floor";
-    Ceil = "ceil": Same(REALS), 1.0, Steps, Settles, One(libm::ceil), called: "ceil";
+    Exp = "exp": Same(REALS), 10.0, Smooth, None, One(libm::exp),
+        called: exp(x) "e to the power of `x`";
+    Log = "log": Same(REALS), 10.0, Smooth, None, One(libm::log),
+        called: log(x) "the natural logarithm of `x`";
+    Sqrt = "sqrt": Same(REALS), 3.0, Smooth, None, One(libm::sqrt),
+        called: sqrt(x) "the square root of `x`";
+    Abs = "abs": Same(NUMBERS), 1.0, Handed, Settles, One(libm::fabs), whole: One(|x| wrap((x as i64).abs())),
+        called: abs(x) "the magnitude of `x`";
+    Sin = "sin": Same(REALS), 14.0, Smooth, None, One(libm::sin),
+        called: sin(x) "the sine of `x`, an angle in radians";
+    Cos = "cos": Same(REALS), 14.0, Smooth, None, One(libm::cos),
+        called: cos(x) "the cosine of `x`, an angle in radians";
+    Tan = "tan": Same(REALS), 40.0, Smooth, None, One(libm::tan),
+        called: tan(x) "the tangent of `x`, an angle in radians";
+    Tanh = "tanh": Same(REALS), 10.0, Smooth, None, One(libm::tanh),
+        called: tanh(x) "the hyperbolic tangent of `x`";
+    Sigmoid = "sigmoid": Same(REALS), 10.0, Smooth, None, One(|x| 1.0 / (1.0 + libm::exp(-x))),
+        called: sigmoid(x) "`1 / (1 + exp(-x))`";
+    Softplus = "softplus": Same(REALS), 14.0, Smooth, None, One(softplus),
+        called: softplus(x) "`log(1 + exp(x))`";
+    Erf = "erf": Same(REALS), 14.0, Smooth, None, One(libm::erf),
+        called: erf(x) "the error function of `x`";
+    Floor = "floor": Same(REALS), 1.0, Steps, Settles, One(libm::floor),
+        called: floor(x) "the next whole number below `x`, or `x`";
+    Ceil = "ceil": Same(REALS), 1.0, Steps, Settles, One(libm::ceil),
+        called: ceil(x) "the next whole number above `x`, or `x`";
     /// Ties to even.
-    Round = "round": Same(REALS), 1.0, Steps, Settles, One(libm::rint), called: "round";
+    Round = "round": Same(REALS), 1.0, Steps, Settles, One(libm::rint),
+        called: round(x) "the nearest whole number; halves go to the even one";
     /// -1, 0 or 1; NaN of NaN.
-    Sign = "sign": Same(NUMBERS), 1.0, Steps, Settles, One(sign), called: "sign";
+    Sign = "sign": Same(NUMBERS), 1.0, Steps, Settles, One(sign),
+        called: sign(x) "-1, 0 or 1; NaN of NaN";
     ToF32 = "to_f32": Cast(DType::F32), 0.5, Handed, Cast, One(|x| x);
     /// Cuts towards zero and stops at the ends of i32; the least i32 of NaN.
     ToI32 = "to_i32": Cast(DType::I32), 0.5, Steps, Cast, One(to_i32);
@@ -226,13 +250,8 @@ impl Map {
     }
 
     /// What users call it, where it is a function at every point by itself.
-    pub fn called(self) -> Option<&'static str> {
+    pub fn called(self) -> Option<Called> {
         self.row().called
-    }
-
-    /// The function that users call so.
-    pub fn of_called(word: &str) -> Option<Map> {
-        Map::ALL.iter().copied().find(|m| m.called() == Some(word))
     }
 
     /// The element type that operands of type `of` are brought to where kernels mix types: their own if the function takes it, else a
@@ -334,7 +353,7 @@ mod tests {
         for (k, map) in Map::ALL.iter().enumerate() {
             assert_eq!(*map as usize, k);
             assert!(Map::ALL.iter().all(|m| m == map || m.word() != map.word()));
-            assert!(map.called().is_none_or(|w| Map::of_called(w) == Some(*map)));
+            assert!(map.called().is_none_or(|c| c.args.len() == map.arity()), "{map:?}");
         }
     }
 }

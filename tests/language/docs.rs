@@ -13,6 +13,24 @@ const LANGUAGE: &str = include_str!("../../docs/language.md");
 const README: &str = include_str!("../../README.md");
 
 #[test]
+fn the_page_of_functions_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/functions.md");
+    let text = hnet::check::reference();
+    if std::env::var_os("HNET_ACCEPT").is_some() {
+        std::fs::write(path, &text).expect("written");
+    }
+    let agreed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(agreed == text, "docs/functions.md is another one; HNET_ACCEPT=1 writes it");
+}
+
+#[test]
+fn the_reference_of_the_language_names_every_function() {
+    let named = |word: &&str| LANGUAGE.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == *word);
+    let missing: Vec<&str> = hnet::check::words().into_iter().filter(|w| !named(w)).collect();
+    assert!(missing.is_empty(), "docs/language.md does not name {missing:?}");
+}
+
+#[test]
 fn the_program_of_the_readme_checks() {
     let all = blocks(README);
     let block = all.iter().find(|b| b.info == "hnet").expect("the README shows a program");

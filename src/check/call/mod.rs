@@ -73,9 +73,9 @@ impl<'a> Checker<'a> {
         };
         if let Some((word, at)) = word
             && matches!(self.meaning(word), Meaning::Nothing)
-            && builtin::WORDS.contains(&&**word)
+            && let Some(function) = builtin::find(word)
         {
-            return self.builtin(word, at, axes, first, args, span);
+            return self.builtin(function, at, axes, first, args, span);
         }
         let (value, mut renamed) = self.callable(inner)?;
         let values = self.call_args(first, args, &value, span)?;

@@ -195,7 +195,7 @@ impl<'a> Checker<'a> {
     fn feed_value(&mut self, name: &ast::Ident, value: &'a ast::Expr) -> Res<Value<'a>> {
         if let ast::ExprKind::Call { callee, .. } = &*value.kind
             && let ast::ExprKind::Name(w) = &*callee.kind
-            && crate::check::chance::DISTRIBUTIONS.contains(&&**w)
+            && crate::check::builtin::distribution(w).is_some()
         {
             return self.fed_draw(name, value);
         }
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
 }
 
 /// Help for a word that is not among those that there are.
-pub(super) trait Near {
+pub(in crate::check) trait Near {
     /// The near one, or all, or `else_help`.
     fn near(self, wrong: &ast::Ident, known: &[&str], else_help: &str) -> Self;
 }

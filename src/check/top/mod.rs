@@ -1,6 +1,6 @@
 //! Models, and the blocks that speak of them.
 
-mod blocks;
+pub(super) mod blocks;
 mod files;
 mod inputs;
 mod outputs;

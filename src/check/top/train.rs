@@ -182,8 +182,7 @@ impl<'a> Checker<'a> {
     fn known_words(&mut self, words: Words) {
         for (word, span) in words.free {
             let own = WORDS.contains(&&*word)
-                || builtin::WORDS.contains(&&*word)
-                || super::super::chance::DISTRIBUTIONS.contains(&&*word)
+                || builtin::find(&word).is_some()
                 || matches!(&*word, "true" | "false" | "training" | "self");
             if own || !matches!(self.meaning(&word), Meaning::Nothing) {
                 continue;

@@ -66,11 +66,8 @@ pub fn closes(graph: &Graph, id: NodeId, dim: &Sym) -> Option<Combine> {
     }
     // A count as a number: counted so, for it may be more than a whole number of 32 bits holds.
     if matches!(node.op, Op::Map(Map::ToF32)) && node.dtype == DType::F32 {
-        let of = graph.operands(id);
-        return match of.first().map(|o| &graph.node(o.node).op) {
-            Some(Op::Extent(size)) if counts(size, dim) => Some(Combine::Add),
-            _ => None,
-        };
+        let of = &graph.node(graph.operands(id)[0].node).op;
+        return if let Op::Extent(size) = of { counts(size, dim).then_some(Combine::Add) } else { None };
     }
     if !node.inner.iter().any(|a| mentions(&a.size, dim)) {
         return None;
