@@ -42,6 +42,7 @@ pub mod files;
 pub mod fuzz;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod grad;
 pub mod ir;
 pub mod opt;
 pub mod pipeline;

@@ -8,6 +8,7 @@ mod edges;
 mod evals;
 mod filters;
 mod gpu;
+mod grads;
 mod graphs;
 mod library;
 mod make;

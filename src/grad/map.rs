@@ -1,0 +1,288 @@
+//! Scalar functions: what the adjoint of an operand is, at every point.
+
+use super::Reverse;
+use super::adjoint::Adjoint;
+use super::nest::{Nest, Part};
+use crate::ir::{DType, Map, NodeId, Op, Operand};
+use std::f64::consts::PI;
+
+/// Whether a function changes smoothly with its operand `n` anywhere.
+pub fn has_slope(map: Map, n: usize) -> bool {
+    match map {
+        Map::Copy | Map::Neg | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan | Map::Tanh => true,
+        Map::Sigmoid | Map::Softplus | Map::Erf => true,
+        Map::Add | Map::Sub | Map::Mul | Map::Div | Map::Pow | Map::Min | Map::Max | Map::Mod => true,
+        Map::Select => n > 0,
+        Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => false,
+        Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => false,
+    }
+}
+
+/// What a rule sees: the node's nest, its adjoint, its operands over the nest.
+struct At<'r, 'g> {
+    r: &'r mut Reverse<'g>,
+    id: NodeId,
+    nest: Nest,
+    adjoint: Adjoint,
+    operands: Vec<Operand>,
+}
+
+impl Reverse<'_> {
+    pub(super) fn map(&mut self, id: NodeId, map: Map, adjoint: Adjoint) {
+        let nest = self.nest(id, &adjoint);
+        let operands: Vec<Operand> = self.graph.operands(id).iter().map(|o| nest.operand(o)).collect();
+        let mut at = At { r: self, id, nest, adjoint, operands };
+        match map {
+            Map::Copy => at.same(0),
+            Map::Neg => at.negative(0),
+            Map::Add => {
+                at.same(0);
+                at.same(1);
+            }
+            Map::Sub => {
+                at.same(0);
+                at.negative(1);
+            }
+            Map::Mul => {
+                at.times(0, vec![at.operands[1].clone()]);
+                at.times(1, vec![at.operands[0].clone()]);
+            }
+            Map::Div => at.quotient(),
+            Map::Pow => at.power(),
+            Map::Min | Map::Max => at.extreme(map),
+            Map::Mod => at.modulo(),
+            Map::Select => at.choice(),
+            Map::Sqrt => {
+                let twice = at.scaled(2.0, at.value());
+                at.over(0, twice);
+            }
+            Map::Log => at.over(0, at.operands[0].clone()),
+            Map::Exp | Map::Abs | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf => {
+                let slope = at.slope(map);
+                at.times(0, vec![slope]);
+            }
+            // No slope anywhere.
+            Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => {}
+            Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => {}
+        }
+    }
+}
+
+impl At<'_, '_> {
+    fn value(&self) -> Operand {
+        self.r.own(self.id, &self.nest)
+    }
+
+    fn wants(&self, n: usize) -> bool {
+        self.r.is_active(self.operands[n].node)
+    }
+
+    fn map(&mut self, map: Map, operands: Vec<Operand>) -> Operand {
+        self.r.pointwise(&self.nest, map, operands)
+    }
+
+    fn test(&mut self, map: Map, a: Operand, b: Operand) -> Operand {
+        self.r.pointwise_of(&self.nest, map, DType::Bool, vec![a, b])
+    }
+
+    fn scaled(&mut self, by: f64, x: Operand) -> Operand {
+        let number = self.r.number(by);
+        self.map(Map::Mul, vec![number, x])
+    }
+
+    /// The constant that an operand is.
+    fn constant(&self, n: usize) -> Option<f64> {
+        let mut id = self.operands[n].node;
+        while let Op::Map(Map::Copy) = self.r.graph.node(id).op {
+            id = self.r.graph.operands(id)[0].node;
+        }
+        if let Op::Const(x) = self.r.graph.node(id).op { Some(x) } else { None }
+    }
+
+    /// Hands operand `n` these factors, guarded as the adjoint is, and by what else is said.
+    fn pull(&mut self, n: usize, factors: Vec<Operand>, guards: Vec<Operand>) {
+        let operand = self.r.graph.operands(self.id)[n].clone();
+        self.r.pull(&self.nest, &self.adjoint, Part::guarded(factors, guards), &operand);
+    }
+
+    /// The adjoint as it is.
+    fn same(&mut self, n: usize) {
+        self.plain(n, self.adjoint.view.clone());
+    }
+
+    fn negative(&mut self, n: usize) {
+        if self.wants(n) {
+            let value = self.map(Map::Neg, vec![self.adjoint.view.clone()]);
+            self.plain(n, value);
+        }
+    }
+
+    /// What is 0 wherever the adjoint is left out: the guards go along, and nothing has to be put right.
+    fn plain(&mut self, n: usize, value: Operand) {
+        let part = Part::plain(value, &self.adjoint.guards);
+        let operand = self.r.graph.operands(self.id)[n].clone();
+        self.r.pull(&self.nest, &self.adjoint, part, &operand);
+    }
+
+    /// The adjoint times these factors.
+    fn times(&mut self, n: usize, slopes: Vec<Operand>) {
+        if self.wants(n) {
+            let factors = std::iter::once(self.adjoint.view.clone()).chain(slopes).collect();
+            self.pull(n, factors, self.adjoint.guards.clone());
+        }
+    }
+
+    /// The adjoint over a value.
+    fn over(&mut self, n: usize, by: Operand) {
+        if self.wants(n) {
+            let value = self.map(Map::Div, vec![self.adjoint.view.clone(), by]);
+            self.pull(n, vec![value], self.adjoint.guards.clone());
+        }
+    }
+
+    /// The slope of a function of one value.
+    fn slope(&mut self, map: Map) -> Operand {
+        let (x, y) = (self.operands[0].clone(), self.value());
+        match map {
+            Map::Exp => y,
+            Map::Abs => self.map(Map::Sign, vec![x]),
+            Map::Sin => self.map(Map::Cos, vec![x]),
+            Map::Cos => {
+                let sin = self.map(Map::Sin, vec![x]);
+                self.map(Map::Neg, vec![sin])
+            }
+            Map::Tan => {
+                let (one, square) = (self.r.number(1.0), self.map(Map::Mul, vec![y.clone(), y]));
+                self.map(Map::Add, vec![one, square])
+            }
+            Map::Tanh => {
+                let (one, square) = (self.r.number(1.0), self.map(Map::Mul, vec![y.clone(), y]));
+                self.map(Map::Sub, vec![one, square])
+            }
+            Map::Sigmoid => {
+                let one = self.r.number(1.0);
+                let rest = self.map(Map::Sub, vec![one, y.clone()]);
+                self.map(Map::Mul, vec![y, rest])
+            }
+            Map::Softplus => self.map(Map::Sigmoid, vec![x]),
+            Map::Erf => {
+                let square = self.map(Map::Mul, vec![x.clone(), x]);
+                let less = self.map(Map::Neg, vec![square]);
+                let bell = self.map(Map::Exp, vec![less]);
+                self.scaled(2.0 / PI.sqrt(), bell)
+            }
+            _ => unreachable!("not a smooth function of one value"),
+        }
+    }
+
+    /// `a / b`: by `a` it is the adjoint over `b`; by `b` that times `-a / b`, so that a large `b` is never squared.
+    fn quotient(&mut self) {
+        let over = self.map(Map::Div, vec![self.adjoint.view.clone(), self.operands[1].clone()]);
+        let guards = self.adjoint.guards.clone();
+        if self.wants(0) {
+            self.pull(0, vec![over.clone()], guards.clone());
+        }
+        if self.wants(1) {
+            let less = self.map(Map::Neg, vec![over]);
+            self.pull(1, vec![less, self.value()], guards);
+        }
+    }
+
+    /// `a ^ b`: by `a` it is `b * a^(b - 1)`, 0 where `b` is; by `b` it is `a^b * log a`, 0 where both `a` and the power are.
+    fn power(&mut self) {
+        let (a, b) = (self.operands[0].clone(), self.operands[1].clone());
+        let mut guards = self.adjoint.guards.clone();
+        if self.wants(0) {
+            match self.constant(1) {
+                Some(0.0) => {}
+                Some(n) => {
+                    let lower = if n == 2.0 {
+                        a.clone()
+                    } else {
+                        let less = self.r.number(n - 1.0);
+                        self.map(Map::Pow, vec![a.clone(), less])
+                    };
+                    let slope = self.scaled(n, lower);
+                    self.times(0, vec![slope]);
+                }
+                None => {
+                    let (one, zero) = (self.r.number(1.0), self.r.number(0.0));
+                    let less = self.map(Map::Sub, vec![b.clone(), one]);
+                    let lower = self.map(Map::Pow, vec![a.clone(), less]);
+                    let some = self.test(Map::Ne, b.clone(), zero);
+                    guards.push(some);
+                    self.pull(0, vec![self.adjoint.view.clone(), b.clone(), lower], guards.clone());
+                    guards.pop();
+                }
+            }
+        }
+        if self.wants(1) {
+            let (zero, y) = (self.r.number(0.0), self.value());
+            let log = self.map(Map::Log, vec![a.clone()]);
+            let (base, power) = (self.test(Map::Ne, a, zero.clone()), self.test(Map::Ne, y.clone(), zero));
+            guards.push(self.r.pointwise_of(&self.nest, Map::Or, DType::Bool, vec![base, power]));
+            self.pull(1, vec![self.adjoint.view.clone(), y, log], guards);
+        }
+    }
+
+    /// The larger or smaller of two: it gets all. At a tie both get half, but a constant gets all of it.
+    fn extreme(&mut self, map: Map) {
+        for n in 0..2 {
+            if !self.wants(n) {
+                continue;
+            }
+            let (mine, other) = (self.operands[n].clone(), self.operands[1 - n].clone());
+            let (low, high) = if map == Map::Max { (other.clone(), mine.clone()) } else { (mine.clone(), other.clone()) };
+            let wins = self.test(Map::Lt, low, high);
+            let (given, zero) = (self.adjoint.view.clone(), self.r.number(0.0));
+            let mut rest = zero;
+            if self.constant(1 - n).is_none() {
+                let tie = self.test(Map::Eq, mine, other);
+                let half = self.scaled(0.5, given.clone());
+                rest = self.map(Map::Select, vec![tie, half, rest]);
+            }
+            let share = self.map(Map::Select, vec![wins, given, rest]);
+            self.plain(n, share);
+        }
+    }
+
+    /// `a - b * floor(a / b)`, and 0 by zero.
+    fn modulo(&mut self) {
+        let b = self.operands[1].clone();
+        let mut given = self.adjoint.view.clone();
+        let is_some = self.constant(1).is_some_and(|b| b != 0.0);
+        if !is_some {
+            let zero = self.r.number(0.0);
+            let some = self.test(Map::Ne, b.clone(), zero.clone());
+            given = self.map(Map::Select, vec![some, given, zero]);
+        }
+        if self.wants(0) {
+            self.plain(0, given.clone());
+        }
+        if self.wants(1) {
+            let count = self.map(Map::IntDiv, vec![self.operands[0].clone(), b]);
+            let less = self.map(Map::Neg, vec![given]);
+            self.pull(1, vec![less, count], self.adjoint.guards.clone());
+        }
+    }
+
+    /// Each side gets the adjoint where it is taken, and the condition along with it.
+    fn choice(&mut self) {
+        let condition = self.operands[0].clone();
+        if self.wants(1) {
+            self.side(1, condition.clone());
+        }
+        if self.wants(2) {
+            let other = self.r.pointwise_of(&self.nest, Map::Not, DType::Bool, vec![condition]);
+            self.side(2, other);
+        }
+    }
+
+    fn side(&mut self, n: usize, taken: Operand) {
+        let mut guards = self.adjoint.guards.clone();
+        guards.push(taken.clone());
+        let part = Part { factors: vec![self.adjoint.view.clone()], conditions: vec![taken], guards };
+        let operand = self.r.graph.operands(self.id)[n].clone();
+        self.r.pull(&self.nest, &self.adjoint, part, &operand);
+    }
+}
