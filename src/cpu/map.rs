@@ -50,7 +50,7 @@ impl Gen<'_> {
     fn spelled(&mut self, map: Map, v: &[Value], on: DType) -> Value {
         let (x, real) = (v[0], on == DType::F32);
         match map {
-            Map::Copy => x,
+            Map::Copy | Map::Cut | Map::Surrogate => x,
             Map::ToF32 => self.convert(x, on, DType::F32),
             Map::ToI32 => self.convert(x, on, DType::I32),
             Map::Neg if real => self.b.ins().fneg(x),

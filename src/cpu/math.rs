@@ -287,15 +287,15 @@ impl Gen<'_> {
         let t = self.fma(x, per, magic);
         let n = self.b.ins().fsub(t, magic);
         let mut r = x;
-        for part in [-1.570_796_4, 4.371_139e-8, 1.715_124_9e-15] {
+        // All parts of -pi/2 have one sign, and a product is last: so -0 stays -0.
+        for part in [-1.570_796_3, -7.549_79e-8, -5.390_302_5e-15] {
             let part = self.float(part, x);
             r = self.fma(n, part, r);
         }
         let s = self.b.ins().fmul(r, r);
         let cosine = self.poly(s, &[2.446_770_7e-5, -1.388_773e-3, 4.166_665_7e-2, -0.5, 1.0]);
-        let p = self.poly(s, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -1.666_666_7e-1]);
-        let rs = self.b.ins().fmul(r, s);
-        let sine = self.fma(p, rs, r);
+        let p = self.poly(s, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -1.666_666_7e-1, 1.0]);
+        let sine = self.b.ins().fmul(r, p);
         let mut q = self.bits(t);
         if quarter != 0 {
             let k = self.int(quarter, q);
@@ -310,14 +310,7 @@ impl Gen<'_> {
         let sign = self.b.ins().band(sign, top);
         let r = self.bits(r);
         let r = self.b.ins().bxor(r, sign);
-        let r = self.from_bits(r);
-        if quarter != 0 {
-            return r;
-        }
-        // The reduction takes the sign of -0.
-        let zero = self.float(0.0, x);
-        let none = self.fcmp(FloatCC::Equal, x, zero);
-        self.choose(none, x, r)
+        self.from_bits(r)
     }
 
     pub(super) fn call(&mut self, f: FuncRef, args: &[Value]) -> Value {

@@ -245,7 +245,21 @@ const PARTS: usize = 64;
 const TILE: usize = 64 << 10;
 
 /// `out = Σ a b`, the matrices moved to each of `places`.
+#[inline(always)]
 pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
+    // Most products, and many of them small: nothing but the kernel.
+    if let [(0, 0)] = places
+        && k <= LONG
+    {
+        multiply(out, a, b, (m, n, k), false, threads);
+    } else {
+        summed_apart(out, a, b, (m, n, k), places, threads);
+    }
+}
+
+/// As [`summed`], for sums in several places, and long ones.
+#[inline(never)]
+fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
     let at = |x: Matrix, by: i64| Matrix { at: x.at.moved(by), ..x };
     // The own kernels keep the digits of any length.
     let long = k > LONG && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
@@ -298,6 +312,7 @@ fn is_turned(out: &Matrix, a: &Matrix, (m, n): (usize, usize)) -> bool {
 }
 
 /// The kernel that suits the shape.
+#[inline(always)]
 fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> Kernel {
     // The own kernels read slices forwards; an axis that runs backwards is the library's.
     if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
@@ -318,6 +333,7 @@ fn turned(x: Matrix) -> Matrix {
 }
 
 /// `out = a b`.
+#[inline(always)]
 fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
     if is_turned(&out, &a, (m, n)) {
         return multiply_rows(turned(out), turned(b), turned(a), (n, m, k), add, threads);
@@ -325,6 +341,7 @@ fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize),
     multiply_rows(out, a, b, (m, n, k), add, threads);
 }
 
+#[inline(always)]
 fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
     match kernel(&out, &a, &b, (m, n, k)) {
         Kernel::Dots => call::dots(out, a, b.at, m, k, add),

@@ -13,6 +13,9 @@ pub fn has_slope(map: Map, n: usize) -> bool {
         Map::Sigmoid | Map::Softplus | Map::Erf => true,
         Map::Add | Map::Sub | Map::Mul | Map::Div | Map::Pow | Map::Min | Map::Max | Map::Mod => true,
         Map::Select => n > 0,
+        // Its value is the first, its slope that of the second.
+        Map::Surrogate => n == 1,
+        Map::Cut => false,
         Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => false,
         Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => false,
     }
@@ -34,6 +37,7 @@ impl Reverse<'_> {
         let mut at = At { r: self, id, nest, adjoint, operands };
         match map {
             Map::Copy => at.same(0),
+            Map::Surrogate => at.same(1),
             Map::Neg => at.negative(0),
             Map::Add => {
                 at.same(0);
@@ -57,12 +61,17 @@ impl Reverse<'_> {
                 at.over(0, twice);
             }
             Map::Log => at.over(0, at.operands[0].clone()),
-            Map::Exp | Map::Abs | Map::Sin | Map::Cos | Map::Tan | Map::Tanh | Map::Sigmoid | Map::Softplus | Map::Erf => {
-                let slope = at.slope(map);
-                at.times(0, vec![slope]);
-            }
+            Map::Exp => at.times(0, vec![at.value()]),
+            Map::Abs => at.by(Map::Sign),
+            Map::Sin => at.by(Map::Cos),
+            Map::Softplus => at.by(Map::Sigmoid),
+            Map::Cos => at.cos(),
+            Map::Tan => at.square(Map::Add),
+            Map::Tanh => at.square(Map::Sub),
+            Map::Sigmoid => at.sigmoid(),
+            Map::Erf => at.erf(),
             // No slope anywhere.
-            Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => {}
+            Map::Cut | Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => {}
             Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => {}
         }
     }
@@ -140,39 +149,39 @@ impl At<'_, '_> {
         }
     }
 
-    /// The slope of a function of one value.
-    fn slope(&mut self, map: Map) -> Operand {
-        let (x, y) = (self.operands[0].clone(), self.value());
-        match map {
-            Map::Exp => y,
-            Map::Abs => self.map(Map::Sign, vec![x]),
-            Map::Sin => self.map(Map::Cos, vec![x]),
-            Map::Cos => {
-                let sin = self.map(Map::Sin, vec![x]);
-                self.map(Map::Neg, vec![sin])
-            }
-            Map::Tan => {
-                let (one, square) = (self.r.number(1.0), self.map(Map::Mul, vec![y.clone(), y]));
-                self.map(Map::Add, vec![one, square])
-            }
-            Map::Tanh => {
-                let (one, square) = (self.r.number(1.0), self.map(Map::Mul, vec![y.clone(), y]));
-                self.map(Map::Sub, vec![one, square])
-            }
-            Map::Sigmoid => {
-                let one = self.r.number(1.0);
-                let rest = self.map(Map::Sub, vec![one, y.clone()]);
-                self.map(Map::Mul, vec![y, rest])
-            }
-            Map::Softplus => self.map(Map::Sigmoid, vec![x]),
-            Map::Erf => {
-                let square = self.map(Map::Mul, vec![x.clone(), x]);
-                let less = self.map(Map::Neg, vec![square]);
-                let bell = self.map(Map::Exp, vec![less]);
-                self.scaled(2.0 / PI.sqrt(), bell)
-            }
-            _ => unreachable!("not a smooth function of one value"),
-        }
+    /// The slope is a function of the operand.
+    fn by(&mut self, map: Map) {
+        let slope = self.map(map, vec![self.operands[0].clone()]);
+        self.times(0, vec![slope]);
+    }
+
+    fn cos(&mut self) {
+        let sin = self.map(Map::Sin, vec![self.operands[0].clone()]);
+        let slope = self.map(Map::Neg, vec![sin]);
+        self.times(0, vec![slope]);
+    }
+
+    /// The slope is 1 more than, or 1 less, the square of the value.
+    fn square(&mut self, map: Map) {
+        let (one, y) = (self.r.number(1.0), self.value());
+        let square = self.map(Map::Mul, vec![y.clone(), y]);
+        let slope = self.map(map, vec![one, square]);
+        self.times(0, vec![slope]);
+    }
+
+    fn sigmoid(&mut self) {
+        let (one, y) = (self.r.number(1.0), self.value());
+        let rest = self.map(Map::Sub, vec![one, y.clone()]);
+        self.times(0, vec![y, rest]);
+    }
+
+    fn erf(&mut self) {
+        let x = self.operands[0].clone();
+        let square = self.map(Map::Mul, vec![x.clone(), x]);
+        let less = self.map(Map::Neg, vec![square]);
+        let bell = self.map(Map::Exp, vec![less]);
+        let slope = self.scaled(2.0 / PI.sqrt(), bell);
+        self.times(0, vec![slope]);
     }
 
     /// `a / b`: by `a` it is the adjoint over `b`; by `b` that times `-a / b`, so that a large `b` is never squared.

@@ -312,15 +312,16 @@ impl Copy<'_, '_> {
     fn body(&mut self, outer: &Outer) {
         let old = &outer.body.graph;
         for id in old.ids() {
-            let node = match old.node(id).op {
-                Op::Arg(0) => self.counter,
-                Op::Arg(k) if k <= outer.body.carries => self.at_round(outer.before[&(k - 1)], 0),
-                Op::Arg(k) => self.capture(outer.operands[k - 1]),
-                _ => {
-                    let operands =
-                        old.operands(id).iter().map(|o| Operand::new(self.moved[o.node.index()], o.subscripts.clone())).collect();
-                    self.graph.add(Node { name: None, ..old.node(id).clone() }, operands)
+            let node = if let Op::Arg(k) = old.node(id).op {
+                match k {
+                    0 => self.counter,
+                    k if k <= outer.body.carries => self.at_round(outer.before[&(k - 1)], 0),
+                    k => self.capture(outer.operands[k - 1]),
                 }
+            } else {
+                let moved = |o: &Operand| Operand::new(self.moved[o.node.index()], o.subscripts.clone());
+                let operands = old.operands(id).iter().map(moved).collect();
+                self.graph.add(Node { name: None, ..old.node(id).clone() }, operands)
             };
             self.moved.push(node);
         }

@@ -58,7 +58,7 @@ impl Nature {
 pub enum Law {
     /// Nothing.
     None,
-    /// It is its operand.
+    /// It is its operand, the first one.
     Identity,
     /// It changes nothing but the type.
     Cast,
@@ -206,6 +206,10 @@ table! {
     Le = "le": Test(NUMBERS), 1.0, Steps, None, Two(|a, b| truth(a <= b));
     And = "and": Same(BOOLS), 1.0, Handed, Both, Two(|a, b| truth(a != 0.0 && b != 0.0));
     Or = "or": Same(BOOLS), 1.0, Handed, Either, Two(|a, b| truth(a != 0.0 || b != 0.0));
+    /// A mark for derivatives: its operand, through which none flows. Derivatives are taken before any pass runs; passes drop it.
+    Cut = "cut": Same(REALS), 0.5, Handed, Identity, One(|x| x);
+    /// A mark for derivatives: its first operand, with the derivative of the second. Passes drop it.
+    Surrogate = "surrogate": Same(REALS), 0.5, Handed, Identity, Two(|a, _| a);
     /// condition, value if true, value if false
     Select = "select": Choice, 1.0, Handed, Choice, Select;
 }

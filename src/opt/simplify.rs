@@ -75,7 +75,8 @@ fn binary(r: &mut Rebuild, id: NodeId, map: Map, a: &Operand, b: &Operand) -> Op
         Law::Either => {
             when(x, 0.0, b).or(when(y, 0.0, a)).or(when(x, 1.0, a)).or(when(y, 1.0, b)).or((a == b).then(|| a.clone()))
         }
-        Law::None | Law::Identity | Law::Cast | Law::Undoes | Law::Settles | Law::Commutes | Law::Choice => None,
+        Law::Identity => Some(a.clone()),
+        Law::None | Law::Cast | Law::Undoes | Law::Settles | Law::Commutes | Law::Choice => None,
     }
 }
 

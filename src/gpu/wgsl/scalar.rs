@@ -69,7 +69,7 @@ fn spelled(m: &mut Module, map: Map, v: &[String], on: DType) -> String {
     let (x, real) = (&v[0], on == DType::F32);
     let mut call = |name: &'static str| format!("{}({})", m.function(name), v.join(", "));
     match map {
-        Map::Copy => x.clone(),
+        Map::Copy | Map::Cut | Map::Surrogate => x.clone(),
         Map::ToF32 => convert(m, x.clone(), on, DType::F32),
         Map::ToI32 => convert(m, x.clone(), on, DType::I32),
         Map::Neg => format!("-{x}"),
