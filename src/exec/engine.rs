@@ -51,6 +51,9 @@ struct Ready {
     prepared: u64,
     /// For each source the generation whose stored value is bound to it.
     bound: Vec<u64>,
+    /// Which sources are bound when it is prepared, and which with every run.
+    early: Vec<usize>,
+    late: Vec<usize>,
 }
 
 impl Engine {
@@ -217,7 +220,8 @@ impl Engine {
                 }
                 let placed = self.backend.place(&self.task, &sizes)?;
                 let bound = vec![0; placed.sources().len()];
-                self.ready.push(Ready { sizes, placed, prepared: 0, bound });
+                let (early, late) = (0..bound.len()).partition(|k| placed.sources()[*k].early);
+                self.ready.push(Ready { sizes, placed, prepared: 0, bound, early, late });
                 self.ready.len() - 1
             }
         };
@@ -271,11 +275,8 @@ impl Engine {
 impl Ready {
     /// Binds the early sources, or the others. A stored value that is bound already is left.
     fn bind(&mut self, values: &Values, generation: u64, early: bool) -> Result<(), Diagnostic> {
-        for k in 0..self.bound.len() {
+        for &k in if early { &self.early } else { &self.late } {
             let source = &self.placed.sources()[k];
-            if source.early != early {
-                continue;
-            }
             let lent = values.inputs.sources.get(&*source.path);
             if lent.is_none() && self.bound[k] == generation && generation > 0 {
                 continue;

@@ -39,7 +39,7 @@ fn extents(graph: &Graph, id: NodeId) -> Vec<usize> {
     graph.node(id).shape.iter().map(|a| a.size.eval(&of).expect("a known size") as usize).collect()
 }
 
-fn sources(graph: &Graph) -> Vec<(String, NodeId)> {
+pub fn sources(graph: &Graph) -> Vec<(String, NodeId)> {
     let path = |id: NodeId| match &graph.node(id).op {
         Op::Source { path, .. } => Some((path.to_string(), id)),
         _ => None,
@@ -48,7 +48,7 @@ fn sources(graph: &Graph) -> Vec<(String, NodeId)> {
 }
 
 /// `sum(weight * value)`, the weight being an input of its own.
-fn weighed(graph: &mut Graph, value: NodeId, path: &str) -> NodeId {
+pub fn weighed(graph: &mut Graph, value: NodeId, path: &str) -> NodeId {
     let shape = graph.node(value).shape.clone();
     let source = Op::Source { origin: Origin::Input, path: path.into() };
     let weight = graph.add(Node::new(source, DType::F32, shape.clone()), vec![]);
@@ -393,4 +393,112 @@ fn adjoints_are_pulled_back() {
     for i in 0..5 {
         assert!((values[0][i] - values[1][i].exp() * values[2][i]).abs() < 1e-12);
     }
+}
+
+/// The derivatives of `y`, one number, by `x` at these places, at orders 1 and 2.
+fn slopes(text: &str, inputs: &[(&str, &[f64])]) -> (Vec<f64>, Option<Vec<f64>>) {
+    let mut graph = read(text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    let y = graph.output("y").expect("an output").node;
+    let x = sources(&graph).into_iter().find(|(p, _)| p == "x").expect("an input").1;
+    let first = derivatives(&mut graph, y, &[x]).remove(0).expect("y depends on x").node;
+    let axes = graph.node(first).shape.clone();
+    let all: Vec<usize> = (0..axes.len()).collect();
+    let sum = Node { inner: axes, ..Node::new(Op::Fold(hnet::ir::Fold::Sum), DType::F32, vec![]) };
+    let total = graph.add(sum, vec![Operand::new(first, all)]);
+    let second = derivatives(&mut graph, total, &[x]).remove(0).map(|d| d.node);
+    let mut bound = Bindings::default();
+    for (path, id) in sources(&graph) {
+        let data = inputs.iter().find(|(n, _)| *n == path).expect("a value").1.to_vec();
+        bound.sources.insert(path, Tensor::new(extents(&graph, id), Data::F64(data)));
+    }
+    let mut value = |id: NodeId| {
+        let t = evaluate(&graph, &bound, &[id]).unwrap_or_else(|d| panic!("{}", d.message)).remove(0);
+        (0..t.len()).map(|i| t.get(i)).collect::<Vec<f64>>()
+    };
+    (value(first), second.map(&mut value))
+}
+
+fn same(what: &str, got: &[f64], want: &[f64]) {
+    let alike = |(g, w): (&f64, &f64)| g == w || (g.is_nan() && w.is_nan()) || (g - w).abs() <= 1e-12 * w.abs();
+    assert!(got.len() == want.len() && got.iter().zip(want).all(alike), "{what}: {got:?} and not {want:?}");
+}
+
+/// One number in, one out: `body` makes %1 or what follows of `%0`.
+fn at(what: &str, body: &str, last: usize, x: f64, want: [f64; 2]) {
+    let text = format!("%0: f32 = input \"x\"\n{body}output y = %{last}\n");
+    let (first, second) = slopes(&text, &[("x", &[x])]);
+    same(&format!("{what} at {x}"), &first, &want[..1]);
+    same(&format!("{what} at {x}, order 2"), &second.unwrap_or_else(|| vec![0.0]), &want[1..]);
+}
+
+const INF: f64 = f64::INFINITY;
+
+#[test]
+fn edges_have_the_slopes_that_are_written_down() {
+    let relu = "%1: f32 = const 0\n%2: f32 = max %0, %1\n";
+    at("relu", relu, 2, 0.0, [0.0, 0.0]);
+    at("relu", relu, 2, 2.0, [1.0, 0.0]);
+    at("relu", relu, 2, -2.0, [0.0, 0.0]);
+    let clamp = "%1: f32 = const 1\n%2: f32 = const 0\n%3: f32 = min %0, %1\n%4: f32 = max %3, %2\n";
+    for (x, slope) in [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0), (-1.0, 0.0), (2.0, 0.0)] {
+        at("clamp", clamp, 4, x, [slope, 0.0]);
+    }
+    at("abs", "%1: f32 = abs %0\n", 1, 0.0, [0.0, 0.0]);
+    at("sqrt", "%1: f32 = sqrt %0\n", 1, 0.0, [INF, -INF]);
+    at("x^0", "%1: f32 = const 0\n%2: f32 = pow %0, %1\n%3: f32 = add %2, %0\n", 3, 0.0, [1.0, 0.0]);
+    at("x^1", "%1: f32 = const 1\n%2: f32 = pow %0, %1\n", 2, 0.0, [1.0, 0.0]);
+    at("x^2", "%1: f32 = const 2\n%2: f32 = pow %0, %1\n", 2, 0.0, [0.0, 2.0]);
+    at("x^3", "%1: f32 = const 3\n%2: f32 = pow %0, %1\n", 2, 0.0, [0.0, 0.0]);
+    at("0^x", "%1: f32 = const 0\n%2: f32 = pow %1, %0\n", 2, 2.0, [0.0, 0.0]);
+    at("(-2)^x", "%1: f32 = const -2\n%2: f32 = pow %1, %0\n", 2, 2.0, [f64::NAN, f64::NAN]);
+    at("x mod 0", "%1: f32 = const 0\n%2: f32 = mod %0, %1\n", 2, 2.0, [0.0, 0.0]);
+    at("2.5 mod x", "%1: f32 = const 2.5\n%2: f32 = mod %1, %0\n", 2, 1.0, [-2.0, 0.0]);
+    at("floor", "%1: f32 = floor %0\n%2: f32 = mul %1, %0\n", 2, 2.5, [2.0, 0.0]);
+}
+
+#[test]
+fn the_side_that_is_not_taken_makes_no_nan() {
+    let log = "%1: f32 = const 0\n%2: bool = lt %1, %0\n%3: f32 = log %0\n%4: f32 = select %2, %3, %1\n";
+    at("if x > 0 { log x } else { 0 }", log, 4, 0.0, [0.0, 0.0]);
+    at("if x > 0 { log x } else { 0 }", log, 4, -1.0, [0.0, 0.0]);
+    at("if x > 0 { log x } else { 0 }", log, 4, 2.0, [0.5, -0.25]);
+    let root = "%1: f32 = const 0\n%2: bool = lt %1, %0\n%3: f32 = sqrt %0\n%4: f32 = mul %3, %3\n%5: f32 = div %4, %0\n%6: f32 = select %2, %5, %0\n";
+    at("a chain", root, 6, 0.0, [1.0, 0.0]);
+    let shared =
+        "%1: f32 = const 0\n%2: bool = lt %1, %0\n%3: f32 = sqrt %0\n%4: f32 = select %2, %3, %1\n%5: f32 = add %4, %3\n";
+    at("used on both sides", shared, 5, 0.0, [INF, -INF]);
+    let square = "%1: f32 = const 1\n%2: f32 = sub %0, %1\n%3: f32 = mul %2, %2\n%4: f32 = const 0\n%5: bool = lt %4, %0\n%6: f32 = select %5, %3, %4\n";
+    at("if x > 0 { (x - 1)^2 } else { 0 }", square, 6, 1.0, [0.0, 2.0]);
+    let norm = "%1: f32 = mul %0, %0\n%2: f32 = const 0\n%3: bool = lt %2, %1\n%4: f32 = sqrt %1\n%5: f32 = select %3, %4, %2\n";
+    at("a norm", norm, 5, 0.0, [0.0, 0.0]);
+}
+
+#[test]
+fn ties_zeros_and_filters() {
+    let fold = |word: &str| format!("%0: f32[k=3] = input \"x\"\n%1: f32 = fold {word}(k=3) %0[k]\noutput y = %1\n");
+    same("a tie", &slopes(&fold("max"), &[("x", &[1.0, 3.0, 3.0])]).0, &[0.0, 0.5, 0.5]);
+    same("all equal", &slopes(&fold("min"), &[("x", &[2.0, 2.0, 2.0])]).0, &[1.0 / 3.0; 3]);
+    let (first, second) = slopes(&fold("prod"), &[("x", &[0.0, 2.0, 3.0])]);
+    same("one zero", &first, &[6.0, 0.0, 0.0]);
+    same("one zero, order 2", &second.unwrap(), &[5.0, 3.0, 2.0]);
+    let (first, second) = slopes(&fold("prod"), &[("x", &[0.0, 0.0, 3.0])]);
+    same("two zeros", &first, &[0.0, 0.0, 0.0]);
+    same("two zeros, order 2", &second.unwrap(), &[3.0, 3.0, 0.0]);
+    let pair = "%0: f32 = input \"x\"\n%1: f32 = input \"w\"\n%2: f32 = max %0, %1\noutput y = %2\n";
+    same("two equal", &slopes(pair, &[("x", &[1.0]), ("w", &[1.0])]).0, &[0.5]);
+    let filter = "%0: f32[k=3] = input \"x\"\n%1: f32[k=3] = input \"w\"\n%2: f32 = const 5\n%3: bool[k=3] = lt %0[k], %2\n%4: f32[k=3] = log %0[k]\n%5: f32 = sum(k=3) %4[k] * %1[k] * %3[k]\noutput y = %5\n";
+    let (first, second) = slopes(filter, &[("x", &[1.0, 2.0, 9.0]), ("w", &[1.0, 4.0, INF])]);
+    same("a filter", &first, &[1.0, 2.0, 0.0]);
+    same("a filter, order 2", &second.unwrap(), &[-1.0, -1.0, 0.0]);
+    let nothing = "%0: f32[k=0] = input \"x\"\n%1: f32 = fold prod(k=0) %0[k]\n%2: f32 = fold max(k=0) %0[k]\n%3: f32 = add %1, %2\noutput y = %3\n";
+    same("nothing", &slopes(nothing, &[("x", &[])]).0, &[]);
+}
+
+#[test]
+fn marks_cut_and_replace() {
+    let cut = "%1: f32 = cut %0\n%2: f32 = mul %0, %1\n";
+    at("x * stop(x)", cut, 2, 3.0, [3.0, 0.0]);
+    let through = "%1: f32 = round %0\n%2: f32 = mul %0, %0\n%3: f32 = surrogate %1, %2\n%4: f32 = mul %3, %0\n";
+    // y = round(x) x, with the slope of x^2 x at round(x): 2x x + round(x).
+    at("a surrogate", through, 4, 1.25, [2.0 * 1.25 * 1.25 + 1.0, 3.0 * 2.0 * 1.25]);
 }

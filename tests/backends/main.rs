@@ -19,5 +19,6 @@ mod products;
 mod programs;
 mod runs;
 mod shaders;
+mod slopes;
 mod sums;
 mod widths;
