@@ -95,8 +95,13 @@ impl Reverse<'_> {
 
     /// A fold of a value over the loops that are `closed`, over the others that it has.
     pub fn folded(&mut self, nest: &Nest, fold: Fold, dtype: DType, value: Operand, closed: &dyn Fn(usize) -> bool) -> Operand {
-        let shape = used(nest, std::slice::from_ref(&value), closed);
         let inner = value_loops(&value, closed);
+        self.folded_over(nest, fold, dtype, value, inner)
+    }
+
+    /// A fold of a value over these loops, whether it has them or not, over the others that it has.
+    pub fn folded_over(&mut self, nest: &Nest, fold: Fold, dtype: DType, value: Operand, inner: Vec<usize>) -> Operand {
+        let shape = used(nest, std::slice::from_ref(&value), &|k| inner.contains(&k));
         self.over(nest, Op::Fold(fold), dtype, shape, inner, vec![value])
     }
 

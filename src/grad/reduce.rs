@@ -31,7 +31,8 @@ impl Reverse<'_> {
         let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![mine, best]);
         let one_each = self.pointwise(&nest, Map::ToF32, vec![is_best.clone()]);
         let first = nest.first + self.graph.node(id).rank();
-        let count = self.folded(&nest, Fold::Sum, DType::F32, one_each, &|k| k >= first);
+        // Loops that the operand does not have repeat it.
+        let count = self.folded_over(&nest, Fold::Sum, DType::F32, one_each, (first..nest.axes.len()).collect());
         // Nothing is equal to NaN.
         let one = self.number(1.0);
         let count = self.pointwise(&nest, Map::Max, vec![count, one]);
