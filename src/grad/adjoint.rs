@@ -89,12 +89,9 @@ impl Reverse<'_> {
             let Some(d) = adjoint.tied[q].filter(|_| wanted.is_none()) else { continue };
             let (at, free) = (adjoint.place(q), adjoint.free());
             // Loops from `at` on move one on.
-            let moved = |o: &Operand| {
-                let subscripts = o.subscripts.iter().map(|k| if *k >= at { k + 1 } else { *k }).collect();
-                Operand::new(o.node, subscripts)
-            };
-            adjoint.view = moved(&adjoint.view);
-            adjoint.guards = adjoint.guards.iter().map(moved).collect();
+            for o in std::iter::once(&mut adjoint.view).chain(&mut adjoint.guards) {
+                o.subscripts.iter_mut().filter(|k| **k >= at).for_each(|k| *k += 1);
+            }
             adjoint.tied[q] = None;
             let nest = Nest { axes: self.loops(id, &adjoint.tied), first: free + 1 };
             let same = self.same_place(&nest, at, free + 1 + d);
