@@ -68,7 +68,7 @@ fn check(seed: u64, count: &mut Count) {
     for pass in ["simplify", "cse"] {
         graph = (opt::pass(pass).expect("a pass").run)(&graph);
     }
-    let Some(y) = graph.outputs.iter().map(|o| o.node).filter(|id| graph.node(*id).dtype == DType::F32).last() else { return };
+    let Some(y) = graph.outputs.iter().map(|o| o.node).rfind(|id| graph.node(*id).dtype == DType::F32) else { return };
     let Ok(value) = evaluate(&graph, &case.bindings, &[y]) else { return };
     let target = weighed(&mut graph, y, "weight");
     let weights = (0..value[0].len()).map(|k| 0.3 + ((k * 7 + 3) % 11) as f64 / 9.0).collect();
