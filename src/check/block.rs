@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
         // `let out[t] = for t in ..` gives the axis back.
         if let ExprKind::For(f) = &*value.kind
             && let Some(&first) = bound.groups.first().and_then(|g| g.first())
-            && *self.names[first.0 as usize].text == *f.var.name
+            && *self.axes.name_text(first) == *f.var.name
         {
             return self.for_expr(f, Some(first), value.span);
         }
@@ -227,7 +227,7 @@ impl<'a> Checker<'a> {
 
     /// Whether a name is a visible axis of the signature or the file.
     fn is_axis(&self, n: super::value::NameId) -> bool {
-        self.axis_word(self.name_text(n)) == Some(n)
+        self.axis_word(self.axes.name_text(n)) == Some(n)
     }
 
     fn var_value(&mut self, ty: Option<&'a ast::Type>, value: &'a Expr) -> Res<Value<'a>> {
@@ -272,7 +272,7 @@ impl<'a> Checker<'a> {
             }
         };
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
-        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         Ok(Some(Value::Tensor(self.copy(&t, labels, axes, vec![]))))
     }
 
@@ -297,9 +297,9 @@ impl<'a> Checker<'a> {
                 Label::Sized => None,
             })
             .collect();
-        if own.len() != want.len() || !own.iter().zip(&want).all(|(a, b)| self.same(a, b)) {
-            let shown: Vec<String> = want.iter().map(|s| self.show_size(s)).collect();
-            let names: Vec<&str> = names.iter().map(|n| self.name_text(*n)).collect();
+        if own.len() != want.len() || !own.iter().zip(&want).all(|(a, b)| self.axes.same(a, b)) {
+            let shown: Vec<String> = want.iter().map(|s| self.axes.show_size(s)).collect();
+            let names: Vec<&str> = names.iter().map(|n| self.axes.name_text(*n)).collect();
             let declared = if names.is_empty() {
                 format!("[{}]", shown.join(", "))
             } else {
@@ -308,7 +308,8 @@ impl<'a> Checker<'a> {
             let message = format!("{declared} is declared, and this is {}", self.show(&t));
             return self.fail(Diagnostic::error("H0345", at, message).label(ty.span, "declared here"));
         }
-        let extra: Vec<&str> = t.names().filter(|n| !names.contains(n) && self.is_axis(*n)).map(|n| self.name_text(n)).collect();
+        let extra: Vec<&str> =
+            t.names().filter(|n| !names.contains(n) && self.is_axis(*n)).map(|n| self.axes.name_text(n)).collect();
         if !extra.is_empty() {
             let message = format!("this varies over `{}`, which the type does not name", extra.join("`, `"));
             return self.fail(
@@ -324,7 +325,7 @@ impl<'a> Checker<'a> {
     fn assign_var(&mut self, name: &'a ast::Ident, slots: Option<&'a [ast::Slot]>, value: &'a Expr) -> Res<()> {
         let old = match self.meaning(&name.name) {
             Meaning::Local(Binding::Var(v)) => v,
-            Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.insts[id.0].thunks[n], Thunk::Var(_)) => {
+            Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.nets[id].thunks[n], Thunk::Var(_)) => {
                 self.member_value(id, MemberRef::Thunk(n), name.span)?
             }
             meaning => {
@@ -357,7 +358,7 @@ impl<'a> Checker<'a> {
             v => self.as_tens(v, span)?,
         };
         let (p, q) = (self.sized_extents(a), self.sized_extents(&t));
-        if p.len() != q.len() || !p.iter().zip(&q).all(|(x, y)| self.same(x, y)) {
+        if p.len() != q.len() || !p.iter().zip(&q).all(|(x, y)| self.axes.same(x, y)) {
             let message = format!("the variable is {}, and this is {}", self.show(a), self.show(&t));
             return self.error("H0503", span, message);
         }
@@ -372,7 +373,7 @@ impl<'a> Checker<'a> {
         if self.scopes.local(name).is_some() {
             self.scopes.assign(name, value);
         } else if let Meaning::Member(id, MemberRef::Thunk(n)) = self.meaning(name) {
-            self.insts[id.0].thunks[n] = Thunk::Var(value);
+            self.nets[id].thunks[n] = Thunk::Var(value);
         }
     }
 
@@ -417,7 +418,7 @@ impl<'a> Checker<'a> {
         let mut names = vec![];
         let mut mask: Option<super::value::Tens> = None;
         for (i, extent) in extents.iter().enumerate() {
-            let n = self.new_name(&format!("d{i}"), extent.clone(), None);
+            let n = self.axes.new_name(&format!("d{i}"), extent.clone(), None);
             names.push(n);
             let fixed = match slots.get(i) {
                 None => None,
@@ -476,7 +477,7 @@ impl<'a> Checker<'a> {
         // Nets of an array add up; any other name is left by mistake.
         let frame = self.scopes.frame();
         let inst = frame.inst;
-        let arrays: Vec<_> = inst.map_or(vec![], |i| self.insts[i.0].arrays.clone());
+        let arrays: Vec<_> = inst.map_or(vec![], |i| self.nets[i].arrays.clone());
         let picked: Vec<_> = frame
             .picks
             .iter()
@@ -488,7 +489,7 @@ impl<'a> Checker<'a> {
         let names: Vec<_> = t.names().collect();
         let (summed, left): (Vec<_>, Vec<_>) = names.into_iter().partition(|n| arrays.contains(n) || picked.contains(n));
         if let Some(n) = left.first() {
-            let text = self.name_text(*n).to_string();
+            let text = self.axes.name_text(*n).to_string();
             let message = format!("a loss is one number, and this varies over `{text}`");
             return self.fail(Diagnostic::error("H0504", value.span, message).help(match self.scopes.frame().sees_dims {
                 true => format!("reduce it: `mean[{text}] ..`"),
@@ -497,14 +498,14 @@ impl<'a> Checker<'a> {
         }
         let total = if summed.is_empty() { t.clone() } else { self.fold(crate::ir::Fold::Sum, &t, &summed) };
         let path = join(&self.scopes.frame().path.clone(), &name.name);
-        self.losses.push((path, total.clone(), name.span));
+        self.out.losses.push((path, total.clone(), name.span));
         Ok(Value::Tensor(total))
     }
 
     /// The sum of what a net's loss was in all calls so far.
     pub fn loss_value(&mut self, net: &super::value::NetVal, name: &str, _span: Span) -> Res<Option<Value<'a>>> {
-        let path = join(&self.insts[net.inst.0].path, name);
-        let found: Vec<_> = self.losses.iter().filter(|(p, _, _)| *p == path).map(|(_, t, _)| t.clone()).collect();
+        let path = join(&self.nets[net.inst].path, name);
+        let found: Vec<_> = self.out.losses.iter().filter(|(p, _, _)| *p == path).map(|(_, t, _)| t.clone()).collect();
         let Some(first) = found.first().cloned() else { return Ok(None) };
         let mut total = first;
         for t in &found[1..] {
@@ -523,10 +524,10 @@ impl<'a> Checker<'a> {
         let Meaning::Member(_, MemberRef::Param(p)) = self.meaning(&place.root.name) else {
             return self.error("H0413", place.span, format!("`{}` is no state", place.root.name));
         };
-        if self.params[p.0].decl.kind != ast::ParamKind::State {
+        if self.nets[p].decl.kind != ast::ParamKind::State {
             return self.fail(
                 Diagnostic::error("H0413", place.span, format!("`{}` is no state", place.root.name))
-                    .label(self.params[p.0].decl.name.span, "declared here")
+                    .label(self.nets[p].decl.name.span, "declared here")
                     .help("declare it with `state`; parameters change by training only"),
             );
         }
@@ -534,8 +535,8 @@ impl<'a> Checker<'a> {
             let shape = self.param_shape(p)?;
             let t = self.fit(t, &shape, &[], value.span)?;
             if t.level == 0 {
-                let path = self.params[p.0].path.clone();
-                self.updates.push((path, t));
+                let path = self.nets[p].path.clone();
+                self.out.updates.push((path, t));
             }
         }
         Ok(())
@@ -547,7 +548,7 @@ impl<'a> Checker<'a> {
             return if let Binding::Var(v) = binding { Some(v.clone()) } else { None };
         }
         let (id, MemberRef::Thunk(n)) = self.member_named(name)? else { return None };
-        if let Thunk::Var(v) = &self.insts[id.0].thunks[n] { Some(v.clone()) } else { None }
+        if let Thunk::Var(v) = &self.nets[id].thunks[n] { Some(v.clone()) } else { None }
     }
 
     /// Those of these names that are variables, with their values now: locals in the order of their statements, outer blocks first, then

@@ -11,6 +11,8 @@
 mod range;
 mod size;
 
+use super::axes::Axes;
+use super::build::Build;
 use super::value::{NameId, Tens};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
@@ -18,6 +20,7 @@ use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Origin, Size,
 use crate::source::Span;
 use range::Linear;
 use size::nonnegative;
+use std::cell::Cell;
 
 /// An index to be proved inside once all ranges are known: an `Inside` of the graph until then.
 pub struct Check {
@@ -43,22 +46,33 @@ enum Verdict {
     Open,
 }
 
+/// What a proof looks at: the graphs as far as they are made, what sizes are known to be, and the steps that it may still take.
+struct Proof<'c> {
+    build: &'c Build,
+    axes: &'c Axes,
+    patience: Cell<u32>,
+}
+
 impl<'a> Checker<'a> {
+    fn proof(&self) -> Proof<'_> {
+        Proof { build: &self.build, axes: &self.axes, patience: Cell::new(PATIENCE) }
+    }
+
     /// The index of which is known that it lies inside, when the model runs. What cannot be proved is a demand of the graph.
     pub fn inside(&mut self, index: &Tens, axis: Option<NameId>, extent: &Size, span: Span) -> Res<Tens> {
         let here = self.build.here(index);
         let (level, node) = (here.level, here.node);
         let guards: Vec<(usize, NodeId)> = self.scopes.guards().iter().map(|g| (g.level, g.node)).collect();
         let open = |s: &Size| s.symbols().iter().any(|s| s.starts_with('?'));
-        self.patience.set(PATIENCE);
-        let unknown = open(&self.resolve(extent)) || self.mentions_open(level, node);
+        let unknown = open(&self.axes.resolve(extent)) || self.proof().mentions_open(level, node);
         let free = guards.is_empty();
         if !unknown {
-            match self.verdict(level, node, extent, &guards) {
+            let verdict = self.proof().verdict(level, node, extent, &guards);
+            match verdict {
                 Verdict::Inside => return Ok(here),
                 Verdict::Sized if free => return Ok(here),
                 Verdict::Input(path) if free => self.note_below(&path, extent),
-                Verdict::Outside(low, high) if free || self.misses(&low, &high, extent) => {
+                Verdict::Outside(low, high) if free || misses(&low, &high, extent) => {
                     return self.leaves(&low, &high, extent, span).map(|()| here);
                 }
                 Verdict::Sized | Verdict::Input(_) | Verdict::Outside(..) | Verdict::Open => {}
@@ -67,7 +81,7 @@ impl<'a> Checker<'a> {
         if self.report.is_generic() {
             return Ok(here);
         }
-        let name = axis.map_or(outside::UNNAMED.into(), |n| self.names[n.0 as usize].text.clone());
+        let name = axis.map_or(outside::UNNAMED, |n| self.axes.name_text(n)).to_string();
         let needed = self.needed(index)?;
         let identity = (0..here.labels.len()).collect();
         let mut operands = vec![Operand::new(node, identity)];
@@ -91,7 +105,7 @@ impl<'a> Checker<'a> {
         for guard in self.scopes.guards().to_vec() {
             let mut guard = self.build.here(&guard);
             for d in guard.sized() {
-                let n = self.new_name("i", self.extent(&guard, d), None);
+                let n = self.axes.new_name("i", self.extent(&guard, d), None);
                 guard = self.dim_to_name(&guard, d, n);
             }
             all = Some(match all {
@@ -109,9 +123,10 @@ impl<'a> Checker<'a> {
         for check in self.build.take_checks(level) {
             let node = self.build.graph(level).node(check.node);
             let (Op::Inside(axis), span) = (&node.op, node.span) else { continue };
-            let extent = self.resolve(&axis.size);
+            let extent = self.axes.resolve(&axis.size);
             let index = self.build.graph(level).operands(check.node)[0].node;
-            let proved = match self.verdict(level, index, &extent, &check.guards) {
+            let verdict = self.proof().verdict(level, index, &extent, &check.guards);
+            let proved = match verdict {
                 Verdict::Inside => true,
                 Verdict::Sized => check.free,
                 Verdict::Input(path) => {
@@ -120,7 +135,7 @@ impl<'a> Checker<'a> {
                     }
                     false
                 }
-                Verdict::Outside(low, high) if check.free || self.misses(&low, &high, &extent) => {
+                Verdict::Outside(low, high) if check.free || misses(&low, &high, &extent) => {
                     // One message is enough for one index.
                     let _ = self.leaves(&low, &high, &extent, span);
                     true
@@ -143,9 +158,9 @@ impl<'a> Checker<'a> {
         }
         let message = format!(
             "this index runs from {} to {}, and the axis has {} places",
-            self.show_size(low),
-            self.show_size(high),
-            self.show_size(extent)
+            self.axes.show_size(low),
+            self.axes.show_size(high),
+            self.axes.show_size(extent)
         );
         self.fail(
             Diagnostic::error("H0323", span, message)
@@ -153,14 +168,34 @@ impl<'a> Checker<'a> {
         )
     }
 
+    /// Notes that the values of an input lie below `extent`: the least of what is said of it, where that can be compared.
+    fn note_below(&mut self, path: &str, extent: &Size) {
+        let extent = self.axes.resolve(extent);
+        let Some(input) = self.out.input_mut(path) else { return };
+        if input.below.as_ref().is_none_or(|old| old.sub(&extent).at_least(0, 0)) {
+            input.below = Some(extent);
+        }
+    }
+
+    /// Whether an index is known to lie inside, whatever comes in and whatever holds here.
+    pub fn lies_inside(&self, index: &Tens, extent: &Size) -> bool {
+        matches!(self.proof().verdict(index.level, index.node, extent, &[]), Verdict::Inside)
+    }
+
+    /// The size that a value is, where it is made of sizes that conditions decide.
+    pub fn size_form(&self, t: &Tens) -> Option<Size> {
+        self.proof().size_form(t)
+    }
+}
+
+impl Proof<'_> {
     fn verdict(&self, level: usize, node: NodeId, extent: &Size, guards: &[(usize, NodeId)]) -> Verdict {
-        self.patience.set(PATIENCE);
-        let extent = self.resolve(extent);
+        let extent = self.axes.resolve(extent);
         let form = self.linear(level, node);
         let (low, high) = self.range(level, &form);
         let room = |high: &Size| extent.sub(&Size::from(1i64)).sub(high);
         // Where the index is looked up, the axes that it varies over have places.
-        let some: Vec<Size> = self.build.graph(level).node(node).shape.iter().map(|a| self.resolve(&a.size)).collect();
+        let some: Vec<Size> = self.build.graph(level).node(node).shape.iter().map(|a| self.axes.resolve(&a.size)).collect();
         let low_ok =
             low.as_ref().is_some_and(|l| nonnegative(l, &some)) || self.guarded(level, guards, &form, &extent, false, &some);
         let high_ok = high.as_ref().is_some_and(|h| nonnegative(&room(h), &some))
@@ -172,7 +207,7 @@ impl<'a> Checker<'a> {
             return Verdict::Input(path);
         }
         let (Some(low), Some(high)) = (low, high) else { return Verdict::Open };
-        if self.misses(&low, &high, &extent) {
+        if misses(&low, &high, &extent) {
             return Verdict::Outside(low, high);
         }
         if self.depends_on_data(level, node) {
@@ -187,12 +222,6 @@ impl<'a> Checker<'a> {
             _ if long => Verdict::Open,
             _ => Verdict::Outside(low, high),
         }
-    }
-
-    /// Whether a range reaches outside of an axis at all sizes.
-    fn misses(&self, low: &Size, high: &Size, extent: &Size) -> bool {
-        let one = Size::from(1i64);
-        low.neg().sub(&one).at_least(0, 1) || high.sub(extent).at_least(0, 1)
     }
 
     /// Whether the value of a node is more than counters, sizes and numbers.
@@ -223,17 +252,17 @@ impl<'a> Checker<'a> {
         }
         let graph = self.build.graph(level);
         let n = graph.node(node);
-        let open = |a: &Axis| self.resolve(&a.size).symbols().iter().any(|s| s.starts_with('?'));
+        let open = |a: &Axis| self.axes.resolve(&a.size).symbols().iter().any(|s| s.starts_with('?'));
         n.shape.iter().chain(&n.inner).any(open)
             || match &n.op {
-                Op::Extent(s) => self.resolve(s).symbols().iter().any(|s| s.starts_with('?')),
+                Op::Extent(s) => self.axes.resolve(s).symbols().iter().any(|s| s.starts_with('?')),
                 Op::Map(_) => graph.operands(node).iter().any(|o| self.mentions_open(level, o.node)),
                 _value => false,
             }
     }
 
     /// One step of a proof; there are only so many.
-    fn goes_on(&self) -> bool {
+    pub(super) fn goes_on(&self) -> bool {
         let left = self.patience.get();
         self.patience.set(left.saturating_sub(1));
         left > 0
@@ -261,18 +290,10 @@ impl<'a> Checker<'a> {
             _ => None,
         }
     }
+}
 
-    /// Notes that the values of an input lie below `extent`: the least of what is said of it, where that can be compared.
-    fn note_below(&mut self, path: &str, extent: &Size) {
-        let extent = self.resolve(extent);
-        let Some(input) = self.inputs.get(path).and_then(|n| self.out.inputs.get_mut(*n)) else { return };
-        if input.below.as_ref().is_none_or(|old| old.sub(&extent).at_least(0, 0)) {
-            input.below = Some(extent);
-        }
-    }
-
-    /// Whether an index is known to lie inside, whatever comes in and whatever holds here.
-    pub fn lies_inside(&self, index: &Tens, extent: &Size) -> bool {
-        matches!(self.verdict(index.level, index.node, extent, &[]), Verdict::Inside)
-    }
+/// Whether a range reaches outside of an axis at all sizes.
+fn misses(low: &Size, high: &Size, extent: &Size) -> bool {
+    let one = Size::from(1i64);
+    low.neg().sub(&one).at_least(0, 1) || high.sub(extent).at_least(0, 1)
 }

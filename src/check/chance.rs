@@ -12,6 +12,7 @@ use crate::diag::{Diagnostic, suggest};
 use crate::ir::{Axis, DType, Dist, Map, Node, Op, Operand, Origin, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind};
+use std::collections::HashMap;
 
 /// A distribution with its arguments by name.
 struct Chosen<'a> {
@@ -21,6 +22,20 @@ struct Chosen<'a> {
 }
 
 type Given<'a> = Vec<(&'static str, Value<'a>, Span)>;
+
+/// What tells draws apart.
+pub struct Draws {
+    /// Calls of draws by dotted path.
+    pub calls: HashMap<String, u32>,
+    /// The seed of what is drawn once, when the model is compiled.
+    pub model_seed: Size,
+}
+
+impl Default for Draws {
+    fn default() -> Draws {
+        Draws { calls: HashMap::new(), model_seed: Size::from(0i64) }
+    }
+}
 
 impl<'a> Checker<'a> {
     /// A call of a distribution: its word and its arguments by name.
@@ -78,7 +93,7 @@ impl<'a> Checker<'a> {
             },
             Some((_, Value::Num(n), at)) => {
                 let n = match n {
-                    Num::Exact(s) => Num::Exact(self.resolve(s)),
+                    Num::Exact(s) => Num::Exact(self.axes.resolve(s)),
                     Num::Real(v) => Num::Real(*v),
                 };
                 match n.known() {
@@ -120,7 +135,7 @@ impl<'a> Checker<'a> {
         let arg = |c: &mut Self, name: &str, default: Option<f64>| c.number_arg(&args, name, default, e.span);
         let fan = |c: &Self, from_end: usize| {
             let n = shape.len().checked_sub(from_end)?;
-            c.resolve(&shape[n].1).number()
+            c.axes.resolve(&shape[n].1).number()
         };
         let positive = |c: &mut Self, v: f64, what: &str| {
             if v > 0.0 { Ok(v) } else { c.error("H0509", e.span, format!("`{what}` is {v}; it must be positive")) }
@@ -156,7 +171,8 @@ impl<'a> Checker<'a> {
     pub fn init_node(&mut self, t: Tens, shape: &[(Label, Size)]) -> Res<Init> {
         let t = self.to_f32(&t);
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
-        let axes: Vec<Axis> = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes: Vec<Axis> =
+            shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let sized: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == Label::Sized).collect();
         let own = t.sized();
         let mut next = own.len().min(sized.len());
@@ -193,7 +209,7 @@ impl<'a> Checker<'a> {
 
     /// `const name: type = distribution`: drawn from the model's own seed, the same in every run.
     pub fn const_draw(&mut self, draw: &'a ast::ConstDraw) -> Res<Value<'a>> {
-        let seed = self.model_seed.clone();
+        let seed = self.draws.model_seed.clone();
         let seed = self.size_value(&seed);
         self.drawn(&draw.name, &draw.ty, &draw.value, seed)
     }
@@ -202,7 +218,7 @@ impl<'a> Checker<'a> {
     pub fn fed_draw(&mut self, name: &ast::Ident, value: &'a Expr) -> Res<Value<'a>> {
         let program = self.program;
         let declared = program.files[0].ast.items.iter().find_map(|i| match &i.kind {
-            ast::ItemKind::Model(m) if *m.name.name == *self.out.name => m.body.stmts.iter().find_map(|s| match &s.kind {
+            ast::ItemKind::Model(m) if *m.name.name == *self.out.model.name => m.body.stmts.iter().find_map(|s| match &s.kind {
                 ast::StmtKind::Input { name: n, ty } | ast::StmtKind::Condition { name: n, ty, .. } if n.name == name.name => {
                     Some((n, ty))
                 }
@@ -218,14 +234,14 @@ impl<'a> Checker<'a> {
     /// A constant of a file that is drawn.
     pub fn file_draw(&mut self, draw: &'a ast::ConstDraw, file: usize) -> Res<Value<'a>> {
         let key = (file, draw.name.span.start);
-        if let Some(t) = self.file_draws.get(&key) {
+        if let Some(t) = self.constants.drawn.get(&key) {
             return Ok(Value::Tensor(t.clone()));
         }
         let mut frame = super::scope::Frame::new(file, None);
         frame.sees_dims = true;
         let v = self.outside(frame, |c| c.const_draw(draw))?;
         let t = self.as_tens(v, draw.name.span)?;
-        self.file_draws.insert(key, t.clone());
+        self.constants.drawn.insert(key, t.clone());
         Ok(Value::Tensor(t))
     }
 
@@ -243,7 +259,7 @@ impl<'a> Checker<'a> {
         };
         let scalar_type = self.drawn_type(word, what, ty, value.span)?;
         let path = join(&self.scopes.frame().path.clone(), &name.name);
-        let count = self.draws.entry(path.clone()).or_insert(0);
+        let count = self.draws.calls.entry(path.clone()).or_insert(0);
         *count += 1;
         let key = fnv(&format!("{path}#{count}"));
         let get = |name: &str| args.iter().find(|(n, _, _)| *n == name).map(|(_, v, s)| (v.clone(), *s));
@@ -394,7 +410,7 @@ impl<'a> Checker<'a> {
     fn plain_fill(&mut self, v: f64, dtype: DType, shape: &[(Label, Size)]) -> Res<Value<'a>> {
         let t = self.constant(v, dtype);
         let labels = shape.iter().map(|(l, _)| *l).collect();
-        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         Ok(Value::Tensor(self.copy(&t, labels, axes, vec![])))
     }
 
@@ -413,14 +429,14 @@ impl<'a> Checker<'a> {
             .filter_map(|(a, p)| matches!(p, super::value::Pick::Name(n) if n == a).then_some(*a))
             .collect();
         for a in arrays {
-            out.push((Label::Named(a), self.size_of(a)));
+            out.push((Label::Named(a), self.axes.size_of(a)));
         }
         for axis in axes {
             match axis {
                 ast::AxisExpr::Lifted(_) => {
                     for n in self.scopes.frame().lifted.clone() {
                         if !out.iter().any(|(l, _)| *l == Label::Named(n)) {
-                            out.push((Label::Named(n), self.size_of(n)));
+                            out.push((Label::Named(n), self.axes.size_of(n)));
                         }
                     }
                 }
@@ -435,11 +451,12 @@ impl<'a> Checker<'a> {
         let mut shape = shape.to_vec();
         for n in seed.names().collect::<Vec<_>>() {
             if !shape.iter().any(|(l, _)| *l == Label::Named(n)) {
-                shape.push((Label::Named(n), self.size_of(n)));
+                shape.push((Label::Named(n), self.axes.size_of(n)));
             }
         }
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
-        let axes: Vec<Axis> = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes: Vec<Axis> =
+            shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let subscripts = seed.labels.iter().map(|l| labels.iter().position(|x| x == l).expect("joined")).collect();
         let round = match self.build.rounds(self.build.level()) {
             Some(r) => r.round,

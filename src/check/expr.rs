@@ -258,16 +258,16 @@ impl<'a> Checker<'a> {
             return self.error("H0308", at, message);
         };
         let (x, y) = (self.extent(a, last), self.extent(b, first));
-        if !self.same(&x, &y) {
+        if !self.axes.same(&x, &y) {
             let message = format!(
                 "`@` joins the last size of its left side with the first of its right side; these are {} and {}",
-                self.show_size(&x),
-                self.show_size(&y)
+                self.axes.show_size(&x),
+                self.axes.show_size(&y)
             );
             let mut d = Diagnostic::error("H0301", span, message)
-                .label(left, format!("this is {}: its last size is {}", self.show(a), self.show_size(&x)))
-                .label(right, format!("this is {}: its first size is {}", self.show(b), self.show_size(&y)));
-            if q.len() == 2 && self.resolve(&x) == self.extent(b, q[1]) {
+                .label(left, format!("this is {}: its last size is {}", self.show(a), self.axes.show_size(&x)))
+                .label(right, format!("this is {}: its first size is {}", self.show(b), self.axes.show_size(&y)));
+            if q.len() == 2 && self.axes.resolve(&x) == self.extent(b, q[1]) {
                 let text = "the right side is transposed: turn it round".to_string();
                 let before = Span { end: right.start, ..right };
                 let after = Span { start: right.end, ..right };
@@ -276,7 +276,7 @@ impl<'a> Checker<'a> {
             return self.fail(d);
         }
         let (a, b) = (self.to_f32(a), self.to_f32(b));
-        let over = self.new_name("k", x, Some(span));
+        let over = self.axes.new_name("k", x, Some(span));
         let mut fresh = vec![];
         let mut name_all = |c: &mut Self, t: &Tens, dim: usize| {
             let mut labels = t.labels.clone();
@@ -284,7 +284,7 @@ impl<'a> Checker<'a> {
                 labels[i] = Label::Named(if i == dim {
                     over
                 } else {
-                    let n = c.new_name(&format!("d{}", fresh.len()), c.extent(t, i), Some(span));
+                    let n = c.axes.new_name(&format!("d{}", fresh.len()), c.extent(t, i), Some(span));
                     fresh.push(n);
                     n
                 });
@@ -322,7 +322,7 @@ impl<'a> Checker<'a> {
                 }
             },
             Value::Net(net) => {
-                let Some(member) = self.insts[net.inst.0].members.get(&name.name).copied() else {
+                let Some(member) = self.nets[net.inst].members.get(&name.name).copied() else {
                     if let Some(loss) = self.loss_value(&net, &name.name, name.span)? {
                         return Ok(loss);
                     }
@@ -366,8 +366,8 @@ impl<'a> Checker<'a> {
         if self.report.is_full() {
             return self.error("H0205", name.span, "");
         }
-        let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name).to_string();
-        let mut known: Vec<ast::Name> = self.insts[inst.0].members.keys().cloned().collect();
+        let net = self.nets[inst].net.map_or("this", |n| &n.name.name).to_string();
+        let mut known: Vec<ast::Name> = self.nets[inst].members.keys().cloned().collect();
         known.sort();
         let mut d = Diagnostic::error("H0205", name.span, format!("`{net}` has no member `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|n| &**n)) {
@@ -400,26 +400,28 @@ impl<'a> Checker<'a> {
                     return self.error("H0314", from.span, "a range of nets is no net; call them with an index, `net[i](x)`");
                 }
             };
-            let arrays = &self.insts[net.inst.0].arrays;
+            let arrays = &self.nets[net.inst].arrays;
             let Some(&array) = arrays.iter().find(|a| !net.picks.iter().any(|(n, _)| n == *a)) else {
                 return self.error("H0315", span, "this is one net and no array");
             };
-            let n = self.size_of(array);
+            let n = self.axes.size_of(array);
             let pick = match value {
                 IndexValue::Name(name) => {
-                    let own = self.size_of(name);
-                    if !self.same(&n, &own) {
+                    let own = self.axes.size_of(name);
+                    if !self.axes.same(&n, &own) {
                         return self.range_error(name, &n, at, "nets");
                     }
-                    self.note_range(name, at);
+                    self.axes.note_range(name, at);
                     Pick::Name(name)
                 }
                 IndexValue::Tens(t) => match self.build.at(&t).op {
                     Op::Const(v) => {
                         let k = v as i64;
                         if k < 0 || n.constant().is_some_and(|n| k >= n) {
-                            let message =
-                                format!("there are {} nets here, numbered from 0, and this is number {k}", self.show_size(&n));
+                            let message = format!(
+                                "there are {} nets here, numbered from 0, and this is number {k}",
+                                self.axes.show_size(&n)
+                            );
                             return self.error("H0316", at, message);
                         }
                         Pick::Number(Size::from(k))

@@ -34,15 +34,15 @@ pub fn check<'a>(
             continue;
         }
         let own = {
-            let mut checker = Checker::with(program, options, Report::generic(), shared.clone());
-            checker.most_entered = MAX_UNUSED.min(MAX_IN_ALL - entered);
+            let most = MAX_UNUSED.min(MAX_IN_ALL - entered);
+            let mut checker = Checker::with(program, options, Report::generic(), shared.clone(), most);
             // What went wrong was said.
             let _ = match &item.kind {
                 ItemKind::Net(net) => checker.generic_net(net),
                 ItemKind::Fn(f) => checker.generic_fn(f),
                 _ => Ok(()),
             };
-            entered = MAX_IN_ALL.min(entered + checker.entered);
+            entered = MAX_IN_ALL.min(entered + checker.scopes.entered());
             checker.report.into_sink()
         };
         own.list().iter().for_each(|d| sink.push(d.clone()));
@@ -60,11 +60,11 @@ impl<'a> Checker<'a> {
         let id = self.instantiate(made, args)?;
         self.make_all(id);
         self.register_all(id);
-        self.in_frame(self.inst_frame(id), |c| c.generic_call(id, net))
+        self.in_frame(self.nets.inst_frame(id), |c| c.generic_call(id, net))
     }
 
     fn generic_call(&mut self, id: super::instance::InstId, net: &'a ast::NetDef) -> Res<()> {
-        let Some(signature) = self.insts[id.0].signature else { return Ok(()) };
+        let Some(signature) = self.nets[id].signature else { return Ok(()) };
         let args = self.generic_args(signature)?;
         self.call_net(NetVal { inst: id, picks: vec![], with: vec![] }, args, &mut [], net.name.span)?;
         Ok(())

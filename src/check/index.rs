@@ -158,7 +158,7 @@ impl<'a> Checker<'a> {
                 _ => self.axis_word(word),
             };
             if let Some(n) = name {
-                return Ok(Value::from(self.size_of(n)));
+                return Ok(Value::from(self.axes.size_of(n)));
             }
             return self.error("H0318", e.span, format!("`{word}` is no axis here"));
         }
@@ -254,7 +254,7 @@ impl<'a> Checker<'a> {
                 homes.retain(|n| !used.contains(&t.find(*n).expect("a home")));
             }
             if homes.len() > 1 {
-                let names: Vec<String> = homes.iter().map(|n| format!("`{}`", self.name_text(*n))).collect();
+                let names: Vec<String> = homes.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
                 let message = format!("this index mentions the axes {}; which of them does it index?", names.join(" and "));
                 return self.fail(Diagnostic::error("H0319", index_span(index), message).help("say it: `axis: index`"));
             }
@@ -299,7 +299,7 @@ impl<'a> Checker<'a> {
         for (index, &dim) in indices.iter().zip(&dims) {
             let extent = self.extent(&t, dim);
             let own = t.labels[dim];
-            let handle = self.new_name(&self.axis_text(own, outside::UNNAMED), extent.clone(), None);
+            let handle = self.axes.new_name(&self.axes.axis_text(own, outside::UNNAMED), extent.clone(), None);
             let action = self.action(index, own, &extent, otherwise.is_some())?;
             if let Action::Name(n) = &action
                 && own == Label::Named(*n)
@@ -432,11 +432,11 @@ impl<'a> Checker<'a> {
                         if own == Label::Named(n) {
                             return Ok(Action::Name(n));
                         }
-                        let size = self.size_of(n);
-                        if !self.same(&size, extent) {
+                        let size = self.axes.size_of(n);
+                        if !self.axes.same(&size, extent) {
                             return self.range_error(n, extent, e.span, "places");
                         }
-                        self.note_range(n, e.span);
+                        self.axes.note_range(n, e.span);
                         Ok(Action::Name(n))
                     }
                     IndexValue::Tens(t) => {
@@ -445,8 +445,10 @@ impl<'a> Checker<'a> {
                             && !filled
                             && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
                         {
-                            let message =
-                                format!("this is index {v}, and the axis has {} places, numbered from 0", self.show_size(extent));
+                            let message = format!(
+                                "this is index {v}, and the axis has {} places, numbered from 0",
+                                self.axes.show_size(extent)
+                            );
                             return self.error("H0316", e.span, message);
                         }
                         Ok(Action::Data(t, e.span))
@@ -460,14 +462,14 @@ impl<'a> Checker<'a> {
                 if bad {
                     let message = format!(
                         "`{}..{}` does not fit an axis of {}",
-                        self.show_size(&a),
-                        self.show_size(&b),
-                        self.show_size(extent)
+                        self.axes.show_size(&a),
+                        self.axes.show_size(&b),
+                        self.axes.show_size(extent)
                     );
                     return self.error("H0316", from.span.to(to.span), message);
                 }
                 if let Some((name, n)) = self.outgrown(&extent.sub(&b)) {
-                    let message = format!("this does not fit an axis of {} where `{name}` is {n}", self.show_size(extent));
+                    let message = format!("this does not fit an axis of {} where `{name}` is {n}", self.axes.show_size(extent));
                     return self.error("H0316", from.span.to(to.span), message);
                 }
                 Ok(Action::Range(a, length, from.span.to(to.span)))
@@ -484,8 +486,8 @@ impl<'a> Checker<'a> {
 
     /// A size condition, and a value which it may have, for which there would be less than no `room`.
     fn outgrown(&self, room: &Size) -> Option<(String, i64)> {
-        let (room, graph) = (self.resolve(room), self.build.graph(0));
-        self.out.inputs.iter().find_map(|input| {
+        let (room, graph) = (self.axes.resolve(room), self.build.graph(0));
+        self.out.model.inputs.iter().find_map(|input| {
             let values = match &input.kind {
                 InputKind::Size(Allowed::List(list)) => list.clone(),
                 InputKind::Size(Allowed::Range(a, b)) if a < b => vec![*a, b - 1],
@@ -520,14 +522,14 @@ impl<'a> Checker<'a> {
         if names.len() == parts.len() && distinct {
             self.divide(&names, extent, at)?;
             for (n, p) in names.iter().zip(parts) {
-                self.note_range(*n, p.span);
+                self.axes.note_range(*n, p.span);
             }
             return Ok(Action::Split(names));
         }
         let mut place: Option<Tens> = None;
         for (value, span) in values {
             let (index, size) = match value {
-                IndexValue::Name(n) => (self.iota(n), Some(self.size_of(n))),
+                IndexValue::Name(n) => (self.iota(n), Some(self.axes.size_of(n))),
                 IndexValue::Tens(t) => (t, None),
             };
             place = Some(match place {
@@ -547,13 +549,16 @@ impl<'a> Checker<'a> {
 
     /// Ranges of merged names: their product is the extent; one may be found by division.
     fn divide(&mut self, names: &[NameId], extent: &Size, at: Span) -> Res<()> {
-        let open: Vec<NameId> = names.iter().copied().filter(|n| self.is_open(*n)).collect();
-        let known = names.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let open: Vec<NameId> = names.iter().copied().filter(|n| self.axes.is_open(*n)).collect();
+        let known = names.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         match open.as_slice() {
             [] => {
-                if !self.same(&known, extent) {
-                    let message =
-                        format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(extent));
+                if !self.axes.same(&known, extent) {
+                    let message = format!(
+                        "the parts cover {} places, and the axis has {}",
+                        self.axes.show_size(&known),
+                        self.axes.show_size(extent)
+                    );
                     return self.error("H0311", at, message);
                 }
             }
@@ -561,25 +566,23 @@ impl<'a> Checker<'a> {
                 let q = extent.div(&known);
                 let whole = q.clone().filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
                 let Some(q) = whole else {
-                    let message =
-                        format!("an axis of {} does not divide into parts of {}", self.show_size(extent), self.show_size(&known));
+                    let message = format!(
+                        "an axis of {} does not divide into parts of {}",
+                        self.axes.show_size(extent),
+                        self.axes.show_size(&known)
+                    );
                     return self.error("H0311", at, message);
                 };
-                let own = self.size_of(*one);
-                self.same(&own, &q);
+                let own = self.axes.size_of(*one);
+                self.axes.same(&own, &q);
             }
             [..] => {
-                let texts: Vec<String> = open.iter().map(|n| format!("`{}`", self.name_text(*n))).collect();
+                let texts: Vec<String> = open.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
                 let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
                 return self.fail(Diagnostic::error("H0312", at, message).help("give a range where the index is bound: `i < n`"));
             }
         }
         Ok(())
-    }
-
-    /// Whether a name's range is still to be found.
-    pub fn is_open(&self, n: NameId) -> bool {
-        self.size_of(n).symbols().iter().any(|s| s.starts_with('?'))
     }
 
     /// A dimension becomes several names, row-major.
@@ -595,12 +598,12 @@ impl<'a> Checker<'a> {
         let fresh: Vec<NameId> = parts
             .iter()
             .map(|n| {
-                let (text, size) = (self.name_text(*n).to_string(), self.size_of(*n));
-                if t.find(*n).is_some() { self.new_name(&text, size, None) } else { *n }
+                let (text, size) = (self.axes.name_text(*n).to_string(), self.axes.size_of(*n));
+                if t.find(*n).is_some() { self.axes.new_name(&text, size, None) } else { *n }
             })
             .collect();
         for n in &fresh {
-            axes.push(self.axis(Label::Named(*n), "", self.size_of(*n)));
+            axes.push(self.axes.axis(Label::Named(*n), "", self.axes.size_of(*n)));
             labels.push(Label::Named(*n));
         }
         let node = self.build.node(&t);
@@ -614,20 +617,15 @@ impl<'a> Checker<'a> {
         out
     }
 
-    /// Remembers where a range was found.
-    pub fn note_range(&mut self, n: NameId, span: Span) {
-        let name = &mut self.names[n.0 as usize];
-        name.ranged.get_or_insert(span);
-    }
-
     /// Two ranges of one index.
     pub fn range_error<T>(&mut self, n: NameId, extent: &Size, span: Span, what: &str) -> Res<T> {
-        let own = self.size_of(n);
-        let text = self.name_text(n).to_string();
-        let message = format!("`{text}` ranges over {} and indexes {} {what} here", self.show_size(&own), self.show_size(extent));
-        let mut d = Diagnostic::error("H0305", span, message).here(format!("{} {what}", self.show_size(extent)));
-        if let Some(at) = self.names[n.0 as usize].ranged {
-            d = d.label(at, format!("its range is {} because of this", self.show_size(&own)));
+        let own = self.axes.size_of(n);
+        let text = self.axes.name_text(n).to_string();
+        let message =
+            format!("`{text}` ranges over {} and indexes {} {what} here", self.axes.show_size(&own), self.axes.show_size(extent));
+        let mut d = Diagnostic::error("H0305", span, message).here(format!("{} {what}", self.axes.show_size(extent)));
+        if let Some(at) = self.axes.ranged(n) {
+            d = d.label(at, format!("its range is {} because of this", self.axes.show_size(&own)));
         }
         self.fail(d)
     }

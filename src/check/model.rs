@@ -7,7 +7,7 @@ use crate::ir::{DType, Graph, NodeId, Origin, Size, Sym};
 use crate::source::Span;
 
 /// One model of a file, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     pub name: String,
     /// Its `///` lines.

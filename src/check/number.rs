@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
     pub fn whole(&mut self, value: Value<'a>, span: Span) -> Res<Size> {
         match value {
             Value::Num(Num::Exact(s)) => {
-                let s = self.resolve(&s);
+                let s = self.axes.resolve(&s);
                 if s.number().is_some() && s.constant().is_none() || !s.is_whole() {
                     return self.fail(
                         Diagnostic::error("H0304", span, format!("this is {}, and a size is a whole number", s))
@@ -107,7 +107,7 @@ impl<'a> Checker<'a> {
     /// Two numbers.
     pub fn num_binary(&mut self, op: BinaryOp, a: &Num, b: &Num, span: Span) -> Res<Value<'a>> {
         if let (Num::Exact(x), Num::Exact(y)) = (a, b) {
-            let (x, y) = (self.resolve(x), self.resolve(y));
+            let (x, y) = (self.axes.resolve(x), self.axes.resolve(y));
             if let Some(v) = self.exact_binary(op, &x, &y, span)? {
                 return Ok(v);
             }
@@ -207,7 +207,7 @@ impl<'a> Checker<'a> {
     /// A number with all sizes put in that were found.
     pub fn resolved(&self, n: &Num) -> Num {
         match n {
-            Num::Exact(s) => Num::Exact(self.resolve(s)),
+            Num::Exact(s) => Num::Exact(self.axes.resolve(s)),
             Num::Real(v) => Num::Real(*v),
         }
     }

@@ -75,8 +75,8 @@ impl<'a> Checker<'a> {
         if let Some(n) = axis {
             if let Some(range) = &b.range {
                 let given = self.size_of_expr(range)?;
-                let own = self.size_of(n);
-                if !self.same(&own, &given) {
+                let own = self.axes.size_of(n);
+                if !self.axes.same(&own, &given) {
                     return self.range_error(n, &given, range.span, "places");
                 }
             }
@@ -85,9 +85,9 @@ impl<'a> Checker<'a> {
         let n = match &b.range {
             Some(range) => {
                 let size = self.size_of_expr(range)?;
-                self.new_name(word, size, Some(range.span))
+                self.axes.new_name(word, size, Some(range.span))
             }
-            None => self.open_name(word),
+            None => self.axes.open_name(word),
         };
         self.define(&b.name, Binding::Index(n))?;
         out.fresh.push((n, b.name.span));
@@ -97,8 +97,8 @@ impl<'a> Checker<'a> {
     /// Behind a scope of binders every index has a range.
     pub fn ranges_known(&mut self, bound: &BoundNames) -> Res<()> {
         for (n, span) in &bound.fresh {
-            if self.is_open(*n) {
-                let text = self.name_text(*n).to_string();
+            if self.axes.is_open(*n) {
+                let text = self.axes.name_text(*n).to_string();
                 let frame = self.scopes.frame();
                 let dim = matches!(self.files[frame.file].items.get(&*text), Some(super::word::FileItem::Dim(_)));
                 if dim && !frame.sees_dims {
@@ -134,7 +134,7 @@ impl<'a> Checker<'a> {
             self.under_binders(binders, keeps, |c, bound| c.reduce_open(op, op_span, binders, bound, body, span))?;
         // The index of a softmax that nobody else binds must be an axis of the value's own.
         if keeps && let Some((n, span)) = bound.fresh.first() {
-            let text = self.name_text(*n).to_string();
+            let text = self.axes.name_text(*n).to_string();
             return self.fail(
                 Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else")).help(
                     format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector"),
@@ -306,7 +306,7 @@ impl<'a> Checker<'a> {
         let names = bound.names();
         let count = match filter {
             None => {
-                let n = names.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+                let n = names.iter().fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
                 self.num_f32(&Num::Exact(n))
             }
             Some((mask, _)) => {
@@ -405,7 +405,7 @@ impl<'a> Checker<'a> {
             return self.fail(Diagnostic::error("H0328", at, message).help(format!("say which: `{}[i] v[.., i]`", op.word())));
         };
         let extent = self.extent(&t, *dim);
-        let n = self.new_name("i", extent, Some(at));
+        let n = self.axes.new_name("i", extent, Some(at));
         let named = self.dim_to_name(&t, *dim, n);
         let out = self.reduce_tens(op, at, named, at, None, &[n], span)?;
         if op != Reduction::Softmax {

@@ -48,9 +48,7 @@ impl<'a> Checker<'a> {
             };
             return self.fail(d);
         };
-        let open: Vec<NameId> =
-            self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
-        match open.as_slice() {
+        match self.nets.open_arrays(&net).as_slice() {
             [axis] => Ok((net, *axis)),
             [] => self.error("H0351", at, "this is one net; an array of nets is wanted here"),
             _ => self.error("H0351", at, "this net stands in several arrays; index all but one of them"),
@@ -77,7 +75,7 @@ impl<'a> Checker<'a> {
         let slots = index.sized().first().map(|d| self.extent(&index, *d));
         let own = self.sized_extents(&weight);
         let fits = match (&slots, own.as_slice()) {
-            (Some(k), [n]) => self.same(k, n),
+            (Some(k), [n]) => self.axes.same(k, n),
             (None, []) | (Some(_), []) => true,
             _ => false,
         };
@@ -87,7 +85,7 @@ impl<'a> Checker<'a> {
                 Diagnostic::error("H0352", r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))),
             );
         }
-        let experts = self.size_of(axis);
+        let experts = self.axes.size_of(axis);
         let mut capacity = None;
         let mut admitted = None;
         for option in &r.options {
@@ -101,8 +99,8 @@ impl<'a> Checker<'a> {
             capacity = Some(c);
             admitted = Some((self.admitted(&index, SeatsOf::All(seats), &group, Some(&experts))?, option.name.span));
         }
-        self.out.routes.push(RouteInfo {
-            over: self.insts[net.inst.0].path.clone(),
+        self.out.model.routes.push(RouteInfo {
+            over: self.nets[net.inst].path.clone(),
             experts,
             slots: Some(slots.clone().unwrap_or(Size::from(1i64))),
             capacity,
@@ -114,7 +112,7 @@ impl<'a> Checker<'a> {
 
     /// sum[s where admitted[s]] weight[s] * expert[index[s]](x)
     fn routed(&mut self, x: Value<'a>, at: Span, mut net: NetVal, axis: NameId, mut slots: Slots, span: Span) -> Res<Value<'a>> {
-        let slot = slots.count.take().map(|k| self.new_name("slot", k, Some(span)));
+        let slot = slots.count.take().map(|k| self.axes.new_name("slot", k, Some(span)));
         if let Some(s) = slot {
             let mut name = |t: &Tens| t.sized().first().map_or_else(|| t.clone(), |d| self.dim_to_name(t, *d, s));
             slots.index = name(&slots.index);
@@ -132,7 +130,7 @@ impl<'a> Checker<'a> {
 
     /// Picks the expert of each slot.
     fn chosen(&mut self, slots: &Slots, net: &mut NetVal, axis: NameId) -> Res<()> {
-        let experts = self.size_of(axis);
+        let experts = self.axes.size_of(axis);
         let index = self.inside(&slots.index, Some(axis), &experts, slots.at)?;
         net.picks.push((axis, Pick::Data(index)));
         Ok(())
@@ -206,7 +204,7 @@ impl<'a> Checker<'a> {
         if c.is_nan() || c < 0.0 {
             return self.error("H0354", option.value.span, "a capacity factor is not negative");
         }
-        let n = group.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let n = group.iter().fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         let k = slots.clone().unwrap_or(Size::from(1i64));
         let slots = n.mul(&k);
         // Each could take everybody; beyond, the product of the factor and the slots is no number that can be counted with.
@@ -274,17 +272,17 @@ impl<'a> Checker<'a> {
     /// Who has a seat: slot 0 of all examples first, in order of position.
     fn admitted(&mut self, index: &Tens, seats: SeatsOf, group: &[NameId], experts: Option<&Size>) -> Res<Tens> {
         let index = self.spread(index, group);
-        let slot = index.sized().first().map(|d| (*d, self.new_name("slot", self.extent(&index, *d), None)));
+        let slot = index.sized().first().map(|d| (*d, self.axes.new_name("slot", self.extent(&index, *d), None)));
         let index = match slot {
             Some((d, s)) => self.dim_to_name(&index, d, s),
             None => index,
         };
         // One queue: slots outermost, then the axes in order.
         let queue: Vec<NameId> = slot.iter().map(|(_, s)| *s).chain(group.iter().copied()).collect();
-        let length = queue.iter().fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let length = queue.iter().fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         let lined = self.names_to_sizes(index.clone(), &queue);
         let lined = self.reshape(&lined, vec![length.clone()]);
-        let place = self.new_name("queue", length.clone(), None);
+        let place = self.axes.new_name("queue", length.clone(), None);
         let dim = lined.sized()[0];
         let lined = self.dim_to_name(&lined, dim, place);
         let rank = match experts {
@@ -293,7 +291,7 @@ impl<'a> Checker<'a> {
         };
         // Back to the slots and axes.
         let rank = self.names_to_sizes(rank, &[place]);
-        let sizes: Vec<Size> = queue.iter().map(|n| self.size_of(*n)).collect();
+        let sizes: Vec<Size> = queue.iter().map(|n| self.axes.size_of(*n)).collect();
         let mut rank = self.reshape(&rank, sizes);
         for n in queue.iter().rev() {
             let dim = *rank.sized().last().expect("a size for each");
@@ -319,7 +317,7 @@ impl<'a> Checker<'a> {
 
     /// For each place of a queue, how many up to it chose the same expert: a running count for each expert.
     fn rank_by_scan(&mut self, lined: &Tens, place: NameId, experts: &Size) -> Res<Tens> {
-        let e = self.new_name("expert", experts.clone(), None);
+        let e = self.axes.new_name("expert", experts.clone(), None);
         let number = self.iota(e);
         let same = self.pointwise(Map::Eq, &[lined, &number])?;
         let ones = self.pointwise(Map::ToI32, &[&same])?;
@@ -337,7 +335,7 @@ impl<'a> Checker<'a> {
 
     /// The same without the number of experts: every place is compared with all that come before it.
     fn rank_by_pairs(&mut self, lined: &Tens, place: NameId, length: Size) -> Res<Tens> {
-        let other = self.new_name("before", length, None);
+        let other = self.axes.new_name("before", length, None);
         let them = self.relabel(lined, place, Label::Named(other));
         let same = self.pointwise(Map::Eq, &[lined, &them])?;
         let (mine, theirs) = (self.iota(place), self.iota(other));
@@ -360,16 +358,16 @@ impl<'a> Checker<'a> {
         };
         self.arithmetic(&p, p_at)?;
         let p = self.to_f32(&p);
-        let n = self.size_of(axis);
+        let n = self.axes.size_of(axis);
         let own = self.sized_extents(&p);
-        let fits = matches!(own.as_slice(), [k] if self.same(k, &n));
+        let fits = matches!(own.as_slice(), [k] if self.axes.same(k, &n));
         if !fits {
             let message =
-                format!("a mixture of {} nets wants as many weights, and this is {}", self.show_size(&n), self.show(&p));
+                format!("a mixture of {} nets wants as many weights, and this is {}", self.axes.show_size(&n), self.show(&p));
             return self.error("H0355", p_at, message);
         }
-        self.out.routes.push(RouteInfo {
-            over: self.insts[net.inst.0].path.clone(),
+        self.out.model.routes.push(RouteInfo {
+            over: self.nets[net.inst].path.clone(),
             experts: n,
             slots: None,
             capacity: None,

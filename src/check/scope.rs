@@ -82,9 +82,27 @@ pub struct Scopes<'a> {
     /// Trees are asked for their shapes, not their values.
     shapes_only: bool,
     depth: usize,
+    /// Calls, rounds and nets so far, and how many there may be.
+    entered: usize,
+    most_entered: usize,
 }
 
 impl<'a> Scopes<'a> {
+    /// Nothing under way, and room for so many calls, rounds and nets.
+    pub fn new(most: usize) -> Scopes<'a> {
+        Scopes { most_entered: most, ..Scopes::default() }
+    }
+
+    /// Calls, rounds and nets so far.
+    pub fn entered(&self) -> usize {
+        self.entered
+    }
+
+    /// Counts something that is more than a call.
+    pub fn count(&mut self, more: usize) {
+        self.entered += more;
+    }
+
     /// The body under way.
     pub fn frame(&self) -> &Frame<'a> {
         self.frames.last().expect("a body is under way")
@@ -298,8 +316,8 @@ impl<'a> Checker<'a> {
                     .help("only a number that is known when the model is compiled can end that; a `for` repeats"),
             );
         }
-        self.entered += 1;
-        if self.build.len() > super::MAX_NODES || self.entered > self.most_entered {
+        self.scopes.count(1);
+        if self.build.len() > super::MAX_NODES || self.scopes.entered > self.scopes.most_entered {
             return self.report.too_large(
                 Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
                     .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),

@@ -41,8 +41,8 @@ impl<'a> Checker<'a> {
                 Ok(Tree::Node(out))
             }
             (Tree::Array { axis, item }, Tree::Array { axis: other, item: own }) => {
-                let (n, m) = (self.size_of(*axis), self.size_of(*other));
-                if !self.same(&n, &m) {
+                let (n, m) = (self.axes.size_of(*axis), self.axes.size_of(*other));
+                if !self.axes.same(&n, &m) {
                     return self.tree_error(a, b, span);
                 }
                 let own = self.rename_tree(own, *other, *axis);
@@ -95,8 +95,7 @@ impl<'a> Checker<'a> {
     pub fn tree_of(&mut self, value: Value<'a>, span: Span) -> Res<Tree> {
         match value {
             Value::Net(net) => {
-                let open: Vec<NameId> =
-                    self.insts[net.inst.0].arrays.iter().copied().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
+                let open = self.nets.open_arrays(&net);
                 let mut inner = net;
                 inner.picks.extend(open.iter().map(|a| (*a, super::value::Pick::Name(*a))));
                 let mut tree = self.inst_tree(&inner, span)?;
@@ -160,7 +159,7 @@ impl<'a> Checker<'a> {
         match tree {
             Tree::Leaf(t) => t.sized().iter().fold(Size::from(1i64), |p, &i| p.mul(&self.extent(t, i))),
             Tree::Node(parts) => parts.iter().fold(Size::from(0i64), |s, (_, t)| s.add(&self.tree_len(t))),
-            Tree::Array { axis, item } => self.size_of(*axis).mul(&self.tree_len(item)),
+            Tree::Array { axis, item } => self.axes.size_of(*axis).mul(&self.tree_len(item)),
         }
     }
 
@@ -171,7 +170,7 @@ impl<'a> Checker<'a> {
         let fits = match dims.as_slice() {
             [d] => {
                 let n = self.extent(flat, *d);
-                self.same(&n, &total)
+                self.axes.same(&n, &total)
             }
             _ => false,
         };
@@ -181,10 +180,10 @@ impl<'a> Checker<'a> {
                 .into_iter()
                 .map(|(p, t)| {
                     let n = t.sized().iter().fold(Size::from(1i64), |q, &i| q.mul(&self.extent(t, i)));
-                    format!("{p} has {}", self.show_size(&n))
+                    format!("{p} has {}", self.axes.show_size(&n))
                 })
                 .collect();
-            let message = format!("the parameters take {} values, and this is {}", self.show_size(&total), self.show(flat));
+            let message = format!("the parameters take {} values, and this is {}", self.axes.show_size(&total), self.show(flat));
             let mut d = Diagnostic::error("H0401", span, message).here(format!("this is {}", self.show(flat)));
             let shown = leaves.len().min(8);
             d = d.note(format!("{}{}", leaves[..shown].join(", "), if leaves.len() > shown { ", .." } else { "" }));
@@ -212,7 +211,7 @@ impl<'a> Checker<'a> {
                 Ok(Tree::Node(out))
             }
             Tree::Array { axis, item } => {
-                let n = self.size_of(*axis);
+                let n = self.axes.size_of(*axis);
                 let length = self.tree_len(item);
                 let rows = self.reshape(flat, vec![n, length]);
                 let dim = rows.sized()[0];

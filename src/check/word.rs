@@ -38,6 +38,13 @@ pub enum FileItem<'a> {
     Form(usize, &'a ast::SubDecl),
 }
 
+/// Constants of files that were computed, by file and place.
+#[derive(Default)]
+pub struct FileConstants<'a> {
+    pub computed: HashMap<(usize, u32), Res<Value<'a>>>,
+    pub drawn: HashMap<(usize, u32), Tens>,
+}
+
 /// What a word means.
 pub enum Meaning<'a> {
     Local(Binding<'a>),
@@ -108,14 +115,7 @@ impl<'a> Checker<'a> {
 
     /// The member of this name that is seen from the net under way.
     pub fn member_named(&self, word: &str) -> Option<(InstId, MemberRef)> {
-        let mut inst = self.scopes.frame().inst;
-        while let Some(id) = inst {
-            if let Some(member) = self.insts[id.0].members.get(word) {
-                return Some((id, *member));
-            }
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
-        }
-        None
+        self.nets.seen_from(self.scopes.frame().inst, word)
     }
 
     /// The value of a word.
@@ -195,8 +195,8 @@ impl<'a> Checker<'a> {
         out.extend(frame.axes.iter().map(|(n, _)| n.clone()));
         let mut inst = frame.inst;
         while let Some(id) = inst {
-            out.extend(self.insts[id.0].members.keys().cloned());
-            inst = if self.insts[id.0].net.is_none() { self.insts[id.0].parent } else { None };
+            out.extend(self.nets[id].members.keys().cloned());
+            inst = if self.nets[id].net.is_none() { self.nets[id].parent } else { None };
         }
         let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model));
         out.extend(values.map(|(n, _)| n.clone()));
@@ -222,12 +222,12 @@ impl<'a> Checker<'a> {
             );
         }
         let key = (file, expr.span.start);
-        if let Some(known) = self.file_consts.get(&key) {
+        if let Some(known) = self.constants.computed.get(&key) {
             return known.clone();
         }
         let frame = Frame { span: expr.span, ..Frame::new(file, None) };
         let value = self.nested(span, |c| Ok(c.outside(frame, |c| c.expr(expr))))?;
-        self.file_consts.insert(key, value.clone());
+        self.constants.computed.insert(key, value.clone());
         value
     }
 

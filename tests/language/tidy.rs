@@ -22,7 +22,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/gpu/wgsl/helpers.rs", "the text of all helpers"),
     ("src/gpu/stage.rs", "all that is drawn into another kernel"),
     ("src/check/chance.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
-    ("src/check/axes.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
     ("src/check/block.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
     ("src/check/expr.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
     ("src/check/index.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),

@@ -1,8 +1,7 @@
 //! Linear forms of indices, their ranges, and what conditions say of them.
 
-use super::PATIENCE;
+use super::Proof;
 use super::size::nonnegative;
-use crate::check::Checker;
 use crate::check::value::Tens;
 use crate::ir::scalar::Law;
 use crate::ir::size::SizeFn;
@@ -38,7 +37,7 @@ impl Linear {
 /// Least and greatest value, where they are known.
 pub(super) type Range = (Option<Size>, Option<Size>);
 
-impl Checker<'_> {
+impl Proof<'_> {
     /// The linear form of an i32 node.
     pub(super) fn linear(&self, level: usize, node: NodeId) -> Linear {
         let graph = self.build.graph(level);
@@ -51,7 +50,7 @@ impl Checker<'_> {
         match &n.op {
             Op::Inside(_) => self.linear(level, graph.operands(node)[0].node),
             Op::Const(v) if v.fract() == 0.0 => Linear::of(Size::from(*v as i64)),
-            Op::Extent(s) => Linear::of(self.resolve(s)),
+            Op::Extent(s) => Linear::of(self.axes.resolve(s)),
             Op::Map(f) => {
                 let args: Vec<Linear> = graph.operands(node).iter().map(|o| self.linear(level, o.node)).collect();
                 match f.law() {
@@ -71,8 +70,7 @@ impl Checker<'_> {
     }
 
     /// Arithmetic on sizes that conditions decide: `2 * width + 1`, also in a loop.
-    pub fn size_form(&self, t: &Tens) -> Option<Size> {
-        self.patience.set(PATIENCE);
+    pub(super) fn size_form(&self, t: &Tens) -> Option<Size> {
         let form = self.linear(t.level, t.node);
         form.terms.iter().try_fold(form.rest.clone(), |sum, (node, factor)| {
             let (mut level, mut node) = (t.level, *node);
@@ -101,7 +99,7 @@ impl Checker<'_> {
         }
         // Beyond 32 bits the value is another one.
         let fits = |s: &Size| s.constant().is_none_or(|n| i32::try_from(n).is_ok());
-        let end = |s: Option<Size>| s.map(|s| self.resolve(&s)).filter(fits);
+        let end = |s: Option<Size>| s.map(|s| self.axes.resolve(&s)).filter(fits);
         (end(low), end(high))
     }
 
@@ -123,7 +121,7 @@ impl Checker<'_> {
         let graph: &Graph = self.build.graph(level);
         let n = graph.node(node);
         let zero = || Some(Size::from(0i64));
-        let last = |s: &Size| self.resolve(s).sub(&Size::from(1i64));
+        let last = |s: &Size| self.axes.resolve(s).sub(&Size::from(1i64));
         let none = (None, None);
         if !self.goes_on() {
             return none;
@@ -146,7 +144,7 @@ impl Checker<'_> {
             Op::Order { .. } | Op::Assign => (zero(), Some(last(&n.inner[0].size))),
             Op::Map(Map::Mod) => {
                 let Some(d) = graph.operands(node).get(1).map(|o| self.linear(level, o.node)) else { return none };
-                if d.terms.is_empty() && self.resolve(&d.rest).at_least(1, 1) { (zero(), Some(last(&d.rest))) } else { none }
+                if d.terms.is_empty() && self.axes.resolve(&d.rest).at_least(1, 1) { (zero(), Some(last(&d.rest))) } else { none }
             }
             Op::Map(Map::IntDiv) => {
                 let Some(d) = graph.operands(node).get(1).map(|o| self.linear(level, o.node)) else { return none };

@@ -136,7 +136,7 @@ impl<'a> Checker<'a> {
         let mut names: Vec<(NameId, Axis)> = vec![];
         for (t, s) in &parts {
             let own = self.sized_extents(t);
-            let fits = own.len() == rest.len() + 1 && own[1..].iter().zip(&rest).all(|(a, b)| self.same(a, b));
+            let fits = own.len() == rest.len() + 1 && own[1..].iter().zip(&rest).all(|(a, b)| self.axes.same(a, b));
             if !fits {
                 let message =
                     format!("`concat` joins along the first size; the others must be equal, and this is {}", self.show(t));

@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
         if let Some(room) = n.sub(&k).constant()
             && (room < 0 || k.constant().is_some_and(|k| k < 0))
         {
-            let message = format!("the {} largest of {} are asked for", self.show_size(&k), self.show_size(&n));
+            let message = format!("the {} largest of {} are asked for", self.axes.show_size(&k), self.axes.show_size(&n));
             return self.error("H0349", k_at, message);
         }
         let index = self.order(&t, dim, k, true);
@@ -77,12 +77,12 @@ impl<'a> Checker<'a> {
         let (mut t, mut index) = (t.clone(), index.clone());
         let mut named = vec![];
         for d in others {
-            let n = self.new_name("i", self.extent(&t, d), None);
+            let n = self.axes.new_name("i", self.extent(&t, d), None);
             t.labels[d] = Label::Named(n);
             index.labels[d] = Label::Named(n);
             named.push(n);
         }
-        let handle = self.new_name("order", self.extent(&t, dim), None);
+        let handle = self.axes.new_name("order", self.extent(&t, dim), None);
         t.labels[dim] = Label::Named(handle);
         let layout = index.labels.clone();
         let mut out = self.gather(&t, &[(dim, index)], None)?;
@@ -135,7 +135,7 @@ impl<'a> Checker<'a> {
         let out = self.read_order(&t, dim, &index)?;
         let Some(name) = name else { return Ok(Value::Tensor(out)) };
         // The sorted axis is the sized one that was not there before.
-        let extent = self.size_of(name);
+        let extent = self.axes.size_of(name);
         let sized = out.sized();
         match sized.iter().copied().find(|d| self.extent(&out, *d) == extent) {
             Some(d) if sized.len() == t.sized().len() + 1 => Ok(Value::Tensor(self.dim_to_name(&out, d, name))),

@@ -122,7 +122,7 @@ impl<'a> Checker<'a> {
     pub(super) fn log2(&mut self, call: Call<'a>) -> Res<Value<'a>> {
         let [(v, at)] = self.values(call.args)?;
         if let Value::Num(Num::Exact(s)) = &v {
-            let s = self.resolve(s);
+            let s = self.axes.resolve(s);
             let folded = Size::apply(SizeFn::Log2, vec![s.clone()]);
             if folded.constant().is_some() || s.number().is_none() {
                 return Ok(Value::Num(Num::Exact(folded)));

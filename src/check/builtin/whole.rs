@@ -20,7 +20,7 @@ impl<'a> Checker<'a> {
             }
         };
         let dim = flat.sized()[0];
-        let n = self.new_name("i", self.extent(&flat, dim), Some(at));
+        let n = self.axes.new_name("i", self.extent(&flat, dim), Some(at));
         let named = self.dim_to_name(&flat, dim, n);
         let squares = self.contract(&[&named, &named], &[n], at)?;
         Ok(Value::Tensor(self.pointwise(Map::Sqrt, &[&squares])?))
@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
         let square = match sized.as_slice() {
             [r, c] => {
                 let (a, b) = (self.extent(&t, *r), self.extent(&t, *c));
-                self.same(&a, &b)
+                self.axes.same(&a, &b)
             }
             _ => false,
         };

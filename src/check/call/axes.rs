@@ -135,7 +135,7 @@ impl<'a> Checker<'a> {
         let free = t.names().filter(|n| !entries.iter().any(|e| e.home.is_some_and(|h| h.1 == *n))).last();
         let help = match free {
             Some(n) => {
-                let axis = self.name_text(n).to_string();
+                let axis = self.axes.name_text(n).to_string();
                 format!("say along which it goes: `{}[{word} = {axis}](..)`", m.callee)
             }
             None => format!("it takes a sized axis, or one that is given: `{}[{word} = axis](..)`", m.callee),
@@ -147,26 +147,27 @@ impl<'a> Checker<'a> {
     fn take_word(&mut self, word: Name, outer: Option<NameId>, size: Size, at: Span, m: &mut Matching) -> Res<NameId> {
         if let Some((_, known)) = m.axes.iter().find(|(w, _)| *w == word) {
             let (inner, old, from) = (known.inner, known.size.clone(), known.span);
-            if !self.same(&old, &size) {
-                let message = format!("`{word}` is {} here and {} before", self.show_size(&size), self.show_size(&old));
-                let because = format!("`{word}` is {} because of this", self.show_size(&old));
+            if !self.axes.same(&old, &size) {
+                let message = format!("`{word}` is {} here and {} before", self.axes.show_size(&size), self.axes.show_size(&old));
+                let because = format!("`{word}` is {} because of this", self.axes.show_size(&old));
                 return self.fail(Diagnostic::error("H0338", at, message).label(from, because));
             }
             return Ok(inner);
         }
         // A dim of known length has this length everywhere.
         if let Some(dim) = self.own_dim(&word) {
-            let (length, declared) = (self.size_of(dim), self.names[dim.0 as usize].ranged);
-            if length.constant().is_some() && !self.same(&length, &size) {
-                let message = format!("`{word}` is {} here, and {} is declared", self.show_size(&size), self.show_size(&length));
+            let (length, declared) = (self.axes.size_of(dim), self.axes.ranged(dim));
+            if length.constant().is_some() && !self.axes.same(&length, &size) {
+                let message =
+                    format!("`{word}` is {} here, and {} is declared", self.axes.show_size(&size), self.axes.show_size(&length));
                 let d = Diagnostic::error("H0338", at, message);
                 return self.fail(match declared {
-                    Some(span) => d.label(span, format!("`{word}` is {} because of this", self.show_size(&length))),
+                    Some(span) => d.label(span, format!("`{word}` is {} because of this", self.axes.show_size(&length))),
                     None => d,
                 });
             }
         }
-        let inner = self.new_name(&word, size.clone(), Some(at));
+        let inner = self.axes.new_name(&word, size.clone(), Some(at));
         m.axes.push((word, Taken { inner, outer, size, span: at }));
         Ok(inner)
     }
@@ -177,24 +178,25 @@ impl<'a> Checker<'a> {
         let Places { at, declared } = places;
         let Some(dim) = dim else {
             let message =
-                format!("a size of {} is declared, and this has none left: it is {}", self.show_size(&want), self.show(t));
+                format!("a size of {} is declared, and this has none left: it is {}", self.axes.show_size(&want), self.show(t));
             let mut d = Diagnostic::error("H0339", at, message).label(declared, "declared here");
             if let Some(n) = t.names().next() {
-                let n = self.name_text(n);
+                let n = self.axes.name_text(n);
                 d = d.help(format!("`{n}` is a name; `let v[j < count[{n}]] = x[{n}: j]` turns it into a size"));
             }
             return self.fail(d);
         };
         let own = self.extent(t, dim);
-        if !self.same(&own, &want) {
+        if !self.axes.same(&own, &want) {
             if t.sized().len() > wanting {
                 return self.left_over(t, wanting, places);
             }
-            let message = format!("the size is {}, and {} is declared", self.show_size(&own), self.show_size(&want));
+            let message = format!("the size is {}, and {} is declared", self.axes.show_size(&own), self.axes.show_size(&want));
             return self.fail(
-                Diagnostic::error("H0339", at, message)
-                    .here(format!("this is {}", self.show(t)))
-                    .label(declared, format!("declared here: {} is {}", crate::syntax::print_expr(e), self.show_size(&want))),
+                Diagnostic::error("H0339", at, message).here(format!("this is {}", self.show(t))).label(
+                    declared,
+                    format!("declared here: {} is {}", crate::syntax::print_expr(e), self.axes.show_size(&want)),
+                ),
             );
         }
         Ok(dim)

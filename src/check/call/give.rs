@@ -83,14 +83,17 @@ impl<'a> Checker<'a> {
                 return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
             };
             let own = self.extent(&t, dim);
-            if !self.same(&own, &size) {
-                let message =
-                    format!("a size of {} is declared, and the body gives {}", self.show_size(&size), self.show_size(&own));
+            if !self.axes.same(&own, &size) {
+                let message = format!(
+                    "a size of {} is declared, and the body gives {}",
+                    self.axes.show_size(&size),
+                    self.axes.show_size(&own)
+                );
                 let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
                 return self.fail(
                     Diagnostic::error("H0341", at, message)
                         .here(format!("this is {shown}"))
-                        .label(ty, format!("declared here: {word} is {}", self.show_size(&size))),
+                        .label(ty, format!("declared here: {word} is {}", self.axes.show_size(&size))),
                 );
             }
             want.push(Ok(dim));

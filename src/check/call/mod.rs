@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
             return Ok(values);
         }
         let signature = match callee {
-            Value::Net(net) => self.insts[net.inst.0].signature,
+            Value::Net(net) => self.nets[net.inst].signature,
             Value::Fn(f) => Some(&f.def.signature),
             _ => None,
         };
@@ -182,9 +182,10 @@ impl<'a> Checker<'a> {
 
     /// Calls a net.
     pub fn call_net(&mut self, net: NetVal, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
-        let inst = &self.insts[net.inst.0];
-        let name = inst.net.map_or("this", |n| &n.name.name).to_string();
-        self.used.extend(inst.net.map(|n| n.name.span));
+        let def = self.nets[net.inst].net;
+        self.nets.used.extend(def.map(|n| n.name.span));
+        let name = def.map_or("this", |n| &n.name.name).to_string();
+        let inst = &self.nets[net.inst];
         let Some(signature) = inst.signature else {
             return self.fail(
                 Diagnostic::error("H0332", span, format!("`{name}` has no signature; it is only a layout"))
@@ -226,7 +227,7 @@ impl<'a> Checker<'a> {
         renamed: &mut [Renamed],
         span: Span,
     ) -> Res<Value<'a>> {
-        self.used.insert(f.def.name.span);
+        self.nets.used.insert(f.def.name.span);
         let mut frame = Frame::new(f.file, None);
         frame.path = f.def.name.name.to_string();
         self.call_signature(&f.def.signature, frame, args, renamed, &f.def.name.name, span)

@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
             .into_iter()
             .map(|d| {
                 let axis = self.build.at(first).shape[d].clone();
-                self.new_name(&axis.name, axis.size, Some(span))
+                self.axes.new_name(&axis.name, axis.size, Some(span))
             })
             .collect();
         let named = args

@@ -5,7 +5,7 @@ use crate::check::value::{Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
-use crate::ir::{DType, Size};
+use crate::ir::DType;
 use crate::source::Span;
 use crate::syntax::ast::{self, TypeKind};
 
@@ -73,7 +73,7 @@ impl<'a> Checker<'a> {
                 // The same leaves with the same sizes, under the argument's own arrays.
                 self.tree_zip(&tree, &like, at, &mut |c, own, want| {
                     let (a, b) = (c.sized_extents(own), c.sized_extents(want));
-                    let fits = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| c.same(x, y));
+                    let fits = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y));
                     if !fits {
                         let message = format!("a leaf is {}, and {} is wanted", c.show(own), c.show(want));
                         return c.error("H0335", at, message);
@@ -100,12 +100,6 @@ impl<'a> Checker<'a> {
                 Ok(Value::Record(out.into()))
             }
         }
-    }
-
-    /// Extents of the sized dimensions.
-    pub fn sized_extents(&self, t: &Tens) -> Vec<Size> {
-        let all = self.extents(t);
-        t.sized().into_iter().map(|i| all[i].clone()).collect()
     }
 
     /// The declared kind of element.

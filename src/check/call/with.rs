@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
         }
         let Tree::Leaf(old) = at else { return self.error("H0344", path.span, "this is no leaf") };
         let (a, b) = (self.sized_extents(old), self.sized_extents(&value));
-        if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| self.same(x, y)) {
+        if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| self.axes.same(x, y)) {
             let message = format!("the leaf is {}, and this is {}", self.show(old), self.show(&value));
             return self.error("H0335", path.span, message);
         }
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
         let mut leaves = vec![];
         self.tree_zip(&own, tree, at, &mut |c, want, got| {
             let (a, b) = (c.sized_extents(want), c.sized_extents(got));
-            if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| c.same(x, y)) {
+            if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y)) {
                 let message = format!("a leaf is {}, and {} is wanted", c.show(got), c.show(want));
                 return c.error("H0335", at, message);
             }

@@ -21,7 +21,7 @@ impl<'a> Checker<'a> {
         let (mut above, mut depth) = (made.parent, 0);
         while let Some(id) = above {
             depth += 1;
-            if self.insts[id.0].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
+            if self.nets[id].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
                 let name = &made.net.name.name;
                 return self.fail(
                     Diagnostic::error("H0215", made.span, format!("`{name}` contains itself"))
@@ -29,7 +29,7 @@ impl<'a> Checker<'a> {
                         .help("for nets one after the other, take an array, `sub layer[n] = ..`, and a `for`"),
                 );
             }
-            above = self.insts[id.0].parent;
+            above = self.nets[id].parent;
         }
         if depth > MAX_DEPTH {
             return self.fail(
@@ -42,25 +42,25 @@ impl<'a> Checker<'a> {
 
     fn declare_net(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> InstId {
         // A net is more than a call.
-        self.entered += 9;
-        let id = self.new_inst(made.file, made.parent, made.path, made.span);
-        self.insts[id.0].net = Some(made.net);
-        self.insts[id.0].form |= made.form;
-        self.insts[id.0].arrays = made.arrays;
+        self.scopes.count(9);
+        let id = self.nets.new_inst(made.file, made.parent, made.path, made.span);
+        self.nets[id].net = Some(made.net);
+        self.nets[id].form |= made.form;
+        self.nets[id].arrays = made.arrays;
         for (formal, (_, value)) in made.net.formals.iter().zip(args) {
-            self.add_thunk(id, &formal.name, Thunk::Done(value));
+            self.nets.add_thunk(id, &formal.name, Thunk::Done(value));
         }
         for stmt in &made.net.members {
             if let ast::StmtKind::Signature(signature) = &stmt.kind {
-                if self.insts[id.0].signature.is_some() {
+                if self.nets[id].signature.is_some() {
                     self.report.say(
                         Diagnostic::error("H0210", signature.span, format!("`{}` has a second signature", made.net.name.name))
                             .help("a net is called in one way; write a second net for the other"),
                     );
                     continue;
                 }
-                self.insts[id.0].signature = Some(signature);
-            } else if !self.declare(id, stmt) {
+                self.nets[id].signature = Some(signature);
+            } else if !self.nets.declare(id, stmt) {
                 self.report.say(
                     Diagnostic::error("H0211", stmt.span, "this cannot stand among the members of a net")
                         .help("computations stand in the signature's body"),
@@ -143,9 +143,8 @@ impl<'a> Checker<'a> {
 
     /// A form of a file.
     pub fn file_form(&mut self, file: usize, decl: &'a ast::SubDecl) -> Res<InstId> {
-        let known = self.insts.iter().position(|i| i.form && i.span == decl.name.span && i.parent.is_none());
-        if let Some(n) = known {
-            return Ok(InstId(n));
+        if let Some(known) = self.nets.known_form(decl.name.span) {
+            return Ok(known);
         }
         let (at, net) = self.net_def(file, &decl.net)?;
         let frame = Frame::new(file, None);
@@ -164,8 +163,8 @@ impl<'a> Checker<'a> {
 
     /// The parts that a `sub` declares, made when first asked for.
     pub fn sub(&mut self, id: InstId, n: usize) -> Res<Parts> {
-        let decl = self.insts[id.0].subs[n].decl;
-        match &self.insts[id.0].subs[n].state {
+        let decl = self.nets[id].subs[n].decl;
+        match &self.nets[id].subs[n].state {
             SubState::Running => {
                 return self.fail(
                     Diagnostic::error("H0215", decl.name.span, format!("`{}` contains itself", decl.name.name))
@@ -175,20 +174,20 @@ impl<'a> Checker<'a> {
             SubState::Waiting => {}
             SubState::Done(made) => return made.clone(),
         }
-        self.insts[id.0].subs[n].state = SubState::Running;
+        self.nets[id].subs[n].state = SubState::Running;
         let made = self.make_sub(id, decl);
-        self.insts[id.0].subs[n].state = SubState::Done(made.clone());
+        self.nets[id].subs[n].state = SubState::Done(made.clone());
         made
     }
 
     fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<Parts> {
-        let file = self.insts[id.0].file;
+        let file = self.nets[id].file;
         let (at, net) = self.net_def(file, &decl.net)?;
-        let mut frame = self.inst_frame(id);
+        let mut frame = self.nets.inst_frame(id);
         frame.span = decl.name.span;
-        let path = join(&self.insts[id.0].path, &decl.name.name);
-        let arrays = self.insts[id.0].arrays.clone();
-        let form = decl.form || self.insts[id.0].form;
+        let path = join(&self.nets[id].path, &decl.name.name);
+        let arrays = self.nets[id].arrays.clone();
+        let form = decl.form || self.nets[id].form;
         let made = |path: String, arrays| Made { file: at, net, parent: Some(id), path, form, arrays, span: decl.name.span };
         match &decl.array {
             ast::ArrayDecl::One => {
@@ -198,7 +197,7 @@ impl<'a> Checker<'a> {
             ast::ArrayDecl::Array(count) => {
                 let (n, args) =
                     self.outside(frame, |c| Ok((c.size_of_expr(count)?, c.actuals(net, &decl.args, decl.net.span)?)))?;
-                let axis = self.new_name(&decl.name.name, n, Some(count.span));
+                let axis = self.axes.new_name(&decl.name.name, n, Some(count.span));
                 let arrays = [arrays, vec![axis]].concat();
                 Ok(Parts::Array(self.instantiate(made(format!("{path}.*"), arrays), args)?, axis))
             }
@@ -234,27 +233,18 @@ impl<'a> Checker<'a> {
 
     /// Makes all parts of a net, so that relations find them.
     pub fn make_all(&mut self, id: InstId) {
-        for (n, decl) in std::mem::take(&mut self.insts[id.0].over_leaves) {
+        for (n, decl) in std::mem::take(&mut self.nets[id].over_leaves) {
             let Some((word, tree)) = &decl.over else { continue };
-            let leaves = self.outside(self.inst_frame(id), |c| c.leaf_names(tree)).unwrap_or_default();
+            let leaves = self.outside(self.nets.inst_frame(id), |c| c.leaf_names(tree)).unwrap_or_default();
             for (leaf, size) in leaves {
-                let p = self.new_param(id, decl, Some((word.name.clone(), leaf.clone(), size)));
-                self.insts[id.0].leaf_params[n].push((leaf, p));
+                let p = self.nets.new_param(id, decl, Some((word.name.clone(), leaf.clone(), size)));
+                self.nets[id].leaf_params[n].push((leaf, p));
             }
         }
-        for n in 0..self.insts[id.0].subs.len() {
+        for n in 0..self.nets[id].subs.len() {
             let _ = self.sub(id, n);
-            let made = self.insts[id.0].subs[n].made();
+            let made = self.nets[id].subs[n].made();
             made.iter().for_each(|s| self.make_all(*s));
         }
-    }
-
-    /// Nets below an instance, itself first.
-    pub fn below(&self, id: InstId) -> Vec<InstId> {
-        let mut out = vec![id];
-        for sub in &self.insts[id.0].subs {
-            sub.made().into_iter().for_each(|s| out.extend(self.below(s)));
-        }
-        out
     }
 }

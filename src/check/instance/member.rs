@@ -25,7 +25,7 @@ impl<'a> Checker<'a> {
             }
             MemberRef::Param(p) => Ok(Value::Tensor(self.net_param(&net, p, span)?)),
             MemberRef::LeafParams(n) => {
-                let params = self.insts[net.inst.0].leaf_params[n].clone();
+                let params = self.nets[net.inst].leaf_params[n].clone();
                 let mut out = Vec::new();
                 for (leaf, p) in params {
                     out.push((leaf, Value::Tensor(self.net_param(&net, p, span)?)));
@@ -38,20 +38,20 @@ impl<'a> Checker<'a> {
                     Parts::One(s) | Parts::Array(s, _) => Ok(Value::Net(part(s))),
                     Parts::Family(nets) => {
                         let plain = net.picks.is_empty() && net.with.is_empty();
-                        let known = &self.insts[net.inst.0].subs[n].family;
+                        let known = &self.nets[net.inst].subs[n].family;
                         if let Some(known) = known.as_ref().filter(|_| plain) {
                             return Ok(Value::Family(known.clone()));
                         }
                         let made = Rc::new(nets.iter().map(|(n, s)| (n.clone(), part(*s))).collect::<Vec<_>>());
                         if plain {
-                            self.insts[net.inst.0].subs[n].family = Some(made.clone());
+                            self.nets[net.inst].subs[n].family = Some(made.clone());
                         }
                         Ok(Value::Family(made))
                     }
                 }
             }
             MemberRef::Match(n) => {
-                let target = self.insts[net.inst.0].matches[n].clone();
+                let target = self.nets[net.inst].matches[n].clone();
                 let whole = self.param_value(target.param, span)?;
                 let mut picks: Vec<(NameId, Pick)> = net.picks.clone();
                 picks.extend(target.elems.iter().cloned());
@@ -69,7 +69,7 @@ impl<'a> Checker<'a> {
             },
         };
         let picked = self.pick_all(whole, &net.picks, span)?;
-        let arrays = self.insts[self.params[p.0].inst.0].arrays.clone();
+        let arrays = self.nets[self.nets[p].inst].arrays.clone();
         let open: Vec<NameId> = arrays.into_iter().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
         if open.is_empty() { Ok(picked) } else { Ok(self.names_to_sizes(picked, &open)) }
     }
@@ -87,20 +87,20 @@ impl<'a> Checker<'a> {
 
     /// Computes a thunk.
     fn force(&mut self, id: InstId, n: usize, span: Span) -> Res<Value<'a>> {
-        let thunk = std::mem::replace(&mut self.insts[id.0].thunks[n], Thunk::Running);
-        let frame = self.inst_frame(id);
+        let thunk = std::mem::replace(&mut self.nets[id].thunks[n], Thunk::Running);
+        let frame = self.nets.inst_frame(id);
         let value = match thunk {
             Thunk::Done(Value::Poison(said)) | Thunk::Var(Value::Poison(said)) => Err(said),
             Thunk::Done(v) => {
-                self.insts[id.0].thunks[n] = Thunk::Done(v.clone());
+                self.nets[id].thunks[n] = Thunk::Done(v.clone());
                 return Ok(v);
             }
             Thunk::Var(v) => {
-                self.insts[id.0].thunks[n] = Thunk::Var(v.clone());
+                self.nets[id].thunks[n] = Thunk::Var(v.clone());
                 return Ok(v);
             }
             Thunk::Running => {
-                let own = self.insts[id.0].members.iter().find(|(_, m)| **m == MemberRef::Thunk(n)).map(|(w, _)| w.clone());
+                let own = self.nets[id].members.iter().find(|(_, m)| **m == MemberRef::Thunk(n)).map(|(w, _)| w.clone());
                 let own = own.map_or("this value".to_string(), |w| format!("`{w}`"));
                 self.fail(
                     Diagnostic::error("H0216", span, format!("{own} depends on itself"))
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
                 )
             }
             Thunk::Waiting => {
-                self.insts[id.0].thunks[n] = Thunk::Waiting;
+                self.nets[id].thunks[n] = Thunk::Waiting;
                 return self.fail(
                     Diagnostic::error("H0217", span, "this `var` is read before its statement")
                         .help("a variable has a value from its statement on; use `let` for what never changes"),
@@ -123,12 +123,12 @@ impl<'a> Checker<'a> {
                 self.outside(frame, |c| c.const_draw(draw))
             }
         };
-        self.insts[id.0].thunks[n] = Thunk::Done(value.clone().unwrap_or_else(Value::Poison));
+        self.nets[id].thunks[n] = Thunk::Done(value.clone().unwrap_or_else(Value::Poison));
         value
     }
 
     fn const_value(&mut self, id: InstId, frame: Frame<'a>, expr: &'a ast::Expr, word: &Name) -> Res<Value<'a>> {
-        if self.insts[id.0].sees_dims
+        if self.nets[id].sees_dims
             && let Some(v) = self.root.setting(word)
         {
             return Ok(Value::Num(crate::check::word::exact(v)));

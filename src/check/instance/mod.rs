@@ -3,12 +3,14 @@
 
 mod make;
 mod member;
+mod nets;
 mod param;
 mod trees;
 
-use super::scope::Frame;
-use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
-use super::{Checker, Res};
+pub use nets::Nets;
+
+use super::Res;
+use super::value::{Label, NameId, NetVal, Tens, Value};
 use crate::diag::{Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
@@ -148,120 +150,6 @@ pub struct Made<'a> {
     pub form: bool,
     pub arrays: Vec<NameId>,
     pub span: Span,
-}
-
-impl<'a> Checker<'a> {
-    /// A frame in which an instance's members are computed.
-    pub fn inst_frame(&self, id: InstId) -> Frame<'a> {
-        let inst = &self.insts[id.0];
-        let mut frame = Frame::new(inst.file, Some(id));
-        frame.sees_dims = inst.sees_dims;
-        frame.path = inst.path.clone();
-        frame.span = inst.span;
-        frame.picks = inst.arrays.iter().map(|a| (*a, Pick::Name(*a))).collect();
-        frame
-    }
-
-    /// An empty instance.
-    pub fn new_inst(&mut self, file: usize, parent: Option<InstId>, path: String, span: Span) -> InstId {
-        let arrays = parent.map_or(vec![], |p| self.insts[p.0].arrays.clone());
-        let (form, sees_dims) = parent.map_or((false, false), |p| (self.insts[p.0].form, false));
-        self.insts.push(Inst {
-            file,
-            net: None,
-            parent,
-            path,
-            form,
-            sees_dims,
-            arrays,
-            members: HashMap::new(),
-            order: vec![],
-            thunks: vec![],
-            subs: vec![],
-            leaf_params: vec![],
-            over_leaves: vec![],
-            matches: vec![],
-            signature: None,
-            relations: vec![],
-            eaches: vec![],
-            span,
-        });
-        InstId(self.insts.len() - 1)
-    }
-
-    /// Adds a member; the first of its name stays.
-    pub fn add_member(&mut self, id: InstId, name: &ast::Ident, member: MemberRef) {
-        // The second of two members of one name was said where names are.
-        if self.insts[id.0].members.contains_key(&name.name) {
-            return;
-        }
-        self.insts[id.0].members.insert(name.name.clone(), member);
-        if !matches!(member, MemberRef::Thunk(_) | MemberRef::Match(_)) {
-            self.insts[id.0].order.push((name.name.clone(), member));
-        }
-    }
-
-    pub fn add_thunk(&mut self, id: InstId, name: &ast::Ident, thunk: Thunk<'a>) {
-        self.insts[id.0].thunks.push(thunk);
-        let n = self.insts[id.0].thunks.len() - 1;
-        self.add_member(id, name, MemberRef::Thunk(n));
-    }
-
-    /// Takes a declaration that may stand anywhere as a member. `false`: it is none.
-    pub fn declare(&mut self, id: InstId, stmt: &'a ast::Stmt) -> bool {
-        match &stmt.kind {
-            ast::StmtKind::Const(defs) => {
-                for def in defs {
-                    self.add_thunk(id, &def.name, Thunk::Const(&def.value, def.name.name.clone()));
-                }
-            }
-            ast::StmtKind::ConstDraw(draw) => self.add_thunk(id, &draw.name, Thunk::Draw(draw)),
-            ast::StmtKind::Param(decl) => self.declare_param(id, decl),
-            ast::StmtKind::Sub(decl) => {
-                self.insts[id.0].subs.push(Sub { decl, state: SubState::Waiting, family: None });
-                let n = self.insts[id.0].subs.len() - 1;
-                self.add_member(id, &decl.name, MemberRef::Sub(n));
-            }
-            ast::StmtKind::Relation(relation) => self.insts[id.0].relations.push(relation),
-            ast::StmtKind::Each(each) => self.insts[id.0].eaches.push(each),
-            _ => return false,
-        }
-        true
-    }
-
-    fn declare_param(&mut self, id: InstId, decl: &'a ast::ParamDecl) {
-        if decl.over.is_some() {
-            // The tree may be declared below: its leaves are looked up when all parts are made.
-            self.insts[id.0].leaf_params.push(vec![]);
-            let n = self.insts[id.0].leaf_params.len() - 1;
-            self.insts[id.0].over_leaves.push((n, decl));
-            self.add_member(id, &decl.name, MemberRef::LeafParams(n));
-            return;
-        }
-        let param = self.new_param(id, decl, None);
-        self.add_member(id, &decl.name, MemberRef::Param(param));
-    }
-
-    fn new_param(&mut self, id: InstId, decl: &'a ast::ParamDecl, leaf: Option<(Name, Name, Size)>) -> ParamId {
-        let own = match &leaf {
-            Some((_, leaf, _)) => format!("{}.{leaf}", decl.name.name),
-            None => decl.name.name.to_string(),
-        };
-        let path = join(&self.insts[id.0].path, &own);
-        self.params.push(Param {
-            inst: id,
-            path,
-            decl,
-            shape: None,
-            leaf,
-            source: None,
-            relations: vec![],
-            effective: Asked::Not,
-            init: None,
-            frozen: false,
-        });
-        ParamId(self.params.len() - 1)
-    }
 }
 
 /// A word that is a type elsewhere, and what it is here.

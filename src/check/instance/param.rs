@@ -11,30 +11,30 @@ use crate::syntax::ast::{self, Name};
 impl<'a> Checker<'a> {
     /// Labels and extents of a parameter, arrays first.
     pub fn param_shape(&mut self, p: ParamId) -> Res<Vec<(Label, Size)>> {
-        if let Some(shape) = &self.params[p.0].shape {
+        if let Some(shape) = &self.nets[p].shape {
             return Ok(shape.clone());
         }
-        let (inst, decl, leaf) = (self.params[p.0].inst, self.params[p.0].decl, self.params[p.0].leaf.clone());
-        let mut frame = self.inst_frame(inst);
+        let (inst, decl, leaf) = (self.nets[p].inst, self.nets[p].decl, self.nets[p].leaf.clone());
+        let mut frame = self.nets.inst_frame(inst);
         frame.span = decl.name.span;
         if let Some((word, leaf, size)) = &leaf {
             frame.scopes.push([(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))].into());
         }
         let mut shape: Vec<(Label, Size)> =
-            self.insts[inst.0].arrays.clone().into_iter().map(|a| (Label::Named(a), self.size_of(a))).collect();
+            self.nets[inst].arrays.clone().into_iter().map(|a| (Label::Named(a), self.axes.size_of(a))).collect();
         let (_, axes) = self.outside(frame, |c| c.tensor_type(&decl.ty))?;
         shape.extend(axes);
-        self.params[p.0].shape = Some(shape.clone());
+        self.nets[p].shape = Some(shape.clone());
         Ok(shape)
     }
 
     /// The stored value of a parameter, before any relation.
     pub fn param_source(&mut self, p: ParamId) -> Res<Tens> {
-        if let Some(t) = &self.params[p.0].source {
+        if let Some(t) = &self.nets[p].source {
             return Ok(t.clone());
         }
         let shape = self.param_shape(p)?;
-        let param = &self.params[p.0];
+        let param = &self.nets[p];
         let origin = match param.decl.kind {
             ast::ParamKind::Param => Origin::Param,
             ast::ParamKind::State => Origin::State,
@@ -47,13 +47,13 @@ impl<'a> Checker<'a> {
         };
         let path: Name = param.path.as_str().into();
         let (name, span) = (param.decl.name.name.clone(), param.decl.name.span);
-        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let labels = shape.iter().map(|(l, _)| *l).collect();
         let mut node = Node::new(Op::Source { origin, path }, dtype, axes);
         node.name = Some(name);
         let t = self.at_level(0, |c| c.emit(node, labels, vec![]));
         self.build.at_mut(&t).span = span;
-        self.params[p.0].source = Some(t.clone());
+        self.nets[p].source = Some(t.clone());
         Ok(t)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
         if let ast::ExprKind::Name(word) = &*e.kind
             && let Some(n) = self.axis_word(word)
         {
-            return Ok((Label::Named(n), self.size_of(n)));
+            return Ok((Label::Named(n), self.axes.size_of(n)));
         }
         if let ast::ExprKind::Name(word) = &*e.kind
             && self.scopes.frame().sees_dims

@@ -11,16 +11,16 @@ impl<'a> Checker<'a> {
     /// The tree of an instance's parameters.
     pub fn inst_tree(&mut self, net: &NetVal, span: Span) -> Res<Tree> {
         let mut parts = Vec::new();
-        for (name, member) in self.insts[net.inst.0].order.clone() {
+        for (name, member) in self.nets[net.inst].order.clone() {
             match member {
                 MemberRef::Param(p) => {
-                    let kind = self.params[p.0].decl.kind;
+                    let kind = self.nets[p].decl.kind;
                     if kind == ast::ParamKind::Param {
                         parts.push((name, Tree::Leaf(self.tree_leaf(net, p, span)?)));
                     }
                 }
                 MemberRef::LeafParams(n) => {
-                    for (leaf, p) in self.insts[net.inst.0].leaf_params[n].clone() {
+                    for (leaf, p) in self.nets[net.inst].leaf_params[n].clone() {
                         parts.push((format!("{name}.{leaf}").into(), Tree::Leaf(self.tree_leaf(net, p, span)?)));
                     }
                 }
@@ -80,16 +80,16 @@ impl<'a> Checker<'a> {
             }
             total = total.add(&size);
         }
-        Ok(self.resolve(&total))
+        Ok(self.axes.resolve(&total))
     }
 
     /// Parameters below an instance, in declaration order; states and loads are not among them.
     pub fn leaf_params_of(&mut self, id: InstId) -> Res<Vec<ParamId>> {
         let mut out = Vec::new();
-        for (_, member) in self.insts[id.0].order.clone() {
+        for (_, member) in self.nets[id].order.clone() {
             match member {
-                MemberRef::Param(p) if self.params[p.0].decl.kind == ast::ParamKind::Param => out.push(p),
-                MemberRef::LeafParams(n) => out.extend(self.insts[id.0].leaf_params[n].iter().map(|(_, p)| *p)),
+                MemberRef::Param(p) if self.nets[p].decl.kind == ast::ParamKind::Param => out.push(p),
+                MemberRef::LeafParams(n) => out.extend(self.nets[id].leaf_params[n].iter().map(|(_, p)| *p)),
                 MemberRef::Sub(n) => match self.sub(id, n)? {
                     Parts::One(s) | Parts::Array(s, _) => out.extend(self.leaf_params_of(s)?),
                     Parts::Family(nets) => {

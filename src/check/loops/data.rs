@@ -88,8 +88,8 @@ impl<'a> Checker<'a> {
         let mut l = Loop { f, from, trips, end, carries, gone: None, span };
         // The names that a variable varies over grow until they no longer do.
         for _ in 0..16 + 4 * l.carries.len() {
-            let draws = self.draws.clone();
-            let losses = self.losses.len();
+            let draws = self.draws.calls.clone();
+            let losses = self.out.losses.len();
             let tried = self.try_loop(&mut l);
             if !matches!(tried, Ok(Tried::Made(_))) {
                 // What the body assigned is gone with it.
@@ -100,8 +100,8 @@ impl<'a> Checker<'a> {
             match tried? {
                 Tried::Made(made) => return self.place_loop(&l, made, named),
                 Tried::Wider(wider) => {
-                    self.draws = draws;
-                    self.losses.truncate(losses);
+                    self.draws.calls = draws;
+                    self.out.losses.truncate(losses);
                     for ((_, t), (names, dtype)) in l.carries.iter_mut().zip(wider) {
                         if dtype == DType::F32 {
                             *t = self.to_f32(t);

@@ -104,8 +104,8 @@ impl<'a> Checker<'a> {
     fn name_rounds(&mut self, t: Tens, named: Option<NameId>, span: Span) -> Res<Tens> {
         let Some(n) = named else { return Ok(t) };
         let dim = t.sized()[0];
-        let (a, b) = (self.extent(&t, dim), self.size_of(n));
-        if !self.same(&a, &b) {
+        let (a, b) = (self.extent(&t, dim), self.axes.size_of(n));
+        if !self.axes.same(&a, &b) {
             return self.range_error(n, &a, span, "rounds");
         }
         Ok(self.dim_to_name(&t, dim, n))

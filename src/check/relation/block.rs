@@ -1,6 +1,6 @@
 //! Relations that stand in a block and hold to its end.
 
-use super::{find::Found, mentions_self, value::EACH};
+use super::{find::Found, fixed_slots, mentions_self, value::EACH};
 use crate::check::instance::ParamId;
 use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
@@ -47,12 +47,12 @@ impl<'a> Checker<'a> {
     ) -> Res<Vec<(ParamId, Tens)>> {
         let mut out = vec![];
         let with_self = mentions_self(value);
-        let together = match with_self || self.fixed_slots(found.slots) {
+        let together = match with_self || fixed_slots(found.slots) {
             true => None,
             false => Some(self.place_values(value, found.slots, &found.targets, tree)?),
         };
         for (k, target) in found.targets.iter().enumerate() {
-            let needs = kind == RelationKind::Adapt || kind == RelationKind::Scale || with_self || self.fixed_slots(found.slots);
+            let needs = kind == RelationKind::Adapt || kind == RelationKind::Scale || with_self || fixed_slots(found.slots);
             let whole = if needs || !target.elems.is_empty() { Some(self.param_value(target.param, value.span)?) } else { None };
             let all: Vec<(NameId, Pick)> = picks.iter().chain(&target.elems).cloned().collect();
             let own = match &whole {
@@ -63,13 +63,13 @@ impl<'a> Checker<'a> {
                 Some(list) => list[k].clone(),
                 None => {
                     let one = [target.clone()];
-                    self.with_self(own.clone().map(Value::Tensor), |c| match c.fixed_slots(found.slots) {
+                    self.with_self(own.clone().map(Value::Tensor), |c| match fixed_slots(found.slots) {
                         true => c.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
                         false => c.place_values(value, found.slots, &one, None).map(|mut all| all.pop().expect(EACH)),
                     })?
                 }
             };
-            let v = if self.fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };
+            let v = if fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };
             let elems: Vec<_> = target.elems.iter().filter(|(a, p)| !matches!(p, Pick::Name(n) if n == a)).cloned().collect();
             let v = if elems.is_empty() { v } else { self.place_elements(v, whole, &elems)? };
             out.push((target.param, v));

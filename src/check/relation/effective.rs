@@ -37,28 +37,28 @@ impl<'a> Checker<'a> {
     }
 
     pub fn effective(&mut self, p: ParamId, span: Span) -> Res<Effective> {
-        match &self.params[p.0].effective {
+        match &self.nets[p].effective {
             Asked::Not => {}
             Asked::Now => return self.cycle(p, span),
             Asked::Done(known) => return known.clone(),
         }
-        self.params[p.0].effective = Asked::Now;
-        self.asking.push(p);
+        self.nets[p].effective = Asked::Now;
+        self.nets.asking.push(p);
         // The value is everybody's: what holds where it is asked for first says nothing about it.
         let value = self.unguarded(|c| c.relate(p, span));
-        self.asking.pop();
-        self.params[p.0].effective = Asked::Done(value.clone());
+        self.nets.asking.pop();
+        self.nets[p].effective = Asked::Done(value.clone());
         value
     }
 
     fn cycle<T>(&mut self, p: ParamId, span: Span) -> Res<T> {
-        let from = self.asking.iter().position(|q| *q == p).unwrap_or(0);
-        let mut path: Vec<String> = self.asking[from..].iter().map(|q| format!("`{}`", self.params[q.0].path)).collect();
-        path.push(format!("`{}`", self.params[p.0].path));
+        let from = self.nets.asking.iter().position(|q| *q == p).unwrap_or(0);
+        let mut path: Vec<String> = self.nets.asking[from..].iter().map(|q| format!("`{}`", self.nets[*q].path)).collect();
+        path.push(format!("`{}`", self.nets[p].path));
         let mut written = vec![];
-        for q in &self.asking[from..] {
-            if let Some((r, _)) = self.params[q.0].relations.first() {
-                written.push((self.relations[*r].place.span, format!("`{}` is written here", self.params[q.0].path)));
+        for &q in &self.nets.asking[from..] {
+            if let Some((r, _)) = self.nets[q].relations.first() {
+                written.push((self.nets.relations[*r].place.span, format!("`{}` is written here", self.nets[q].path)));
             }
         }
         let places: Vec<Span> = written.iter().map(|w| w.0).collect();
@@ -72,20 +72,13 @@ impl<'a> Checker<'a> {
         self.report.circle(&places, d.help("one of them must be learned, or be made from something else"))
     }
 
-    /// A parameter's relations as they apply: what writes it comes first, the rest in the order written.
-    fn in_order(&self, p: ParamId) -> Vec<(usize, usize)> {
-        let mut all = self.params[p.0].relations.clone();
-        all.sort_by_key(|(r, _)| self.keeps(*r));
-        all
-    }
-
     /// Applies a parameter's relations in order.
     fn relate(&mut self, p: ParamId, span: Span) -> Res<Effective> {
-        let relations = self.in_order(p);
-        let inst = self.params[p.0].inst;
+        let relations = self.nets.in_order(p);
+        let inst = self.nets[p].inst;
         if relations.is_empty() {
-            if self.insts[inst.0].form && !self.scopes.by_shapes() {
-                let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.params[p.0].path);
+            if self.nets[inst].form && !self.scopes.by_shapes() {
+                let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.nets[p].path);
                 // The call that lacks them stands in the root file, however deep the parameter is read.
                 let call = self.scopes.frames().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
                 let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
@@ -103,9 +96,9 @@ impl<'a> Checker<'a> {
         // Where it was first written, and which of its nets; none: all.
         let mut written: Option<(Span, HashSet<i64>)> = None;
         for (r, k) in relations {
-            let elems = self.relations[r].targets[k].elems.clone();
-            let keeps = self.keeps(r);
-            let at = self.relations[r].place.span;
+            let elems = self.nets.relations[r].targets[k].elems.clone();
+            let keeps = self.nets.keeps(r);
+            let at = self.nets.relations[r].place.span;
             let number = |pick: &Pick| match pick {
                 Pick::Number(n) => n.constant(),
                 Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
@@ -120,7 +113,7 @@ impl<'a> Checker<'a> {
                     (Some((at, list)), Some((_, n))) if list.is_empty() || list.contains(&n) => Some(*at),
                     _ => None,
                 };
-                let own = self.params[p.0].path.clone();
+                let own = self.nets[p].path.clone();
                 if let Some(first) = clash {
                     return self.fail(
                         Diagnostic::error("H0403", at, format!("`{own}` has two sources"))
@@ -134,7 +127,7 @@ impl<'a> Checker<'a> {
             }
             match single {
                 Some((axis, n)) => {
-                    let count = self.size_of(axis).constant();
+                    let count = self.axes.size_of(axis).constant();
                     let Some(count) = count else { return self.report.unknown(at, "the number of nets") };
                     if n < 0 || n >= count {
                         return self.error(
@@ -235,26 +228,26 @@ impl<'a> Checker<'a> {
     /// The initialiser that a relation or a declaration gives a parameter.
     pub fn param_init(&mut self, p: ParamId) -> Res<Option<crate::check::model::Init>> {
         let shape = self.param_shape(p)?;
-        if let Some((r, k)) = self.params[p.0].init {
-            let rel = &self.relations[r];
+        if let Some((r, k)) = self.nets[p].init {
+            let rel = &self.nets.relations[r];
             let (value, slots, owner, target) = (rel.value, rel.slots, rel.owner, rel.targets[k].clone());
-            let frame = self.inst_frame(owner);
+            let frame = self.nets.inst_frame(owner);
             return match slots {
                 None => {
-                    let ty = &self.params[p.0].decl.ty;
+                    let ty = &self.nets[p].decl.ty;
                     let init = self.outside(frame, |c| c.initialiser(value, &shape))?;
                     self.init_fits(&init, value, ty)?;
                     Ok(Some(init))
                 }
                 Some(slots) => {
                     let t = self.outside(frame, |c| c.slot_value(value, slots, &target))?;
-                    self.outside(self.inst_frame(owner), |c| c.init_node(t, &shape)).map(Some)
+                    self.outside(self.nets.inst_frame(owner), |c| c.init_node(t, &shape)).map(Some)
                 }
             };
         }
-        let param = &self.params[p.0];
+        let param = &self.nets[p];
         let Some(init) = &param.decl.init else { return Ok(None) };
-        let mut frame: Frame<'a> = self.inst_frame(param.inst);
+        let mut frame: Frame<'a> = self.nets.inst_frame(param.inst);
         frame.span = param.decl.name.span;
         if let Some((word, leaf, size)) = &param.leaf {
             frame.scopes.push([(word.clone(), Binding::Value(Value::LeafName(leaf.clone(), size.clone())))].into());
@@ -268,15 +261,15 @@ impl<'a> Checker<'a> {
     /// Whether a relation writes a parameter (or which single nets' parts) without needing what is stored.
     pub fn provided(&self, p: ParamId) -> (bool, Vec<Vec<usize>>) {
         let mut single = vec![];
-        for (r, k) in &self.in_order(p) {
-            if self.keeps(*r) {
+        for (r, k) in &self.nets.in_order(p) {
+            if self.nets.keeps(*r) {
                 // What is kept must be there: stored, unless it was written before.
                 if single.is_empty() {
                     return (false, vec![]);
                 }
                 continue;
             }
-            let elems = &self.relations[*r].targets[*k].elems;
+            let elems = &self.nets.relations[*r].targets[*k].elems;
             if elems.is_empty() {
                 return (true, vec![]);
             }
@@ -287,7 +280,7 @@ impl<'a> Checker<'a> {
                     Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
                 })
                 .collect();
-            let arrays = &self.insts[self.params[p.0].inst.0].arrays;
+            let arrays = &self.nets[self.nets[p].inst].arrays;
             if let Some(n) = numbers
                 && n.len() == arrays.len()
             {
@@ -295,10 +288,10 @@ impl<'a> Checker<'a> {
             }
         }
         // As many as there are nets; of an unknown number nobody knows.
-        let all = self.insts[self.params[p.0].inst.0]
+        let all = self.nets[self.nets[p].inst]
             .arrays
             .iter()
-            .try_fold(1usize, |n, a| n.checked_mul(usize::try_from(self.size_of(*a).constant()?).ok()?));
+            .try_fold(1usize, |n, a| n.checked_mul(usize::try_from(self.axes.size_of(*a).constant()?).ok()?));
         (!single.is_empty() && Some(single.len()) == all, single)
     }
 }

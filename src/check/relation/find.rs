@@ -66,12 +66,12 @@ impl<'a> Checker<'a> {
     fn cursors(&mut self, inst: InstId, member: MemberRef, elems: Vec<(NameId, Pick)>, span: Span) -> Res<Vec<Cursor>> {
         match member {
             MemberRef::Param(param) => Ok(vec![Cursor::Param(Target { param, elems })]),
-            MemberRef::LeafParams(n) => Ok(self.insts[inst.0].leaf_params[n]
+            MemberRef::LeafParams(n) => Ok(self.nets[inst].leaf_params[n]
                 .iter()
                 .map(|(_, p)| Cursor::Param(Target { param: *p, elems: elems.clone() }))
                 .collect()),
             MemberRef::Match(n) => {
-                let mut target = self.insts[inst.0].matches[n].clone();
+                let mut target = self.nets[inst].matches[n].clone();
                 target.elems.extend(elems);
                 Ok(vec![Cursor::Param(target)])
             }
@@ -83,7 +83,7 @@ impl<'a> Checker<'a> {
                     .map(|(_, inst)| Cursor::Net { inst: *inst, elems: elems.clone(), pending: None, family: true })
                     .collect(),
             }),
-            MemberRef::Thunk(n) => match &self.insts[inst.0].thunks[n] {
+            MemberRef::Thunk(n) => match &self.nets[inst].thunks[n] {
                 Thunk::Done(Value::Net(net)) => {
                     Ok(vec![Cursor::Net { inst: net.inst, elems: net.picks.clone(), pending: None, family: false }])
                 }
@@ -107,7 +107,7 @@ impl<'a> Checker<'a> {
                 Cursor::Net { .. } if under_star => Ok(()),
                 Cursor::Net { inst, .. } => {
                     let span = self.scopes.frame().span;
-                    let name = self.insts[inst.0].path.clone();
+                    let name = self.nets[inst].path.clone();
                     self.fail(
                         Diagnostic::error("H0406", span, format!("`{name}` is a net and no parameter"))
                             .help(format!("all its parameters are `{name}.*`")),
@@ -117,7 +117,7 @@ impl<'a> Checker<'a> {
         };
         match (*step, at) {
             (Step::Field(name), Cursor::Net { inst, elems, .. }) => {
-                let Some(member) = self.insts[inst.0].members.get(&name.name).copied() else {
+                let Some(member) = self.nets[inst].members.get(&name.name).copied() else {
                     return if under_star { Ok(()) } else { self.no_member(inst, name) };
                 };
                 let nets = self.cursors(inst, member, elems, name.span)?;
@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
                 self.walk(Cursor::Net { inst, elems, pending, family: false }, rest, true, out)
             }
             (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis), .. }) => {
-                let Some(n) = self.size_of(axis).constant() else {
+                let Some(n) = self.axes.size_of(axis).constant() else {
                     return self.report.unknown(span, "the number of nets under `*`");
                 };
                 let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
@@ -159,7 +159,7 @@ impl<'a> Checker<'a> {
                 Ok(())
             }
             (Step::Star(span), Cursor::Net { inst, elems, pending: None, .. }) => {
-                for (_, member) in self.insts[inst.0].order.clone() {
+                for (_, member) in self.nets[inst].order.clone() {
                     for c in self.cursors(inst, member, elems.clone(), span)? {
                         self.walk(c, rest, true, out)?;
                     }
@@ -262,8 +262,8 @@ impl<'a> Checker<'a> {
                 match self.meaning(&b.name.name) {
                     Meaning::Nothing => {
                         if let Some(range) = &b.range {
-                            let (given, own) = (self.size_of_expr(range)?, self.size_of(axis));
-                            if !self.same(&given, &own) {
+                            let (given, own) = (self.size_of_expr(range)?, self.axes.size_of(axis));
+                            if !self.axes.same(&given, &own) {
                                 return self.range_error(axis, &given, range.span, "nets");
                             }
                         }

@@ -8,6 +8,8 @@ mod effective;
 mod find;
 mod value;
 
+pub use value::fixed_slots;
+
 use super::instance::{InstId, MemberRef, ParamId, Thunk, join};
 use super::model::{RelationInfo, RelationKind};
 use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
@@ -36,10 +38,10 @@ pub struct Rel<'a> {
     /// Array indices bound on the left.
     bound: Vec<(Name, NameId)>,
     /// Element indices on the left.
-    slots: Option<&'a [Slot]>,
+    pub slots: Option<&'a [Slot]>,
     /// The left side ends in `.*`: the value is a tree or a flat vector.
     tree: Option<Tree>,
-    with_self: bool,
+    pub with_self: bool,
     /// Values for all targets, when they do not depend on `self`.
     values: Option<Res<Vec<Tens>>>,
 }
@@ -47,8 +49,8 @@ pub struct Rel<'a> {
 impl<'a> Checker<'a> {
     /// Finds the targets of all relations below an instance, inner nets first.
     pub fn register_all(&mut self, id: InstId) {
-        for sub in 0..self.insts[id.0].subs.len() {
-            let made = self.insts[id.0].subs[sub].made();
+        for sub in 0..self.nets[id].subs.len() {
+            let made = self.nets[id].subs[sub].made();
             made.iter().for_each(|s| self.register_all(*s));
         }
         self.register(id);
@@ -56,14 +58,14 @@ impl<'a> Checker<'a> {
 
     /// The relations and `each`es of one instance, in the order written.
     pub fn register(&mut self, id: InstId) {
-        let relations = self.insts[id.0].relations.clone();
-        let eaches = self.insts[id.0].eaches.clone();
+        let relations = self.nets[id].relations.clone();
+        let eaches = self.nets[id].eaches.clone();
         let mut all: Vec<(u32, Result<&'a Relation, &'a ast::Each>)> =
             relations.into_iter().map(|r| (relation_span(r).start, Ok(r))).collect();
         all.extend(eaches.into_iter().map(|e| (e.name.span.start, Err(e))));
         all.sort_by_key(|(s, _)| *s);
         for (_, item) in all {
-            let frame = self.inst_frame(id);
+            let frame = self.nets.inst_frame(id);
             // What went wrong was said.
             let _ = match item {
                 Ok(r) => self.outside(frame, |c| c.register_relation(id, r)),
@@ -82,14 +84,14 @@ impl<'a> Checker<'a> {
             Relation::Freeze { paths } => {
                 for path in paths {
                     let found = self.find_path(path)?;
-                    self.out.relations.push(RelationInfo {
+                    self.out.model.relations.push(RelationInfo {
                         kind: RelationKind::Freeze,
-                        target: join(&self.insts[id.0].path, &print_path(path)),
+                        target: join(&self.nets[id].path, &print_path(path)),
                         sources: vec![],
                         span: path.span,
                     });
                     for t in found.targets {
-                        self.params[t.param.0].frozen = true;
+                        self.nets[t.param].frozen = true;
                     }
                 }
                 return Ok(());
@@ -102,21 +104,21 @@ impl<'a> Checker<'a> {
         };
         let mut sources = vec![];
         self.mentions(value, &mut sources);
-        self.out.relations.push(RelationInfo {
+        self.out.model.relations.push(RelationInfo {
             kind,
-            target: join(&self.insts[id.0].path, &print_place(place)),
-            sources: sources.into_iter().map(|s| join(&self.insts[id.0].path, &s)).collect(),
+            target: join(&self.nets[id].path, &print_place(place)),
+            sources: sources.into_iter().map(|s| join(&self.nets[id].path, &s)).collect(),
             span: place.span,
         });
-        let number = self.relations.len();
+        let number = self.nets.relations.len();
         for (k, t) in found.targets.iter().enumerate() {
             if kind == RelationKind::Init {
-                self.params[t.param.0].init = Some((number, k));
+                self.nets[t.param].init = Some((number, k));
             } else {
-                self.params[t.param.0].relations.push((number, k));
+                self.nets[t.param].relations.push((number, k));
             }
         }
-        self.relations.push(Rel {
+        self.nets.relations.push(Rel {
             kind,
             place,
             value,
@@ -144,17 +146,15 @@ impl<'a> Checker<'a> {
 
     fn register_each(&mut self, id: InstId, each: &'a ast::Each) -> Res<()> {
         let found = self.find_path(&each.within)?;
-        let file = self.insts[id.0].file;
+        let file = self.nets[id].file;
         let mut copies = vec![];
         for (k, target) in found.targets.into_iter().enumerate() {
-            let path = join(&self.insts[id.0].path, &format!("{}.{k}", each.name.name));
-            let copy = self.new_inst(file, Some(id), path, each.name.span);
+            let path = join(&self.nets[id].path, &format!("{}.{k}", each.name.name));
+            let copy = self.nets.new_inst(file, Some(id), path, each.name.span);
             let shape = self.param_shape(target.param)?;
             let sizes: Vec<Size> = shape
                 .iter()
-                .filter(
-                    |(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)),
-                )
+                .filter(|(l, _)| !matches!(l, Label::Named(n) if self.nets[self.nets[target.param].inst].arrays.contains(n)))
                 .map(|(_, s)| s.clone())
                 .collect();
             if sizes.len() != each.sizes.len() {
@@ -162,7 +162,7 @@ impl<'a> Checker<'a> {
                     "`{}` has {}, and the match `{}` has {}",
                     each.item.name,
                     super::instance::count(each.sizes.len(), "size"),
-                    self.params[target.param.0].path,
+                    self.nets[target.param].path,
                     super::instance::count(sizes.len(), "size")
                 );
                 return self.fail(
@@ -172,22 +172,22 @@ impl<'a> Checker<'a> {
                 );
             }
             for (word, size) in each.sizes.iter().zip(sizes) {
-                self.add_thunk(copy, word, Thunk::Done(Value::from(size)));
+                self.nets.add_thunk(copy, word, Thunk::Done(Value::from(size)));
             }
             if let Some(at) = &each.at {
-                self.add_thunk(copy, at, Thunk::Done(Value::from(Size::from(k))));
+                self.nets.add_thunk(copy, at, Thunk::Done(Value::from(Size::from(k))));
             }
-            self.insts[copy.0].matches.push(target);
-            self.add_member(copy, &each.item, MemberRef::Match(0));
+            self.nets[copy].matches.push(target);
+            self.nets.add_member(copy, &each.item, MemberRef::Match(0));
             self.declare_block(copy, &each.body);
             self.make_all(copy);
             copies.push((Name::from(k.to_string()), NetVal { inst: copy, picks: vec![], with: vec![] }));
         }
         let family = copies.clone();
-        self.add_thunk(id, &each.name, Thunk::Done(Value::Family(family.into())));
+        self.nets.add_thunk(id, &each.name, Thunk::Done(Value::Family(family.into())));
         for (_, net) in copies {
             self.register_all(net.inst);
-            self.each_copies.push(net.inst);
+            self.nets.each_copies.push(net.inst);
         }
         Ok(())
     }
@@ -195,12 +195,12 @@ impl<'a> Checker<'a> {
     /// Members of an `each`: declarations, and `let`s that are computed when asked for.
     fn declare_block(&mut self, id: InstId, body: &'a ast::Block) {
         for stmt in &body.stmts {
-            if self.declare(id, stmt) {
+            if self.nets.declare(id, stmt) {
                 continue;
             }
             match &stmt.kind {
                 ast::StmtKind::Let { name, .. } | ast::StmtKind::Draw { name, .. } | ast::StmtKind::Loss { name, .. } => {
-                    self.add_thunk(id, name, Thunk::Let(stmt));
+                    self.nets.add_thunk(id, name, Thunk::Let(stmt));
                 }
                 _ => {
                     self.report.say(

@@ -26,53 +26,42 @@ struct Part {
 }
 
 impl<'a> Checker<'a> {
-    /// Whether a relation builds on what was there before.
-    pub(super) fn keeps(&self, r: usize) -> bool {
-        let rel = &self.relations[r];
-        matches!(rel.kind, RelationKind::Adapt | RelationKind::Scale) || rel.with_self || self.fixed_slots(rel.slots)
-    }
-
-    /// Whether a left side writes only a part of a parameter.
-    pub(super) fn fixed_slots(&self, slots: Option<&[Slot]>) -> bool {
-        slots.is_some_and(|s| s.iter().any(|s| matches!(s, Slot::Index(_))))
-    }
-
     /// The value that a relation gives target `k`.
     pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>, span: Span) -> Res<Tens> {
-        let alone = !self.relations[r].with_self && !self.fixed_slots(self.relations[r].slots);
-        if alone && let Some(known) = &self.relations[r].values {
+        let alone = !self.nets.relations[r].with_self && !fixed_slots(self.nets.relations[r].slots);
+        if alone && let Some(known) = &self.nets.relations[r].values {
             let value = known.as_ref().map_err(|said| *said)?.get(k).cloned().expect(EACH);
             return self.combine(
-                self.relations[r].kind,
+                self.nets.relations[r].kind,
                 own,
                 value,
-                self.relations[r].value.span,
-                self.relations[r].targets[k].param,
+                self.nets.relations[r].value.span,
+                self.nets.relations[r].targets[k].param,
             );
         }
-        let rel = &self.relations[r];
+        let rel = &self.nets.relations[r];
         let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
         let one = rel.targets[k].clone();
-        let mut frame = self.inst_frame(owner);
+        let mut frame = self.nets.inst_frame(owner);
         frame.span = rel.place.span;
         frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
         frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
         let _ = span;
         if alone {
-            let (targets, tree) = (self.relations[r].targets.clone(), self.relations[r].tree.clone());
+            let (targets, tree) = (self.nets.relations[r].targets.clone(), self.nets.relations[r].tree.clone());
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
             let v = values.as_ref().map(|all| all.get(k).cloned().expect(EACH)).map_err(|said| *said);
-            self.relations[r].values = Some(values);
+            self.nets.relations[r].values = Some(values);
             return self.combine(kind, own, v?, value.span, one.param);
         }
         frame.own = own.clone().map(Value::Tensor);
         let one = [one];
-        let mut values = self.outside(frame, |c| match c.fixed_slots(slots) {
+        let mut values = self.outside(frame, |c| match fixed_slots(slots) {
             true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
             false => c.place_values(value, slots, &one, None),
         })?;
         let v = values.pop().expect(EACH);
-        self.combine(if self.fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, one[0].param)
+        self.combine(if fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, one[0].param)
     }
 
     pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
@@ -159,15 +148,15 @@ impl<'a> Checker<'a> {
         if own.is_empty() {
             return Ok(t);
         }
-        let fits = own.len() == want.len() && own.iter().zip(&want).all(|(a, b)| self.same(a, b));
+        let fits = own.len() == want.len() && own.iter().zip(&want).all(|(a, b)| self.axes.same(a, b));
         if fits {
             return Ok(t);
         }
         let total = want.iter().fold(Size::from(1i64), |p, s| p.mul(s));
-        let declared: Vec<String> = want.iter().map(|s| self.show_size(s)).collect();
+        let declared: Vec<String> = want.iter().map(|s| self.axes.show_size(s)).collect();
         let message = format!("the parameter is [{}], and this is {}", declared.join(", "), self.show(&t));
         let mut d = Diagnostic::error("H0401", span, message).here(format!("this is {}", self.show(&t)));
-        if own.len() == 1 && self.same(&own[0].clone(), &total) {
+        if own.len() == 1 && self.axes.same(&own[0].clone(), &total) {
             d = d.help("cut the vector up with a merged index: `generate p[i, o] from v[(i, o)]`");
         }
         self.fail(d)
@@ -178,13 +167,13 @@ impl<'a> Checker<'a> {
         let shape = self.param_shape(target.param)?;
         let axes: Vec<(Label, Size)> = shape
             .into_iter()
-            .filter(|(l, _)| !matches!(l, Label::Named(n) if self.insts[self.params[target.param.0].inst.0].arrays.contains(n)))
+            .filter(|(l, _)| !matches!(l, Label::Named(n) if self.nets[self.nets[target.param].inst].arrays.contains(n)))
             .collect();
         if slots.len() != axes.len() {
             let span = slot_span(&slots[0]);
             let message = format!(
                 "`{}` has {}, and {} bound here",
-                self.params[target.param.0].path,
+                self.nets[target.param].path,
                 crate::check::instance::count(axes.len(), "axis").replace("axiss", "axes"),
                 crate::check::instance::count(slots.len(), "index")
                     .replace("indexs", "indices are")
@@ -223,11 +212,11 @@ impl<'a> Checker<'a> {
             spans.push(slot_span(slot));
             match slot {
                 Slot::Bound(b) => {
-                    let n = self.new_name(&b.name.name, size.clone(), Some(b.name.span));
+                    let n = self.axes.new_name(&b.name.name, size.clone(), Some(b.name.span));
                     self.define(&b.name, Binding::Index(n))?;
                     if let Some(range) = &b.range {
                         let given = self.size_of_expr(range)?;
-                        if !self.same(&given, size) {
+                        if !self.axes.same(&given, size) {
                             return self.range_error(n, &given, range.span, "places");
                         }
                     }
@@ -291,7 +280,7 @@ impl<'a> Checker<'a> {
         let mut masks = vec![];
         let mut moves: Vec<(NameId, NameId, Size)> = vec![];
         for (i, extent) in extents.iter().enumerate() {
-            let n = self.new_name(&format!("d{i}"), extent.clone(), None);
+            let n = self.axes.new_name(&format!("d{i}"), extent.clone(), None);
             names.push(n);
             match slots.get(i) {
                 None => {}
@@ -308,7 +297,7 @@ impl<'a> Checker<'a> {
                     let counter = self.iota(n);
                     masks.push(self.pointwise(Map::Le, &[&low, &counter])?);
                     masks.push(self.pointwise(Map::Lt, &[&counter, &high])?);
-                    let inner = self.new_name(&format!("r{i}"), b.sub(&a), None);
+                    let inner = self.axes.new_name(&format!("r{i}"), b.sub(&a), None);
                     moves.push((n, inner, a));
                 }
                 Some(other) => return self.error("H0407", slot_span(other), "this cannot stand on this left side"),
@@ -350,23 +339,29 @@ impl<'a> Checker<'a> {
 
     /// Ranges of merged names on a left side.
     pub fn divide_range(&mut self, group: &[NameId], size: &Size, span: Span) -> Res<()> {
-        let open: Vec<NameId> = group.iter().copied().filter(|n| self.is_open(*n)).collect();
-        let known = group.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.size_of(*n)));
+        let open: Vec<NameId> = group.iter().copied().filter(|n| self.axes.is_open(*n)).collect();
+        let known = group.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         match open.as_slice() {
-            [] if !self.same(&known, size) => {
-                let message =
-                    format!("the parts cover {} places, and the axis has {}", self.show_size(&known), self.show_size(size));
+            [] if !self.axes.same(&known, size) => {
+                let message = format!(
+                    "the parts cover {} places, and the axis has {}",
+                    self.axes.show_size(&known),
+                    self.axes.show_size(size)
+                );
                 self.error("H0311", span, message)
             }
             [one] => {
                 let q = size.div(&known).filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
                 let Some(q) = q else {
-                    let message =
-                        format!("an axis of {} does not divide into parts of {}", self.show_size(size), self.show_size(&known));
+                    let message = format!(
+                        "an axis of {} does not divide into parts of {}",
+                        self.axes.show_size(size),
+                        self.axes.show_size(&known)
+                    );
                     return self.error("H0311", span, message);
                 };
-                let own = self.size_of(*one);
-                self.same(&own, &q);
+                let own = self.axes.size_of(*one);
+                self.axes.same(&own, &q);
                 Ok(())
             }
             _ => Ok(()),
@@ -390,4 +385,9 @@ impl<'a> Checker<'a> {
         }
         t
     }
+}
+
+/// Whether a left side writes only a part of a parameter.
+pub fn fixed_slots(slots: Option<&[Slot]>) -> bool {
+    slots.is_some_and(|s| s.iter().any(|s| matches!(s, Slot::Index(_))))
 }

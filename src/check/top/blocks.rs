@@ -21,7 +21,7 @@ impl<'a> Checker<'a> {
             match &program.files[0].ast.items[*n].kind {
                 ItemKind::Eval(e) => {
                     if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, eval)) {
-                        self.out.evals.push(eval);
+                        self.out.model.evals.push(eval);
                     }
                 }
                 ItemKind::Train(t) => {
@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
         let bound = eval.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
         let lift: Vec<(String, String)> = bound
             .filter(|n| {
-                !grouped(n) && self.out.inputs.iter().any(|i| i.condition && i.name == **n && i.kind == InputKind::Tensor)
+                !grouped(n) && self.out.model.inputs.iter().any(|i| i.condition && i.name == **n && i.kind == InputKind::Tensor)
             })
             .map(|n| (n.clone(), dim.to_string()))
             .collect();
@@ -51,7 +51,7 @@ impl<'a> Checker<'a> {
         let options = Options { lift, ..self.options.clone() };
         let mut checker = Checker::new(self.program, &options, Report::default());
         checker.model(def, None);
-        let (lifted, report) = (checker.out, checker.report);
+        let (lifted, report) = (checker.out.model, checker.report);
         let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
         if eval.report.iter().all(one) {
             eval.lifted = Some(Box::new(lifted));
@@ -94,13 +94,13 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn known_input(&mut self, name: &ast::Ident) -> Res<()> {
-        if self.inputs.contains_key(&name.name) {
+        if self.out.input(&name.name).is_some() {
             return Ok(());
         }
         if self.report.is_full() {
             return self.error("H0702", name.span, "");
         }
-        let known: Vec<String> = self.out.inputs.iter().map(|i| i.name.clone()).collect();
+        let known: Vec<String> = self.out.model.inputs.iter().map(|i| i.name.clone()).collect();
         let mut d = Diagnostic::error("H0702", name.span, format!("the model has no input or condition `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(String::as_str)) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
@@ -187,7 +187,7 @@ impl<'a> Checker<'a> {
     }
 
     fn fed_number(&mut self, name: &ast::Ident, n: Num) -> Tens {
-        let whole = self.out.inputs.iter().any(|i| *i.name == *name.name && i.dtype == DType::I32);
+        let whole = self.out.model.inputs.iter().any(|i| *i.name == *name.name && i.dtype == DType::I32);
         if whole { self.num_tens(&n) } else { self.num_f32(&n) }
     }
 

@@ -1,10 +1,10 @@
 //! What the files of a program define, and what they import from each other.
 
+use crate::check::Checker;
 use crate::check::report::Said;
 use crate::check::scope::Frame;
 use crate::check::value::FnVal;
 use crate::check::word::{FileItem, FileScope};
-use crate::check::{AxisName, Checker};
 use crate::diag::{Diagnostic, listed, suggest};
 use crate::ir::Size;
 use crate::source::Span;
@@ -88,8 +88,7 @@ impl<'a> Checker<'a> {
         match &item.kind {
             ItemKind::Dim { name, .. } => {
                 let size = Size::sym(name.name.clone());
-                self.names.push(AxisName { text: name.name.clone(), size, ranged: Some(name.span) });
-                let id = crate::check::value::NameId(self.names.len() as u32 - 1);
+                let id = self.axes.new_name(&name.name, size, Some(name.span));
                 put(self, name, FileItem::Dim(id));
             }
             ItemKind::Const(defs) => defs.iter().for_each(|d| put(self, &d.name, FileItem::Const(&d.value, n))),
@@ -112,7 +111,7 @@ impl<'a> Checker<'a> {
                 if let Some(size) = size
                     && let Ok(s) = self.outside(Frame::new(n, None), |c| c.size_of_expr(size))
                 {
-                    self.names[id.0 as usize].size = s;
+                    self.axes.set_size(id, s);
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::syntax::ast::{self};
 
 impl<'a> Checker<'a> {
     fn source(&mut self, name: &ast::Ident, origin: Origin, dtype: DType, shape: &[(Label, Size)]) -> Tens {
-        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let mut node = Node::new(Op::Source { origin, path: name.name.clone() }, dtype, axes);
         node.name = Some(name.name.clone());
         self.emit(node, shape.iter().map(|(l, _)| *l).collect(), vec![])
@@ -20,7 +20,7 @@ impl<'a> Checker<'a> {
         shape
             .iter()
             .map(|(l, s)| match l {
-                Label::Named(n) => (Some(self.name_text(*n).into()), s.clone()),
+                Label::Named(n) => (Some(self.axes.name_text(*n).into()), s.clone()),
                 Label::Sized => (None, s.clone()),
             })
             .collect()
@@ -38,8 +38,7 @@ impl<'a> Checker<'a> {
         }
         let (dtype, shape) = self.tensor_type(ty)?;
         let shape_names = self.named_shape(&shape);
-        self.inputs.insert(name.name.clone(), self.out.inputs.len());
-        self.out.inputs.push(Input {
+        self.out.add_input(Input {
             name: name.name.to_string(),
             condition: false,
             kind: InputKind::Tensor,
@@ -77,7 +76,7 @@ impl<'a> Checker<'a> {
         let lifted = self.options.lift.iter().find(|(n, _)| **n == *name.name).and_then(|(_, dim)| self.axis_word(dim));
         let mut shape = shape;
         if let Some(n) = lifted {
-            shape.insert(0, (Label::Named(n), self.size_of(n)));
+            shape.insert(0, (Label::Named(n), self.axes.size_of(n)));
         }
         let default = match default {
             None => None,
@@ -104,8 +103,7 @@ impl<'a> Checker<'a> {
             }
         }
         let shape_names = self.named_shape(&shape);
-        self.inputs.insert(name.name.clone(), self.out.inputs.len());
-        self.out.inputs.push(Input {
+        self.out.add_input(Input {
             name: name.name.to_string(),
             condition: lifted.is_none(),
             kind,

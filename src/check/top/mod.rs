@@ -6,18 +6,21 @@ mod inputs;
 mod outputs;
 mod train;
 
-use super::instance::{InstId, MemberRef, Thunk};
-use super::model::Model;
+use super::chance::Draws;
+use super::instance::{InstId, MemberRef, Nets, Thunk};
+use super::model::{Input, Model};
 use super::scope::{Frame, Scopes};
-use super::value::Value;
+use super::value::{Tens, Value};
+use super::word::FileConstants;
 use super::word::FileScope;
-use super::{AxisName, Build, Checker, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
+use super::{Axes, Build, Checker, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
 use crate::diag::{Diagnostic, Sink};
 use crate::ir::verify::verify;
-use crate::ir::{Graph, Op, Size};
+use crate::ir::{Graph, Op};
 use crate::program::Program;
+use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// What all models of a program share: what the names of its files mean.
@@ -25,7 +28,7 @@ use std::rc::Rc;
 pub struct Shared<'a> {
     files: Rc<Vec<FileScope<'a>>>,
     /// The axes that the files declare.
-    names: Vec<AxisName>,
+    axes: Axes,
     root: Rc<RootItems>,
 }
 
@@ -38,6 +41,33 @@ pub struct RootItems {
     has_weights: bool,
     /// `--set`
     set: HashMap<String, f64>,
+}
+
+/// The model under way.
+#[derive(Default)]
+pub struct Product {
+    pub model: Model,
+    /// Places of inputs and conditions in the model, by name.
+    places: HashMap<ast::Name, usize>,
+    /// By dotted path, a value for each call.
+    pub losses: Vec<(String, Tens, Span)>,
+    pub updates: Vec<(String, Tens)>,
+}
+
+impl Product {
+    pub fn add_input(&mut self, input: Input) {
+        self.places.insert(input.name.as_str().into(), self.model.inputs.len());
+        self.model.inputs.push(input);
+    }
+
+    /// An input or a condition.
+    pub fn input(&self, name: &str) -> Option<&Input> {
+        Some(&self.model.inputs[*self.places.get(name)?])
+    }
+
+    pub fn input_mut(&mut self, name: &str) -> Option<&mut Input> {
+        Some(&mut self.model.inputs[*self.places.get(name)?])
+    }
 }
 
 impl RootItems {
@@ -69,72 +99,48 @@ impl<'a> Checker<'a> {
     /// Reads what the files define, and says what is wrong with that.
     pub fn new(program: &'a Program, options: &'a Options, report: Report) -> Checker<'a> {
         let root = Rc::new(RootItems::of(&program.files[0].ast.items, options));
-        let mut c = Checker::with(program, options, report, Shared { files: Rc::default(), names: vec![], root });
+        let mut c =
+            Checker::with(program, options, report, Shared { files: Rc::default(), axes: Axes::default(), root }, MAX_ENTERED);
         c.file_scopes();
         c
     }
 
     /// What another checker of the same program and options may begin with.
     pub fn shared(&self) -> Shared<'a> {
-        Shared { files: self.files.clone(), names: self.names.clone(), root: self.root.clone() }
+        Shared { files: self.files.clone(), axes: self.axes.clone(), root: self.root.clone() }
     }
 
-    /// A checker for one model, or one net that no model uses.
-    pub fn with(program: &'a Program, options: &'a Options, report: Report, shared: Shared<'a>) -> Checker<'a> {
+    /// A checker for one model, or one net that no model uses; it may make so many calls, rounds and nets.
+    pub fn with(program: &'a Program, options: &'a Options, report: Report, shared: Shared<'a>, most: usize) -> Checker<'a> {
         Checker {
             program,
             options,
             report,
             files: shared.files,
-            names: shared.names,
+            axes: shared.axes,
             root: shared.root,
-            file_consts: HashMap::new(),
-            insts: vec![],
-            params: vec![],
-            relations: vec![],
+            nets: Nets::default(),
+            scopes: Scopes::new(most),
             build: Build::default(),
-            scopes: Scopes::default(),
-            solved: BTreeMap::new(),
-            patience: std::cell::Cell::new(0),
-            draws: HashMap::new(),
-            file_draws: HashMap::new(),
-            asking: vec![],
-            each_copies: vec![],
-            inputs: HashMap::new(),
-            losses: vec![],
-            updates: vec![],
-            out: Model {
-                name: String::new(),
-                doc: None,
-                graph: Graph::default(),
-                dims: vec![],
-                params: vec![],
-                inputs: vec![],
-                instances: vec![],
-                relations: vec![],
-                routes: vec![],
-                evals: vec![],
-            },
-            entered: 0,
-            most_entered: MAX_ENTERED,
-            model_seed: Size::from(0i64),
-            used: HashSet::new(),
+            constants: FileConstants::default(),
+            draws: Draws::default(),
+            out: Product::default(),
         }
     }
 
     /// Checks one model.
     fn model(&mut self, def: &'a ast::ModelDef, doc: Option<String>) -> Option<Model> {
-        self.out.name = def.name.name.to_string();
-        self.out.doc = doc;
-        let id = self.new_inst(0, None, String::new(), def.name.span);
-        self.insts[id.0].sees_dims = true;
+        self.out.model.name = def.name.name.to_string();
+        self.out.model.doc = doc;
+        let id = self.nets.new_inst(0, None, String::new(), def.name.span);
+        self.nets[id].sees_dims = true;
         self.declare_model(id, def);
         self.make_all(id);
         if self.report.is_too_large() {
             return None;
         }
         self.register_all(id);
-        self.in_frame(self.inst_frame(id), |c| {
+        self.in_frame(self.nets.inst_frame(id), |c| {
             c.run_model(id, def);
             c.ask_all(id);
             c.prove(0);
@@ -147,40 +153,40 @@ impl<'a> Checker<'a> {
             return None;
         }
         // What is lowered wrongly never runs: passes and backends rely on what the verifier promises.
-        if let Err(what) = verify(&self.out.graph) {
-            let message = format!("the graph of `{}` is not well-formed: {what}", self.out.name);
+        if let Err(what) = verify(&self.out.model.graph) {
+            let message = format!("the graph of `{}` is not well-formed: {what}", self.out.model.name);
             self.report.say(Diagnostic::error("H0899", def.name.span, message).note("this is a bug in hnet"));
             return None;
         }
-        Some(self.out.clone())
+        Some(std::mem::take(&mut self.out.model))
     }
 
     fn declare_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
         for stmt in &def.body.stmts {
-            if self.declare(id, stmt) {
+            if self.nets.declare(id, stmt) {
                 continue;
             }
             match &stmt.kind {
                 StmtKind::Let { name, .. }
                 | StmtKind::Draw { name, .. }
                 | StmtKind::Loss { name, .. }
-                | StmtKind::Output { name, .. } => self.add_thunk(id, name, Thunk::Let(stmt)),
-                StmtKind::Var { name, .. } => self.add_thunk(id, name, Thunk::Waiting),
+                | StmtKind::Output { name, .. } => self.nets.add_thunk(id, name, Thunk::Let(stmt)),
+                StmtKind::Var { name, .. } => self.nets.add_thunk(id, name, Thunk::Waiting),
                 _ => {}
             }
         }
         for stmt in &def.body.stmts {
-            let frame = Frame { span: stmt.span, ..self.inst_frame(id) };
+            let frame = Frame { span: stmt.span, ..self.nets.inst_frame(id) };
             let done = match &stmt.kind {
-                StmtKind::Seed(e) => self.outside(frame, |c| c.size_of_expr(e)).map(|s| self.model_seed = s),
+                StmtKind::Seed(e) => self.outside(frame, |c| c.size_of_expr(e)).map(|s| self.draws.model_seed = s),
                 StmtKind::Input { name, ty } => {
                     let v = self.outside(frame, |c| c.input(name, ty, stmt.span));
-                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
+                    self.nets.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
                     Ok(())
                 }
                 StmtKind::Condition { name, ty, within, default } => {
                     let v = self.outside(frame, |c| c.condition(name, ty, within.as_ref(), default.as_ref()));
-                    self.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
+                    self.nets.add_thunk(id, name, Thunk::Done(v.unwrap_or_else(Value::Poison)));
                     Ok(())
                 }
                 _ => Ok(()),
@@ -217,8 +223,8 @@ impl<'a> Checker<'a> {
                         Err(e) => Err(e),
                     },
                 };
-                if let Some(MemberRef::Thunk(n)) = self.insts[id.0].members.get(&name.name).copied() {
-                    self.insts[id.0].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison));
+                if let Some(MemberRef::Thunk(n)) = self.nets[id].members.get(&name.name).copied() {
+                    self.nets[id].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison));
                 }
                 v?;
             }
@@ -253,7 +259,7 @@ impl<'a> Checker<'a> {
     }
 
     fn model_member(&mut self, id: InstId, name: &ast::Ident) -> Res<Value<'a>> {
-        match self.insts[id.0].members.get(&name.name).copied() {
+        match self.nets[id].members.get(&name.name).copied() {
             Some(m) => self.member_value(id, m, name.span),
             None => self.report.bug(name.span, "a member has gone"),
         }
@@ -263,19 +269,19 @@ impl<'a> Checker<'a> {
     fn finish(&mut self) {
         let mut graph = self.build.take_graph();
         self.settle(&mut graph);
-        self.out.graph = graph;
+        self.out.model.graph = graph;
     }
 
     fn settle(&self, graph: &mut Graph) {
         for id in graph.ids() {
             let node = graph.node_mut(id);
             for axis in node.shape.iter_mut().chain(&mut node.inner) {
-                axis.size = self.resolve(&axis.size);
+                axis.size = self.axes.resolve(&axis.size);
             }
             match &mut node.op {
-                Op::Extent(s) => *s = self.resolve(s),
+                Op::Extent(s) => *s = self.axes.resolve(s),
                 Op::Loop(body) => {
-                    body.trips = self.resolve(&body.trips);
+                    body.trips = self.axes.resolve(&body.trips);
                     self.settle(&mut body.graph);
                 }
                 _ => {}
@@ -297,15 +303,15 @@ pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model
     for item in &root.items {
         let ItemKind::Model(def) = &item.kind else { continue };
         any = true;
-        let mut checker = Checker::with(program, options, report, shared.clone());
-        checker.most_entered = MAX_ENTERED.min(MAX_IN_ALL - entered);
+        let most = MAX_ENTERED.min(MAX_IN_ALL - entered);
+        let mut checker = Checker::with(program, options, report, shared.clone(), most);
         let model = checker.model(def, item.doc.clone());
-        used.extend(checker.used.iter().copied());
-        entered = MAX_IN_ALL.min(entered + checker.entered);
+        used.extend(checker.nets.used.iter().copied());
+        entered = MAX_IN_ALL.min(entered + checker.scopes.entered());
         report = checker.report;
         models.extend(model);
     }
-    let mut checker = Checker::with(program, options, report, shared.clone());
+    let mut checker = Checker::with(program, options, report, shared.clone(), MAX_ENTERED);
     checker.blocks_of_unknown_models();
     if !any {
         checker.sees_constants();

@@ -42,29 +42,21 @@ impl<'a> Checker<'a> {
 
     /// Asks for every parameter, so that relations which nobody reads are checked, too.
     pub(super) fn ask_all(&mut self, id: InstId) {
-        let mut all = self.below(id);
-        for copy in self.each_copies.clone() {
-            all.extend(self.below(copy));
-        }
-        let mut params: HashMap<InstId, Vec<usize>> = HashMap::new();
-        for (n, p) in self.params.iter().enumerate() {
-            params.entry(p.inst).or_default().push(n);
-        }
-        for inst in all {
-            if self.insts[inst.0].form {
+        let mut params = self.nets.params_by_net();
+        for inst in self.nets.all_below(id) {
+            if self.nets[inst].form {
                 continue;
             }
             for p in params.remove(&inst).unwrap_or_default() {
-                let span = self.params[p].decl.name.span;
-                let p = crate::check::instance::ParamId(p);
+                let span = self.nets[p].decl.name.span;
                 // Constants of nets and sizes of types are checked by asking, as well.
                 if self.param_shape(p).is_ok() {
                     let _ = self.effective(p, span);
                 }
             }
-            for n in 0..self.insts[inst.0].thunks.len() {
-                if matches!(self.insts[inst.0].thunks[n], Thunk::Const(..)) {
-                    let span = self.insts[inst.0].span;
+            for n in 0..self.nets[inst].thunks.len() {
+                if matches!(self.nets[inst].thunks[n], Thunk::Const(..)) {
+                    let span = self.nets[inst].span;
                     let _ = self.member(NetVal { inst, picks: vec![], with: vec![] }, MemberRef::Thunk(n), span);
                 }
             }
@@ -73,21 +65,17 @@ impl<'a> Checker<'a> {
 
     /// Stored values, losses, updates, dims, instances.
     pub(super) fn collect(&mut self, id: InstId) {
-        let mut insts = self.below(id);
-        let copies = self.each_copies.clone();
-        for copy in copies {
-            insts.extend(self.below(copy));
-        }
+        let insts = self.nets.all_below(id);
         let root = self.root.clone();
-        for inst in &insts {
-            self.instance_info(*inst);
-            if self.insts[inst.0].form {
+        for inst in insts {
+            self.instance_info(inst);
+            if self.nets[inst].form {
                 continue;
             }
-            for (_, member) in self.insts[inst.0].order.clone() {
+            for (_, member) in self.nets[inst].order.clone() {
                 let list = match member {
                     MemberRef::Param(p) => vec![p],
-                    MemberRef::LeafParams(n) => self.insts[inst.0].leaf_params[n].iter().map(|(_, p)| *p).collect(),
+                    MemberRef::LeafParams(n) => self.nets[inst].leaf_params[n].iter().map(|(_, p)| *p).collect(),
                     MemberRef::Sub(_) | MemberRef::Thunk(_) | MemberRef::Match(_) => vec![],
                 };
                 for p in list {
@@ -96,7 +84,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.collect_losses();
-        for (path, t) in std::mem::take(&mut self.updates) {
+        for (path, t) in std::mem::take(&mut self.out.updates) {
             let output = Output { name: path.into(), kind: OutputKind::Update, node: t.node };
             self.build.graph_mut(0).outputs.push(output);
         }
@@ -104,14 +92,14 @@ impl<'a> Checker<'a> {
         for n in &root.dims {
             let ItemKind::Dim { name, .. } = &program.files[0].ast.items[*n].kind else { continue };
             if let Some(FileItem::Dim(n)) = self.files[0].items.get(&name.name) {
-                let size = self.size_of(*n).constant();
-                self.out.dims.push(Dim { name: name.name.clone(), size, span: name.span });
+                let size = self.axes.size_of(*n).constant();
+                self.out.model.dims.push(Dim { name: name.name.clone(), size, span: name.span });
             }
         }
     }
 
     fn collect_losses(&mut self) {
-        let losses = std::mem::take(&mut self.losses);
+        let losses = std::mem::take(&mut self.out.losses);
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut calls: Vec<(&str, Vec<&Tens>)> = vec![];
         for (path, t, _) in &losses {
@@ -137,12 +125,12 @@ impl<'a> Checker<'a> {
     }
 
     fn instance_info(&mut self, inst: InstId) {
-        let i = &self.insts[inst.0];
+        let i = &self.nets[inst];
         let Some(net) = i.net else { return };
-        let own = i.parent.is_some_and(|p| self.insts[p.0].arrays.len() < i.arrays.len());
-        let count = if own { i.arrays.last().map(|a| self.size_of(*a)) } else { None };
+        let own = i.parent.is_some_and(|p| self.nets[p].arrays.len() < i.arrays.len());
+        let count = if own { i.arrays.last().map(|a| self.axes.size_of(*a)) } else { None };
         let info = Instance { path: i.path.clone(), net: net.name.name.to_string(), form: i.form, count, span: i.span };
-        self.out.instances.push(info);
+        self.out.model.instances.push(info);
     }
 
     /// A parameter for the list of what is stored.
@@ -153,7 +141,7 @@ impl<'a> Checker<'a> {
         }
         let shape = self.param_shape(p)?;
         let init = self.param_init(p)?;
-        let param = &self.params[p.0];
+        let param = &self.nets[p];
         let origin = match param.decl.kind {
             ast::ParamKind::Param => Origin::Param,
             ast::ParamKind::State => Origin::State,
@@ -169,12 +157,12 @@ impl<'a> Checker<'a> {
                     ),
             );
         }
-        let dtype = match &self.params[p.0].decl.ty.kind {
+        let dtype = match &self.nets[p].decl.ty.kind {
             ast::TypeKind::Tensor { scalar: Some(ast::Scalar::I32), .. } => DType::I32,
             ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
             _ => DType::F32,
         };
-        let shape: Vec<Size> = shape.iter().map(|(_, s)| self.resolve(s)).collect();
+        let shape: Vec<Size> = shape.iter().map(|(_, s)| self.axes.resolve(s)).collect();
         let total = shape.iter().fold(Size::from(1i64), |n, s| n.mul(s));
         if total.is_lost() || total.number().is_some_and(|n| n > MAX_NUMBERS) {
             let total = if total.is_lost() { "more than 10^37".to_string() } else { total.to_string() };
@@ -183,7 +171,7 @@ impl<'a> Checker<'a> {
                     .here("more than any machine stores"),
             );
         }
-        self.out.params.push(Param { path, origin, dtype, shape, init, frozen, provided, span: name.span });
+        self.out.model.params.push(Param { path, origin, dtype, shape, init, frozen, provided, span: name.span });
         Ok(())
     }
 }

@@ -149,7 +149,7 @@ impl<'a> Checker<'a> {
     /// `set place = value, ..`
     fn known_sets(&mut self, items: &'a [ast::SetItem]) {
         for s in items {
-            let condition = self.out.inputs.iter().any(|i| *i.name == *s.place.root.name);
+            let condition = self.out.model.inputs.iter().any(|i| *i.name == *s.place.root.name);
             if !condition {
                 let _ = self.in_scope(|c| c.find_place(&s.place));
             }
@@ -207,20 +207,20 @@ impl<'a> Checker<'a> {
     /// `net.name`: a member, or a loss of this net.
     fn known_part(&mut self, base: &Expr, name: &Ident) {
         let Some(inst) = self.net_at(base) else { return };
-        if self.insts[inst.0].members.contains_key(&name.name) {
+        if self.nets[inst].members.contains_key(&name.name) {
             return;
         }
-        let path = join(&self.insts[inst.0].path, &name.name);
+        let path = join(&self.nets[inst].path, &name.name);
         if self.build.graph(0).outputs.iter().any(|o| *o.name == *path) {
             return;
         }
-        let inside = join(&self.insts[inst.0].path, "");
+        let inside = join(&self.nets[inst].path, "");
         let losses = self.build.graph(0).outputs.iter().filter_map(|o| o.name.strip_prefix(&inside));
-        let mut known: Vec<Name> = losses.map(Name::from).chain(self.insts[inst.0].members.keys().cloned()).collect();
+        let mut known: Vec<Name> = losses.map(Name::from).chain(self.nets[inst].members.keys().cloned()).collect();
         known.sort();
         known.dedup();
         let known: Vec<&str> = known.iter().map(|k| &**k).collect();
-        let net = self.insts[inst.0].net.map_or("this", |n| &n.name.name);
+        let net = self.nets[inst].net.map_or("this", |n| &n.name.name);
         let message = format!("`{net}` has no member and no loss `{}`", name.name);
         self.report.say(Diagnostic::error("H0205", name.span, message).near(name, &known, ""));
     }
@@ -234,7 +234,7 @@ impl<'a> Checker<'a> {
             },
             ExprKind::Field { base, name } => {
                 let inst = self.net_at(base)?;
-                match self.insts[inst.0].members.get(&name.name).copied()? {
+                match self.nets[inst].members.get(&name.name).copied()? {
                     MemberRef::Sub(n) => self.any_of(inst, n),
                     MemberRef::Thunk(_) | MemberRef::Param(_) | MemberRef::LeafParams(_) | MemberRef::Match(_) => None,
                 }
