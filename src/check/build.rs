@@ -190,6 +190,14 @@ impl Build {
         Tens { level, node, ..t }
     }
 
+    /// The node that a tensor is at a level inside of its own, if that has captured it.
+    pub fn captured_at(&self, t: &Tens, level: usize) -> Option<NodeId> {
+        if t.level > level {
+            return None;
+        }
+        (t.level + 1..=level).try_fold(t.node, |node, level| self.levels[level].captured.arg(node))
+    }
+
     /// What an argument of a loop's body stands for.
     pub fn outer(&self, level: usize, arg: NodeId) -> Option<&Tens> {
         self.levels[level].captured.outer(arg)

@@ -101,6 +101,8 @@ impl Checker<'_> {
         let (most, zero) = (self.constant(f64::INFINITY, DType::F32), self.constant(0.0, DType::F32));
         let size = self.pointwise(Map::Abs, &[&peak])?;
         let finite = self.pointwise(Map::Lt, &[&size, &most])?;
+        // What is taken out and put back has no slope.
+        let peak = self.without_slope(&peak)?;
         let shift = self.pointwise(Map::Select, &[&finite, &peak, &zero])?;
         let total = self.powers(t, &shift, names)?.1;
         let log = self.pointwise(Map::Log, &[&total])?;
@@ -111,6 +113,7 @@ impl Checker<'_> {
     /// Powers, divided by their sum. NaN where the largest is infinite, and where all are minus infinity.
     pub(super) fn softmax(&mut self, t: &Tens, names: &[NameId]) -> Res<Tens> {
         let peak = self.fold(Fold::Max, t, names);
+        let peak = self.without_slope(&peak)?;
         let (least, zero) = (self.constant(f64::NEG_INFINITY, DType::F32), self.constant(0.0, DType::F32));
         let some = self.pointwise(Map::Lt, &[&least, &peak])?;
         let shift = self.pointwise(Map::Select, &[&some, &peak, &zero])?;

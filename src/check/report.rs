@@ -34,8 +34,6 @@ pub struct Report {
     too_large: Option<Said>,
     /// Where parameters that are made from themselves were first written.
     circles: Vec<(Span, Said)>,
-    /// It was warned that derivatives do not run.
-    no_derivatives: bool,
 }
 
 impl Report {
@@ -108,14 +106,6 @@ impl Report {
         self.circles.push((at, said));
         Err(said)
     }
-
-    /// Warns that derivatives do not run, where it is first met.
-    pub fn no_derivatives(&mut self, diagnostic: Diagnostic) {
-        if !std::mem::replace(&mut self.no_derivatives, true) {
-            self.push(diagnostic);
-        }
-    }
-
     /// Takes the errors of another report over; `None`: it has none.
     pub fn adopt(&mut self, other: Report) -> Option<Said> {
         let fatal = other.sink.list().iter().filter(|d| d.is_fatal());

@@ -10,7 +10,6 @@ mod fold;
 mod r#gen;
 mod grouped;
 mod job;
-mod lanes;
 mod load;
 mod map;
 mod math;

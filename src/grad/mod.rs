@@ -60,13 +60,28 @@ pub struct Derivative {
 /// Derivatives of the elements of `target` by every node in `by`; `None` where the target does not depend on it. Nodes of
 /// `by` are f32, and none of them is looked through: where one is computed from another, that is left aside.
 pub fn derivatives(graph: &mut Graph, target: NodeId, by: &[NodeId]) -> Vec<Option<Derivative>> {
+    derivatives_tied(graph, target, by, &|_, _, _| true)
+}
+
+/// As [`derivatives`]; axis `q` of the target may stay tied to dimension `d` of `by[n]` only where `may_tie(n, q, d)`.
+pub fn derivatives_tied(
+    graph: &mut Graph,
+    target: NodeId,
+    by: &[NodeId],
+    may_tie: &dyn Fn(usize, usize, usize) -> bool,
+) -> Vec<Option<Derivative>> {
     let kept = graph.node(target).shape.clone();
     let one = graph.add(Node::new(Op::Const(1.0), DType::F32, vec![]), vec![]);
     let seed = Adjoint { view: Operand::new(one, vec![]), tied: (0..kept.len()).map(Some).collect(), guards: vec![] };
     let mut reverse = Reverse::new(graph, &kept, by);
     reverse.hand(target, seed);
     reverse.run();
-    by.iter().map(|id| reverse.derivative(*id)).collect()
+    by.iter().enumerate().map(|(n, id)| reverse.derivative(*id, &|q, d| may_tie(n, q, d))).collect()
+}
+
+/// For each node, whether it is a real number that changes smoothly with one of `by`.
+pub fn depends(graph: &Graph, by: &[NodeId]) -> Vec<bool> {
+    active::from(graph, by)
 }
 
 /// The adjoints of `by`, of their own shapes, given those of `seeds` (each of its node's shape).
@@ -78,7 +93,7 @@ pub fn pull_back(graph: &mut Graph, seeds: &[(NodeId, NodeId)], by: &[NodeId]) -
         reverse.hand(*node, Adjoint { view, tied: vec![], guards: vec![] });
     }
     reverse.run();
-    by.iter().map(|id| reverse.derivative(*id).map(|d| d.node)).collect()
+    by.iter().map(|id| reverse.derivative(*id, &|_, _| true).map(|d| d.node)).collect()
 }
 
 /// A walk from the last node to the first.
@@ -173,8 +188,10 @@ impl<'g> Reverse<'g> {
         (!parts.is_empty()).then(|| self.total(id, parts))
     }
 
-    fn derivative(&mut self, id: NodeId) -> Option<Derivative> {
+    fn derivative(&mut self, id: NodeId, may_tie: &dyn Fn(usize, usize) -> bool) -> Option<Derivative> {
         let adjoint = self.found(id)?;
+        let tied: Vec<Option<usize>> = adjoint.tied.iter().enumerate().map(|(q, t)| t.filter(|d| may_tie(q, *d))).collect();
+        let adjoint = self.untie(id, adjoint, &tied);
         let node = self.whole(id, &adjoint);
         Some(Derivative { node, tied: adjoint.tied })
     }

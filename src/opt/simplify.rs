@@ -29,11 +29,19 @@ fn pointwise(r: &mut Rebuild, id: NodeId, map: Map) -> Operand {
         [a, b] => binary(r, id, map, a, b),
         [c, a, b] => match r.number(c) {
             Some(x) => Some(if x != 0.0 { a.clone() } else { b.clone() }),
-            None => (a == b).then(|| a.clone()),
+            None => (a == b || is_root_of_squares(r, c, a, b)).then(|| a.clone()),
         },
         _ => None,
     };
     simpler.unwrap_or_else(|| r.keep_with(id, operands))
+}
+
+/// `if 0 < s { sqrt(s) } else { s }` of a sum of squares `s` is `sqrt(s)`: the choice is there for derivatives alone.
+fn is_root_of_squares(r: &Rebuild, c: &Operand, a: &Operand, b: &Operand) -> bool {
+    let tests = r.map(c) == Some(Map::Lt) && r.number(&r.through(c, 0)) == Some(0.0) && r.through(c, 1) == *b;
+    let roots = tests && r.map(a) == Some(Map::Sqrt) && r.through(a, 0) == *b;
+    let squares = matches!(r.new.node(b.node).op, Op::Contract | Op::Map(Map::Mul));
+    roots && squares && matches!(r.new.operands(b.node), [x, y] if x == y)
 }
 
 fn unary(r: &Rebuild, map: Map, a: &Operand) -> Option<Operand> {

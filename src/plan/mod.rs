@@ -12,7 +12,6 @@ mod contract;
 mod fuse;
 mod grow;
 mod hard;
-mod kernel;
 mod memory;
 mod names;
 mod outside;

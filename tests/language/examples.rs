@@ -63,6 +63,6 @@ fn the_library_and_the_shipped_models_give_no_warning() {
         let mut sources = Sources::default();
         let file = pipeline::read(&mut sources, &entry.path()).unwrap();
         let said = pipeline::check(&mut sources, file, &[]).diagnostics;
-        assert!(said.iter().all(|d| d.code == "H0816"), "{}: {said:#?}", entry.path().display());
+        assert!(said.is_empty(), "{}: {said:#?}", entry.path().display());
     }
 }

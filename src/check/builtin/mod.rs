@@ -7,6 +7,7 @@ mod join;
 mod order;
 mod point;
 mod reference;
+mod slope;
 mod table;
 mod whole;
 

@@ -161,7 +161,7 @@ static ROWS: &[Function] = &[
     row("blend", &["nets", "weight"], NETS, |c, call| c.blend(call), "one net whose parameters are the weighted sum of the nets' own"),
     row("surrogate", &["forward", "backward"], GRADIENTS, |c, call| c.surrogate(call), "`forward` with the gradient of `backward`"),
     row("stop_gradient", &["x"], GRADIENTS, |c, call| c.stop_gradient(call), "`x` without a gradient"),
-    row("grad", &["y", "x"], GRADIENTS, |c, call| c.grad(call), "the derivative of the number `y` by `x`, typed like `x`; checked, and does not run yet"),
+    row("grad", &["y", "x"], GRADIENTS, |c, call| c.grad(call), "the derivative of the number `y` by `x`, typed like `x`, for each place of the names of `y`"),
     drawn("zeros", &[], Distribution::Zeros, "0 everywhere"),
     drawn("ones", &[], Distribution::Ones, "1 everywhere"),
     drawn("fill", &["value"], Distribution::Fill, "`value` everywhere"),

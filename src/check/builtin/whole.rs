@@ -1,9 +1,8 @@
-//! Functions of a whole value: its length, a pairing, its derivative.
+//! Functions of a whole value: its length, a pairing.
 
 use super::table::Call;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
 use crate::ir::{DType, Fold, Map, Node, Op, Operand};
 
 impl<'a> Checker<'a> {
@@ -23,7 +22,11 @@ impl<'a> Checker<'a> {
         let n = self.axes.new_name("i", self.extent(&flat, dim), Some(at));
         let named = self.dim_to_name(&flat, dim, n);
         let squares = self.contract(&[&named, &named], &[n], at)?;
-        Ok(Value::Tensor(self.pointwise(Map::Sqrt, &[&squares])?))
+        // At 0 it has the slope 0, from all sides.
+        let (root, zero) = (self.pointwise(Map::Sqrt, &[&squares])?, self.constant(0.0, DType::F32));
+        let some = self.pointwise(Map::Lt, &[&zero, &squares])?;
+        let none = self.without_slope(&squares)?;
+        Ok(Value::Tensor(self.pointwise(Map::Select, &[&some, &root, &none])?))
     }
 
     /// `assignment(cost)`: the column of each row at least cost.
@@ -53,50 +56,6 @@ impl<'a> Checker<'a> {
         let operand = self.build.node(&t);
         let labels = t.labels[..rank].to_vec();
         Ok(Value::Tensor(self.emit(node, labels, vec![Operand::new(operand, (0..=rank).collect())])))
-    }
-
-    /// `surrogate(forward, backward)`: the one value with the other's gradient; nothing takes gradients yet.
-    pub(super) fn surrogate(&mut self, call: Call<'a>) -> Res<Value<'a>> {
-        let [(forward, _), _] = self.values(call.args)?;
-        Ok(forward)
-    }
-
-    /// `stop_gradient(x)`
-    pub(super) fn stop_gradient(&mut self, call: Call<'a>) -> Res<Value<'a>> {
-        let [(v, _)] = self.values(call.args)?;
-        Ok(v)
-    }
-
-    /// `grad(y, x)`: typed like `x`; nothing computes it yet, so what needs it is left out of a run.
-    pub(super) fn grad(&mut self, call: Call<'a>) -> Res<Value<'a>> {
-        let at = call.at;
-        let [(y, y_at), (x, x_at)] = self.values(call.args)?;
-        let y = self.as_tens(y, y_at)?;
-        if !y.sized().is_empty() {
-            let message = format!("a derivative is of one number per example, and this is {}", self.show(&y));
-            return self.error("H0356", y_at, message);
-        }
-        self.report.no_derivatives(
-            Diagnostic::warning("H0816", at, "derivatives do not run yet")
-                .help("what needs this one is left out of a run; everything else runs"),
-        );
-        let names: Vec<NameId> = y.names().collect();
-        let slope = |c: &mut Self, t: &Tens| {
-            let t = c.spread(t, &names);
-            let axes = c.build.at(&t).shape.clone();
-            let node = Node::new(Op::Source { origin: crate::ir::Origin::Input, path: "grad".into() }, DType::F32, axes);
-            c.emit(node, t.labels.clone(), vec![])
-        };
-        match x {
-            Value::Tree(tree) => {
-                let out = self.tree_map(&tree, &mut |c, leaf| Ok(slope(c, leaf)))?;
-                Ok(Value::Tree(out.into()))
-            }
-            v => {
-                let t = self.as_tens(v, x_at)?;
-                Ok(Value::Tensor(slope(self, &t)))
-            }
-        }
     }
 
     /// The sum of a value over names, when it has them.

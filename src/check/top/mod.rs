@@ -272,7 +272,8 @@ impl<'a> Checker<'a> {
         self.out.model.graph = graph;
     }
 
-    fn settle(&self, graph: &mut Graph) {
+    /// Puts found ranges into a graph.
+    pub fn settle(&self, graph: &mut Graph) {
         for id in graph.ids() {
             let node = graph.node_mut(id);
             for axis in node.shape.iter_mut().chain(&mut node.inner) {
