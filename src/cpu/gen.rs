@@ -4,7 +4,8 @@
 //! order of [`Made::sizes`], and which part of loop 0 to run. Values are computed in the outermost loop in which they are known. One
 //! loop of each nest runs four lanes at a time, several vectors wide, with a scalar rest.
 
-use crate::ir::{DType, Fold, Map, Size};
+use super::lanes::stride_of;
+use crate::ir::{DType, Size};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4, I64};
@@ -144,7 +145,7 @@ pub(super) fn generate(
         bases,
         sizes,
         range: (args[2], args[3]),
-        deps: dependencies(k),
+        deps: k.dependencies(),
         counters: vec![None; k.loops.len()],
         vals: vec![None; k.body.len()],
         wide: None,
@@ -157,24 +158,6 @@ pub(super) fn generate(
     g.b.seal_all_blocks();
     g.b.finalize(config);
     made
-}
-
-fn dependencies(k: &Kernel) -> Vec<u128> {
-    let mut deps: Vec<u128> = Vec::new();
-    for e in &k.body {
-        let of = |a: &Access| a.terms.iter().fold(0u128, |m, t| m | 1 << t.0);
-        let d = match e {
-            Expr::Const(_) | Expr::Size(_) => 0,
-            Expr::Counter(l) => 1 << l,
-            Expr::Load(a) => of(a),
-            Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
-            Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
-            Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !(1 << l)),
-            Expr::Mend { of, loops, value } => deps[*of] | loops.iter().fold(deps[*value], |m, l| m & !(1 << l)),
-        };
-        deps.push(d);
-    }
-    deps
 }
 
 impl Gen<'_> {
@@ -389,76 +372,4 @@ impl Gen<'_> {
             }
         }
     }
-
-    /// A value as `u` vectors.
-    pub(super) fn many(&mut self, v: &Val, dtype: DType, u: usize) -> Vec<Value> {
-        match v {
-            Val::One(v) => {
-                let s = self.b.ins().splat(four(dtype), *v);
-                vec![s; u]
-            }
-            Val::Many(v) => v.clone(),
-        }
-    }
-
-    /// Whether a value differs between lanes.
-    pub(super) fn varies(&self, e: usize) -> Option<usize> {
-        self.wide.filter(|(l, _)| self.deps[e] >> l & 1 == 1).map(|(_, u)| u)
-    }
-
-    /// How many vectors at a time suit what depends on loop `l`.
-    pub(super) fn unroll(&self, l: usize) -> usize {
-        let mut weight = 0;
-        for (e, x) in self.k.body.iter().enumerate() {
-            if self.deps[e] >> l & 1 == 1 {
-                weight += match x {
-                    Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
-                    Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
-                    Expr::Pick { .. } => 8,
-                    Expr::Map(..) | Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => 1,
-                    Expr::Reduce { .. } | Expr::Mend { .. } => 1,
-                };
-            }
-        }
-        if weight <= 12 {
-            4
-        } else if weight <= 30 {
-            2
-        } else {
-            1
-        }
-    }
-
-    /// Which outer loop runs in lanes: the innermost, unless the folds inside it read better along their own loops.
-    fn choose_lanes(&self, hints: &Sizes) -> Option<(usize, usize)> {
-        let v = self.k.outer.checked_sub(1)?;
-        let extent = |l: usize| self.k.loops[l].size.eval(&|s| hints.get(s).copied()).unwrap_or(64);
-        let vectors = (v, self.unroll(v));
-        if self.k.loops[v].size.constant().is_some_and(|n| n < 4) {
-            return None;
-        }
-        let mut worst = 0;
-        for (e, x) in self.k.body.iter().enumerate() {
-            let Expr::Reduce { fold, loops, value } = x else { continue };
-            let (Some(last), true) = (loops.last(), self.deps[e] >> v & 1 == 1) else { continue };
-            if matches!(fold, Fold::Argmax | Fold::Argmin) || extent(*last) < 4 {
-                continue;
-            }
-            let (mut by_v, mut by_last) = (0, 0);
-            for (n, y) in self.k.body.iter().enumerate().take(*value + 1) {
-                if let (Expr::Load(a) | Expr::Pick { access: a, .. }, true) = (y, self.deps[n] >> last & 1 == 1) {
-                    by_v += i32::from(!matches!(stride_of(a, v).constant(), Some(0 | 1)));
-                    by_last += i32::from(!matches!(stride_of(a, *last).constant(), Some(0 | 1)));
-                }
-            }
-            let long = extent(*last) >= 64 && extent(v) < 8;
-            worst = worst.max(if long && by_last <= by_v { 1 } else { by_v - by_last });
-        }
-        (worst <= 0 && extent(v) >= 4).then_some(vectors)
-    }
-}
-
-/// The stride of an access along a loop.
-pub(super) fn stride_of(a: &Access, l: usize) -> Size {
-    a.terms.iter().find(|t| t.0 == l).map_or(Size::from(0i64), |t| t.1.clone())
 }

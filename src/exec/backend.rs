@@ -6,9 +6,8 @@
 
 use super::profile::Profile;
 use crate::diag::Diagnostic;
-use crate::ir::{Bindings, Tensor};
-use crate::ir::{DType, Graph, NodeId, Size};
-use crate::plan::Sizes;
+use crate::ir::sizes::{Sizes, places};
+use crate::ir::{Bindings, DType, Graph, NodeId, Size, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,8 +28,7 @@ pub(super) struct Source {
 
 impl Source {
     pub fn new(path: &Arc<str>, dtype: DType, shape: impl Iterator<Item = Size>, early: bool, sizes: &Sizes) -> Source {
-        let size = |s: Size| s.eval(&|n| sizes.get(n).copied()).and_then(|n| usize::try_from(n).ok());
-        let shape = shape.map(|s| size(s).expect("all sizes of a placed graph are known")).collect();
+        let shape = shape.map(|s| places(&s, sizes)).collect();
         Source { path: path.clone(), dtype, shape, early }
     }
 }

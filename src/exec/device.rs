@@ -77,7 +77,7 @@ impl Placed for Ready {
         self.results = self.placed.run()?;
         let demands = &self.program.demands;
         let words = self.results.split_off(self.results.len() - demands.computed.len());
-        demands.report(&words, &|path| values.get(path), &|s| self.sizes.get(s).copied())
+        demands.report(&words, &|path| values.get(path), &self.sizes)
     }
 
     fn run_unread(&mut self, _: &Values) -> Result<(), Diagnostic> {

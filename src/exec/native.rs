@@ -81,7 +81,7 @@ impl Placed for Ready {
         self.running.run();
         let words = &self.running.results()[self.wanted..];
         let demands = &self.running.program().plan.demands;
-        demands.report(words, &|path| values.get(path), &|s| self.sizes.get(s).copied())
+        demands.report(words, &|path| values.get(path), &self.sizes)
     }
 
     fn results(&self) -> &[Tensor] {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `rng` | choices |
 //! | `scope` | types, and what is visible |
-//! | `expr`, `index`, `call` | expressions |
+//! | `expr`, `truth`, `index`, `call` | expressions |
 //! | `body`, `cuts`, `loops` | statements |
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
@@ -30,6 +30,7 @@ pub mod rng;
 mod scope;
 mod shake;
 pub mod shrink;
+mod truth;
 mod values;
 mod walk;
 

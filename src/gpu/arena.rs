@@ -6,6 +6,7 @@
 
 use super::program::{Dispatch, Grid, Item, Kind, Program};
 use crate::ir::Size;
+use crate::ir::sizes::{Sizes, places};
 use std::collections::BTreeMap;
 
 /// Bytes to which every device can bind.
@@ -56,22 +57,17 @@ pub fn lifetimes(p: &Program) -> Vec<Option<(usize, usize)>> {
     spans
 }
 
-/// Places all buffers. `None` where a size does not fit 64 bits.
-pub fn place(p: &Program, size: &dyn Fn(&Size) -> Option<i64>) -> Option<Layout> {
-    let mut known: BTreeMap<Size, u64> = BTreeMap::new();
+/// Places all buffers. `None` where their bytes do not fit 64 bits.
+pub fn place(p: &Program, sizes: &Sizes) -> Option<Layout> {
+    let mut seen: BTreeMap<Size, u64> = BTreeMap::new();
     let mut lengths = Vec::new();
     for b in &p.buffers {
         let mut n = 1u64;
         for s in &b.shape {
-            let one = match known.get(s) {
-                Some(n) => *n,
-                None => {
-                    let n = u64::try_from(size(s)?).ok()?;
-                    known.insert(s.clone(), n);
-                    n
-                }
-            };
-            n = n.checked_mul(one)?;
+            if !seen.contains_key(s) {
+                seen.insert(s.clone(), places(s, sizes) as u64);
+            }
+            n = n.checked_mul(seen[s])?;
         }
         lengths.push(if b.half { n.max(1).div_ceil(2) } else { n.max(1) }.checked_mul(4)?);
     }

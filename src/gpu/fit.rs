@@ -6,7 +6,6 @@
 use super::device::Device;
 use super::program::{BINDINGS, Program};
 use super::{Choice, arena, emit_with};
-use crate::ir::Size;
 use crate::plan::{Plan, Sizes};
 use crate::source::Span;
 
@@ -32,12 +31,9 @@ pub fn fit(plan: &Plan, sizes: &Sizes, device: &Device, options: &Options) -> Pr
     let binding = options.binding.min(device.limits.max_storage_buffer_binding_size);
     let choice = Choice { half: options.half, binding, windows: 1 };
     let program = emit_with(plan, sizes, &|_: Span| None, choice);
-    let size = |s: &Size| s.eval(&|n| sizes.get(n).copied());
-    let total = arena::place(&program, &size).map_or(0, |l| l.total);
     let one = binding / arena::ALIGN * arena::ALIGN;
-    if total <= one || one == 0 {
-        return program;
-    }
-    let windows = total.div_ceil(one).min(BINDINGS as u64) as u32;
+    // What fits nowhere is refused where it is placed.
+    let Some(layout) = arena::place(&program, sizes).filter(|l| l.total > one && one > 0) else { return program };
+    let windows = layout.total.div_ceil(one).min(BINDINGS as u64) as u32;
     emit_with(plan, sizes, &|_: Span| None, Choice { windows, ..choice })
 }

@@ -9,6 +9,7 @@
 //! buffer is a range of one arena ([`arena`]), bound `read_write` at an aligned offset; ranges that are alive together are
 //! disjoint, so no dispatch sees one word under two names.
 
+mod absorb;
 pub mod arena;
 pub mod check;
 mod device;

@@ -5,7 +5,6 @@
 //! sum each row once for each of its elements.
 
 use super::program::{Buffer, Kind};
-use super::wgsl::dependencies;
 use crate::ir::{DType, Size};
 use crate::plan::{Access, Expr, Kernel};
 
@@ -26,7 +25,7 @@ pub(super) fn split(mut kernel: Kernel, buffers: &mut Vec<Buffer>, early: bool, 
 
 /// The first fold that is computed more often than there are different results of it.
 fn repeated(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<usize> {
-    let deps = dependencies(k);
+    let deps = k.dependencies();
     k.body.iter().enumerate().position(|(e, x)| {
         let Expr::Reduce { loops, .. } = x else { return false };
         let again: i64 =
@@ -38,7 +37,7 @@ fn repeated(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<usize> {
 
 /// Makes value `e` a kernel; what it was is a load. `word`: what is computed there.
 pub(super) fn hoist(k: &mut Kernel, e: usize, word: &str, buffers: &mut Vec<Buffer>, early: bool) -> Kernel {
-    let deps = dependencies(k);
+    let deps = k.dependencies();
     let own: Vec<usize> = (0..k.loops.len()).filter(|l| deps[e] >> l & 1 == 1).collect();
     let shape: Vec<Size> = own.iter().map(|l| k.loops[*l].size.clone()).collect();
     let mut strides = vec![Size::from(1i64); shape.len()];

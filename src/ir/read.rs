@@ -3,6 +3,7 @@
 //! In: a text, printed or written by a person (numbers of nodes may be left out, `#` and `//` start a comment). Out: the graph, or the
 //! line and what is wrong there; never a panic. The graph is not verified.
 
+mod cursor;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,6 @@ use super::tokens::{Token, tokens};
 use super::{Axis, Body, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Pick, Size};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// What is wrong with a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,109 +61,6 @@ struct Scope<'a> {
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at).map(|(_, t)| t)
-    }
-
-    fn error(&self, message: impl Into<String>) -> ReadError {
-        let line = self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |(l, _)| *l);
-        ReadError { line, message: message.into() }
-    }
-
-    fn expected<T>(&self, what: &str) -> Read<T> {
-        let found = self.peek().map_or("the end of the text".into(), Token::show);
-        Err(self.error(format!("expected {what}, found {found}")))
-    }
-
-    fn eat(&mut self, token: &Token) -> bool {
-        let found = self.peek() == Some(token);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn sign(&mut self, c: char) -> bool {
-        self.eat(&Token::Sign(c))
-    }
-
-    fn need(&mut self, c: char) -> Read<()> {
-        if self.sign(c) { Ok(()) } else { self.expected(&format!("`{c}`")) }
-    }
-
-    fn keyword(&mut self, word: &str) -> bool {
-        self.eat(&Token::Word(word.into()))
-    }
-
-    fn need_word(&mut self, word: &str) -> Read<()> {
-        if self.keyword(word) { Ok(()) } else { self.expected(&format!("`{word}`")) }
-    }
-
-    fn word(&mut self, what: &str) -> Read<String> {
-        match self.peek().cloned() {
-            Some(Token::Word(w)) => {
-                self.at += 1;
-                Ok(w)
-            }
-            _ => self.expected(what),
-        }
-    }
-
-    fn text(&mut self, what: &str) -> Read<String> {
-        match self.peek().cloned() {
-            Some(Token::Text(w)) => {
-                self.at += 1;
-                Ok(w)
-            }
-            _ => self.expected(what),
-        }
-    }
-
-    /// A word or a quoted text.
-    fn name(&mut self, what: &str) -> Read<Arc<str>> {
-        match self.peek() {
-            Some(Token::Text(_)) => Ok(self.text(what)?.into()),
-            _ => Ok(self.word(what)?.into()),
-        }
-    }
-
-    /// A whole number.
-    fn count<N: std::str::FromStr>(&mut self) -> Read<N> {
-        if let Some(Token::Number(n)) = self.peek()
-            && let Ok(n) = n.parse()
-        {
-            self.at += 1;
-            return Ok(n);
-        }
-        self.expected("a whole number")
-    }
-
-    fn number(&mut self) -> Read<f64> {
-        let minus = self.sign('-');
-        let x = match self.peek() {
-            Some(Token::Number(n)) => n.parse().ok(),
-            Some(Token::Word(w)) if w == "inf" => Some(f64::INFINITY),
-            Some(Token::Word(w)) if w == "nan" => Some(f64::NAN),
-            _ => None,
-        };
-        let Some(x): Option<f64> = x else { return self.expected("a number") };
-        self.at += 1;
-        Ok(if minus { -x } else { x })
-    }
-
-    fn node_number(&mut self) -> Read<usize> {
-        match self.peek() {
-            Some(Token::Node(n)) => {
-                let n = *n;
-                self.at += 1;
-                Ok(n)
-            }
-            _ => self.expected("a node"),
-        }
-    }
-
-    fn end(&mut self) -> Read<()> {
-        if self.eat(&Token::End) || self.peek().is_none() { Ok(()) } else { self.expected("the end of the line") }
-    }
-
     /// All lines up to the end or a closing brace.
     fn graph(&mut self, depth: usize) -> Read<Graph> {
         if depth > DEPTH {

@@ -8,99 +8,19 @@
 //! becomes too long to be worked with (a sum of two unknowns that is squared ten times has a thousand terms); what is made of a lost
 //! size is lost, and whoever lets a user build sizes says so. Nothing saturates.
 
-use std::fmt;
+mod ratio;
+#[cfg(test)]
+mod tests;
+mod text;
+mod unknown;
+mod value;
+
+use ratio::Ratio;
 use std::sync::Arc;
+pub use value::Fault;
 
 /// The name of an unknown size: a free dim, a net's argument, or a number that a condition decides.
 pub type Sym = Arc<str>;
-
-/// A rational number in lowest terms, the denominator positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ratio {
-    num: i128,
-    den: i128,
-}
-
-impl PartialOrd for Ratio {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Ratio {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        match (self.num.checked_mul(other.den), other.num.checked_mul(self.den)) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            // Both sides are far beyond what 53 bits tell apart only where they are nearly equal.
-            _ => self.to_f64().total_cmp(&other.to_f64()).then(self.num.cmp(&other.num)).then(self.den.cmp(&other.den)),
-        }
-    }
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a.saturating_abs() } else { gcd(b, a.checked_rem(b).unwrap_or(0)) }
-}
-
-impl Ratio {
-    const ZERO: Ratio = Ratio { num: 0, den: 1 };
-    const ONE: Ratio = Ratio { num: 1, den: 1 };
-
-    /// In lowest terms; `None` where that needs more than 128 bits. `den` is not zero.
-    fn new(num: i128, den: i128) -> Option<Ratio> {
-        let g = gcd(num, den).max(1);
-        let s: i128 = if den < 0 { -1 } else { 1 };
-        let fits = |n: i128| (n.unsigned_abs() < 1 << 126).then_some(n);
-        Some(Ratio { num: fits(num)?.checked_div(g)?.checked_mul(s)?, den: fits(den)?.checked_div(g)?.checked_mul(s)? })
-    }
-
-    fn whole(n: i64) -> Ratio {
-        Ratio { num: n.into(), den: 1 }
-    }
-
-    fn plus(self, o: Ratio) -> Option<Ratio> {
-        let num = self.num.checked_mul(o.den)?.checked_add(o.num.checked_mul(self.den)?)?;
-        Ratio::new(num, self.den.checked_mul(o.den)?)
-    }
-
-    fn times(self, o: Ratio) -> Option<Ratio> {
-        // Crosswise first, so that what cancels does not overflow.
-        let (a, b) = (gcd(self.num, o.den).max(1), gcd(o.num, self.den).max(1));
-        let num = (self.num / a).checked_mul(o.num / b)?;
-        Ratio::new(num, (self.den / b).checked_mul(o.den / a)?)
-    }
-
-    /// `1 / self`; of zero nothing.
-    fn inverse(self) -> Option<Ratio> {
-        if self.num == 0 { None } else { Ratio::new(self.den, self.num) }
-    }
-
-    /// By repeated squaring.
-    fn power(self, mut n: u32) -> Option<Ratio> {
-        let (mut out, mut square) = (Ratio::ONE, self);
-        loop {
-            if n & 1 == 1 {
-                out = out.times(square)?;
-            }
-            n >>= 1;
-            if n == 0 {
-                return Some(out);
-            }
-            square = square.times(square)?;
-        }
-    }
-
-    fn floor(self) -> Ratio {
-        Ratio { num: self.num.div_euclid(self.den), den: 1 }
-    }
-
-    fn ceil(self) -> Ratio {
-        Ratio { num: -(-self.num).div_euclid(self.den), den: 1 }
-    }
-
-    fn to_f64(self) -> f64 {
-        self.num as f64 / self.den as f64
-    }
-}
 
 /// Functions that the normal form keeps closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,17 +80,6 @@ const LOST: u32 = u32::MAX;
 const MOST: u32 = 4096;
 /// Powers that an atom may have.
 const MOST_POWER: u32 = 4096;
-
-/// Why a size has no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing is known of this unknown.
-    Unknown(Sym),
-    /// It comes to a fraction.
-    Fraction,
-    /// It does not fit 64 bits.
-    TooLarge,
-}
 
 impl From<i64> for Size {
     fn from(n: i64) -> Size {
@@ -432,154 +341,9 @@ impl Size {
         Some(self.sub(&other.mul(&self.int_div(other)?)))
     }
 
-    /// All unknowns in it, in order, each once.
-    pub fn symbols(&self) -> Vec<Sym> {
-        let mut out = Vec::new();
-        self.collect(&mut out);
-        out.sort();
-        out.dedup();
-        out
-    }
-
-    /// Whether some unknown in it is one of these.
-    pub fn mentions(&self, is: &dyn Fn(&str) -> bool) -> bool {
-        self.terms.iter().any(|t| {
-            t.factors.iter().any(|(a, _)| match a {
-                Atom::Sym(s) => is(s),
-                Atom::Apply(_, args) => args.iter().any(|s| s.mentions(is)),
-            })
-        })
-    }
-
-    /// The unknown that it is, when it is nothing else.
-    pub fn single(&self) -> Option<&Sym> {
-        match self.terms.as_slice() {
-            [Term { factors, coef }] if *coef == Ratio::ONE && !self.is_lost() => match factors.as_slice() {
-                [(Atom::Sym(s), 1)] => Some(s),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn collect(&self, out: &mut Vec<Sym>) {
-        for t in &self.terms {
-            for (a, _) in &t.factors {
-                match a {
-                    Atom::Sym(s) => out.push(s.clone()),
-                    Atom::Apply(_, args) => args.iter().for_each(|s| s.collect(out)),
-                }
-            }
-        }
-    }
-
-    /// Puts sizes in the place of unknowns.
-    pub fn substitute(&self, of: &dyn Fn(&str) -> Option<Size>) -> Size {
-        if self.is_lost() {
-            return Size::lost();
-        }
-        let mut sum = Size::from(0i64);
-        for t in &self.terms {
-            let mut product = Size::ratio(t.coef);
-            for (a, p) in &t.factors {
-                let base = match a {
-                    Atom::Sym(s) => of(s).unwrap_or_else(|| Size::sym(s.clone())),
-                    Atom::Apply(SizeFn::Group, args) => args[0].substitute(of),
-                    Atom::Apply(f, args) => Size::apply(*f, args.iter().map(|s| s.substitute(of)).collect()),
-                };
-                let base = if *p < 0 { base.recip().unwrap_or_else(|| Size::from(0i64)) } else { base };
-                product = product.mul(&base.power(p.unsigned_abs()));
-            }
-            sum = sum.add(&product);
-        }
-        sum
-    }
-
-    /// Its value where every unknown has one; `None` where one has none or the result is not whole.
-    pub fn eval(&self, of: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
-        self.value(of).ok()
-    }
-
-    /// Its value, or why it has none. A quotient by zero is 0.
-    pub fn value(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<i64, Fault> {
-        if self.is_lost() {
-            return Err(Fault::TooLarge);
-        }
-        if let Some(s) = self.single() {
-            return of(s).ok_or_else(|| Fault::Unknown(s.clone()));
-        }
-        let exact = self.exact(of)?;
-        if exact.den != 1 {
-            return Err(Fault::Fraction);
-        }
-        i64::try_from(exact.num).map_err(|_| Fault::TooLarge)
-    }
-
-    /// The value, possibly a fraction.
-    fn exact(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<Ratio, Fault> {
-        let fits = |r: Option<Ratio>| r.ok_or(Fault::TooLarge);
-        let mut sum = Ratio::ZERO;
-        for t in &self.terms {
-            let mut product = t.coef;
-            for (atom, p) in &t.factors {
-                let base = match atom {
-                    Atom::Sym(s) => Ratio::whole(of(s).ok_or_else(|| Fault::Unknown(s.clone()))?),
-                    Atom::Apply(f, args) => {
-                        let args = args.iter().map(|a| a.exact(of)).collect::<Result<Vec<_>, _>>()?;
-                        applied(*f, &args)?
-                    }
-                };
-                let base = if *p < 0 { base.inverse().unwrap_or(Ratio::ZERO) } else { base };
-                product = fits(fits(base.power(p.unsigned_abs()))?.times(product))?;
-            }
-            sum = fits(sum.plus(product))?;
-        }
-        Ok(sum)
-    }
-
     /// Terms for code generation: coefficient (numerator, denominator) and factors with their powers.
     pub fn parts(&self) -> impl Iterator<Item = ((i128, i128), &[(Atom, i32)])> {
         self.terms.iter().map(|t| ((t.coef.num, t.coef.den), t.factors.as_slice()))
-    }
-
-    /// Whether it is at least `n` for every choice of unknowns that are at least `least` (sums of positive terms only).
-    pub fn at_least(&self, n: i64, least: i64) -> bool {
-        if let Some(c) = self.number() {
-            return c >= n as f64;
-        }
-        let mut bound = 0.0;
-        for t in &self.terms {
-            if t.factors.is_empty() {
-                bound += t.coef.to_f64();
-            } else if t.coef.num < 0 || t.factors.iter().any(|(_, p)| *p < 0) {
-                return false;
-            } else if t.factors.iter().all(|(a, _)| matches!(a, Atom::Sym(_))) {
-                bound += t.coef.to_f64() * (least as f64).powi(t.factors.iter().map(|f| f.1).sum());
-            }
-        }
-        bound >= n as f64
-    }
-}
-
-/// A closed function of numbers.
-fn applied(f: SizeFn, args: &[Ratio]) -> Result<Ratio, Fault> {
-    match (f, args) {
-        (SizeFn::Floor, [a]) => Ok(a.floor()),
-        (SizeFn::Ceil, [a]) => Ok(a.ceil()),
-        (SizeFn::Group, [a]) => Ok(*a),
-        (SizeFn::Max, [a, b]) => Ok(*a.max(b)),
-        (SizeFn::Min, [a, b]) => Ok(*a.min(b)),
-        (SizeFn::Pow, [a, n]) if n.den == 1 => {
-            let power = u32::try_from(n.num.unsigned_abs()).map_err(|_| Fault::TooLarge)?;
-            let base = if n.num < 0 { a.inverse().unwrap_or(Ratio::ZERO) } else { *a };
-            base.power(power).ok_or(Fault::TooLarge)
-        }
-        (SizeFn::Log2, [a]) if a.den == 1 && a.num > 0 && a.num.count_ones() == 1 => {
-            Ok(Ratio::whole(i64::from(a.num.trailing_zeros())))
-        }
-        (SizeFn::Pow | SizeFn::Log2, _) => Err(Fault::Fraction),
-        // Each has as many arguments as it is made with.
-        (SizeFn::Floor | SizeFn::Ceil | SizeFn::Group | SizeFn::Max | SizeFn::Min, _) => Err(Fault::Fraction),
     }
 }
 
@@ -603,136 +367,4 @@ fn merge(a: &[(Atom, i32)], b: &[(Atom, i32)]) -> Option<Vec<(Atom, i32)>> {
     }
     out.extend(a.chain(b).cloned());
     Some(out)
-}
-
-impl fmt::Display for Atom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Atom::Sym(s) => f.write_str(&super::text::quoted(s)),
-            Atom::Apply(SizeFn::Group, args) => write!(f, "({})", args[0]),
-            Atom::Apply(g, args) => {
-                write!(f, "{}(", g.word())?;
-                for (i, a) in args.iter().enumerate() {
-                    write!(f, "{}{a}", if i > 0 { ", " } else { "" })?;
-                }
-                write!(f, ")")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Unknown(s) => write!(f, "`{s}` is not known"),
-            Fault::Fraction => write!(f, "it is not a whole number"),
-            Fault::TooLarge => write!(f, "it does not fit 64 bits"),
-        }
-    }
-}
-
-/// Highest power first, the constant last: `2*b*t + b - 1`, `d/heads`.
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_lost() {
-            return write!(f, "a size that is too large");
-        }
-        if self.terms.is_empty() {
-            return write!(f, "0");
-        }
-        for (i, t) in self.terms.iter().rev().enumerate() {
-            let minus = t.coef.num < 0;
-            match (i, minus) {
-                (0, true) => write!(f, "-")?,
-                (0, false) => {}
-                (_, true) => write!(f, " - ")?,
-                (_, false) => write!(f, " + ")?,
-            }
-            let mut first = true;
-            if t.coef.num.abs() != 1 || !t.factors.iter().any(|x| x.1 > 0) {
-                write!(f, "{}", t.coef.num.abs())?;
-                first = false;
-            }
-            for (a, p) in t.factors.iter().filter(|x| x.1 > 0) {
-                for _ in 0..*p {
-                    write!(f, "{}{a}", if first { "" } else { "*" })?;
-                    first = false;
-                }
-            }
-            if t.coef.den != 1 {
-                write!(f, "/{}", t.coef.den)?;
-            }
-            for (a, p) in t.factors.iter().filter(|x| x.1 < 0) {
-                for _ in 0..-p {
-                    write!(f, "/{a}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotients_cancel_and_sums_collect() {
-        let (d, h) = (Size::sym("d"), Size::sym("heads"));
-        let width = d.div(&h).unwrap();
-        assert_eq!(h.mul(&width), d);
-        assert_eq!(d.add(&d).sub(&d), d);
-        assert_eq!(d.mul(&Size::from(2i64)).add(&Size::from(1i64)).to_string(), "2*d + 1");
-        assert_eq!(width.to_string(), "d/heads");
-        assert_eq!(d.add(&h).mul(&Size::from(3i64)).div(&d.add(&h)).unwrap(), Size::from(3i64));
-    }
-
-    #[test]
-    fn what_grows_is_lost_and_stays_so() {
-        let mut c = Size::sym("a").add(&Size::sym("b"));
-        let mut steps = 0;
-        while !c.is_lost() {
-            c = c.mul(&c);
-            steps += 1;
-        }
-        assert!((6..12).contains(&steps), "{steps}");
-        let more = c.add(&Size::from(1i64)).sub(&c);
-        assert!(more.is_lost() && more.constant().is_none() && more.value(&|_| Some(1)).is_err());
-        assert!(Size::apply(SizeFn::Max, vec![c, Size::from(1i64)]).is_lost());
-        let mut nested = Size::sym("a");
-        for _ in 0..40 {
-            nested = Size::apply(SizeFn::Max, vec![nested.add(&Size::from(1i64)), nested.mul(&Size::from(2i64))]);
-        }
-        assert!(nested.is_lost());
-        let mut n = Size::from(3i64);
-        for _ in 0..40 {
-            n = n.mul(&n);
-        }
-        assert!(n.is_lost(), "no number saturates");
-    }
-
-    #[test]
-    fn values_are_exact_or_say_why_there_is_none() {
-        let n = Size::sym("n");
-        let of = |k: i64| move |s: &str| (s == "n").then_some(k);
-        let square = n.mul(&n);
-        assert_eq!(square.value(&of(70_000)), Ok(4_900_000_000));
-        assert_eq!(square.value(&of(1 << 32)), Err(Fault::TooLarge));
-        assert_eq!(square.mul(&square).div(&square).unwrap().value(&of(1 << 31)), Ok(1 << 62));
-        assert_eq!(Size::sym("m").value(&of(1)), Err(Fault::Unknown("m".into())));
-        assert_eq!(n.div(&Size::from(2i64)).unwrap().value(&of(3)), Err(Fault::Fraction));
-        assert_eq!(Size::from(1i64).div(&n).unwrap().value(&of(0)), Ok(0));
-        assert_eq!(Size::digits("9007199254740993").value(&of(0)), Ok(9_007_199_254_740_993));
-        assert!(Size::digits(&"9".repeat(50)).is_lost());
-    }
-
-    #[test]
-    fn closed_functions_fold_when_they_can() {
-        assert!(Size::apply(SizeFn::Ceil, vec![Size::fraction(7, 2)]).is(4));
-        assert!(Size::fraction(7, 2).int_div(&Size::from(1i64)).unwrap().is(3));
-        let c = Size::apply(SizeFn::Ceil, vec![Size::sym("b").mul(&Size::fraction(5, 4))]);
-        assert_eq!(c.eval(&|_| Some(3)), Some(4));
-        assert_eq!(c.to_string(), "ceil(5*b/4)");
-        assert!(Size::from(-7i64).modulo(&Size::from(3i64)).unwrap().is(2));
-    }
 }

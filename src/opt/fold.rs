@@ -50,8 +50,8 @@ fn constants(graph: &Graph) -> Vec<bool> {
         let own = is_computed(&node.op) || matches!(node.op, Op::Const(_) | Op::Iota);
         let known =
             own && small && graph.symbols_of(id).is_empty() && graph.operands(id).iter().all(|o| constant[o.node.index()]);
-        if known {
-            left -= points.unwrap_or(0);
+        if let Some(n) = points.filter(|_| known) {
+            left -= n;
         }
         constant.push(known);
     }

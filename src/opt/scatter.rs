@@ -118,7 +118,7 @@ fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     let summed = |k: usize| k >= p.rank && read(k) && !index.subscripts.contains(&k);
     let value = value(r, id, p, &summed, &read);
     let left: Vec<usize> = (0..p.loops.len()).filter(|k| *k < p.rank || !summed(*k)).collect();
-    let place = |k: &usize| left.iter().position(|l| l == k).unwrap_or(0);
+    let place = |k: &usize| left.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is left"));
     let renamed = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(place).collect());
     let inner = left[p.rank..].iter().map(|k| p.loops[*k].clone()).collect();
     let node = Node { op: Op::Scatter { axis: *axis }, inner, ..r.old.node(id).clone() };
@@ -134,7 +134,7 @@ fn value(r: &mut Rebuild, id: NodeId, p: &Product, summed: &dyn Fn(usize) -> boo
         if summed(k) { inner.push(k) } else { shape.push(k) }
     }
     let order = [shape.as_slice(), &inner].concat();
-    let place = |k: &usize| order.iter().position(|l| l == k).unwrap_or(0);
+    let place = |k: &usize| order.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is read"));
     let operands: Vec<Operand> = p.factors.iter().map(|f| r.operand(f)).collect();
     if let [one] = operands.as_slice()
         && inner.is_empty()

@@ -3,10 +3,13 @@
 //! Goes from users to operands. A value is computed in place when that costs less than writing and reading it: every loop
 //! nest that would compute it counts how often. A fold is computed in place only where it would run exactly once per element.
 
+mod weigh;
+
 use super::Sizes;
 use super::contract::{self, Order};
-use super::view::{self, window};
-use crate::ir::{Graph, Map, NodeId, Op, Operand, Pick, Rate};
+use super::view;
+use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate};
+pub(super) use weigh::squeeze;
 
 /// Where a node's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,27 +56,6 @@ struct Fuser<'a> {
     result: Fusion,
 }
 
-/// A reshape that only drops or adds axes of extent 1: for each dimension of the operand, the result's dimension.
-pub(super) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Option<usize>>> {
-    let from = &graph.node(graph.operands(id)[0].node).shape;
-    let to = &graph.node(id).shape;
-    let n = |a: &crate::ir::Axis| view::value(&a.size, sizes);
-    let mut next = (0..to.len()).filter(|&k| n(&to[k]) != 1);
-    let mut map = Vec::new();
-    for a in from {
-        if n(a) == 1 {
-            map.push(None);
-        } else {
-            let k = next.next()?;
-            if n(&to[k]) != n(a) {
-                return None;
-            }
-            map.push(Some(k));
-        }
-    }
-    next.next().is_none().then_some(map)
-}
-
 /// Decides for every node.
 pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes) -> Fusion {
     let n = graph.len();
@@ -104,62 +86,6 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
 }
 
 impl Fuser<'_> {
-    fn points(&self, id: NodeId) -> f64 {
-        self.graph.node(id).shape.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
-    }
-
-    fn inner(&self, id: NodeId) -> f64 {
-        self.graph.node(id).inner.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
-    }
-
-    /// Cost of one element, with everything that might be computed in place.
-    fn weigh(&self, id: NodeId) -> f64 {
-        let node = self.graph.node(id);
-        let own = match &node.op {
-            Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
-            Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
-            Op::Map(m) => m.price(),
-            Op::Gather { .. } => 2.0,
-            Op::Inside(_) => 0.0,
-            Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
-            Op::Fold(_) | Op::Contract => self.inner(id),
-            Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => {
-                return 1.0;
-            }
-            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return 1.0,
-        };
-        let points = self.points(id).max(1.0);
-        let reads: f64 = self
-            .graph
-            .operands(id)
-            .iter()
-            .map(|o| self.weights[o.node.index()] * (self.points(o.node) / points).min(self.inner(id).max(1.0)))
-            .sum();
-        own + reads
-    }
-
-    fn soft(&self, id: NodeId) -> bool {
-        match &self.graph.node(id).op {
-            Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Map(_) | Op::Gather { .. } | Op::Inside(_) => true,
-            Op::Reshape => squeeze(self.graph, id, self.sizes).is_some(),
-            Op::Fold(_) | Op::Contract => self.nested(id),
-            Op::Source { .. } | Op::Arg(_) | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => false,
-            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => false,
-        }
-    }
-
-    /// Whether a fold or contraction is one loop nest.
-    fn nested(&self, id: NodeId) -> bool {
-        let op = &self.graph.node(id).op;
-        matches!(op, Op::Fold(_)) || matches!(op, Op::Contract) && matches!(self.result.orders[id.index()], Some(Order::Nest))
-    }
-
-    fn viewable(&self, id: NodeId) -> bool {
-        let op = &self.graph.node(id).op;
-        matches!(op, Op::Map(Map::Copy) | Op::Reshape)
-            || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
-    }
-
     fn decide(&self, id: NodeId) -> How {
         if self.forced[id.index()] {
             return if self.viewable(id) { How::View } else { How::Memory };

@@ -79,12 +79,12 @@ impl Planner<'_> {
             let next = match (factors.get(*part), items.get(*part).and_then(Option::as_ref)) {
                 (Some(f), _) => g.value(f.node, &spot(&f.subscripts)),
                 (None, Some((view, dims))) => g.add(Expr::Load(view.access(&spot(dims))), DType::F32),
-                (None, None) => continue,
+                (None, None) => unreachable!("a part is a factor, or was made before"),
             };
             value = Some(value.map_or(next, |v| g.add(Expr::Map(Map::Mul, vec![v, next]), DType::F32)));
         }
         let keep = pair.keep.len();
-        let value = value.unwrap_or(0);
+        let value = value.unwrap_or_else(|| unreachable!("a pair has factors"));
         let summed: Vec<usize> = (keep..order.len()).collect();
         let value =
             if summed.is_empty() { value } else { g.add(Expr::Reduce { fold: Fold::Sum, loops: summed, value }, DType::F32) };
@@ -117,7 +117,8 @@ impl Planner<'_> {
         let mut at = Size::from(0i64);
         for o in self.graph.operands(id) {
             let mut axes = self.axes(id);
-            let dim = o.subscripts.iter().position(|l| *l == axis).unwrap_or(0);
+            let dim = o.subscripts.iter().position(|l| *l == axis);
+            let dim = dim.unwrap_or_else(|| unreachable!("every operand has the axis along which they are joined"));
             axes[axis].size = self.graph.node(o.node).shape[dim].size.clone();
             let extent = axes[axis].size.clone();
             let part = View { offset: at.mul(&target.strides[axis]), ..target.clone() };

@@ -12,6 +12,7 @@ mod contract;
 mod fuse;
 mod grow;
 mod hard;
+mod kernel;
 mod memory;
 mod names;
 mod outside;

@@ -5,11 +5,12 @@
 //! round that does not run would have read does not count. Backends compute it like anything else, and bring it back
 //! with the results. Only what is asked of a source as it is needs no step: that is looked at where it is given.
 
+use super::Sizes;
 use crate::diag::Diagnostic;
-use crate::ir::Tensor;
 use crate::ir::outside::{Found, NOTHING, Site, arriving, worst};
 use crate::ir::size::SizeFn;
-use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Size};
+use crate::ir::sizes::known;
+use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Size, Tensor};
 use crate::source::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,10 +45,10 @@ impl Demands {
         &self,
         words: &[Tensor],
         given: &dyn Fn(&str) -> Option<&'t Tensor>,
-        size: &dyn Fn(&str) -> Option<i64>,
+        sizes: &Sizes,
     ) -> Result<(), Diagnostic> {
         let mut found = Found::default();
-        let site = |d: &Demand| Site { span: d.span, name: d.axis.name.clone(), size: d.axis.size.eval(size).unwrap_or(0) };
+        let site = |d: &Demand| Site { span: d.span, name: d.axis.name.clone(), size: known(&d.axis.size, sizes) };
         for (demand, word) in self.computed.iter().zip(words) {
             found.note(site(demand), word.get(0) as i32);
         }

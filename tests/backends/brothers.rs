@@ -1,59 +1,22 @@
 //! Small programs of one kind each, with what comes out by hand: what is no number, infinite, empty, tied, too wide, or called like
 //! something else. On every backend.
 
-use crate::common::device;
-use hnet::bind::init;
-use hnet::bind::inputs::{Request, gather};
-use hnet::exec::session::{self, Backend, Options, Session};
+use crate::suite::{Case, numbers};
 use hnet::fuzz::check::model;
-use hnet::ir::{Data, Tensor};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 const LEAST: f64 = i32::MIN as f64;
 const MOST: f64 = i32::MAX as f64;
 
-/// The outputs of a text on each backend, or the code of what is said.
-fn run(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])]) -> Vec<(Backend, Result<Vec<(String, Tensor)>, String>)> {
-    let model = model(text).unwrap_or_else(|f| panic!("{}\n{text}", f.detail));
-    let dims = dims.iter().map(|(n, v)| (n.to_string(), *v)).collect();
-    let mut given = gather(&model, &Request { random: true, dims, ..Request::default() }).unwrap();
-    for (name, values) in inputs {
-        let old = given.tensors.get_mut(*name).unwrap_or_else(|| panic!("no input `{name}`"));
-        let data = match old.data {
-            Data::I32(_) => Data::I32(values.iter().map(|v| *v as i32).collect()),
-            Data::Bool(_) => Data::Bool(values.iter().map(|v| u8::from(*v != 0.0)).collect()),
-            Data::F32(_) | Data::F64(_) => Data::F32(values.iter().map(|v| *v as f32).collect()),
-        };
-        *old = Tensor::new(old.shape.clone(), data);
-    }
-    let params = init::initialise_all(&model, &given.sizes, 0).unwrap();
-    let all: Vec<usize> = (0..model.graph.outputs.len()).collect();
-    let bound = session::bindings(params, given, 0);
-    let mut backends = vec![Backend::Interp, Backend::Cpu];
-    backends.extend(device("brothers").map(|_| Backend::Gpu));
-    let one = |backend| {
-        let mut session = Session::new(&model, &all, &Options { backend, threads: 2, half: false }).map_err(|d| d.code)?;
-        let got = session.run(&bound).map_err(|d| d.code)?;
-        Ok(session.names().iter().cloned().zip(got).collect())
-    };
-    backends.into_iter().map(|b| (b, one(b).map_err(|code: &str| code.to_string()))).collect()
+fn case(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])]) -> Case {
+    let inputs: Vec<_> = inputs.iter().map(|(name, values)| (*name, numbers(values))).collect();
+    Case::new(text, dims, &inputs)
 }
 
-/// Every output has these values: NaN is NaN, and 0 any zero.
+/// Every output has these values in every way: NaN is NaN, and 0 any zero.
 fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])], wants: &[(&str, &[f64])]) {
-    for (backend, got) in run(text, dims, inputs) {
-        let got = got.unwrap_or_else(|code| panic!("{backend:?} says {code}\n{text}"));
-        for (name, want) in wants {
-            let found = got.iter().find(|g| g.0 == *name).unwrap_or_else(|| panic!("no output `{name}`\n{text}")).1.to_f64();
-            let same = |(a, b): (&f64, &f64)| {
-                let a = f64::from(*a as f32);
-                a == *b || a.is_nan() && b.is_nan() || (a - b).abs() <= 2e-6 * b.abs()
-            };
-            let fine = found.len() == want.len() && found.iter().zip(*want).all(same);
-            assert!(fine, "{backend:?}: `{name}` is {found:?}, not {want:?}\n{text}");
-        }
-    }
+    case(text, dims, inputs).all(2e-6, wants);
 }
 
 /// What the checker says of a text.
@@ -414,9 +377,7 @@ fn indices_that_leave_their_axes_in_every_place() {
         if model(&text).is_err() {
             continue;
         }
-        for (backend, got) in run(&text, &[("b", 2)], &[("k", &[1.0, 9.0]), ("x", &x)]) {
-            assert_eq!(got.map(|_| ()), Err("H0617".into()), "{backend:?}\n{text}");
-        }
+        case(&text, &[("b", 2)], &[("k", &[1.0, 9.0]), ("x", &x)]).says("H0617", "", "");
     }
 }
 
@@ -466,7 +427,9 @@ fn draws_do_not_depend_on_how_many_there_are() {
                 model M {\n    input x: [b, 3]\n    sub n = Noisy()\n    output y: [b, 3] = n(x)\n}\n";
     let of = |b: i64| {
         let x = vec![0.0; 3 * b as usize];
-        run(text, &[("b", b)], &[("x", &x)]).into_iter().map(|(_, got)| got.unwrap()[0].1.to_f64()).collect::<Vec<_>>()
+        let mut all = Vec::new();
+        case(text, &[("b", b)], &[("x", &x)]).each(|_, got| all.push(got[0].to_f64()));
+        all
     };
     let (one, four) = (of(1), of(4));
     assert_eq!(of(0)[0], Vec::<f64>::new());

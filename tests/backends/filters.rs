@@ -2,55 +2,16 @@
 //! every backend must give it, NaN for NaN and an infinity for an infinity.
 
 use crate::common;
-use hnet::bind::init;
-use hnet::bind::inputs::{Request, gather};
-use hnet::exec::session::{self, Backend, Options, Session};
+use crate::suite::{Case, floats, wholes};
 use hnet::fuzz::check::model;
 use hnet::ir::{Data, Tensor};
 
 const INF: f32 = f32::INFINITY;
 const NAN: f32 = f32::NAN;
 
-/// The values of an input.
-enum In<'a> {
-    F(&'a [f32]),
-    I(&'a [i32]),
-}
-
-/// Runs a model on all backends with these inputs; dims have these sizes, every output these values.
-fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, In)], wants: &[(&str, &[f32])]) {
-    let model = model(text).unwrap_or_else(|f| panic!("{text}: {}", f.detail));
-    let dims = dims.iter().map(|(n, v)| (n.to_string(), *v)).collect();
-    let mut given = gather(&model, &Request { random: true, dims, ..Request::default() }).unwrap();
-    for (name, values) in inputs {
-        let old = given.tensors.get_mut(*name).unwrap_or_else(|| panic!("no input `{name}`"));
-        let data = match values {
-            In::F(v) => Data::F32(v.to_vec()),
-            In::I(v) => Data::I32(v.to_vec()),
-        };
-        *old = Tensor::new(old.shape.clone(), data);
-    }
-    let params = init::initialise_all(&model, &given.sizes, 0).unwrap();
-    let (can, left) = session::computable(&model, &given);
-    assert!(left.is_empty(), "{left:?}");
-    let bound = session::bindings(params, given, 0);
-    for backend in [Backend::Interp, Backend::Cpu, Backend::Gpu] {
-        if backend == Backend::Gpu && common::device("filters").is_none() {
-            continue;
-        }
-        let mut session = Session::new(&model, &can, &Options { backend, threads: 2, half: false }).unwrap();
-        let got = session.run(&bound).unwrap();
-        for (name, want) in wants {
-            let at = session.names().iter().position(|n| n == name).unwrap_or_else(|| panic!("no output `{name}`"));
-            let got = got[at].to_f64();
-            let same = |(a, b): (&f64, &f32)| {
-                let b = f64::from(*b);
-                *a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * b.abs()
-            };
-            let fine = got.len() == want.len() && got.iter().zip(*want).all(same);
-            assert!(fine, "{backend:?}: `{name}` is {got:?}, not {want:?}, in\n{text}");
-        }
-    }
+/// Every output has these values in every way.
+fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, Tensor)], wants: &[(&str, &[f32])]) {
+    Case::new(text, dims, inputs).all(1e-5, wants);
 }
 
 /// A filter over rows of five, and what must come of rows of which some, all or none are left.
@@ -99,7 +60,7 @@ fn each(x: [5], k: i32[5], keep: i32[5]) -> (
     gives(
         text,
         &[("b", 4)],
-        &[("x", In::F(&x)), ("k", In::I(&k)), ("keep", In::I(&keep))],
+        &[("x", floats(&x)), ("k", wholes(&k)), ("keep", wholes(&keep))],
         &[
             ("total", &[4.0, 3.5, 0.0, -INF]),
             ("product", &[4.0, 1.5, 1.0, INF]),
@@ -138,7 +99,7 @@ fn rows(x: [4], keep: [4]) -> [4] {
     gives(
         text,
         &[("b", 5)],
-        &[("x", In::F(&x)), ("keep", In::F(&keep))],
+        &[("x", floats(&x)), ("keep", floats(&keep))],
         &[("p", &[0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, NAN, NAN, 0.0, 0.0, NAN, NAN, 0.0, 0.0, NAN, NAN, 0.0, 0.0])],
     );
 }
@@ -197,7 +158,7 @@ model M {
 }
 ";
     let x = [-INF, -INF, -INF, INF, 0.0, -INF, INF, INF, INF, NAN, 0.0, 1.0, INF, NAN, 0.0, 1000.0, -INF, 0.0];
-    gives(text, &[("b", 6)], &[("x", In::F(&x))], &[("y", &[-INF, INF, INF, NAN, NAN, 1000.0])]);
+    gives(text, &[("b", 6)], &[("x", floats(&x))], &[("y", &[-INF, INF, INF, NAN, NAN, 1000.0])]);
 }
 
 /// Factors that have the filter's axes, that lack one, that lack all; at sizes 0, 1, odd and large.
@@ -218,7 +179,7 @@ model M {
     gives(
         text,
         &[("b", 2)],
-        &[("p", In::F(&p))],
+        &[("p", floats(&p))],
         &[("entropy", &[e, 0.0]), ("inverse", &[2.0, 0.0]), ("average", &[-e / 2.0, NAN]), ("scaled", &[-e, 0.0])],
     );
     for n in [0, 1, 5, 70] {
@@ -254,7 +215,7 @@ fn mix(p: [t], v: [t, 9]) -> [t, 9] {
             want.push((0..t).fold(0.0, |s, u| s + (p[t] + p[u]) * v[u * 9 + e]));
         }
     }
-    gives(text, &[("t", n as i64)], &[("p", In::F(&p)), ("v", In::F(&v))], &[("y", &want)]);
+    gives(text, &[("t", n as i64)], &[("p", floats(&p)), ("v", floats(&v))], &[("y", &want)]);
 }
 
 #[test]
@@ -289,7 +250,7 @@ model M {
     gives(
         text,
         &[("b", 2)],
-        &[("x", In::F(&x)), ("label", In::I(&[3, -100]))],
+        &[("x", floats(&x)), ("label", wholes(&[3, -100]))],
         &[("looped", &[3.0 * e, 0.0]), ("mixed", &[1.5, 0.0]), ("nested", &[1.5]), ("marked", &[9.0])],
     );
 }
@@ -309,7 +270,7 @@ model M {
     gives(
         text,
         &[("b", 3)],
-        &[("x", In::F(&[2.0, 0.0, -1.0]))],
+        &[("x", floats(&[2.0, 0.0, -1.0]))],
         &[("y", &[4.0, 0.0, -2.0]), ("z", &[1.5 + e, 0.0, 0.0]), ("u", &[e])],
     );
 }
@@ -340,7 +301,7 @@ model M {
     gives(
         text,
         &[("b", 2)],
-        &[("x", In::F(&[1.0, 100.0])), ("zero", In::I(&[0, 0]))],
+        &[("x", floats(&[1.0, 100.0])), ("zero", wholes(&[0, 0]))],
         &[
             ("one_slot", &[2.0, 0.0]),
             ("two_slots", &[2.0, INF]),
@@ -369,7 +330,7 @@ model M {
     gives(
         text,
         &[("b", 6)],
-        &[("who", In::I(&[0, 0, 0, 1, 1, 2])), ("seats", In::I(&[2, 1, 0])), ("own", In::I(&[0, 2, 3, 0, 5, -1]))],
+        &[("who", wholes(&[0, 0, 0, 1, 1, 2])), ("seats", wholes(&[2, 1, 0])), ("own", wholes(&[0, 2, 3, 0, 5, -1]))],
         &[
             ("by_expert", &[1.0, 1.0, 0.0, 1.0, 0.0, 0.0]),
             ("by_example", &[0.0, 1.0, 1.0, 0.0, 1.0, 0.0]),
@@ -460,7 +421,7 @@ model M {
             want.push((0..=t).fold(0.0, |s, u| s + p[t * n + u] * v[u * 40 + e]));
         }
     }
-    gives(text, &[], &[("p", In::F(&p)), ("v", In::F(&v))], &[("z", &want)]);
+    gives(text, &[], &[("p", floats(&p)), ("v", floats(&v))], &[("z", &want)]);
     let model = model(text).unwrap_or_else(|f| panic!("{}", f.detail));
     let roots = [model.graph.outputs[0].node];
     let (graph, roots) = hnet::opt::optimize_for(&model.graph, &roots);

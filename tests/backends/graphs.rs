@@ -1,9 +1,12 @@
-//! Random graphs over all primitives: they verify, their text reads back, and every pass keeps what they mean.
+//! Random graphs over all primitives: they verify, their text reads back, every pass keeps what they mean, and so do native code and
+//! shaders.
 //!
 //! Finite values stay moderate, and what is discontinuous reads only values that are exact in any order of evaluation, so that
 //! equal means equal to within rounding.
 
 use crate::make::{self, Case, Rng};
+use crate::suite::Case as Run;
+use crate::suite::Way::{Device, Native, Optimized};
 use hnet::fuzz::judge::{F64, judge};
 use hnet::ir::interp::evaluate;
 use hnet::ir::read::read;
@@ -55,15 +58,35 @@ fn check(seed: u64) -> usize {
     graph.len()
 }
 
-#[test]
-fn passes_keep_what_random_graphs_mean() {
-    // `HNET_SEEDS=17` or `HNET_SEEDS=0..5000`
-    let asked = std::env::var("HNET_SEEDS").unwrap_or("0..300".into());
+/// `HNET_SEEDS=17` or `HNET_SEEDS=0..5000` in the place of some.
+fn seeds(some: &str) -> std::ops::Range<u64> {
+    let asked = std::env::var("HNET_SEEDS").unwrap_or(some.into());
     let (from, to) = asked.split_once("..").unwrap_or((&asked, ""));
     let from: u64 = from.parse().expect("a seed");
-    let seeds = from..to.parse().unwrap_or(from + 1);
-    let nodes: usize = seeds.map(check).sum();
+    from..to.parse().unwrap_or(from + 1)
+}
+
+#[test]
+fn passes_keep_what_random_graphs_mean() {
+    let nodes: usize = seeds("0..300").map(check).sum();
     eprintln!("{nodes} nodes");
+}
+
+#[test]
+fn random_graphs_mean_the_same_in_native_code() {
+    for seed in seeds("0..150") {
+        let case = make::graph(&mut Rng::new(seed));
+        let ways = if seed.is_multiple_of(3) { &[Native(1), Optimized(2)][..] } else { &[Native(1)] };
+        Run::graph(&format!("seed {seed}"), &case.graph, &case.bindings).on(ways).agrees();
+    }
+}
+
+#[test]
+fn random_graphs_mean_the_same_on_the_device() {
+    for seed in seeds("0..40") {
+        let case = make::graph(&mut Rng::new(seed));
+        Run::graph(&format!("seed {seed}"), &case.graph, &case.bindings).on(&[Device]).agrees();
+    }
 }
 
 #[test]

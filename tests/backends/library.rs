@@ -1,10 +1,10 @@
-//! The library's nets against plain arithmetic, written down a second time, in the interpreter and in compiled code.
+//! The library's nets against plain arithmetic, written down a second time, in the interpreter, in compiled code and on a device.
 
-use crate::common;
+use crate::suite::{self, Way};
 use hnet::bind::inputs::{Request, gather};
 use hnet::bind::params;
 use hnet::check::model::Model;
-use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::exec::session;
 use hnet::ir::{Bindings, Data, Tensor};
 use hnet::pipeline;
 use hnet::source::Sources;
@@ -57,21 +57,18 @@ fn case(name: &str) -> Case {
     let (can, left) = session::computable(model, &given);
     assert!(left.is_empty(), "{left:?}");
     let bound = session::bindings(params, given, 5);
-    let mut exact = Session::new(model, &can, &Options { backend: Backend::Interp, threads: 1, half: false }).unwrap();
-    let out: Vec<Tensor> = exact.run(&bound).unwrap();
-    let mut fast = Session::new(model, &can, &Options { backend: Backend::Cpu, threads: 1, half: false }).unwrap();
-    for (((a, b), n), k) in fast.run(&bound).unwrap().iter().zip(&out).zip(exact.names()).zip(&can) {
-        let node = model.graph.outputs[*k].node;
-        common::right(&format!("{name}, {n}, compiled"), &model.graph, node, &bound, (a, b), 2e-4);
-    }
-    Case { bound, out: exact.names().iter().cloned().zip(out).collect() }
+    let case = suite::Case::of(name, model, &can, bound.clone());
+    case.agrees();
+    let out = case.run(Way::Interpreter).expect("runs anywhere").unwrap();
+    Case { bound, out: case.source().outputs.iter().map(|o| o.name.to_string()).zip(out).collect() }
 }
 
+/// As near as f64 is to itself: relative to each number, or to what cancelled.
 fn near(who: &str, got: &[f64], want: &[f64], limit: f64) {
     assert_eq!(got.len(), want.len(), "{who}");
     let largest = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
     for (i, (a, b)) in got.iter().zip(want).enumerate() {
-        assert!((a - b).abs() <= limit * largest, "{who}: element {i} is {a}, not {b}");
+        assert!((a - b).abs() <= (limit * b.abs()).max(1e-13 * largest), "{who}: element {i} is {a}, not {b}");
     }
 }
 

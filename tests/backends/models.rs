@@ -1,23 +1,21 @@
-//! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes and
-//! in compiled code, at several sizes. The layout of every `.hnet` file here is the canonical one.
+//! The shipped models: they check, agree with independent references, and mean the same in the interpreter, after all passes, in
+//! compiled code and on a device, at several sizes. The layout of every `.hnet` file here is the canonical one.
 
-use crate::common::{beside, close, drawn, files, models, name, right, root, weights};
+use crate::common::{beside, device, drawn, files, models, name, root, weights};
+use crate::suite::Case;
+use crate::suite::Way::{Interpreter, Optimized, OptimizedDevice, Passes};
 use hnet::bind::inputs::{Request, gather};
 use hnet::bind::params;
 use hnet::check::model::Model;
-use hnet::exec::Engine;
 use hnet::exec::eval::{self, Setting};
-use hnet::exec::session::{self, Backend, Options, Session};
+use hnet::exec::session::{self, Backend, Options};
 use hnet::files::archive::Archive;
-use hnet::ir::NodeId;
+use hnet::gpu::{Device, DeviceOptions};
 use hnet::ir::{Bindings, Tensor};
-use hnet::opt;
 use hnet::pipeline;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-const INTERP: Options = Options { backend: Backend::Interp, threads: 1, half: false };
 
 #[test]
 fn references_are_met() {
@@ -34,24 +32,17 @@ fn references_are_met() {
         let at = |name: &str| model.graph.outputs.iter().position(|o| *o.name == *name);
         let outputs: Vec<usize> =
             expected.names().map(|n| at(n).unwrap_or_else(|| panic!("{}: no {n}", path.display()))).collect();
-        // The reference of the decoder was itself computed in single precision.
-        let exact = if name(&path) == "decoder" { 2e-4 } else { 1e-5 };
-        for (options, limit) in [(INTERP, exact), (Options { backend: Backend::Cpu, threads: 1, half: false }, 2e-4)] {
-            let mut session = Session::new(model, &outputs, &options).unwrap();
-            let got = session.run(&bound).unwrap();
-            for ((got, name), output) in got.iter().zip(expected.names()).zip(&outputs) {
-                let want = expected.get(name).unwrap().load(got.dtype()).unwrap();
-                let who = format!("{}, {name}, {}", path.display(), session.backend());
-                right(&who, &model.graph, model.graph.outputs[*output].node, &bound, (got, &want), limit);
-            }
-        }
+        let dtype = |k: usize| model.graph.node(model.graph.outputs[k].node).dtype;
+        let load = |(name, k): (&str, &usize)| expected.get(name).unwrap().load(dtype(*k)).unwrap();
+        let wants: Vec<Tensor> = expected.names().zip(&outputs).map(load).collect();
+        Case::of(&name(&path), model, &outputs, bound).judged(&wants);
         met += 1;
     }
     assert!(met >= 28, "{met} models with references");
 }
 
-/// Runs a model with drawn values where every free dim has this size, in all ways.
-fn agree(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)], threads: &[usize]) {
+/// A model with drawn values where every free dim has this size.
+fn at_size(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)]) -> Case {
     let free = model.dims.iter().filter(|d| d.size.is_none());
     let dims = free.map(|d| (d.name.to_string(), size)).collect();
     let conditions = conditions.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
@@ -59,58 +50,79 @@ fn agree(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)], threa
     let given = gather(model, &request).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
     let (can, left) = session::computable(model, &given);
     assert!(left.is_empty(), "{who}: {left:?}");
-    let roots: Vec<NodeId> = can.iter().map(|k| model.graph.outputs[*k].node).collect();
     let bound: Bindings = session::bindings(drawn(model, &given), given, 3);
-    let raw = match hnet::ir::interp::evaluate(&model.graph, &bound, &roots) {
-        // Of nothing there is no last element: a model that takes it says so, whoever computes.
-        Err(d) if size == 0 && d.code == "H0618" => {
-            let refused = Engine::cpu(&model.graph, &roots, 1).and_then(|mut engine| engine.run(&bound));
-            return assert_eq!(refused.map_err(|d| d.code).err(), Some("H0618"), "{who}");
-        }
-        done => done.unwrap_or_else(|d| panic!("{who}: {d:#?}")),
-    };
-    let mut part = model.graph.clone();
-    part.outputs.clear();
-    let (after, places) = opt::optimize_keeping(&part, &roots, &mut |_, _| {});
-    let passed = hnet::ir::interp::evaluate(&after, &bound, &places).unwrap_or_else(|d| panic!("{who}, optimized: {d:#?}"));
-    let names: Vec<&str> = can.iter().map(|k| &*model.graph.outputs[*k].name).collect();
-    for (k, name) in names.iter().enumerate() {
-        right(&format!("{who}, {name}, optimized"), &model.graph, roots[k], &bound, (&passed[k], &raw[k]), 1e-9);
-    }
-    for threads in threads {
-        let options = Options { backend: Backend::Cpu, threads: *threads, half: false };
-        let mut session = Session::new(model, &can, &options).unwrap_or_else(|d| panic!("{who}: {d:#?}"));
-        let got = session.run(&bound).unwrap_or_else(|d| panic!("{who}, cpu: {d:#?}"));
-        for (k, name) in names.iter().enumerate() {
-            let who = format!("{who}, {name}, cpu with {threads} threads");
-            right(&who, &model.graph, roots[k], &bound, (&got[k], &raw[k]), 2e-4);
+    Case::of(&format!("{who}, {}, size {size}", model.name), model, &can, bound)
+}
+
+/// Long samplers: the interpreter takes seconds for the largest size, a device for the shaders of each.
+const LONG: [&str; 3] = ["steel", "deep_weight_flow", "hypino"];
+
+#[test]
+fn all_ways_agree_at_all_sizes() {
+    for path in files("models") {
+        for model in models(&path) {
+            for (size, ways) in
+                [(0, &[Passes, Optimized(1)][..]), (1, &[Optimized(1)]), (3, &[Passes, Optimized(1), Optimized(2)])]
+            {
+                at_size(&name(&path), &model, size, &[]).on(ways).agrees();
+            }
+            if !LONG.contains(&name(&path).as_str()) {
+                at_size(&name(&path), &model, 17, &[]).on(&[Passes, Optimized(2)]).agrees();
+            }
         }
     }
 }
 
-#[test]
-fn all_ways_agree_at_all_sizes() {
-    // Long samplers: the interpreter takes seconds for the largest size.
-    let long = ["steel", "deep_weight_flow", "hypino"];
-    for path in files("models") {
-        for model in models(&path) {
-            for (size, threads) in [(0, &[1usize][..]), (1, &[1]), (3, &[1, 2]), (17, &[2])] {
-                if size < 17 || !long.contains(&name(&path).as_str()) {
-                    agree(&format!("{}, {}, size {size}", name(&path), model.name), &model, size, &[], threads);
-                }
+/// Every second model from `first` on: two tests, so that they run side by side. Mesa's software device takes seconds for a long
+/// shader with many barriers, and each size has its own: so each model takes two sizes in turn, and all of them with
+/// `HNET_ALL_SIZES=1`. `HNET_ONLY=moe` takes one model.
+fn on_the_device(test: &str, first: usize) {
+    if device(test).is_none() {
+        return;
+    }
+    // A device of its own compiles on a thread of its own.
+    let device = Device::open(&DeviceOptions::default()).unwrap();
+    let all = std::env::var_os("HNET_ALL_SIZES").is_some_and(|v| v == "1");
+    let only = std::env::var("HNET_ONLY").ok();
+    let chosen = |path: &Path| only.as_ref().is_none_or(|o| *o == name(path));
+    for (k, path) in files("models").iter().enumerate().skip(first).step_by(2).filter(|(_, p)| chosen(p)) {
+        for model in models(path) {
+            let sizes: &[i64] = match k / 2 % 2 {
+                _ if all => &[0, 1, 3, 17],
+                _ if LONG.contains(&name(path).as_str()) => &[1],
+                0 => &[3, 0],
+                _ => &[1, 17],
+            };
+            for size in sizes {
+                let start = std::time::Instant::now();
+                at_size(&name(path), &model, *size, &[]).on(&[OptimizedDevice]).with(&device).agrees();
+                println!("{}, size {size}: {:.1} s", name(path), start.elapsed().as_secs_f64());
             }
         }
     }
 }
 
 #[test]
+fn models_agree_on_the_device() {
+    on_the_device("models_agree_on_the_device", 0);
+}
+
+#[test]
+fn more_models_agree_on_the_device() {
+    on_the_device("more_models_agree_on_the_device", 1);
+}
+
+#[test]
 fn conditions_decide() {
-    let of = |name: &str| models(&root().join(format!("models/{name}.hnet"))).remove(0);
+    let agree = |name: &str, size, conditions: &[(&str, &str)]| {
+        let model = models(&root().join(format!("models/{name}.hnet"))).remove(0);
+        at_size(name, &model, size, conditions).on(&[Passes, Optimized(1), Optimized(2), OptimizedDevice]).agrees();
+    };
     // Sizes that a condition decides: how many tokens a branch takes, in each layer another number.
-    agree("gateskip, narrow", &of("gateskip"), 9, &[("budget", "0.2,0.5,0.9,1")], &[1, 2]);
-    agree("doh, rounded", &of("doh"), 9, &[("coarse", "1")], &[1]);
-    agree("palora, one end", &of("palora"), 9, &[("lam", "0,1")], &[1]);
-    agree("continual, the last task", &of("continual"), 4, &[("task", "4")], &[1]);
+    agree("gateskip", 9, &[("budget", "0.2,0.5,0.9,1")]);
+    agree("doh", 9, &[("coarse", "1")]);
+    agree("palora", 9, &[("lam", "0,1")]);
+    agree("continual", 4, &[("task", "4")]);
 }
 
 #[test]
@@ -136,16 +148,14 @@ fn the_trained_tasks() {
     let all = Archive::open(&folder.join("data/task_digits_all.safetensors")).unwrap();
     let generated = all.get("generated").unwrap();
     let output = model.graph.outputs.iter().position(|o| &*o.name == "generated").unwrap();
-    for (backend, limit) in [(Backend::Interp, 1e-5), (Backend::Cpu, 2e-4)] {
-        let mut session = Session::new(model, &[output], &Options { backend, threads: 1, half: false }).unwrap();
-        for task in 0..5 {
-            let request = Request { conditions: vec![("task".into(), task.to_string())], ..Request::default() };
-            let given = gather(model, &request).unwrap();
-            let got = session.run(&session::bindings(params.clone(), given, 0)).unwrap();
-            let want = generated.rows(got[0].dtype(), &[task]).unwrap();
-            let want = Tensor::new(got[0].shape.clone(), want.data);
-            close(&format!("task {task}"), &got[0], &want, limit);
-        }
+    for task in 0..5 {
+        let request = Request { conditions: vec![("task".into(), task.to_string())], ..Request::default() };
+        let given = gather(model, &request).unwrap();
+        let case = Case::of(&format!("task {task}"), model, &[output], session::bindings(params.clone(), given, 0));
+        let shape = case.run(Interpreter).unwrap().unwrap()[0].shape.clone();
+        let node = model.graph.outputs[output].node;
+        let want = generated.rows(model.graph.node(node).dtype, &[task]).unwrap();
+        case.judged(&[Tensor::new(shape, want.data)]);
     }
 }
 

@@ -2,15 +2,9 @@
 //!
 //! The sizes are 0, 1, odd and large; the values stand in the tests.
 
-use crate::common::device;
+use crate::suite::Case;
 use hnet::bind::init;
-use hnet::diag::Diagnostic;
-use hnet::exec::session::{Backend, Options, Session};
-use hnet::ir::{Bindings, Data, Tensor};
-use hnet::pipeline;
-use hnet::program::NoFiles;
-use hnet::source::Sources;
-use std::collections::BTreeMap;
+use hnet::ir::{Data, Tensor};
 
 fn whole(values: &[i32]) -> Tensor {
     Tensor::new(vec![values.len()], Data::I32(values.to_vec()))
@@ -18,93 +12,6 @@ fn whole(values: &[i32]) -> Tensor {
 
 fn real(values: &[f32]) -> Tensor {
     Tensor::new(vec![values.len()], Data::F32(values.to_vec()))
-}
-
-/// A program with its inputs.
-struct Case {
-    model: hnet::check::model::Model,
-    text: String,
-    bindings: Bindings,
-}
-
-impl Case {
-    fn new(text: &str, sizes: &[(&str, i64)], inputs: &[(&str, Tensor)]) -> Case {
-        let mut sources = Sources::default();
-        let root = sources.add("outside.hnet", None, text);
-        let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
-        let fatal: Vec<_> = checked.diagnostics.iter().filter(|d| d.is_fatal()).collect();
-        assert!(fatal.is_empty(), "{fatal:#?}\n{text}");
-        let model = checked.models.into_iter().next().expect("a model");
-        let sizes: BTreeMap<_, _> = sizes.iter().map(|(n, s)| ((*n).into(), *s)).collect();
-        let mut all = init::initialise_all(&model, &sizes, 1).expect("parameters");
-        all.extend(inputs.iter().map(|(n, t)| (n.to_string(), t.clone())));
-        all.insert("seed".into(), init::scalar(1));
-        Case { model, text: text.into(), bindings: Bindings { sources: all, sizes } }
-    }
-
-    fn outputs(&self, names: &[&str]) -> Vec<usize> {
-        let at = |n: &&str| self.model.graph.outputs.iter().position(|o| *o.name == **n).expect("an output");
-        names.iter().map(at).collect()
-    }
-
-    /// What the backends say, all of them the same but for rounding; the first is the interpreter.
-    fn on_all(&self, names: &[&str]) -> Result<Vec<Tensor>, Diagnostic> {
-        let outputs = self.outputs(names);
-        let run = |backend| {
-            let options = Options { backend, threads: 1, half: false };
-            Session::new(&self.model, &outputs, &options).and_then(|mut s| {
-                let first = s.run(&self.bindings);
-                let again = s.run(&self.bindings);
-                match (&first, &again) {
-                    (Err(a), Err(b)) => assert_eq!(a.message, b.message, "{}", self.text),
-                    (Ok(_), Ok(_)) => {}
-                    _ => panic!("two runs differ: {}", self.text),
-                }
-                first
-            })
-        };
-        let wanted = run(Backend::Interp);
-        let mut backends = vec![Backend::Cpu];
-        if device("outside").is_some() {
-            backends.push(Backend::Gpu);
-        }
-        for backend in backends {
-            match (&wanted, &run(backend)) {
-                (Ok(want), Ok(got)) => {
-                    for (w, g) in want.iter().zip(got) {
-                        let near = |i: usize| (w.get(i) - g.get(i)).abs() <= 1e-5 * w.get(i).abs();
-                        assert!(w.shape == g.shape && (0..w.len()).all(near), "{backend:?}: {g:?}, not {w:?}\n{}", self.text);
-                    }
-                }
-                (Err(want), Err(got)) => {
-                    assert_eq!((want.code, &want.message), (got.code, &got.message), "{backend:?}\n{}", self.text);
-                    let span = |d: &Diagnostic| d.primary.as_ref().map(|l| l.span);
-                    assert_eq!(span(want), span(got), "{backend:?}\n{}", self.text);
-                }
-                (want, got) => panic!("{backend:?}: {got:#?}, not {want:#?}\n{}", self.text),
-            }
-        }
-        wanted
-    }
-
-    fn says(&self, code: &str, message: &str, at: &str) {
-        let names: Vec<String> = self.model.graph.outputs.iter().map(|o| o.name.to_string()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.says_of(&names, code, message, at);
-    }
-
-    fn says_of(&self, names: &[&str], code: &str, message: &str, at: &str) {
-        let d = self.on_all(names).expect_err(&self.text);
-        assert_eq!((d.code, d.message.as_str()), (code, message), "{}", self.text);
-        let span = d.primary.expect("a place").span;
-        let text = &self.text[span.start as usize..span.end as usize];
-        assert!(at.is_empty() || text == at, "it points at `{text}`\n{}", self.text);
-    }
-
-    fn gives(&self, name: &str, values: &[f64]) {
-        let got = self.on_all(&[name]).unwrap_or_else(|d| panic!("{d:#?}\n{}", self.text));
-        assert_eq!(got[0].to_f64(), values, "{}", self.text);
-    }
 }
 
 /// `dim b`, a model with an input `k: i32[b]` and a table of ten rows, and these statements.
@@ -197,12 +104,12 @@ fn bounds_are_understood_and_cost_nothing() {
     ];
     for e in clear {
         let case = lookup(&format!("output y: [b] = {e} + 0 * k"), &[3, -100, 12]);
-        let text = case.model.graph.to_string();
+        let text = case.source().to_string();
         assert!(!text.contains("inside"), "{e} is not proved:\n{text}");
         case.on_all(&["y"]).unwrap_or_else(|d| panic!("{e}: {d:#?}"));
     }
     for e in ["table[max(k, 0)]", "table[min(k, 9)]", "table[k div 2]", "if k < 10 { table[k] } else { 0 }"] {
-        let text = lookup(&format!("output y: [b] = {e}"), &[3]).model.graph.to_string();
+        let text = lookup(&format!("output y: [b] = {e}"), &[3]).source().to_string();
         assert!(text.contains("inside"), "{e} is not proved, and nothing is demanded:\n{text}");
     }
 }

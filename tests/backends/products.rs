@@ -1,37 +1,17 @@
 //! Products of many factors: no part of them leaves what a number can hold, whatever the order, on every backend.
 
-use crate::common::device;
 use crate::common::make::{F, Make, k, n};
-use hnet::exec::Engine;
-use hnet::gpu;
-use hnet::ir::interp::evaluate;
-use hnet::ir::{Data, Fold, NodeId, Op, Origin};
+use crate::suite::Case;
+use hnet::ir::{Data, Fold, Op, Origin};
 
 const INF: f32 = f32::INFINITY;
 
-/// What every backend makes of these products of rows and of columns; `want` is what they are. The interpreter may take its own time.
+/// What every way makes of the products of these columns.
 fn gives(free: usize, x: &[f32], want: [f64; 3]) {
     let mut m = Make::new(free);
     let x = m.input_as(Origin::Input, &[n(), k(3)], Data::F32(x.to_vec()));
     let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
-    let ids: [NodeId; 1] = [down];
-    let mut all = vec![("interp", evaluate(&m.graph, &m.bindings, &ids).unwrap())];
-    for threads in [1, 3] {
-        let mut engine = Engine::cpu(&m.graph, &ids, threads).unwrap();
-        all.push(("cpu", engine.run(&m.bindings).unwrap()));
-    }
-    if let Some(device) = device("products") {
-        let mut engine = Engine::gpu(&device, &m.graph, &ids, gpu::Options::default());
-        all.push(("gpu", engine.run(&m.bindings).unwrap()));
-    }
-    for (who, got) in all {
-        for (a, b) in got[0].to_f64().iter().zip(want) {
-            // What the interpreter has beyond f32.
-            let a = f64::from(*a as f32);
-            let near = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-6 * b.abs();
-            assert!(near, "{who}, {free} factors: {:?}, not {want:?}", got[0].to_f64());
-        }
-    }
+    Case::made("products", &m, &[down]).all(1e-6, &[("0", &want)]);
 }
 
 /// The same factor in every column, by its place.

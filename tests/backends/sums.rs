@@ -2,11 +2,9 @@
 
 use crate::common::bits;
 use crate::common::make::{F, I, Make, k, n};
-use hnet::cpu::Options;
-use hnet::exec::Engine;
-use hnet::ir::interp::evaluate;
-use hnet::ir::{Data, Tensor};
-use hnet::ir::{Fold, Map, NodeId, Op, Origin, Size};
+use crate::suite::Way::{Device, Native, OptimizedDevice};
+use crate::suite::{Case, Target, Way, in_order, sum};
+use hnet::ir::{Data, Fold, Map, NodeId, Op, Origin, Pick, Size, Tensor};
 
 /// How far a sum of positive terms may be from f64's, relative to itself.
 const DIGITS: f64 = 1e-6;
@@ -20,46 +18,39 @@ fn positive(m: &mut Make, shape: &[Size], constant: Option<f32>) -> NodeId {
     id
 }
 
-fn run(m: &Make, wanted: &[NodeId], threads: usize) -> Vec<Tensor> {
-    let mut engine = Engine::cpu_unoptimized(&m.graph, wanted, &Options { threads, ..Options::default() }).unwrap();
-    engine.run(&m.bindings).unwrap()
-}
+const NATIVE: [Way; 3] = [Native(1), Native(2), Native(3)];
 
-/// Every element is right to a millionth, and the same to the last bit for one, two and three threads.
+/// Every number is right to a millionth, and the same to the last bit for one, two and three threads.
 fn check(what: &str, m: &Make, wanted: &[NodeId]) {
-    let expect = evaluate(&m.graph, &m.bindings, wanted).unwrap();
-    let first = run(m, wanted, 1);
-    for (k, (got, want)) in first.iter().zip(&expect).enumerate() {
-        for (a, b) in got.to_f64().iter().zip(want.to_f64()) {
-            assert!((a - b).abs() <= DIGITS * b.abs(), "{what}, {} terms, output {k}: {a:e}, not {b:e}", m.free);
-        }
-    }
-    for threads in [2, 3] {
-        for (k, (a, b)) in run(m, wanted, threads).iter().zip(&first).enumerate() {
-            assert!(bits(a) == bits(b), "{what}, {} terms, output {k}: {threads} threads sum otherwise", m.free);
-        }
-    }
+    let case = Case::made(what, m, wanted).on(&[NATIVE.as_slice(), &[Device]].concat());
+    case.within(DIGITS);
+    let mut first: Option<Vec<Tensor>> = None;
+    case.on(&NATIVE).each(|way, got| {
+        let first = first.get_or_insert_with(|| got.to_vec());
+        let same = got.iter().zip(first).all(|(a, b)| bits(a) == bits(b));
+        assert!(same, "{what}, {} terms: {way:?} sums otherwise", m.free);
+    });
 }
 
 const LENGTHS: [usize; 5] = [0, 1, 35, 1000, 300_007];
 
 #[test]
 fn folds_of_any_shape_keep_their_digits() {
-    let sum = || Op::Fold(Fold::Sum);
+    let total = || Op::Fold(Fold::Sum);
     for free in LENGTHS {
         for constant in [Some(0.1), None] {
             let mut m = Make::new(free);
             let rows = positive(&mut m, &[n(), k(3)], constant);
             let columns = positive(&mut m, &[k(3), n()], constant);
             let middle = positive(&mut m, &[k(2), n(), k(5)], constant);
-            let all = m.add(sum(), F, &[], &[n(), k(3)], &[(rows, &[0, 1])]);
-            let each = m.add(sum(), F, &[n()], &[k(3)], &[(rows, &[0, 1])]);
-            let then = m.add(sum(), F, &[], &[n()], &[(each, &[0])]);
-            let down = m.add(sum(), F, &[k(3)], &[n()], &[(rows, &[1, 0])]);
-            let along = m.add(sum(), F, &[k(3)], &[n()], &[(columns, &[0, 1])]);
-            let turned = m.add(sum(), F, &[], &[n(), k(3)], &[(columns, &[1, 0])]);
-            let inside = m.add(sum(), F, &[k(2), k(5)], &[n()], &[(middle, &[0, 2, 1])]);
-            let outside = m.add(sum(), F, &[k(5)], &[k(2), n()], &[(middle, &[1, 2, 0])]);
+            let all = m.add(total(), F, &[], &[n(), k(3)], &[(rows, &[0, 1])]);
+            let each = m.add(total(), F, &[n()], &[k(3)], &[(rows, &[0, 1])]);
+            let then = m.add(total(), F, &[], &[n()], &[(each, &[0])]);
+            let down = m.add(total(), F, &[k(3)], &[n()], &[(rows, &[1, 0])]);
+            let along = m.add(total(), F, &[k(3)], &[n()], &[(columns, &[0, 1])]);
+            let turned = m.add(total(), F, &[], &[n(), k(3)], &[(columns, &[1, 0])]);
+            let inside = m.add(total(), F, &[k(2), k(5)], &[n()], &[(middle, &[0, 2, 1])]);
+            let outside = m.add(total(), F, &[k(5)], &[k(2), n()], &[(middle, &[1, 2, 0])]);
             check("folds", &m, &[all, each, then, down, along, turned, inside, outside]);
         }
     }
@@ -110,8 +101,7 @@ fn chosen_matrices_keep_their_digits() {
     let x = positive(&mut m, &[k(12), n()], Some(0.1));
     let w = positive(&mut m, &[k(3), n(), k(5)], None);
     let which = m.i(&[k(12)], 0, 3);
-    let gather =
-        Op::Gather { picks: vec![hnet::ir::Pick::Operand(1), hnet::ir::Pick::Loop(1), hnet::ir::Pick::Loop(2)], fill: None };
+    let gather = Op::Gather { picks: vec![Pick::Operand(1), Pick::Loop(1), Pick::Loop(2)], fill: None };
     let chosen = m.add(gather, F, &[k(12), n(), k(5)], &[], &[(w, &[]), (which, &[0])]);
     let y = m.add(Op::Contract, F, &[k(12), k(5)], &[n()], &[(x, &[0, 2]), (chosen, &[0, 2, 1])]);
     check("grouped", &m, &[y]);
@@ -120,21 +110,15 @@ fn chosen_matrices_keep_their_digits() {
 /// Rows that share a tile, with a matrix for each group of them.
 #[test]
 fn chosen_matrices_keep_their_digits_on_a_device() {
-    let Some(device) = crate::common::device("chosen_matrices") else { return };
     for (free, constant) in [(2_000, None), (30_011, Some(0.1))] {
         let mut m = Make::new(free);
         let x = positive(&mut m, &[k(48), n()], constant);
         let w = positive(&mut m, &[k(3), n(), k(17)], constant);
         let which = m.i(&[k(48)], 0, 3);
-        let gather =
-            Op::Gather { picks: vec![hnet::ir::Pick::Operand(1), hnet::ir::Pick::Loop(1), hnet::ir::Pick::Loop(2)], fill: None };
+        let gather = Op::Gather { picks: vec![Pick::Operand(1), Pick::Loop(1), Pick::Loop(2)], fill: None };
         let chosen = m.add(gather, F, &[k(48), n(), k(17)], &[], &[(w, &[]), (which, &[0])]);
         let y = m.add(Op::Contract, F, &[k(48), k(17)], &[n()], &[(x, &[0, 2]), (chosen, &[0, 2, 1])]);
-        let want = evaluate(&m.graph, &m.bindings, &[y]).unwrap();
-        let got = Engine::gpu(&device, &m.graph, &[y], hnet::gpu::Options::default()).run(&m.bindings).unwrap();
-        for (a, b) in got[0].to_f64().iter().zip(want[0].to_f64()) {
-            assert!((a - b).abs() <= DIGITS * b.abs(), "{free} terms: {a:e}, not {b:e}");
-        }
+        Case::made("chosen in tiles", &m, &[y]).on(&[OptimizedDevice]).within(DIGITS);
     }
 }
 
@@ -159,14 +143,15 @@ fn long_products_keep_their_digits() {
         let x = m.input_as(Origin::Input, &shape, Data::F32(near));
         let all = m.add(Op::Fold(Fold::Prod), F, &[], &[n(), k(3)], &[(x, &[0, 1])]);
         let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
-        check("products", &m, &[all, down]);
+        check("products", &m, &[down]);
+        // A device rounds the product of each of its threads before it joins them.
+        Case::made("one product", &m, &[all]).on(&NATIVE).within(DIGITS);
         // Large and small factors by turns: no part may leave what numbers can hold.
         let swing = (0..free * 3).map(|i| if (i / 3) % 8 < 4 { 10.0f32 } else { 0.1 }).collect();
         let x = m.input_as(Origin::Input, &shape, Data::F32(swing));
         if free % 8 == 0 {
             let down = m.add(Op::Fold(Fold::Prod), F, &[k(3)], &[n()], &[(x, &[1, 0])]);
-            let got = run(&m, &[down], 1)[0].to_f64();
-            assert!(got.iter().all(|x| (x - 1.0).abs() < 1e-4), "{got:?}");
+            Case::made("swinging products", &m, &[down]).all(1e-4, &[("0", &[1.0; 3])]);
         }
     }
 }
@@ -194,15 +179,111 @@ fn an_infinity_in_a_long_sum_is_one() {
             let place = m.add(Op::Fold(Fold::Argmax), I, &[], &[n()], &[(v, &[0])]);
             let halves = m.add(Op::Map(Map::Mul), F, &[n()], &[], &[(v, &[0]), (v, &[0])]);
             let dot = m.add(Op::Contract, F, &[], &[n()], &[(v, &[0]), (halves, &[0])]);
-            let got = run(&m, &[sum, prod, most, place, dot], 1);
-            let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
-            assert!(same(got[0].get(0), y.into()), "sum {} for {x} at {at}", got[0].get(0));
-            assert!(same(got[1].get(0), y.into()), "product {} for {x} at {at}", got[1].get(0));
-            let most = if x == f32::NEG_INFINITY { 1.0 } else { f64::from(y) };
-            assert!(same(got[2].get(0), most), "maximum {} for {x} at {at}", got[2].get(0));
-            let place = if x == f32::NEG_INFINITY { usize::from(at == 0) } else { at };
-            assert_eq!(got[3].get(0), place as f64, "argmax for {x} at {at}");
-            assert!(same(got[4].get(0), y.into()), "dot product {} for {x} at {at}", got[4].get(0));
+            let top = if x == f32::NEG_INFINITY { 1.0 } else { f64::from(x) };
+            let first = if x == f32::NEG_INFINITY { usize::from(at == 0) } else { at };
+            let wants = [f64::from(y), y.into(), top, first as f64, y.into()];
+            let wants = wants.iter().map(|v| vec![Target::from(*v)]).collect();
+            Case::made(&format!("{x} at {at}"), &m, &[sum, prod, most, place, dot]).meets(0.0, &in_order(wants));
         }
+    }
+}
+
+/// Values of three kinds: all the same, which round the same way each time, and scattered ones of one sign or of two.
+fn values(kind: usize, count: usize) -> Vec<f32> {
+    let at = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / (1 << 24) as f32;
+    let one = |i: usize| match kind {
+        0 => 0.1,
+        1 => at(i),
+        _ => at(i) - 0.5,
+    };
+    (0..count).map(one).collect()
+}
+
+/// Sums of both signs, worked out in f64, are right to a millionth of what was added up.
+fn adds_up(what: &str, m: &Make, wanted: &[NodeId], wants: Vec<Vec<Target>>) {
+    Case::made(what, m, wanted).meets(DIGITS, &in_order(wants));
+}
+
+#[test]
+fn sums_of_both_signs_keep_their_digits() {
+    let sizes = [0, 1, 63, 64, 65, 4099, 70_000, 200_001, 1_000_000];
+    for (size, kind) in sizes.into_iter().flat_map(|s| (0..3).map(move |k| (s, k))) {
+        let data = values(kind, 3 * size);
+        let mut m = Make::new(size);
+        let x = m.input_as(Origin::Input, &[n(), k(3)], Data::F32(data.clone()));
+        let mut fold = |shape: &[Size], inner: &[Size], at: &[usize]| m.add(Op::Fold(Fold::Sum), F, shape, inner, &[(x, at)]);
+        let mut wanted = vec![fold(&[], &[n(), k(3)], &[0, 1]), fold(&[k(3)], &[n()], &[1, 0]), fold(&[n()], &[k(3)], &[0, 1])];
+        wanted.push(m.add(Op::Contract, F, &[], &[n(), k(3)], &[(x, &[0, 1]), (x, &[0, 1])]));
+        let f = |i: usize| f64::from(data[i]);
+        let columns = (0..3).map(|c| sum((0..size).map(|r| f(3 * r + c)))).collect();
+        let rows = (0..size).map(|r| sum((0..3).map(|c| f(3 * r + c)))).collect();
+        let wants = vec![vec![sum((0..3 * size).map(f))], columns, rows, vec![sum((0..3 * size).map(|i| f(i) * f(i)))]];
+        adds_up(&format!("sums of kind {kind}"), &m, &wanted, wants);
+    }
+}
+
+/// One row, few and many, by a product with few columns and in tiles.
+#[test]
+fn products_with_long_sums_keep_their_digits() {
+    let all = [(65, 20, 20), (300, 70, 40), (4099, 20, 30), (4099, 1, 3), (70_000, 17, 16), (70_000, 2, 1), (5000, 40, 2)];
+    for ((size, rows, columns), kind) in all.into_iter().flat_map(|s| (0..2).map(move |k| (s, k))) {
+        let (left, right) = (values(kind, rows * size), values(2 * kind, size * columns));
+        let mut m = Make::new(size);
+        let a = m.input_as(Origin::Input, &[k(rows), n()], Data::F32(left.clone()));
+        let b = m.input_as(Origin::Input, &[n(), k(columns)], Data::F32(right.clone()));
+        let y = m.add(Op::Contract, F, &[k(rows), k(columns)], &[n()], &[(a, &[0, 2]), (b, &[2, 1])]);
+        let negated = m.add(Op::Map(Map::Neg), F, &[k(rows), k(columns)], &[], &[(y, &[0, 1])]);
+        let one = |i: usize| {
+            let (r, c) = (i / columns, i % columns);
+            sum((0..size).map(|j| f64::from(left[r * size + j]) * f64::from(right[j * columns + c])))
+        };
+        let want: Vec<Target> = (0..rows * columns).map(one).collect();
+        let less = want.iter().map(|w| Target { value: -w.value, ..*w }).collect();
+        adds_up(&format!("{rows} by {size} by {columns}, kind {kind}"), &m, &[y, negated], vec![want, less]);
+    }
+}
+
+#[test]
+fn running_sums_keep_their_digits() {
+    let all = [(0, 3), (5000, 1), (5000, 3), (1000, 17), (70, 64), (70, 65), (3, 4099), (2, 70_000), (1, 1_000_000)];
+    for ((rows, along), kind) in all.into_iter().flat_map(|s| (0..2).map(move |k| (s, k))) {
+        let data = values(kind, rows * along);
+        let mut m = Make::new(rows);
+        let x = m.input_as(Origin::Input, &[n(), k(along)], Data::F32(data.clone()));
+        let across = m.add(Op::Map(Map::Copy), F, &[k(along), n()], &[], &[(x, &[1, 0])]);
+        let forth = m.add(Op::Scan { axis: 1 }, F, &[n(), k(along)], &[], &[(x, &[0, 1])]);
+        let down = m.add(Op::Scan { axis: 0 }, F, &[k(along), n()], &[], &[(across, &[0, 1])]);
+        let mut want = vec![Target::from(0.0); rows * along];
+        let mut turned = want.clone();
+        for r in 0..rows {
+            let mut s = Target::from(0.0);
+            for i in 0..along {
+                let v = f64::from(data[r * along + i]);
+                s = Target { value: s.value + v, scale: s.scale + v.abs() };
+                want[r * along + i] = s;
+                turned[i * rows + r] = s;
+            }
+        }
+        adds_up(&format!("{rows} rows of {along}"), &m, &[forth, down], vec![want, turned]);
+    }
+}
+
+/// Many values for few places: one place may take them all.
+#[test]
+fn scatters_keep_their_digits() {
+    for (size, places, kind) in [(0, 3, 0), (65, 3, 0), (4099, 5, 1), (70_000, 1, 0), (70_000, 300, 1), (200_001, 40, 0)] {
+        let data = values(kind, 2 * size);
+        // Every second one goes to the last place.
+        let to: Vec<i32> = (0..size).map(|i| if i % 2 == 0 { places as i32 - 1 } else { (i * 7 % places) as i32 }).collect();
+        let mut m = Make::new(size);
+        let x = m.input_as(Origin::Input, &[n(), k(2)], Data::F32(data.clone()));
+        let place = m.input_as(Origin::Input, &[n()], Data::I32(to.clone()));
+        let y = m.add(Op::Scatter { axis: 0 }, F, &[k(places), k(2)], &[n()], &[(place, &[2]), (x, &[2, 1])]);
+        let mut want = vec![Target::from(0.0); places * 2];
+        for i in 0..2 * size {
+            let (w, v) = (&mut want[to[i / 2] as usize * 2 + i % 2], f64::from(data[i]));
+            *w = Target { value: w.value + v, scale: w.scale + v.abs() };
+        }
+        adds_up(&format!("{size} values for {places} places"), &m, &[y], vec![want]);
     }
 }

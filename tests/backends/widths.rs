@@ -1,33 +1,16 @@
 //! Counts, places and their products beyond 32 bits; whole numbers that do not fit are refused, and sums of data wrap alike.
 
 use crate::common::device;
+use crate::suite::Way::{Interpreter, Optimized, OptimizedDevice};
+use crate::suite::{Case, Way};
 use hnet::bind::init;
 use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::fuzz::check::model;
-use hnet::ir::Tensor;
 
-/// All outputs of a text at these lengths, or the code of what is said.
-fn run(text: &str, dims: &[(&str, i64)], backend: Backend) -> Result<Vec<Tensor>, String> {
-    let model = model(text).unwrap_or_else(|f| panic!("{}", f.detail));
-    let dims = dims.iter().map(|(n, k)| (n.to_string(), *k)).collect();
-    let request = Request { random: true, dims, ..Request::default() };
-    let given = gather(&model, &request).map_err(|list| list[0].code.to_string())?;
-    let params = init::initialise_all(&model, &given.sizes, 0).map_err(|list| list[0].code.to_string())?;
-    let bound = session::bindings(params, given, 0);
-    let all: Vec<usize> = (0..model.graph.outputs.len()).collect();
-    let options = Options { backend, threads: 1, half: false };
-    let made = Session::new(&model, &all, &options).and_then(|mut s| s.run(&bound));
-    made.map_err(|d| d.code.to_string())
-}
-
-/// The backends that there are here; the interpreter only where it is quick.
-fn backends(test: &str, interpreter: bool) -> Vec<Backend> {
-    let mut out = vec![Backend::Cpu];
-    out.extend(interpreter.then_some(Backend::Interp));
-    out.extend(device(test).map(|_| Backend::Gpu));
-    out
-}
+/// Where sizes are too large for the interpreter.
+const QUICK: &[Way] = &[Optimized(1), OptimizedDevice];
+const ALL: &[Way] = &[Interpreter, Optimized(1), OptimizedDevice];
 
 const MEANS: &str = "dim a
 dim c
@@ -43,35 +26,25 @@ model M {
 
 #[test]
 fn a_mean_over_more_places_than_32_bits() {
-    let test = "a_mean_over_more_places_than_32_bits";
     for (a, c) in [(70_000i64, 70_000i64), (3, 5), (1, 1), (46_341, 46_341)] {
-        for backend in backends(test, a < 100) {
-            let got = run(MEANS, &[("a", a), ("c", c)], backend).unwrap_or_else(|code| panic!("{backend:?}: {code}"));
-            let places = a as f64 * c as f64;
-            for (got, want) in got.iter().zip([1.0, places, 1.0 / places, a as f64]) {
-                let off = (got.get(0) - want).abs() / want;
-                assert!(off < 2e-6, "{backend:?}, {a} by {c}: {} instead of {want}", got.get(0));
-            }
-        }
+        let places = a as f64 * c as f64;
+        let wants = [("m", &[1.0][..]), ("n", &[places]), ("share", &[1.0 / places]), ("more", &[a as f64])];
+        Case::new(MEANS, &[("a", a), ("c", c)], &[]).on(if a < 100 { ALL } else { QUICK }).all(2e-6, &wants);
     }
 }
 
 #[test]
 fn a_count_beyond_an_i32_is_refused_before_it_runs() {
-    let test = "a_count_beyond_an_i32_is_refused_before_it_runs";
     let text = "dim a\ndim c\nmodel M {\n    input x: [a]\n    input y: [c]\n    output n: i32 = count[a] * count[c]\n    output s: f32 = sum[a] x + sum[c] y\n}\n";
-    for backend in backends(test, true) {
-        assert_eq!(run(text, &[("a", 46_340), ("c", 46_340)], backend).map(|v| v[0].get(0)), Ok(2_147_395_600.0), "{backend:?}");
-        assert_eq!(run(text, &[("a", 46_341), ("c", 46_341)], backend).map(|v| v[0].get(0)), Err("H0358".into()), "{backend:?}");
-    }
+    let case = |size| Case::new(text, &[("a", size), ("c", size)], &[]);
+    case(46_340).gives("n", &[2_147_395_600.0]);
+    case(46_341).says("H0358", "", "output n: i32 = count[a] * count[c]");
 }
 
 #[test]
 fn an_axis_beyond_31_bits_is_refused() {
     let text = "model M {\n    input x: f32\n    output n: f32 = sum[i < 3000000000] cos(x + i)\n}\n";
-    for backend in backends("an_axis_beyond_31_bits_is_refused", false) {
-        assert_eq!(run(text, &[], backend).map(|v| v[0].get(0)), Err("H0822".into()), "{backend:?}");
-    }
+    Case::new(text, &[], &[]).on(QUICK).says("H0822", "", "");
 }
 
 #[test]
@@ -79,21 +52,18 @@ fn whole_numbers_of_data_wrap_alike() {
     let text = "dim b
 model M {
     input x: f32[b]
-    let k[b] = int(0 * x) + 2147483647
+    let k = int(0 * x) + 2147483647
     output up: i32[b] = k + 1
     output down: i32[b] = -k - 2
     output twice: i32[b] = k * 2
     output total: i32 = sum[b] k
 }
-"
-    .replace("let k[b] =", "let k =");
+";
     for b in [1, 3] {
-        for backend in backends("whole_numbers_of_data_wrap_alike", true) {
-            let got = run(&text, &[("b", b)], backend).unwrap();
-            let first: Vec<f64> = got.iter().map(|t| t.get(0)).collect();
-            let sum = f64::from((0..b).fold(0i32, |s, _| s.wrapping_add(i32::MAX)));
-            assert_eq!(first, [-2_147_483_648.0, 2_147_483_647.0, -2.0, sum], "{backend:?}");
-        }
+        let all = |v: i32| vec![f64::from(v); b as usize];
+        let sum = f64::from((0..b).fold(0i32, |s, _| s.wrapping_add(i32::MAX)));
+        let wants = [("up", &*all(i32::MIN)), ("down", &*all(i32::MAX)), ("twice", &*all(-2)), ("total", &[sum])];
+        Case::new(text, &[("b", b)], &[]).all(0.0, &wants);
     }
 }
 
@@ -107,23 +77,19 @@ model M {
     output d: i32 = (n * n) div n - n
 }
 ";
-    for backend in backends("numbers_of_compile_time_are_exact", true) {
-        let got: Vec<f64> = run(text, &[], backend).unwrap().iter().map(|t| t.get(0)).collect();
-        assert_eq!(got, [1.0, 105.0, 0.0], "{backend:?}");
-    }
+    Case::new(text, &[], &[]).all(0.0, &[("a", &[1.0]), ("c", &[105.0]), ("d", &[0.0])]);
 }
 
 #[test]
 fn merged_places_beyond_31_bits_are_refused() {
     let text = "dim a\ndim c\nmodel M {\n    input x: [a]\n    input y: [c]\n    let m[(i, j)] = x[a: i] * y[c: j]\n    \
                 output n: f32 = sum[k] m[k]\n}\n";
-    for backend in backends("merged_places_beyond_31_bits_are_refused", true) {
-        assert_eq!(run(text, &[("a", 3), ("c", 0)], backend).map(|v| v[0].get(0)), Ok(0.0), "{backend:?}");
-        assert!(run(text, &[("a", 3), ("c", 2)], backend).is_ok(), "{backend:?}");
-        // The interpreter has no room for the value; code and shaders are not even planned.
-        let code = if backend == Backend::Interp { "H0801" } else { "H0822" };
-        assert_eq!(run(text, &[("a", 70_000), ("c", 70_000)], backend).map(|v| v[0].get(0)), Err(code.into()), "{backend:?}");
-    }
+    let case = |a, c| Case::new(text, &[("a", a), ("c", c)], &[]);
+    case(3, 0).gives("n", &[0.0]);
+    case(3, 2).agrees();
+    // The interpreter has no room for the value; code and shaders are not even planned.
+    case(70_000, 70_000).on(QUICK).says("H0822", "", "");
+    case(70_000, 70_000).on(&[Interpreter]).says("H0801", "", "");
 }
 
 /// Once, by name; NaN and infinities are kept.

@@ -7,9 +7,8 @@ use hnet::bind::inputs::Given;
 use hnet::bind::{init, params};
 use hnet::check::model::{Init, Model};
 use hnet::files::archive::Archive;
-use hnet::fuzz::judge::{F32, F64, judge};
 use hnet::gpu::Device;
-use hnet::ir::{Bindings, Data, Graph, NodeId, Output, OutputKind, Tensor};
+use hnet::ir::{Data, Tensor};
 use hnet::pipeline;
 use hnet::source::Sources;
 use std::collections::BTreeMap;
@@ -109,19 +108,6 @@ pub fn gap(got: &Tensor, want: &Tensor) -> f64 {
 pub fn close(who: &str, got: &Tensor, want: &Tensor, limit: f64) {
     let gap = gap(got, want);
     assert!(gap <= limit, "{who}: off by {gap:.1e}, more than {limit:.0e}");
-}
-
-/// As [`close`], or no further off than rounding explains: what is nothing but rounding, such as the difference of two equal sums,
-/// has no scale of its own.
-pub fn right(who: &str, graph: &Graph, node: NodeId, bound: &Bindings, (got, want): (&Tensor, &Tensor), limit: f64) {
-    if got.shape == want.shape && gap(got, want) <= limit {
-        return;
-    }
-    let mut part = graph.clone();
-    part.outputs = vec![Output { name: "value".into(), kind: OutputKind::Output, node }];
-    let verdict =
-        judge(&[&part], bound, std::slice::from_ref(want), std::slice::from_ref(got), if limit < 1e-6 { F64 } else { F32 });
-    verdict.unwrap_or_else(|wrong| panic!("{who}: off by {:.1e}, more than {limit:.0e}: {wrong}", gap(got, want)));
 }
 
 /// The bits of all elements: equal only for runs that agree to the last one.

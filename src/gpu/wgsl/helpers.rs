@@ -47,6 +47,26 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 ",
     ),
     (
+        "zero_over",
+        &["from_bits"],
+        "fn zero_over(x: f32) -> f32 {
+    let b = bitcast<u32>(x);
+    let size = b & 0x7fffffffu;
+    return from_bits(select(b & 0x80000000u, 0x7fc00000u, size == 0u || size > 0x7f800000u));
+}
+",
+    ),
+    (
+        "over_zero",
+        &["from_bits"],
+        "fn over_zero(x: f32) -> f32 {
+    let b = bitcast<u32>(x);
+    let size = b & 0x7fffffffu;
+    return from_bits(select((b & 0x80000000u) | 0x7f800000u, 0x7fc00000u, size == 0u || size > 0x7f800000u));
+}
+",
+    ),
+    (
         "by_itself",
         &["from_bits"],
         "fn by_itself(x: f32) -> f32 {
@@ -289,7 +309,8 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     let whole = y == floor(y);
     let odd = whole && abs(y) < 16777216.0 && (i32(y) & 1) != 0;
     let negative = odd && (bitcast<u32>(x) >> 31u) != 0u;
-    let bits = bitcast<u32>(a);
+    // Not those of `a`: a driver may leave the sign of a zero on it.
+    let bits = bitcast<u32>(x) & 0x7fffffffu;
     var r = 0.0;
     if (abs(y) > 3.4028234663852886e38) {
         if (a == 1.0) { return 1.0; }

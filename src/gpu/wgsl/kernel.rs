@@ -71,32 +71,9 @@ pub(super) struct Nest<'m, 'a, 'k> {
     fused: Vec<bool>,
 }
 
-fn bit(l: usize) -> u128 {
-    1u128 << l
-}
-
-/// For each value the loops that it depends on.
-pub(in crate::gpu) fn dependencies(k: &Kernel) -> Vec<u128> {
-    let mut deps: Vec<u128> = Vec::new();
-    for e in &k.body {
-        let of = |a: &Access| a.terms.iter().fold(0u128, |m, t| m | bit(t.0));
-        let d = match e {
-            Expr::Const(_) | Expr::Size(_) => 0,
-            Expr::Counter(l) => bit(*l),
-            Expr::Load(a) => of(a),
-            Expr::Pick { access, at, .. } => at.iter().fold(of(access), |m, i| m | deps[i.value]),
-            Expr::Map(_, args) => args.iter().fold(0, |m, a| m | deps[*a]),
-            Expr::Reduce { loops, value, .. } => loops.iter().fold(deps[*value], |m, l| m & !bit(*l)),
-            Expr::Mend { of, loops, value } => deps[*of] | loops.iter().fold(deps[*value], |m, l| m & !bit(*l)),
-        };
-        deps.push(d);
-    }
-    deps
-}
-
-/// A constant 0, not that below it.
-fn zero(e: &Expr) -> bool {
-    matches!(e, Expr::Const(c) if *c == 0.0 && c.is_sign_positive())
+/// A constant 0, and whether it is the one below.
+fn zero(e: &Expr) -> Option<bool> {
+    if let Expr::Const(c) = e { (*c == 0.0).then(|| c.is_sign_negative()) } else { None }
 }
 
 fn fused(k: &Kernel) -> Vec<bool> {
@@ -116,7 +93,7 @@ fn fused(k: &Kernel) -> Vec<bool> {
         if let Expr::Reduce { fold: Fold::Sum, value, .. } = e
             && let Expr::Map(Map::Mul, args) = &k.body[*value]
             && args.iter().chain([value]).all(|a| k.types[*a] == DType::F32)
-            && !args.iter().any(|a| zero(&k.body[*a]))
+            && args.iter().all(|a| zero(&k.body[*a]).is_none())
         {
             fused[*value] = users[*value] == 1;
         }
@@ -137,7 +114,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             share: None,
             cut: None,
             depth: 0,
-            deps: dependencies(k),
+            deps: k.dependencies(),
             text: vec![None; k.body.len()],
             fused: fused(k),
         }
@@ -265,24 +242,34 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         apply(self.m, map, &v, of, dtype)
     }
 
-    /// What compilers take for 0 or 1 whatever the value is: by 0, less itself, over itself. For what is not finite it is no number.
+    /// What compilers take for 0 or 1 whatever the value is: by 0, less itself, over itself, 0 over it, it over 0. For what is not
+    /// finite (or is 0 itself, where it is divided by) it is no number.
     fn cancelled(&mut self, map: Map, args: &[usize], v: &[String], of: DType) -> Option<String> {
-        if of != DType::F32 {
+        if of != DType::F32 || args.len() != 2 {
             return None;
         }
-        let same = args.len() == 2 && args[0] == args[1];
-        if map == Map::Mul
-            && let Some(n) = args.iter().position(|a| zero(&self.k.body[*a]))
-        {
-            return Some(format!("{}({})", self.m.function("by_zero"), v[1 - n]));
-        }
-        if map == Map::Sub && same {
+        let same = args[0] == args[1];
+        let known = [0, 1].map(|n| zero(&self.k.body[args[n]]));
+        let (name, x, below) = if map == Map::Mul {
+            let n = known.iter().position(Option::is_some)?;
+            ("by_zero", &v[1 - n], known[n] == Some(true))
+        } else if map == Map::Sub && same {
             return Some(format!("abs({}({}))", self.m.function("by_zero"), v[0]));
-        }
-        if map == Map::Div && matches!(self.k.body[args[1]], Expr::Size(_)) {
+        } else if map != Map::Div {
+            return None;
+        } else if same {
+            ("by_itself", &v[0], false)
+        } else if let Some(below) = known[0] {
+            ("zero_over", &v[1], below)
+        } else if let Some(below) = known[1] {
+            ("over_zero", &v[0], below)
+        } else if matches!(self.k.body[args[1]], Expr::Size(_)) {
             return Some(format!("{}({}, {})", self.m.function("among"), v[0], v[1]));
-        }
-        (map == Map::Div && same).then(|| format!("{}({})", self.m.function("by_itself"), v[0]))
+        } else {
+            return None;
+        };
+        let text = format!("{}({x})", self.m.function(name));
+        Some(if below { format!("(-{text})") } else { text })
     }
 
     fn pick(&mut self, e: usize, access: &Access, at: &[crate::plan::Index], fill: Option<f64>) -> String {

@@ -21,7 +21,6 @@ mod tile;
 mod wide;
 mod words;
 
-pub(super) use kernel::dependencies;
 pub(super) use special::{row_major, share};
 pub(super) use tile::pays as tiles_pay;
 
@@ -375,7 +374,7 @@ impl Emitter<'_> {
 
 /// Floating-point operations of a kernel.
 fn flops(k: &Kernel) -> Size {
-    let deps = kernel::dependencies(k);
+    let deps = k.dependencies();
     let mut total = Size::from(0i64);
     for (e, d) in k.body.iter().zip(&deps) {
         let points =

@@ -198,7 +198,7 @@ impl Rows<'_, '_, '_> {
             }
         }
         // A fold inside a fold stays with one thread.
-        let deps = super::kernel::dependencies(kernel);
+        let deps = kernel.dependencies();
         let nested = kernel.body.iter().zip(&deps).any(|(e, d)| matches!(e, Expr::Reduce { .. }) && d & inside != 0);
         let elements = (self.shape.widths[k] * self.shape.rows).max(1);
         if nested || longest < 16 || elements >= i64::from(THREADS) {

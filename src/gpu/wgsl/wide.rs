@@ -4,7 +4,7 @@
 //! What is 0 or not finite has no power, and stays what IEEE makes of it.
 
 use super::super::program::Grid;
-use super::kernel::{Nest, Share, dependencies};
+use super::kernel::{Nest, Share};
 use super::module::Module;
 use super::special::LANES;
 use crate::ir::{DType, Fold, Size};
@@ -66,7 +66,7 @@ const LONG: i64 = 4096;
 pub(super) fn is_long(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> bool {
     let loops = |e: &Expr| if let Expr::Reduce { loops, .. } = e { loops.clone() } else { Vec::new() };
     let inside = k.body.iter().flat_map(loops).fold(0u128, |m, l| m | 1 << l);
-    let deps = dependencies(k);
+    let deps = k.dependencies();
     let nested = k.body.iter().zip(&deps).any(|(e, d)| matches!(e, Expr::Reduce { .. }) && d & inside != 0);
     let long = |e: &Expr| {
         let product = matches!(e, Expr::Reduce { fold: Fold::Prod, value, .. } if k.types[*value] == DType::F32);

@@ -1,10 +1,8 @@
 //! Routing decisions agree exactly: orders and assignments of values with ties, NaN, both zeros and infinities.
 
-use crate::common::device;
 use crate::common::make::{I, Make, k};
-use hnet::exec::Engine;
+use crate::suite::Case;
 use hnet::ir::{Data, NodeId, Op, Origin, Pick};
-use hnet::{cpu, gpu};
 
 /// The values that a comparison may get wrong.
 fn special() -> Vec<f32> {
@@ -29,15 +27,11 @@ fn rows(width: usize, count: usize) -> Vec<f32> {
     out
 }
 
+/// All results are whole numbers, which the interpreter's have to be.
 fn exactly(what: &str, make: impl Fn(&mut Make) -> Vec<NodeId>) {
-    let Some(device) = device(what) else { return };
     let mut m = Make::new(0);
     let wanted = make(&mut m);
-    let want = Engine::cpu_unoptimized(&m.graph, &wanted, &cpu::Options::default()).unwrap().run(&m.bindings).unwrap();
-    let got = Engine::gpu_unoptimized(&device, &m.graph, &wanted, gpu::Options::default()).run(&m.bindings).unwrap();
-    for (output, (g, w)) in got.iter().zip(&want).enumerate() {
-        assert_eq!(g, w, "{what}, output {output}");
-    }
+    Case::made(what, &m, &wanted).within(0.0);
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! Dispatches with everything bound, made once.
+
+use super::limits::refuse;
+use super::{Ready, ReadyGrid, Step};
+use crate::diag::Diagnostic;
+use crate::gpu::arena::Layout;
+use crate::gpu::device::Device;
+use crate::gpu::program::{Dispatch, Grid, Item, Program, WIDEST, Word};
+use crate::ir::Size;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) struct Maker<'a> {
+    pub device: &'a Arc<Device>,
+    pub program: &'a Program,
+    pub layout: &'a Layout,
+    pub arena: &'a wgpu::Buffer,
+    pub grids: &'a BTreeMap<usize, wgpu::Buffer>,
+    pub uniforms: wgpu::Buffer,
+    pub words: Vec<u32>,
+    pub size: &'a dyn Fn(&Size) -> i64,
+    pub number: usize,
+}
+
+/// Words of one uniform block: what offsets are aligned to.
+pub(super) const BLOCK: usize = 64;
+
+pub(super) fn blocks(items: &[Item]) -> usize {
+    items
+        .iter()
+        .map(|i| match i {
+            Item::Dispatch(d) => d.words.len().div_ceil(BLOCK),
+            Item::Repeat { body, .. } => blocks(body),
+        })
+        .sum()
+}
+
+impl Maker<'_> {
+    pub fn steps(&mut self, items: &[Item]) -> Result<Vec<Step>, Diagnostic> {
+        let mut out = Vec::new();
+        for item in items {
+            match item {
+                Item::Dispatch(d) => {
+                    let number = self.number;
+                    self.number += 1;
+                    if let Some(ready) = self.dispatch(d, number)? {
+                        out.push(Step::Run(ready));
+                    }
+                }
+                Item::Repeat { trips, body } => {
+                    let n = (self.size)(trips).max(0) as u64;
+                    let body = self.steps(body)?;
+                    if n > 0 {
+                        out.push(Step::Repeat(n, body));
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn dispatch(&mut self, d: &Dispatch, number: usize) -> Result<Option<Ready>, Diagnostic> {
+        let shader = &self.program.shaders[d.shader];
+        let grid = match &d.grid {
+            Grid::Indirect { buffer, at } => ReadyGrid::Indirect(*buffer, u64::from(*at) * 4),
+            Grid::Work { count, per } => {
+                let n = (self.size)(count).max(0) as u64;
+                if n == 0 {
+                    return Ok(None);
+                }
+                let groups = n.div_ceil(u64::from(*per));
+                let threads = groups.saturating_mul(u64::from(*per));
+                let (x, y) = (groups.min(WIDEST.into()), groups.div_ceil(WIDEST.into()));
+                if y > WIDEST.into() || threads.saturating_add(u64::from(WIDEST) * u64::from(*per)) > u64::from(u32::MAX) {
+                    let name = &shader.name;
+                    return Err(refuse(format!("`{name}` has {n} elements, more than a GPU counts in 32 bits")));
+                }
+                ReadyGrid::Work(x as u32, y as u32)
+            }
+        };
+        let windows = self.program.windows.map_or(1, |w| w.0 as usize);
+        let bindings = if d.packed { windows } else { d.bindings.len() };
+        let pipeline = self.device.pipeline(&shader.name, &shader.code, bindings, !d.words.is_empty());
+        let layout = self.device.layout(bindings, !d.words.is_empty());
+        let mut entries = Vec::new();
+        if !d.words.is_empty() {
+            let at = self.words.len();
+            for w in &d.words {
+                self.words.push(match w {
+                    Word::Size(s) if (self.size)(s) > u32::MAX.into() => {
+                        let name = &shader.name;
+                        return Err(refuse(format!("`{name}` needs the size {s}, more than a GPU counts in 32 bits")));
+                    }
+                    // What is below zero is added modulo 2^32.
+                    Word::Size(s) => (self.size)(s) as u32,
+                    Word::Real(s) => ((self.size)(s) as f32).to_bits(),
+                    Word::At(b) => (self.layout.offsets[*b] / 4) as u32,
+                });
+            }
+            self.words.resize(self.words.len().next_multiple_of(BLOCK), 0);
+            entries.push((0, &self.uniforms, at as u64 * 4, (d.words.len() as u64 * 4).next_multiple_of(16)));
+        }
+        if d.packed {
+            let one = self.program.windows.map_or(self.layout.total, |w| w.1);
+            for n in 0..windows as u64 {
+                entries.push((n as u32 + 1, self.arena, n * one, one.min(self.layout.total - n * one)));
+            }
+        } else {
+            for (n, b) in d.bindings.iter().enumerate() {
+                let (buffer, at) = self.grids.get(b).map_or((self.arena, self.layout.offsets[*b]), |g| (g, 0));
+                entries.push((n as u32 + 1, buffer, at, self.layout.lengths[*b]));
+            }
+        }
+        let entries: Vec<wgpu::BindGroupEntry> = entries
+            .into_iter()
+            .map(|(binding, buffer, offset, size)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset,
+                    size: wgpu::BufferSize::new(size),
+                }),
+            })
+            .collect();
+        let group =
+            self.device.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries });
+        Ok(Some(Ready { pipeline, group, grid, number }))
+    }
+}
