@@ -197,25 +197,24 @@ pub fn emit_object(plan: &Plan, hints: &Sizes, model: &str) -> Result<(Vec<u8>, 
 
 fn describe(plan: &Plan, functions: &Functions<FuncId>, module: &ObjectModule, out: &mut String) {
     for (step, entry) in plan.steps.iter().zip(&functions.steps) {
-        match (step, entry) {
-            (Step::Kernel(k), Entry::Kernel(id, made)) => {
-                let name = module.declarations().get_function_decl(*id).linkage_name(*id).to_string();
-                for (n, p) in made.params.iter().enumerate() {
-                    let b = &plan.buffers[*p];
-                    let shape: Vec<String> = b.shape.iter().map(ToString::to_string).collect();
-                    let way = if n == 0 { "out" } else { "in" };
-                    let _ = writeln!(out, "/* buffers[{n}] {way} {}: {}[{}] */", b.name, b.dtype.word(), shape.join(", "));
-                }
-                for (n, s) in made.sizes.iter().enumerate() {
-                    let _ = writeln!(out, "/* sizes[{n}] = {s} */");
-                }
-                if let Some(l) = k.loops.first().filter(|_| k.outer > 0) {
-                    let _ = writeln!(out, "/* first loop: {} = {} */", l.name, l.size);
-                }
-                let _ = writeln!(out, "void {name}(void *const *buffers, const int64_t *sizes, int64_t start, int64_t end);\n");
+        if let (Step::Rounds(r), Entry::Body(f)) = (step, entry) {
+            describe(&r.body, f, module, out);
+        }
+        if let (Step::Kernel(k), Entry::Kernel(id, made)) = (step, entry) {
+            let name = module.declarations().get_function_decl(*id).linkage_name(*id).to_string();
+            for (n, p) in made.params.iter().enumerate() {
+                let b = &plan.buffers[*p];
+                let shape: Vec<String> = b.shape.iter().map(ToString::to_string).collect();
+                let way = if n == 0 { "out" } else { "in" };
+                let _ = writeln!(out, "/* buffers[{n}] {way} {}: {}[{}] */", b.name, b.dtype.word(), shape.join(", "));
             }
-            (Step::Rounds(r), Entry::Body(f)) => describe(&r.body, f, module, out),
-            _ => {}
+            for (n, s) in made.sizes.iter().enumerate() {
+                let _ = writeln!(out, "/* sizes[{n}] = {s} */");
+            }
+            if let Some(l) = k.loops.first().filter(|_| k.outer > 0) {
+                let _ = writeln!(out, "/* first loop: {} = {} */", l.name, l.size);
+            }
+            let _ = writeln!(out, "void {name}(void *const *buffers, const int64_t *sizes, int64_t start, int64_t end);\n");
         }
     }
 }

@@ -113,28 +113,12 @@ impl Gen<'_> {
 
     fn apply(&mut self, e: usize, map: Map, args: &[usize]) -> Val {
         let k = self.k;
-        let of = args.iter().skip(usize::from(map == Map::Select)).map(|a| k.types[*a]).reduce(|a, b| {
-            if a == b {
-                a
-            } else if a == DType::F32 || b == DType::F32 {
-                DType::F32
-            } else {
-                DType::I32
-            }
-        });
-        let of = of.unwrap_or(DType::F32);
+        let of = k.operand_type(map, args);
         let aligned = |g: &mut Self, n: usize, v: Value| {
             let want = if n == 0 && map == Map::Select { DType::Bool } else { of };
             g.convert(v, k.types[args[n]], want)
         };
-        let power = match k.body.get(*args.last().unwrap_or(&0)) {
-            Some(Expr::Const(c))
-                if map == Map::Pow && of == DType::F32 && c.fract() == 0.0 && (1.0..=16.0).contains(&c.abs()) =>
-            {
-                Some(*c as i32)
-            }
-            _ => None,
-        };
+        let power = k.whole_power(map, args);
         let number = |a: &usize| matches!(k.body[*a], Expr::Const(c) if !c.is_nan());
         let bounded = matches!(map, Map::Max | Map::Min) && of == DType::F32 && number(&args[1]);
         let compute = |g: &mut Self, v: &[Value]| match power {

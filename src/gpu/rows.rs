@@ -99,10 +99,9 @@ fn kernel_form(k: &Kernel, product: bool, size: Measure) -> Form {
     let inner: i64 = k
         .body
         .iter()
-        .map(|e| match e {
-            Expr::Reduce { loops, .. } => loops.iter().map(|l| dims[*l].1).fold(1i64, i64::saturating_mul),
-            _ => 0,
-        })
+        .map(Expr::folded)
+        .filter(|loops| !loops.is_empty())
+        .map(|loops| loops.iter().map(|l| dims[*l].1).fold(1i64, i64::saturating_mul))
         .sum();
     let work = count.saturating_mul(inner.max(1));
     Form { dims, outer: k.outer, touches, work, count, product, order: None }
@@ -139,10 +138,10 @@ pub(super) fn form(stage: &Stage, size: Measure) -> Option<Form> {
         Stage::Kernel(k) => Some(kernel_form(k, false, size)),
         Stage::Product { kernel, .. } | Stage::Grouped { kernel, .. } => Some(kernel_form(kernel, true, size)),
         Stage::Parts(_) => None,
-        Stage::Other(step) => match &**step {
-            Step::Order { input, out, axis, .. } => Some(order_form(input, out, *axis, size)),
-            _ => None,
-        },
+        Stage::Other(step) => {
+            let Step::Order { input, out, axis, .. } = &**step else { return None };
+            Some(order_form(input, out, *axis, size))
+        }
     }
 }
 

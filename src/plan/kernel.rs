@@ -1,8 +1,41 @@
 //! What can be told of a kernel from its body.
 
 use super::{Access, Expr, Kernel};
+use crate::ir::{DType, Map};
+
+impl Expr {
+    /// Where it reads, if it reads memory.
+    pub fn access(&self) -> Option<&Access> {
+        if let Expr::Load(access) | Expr::Pick { access, .. } = self { Some(access) } else { None }
+    }
+
+    /// The loops that a fold closes; none of what is no fold.
+    pub fn folded(&self) -> &[usize] {
+        if let Expr::Reduce { loops, .. } = self { loops } else { &[] }
+    }
+}
 
 impl Kernel {
+    /// The type that the operands of a scalar function are brought to; a choice's condition is a bool besides.
+    pub fn operand_type(&self, map: Map, args: &[usize]) -> DType {
+        let types = args.iter().skip(usize::from(map == Map::Select)).map(|a| self.types[*a]);
+        let joined = types.reduce(|a, b| match (a, b) {
+            (a, b) if a == b => a,
+            (DType::F32, _) | (_, DType::F32) => DType::F32,
+            (DType::I32 | DType::Bool, _) => DType::I32,
+        });
+        joined.unwrap_or(DType::F32)
+    }
+
+    /// A small whole power of a float, which is taken by squaring.
+    pub fn whole_power(&self, map: Map, args: &[usize]) -> Option<i32> {
+        if map != Map::Pow || self.operand_type(map, args) != DType::F32 {
+            return None;
+        }
+        let Expr::Const(c) = self.body[*args.last()?] else { return None };
+        (c.fract() == 0.0 && (1.0..=16.0).contains(&c.abs())).then_some(c as i32)
+    }
+
     /// For each value the loops that it depends on, a bit each.
     pub fn dependencies(&self) -> Vec<u128> {
         let mut deps: Vec<u128> = Vec::new();

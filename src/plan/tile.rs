@@ -149,10 +149,8 @@ impl Finder<'_> {
         made.dedup();
         let row: i64 = made.iter().map(|b| self.width(*b)).sum();
         // A product whose matrix stays the same for all rows.
-        let still = |s: &Step| match s {
-            Step::Product(p) => p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none()),
-            _ => false,
-        };
+        let free = |p: &Product| p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none());
+        let still = |s: &Step| matches!(s, Step::Product(p) if free(p));
         let least = if steps.iter().any(still) { ROWS } else { 1 };
         let tile = (CACHE / row.max(1)).max(least) / 16 * 16;
         let tile = if tile == 0 { (CACHE / row.max(1)).max(least) } else { tile };

@@ -220,7 +220,7 @@ fn matches(text: &str) -> Vec<(usize, Vec<String>)> {
 /// Matches with an arm for a primitive and an arm for whatever is left.
 fn wildcards(text: &str) -> Vec<usize> {
     let primitive = |arm: &String| {
-        ["Op::", "Map::", "Fold::"]
+        ["Op::", "Map::", "Fold::", "Step::", "Expr::", "Stage::"]
             .iter()
             .any(|p| arm.match_indices(p).any(|(k, _)| k == 0 || !arm.as_bytes()[k - 1].is_ascii_alphanumeric()))
     };

@@ -4,7 +4,7 @@
 //! each addition rounded away (Kahan 1965).
 
 use super::module::Module;
-use super::scalar::{apply, convert, literal, operand_type, small_power};
+use super::scalar::{apply, convert, literal, small_power};
 use super::wide;
 use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Kernel};
@@ -210,7 +210,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
 
     fn map(&mut self, map: Map, args: &[usize], dtype: DType) -> String {
         let k = self.k;
-        let of = operand_type(args.iter().skip(usize::from(map == Map::Select)).map(|a| k.types[*a]));
+        let of = k.operand_type(map, args);
         let mut v = Vec::new();
         for (n, a) in args.iter().enumerate() {
             let want = if n == 0 && map == Map::Select { DType::Bool } else { of };
@@ -221,7 +221,9 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         let known = |e: &Expr| match e {
             Expr::Const(_) => true,
             Expr::Size(s) => s.constant().is_some(),
-            _ => false,
+            Expr::Counter(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Map(..) | Expr::Reduce { .. } | Expr::Mend { .. } => {
+                false
+            }
         };
         if args.iter().all(|a| known(&k.body[*a])) {
             let name = self.m.fresh("c");
@@ -231,13 +233,8 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
         if let Some(text) = self.cancelled(map, args, &v, of) {
             return text;
         }
-        if map == Map::Pow
-            && of == DType::F32
-            && let Some(Expr::Const(c)) = args.last().map(|a| &k.body[*a])
-            && c.fract() == 0.0
-            && (1.0..=16.0).contains(&c.abs())
-        {
-            return small_power(&v[0], *c as i32);
+        if let Some(n) = k.whole_power(map, args) {
+            return small_power(&v[0], n);
         }
         apply(self.m, map, &v, of, dtype)
     }

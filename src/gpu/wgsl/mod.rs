@@ -162,10 +162,7 @@ impl Emitter<'_> {
     /// Whether one stage alone is better off with threads that share its folds.
     fn pays(&self, placed: &Placed, group: &Group) -> bool {
         let Some(k) = placed.stage.kernel() else { return false };
-        let longest = k.body.iter().map(|e| match e {
-            Expr::Reduce { loops, .. } => loops.iter().map(|l| (self.size)(&k.loops[*l].size)).max().unwrap_or(0),
-            _ => 0,
-        });
+        let longest = k.body.iter().flat_map(Expr::folded).map(|l| (self.size)(&k.loops[*l].size));
         let count = k.loops[..k.outer].iter().map(|l| (self.size)(&l.size)).product::<i64>();
         let rows = (self.size)(&group.rows).max(1);
         longest.max().unwrap_or(0) >= 64 && count / rows < 64 && count < 1 << 16
@@ -279,7 +276,7 @@ impl Emitter<'_> {
                 let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
                 Some((key, tile::across(&tile::extent(kernel, &r.columns))))
             }
-            _ => None,
+            Stage::Grouped { .. } | Stage::Kernel(_) | Stage::Product { .. } | Stage::Parts(_) | Stage::Other(_) => None,
         };
         let Some((key, _)) = rows_of(&stages[at].stage) else { unreachable!("a tiled grouped product has an index") };
         if let Some((first, sorted)) = self.sorted.get(&key).cloned() {

@@ -269,11 +269,8 @@ impl Rows<'_, '_, '_> {
             let Expr::Reduce { loops, .. } = e else { return false };
             let Some(l) = loops.iter().max_by_key(|l| self.shape.extents[k][**l]) else { return false };
             let walks = |a: &Access| a.terms.iter().any(|t| t.0 == *l && t.1.is(1));
-            let all = kernel.body.iter().filter_map(|e| match e {
-                Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().any(|t| t.0 == *l).then_some(a),
-                _ => None,
-            });
-            let loads: Vec<&Access> = all.collect();
+            let moving = |a: &&Access| a.terms.iter().any(|t| t.0 == *l);
+            let loads: Vec<&Access> = kernel.body.iter().filter_map(Expr::access).filter(moving).collect();
             !loads.is_empty() && loads.iter().all(|a| walks(a))
         })
     }
@@ -470,10 +467,7 @@ impl Rows<'_, '_, '_> {
 
 /// A factor of a product.
 fn load(k: &Kernel, n: usize) -> &Access {
-    match &k.body[n] {
-        Expr::Load(a) => a,
-        _ => unreachable!("the factors of a product are loads"),
-    }
+    k.body[n].access().unwrap_or_else(|| unreachable!("the factors of a product are loads"))
 }
 
 fn sized(mut local: Vec<String>, k: &Kernel) -> Vec<String> {

@@ -46,16 +46,6 @@ pub(in crate::gpu) fn convert(m: &mut Module, x: String, from: DType, to: DType)
     }
 }
 
-/// The type that the operands of a function are brought to.
-pub(in crate::gpu) fn operand_type(types: impl Iterator<Item = DType>) -> DType {
-    let joined = types.reduce(|a, b| match (a, b) {
-        (a, b) if a == b => a,
-        (DType::F32, _) | (_, DType::F32) => DType::F32,
-        _ => DType::I32,
-    });
-    joined.unwrap_or(DType::F32)
-}
-
 /// `map` of operands that all have type `of` (a select's condition is a bool); the result has type `to`.
 pub(in crate::gpu) fn apply(m: &mut Module, map: Map, v: &[String], of: DType, to: DType) -> String {
     let on = map.works_in(of);

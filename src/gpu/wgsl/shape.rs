@@ -26,10 +26,13 @@ pub(super) fn shape(group: &Group, stages: &[Placed], buffers: &[Buffer], counts
                 k.loops.iter().map(|l| size(&l.size)).collect()
             }
             Stage::Parts(_) => Vec::new(),
-            Stage::Other(step) => match &**step {
-                Step::Order { input, .. } => input.shape.iter().map(size).collect(),
-                _ => Vec::new(),
-            },
+            Stage::Other(step) => {
+                if let Step::Order { input, .. } = &**step {
+                    input.shape.iter().map(size).collect()
+                } else {
+                    Vec::new()
+                }
+            }
         })
         .collect();
     let widest = widths.iter().copied().max().unwrap_or(1).max(1);

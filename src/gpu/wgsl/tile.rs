@@ -45,17 +45,11 @@ pub(super) struct Roles {
 }
 
 fn moves(k: &Kernel, e: usize, l: usize) -> bool {
-    match &k.body[e] {
-        Expr::Load(a) | Expr::Pick { access: a, .. } => a.terms.iter().any(|t| t.0 == l),
-        _ => false,
-    }
+    k.body[e].access().is_some_and(|a| a.terms.iter().any(|t| t.0 == l))
 }
 
 fn load(k: &Kernel, e: usize) -> &Access {
-    match &k.body[e] {
-        Expr::Load(a) | Expr::Pick { access: a, .. } => a,
-        _ => unreachable!("the factors of a product are loads"),
-    }
+    k.body[e].access().unwrap_or_else(|| unreachable!("the factors of a product are loads"))
 }
 
 /// `grouped`: value 1 is an index, value 2 the second factor.
