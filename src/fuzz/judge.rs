@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_f32_on_the_way_may_be_anything_there() {
+        let text = "%0: f32[i=2] = input \"x\"\n%1: f32[i=2] = mul %0[i], %0[i]\n%2: f32 = const 0\n%3: f32[i=2] = mul %1[i], %2\n\
+                    output y = %3\n";
+        assert_eq!(verdict(text, &[3e38, 1.0], &[f32::NAN, 0.0]), Ok(true));
+        assert!(verdict(text, &[3e38, 1.0], &[0.0, f32::NAN]).is_err());
+        // Of a number that large f32 does not even know the whole ones.
+        let turned = "%0: f32[i=2] = input \"x\"\n%1: f32 = const 1.0625\n%2: f32[i=2] = div %0[i], %1\n%3: f32[i=2] = sin %2[i]\n\
+                      output y = %3\n";
+        assert_eq!(verdict(turned, &[3e38, 0.0], &[-0.98, 0.0]), Ok(true));
+    }
+
+    #[test]
     fn infinities_and_nan_are_told_apart() {
         assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::INFINITY, f32::NAN]).is_ok());
         assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::NAN, f32::NAN]).is_err());

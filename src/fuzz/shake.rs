@@ -135,6 +135,10 @@ fn move_by(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let eighths = map(r, Map::Mul, DType::F32, &[&value, &eight]);
     let whole = map(r, Map::Floor, DType::F32, &[&eighths]);
     let exact = map(r, Map::Eq, DType::Bool, &[&eighths, &whole]);
+    // Beyond, f32 has no eighths.
+    let digits = number(r, f64::from(1 << 21), DType::F32);
+    let held = map(r, Map::Lt, DType::Bool, &[&size, &digits]);
+    let exact = map(r, Map::And, DType::Bool, &[&exact, &held]);
     let kept = map(r, Map::Select, DType::F32, &[&large, &beyond, &value]);
     map(r, Map::Select, DType::F32, &[&exact, &kept, &moved])
 }
