@@ -6,6 +6,7 @@
 //! written beside them.
 
 use crate::diag::Diagnostic;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ fn try_write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     }
     let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let folder = parent(path);
-    sweep(folder);
+    sweep_once(folder);
     let mut temp = Part::file(folder)?;
     {
         let mut buffered = io::BufWriter::new(temp.file.as_file_mut());
@@ -183,6 +184,14 @@ pub fn abandon() {
 pub fn abandon_soon() {
     drop(parts());
     abandon();
+}
+
+/// As [`sweep`], for a folder that is written to again and again.
+fn sweep_once(folder: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if SWEPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(folder.to_path_buf()) {
+        sweep(folder);
+    }
 }
 
 /// Removes what processes that were killed left in a folder.

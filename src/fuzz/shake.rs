@@ -14,7 +14,12 @@ const TINY: [f64; 4] = [0.0, 7e-46, 1.2e-38, 1e-36];
 
 /// The graph moved, otherwise for each seed.
 pub fn shaken(graph: &Graph, seed: u64) -> Graph {
-    moved(graph, &mut Shake { seed, key: 0, tiny: TINY[seed as usize % TINY.len()], body: false })
+    moved(graph, &mut Shake { seed, key: 0, tiny: TINY[seed as usize % TINY.len()], body: false, rounds: true })
+}
+
+/// The graph as it is, but for sums that are not decided: in some of their places is what another order of terms may make of them.
+pub fn undecided(graph: &Graph, seed: u64) -> Graph {
+    moved(graph, &mut Shake { seed, key: 0, tiny: 0.0, body: false, rounds: false })
 }
 
 /// How a graph is shaken.
@@ -26,6 +31,8 @@ struct Shake {
     tiny: f64,
     /// The graph is a loop's body: each round has bits of its own.
     body: bool,
+    /// Whether what is rounded is moved.
+    rounds: bool,
 }
 
 /// The same graph with all that is rounded moved a little.
@@ -47,7 +54,7 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             true => endless(r, how, id, value),
             false => value,
         };
-        if node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
+        if how.rounds && node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
     })
 }
 
@@ -62,18 +69,15 @@ fn sums(op: &Op) -> bool {
     }
 }
 
-/// A sum where its terms leave f32, or a part of them may: for some seeds NaN or an infinity, as another order of the terms or factors
-/// may make it. What may leave f32 is told from the sum of magnitudes; a factor below 1 makes no other smaller.
-fn endless(r: &mut Rebuild, how: &Shake, id: NodeId, value: Operand) -> Operand {
-    let other = match how.seed % 4 {
-        1 => f64::NAN,
-        2 => f64::INFINITY,
-        3 => f64::NEG_INFINITY,
-        _ => return value,
-    };
+/// A sum where its terms leave f32, or a part of them may: for most seeds itself, NaN or an infinity, as another order of the terms or
+/// factors may make it. What may leave f32 is told from the sum of magnitudes; a factor below 1 makes no other smaller.
+fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Operand {
+    if how.rounds && how.seed.is_multiple_of(4) {
+        return value;
+    }
     let node = r.old.node(id).clone();
     let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
-    let (other, one, most) = (number(r, other), number(r, 1.0), number(r, f64::from(f32::MAX)));
+    let (one, most) = (number(r, 1.0), number(r, f64::from(f32::MAX)));
     let mut operands = r.operands(id);
     let several = operands.iter().filter(|o| r.new.node(o.node).dtype == DType::F32).count() > 1;
     for o in &mut operands {
@@ -90,7 +94,31 @@ fn endless(r: &mut Rebuild, how: &Shake, id: NodeId, value: Operand) -> Operand 
     }
     let all = r.add(Node { name: None, ..node.clone() }, operands);
     let fine = r.add(Node::new(Op::Map(Map::Le), DType::Bool, node.shape.clone()), vec![all, most]);
-    r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape), vec![fine, value, other])
+    // One of four in each place by itself: what is compared may be undecided on both sides.
+    let bits = random(r, how, &node.shape);
+    let choose = |r: &mut Rebuild, below: f64, is: Operand, or: Operand| {
+        let limit = number(r, below);
+        let chosen = r.add(Node::new(Op::Map(Map::Lt), DType::Bool, node.shape.clone()), vec![bits.clone(), limit]);
+        r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![chosen, is, or])
+    };
+    let (nan, up, down) = (number(r, f64::NAN), number(r, f64::INFINITY), number(r, f64::NEG_INFINITY));
+    let other = choose(r, 0.75, up, down);
+    let other = choose(r, 0.5, nan, other);
+    let other = choose(r, 0.25, value.clone(), other);
+    r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![fine, value, other])
+}
+
+/// Bits of its own for each place of a node, in each round of a loop.
+fn random(r: &mut Rebuild, how: &mut Shake, shape: &[Axis]) -> Operand {
+    how.key += 1;
+    let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::I32, vec![]), vec![]);
+    let seed = number(r, how.seed as f64);
+    let round = match how.body {
+        true => r.add(Node::new(Op::Arg(0), DType::I32, vec![]), vec![]),
+        false => number(r, 0.0),
+    };
+    let random = Op::Random { dist: Dist::Uniform, key: how.key };
+    r.add(Node::new(random, DType::F32, shape.to_vec()), vec![seed, round])
 }
 
 /// Whether f32 rounds what this computes; the others hand on what they are given.
@@ -112,14 +140,7 @@ fn move_by(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
         r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
     };
-    how.key += 1;
-    let seed = number(r, how.seed as f64, DType::I32);
-    let round = match how.body {
-        true => r.add(Node::new(Op::Arg(0), DType::I32, vec![]), vec![]),
-        false => number(r, 0.0, DType::I32),
-    };
-    let random = Op::Random { dist: Dist::Uniform, key: how.key };
-    let bits = r.add(Node::new(random, DType::F32, shape.clone()), vec![seed, round]);
+    let bits = random(r, how, &shape);
     let (step, least) = (number(r, STEP, DType::F32), number(r, 1.0 - STEP / 2.0, DType::F32));
     let factor = map(r, Map::Mul, DType::F32, &[&bits, &step]);
     let factor = map(r, Map::Add, DType::F32, &[&factor, &least]);

@@ -76,13 +76,16 @@ fn value(input: &Input, sizes: &BTreeMap<Sym, i64>, special: bool, rng: &mut Rng
     Ok(Tensor::new(shape, data))
 }
 
-/// The same with every float moved by about a millionth.
+/// The same with every float moved by about a millionth; what is next to nothing stays what it is.
 pub fn nudged(bindings: &Bindings, seed: u64) -> Bindings {
     let mut rng = Rng::new(seed);
     let mut out = bindings.clone();
     for t in out.sources.values_mut() {
         let moved: Option<Vec<f64>> = match &t.data {
-            Data::F32(v) => Some(v.iter().map(|x| f64::from(*x) + (rng.unit() - 0.5) * 4e-6).collect()),
+            Data::F32(v) => {
+                let by = |x: &f32| if x.abs() < 1e-6 { 0.0 } else { (rng.unit() - 0.5) * 4e-6 };
+                Some(v.iter().map(by).zip(v).map(|(by, x)| f64::from(*x) + by).collect())
+            }
             _ => None,
         };
         if let Some(v) = moved {

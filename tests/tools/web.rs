@@ -357,23 +357,25 @@ fn what_is_outside_is_said_on_the_page() {
     let path = folder.path().join("outside.hnet");
     let text = "dim b\ndim t\nmodel Outside {\n    input k: i32[b]\n    input x: [t]\n    param table: [10] = ones()\n    \
                 let v[j < count[t]] = x[t: j]\n    output y: [b] = table[k + 5]\n    output z: [b] = table[k + 1]\n    \
-                output head: [4] = v[0..4]\n}\n";
+                output head: [4] = v[0..4]\n    output own: [b] = table[k]\n    output twice: i32[b] = k + k\n}\n";
     std::fs::write(&path, text).unwrap();
     let built = build(&path);
     browser.open(&served([&built]));
     browser.eval("(async () => { window.m = await (await import('/outside/model.js')).load(); })()");
     let cases = [
         ("m.run({ k: [1, 9] })", "index 14 is outside of its axis, which has 10 places"),
-        ("m.run({ k: [-20, 4, 4] })", "index -15 is outside of its axis, which has 10 places"),
+        ("m.run({ k: [-20, 4, 4] }, { outputs: ['y', 'z'] })", "index -15 is outside of its axis, which has 10 places"),
         ("m.run({ k: [1, 2, 4] })", "1,1,1"),
         ("m.run({ k: [8] }, { outputs: ['z'] })", "1"),
         ("m.run({ k: [9] }, { outputs: ['z'] })", "index 10 is outside of its axis, which has 10 places"),
+        ("m.run({ k: [12] }, { outputs: ['own', 'twice'] })", "`k` is i32[b] and indexes an axis of 10: element 0 is 12"),
+        ("m.run({ k: [12] }, { outputs: ['twice'] })", "24"),
         ("m.run({ x: [1, 2, 3] })", "this slice goes to place 4 of an axis that has 3"),
         ("m.run({ x: [1, 2, 3, 4] })", "1,2,3,4"),
     ];
     for (call, want) in cases {
         let say = format!(
-            "(async () => {{ try {{ const o = await {call}; return (o.y ?? o.z ?? o.head).data.join(); }} catch (e) {{ return e.message; }} }})()"
+            "(async () => {{ try {{ const o = await {call}; return (o.y ?? o.z ?? o.head ?? o.own ?? o.twice).data.join(); }} catch (e) {{ return e.message; }} }})()"
         );
         assert_eq!(browser.eval(&say), want, "{call}");
     }

@@ -1,5 +1,8 @@
 //! Words that a value may not be called in a shader.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Keywords and reserved words of WGSL, what it declares beforehand, and what every shader here declares.
 const WORDS: &[&str] = &[
     // Keywords.
@@ -33,5 +36,6 @@ const WORDS: &[&str] = &[
 
 /// Whether a name is one of them.
 pub(super) fn reserved(name: &str) -> bool {
-    WORDS.iter().any(|list| list.split_whitespace().any(|w| w == name))
+    static ALL: LazyLock<HashSet<&str>> = LazyLock::new(|| WORDS.iter().flat_map(|list| list.split_whitespace()).collect());
+    ALL.contains(name)
 }

@@ -66,6 +66,7 @@ fn a_page_takes_any_name_and_says_what_it_cannot_take() {
             const out = {
                 part: await said({ a: [1, 2] }),
                 proto: await said({ p: [1, 2, 3] }),
+                many: await said({ p: [5], a: [1, 2], toString: [3, 4] }),
                 two: await said({ a: [1, 2], toString: new BigInt64Array([3n, -4n]) }),
                 all: await said({ a: [1, 2], toString: [3, 4], flag: [true, false] }, { outputs: ['kept', 'masked'] }),
                 beyond: await said({ a: [1], toString: new BigInt64Array([1n << 40n]) }),
@@ -90,6 +91,11 @@ fn a_page_takes_any_name_and_says_what_it_cannot_take() {
     near(&got["part"]["large"], &[angle(1.0), angle(2.0)]);
     assert!(got["part"].get("kept").is_none(), "{got}");
     near(&got["proto"]["__defineGetter__"], &[2.0, 4.0, 6.0]);
+    // Whatever programs it takes, all that the inputs are enough for, and nothing else.
+    near(&got["many"]["__defineGetter__"], &[10.0]);
+    near(&got["many"]["valueOf"], &[2.0, 3.0]);
+    near(&got["many"]["hasOwnProperty"], &[3.0, 8.0]);
+    assert!(got["many"].get("kept").is_none() && got["many"].get("masked").is_none(), "{got}");
     near(&got["two"]["hasOwnProperty"], &[3.0, -8.0]);
     near(&got["all"]["kept"], &[3.0, -4.0]);
     near(&got["all"]["masked"], &[1.0, f64::from(-f32::MAX)]);
