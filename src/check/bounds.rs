@@ -12,7 +12,7 @@ mod range;
 mod size;
 
 use super::axes::Axes;
-use super::build::Build;
+use super::build::{Build, Check};
 use super::value::{NameId, Tens};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
@@ -21,14 +21,6 @@ use crate::source::Span;
 use range::Linear;
 use size::nonnegative;
 use std::cell::Cell;
-
-/// An index to be proved inside once all ranges are known: an `Inside` of the graph until then.
-pub struct Check {
-    node: NodeId,
-    guards: Vec<(usize, NodeId)>,
-    /// Whether the index, whatever it is, is somebody's mistake where this is not proved.
-    free: bool,
-}
 
 /// Steps of one proof: what takes more is looked at when the model runs.
 const PATIENCE: u32 = 4000;

@@ -3,7 +3,6 @@
 //! In: nodes with what their dimensions are called. Out: tensors of the present level. A value from around a loop that its body
 //! reads becomes an argument of the body, once. Numbers, sizes and counters are one node each.
 
-use super::bounds::Check;
 use super::value::{Label, NameId, Tens};
 use crate::ir::{DType, Graph, Node, NodeId, Op, Operand, Size};
 use crate::source::Span;
@@ -23,6 +22,14 @@ struct Level {
     seed: Option<NodeId>,
     /// Indices to be proved inside their axes once all ranges are known.
     checks: Vec<Check>,
+}
+
+/// An index to be proved inside once all ranges are known: an `Inside` of the graph until then.
+pub struct Check {
+    pub node: NodeId,
+    pub guards: Vec<(usize, NodeId)>,
+    /// Whether the index, whatever it is, is somebody's mistake where this is not proved.
+    pub free: bool,
 }
 
 /// The round of a loop's body, and how many there are.

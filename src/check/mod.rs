@@ -6,32 +6,37 @@
 //! an expression is a node of the graph together with what its dimensions are called ([`value::Tens`]). A net is checked
 //! once for each instance, with its numbers known, and once with unknown numbers when nobody uses it.
 //!
-//! | file | what it decides |
+//! The walk is one object, [`Checker`], and works with parts that have a duty each. What touches one part is that part's; the walk's
+//! own methods bring parts together.
+//!
+//! | part | file | what it keeps |
+//! |---|---|---|
+//! | `Report` | `report` | what was said; it alone makes the token that an error was said |
+//! | `Axes` | `axes` | what axes are called, and how long they are |
+//! | `Nets` | `instance` | nets, arrays, families, their parameters and relations |
+//! | `Scopes` | `scope`, `locals` | the bodies under way, and what holds where the walk is |
+//! | `Build` | `build` | the graph under construction, and the bodies of loops |
+//! | `Proof` | `bounds` | that an index stays inside its axis: looks, and changes nothing |
+//! | `Product` | `top` | the model as far as it is |
+//!
+//! | files | what they decide |
 //! |---|---|
-//! | `report` | what was said |
-//! | `build` | the graph under construction |
-//! | `names` | that a word has one meaning |
-//! | `scope`, `locals` | the bodies under way, and what holds in them |
-//! | `word` | what a word means at a place |
-//! | `number` | compile-time numbers, sizes, constants |
-//! | `instance` | nets, arrays, families, their parameters |
-//! | `relation` | who generates, adapts, ties, freezes a parameter |
-//! | `axes` | what axes are called, and how long they are |
+//! | `names`, `word` | that a word has one meaning, and which |
+//! | `expr`, `operator`, `number` | expressions, compile-time numbers, sizes |
+//! | `block`, `var`, `declared`, `loss` | statements |
+//! | `control`, `loops` | `if`, `for` |
 //! | `tensor` | alignment by name, equal sizes, broadcasting |
 //! | `index` | index notation |
-//! | `bounds` | that an index stays inside its axis |
-//! | `reduce` | reductions and binders |
-//! | `filter` | what a filter or a missing seat leaves out |
-//! | `call` | calls of nets and functions |
-//! | `route` | routing, capacity, blends |
-//! | `control`, `loops` | `if`, `for` |
-//! | `chance` | draws |
+//! | `binders`, `reduce`, `filter` | bound indices, reductions, and what a filter or a missing seat leaves out |
+//! | `call`, `route` | calls of nets and functions; routing, capacity, blends |
 //! | `builtin` | functions that are primitives |
-//! | `block` | statements |
+//! | `chance` | draws and initialisers |
+//! | `relation`, `tree` | who generates, adapts, ties, freezes a parameter; parameters as values |
 //! | `top` | models, `eval` and `train` blocks |
-//! | `unused` | what nobody reads |
+//! | `generic`, `unused` | nets with unknown numbers, and what nobody reads |
 
 mod axes;
+mod binders;
 mod block;
 mod bounds;
 mod build;
@@ -39,6 +44,7 @@ mod builtin;
 mod call;
 mod chance;
 mod control;
+mod declared;
 mod expr;
 mod filter;
 mod generic;
@@ -46,9 +52,11 @@ mod index;
 mod instance;
 mod locals;
 mod loops;
+mod loss;
 pub mod model;
 mod names;
 mod number;
+mod operator;
 mod reduce;
 mod relation;
 mod report;
@@ -59,6 +67,7 @@ mod top;
 mod tree;
 mod unused;
 mod value;
+mod var;
 mod word;
 
 use crate::diag::{Diagnostic, Sink};

@@ -1,125 +1,14 @@
-//! Reductions and binders.
+//! Reductions.
 
-use super::scope::Binding;
+use super::binders::BoundNames;
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
-use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Fold, Map, Size};
 use crate::source::Span;
-use crate::syntax::ast::{self, Bound, Expr, ExprKind, Reduction};
-
-/// What a binder list says.
-pub struct BoundNames {
-    /// In order: names of one binder (several for a merged one).
-    pub groups: Vec<Vec<NameId>>,
-    /// Names that were made here, and where.
-    pub fresh: Vec<(NameId, Span)>,
-}
-
-impl BoundNames {
-    pub fn names(&self) -> Vec<NameId> {
-        self.groups.iter().flatten().copied().collect()
-    }
-}
+use crate::syntax::ast::{self, Expr, ExprKind, Reduction};
 
 impl<'a> Checker<'a> {
-    /// Runs something in a scope in which the binders' names are indices.
-    pub fn under_binders<T>(
-        &mut self,
-        binders: &'a ast::Binders,
-        keeps: bool,
-        work: impl FnOnce(&mut Self, &BoundNames) -> Res<T>,
-    ) -> Res<(T, BoundNames)> {
-        self.in_scope(|c| {
-            let bound = c.open_binders(binders, keeps)?;
-            work(c, &bound).map(|out| (out, bound))
-        })
-    }
-
-    fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool) -> Res<BoundNames> {
-        let mut out = BoundNames { groups: vec![], fresh: vec![] };
-        for item in &binders.items {
-            match item {
-                ast::Binder::Lifted(span) => {
-                    let lifted = self.scopes.frame().lifted.clone();
-                    if keeps {
-                        return self.error("H0324", *span, "`*` cannot be bound on the left");
-                    }
-                    out.groups.push(lifted);
-                }
-                ast::Binder::Bound(b) => {
-                    let n = self.open_bound(b, keeps, &mut out)?;
-                    out.groups.push(vec![n]);
-                }
-                ast::Binder::Merged(parts, _) => {
-                    let mut group = vec![];
-                    for b in parts {
-                        group.push(self.open_bound(b, keeps, &mut out)?);
-                    }
-                    out.groups.push(group);
-                }
-            }
-        }
-        Ok(out)
-    }
-
-    /// One bound name: an axis under its own name, an index that is in scope already (softmax keeps it), or a new one.
-    pub fn open_bound(&mut self, b: &'a Bound, keeps: bool, out: &mut BoundNames) -> Res<NameId> {
-        let word = &b.name.name;
-        let axis = match self.meaning(word) {
-            Meaning::Axis(n) => Some(n),
-            Meaning::Local(Binding::Index(n)) if keeps || self.axis_word(word) == Some(n) => Some(n),
-            _ => None,
-        };
-        if let Some(n) = axis {
-            if let Some(range) = &b.range {
-                let given = self.size_of_expr(range)?;
-                let own = self.axes.size_of(n);
-                if !self.axes.same(&own, &given) {
-                    return self.range_error(n, &given, range.span, "places");
-                }
-            }
-            return Ok(n);
-        }
-        let n = match &b.range {
-            Some(range) => {
-                let size = self.size_of_expr(range)?;
-                self.axes.new_name(word, size, Some(range.span))
-            }
-            None => self.axes.open_name(word),
-        };
-        self.define(&b.name, Binding::Index(n))?;
-        out.fresh.push((n, b.name.span));
-        Ok(n)
-    }
-
-    /// Behind a scope of binders every index has a range.
-    pub fn ranges_known(&mut self, bound: &BoundNames) -> Res<()> {
-        for (n, span) in &bound.fresh {
-            if self.axes.is_open(*n) {
-                let text = self.axes.name_text(*n).to_string();
-                let frame = self.scopes.frame();
-                let dim = matches!(self.files[frame.file].items.get(&*text), Some(super::word::FileItem::Dim(_)));
-                if dim && !frame.sees_dims {
-                    return self.fail(
-                        Diagnostic::error("H0202", *span, format!("a net cannot see the model's axis `{text}`"))
-                            .here("nets are closed")
-                            .help(format!(
-                                "`[*]` reduces all that the net is lifted over; or name it in the signature, `(x: [{text}, ..])`"
-                            )),
-                    );
-                }
-                return self.fail(
-                    Diagnostic::error("H0312", *span, format!("the index `{text}` has no range"))
-                        .here("it indexes no axis bare")
-                        .help(format!("give it one: `{text} < n`")),
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// `op[binders] body`
     pub fn reduce(
         &mut self,

@@ -1,8 +1,8 @@
 //! Routing: experts chosen by data, seats, mixtures of parameters.
 
 use super::builtin::Call;
-use super::expr::IndexValue;
 use super::filter::Filter;
+use super::index::IndexValue;
 use super::model::RouteInfo;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
 use super::{Checker, Res};

@@ -3,9 +3,8 @@
 //! Whatever holds for a part of the walk only is set by a function that takes this part, and taken back by it, also where the part
 //! fails: a condition, a block's names, a body, a level of the graph, replaced parameters.
 
-use super::instance::{InstId, ParamId};
 use super::locals::Locals;
-use super::value::{NameId, Pick, Tens, Value};
+use super::value::{InstId, NameId, ParamId, Pick, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::source::Span;

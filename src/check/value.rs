@@ -1,7 +1,6 @@
 //! What an expression is while it is checked: a compile-time number, a tensor of the graph with its type, a record, a tree
 //! of parameters, or a net.
 
-use super::instance::{InstId, ParamId};
 use super::report::Said;
 use crate::ir::{DType, NodeId, Size};
 use crate::syntax::ast::{self, Name};
@@ -10,6 +9,14 @@ use std::rc::Rc;
 /// An axis name in some scope; two nets that both say `t` have two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameId(pub u32);
+
+/// A net of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstId(pub usize);
+
+/// A parameter of a net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamId(pub usize);
 
 /// What a dimension of a tensor is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

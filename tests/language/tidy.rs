@@ -20,11 +20,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/syntax/walk.rs", "an arm for each node of the tree"),
     ("src/gpu/wgsl/kernel.rs", "a kernel's loops, front to back"),
     ("src/gpu/wgsl/helpers.rs", "the text of all helpers"),
-    ("src/check/chance.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
-    ("src/check/block.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
-    ("src/check/expr.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
-    ("src/check/index.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
-    ("src/check/reduce.rs", "one walk checks and lowers a construct; the parts of the checker are not apart yet"),
     ("src/gpu/wgsl/rows.rs", "stages that share a workgroup, front to back"),
     ("src/syntax/ast.rs", "the whole tree, type by type"),
 ];
@@ -32,7 +27,6 @@ const LONG_FILES: &[(&str, &str)] = &[
 /// Longer than 80 lines, and why.
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/gpu/wgsl/rows.rs", "sum", "one step after the other"),
-    ("src/check/chance.rs", "drawn", "the checker's walk"),
     ("src/fuzz/relations.rs", "single", "a list of the relations that a program may say"),
     ("src/fuzz/call.rs", "call_of", "a list of the calls that a program may make"),
     ("src/fuzz/loops.rs", "unrolled", "a loop and what it is without one, side by side"),
@@ -40,9 +34,6 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/gpu/absorb.rs", "merge", "one kernel drawn into another, step by step"),
     ("src/gpu/wgsl/sort.rs", "emit", "mostly the text of a shader"),
     ("src/gpu/wgsl/tile.rs", "emit", "mostly the text of a shader"),
-    ("src/check/relation/find.rs", "walk", "the checker's walk"),
-    ("src/check/relation/effective.rs", "relate", "the checker's walk"),
-    ("src/check/call/take.rs", "take", "the checker's walk"),
 ];
 
 /// Codes of which no page's example and no known-bad program gives the message, and why.

@@ -21,27 +21,22 @@ impl<'a> Checker<'a> {
     ) -> Res<Value<'a>> {
         match &ty.kind {
             TypeKind::Tensor { scalar, axes } => {
-                let t = match (scalar, value) {
-                    (None | Some(ast::Scalar::F32), Value::Num(n)) => {
-                        if axes.is_empty() {
-                            // A number known at compile time stays one.
-                            return Ok(Value::Num(n));
-                        }
-                        self.num_f32(&n)
+                // A number known at compile time stays one.
+                let t = match value {
+                    Value::Num(n) if axes.is_empty() && matches!(scalar, None | Some(ast::Scalar::F32)) => {
+                        return Ok(Value::Num(n));
                     }
-                    (Some(ast::Scalar::I32), Value::Num(n)) if axes.is_empty() => {
+                    Value::Num(n) if axes.is_empty() && *scalar == Some(ast::Scalar::I32) => {
                         self.whole(Value::Num(n.clone()), at)?;
                         return Ok(Value::Num(n));
                     }
-                    (_, Value::Record(fields)) => {
+                    Value::Num(n) if matches!(scalar, None | Some(ast::Scalar::F32)) => self.num_f32(&n),
+                    Value::Record(fields) => {
                         let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
-                        return self.error(
-                            "H0302",
-                            at,
-                            format!("this has several results ({}); one value is wanted", names.join(", ")),
-                        );
+                        let message = format!("this has several results ({}); one value is wanted", names.join(", "));
+                        return self.error("H0302", at, message);
                     }
-                    (_, v) => self.as_tens(v, at)?,
+                    v => self.as_tens(v, at)?,
                 };
                 let t = self.scalar_kind(t, *scalar, at, ty.span)?;
                 self.take_axes(t, axes, ty.span, at, renamed, m).map(Value::Tensor)
@@ -58,33 +53,7 @@ impl<'a> Checker<'a> {
                 if path.parts.is_empty() || matches!(self.meaning(&path.root.name), Meaning::Nothing) {
                     return self.no_type(ty);
                 }
-                let like = self.shape_path(path)?;
-                let tree = match value {
-                    Value::Tree(t) => (*t).clone(),
-                    Value::Net(net) => self.tree_of(Value::Net(net), at)?,
-                    v => {
-                        let message = format!("a parameter tree is wanted here, and this is {}", v.kind());
-                        return self.fail(
-                            Diagnostic::error("H0335", at, message)
-                                .help("`unflatten(v, target.*)` makes a tree of a flat vector"),
-                        );
-                    }
-                };
-                // The same leaves with the same sizes, under the argument's own arrays.
-                self.tree_zip(&tree, &like, at, &mut |c, own, want| {
-                    let (a, b) = (c.sized_extents(own), c.sized_extents(want));
-                    let fits = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y));
-                    if !fits {
-                        let message = format!("a leaf is {}, and {} is wanted", c.show(own), c.show(want));
-                        return c.error("H0335", at, message);
-                    }
-                    Ok(own.clone())
-                })?;
-                for (_, leaf) in tree.leaves() {
-                    let inside = tree_axes(&tree);
-                    leaf.names().filter(|n| !inside.contains(n)).for_each(|n| push(&mut m.lifted, n));
-                }
-                Ok(Value::Tree(tree.into()))
+                self.take_tree(path, value, at, m)
             }
             TypeKind::Record(fields) => {
                 let Value::Record(values) = value else {
@@ -100,6 +69,35 @@ impl<'a> Checker<'a> {
                 Ok(Value::Record(out.into()))
             }
         }
+    }
+
+    /// A parameter tree with the leaves of the one that is declared, with the same sizes, under its own arrays.
+    fn take_tree(&mut self, path: &'a ast::Path, value: Value<'a>, at: Span, m: &mut Matching) -> Res<Value<'a>> {
+        let like = self.shape_path(path)?;
+        let tree = match value {
+            Value::Tree(t) => (*t).clone(),
+            Value::Net(net) => self.tree_of(Value::Net(net), at)?,
+            v => {
+                let message = format!("a parameter tree is wanted here, and this is {}", v.kind());
+                return self.fail(
+                    Diagnostic::error("H0335", at, message).help("`unflatten(v, target.*)` makes a tree of a flat vector"),
+                );
+            }
+        };
+        self.tree_zip(&tree, &like, at, &mut |c, own, want| {
+            let (a, b) = (c.sized_extents(own), c.sized_extents(want));
+            let fits = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y));
+            if !fits {
+                let message = format!("a leaf is {}, and {} is wanted", c.show(own), c.show(want));
+                return c.error("H0335", at, message);
+            }
+            Ok(own.clone())
+        })?;
+        for (_, leaf) in tree.leaves() {
+            let inside = tree_axes(&tree);
+            leaf.names().filter(|n| !inside.contains(n)).for_each(|n| push(&mut m.lifted, n));
+        }
+        Ok(Value::Tree(tree.into()))
     }
 
     /// The declared kind of element.

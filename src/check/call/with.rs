@@ -1,6 +1,6 @@
 //! `net{..}`: a net with other parameters.
 
-use crate::check::expr::IndexValue;
+use crate::check::index::IndexValue;
 use crate::check::instance::InstId;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Tree, Value};
 use crate::check::{Checker, Res};
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
                     for target in targets {
                         let t = self.as_tens(value.clone(), s.value.span)?;
                         let shape = self.param_shape(target.param)?;
-                        let t = self.fit(t, &shape, &target.elems, s.value.span)?;
+                        let t = self.fit(t, &shape, s.value.span)?;
                         net.with.push((target.param, t));
                     }
                 }

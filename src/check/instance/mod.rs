@@ -7,7 +7,8 @@ mod nets;
 mod param;
 mod trees;
 
-pub use nets::Nets;
+pub use super::value::{InstId, ParamId};
+pub use nets::{Nets, Rel, Target, fixed_slots};
 
 use super::Res;
 use super::value::{Label, NameId, NetVal, Tens, Value};
@@ -17,12 +18,6 @@ use crate::source::Span;
 use crate::syntax::ast::{self, Name};
 use std::collections::HashMap;
 use std::rc::Rc;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstId(pub usize);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParamId(pub usize);
 
 /// A member by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +97,7 @@ pub struct Inst<'a> {
     pub leaf_params: Vec<Vec<(Name, ParamId)>>,
     /// Parameters over a tree whose leaves are not looked up yet.
     pub over_leaves: Vec<(usize, &'a ast::ParamDecl)>,
-    pub matches: Vec<super::relation::Target>,
+    pub matches: Vec<Target>,
     pub signature: Option<&'a ast::Signature>,
     pub relations: Vec<&'a ast::Relation>,
     pub eaches: Vec<&'a ast::Each>,

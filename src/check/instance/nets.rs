@@ -4,14 +4,39 @@
 
 use super::{Asked, Inst, InstId, MemberRef, Param, ParamId, Sub, SubState, Thunk, join};
 use crate::check::model::RelationKind;
-use crate::check::relation::{Rel, fixed_slots};
+use crate::check::report::Res;
 use crate::check::scope::Frame;
-use crate::check::value::{NameId, NetVal, Pick};
+use crate::check::value::{NameId, NetVal, Pick, Tens, Tree};
 use crate::ir::Size;
 use crate::source::Span;
-use crate::syntax::ast::{self, Name};
+use crate::syntax::ast::{self, Expr, Name, Slot};
 use std::collections::{HashMap, HashSet};
 use std::ops::{Index, IndexMut};
+
+/// A parameter, possibly of single nets of its arrays.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub param: ParamId,
+    pub elems: Vec<(NameId, Pick)>,
+}
+
+/// A relation with its targets.
+pub struct Rel<'a> {
+    pub kind: RelationKind,
+    pub place: &'a ast::Place,
+    pub value: &'a Expr,
+    pub owner: InstId,
+    pub targets: Vec<Target>,
+    /// Array indices bound on the left.
+    pub bound: Vec<(Name, NameId)>,
+    /// Element indices on the left.
+    pub slots: Option<&'a [Slot]>,
+    /// The left side ends in `.*`: the value is a tree or a flat vector.
+    pub tree: Option<Tree>,
+    pub with_self: bool,
+    /// Values for all targets, when they do not depend on `self`.
+    pub values: Option<Res<Vec<Tens>>>,
+}
 
 /// Nets, parameters and relations of a model.
 #[derive(Default)]
@@ -227,4 +252,9 @@ impl<'a> Nets<'a> {
     pub fn known_form(&self, declared: Span) -> Option<InstId> {
         self.insts.iter().position(|i| i.form && i.span == declared && i.parent.is_none()).map(InstId)
     }
+}
+
+/// Whether a left side writes only a part of a parameter.
+pub fn fixed_slots(slots: Option<&[Slot]>) -> bool {
+    slots.is_some_and(|s| s.iter().any(|s| matches!(s, Slot::Index(_))))
 }

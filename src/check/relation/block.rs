@@ -1,7 +1,7 @@
 //! Relations that stand in a block and hold to its end.
 
-use super::{find::Found, fixed_slots, mentions_self, value::EACH};
-use crate::check::instance::ParamId;
+use super::{find::Found, mentions_self, value::EACH};
+use crate::check::instance::{ParamId, fixed_slots};
 use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, Pick, Tens, Tree, Value};

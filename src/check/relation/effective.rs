@@ -16,6 +16,16 @@ pub(super) fn written_out(span: Span, count: impl std::fmt::Display) -> Diagnost
         .help("a free name in brackets means all of them at once, `adapt layer[l].w by ..`")
 }
 
+/// A parameter's value while its relations are applied.
+#[derive(Default)]
+struct SoFar {
+    whole: Option<Tens>,
+    /// An array whose nets were written one by one.
+    parts: Option<(NameId, Vec<Option<Tens>>)>,
+    /// Where it was first written, and which of its nets; none: all.
+    written: Option<(Span, HashSet<i64>)>,
+}
+
 impl<'a> Checker<'a> {
     /// What a parameter is here: replaced by a block, or its value after all relations.
     pub fn param_value(&mut self, p: ParamId, span: Span) -> Res<Tens> {
@@ -75,111 +85,109 @@ impl<'a> Checker<'a> {
     /// Applies a parameter's relations in order.
     fn relate(&mut self, p: ParamId, span: Span) -> Res<Effective> {
         let relations = self.nets.in_order(p);
-        let inst = self.nets[p].inst;
         if relations.is_empty() {
-            if self.nets[inst].form && !self.scopes.by_shapes() {
-                let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.nets[p].path);
-                // The call that lacks them stands in the root file, however deep the parameter is read.
-                let call = self.scopes.frames().find(|f| f.file == 0 && f.span.file == self.program.files[0].id).map(|f| f.span);
-                let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
-                if call.is_some_and(|c| c.file != span.file) {
-                    d = d.label(span, "read here");
-                }
-                return self.fail(
-                    d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"),
-                );
-            }
-            return Ok(Effective::Whole(self.param_source(p)?));
+            return self.unwritten(p, span);
         }
-        let mut whole: Option<Tens> = None;
-        let mut parts: Option<(NameId, Vec<Option<Tens>>)> = None;
-        // Where it was first written, and which of its nets; none: all.
-        let mut written: Option<(Span, HashSet<i64>)> = None;
+        let mut so_far = SoFar::default();
         for (r, k) in relations {
-            let elems = self.nets.relations[r].targets[k].elems.clone();
-            let keeps = self.nets.keeps(r);
-            let at = self.nets.relations[r].place.span;
-            let number = |pick: &Pick| match pick {
-                Pick::Number(n) => n.constant(),
-                Pick::Name(_) | Pick::Data(_) | Pick::Mix(_) => None,
-            };
-            let single = match elems.as_slice() {
-                [(axis, pick)] => number(pick).map(|n| (*axis, n)),
-                _ => None,
-            };
-            if !keeps {
-                let clash = match (&written, single) {
-                    (Some((at, _)), None) => Some(*at),
-                    (Some((at, list)), Some((_, n))) if list.is_empty() || list.contains(&n) => Some(*at),
-                    _ => None,
-                };
-                let own = self.nets[p].path.clone();
-                if let Some(first) = clash {
-                    return self.fail(
-                        Diagnostic::error("H0403", at, format!("`{own}` has two sources"))
-                            .here("written again here")
-                            .label(first, "written here first")
-                            .help("a second relation may change what the first one wrote: `adapt`, `scale`, or an expression with `self`"),
-                    );
-                }
-                let list = &mut written.get_or_insert_with(|| (at, HashSet::new())).1;
-                list.extend(single.map(|s| s.1));
+            if !self.nets.keeps(r) {
+                self.written_once(p, r, k, &mut so_far)?;
             }
-            match single {
-                Some((axis, n)) => {
-                    let count = self.axes.size_of(axis).constant();
-                    let Some(count) = count else { return self.report.unknown(at, "the number of nets") };
-                    if n < 0 || n >= count {
-                        return self.error(
-                            "H0316",
-                            at,
-                            format!("there are {count} nets here, numbered from 0, and this is number {n}"),
-                        );
-                    }
-                    if count as usize > super::super::MAX_MATCHES {
-                        return self.fail(written_out(at, count));
-                    }
-                    let before = whole.clone();
-                    let list = &mut parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
-                    let own = list[n as usize].clone();
-                    let own = match (own, keeps) {
-                        (Some(t), _) => Some(t),
-                        (None, false) => None,
-                        (None, true) => Some(self.element(p, before, axis, n)?),
-                    };
-                    let value = self.relation_value(r, k, own, span)?;
-                    parts.as_mut().expect("just made").1[n as usize] = Some(value);
-                }
-                None => {
-                    if let Some((axis, list)) = parts.take() {
-                        whole = Some(self.join_parts(p, axis, list, whole)?);
-                    }
-                    let own = match (whole.clone(), keeps || !elems.is_empty()) {
-                        (Some(t), _) => Some(t),
-                        (None, true) => Some(self.param_source(p)?),
-                        (None, false) => None,
-                    };
-                    let value = self.relation_value(r, k, own.clone(), span)?;
-                    whole = Some(if elems.is_empty() { value } else { self.place_elements(value, own, &elems)? });
-                }
+            match self.single(r, k) {
+                Some((axis, n)) => self.relate_single(p, (r, k), axis, n, &mut so_far)?,
+                None => self.relate_whole(p, (r, k), &mut so_far)?,
             }
         }
-        match parts {
-            Some((axis, list)) => {
-                let mut out = vec![];
-                for (n, t) in list.into_iter().enumerate() {
-                    out.push(match t {
-                        Some(t) => t,
-                        None => self.element(p, whole.clone(), axis, n as i64)?,
-                    });
-                }
-                Ok(Effective::Each(axis, out))
-            }
-            None => Ok(Effective::Whole(whole.expect("there is a relation"))),
+        match so_far.parts.take() {
+            Some((axis, list)) => Ok(Effective::Each(axis, self.all_elements(p, axis, list, so_far.whole)?)),
+            None => Ok(Effective::Whole(so_far.whole.expect("there is a relation"))),
         }
     }
 
-    fn join_parts(&mut self, p: ParamId, axis: NameId, list: Vec<Option<Tens>>, whole: Option<Tens>) -> Res<Tens> {
+    /// A parameter that no relation is about: as it is stored.
+    fn unwritten(&mut self, p: ParamId, span: Span) -> Res<Effective> {
+        if !self.nets[self.nets[p].inst].form || self.scopes.by_shapes() {
+            return Ok(Effective::Whole(self.param_source(p)?));
+        }
+        let message = format!("nothing writes `{}`: a form has a layout and no parameters", self.nets[p].path);
+        // The call that lacks them stands in the root file, however deep the parameter is read.
+        let root = self.program.files[0].id;
+        let call = self.scopes.frames().find(|f| f.file == 0 && f.span.file == root).map(|f| f.span);
+        let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
+        if call.is_some_and(|c| c.file != span.file) {
+            d = d.label(span, "read here");
+        }
+        self.fail(d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"))
+    }
+
+    /// The single net of an array that a relation writes, by its number.
+    fn single(&self, r: usize, k: usize) -> Option<(NameId, i64)> {
+        match self.nets.relations[r].targets[k].elems.as_slice() {
+            [(axis, Pick::Number(n))] => Some((*axis, n.constant()?)),
+            _ => None,
+        }
+    }
+
+    /// Refuses a second source of what a relation writes without keeping anything.
+    fn written_once(&mut self, p: ParamId, r: usize, k: usize, so_far: &mut SoFar) -> Res<()> {
+        let (at, single) = (self.nets.relations[r].place.span, self.single(r, k).map(|s| s.1));
+        let clash = match (&so_far.written, single) {
+            (Some((first, _)), None) => Some(*first),
+            (Some((first, list)), Some(n)) if list.is_empty() || list.contains(&n) => Some(*first),
+            _ => None,
+        };
+        if let Some(first) = clash {
+            let message = format!("`{}` has two sources", self.nets[p].path);
+            return self.fail(
+                Diagnostic::error("H0403", at, message).here("written again here").label(first, "written here first").help(
+                    "a second relation may change what the first one wrote: `adapt`, `scale`, or an expression with `self`",
+                ),
+            );
+        }
+        so_far.written.get_or_insert_with(|| (at, HashSet::new())).1.extend(single);
+        Ok(())
+    }
+
+    /// A relation about one net of an array.
+    fn relate_single(&mut self, p: ParamId, (r, k): (usize, usize), axis: NameId, n: i64, so_far: &mut SoFar) -> Res<()> {
+        let at = self.nets.relations[r].place.span;
+        let Some(count) = self.axes.size_of(axis).constant() else { return self.report.unknown(at, "the number of nets") };
+        if n < 0 || n >= count {
+            return self.error("H0316", at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
+        }
+        if count as usize > crate::check::MAX_MATCHES {
+            return self.fail(written_out(at, count));
+        }
+        let list = &mut so_far.parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
+        let own = match (list[n as usize].clone(), self.nets.keeps(r)) {
+            (Some(t), _) => Some(t),
+            (None, false) => None,
+            (None, true) => Some(self.element(p, so_far.whole.clone(), axis, n)?),
+        };
+        let value = self.relation_value(r, k, own)?;
+        so_far.parts.as_mut().expect("just made").1[n as usize] = Some(value);
+        Ok(())
+    }
+
+    /// A relation about all nets, or about nets that an index or data choose.
+    fn relate_whole(&mut self, p: ParamId, (r, k): (usize, usize), so_far: &mut SoFar) -> Res<()> {
+        if let Some((axis, list)) = so_far.parts.take() {
+            let all = self.all_elements(p, axis, list, so_far.whole.take())?;
+            so_far.whole = Some(self.join_elements(axis, &all)?);
+        }
+        let elems = self.nets.relations[r].targets[k].elems.clone();
+        let own = match (so_far.whole.clone(), self.nets.keeps(r) || !elems.is_empty()) {
+            (Some(t), _) => Some(t),
+            (None, true) => Some(self.param_source(p)?),
+            (None, false) => None,
+        };
+        let value = self.relation_value(r, k, own.clone())?;
+        so_far.whole = Some(if elems.is_empty() { value } else { self.place_elements(value, own, &elems)? });
+        Ok(())
+    }
+
+    /// The values of an array's nets: those that are written one by one, and the others.
+    fn all_elements(&mut self, p: ParamId, axis: NameId, list: Vec<Option<Tens>>, whole: Option<Tens>) -> Res<Vec<Tens>> {
         let mut out = vec![];
         for (n, t) in list.into_iter().enumerate() {
             out.push(match t {
@@ -187,7 +195,7 @@ impl<'a> Checker<'a> {
                 None => self.element(p, whole.clone(), axis, n as i64)?,
             });
         }
-        self.join_elements(axis, &out)
+        Ok(out)
     }
 
     /// One net's value out of a whole one (the stored one where there is none yet).

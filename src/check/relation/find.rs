@@ -1,7 +1,6 @@
 //! What a place on the left of a relation means: parameters, instances, and single nets of arrays.
 
-use super::Target;
-use crate::check::instance::{InstId, MemberRef, Parts, Thunk};
+use crate::check::instance::{InstId, MemberRef, Parts, Target, Thunk};
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
 use crate::check::word::Meaning;
@@ -130,42 +129,7 @@ impl<'a> Checker<'a> {
                 }
                 self.error("H0205", name.span, "a parameter has no parts")
             }
-            (Step::Star(_), Cursor::Param(_)) if under_star => Ok(()),
-            (Step::Star(span), Cursor::Param(_)) => self.error("H0205", span, "a parameter has no parts"),
-            (Step::Star(_), Cursor::Net { inst, elems, .. }) if rest.is_empty() => {
-                for p in self.leaf_params_of(inst)? {
-                    out.targets.push(Target { param: p, elems: elems.clone() });
-                }
-                // Arrays with a bound index are those of the value, not of the tree.
-                let bound = out.bound.iter().map(|(_, n)| (*n, Pick::Name(*n)));
-                out.under = Some(NetVal { inst, picks: elems.into_iter().chain(bound).collect(), with: vec![] });
-                Ok(())
-            }
-            (Step::Star(_), Cursor::Net { inst, elems, pending, family: true }) => {
-                self.walk(Cursor::Net { inst, elems, pending, family: false }, rest, true, out)
-            }
-            (Step::Star(span), Cursor::Net { inst, elems, pending: Some(axis), .. }) => {
-                let Some(n) = self.axes.size_of(axis).constant() else {
-                    return self.report.unknown(span, "the number of nets under `*`");
-                };
-                let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
-                if n > room as i64 {
-                    return self.fail(super::effective::written_out(span, n));
-                }
-                for k in 0..n {
-                    let elems = [elems.clone(), vec![(axis, Pick::Number(Size::from(k)))]].concat();
-                    self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, true, out)?;
-                }
-                Ok(())
-            }
-            (Step::Star(span), Cursor::Net { inst, elems, pending: None, .. }) => {
-                for (_, member) in self.nets[inst].order.clone() {
-                    for c in self.cursors(inst, member, elems.clone(), span)? {
-                        self.walk(c, rest, true, out)?;
-                    }
-                }
-                Ok(())
-            }
+            (Step::Star(span), at) => self.walk_star(at, span, rest, under_star, out),
             (Step::Slots(slots, _), Cursor::Param(t)) => {
                 if !rest.is_empty() {
                     return Ok(());
@@ -226,6 +190,48 @@ impl<'a> Checker<'a> {
             Some(Cursor::Param(_)) | None => {
                 let message = format!("there is no net {number}: the family has {}, counted from 0", nets.len());
                 self.error("H0315", span, message)
+            }
+        }
+    }
+
+    /// All below a net, or (in the middle of a path) one component of whatever name.
+    fn walk_star(&mut self, at: Cursor, span: Span, rest: &[Step<'a>], under_star: bool, out: &mut Found<'a>) -> Res<()> {
+        match at {
+            Cursor::Param(_) if under_star => Ok(()),
+            Cursor::Param(_) => self.error("H0205", span, "a parameter has no parts"),
+            Cursor::Net { inst, elems, .. } if rest.is_empty() => {
+                for p in self.leaf_params_of(inst)? {
+                    out.targets.push(Target { param: p, elems: elems.clone() });
+                }
+                // Arrays with a bound index are those of the value, not of the tree.
+                let bound = out.bound.iter().map(|(_, n)| (*n, Pick::Name(*n)));
+                out.under = Some(NetVal { inst, picks: elems.into_iter().chain(bound).collect(), with: vec![] });
+                Ok(())
+            }
+            Cursor::Net { inst, elems, pending, family: true } => {
+                self.walk(Cursor::Net { inst, elems, pending, family: false }, rest, true, out)
+            }
+            Cursor::Net { inst, elems, pending: Some(axis), .. } => {
+                let Some(n) = self.axes.size_of(axis).constant() else {
+                    return self.report.unknown(span, "the number of nets under `*`");
+                };
+                let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
+                if n > room as i64 {
+                    return self.fail(super::effective::written_out(span, n));
+                }
+                for k in 0..n {
+                    let elems = [elems.clone(), vec![(axis, Pick::Number(Size::from(k)))]].concat();
+                    self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, true, out)?;
+                }
+                Ok(())
+            }
+            Cursor::Net { inst, elems, pending: None, .. } => {
+                for (_, member) in self.nets[inst].order.clone() {
+                    for c in self.cursors(inst, member, elems.clone(), span)? {
+                        self.walk(c, rest, true, out)?;
+                    }
+                }
+                Ok(())
             }
         }
     }

@@ -8,43 +8,16 @@ mod effective;
 mod find;
 mod value;
 
-pub use value::fixed_slots;
-
-use super::instance::{InstId, MemberRef, ParamId, Thunk, join};
+use super::instance::{InstId, MemberRef, Rel, Thunk, join};
 use super::model::{RelationInfo, RelationKind};
-use super::value::{Label, NameId, NetVal, Pick, Tens, Tree, Value};
+use super::value::{Label, NetVal, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::Size;
 use crate::source::Span;
-use crate::syntax::ast::{self, Expr, ExprKind, Name, PathPart, PlacePart, Relation, Slot};
+use crate::syntax::ast::{self, Expr, ExprKind, Name, PathPart, PlacePart, Relation};
 use std::collections::BTreeSet;
-
-/// A parameter, possibly of single nets of its arrays.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub param: ParamId,
-    pub elems: Vec<(NameId, Pick)>,
-}
-
-/// A relation with its targets.
-pub struct Rel<'a> {
-    pub kind: RelationKind,
-    pub place: &'a ast::Place,
-    pub value: &'a Expr,
-    pub owner: InstId,
-    pub targets: Vec<Target>,
-    /// Array indices bound on the left.
-    bound: Vec<(Name, NameId)>,
-    /// Element indices on the left.
-    pub slots: Option<&'a [Slot]>,
-    /// The left side ends in `.*`: the value is a tree or a flat vector.
-    tree: Option<Tree>,
-    pub with_self: bool,
-    /// Values for all targets, when they do not depend on `self`.
-    values: Option<Res<Vec<Tens>>>,
-}
 
 impl<'a> Checker<'a> {
     /// Finds the targets of all relations below an instance, inner nets first.

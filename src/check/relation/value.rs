@@ -1,11 +1,11 @@
 //! The value of one relation, laid out as its targets want it.
 
-use super::{Target, find::slot_span, print_place};
-use crate::check::instance::ParamId;
+use super::{find::slot_span, print_place};
+use crate::check::binders::BoundNames;
+use crate::check::instance::{ParamId, Target, fixed_slots};
 use crate::check::model::RelationKind;
-use crate::check::reduce::BoundNames;
 use crate::check::scope::Binding;
-use crate::check::value::{Label, NameId, Pick, Tens, Tree, Value};
+use crate::check::value::{Label, NameId, Tens, Tree, Value};
 use crate::check::{Checker, Res};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Map, Size};
@@ -27,7 +27,7 @@ struct Part {
 
 impl<'a> Checker<'a> {
     /// The value that a relation gives target `k`.
-    pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>, span: Span) -> Res<Tens> {
+    pub(super) fn relation_value(&mut self, r: usize, k: usize, own: Option<Tens>) -> Res<Tens> {
         let alone = !self.nets.relations[r].with_self && !fixed_slots(self.nets.relations[r].slots);
         if alone && let Some(known) = &self.nets.relations[r].values {
             let value = known.as_ref().map_err(|said| *said)?.get(k).cloned().expect(EACH);
@@ -46,7 +46,6 @@ impl<'a> Checker<'a> {
         frame.span = rel.place.span;
         frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
         frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
-        let _ = span;
         if alone {
             let (targets, tree) = (self.nets.relations[r].targets.clone(), self.nets.relations[r].tree.clone());
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
@@ -124,7 +123,7 @@ impl<'a> Checker<'a> {
             let mut out = vec![];
             for (t, leaf) in targets.iter().zip(leaves) {
                 let shape = self.param_shape(t.param)?;
-                out.push(self.fit(leaf, &shape, &t.elems, value.span)?);
+                out.push(self.fit(leaf, &shape, value.span)?);
             }
             return Ok(out);
         }
@@ -135,13 +134,13 @@ impl<'a> Checker<'a> {
         let mut out = vec![];
         for target in targets {
             let shape = self.param_shape(target.param)?;
-            out.push(self.fit(t.clone(), &shape, &target.elems, value.span)?);
+            out.push(self.fit(t.clone(), &shape, value.span)?);
         }
         Ok(out)
     }
 
     /// A value for a parameter: its sizes are the declared ones.
-    pub fn fit(&mut self, t: Tens, shape: &[(Label, Size)], _elems: &[(NameId, Pick)], span: Span) -> Res<Tens> {
+    pub fn fit(&mut self, t: Tens, shape: &[(Label, Size)], span: Span) -> Res<Tens> {
         let t = self.to_f32(&t);
         let own = self.sized_extents(&t);
         let want: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
@@ -186,7 +185,8 @@ impl<'a> Checker<'a> {
             let v = c.expr(value)?;
             for ((group, (_, size)), span) in bound.groups.iter().zip(&axes).zip(&spans) {
                 if group.len() > 1 {
-                    c.divide_range(group, size, *span)?;
+                    // What is still open behind the scope is said there.
+                    let _ = c.cover(group, size, *span)?;
                 }
             }
             Ok((v, bound))
@@ -336,58 +336,4 @@ impl<'a> Checker<'a> {
         }
         Ok(t)
     }
-
-    /// Ranges of merged names on a left side.
-    pub fn divide_range(&mut self, group: &[NameId], size: &Size, span: Span) -> Res<()> {
-        let open: Vec<NameId> = group.iter().copied().filter(|n| self.axes.is_open(*n)).collect();
-        let known = group.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
-        match open.as_slice() {
-            [] if !self.axes.same(&known, size) => {
-                let message = format!(
-                    "the parts cover {} places, and the axis has {}",
-                    self.axes.show_size(&known),
-                    self.axes.show_size(size)
-                );
-                self.error("H0311", span, message)
-            }
-            [one] => {
-                let q = size.div(&known).filter(|q| q.is_whole() && (q.number().is_none() || q.constant().is_some()));
-                let Some(q) = q else {
-                    let message = format!(
-                        "an axis of {} does not divide into parts of {}",
-                        self.axes.show_size(size),
-                        self.axes.show_size(&known)
-                    );
-                    return self.error("H0311", span, message);
-                };
-                let own = self.axes.size_of(*one);
-                self.axes.same(&own, &q);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Names of binders become sizes, merged ones one size.
-    pub fn bind_groups(&mut self, t: Tens, bound: &BoundNames) -> Tens {
-        let names = bound.names();
-        let mut t = self.names_to_sizes(t, &names);
-        if bound.groups.iter().any(|g| g.len() > 1) {
-            let extents = self.sized_extents(&t);
-            let mut sizes = vec![];
-            let mut at = 0;
-            for g in &bound.groups {
-                sizes.push(extents[at..at + g.len()].iter().fold(Size::from(1i64), |p, s| p.mul(s)));
-                at += g.len();
-            }
-            sizes.extend(extents[at..].iter().cloned());
-            t = self.reshape(&t, sizes);
-        }
-        t
-    }
-}
-
-/// Whether a left side writes only a part of a parameter.
-pub fn fixed_slots(slots: Option<&[Slot]>) -> bool {
-    slots.is_some_and(|s| s.iter().any(|s| matches!(s, Slot::Index(_))))
 }

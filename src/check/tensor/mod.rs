@@ -20,8 +20,6 @@ impl<'a> Checker<'a> {
         self.build.add(Node { span, within, ..node }, labels, operands)
     }
 
-    // nodes
-
     /// Does something at another level.
     pub fn at_level<T>(&mut self, level: usize, work: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.build.go_to(level);
@@ -30,6 +28,7 @@ impl<'a> Checker<'a> {
         out
     }
 
+    /// A number.
     pub fn constant(&mut self, value: f64, dtype: DType) -> Tens {
         if dtype == DType::I32 && value as i32 as f64 != value.trunc() {
             let span = self.scopes.place();

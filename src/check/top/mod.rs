@@ -215,14 +215,7 @@ impl<'a> Checker<'a> {
                 self.output(name, ty, v)?;
             }
             StmtKind::Var { name, ty, value } => {
-                let v = match ty {
-                    None => self.expr(value),
-                    Some(ty) => match self.filled(ty, value) {
-                        Ok(Some(v)) => Ok(v),
-                        Ok(None) => self.expr(value).and_then(|v| self.declared_value(ty, v, value.span)),
-                        Err(e) => Err(e),
-                    },
-                };
+                let v = self.var_value(ty.as_ref(), value);
                 if let Some(MemberRef::Thunk(n)) = self.nets[id].members.get(&name.name).copied() {
                     self.nets[id].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison));
                 }

@@ -1,0 +1,171 @@
+//! What parameters start from.
+
+use super::distribution::Chosen;
+use crate::check::builtin::{self, Distribution};
+use crate::check::model::Init;
+use crate::check::value::{Label, Tens, Value};
+use crate::check::word::Meaning;
+use crate::check::{Checker, Res};
+use crate::diag::{Diagnostic, suggest};
+use crate::ir::{Axis, DType, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind};
+
+impl<'a> Checker<'a> {
+    /// What a parameter starts from.
+    pub fn initialiser(&mut self, e: &'a Expr, shape: &[(Label, Size)]) -> Res<Init> {
+        let Some(Chosen { what, args, .. }) = self.distribution(e)? else {
+            if let ExprKind::Call { callee, .. } = &*e.kind
+                && let ExprKind::Name(word) = &*callee.kind
+                && matches!(self.meaning(word), Meaning::Nothing)
+                && builtin::find(word).is_none()
+            {
+                let mut d = Diagnostic::error("H0510", callee.span, format!("`{word}` is no initialiser"));
+                let known: Vec<&str> = builtin::all().map(|f| f.word).filter(|w| builtin::distribution(w).is_some()).collect();
+                d = match suggest(word, known.iter().copied()) {
+                    Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
+                    None => d.help(format!("there are {}", known.join(", "))),
+                };
+                return self.fail(d);
+            }
+            let t = match self.expr(e)? {
+                Value::Num(n) => {
+                    if let Some(v) = n.known() {
+                        return Ok(Init::Fill(v));
+                    }
+                    self.num_f32(&n)
+                }
+                v => self.as_tens(v, e.span)?,
+            };
+            return self.init_node(t, shape);
+        };
+        let arg = |c: &mut Self, name: &str, default: Option<f64>| c.number_arg(&args, name, default, e.span);
+        let fan = |c: &Self, from_end: usize| {
+            let n = shape.len().checked_sub(from_end)?;
+            c.axes.resolve(&shape[n].1).number()
+        };
+        let positive = |c: &mut Self, v: f64, what: &str| {
+            if v > 0.0 { Ok(v) } else { c.error("H0509", e.span, format!("`{what}` is {v}; it must be positive")) }
+        };
+        Ok(match what {
+            Distribution::Zeros => Init::Fill(0.0),
+            Distribution::Ones => Init::Fill(1.0),
+            Distribution::Fill => Init::Fill(arg(self, "value", None)?),
+            Distribution::Normal => Init::Normal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? },
+            Distribution::TruncatedNormal => {
+                Init::TruncatedNormal { mean: arg(self, "mean", Some(0.0))?, std: arg(self, "std", Some(1.0))? }
+            }
+            Distribution::Uniform => Init::Uniform { from: arg(self, "from", Some(0.0))?, to: arg(self, "to", Some(1.0))? },
+            Distribution::Bernoulli => Init::Bernoulli { p: arg(self, "p", None)? },
+            Distribution::RandInt => Init::RandInt { n: arg(self, "n", None)? },
+            Distribution::KaimingUniform | Distribution::KaimingNormal => {
+                let n = arg(self, "fan_in", fan(self, 2))?;
+                // A net of width 0 has no weights to start.
+                let n = if n == 0.0 { 1.0 } else { positive(self, n, "fan_in")? };
+                let std = arg(self, "gain", Some(std::f64::consts::SQRT_2))? / n.sqrt();
+                spread(what == Distribution::KaimingUniform, std)
+            }
+            Distribution::XavierUniform | Distribution::XavierNormal => {
+                let (i, o) = (arg(self, "fan_in", fan(self, 2))?, arg(self, "fan_out", fan(self, 1))?);
+                let sum = if i + o == 0.0 { 1.0 } else { positive(self, i + o, "fan_in + fan_out")? };
+                spread(what == Distribution::XavierUniform, arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
+            }
+            Distribution::Orthogonal => Init::Orthogonal { gain: arg(self, "gain", Some(1.0))? },
+        })
+    }
+
+    /// An initialiser that is computed: a node of the parameter's shape.
+    pub fn init_node(&mut self, t: Tens, shape: &[(Label, Size)]) -> Res<Init> {
+        let t = self.to_f32(&t);
+        let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
+        let axes: Vec<Axis> =
+            shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let sized: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == Label::Sized).collect();
+        let own = t.sized();
+        let mut next = own.len().min(sized.len());
+        next = sized.len() - next;
+        let subscripts = t
+            .labels
+            .iter()
+            .map(|l| match l {
+                Label::Named(_) => labels.iter().position(|x| x == l),
+                Label::Sized => {
+                    next += 1;
+                    sized.get(next - 1).copied()
+                }
+            })
+            .collect::<Option<Vec<usize>>>();
+        let span = self.scopes.frame().span;
+        let Some(subscripts) = subscripts else {
+            return self.error("H0510", span, format!("this initialiser is {}, which does not fit the parameter", self.show(&t)));
+        };
+        Ok(Init::Node(self.copy(&t, labels, axes, subscripts).node))
+    }
+
+    /// An initialiser gives elements of the declared kind.
+    pub fn init_fits(&mut self, init: &Init, e: &Expr, ty: &ast::Type) -> Res<()> {
+        let want = match &ty.kind {
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::I32 | ast::Scalar::Size), .. } => DType::I32,
+            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
+            _ => DType::F32,
+        };
+        let word = match &*e.kind {
+            ExprKind::Call { callee, .. } => crate::syntax::print_expr(callee),
+            _ => "this".to_string(),
+        };
+        match init {
+            Init::Fill(v) => self.fill_fits(*v, want, e.span, ty.span),
+            Init::Bernoulli { .. } | Init::Node(_) => Ok(()),
+            Init::RandInt { .. } if want != DType::Bool => Ok(()),
+            _ if want == DType::F32 => Ok(()),
+            Init::RandInt { .. }
+            | Init::Normal { .. }
+            | Init::TruncatedNormal { .. }
+            | Init::Uniform { .. }
+            | Init::Orthogonal { .. } => self.wrong_kind(&word, want, e.span, ty.span),
+        }
+    }
+
+    /// A distribution gives elements of another kind than is declared.
+    pub(super) fn wrong_kind<T>(&mut self, word: &str, want: DType, at: Span, declared: Span) -> Res<T> {
+        let gives = if word == "randint" { "whole numbers" } else { "real numbers" };
+        let message = format!("`{word}` gives {gives}, and {} is declared", want.word());
+        let help = match want {
+            DType::I32 => "`randint(n)` draws whole numbers below `n`, `bernoulli(p)` 0 or 1",
+            DType::Bool => "`bernoulli(p)` draws truth values",
+            DType::F32 => "declare `f32`",
+        };
+        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here").help(help))
+    }
+
+    /// A number that fills something must be of its kind.
+    pub(super) fn fill_fits(&mut self, v: f64, want: DType, at: Span, declared: Span) -> Res<()> {
+        let fits = match want {
+            DType::F32 => true,
+            DType::I32 => v.fract() == 0.0,
+            DType::Bool => v == 0.0 || v == 1.0,
+        };
+        if fits {
+            return Ok(());
+        }
+        let message = format!("this is {v}, and {} is declared", want.word());
+        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here"))
+    }
+
+    pub(super) fn plain_fill(&mut self, v: f64, dtype: DType, shape: &[(Label, Size)]) -> Res<Value<'a>> {
+        let t = self.constant(v, dtype);
+        let labels = shape.iter().map(|(l, _)| *l).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
+        Ok(Value::Tensor(self.copy(&t, labels, axes, vec![])))
+    }
+}
+
+/// Normal or uniform of one standard deviation.
+fn spread(uniform: bool, std: f64) -> Init {
+    if uniform {
+        let b = std * 3f64.sqrt();
+        Init::Uniform { from: -b, to: b }
+    } else {
+        Init::Normal { mean: 0.0, std }
+    }
+}

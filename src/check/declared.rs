@@ -1,0 +1,98 @@
+//! Values of declared types.
+
+use super::value::{Label, NameId, Value};
+use super::word::Meaning;
+use super::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::ir::{DType, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind};
+
+impl<'a> Checker<'a> {
+    /// `zeros()`, `ones()`, `fill(x)` where a type is declared.
+    pub fn filled(&mut self, ty: &'a ast::Type, value: &'a Expr) -> Res<Option<Value<'a>>> {
+        let ExprKind::Call { callee, args } = &*value.kind else { return Ok(None) };
+        let ExprKind::Name(word) = &*callee.kind else { return Ok(None) };
+        if !matches!(self.meaning(word), Meaning::Nothing) {
+            return Ok(None);
+        }
+        let number = match (&**word, args.as_slice()) {
+            ("zeros", []) => Value::from(Size::from(0i64)),
+            ("ones", []) => Value::from(Size::from(1i64)),
+            ("fill", [x]) => self.expr(&x.value)?,
+            _ => return Ok(None),
+        };
+        let (dtype, shape) = self.tensor_type(ty)?;
+        let known = match &number {
+            Value::Num(n) => n.known(),
+            _ => None,
+        };
+        let t = match (number, dtype) {
+            (Value::Num(n), DType::F32) => self.num_f32(&n),
+            (Value::Num(_), DType::Bool) if known == Some(0.0) || known == Some(1.0) => {
+                self.constant(known.unwrap_or(0.0), dtype)
+            }
+            (v, _) => {
+                let scalar = match &ty.kind {
+                    ast::TypeKind::Tensor { scalar, .. } => *scalar,
+                    _ => None,
+                };
+                let t = self.as_tens(v, value.span)?;
+                self.scalar_kind(t, scalar, value.span, ty.span)?
+            }
+        };
+        let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
+        Ok(Some(Value::Tensor(self.copy(&t, labels, axes, vec![]))))
+    }
+
+    /// Checks a value against a declared type in the present scope.
+    pub fn declared_value(&mut self, ty: &'a ast::Type, value: Value<'a>, at: Span) -> Res<Value<'a>> {
+        let ast::TypeKind::Tensor { scalar, .. } = &ty.kind else { return Ok(value) };
+        let (_, shape) = self.tensor_type(ty)?;
+        if shape.is_empty() && matches!(value, Value::Num(_)) {
+            return Ok(value);
+        }
+        let t = match value {
+            Value::Num(n) if !matches!(scalar, Some(ast::Scalar::I32 | ast::Scalar::Size)) => self.num_f32(&n),
+            v => self.as_tens(v, at)?,
+        };
+        let t = self.scalar_kind(t, *scalar, at, ty.span)?;
+        let own = self.sized_extents(&t);
+        let want: Vec<_> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
+        let names: Vec<_> = shape
+            .iter()
+            .filter_map(|(l, _)| match l {
+                Label::Named(n) => Some(*n),
+                Label::Sized => None,
+            })
+            .collect();
+        if own.len() != want.len() || !own.iter().zip(&want).all(|(a, b)| self.axes.same(a, b)) {
+            let shown: Vec<String> = want.iter().map(|s| self.axes.show_size(s)).collect();
+            let names: Vec<&str> = names.iter().map(|n| self.axes.name_text(*n)).collect();
+            let declared = if names.is_empty() {
+                format!("[{}]", shown.join(", "))
+            } else {
+                format!("{{{}}}[{}]", names.join(", "), shown.join(", "))
+            };
+            let message = format!("{declared} is declared, and this is {}", self.show(&t));
+            return self.fail(Diagnostic::error("H0345", at, message).label(ty.span, "declared here"));
+        }
+        let extra: Vec<&str> =
+            t.names().filter(|n| !names.contains(n) && self.is_axis(*n)).map(|n| self.axes.name_text(n)).collect();
+        if !extra.is_empty() {
+            let message = format!("this varies over `{}`, which the type does not name", extra.join("`, `"));
+            return self.fail(
+                Diagnostic::error("H0346", at, message)
+                    .label(ty.span, "declared here")
+                    .help(format!("declare it, or reduce it: `mean[{}] ..`", extra[0])),
+            );
+        }
+        Ok(Value::Tensor(self.spread(&t, &names)))
+    }
+
+    /// Whether a name is a visible axis of the signature or the file.
+    pub fn is_axis(&self, n: NameId) -> bool {
+        self.axis_word(self.axes.name_text(n)) == Some(n)
+    }
+}

@@ -1,0 +1,159 @@
+//! What an index is, and which axis of a value it is for.
+
+use super::index_span;
+use crate::check::scope::Binding;
+use crate::check::value::{NameId, Tens};
+use crate::check::word::Meaning;
+use crate::check::{Checker, Res};
+use crate::diag::Diagnostic;
+use crate::ir::Size;
+use crate::source::Span;
+use crate::syntax::ast::{self, Expr, ExprKind, Index};
+
+/// What an index is.
+pub enum IndexValue {
+    /// An axis or an index, bare.
+    Name(NameId),
+    Tens(Tens),
+}
+
+impl<'a> Checker<'a> {
+    /// What one index expression is.
+    pub fn index_value(&mut self, e: &'a Expr) -> Res<IndexValue> {
+        let mut inner = e;
+        while let ExprKind::Paren(p) = &*inner.kind {
+            inner = p;
+        }
+        if let ExprKind::Name(word) = &*inner.kind {
+            match self.meaning(word) {
+                Meaning::Local(Binding::Index(n)) => return Ok(IndexValue::Name(n)),
+                Meaning::Axis(n) => return Ok(IndexValue::Name(n)),
+                Meaning::Nothing if !matches!(&**word, "self" | "true" | "false" | "training") => {
+                    return self.unbound(word, inner.span);
+                }
+                _ => {}
+            }
+        }
+        let value = self.expr(e)?;
+        Ok(IndexValue::Tens(self.index_tens(value, e.span)?))
+    }
+
+    fn unbound<T>(&mut self, word: &ast::Name, span: Span) -> Res<T> {
+        let known = self.visible_words();
+        let mut d = Diagnostic::error("H0206", span, format!("the index `{word}` is not bound here"));
+        d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {
+            Some(near) => d.fix(format!("`{near}` is near"), span, near),
+            None => d.help(format!("bind it on the left, `let v[{word}] = ..`, or in a reduction, `sum[{word}] ..`")),
+        };
+        self.fail(d)
+    }
+
+    /// Axes of a value that an index expression mentions by their names (not as indices of their own).
+    fn homes(&self, e: &Expr, t: &Tens, out: &mut Vec<NameId>) {
+        match &*e.kind {
+            ExprKind::Name(word) => {
+                let home = match self.scopes.local(word) {
+                    Some(Binding::Round(_, axis)) => Some(*axis),
+                    _ => self.axis_word(word.trim_end_matches('\'')),
+                };
+                if let Some(n) = home
+                    && t.find(n).is_some()
+                    && !out.contains(&n)
+                {
+                    out.push(n);
+                }
+            }
+            ExprKind::Unary { arg, .. } => self.homes(arg, t, out),
+            ExprKind::Binary { left, right, .. } => {
+                self.homes(left, t, out);
+                self.homes(right, t, out);
+            }
+            ExprKind::Paren(inner) => self.homes(inner, t, out),
+            _ => {}
+        }
+    }
+
+    /// Which dimension each index is for.
+    pub(super) fn assign(&mut self, t: &Tens, indices: &'a [Index], span: Span) -> Res<Vec<usize>> {
+        let mut dims: Vec<Option<usize>> = vec![None; indices.len()];
+        let mut used: Vec<usize> = vec![];
+        for (k, index) in indices.iter().enumerate() {
+            let dim = match index {
+                Index::Along { axis, .. } => Some(self.along(t, axis)?),
+                Index::At(e) => match &*e.kind {
+                    ExprKind::Name(word) => match self.meaning(word) {
+                        Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) if self.axis_word(word) == Some(n) => t.find(n),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(d) = dim
+                && !used.contains(&d)
+            {
+                dims[k] = Some(d);
+                used.push(d);
+            }
+        }
+        let mut sized = t.sized().into_iter();
+        for (k, index) in indices.iter().enumerate() {
+            if dims[k].is_some() {
+                continue;
+            }
+            let mut homes = vec![];
+            if let Index::At(e) = index {
+                self.homes(e, t, &mut homes);
+                homes.retain(|n| !used.contains(&t.find(*n).expect("a home")));
+            }
+            if homes.len() > 1 {
+                let names: Vec<String> = homes.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
+                let message = format!("this index mentions the axes {}; which of them does it index?", names.join(" and "));
+                return self.fail(Diagnostic::error("H0319", index_span(index), message).help("say it: `axis: index`"));
+            }
+            let dim = match homes.first() {
+                Some(n) => t.find(*n),
+                None => sized.next(),
+            };
+            let Some(dim) = dim else {
+                let n = t.sized().len();
+                let message = format!("there are more indices than axes: this is {}", self.show(t));
+                let d = Diagnostic::error("H0321", index_span(index), message);
+                let d = if n == 0 { d.help("names need no index; what is left here is one number") } else { d };
+                return self.fail(d.label(span, "indexed here"));
+            };
+            dims[k] = Some(dim);
+            used.push(dim);
+        }
+        Ok(dims.into_iter().map(|d| d.expect("assigned")).collect())
+    }
+
+    /// The dimension of a named axis.
+    pub fn along(&mut self, t: &Tens, axis: &ast::Ident) -> Res<usize> {
+        let visible = match self.meaning(&axis.name) {
+            Meaning::Local(Binding::Index(n) | Binding::Round(_, n)) | Meaning::Axis(n) => Some(n),
+            _ => None,
+        };
+        let named = visible.and_then(|n| t.find(n));
+        match named {
+            Some(d) => Ok(d),
+            None => {
+                let message = format!("there is no axis `{}` here: this is {}", axis.name, self.show(t));
+                self.error("H0318", axis.span, message)
+            }
+        }
+    }
+
+    /// Two ranges of one index.
+    pub fn range_error<T>(&mut self, n: NameId, extent: &Size, span: Span, what: &str) -> Res<T> {
+        let own = self.axes.size_of(n);
+        let text = self.axes.name_text(n).to_string();
+        let message =
+            format!("`{text}` ranges over {} and indexes {} {what} here", self.axes.show_size(&own), self.axes.show_size(extent));
+        let mut d = Diagnostic::error("H0305", span, message).here(format!("{} {what}", self.axes.show_size(extent)));
+        if let Some(at) = self.axes.ranged(n) {
+            d = d.label(at, format!("its range is {} because of this", self.axes.show_size(&own)));
+        }
+        self.fail(d)
+    }
+}
