@@ -87,6 +87,7 @@ impl Gen<'_> {
                 let f = if real { self.calls.pow } else { self.calls.whole };
                 self.each_pair(x, v[1], |g, a, b| g.call(f, &[a, b]))
             }
+            Map::Atan2 => self.atan2(x, v[1]),
             Map::Min | Map::Max if real => self.extreme(map, x, v[1]),
             Map::Min => self.whole_extreme(IntCC::SignedLessThan, x, v[1]),
             Map::Max => self.whole_extreme(IntCC::SignedGreaterThan, x, v[1]),

@@ -129,6 +129,7 @@ impl Gen {
                 let (mag, err) = (a.mag * a.mag, 2.0 * a.mag * a.err + a.mag * a.mag);
                 E { text, level: level::POWER, mag, err, ..a }
             }
+            10 if self.rng.chance(40) => self.angle(sc, a, sizes, depth),
             10 => E { text: format!("-{}", a.at(level::UNARY)), level: level::UNARY, ..a },
             _ => {
                 let b = self.side(sc, sizes, depth);
@@ -138,6 +139,21 @@ impl Gen {
                     .typed(union(&a.names, &b.names), sizes)
                     .bounded(a.mag.max(b.mag), a.err.max(b.err))
             }
+        }
+    }
+
+    /// `atan2(a, 1 + b ^ 2)`, `atan(a)`, `clamp(a, -0.5, 0.5)`: an angle in front of the axis, which does not jump.
+    fn angle(&mut self, sc: &Scope, a: E, sizes: &[Size], depth: usize) -> E {
+        match self.rng.below(3) {
+            0 => {
+                let b = self.side(sc, sizes, depth);
+                let text = format!("atan2({}, 1 + {} ^ 2)", a.text, b.at(level::POSTFIX));
+                let sizes = if a.sizes.is_empty() { b.sizes.clone() } else { a.sizes.clone() };
+                let err = a.err + 2.0 * b.err + 4.0;
+                E::new(text, level::POSTFIX).typed(union(&a.names, &b.names), sizes).bounded(1.6, err)
+            }
+            1 => E { text: format!("atan({})", a.text), level: level::POSTFIX, mag: 1.6, err: a.err + 2.0, ..a },
+            _ => E { text: format!("clamp({}, -0.5, 0.75)", a.text), level: level::POSTFIX, mag: a.mag.min(0.75), ..a },
         }
     }
 

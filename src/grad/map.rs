@@ -11,7 +11,7 @@ pub fn has_slope(map: Map, n: usize) -> bool {
     match map {
         Map::Copy | Map::Neg | Map::Exp | Map::Log | Map::Sqrt | Map::Abs | Map::Sin | Map::Cos | Map::Tan | Map::Tanh => true,
         Map::Sigmoid | Map::Softplus | Map::Erf => true,
-        Map::Add | Map::Sub | Map::Mul | Map::Div | Map::Pow | Map::Min | Map::Max | Map::Mod => true,
+        Map::Add | Map::Sub | Map::Mul | Map::Div | Map::Pow | Map::Min | Map::Max | Map::Mod | Map::Atan2 => true,
         Map::Select => n > 0,
         // Its value is the first, its slope that of the second.
         Map::Surrogate => n == 1,
@@ -53,6 +53,7 @@ impl Reverse<'_> {
             }
             Map::Div => at.quotient(),
             Map::Pow => at.power(),
+            Map::Atan2 => at.angle(),
             Map::Min | Map::Max => at.extreme(map),
             Map::Mod => at.modulo(),
             Map::Select => at.choice(),
@@ -231,6 +232,27 @@ impl At<'_, '_> {
             let (base, power) = (self.test(Map::Ne, a, zero.clone()), self.test(Map::Ne, y.clone(), zero));
             guards.push(self.r.pointwise_of(&self.nest, Map::Or, DType::Bool, vec![base, power]));
             self.pull(1, vec![self.adjoint.view.clone(), y, log], guards);
+        }
+    }
+
+    /// The angle of a point: by `y` it is `x / (x^2 + y^2)`, by `x` it is `-y / (x^2 + y^2)`, and 0 where both are 0. The larger of both
+    /// is taken out, so that no square leaves f32.
+    fn angle(&mut self) {
+        let (y, x) = (self.operands[0].clone(), self.operands[1].clone());
+        let (a, b) = (self.map(Map::Abs, vec![y.clone()]), self.map(Map::Abs, vec![x.clone()]));
+        let (large, zero) = (self.map(Map::Max, vec![a, b]), self.r.number(0.0));
+        let mut guards = self.adjoint.guards.clone();
+        guards.push(self.test(Map::Ne, large.clone(), zero));
+        let sides = [x, y].map(|v| self.map(Map::Div, vec![v, large.clone()]));
+        let squares = sides.clone().map(|s| self.map(Map::Mul, vec![s.clone(), s]));
+        let square = self.map(Map::Add, squares.into());
+        let by = self.map(Map::Mul, vec![large, square]);
+        for (n, side) in sides.into_iter().enumerate().filter(|(n, _)| self.wants(*n)).collect::<Vec<_>>() {
+            let mut slope = self.map(Map::Div, vec![side, by.clone()]);
+            if n == 1 {
+                slope = self.map(Map::Neg, vec![slope]);
+            }
+            self.pull(n, vec![self.adjoint.view.clone(), slope], guards.clone());
         }
     }
 

@@ -190,6 +190,9 @@ table! {
     Div = "div": Same(REALS), 3.0, Smooth, Quotient, Two(|a, b| a / b);
     /// As C's `pow` does at the edges.
     Pow = "pow": Same(NUMBERS), 40.0, Rough, Power, Two(libm::pow), whole: Two(whole_pow);
+    /// The angle of the point (x, y), y first, in [-pi, pi]; signs of zeros and infinities count as in C.
+    Atan2 = "atan2": Same(REALS), 20.0, Rough, None, Two(libm::atan2),
+        called: atan2(y, x) "the angle of the point `(x, y)` in radians, from -pi to pi";
     /// NaN if either is.
     Min = "min": Same(NUMBERS), 1.0, Handed, Extreme, Two(smaller);
     /// NaN if either is.

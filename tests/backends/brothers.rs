@@ -15,12 +15,12 @@ fn case(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])]) -> Case {
 }
 
 /// Every output has these values in every way: NaN is NaN, and 0 any zero.
-fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])], wants: &[(&str, &[f64])]) {
+pub fn gives(text: &str, dims: &[(&str, i64)], inputs: &[(&str, &[f64])], wants: &[(&str, &[f64])]) {
     case(text, dims, inputs).all(2e-6, wants);
 }
 
 /// What the checker says of a text.
-fn says(text: &str, code: &str) {
+pub fn says(text: &str, code: &str) {
     let class = model(text).err().map(|f| f.class).unwrap_or_default();
     assert!(class.starts_with(&format!("rejected {code} ")), "{class:?}, not {code}\n{text}");
 }

@@ -3,6 +3,7 @@
 
 use crate::common::make::{B, F, I, Make, n};
 use crate::suite::{Case, Way};
+use hnet::ir::scalar::Types;
 use hnet::ir::{DType, Data, Fold, Map, NodeId, Op, Origin, Size};
 use hnet::opt::optimize;
 
@@ -76,6 +77,67 @@ fn functions_of_one_at_the_edges() {
     );
 }
 
+/// y, x, and the angle of the point, as IEEE 754 says: signs of zeros and infinities count.
+fn angles() -> Vec<(f64, f64, f64)> {
+    const PI: f64 = std::f64::consts::PI;
+    let above = [
+        (0.0, 0.0, 0.0),
+        (0.0, -0.0, PI),
+        (0.0, 2.0, 0.0),
+        (0.0, -2.0, PI),
+        (0.0, INF, 0.0),
+        (0.0, -INF, PI),
+        (3.0, 0.0, PI / 2.0),
+        (3.0, -0.0, PI / 2.0),
+        (3.0, INF, 0.0),
+        (3.0, -INF, PI),
+        (INF, 0.0, PI / 2.0),
+        (INF, -2.0, PI / 2.0),
+        (INF, INF, PI / 4.0),
+        (INF, -INF, PI * 0.75),
+        (1.0, 1.0, PI / 4.0),
+        (1.0, -1.0, PI * 0.75),
+        (1e38, 1e38, PI / 4.0),
+        (f64::from(3e38f32), f64::from(1e38f32), (f64::from(3e38f32) / f64::from(1e38f32)).atan()),
+        (f64::from(1e-30f32), f64::from(-2e-30f32), f64::from(1e-30f32).atan2(f64::from(-2e-30f32))),
+        (1.0, f64::from(1e-30f32), PI / 2.0),
+        (f64::from(0.1f32), 1.0, f64::from(0.1f32).atan()),
+        (8.0, 1.0, 8f64.atan()),
+    ];
+    let below = above.map(|(y, x, angle)| (-y, x, -angle));
+    let none = [(NAN, 1.0, NAN), (1.0, NAN, NAN), (NAN, NAN, NAN), (NAN, INF, NAN), (0.0, NAN, NAN), (NAN, 0.0, NAN)];
+    above.into_iter().chain(below).chain(none).collect()
+}
+
+#[test]
+fn angles_of_points_keep_their_digits() {
+    let size = |i: i32| (if i % 2 == 0 { 1.0 } else { -1.0 }) * 10f32.powf((i / 2) as f32 * 0.74 - 37.0);
+    let pair = |k: i32| (size(k / 202), size(k % 202));
+    let (y, x): (Vec<f32>, Vec<f32>) = (0..202 * 202).map(pair).unzip();
+    let mut m = Make::new(y.len());
+    let [a, b] = [&y, &x].map(|v| m.input_as(Origin::Input, &[n()], Data::F32(v.clone())));
+    let angle = m.add(Op::Map(Map::Atan2), F, &[n()], &[], &[(a, &[0]), (b, &[0])]);
+    Case::made("atan2", &m, &[angle]).each(|way, found| {
+        for (k, (y, x)) in y.iter().zip(&x).enumerate() {
+            let (got, want) = (found[0].get(k), f64::from(*y).atan2(f64::from(*x)));
+            // What is below the normal numbers may be 0 for a driver.
+            assert!((got - want).abs() <= 5e-7 * want.abs() + 1.2e-38, "atan2({y}, {x}) is {got} and not {want} ({way:?})");
+        }
+    });
+}
+
+/// Whoever adds a function is led here.
+#[test]
+fn every_function_of_real_numbers_is_looked_at_at_its_edges() {
+    let text = include_str!("edges.rs");
+    let real = |m: &Map| match m.types() {
+        Types::Same(of) | Types::Test(of) => of.contains(&F) && !matches!(m, Map::Copy | Map::Cut | Map::Surrogate),
+        Types::Cast(_) | Types::Choice => false,
+    };
+    let missing: Vec<&Map> = Map::ALL.iter().filter(|m| real(m) && !text.contains(&format!("Map::{m:?}"))).collect();
+    assert!(missing.is_empty(), "no edges of {missing:?}");
+}
+
 #[test]
 fn functions_of_two_at_the_edges() {
     two(Map::Max, F, &[(NAN, 1.0, NAN), (1.0, NAN, NAN), (NAN, INF, NAN), (INF, NAN, NAN), (-INF, 2.0, 2.0), (3.0, INF, INF)]);
@@ -108,6 +170,12 @@ fn functions_of_two_at_the_edges() {
         (10.0, 39.0, 1e39),
     ];
     two(Map::Pow, F, &powers);
+    two(Map::Atan2, F, &angles());
+    let quotients = [(7.0, 2.0, 3.0), (-7.0, 2.0, -4.0), (INF, 2.0, INF), (1.0, INF, 0.0), (1.0, 0.0, 0.0), (NAN, 0.0, 0.0)];
+    two(Map::IntDiv, F, &quotients);
+    two(Map::IntDiv, F, &[(NAN, 1.0, NAN), (1.0, NAN, NAN), (INF, INF, NAN)]);
+    two(Map::Mod, F, &[(7.0, 3.0, 1.0), (-7.0, 3.0, 2.0), (INF, 2.0, NAN), (5.0, INF, NAN), (1.0, 0.0, 0.0), (NAN, 0.0, 0.0)]);
+    two(Map::Mod, F, &[(NAN, 1.0, NAN), (1.0, NAN, NAN)]);
     let compared = |map, with_nan: f64, rows: &[(f64, f64, f64)]| {
         two(map, B, rows);
         two(map, B, &[(NAN, NAN, with_nan), (NAN, 1.0, with_nan), (1.0, NAN, with_nan), (INF, NAN, with_nan)]);
@@ -122,7 +190,7 @@ fn functions_of_two_at_the_edges() {
 #[test]
 fn constants_hide_nothing() {
     let special = [NAN, INF, -INF, 0.0, -0.0, 2.5, -2.5];
-    for map in [Map::Add, Map::Sub, Map::Mul, Map::Div, Map::Pow, Map::Max, Map::Min] {
+    for map in [Map::Add, Map::Sub, Map::Mul, Map::Div, Map::Pow, Map::Max, Map::Min, Map::Atan2] {
         let mut m = Make::new(21);
         let data: Vec<f32> = (0..21).map(|i| special[i % 7] as f32).collect();
         let x = m.input_as(Origin::Input, &[n()], Data::F32(data));

@@ -216,6 +216,7 @@ fn functions_of_two_numbers() {
         ("min", (-2.0, 2.0)),
         ("max", (-2.0, 2.0)),
         ("mod", (0.4, 3.0)),
+        ("atan2", (0.4, 3.0)),
     ] {
         check(&binary(name, name, range), 2);
     }
@@ -454,6 +455,9 @@ fn edges_have_the_slopes_that_are_written_down() {
     at("(-2)^x", "%1: f32 = const -2\n%2: f32 = pow %1, %0\n", 2, 2.0, [f64::NAN, f64::NAN]);
     at("x mod 0", "%1: f32 = const 0\n%2: f32 = mod %0, %1\n", 2, 2.0, [0.0, 0.0]);
     at("2.5 mod x", "%1: f32 = const 2.5\n%2: f32 = mod %1, %0\n", 2, 1.0, [-2.0, 0.0]);
+    at("atan2(x, 0)", "%1: f32 = const 0\n%2: f32 = atan2 %0, %1\n", 2, 0.0, [0.0, 0.0]);
+    at("atan2(0, x)", "%1: f32 = const 0\n%2: f32 = atan2 %1, %0\n", 2, 0.0, [0.0, 0.0]);
+    at("atan x", "%1: f32 = const 1\n%2: f32 = atan2 %0, %1\n", 2, 2.0, [0.2, -0.16]);
     at("floor", "%1: f32 = floor %0\n%2: f32 = mul %1, %0\n", 2, 2.5, [2.0, 0.0]);
 }
 

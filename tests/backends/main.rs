@@ -15,6 +15,7 @@ mod library;
 mod make;
 mod models;
 mod outside;
+mod points;
 mod products;
 mod programs;
 mod routes;

@@ -99,6 +99,22 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// `atan(x)`
+    pub(super) fn atan(&mut self, call: Call<'a>) -> Res<Value<'a>> {
+        let [(v, at)] = self.values(call.args)?;
+        let one = Num::Exact(Size::from(1i64));
+        if let Value::Num(n) = &v
+            && let Some(n) = self.num_function(Map::Atan2, &[n.clone(), one])
+        {
+            return Ok(Value::Num(n));
+        }
+        self.each_leaf(v, at, &mut |c, t| {
+            c.arithmetic(&t, at)?;
+            let (t, one) = (c.to_f32(&t), c.constant(1.0, DType::F32));
+            c.pointwise(Map::Atan2, &[&t, &one])
+        })
+    }
+
     /// `clamp(x, low, high)`
     pub(super) fn clamp(&mut self, call: Call<'a>) -> Res<Value<'a>> {
         let [x, low, high] = self.values(call.args)?;

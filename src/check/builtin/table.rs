@@ -139,6 +139,7 @@ const GRADIENTS: (Kind, Bracket) = (Kind::Gradients, PLAIN);
 static ROWS: &[Function] = &[
     row("relu", &["x"], POINT, |c, call| c.relu(call), "`max(x, 0)`"),
     row("clamp", &["x", "low", "high"], POINT, |c, call| c.clamp(call), "`min(max(x, low), high)`; NaN if any is"),
+    row("atan", &["x"], POINT, |c, call| c.atan(call), "the angle whose tangent is `x`, from -pi / 2 to pi / 2"),
     row("log2", &["x"], POINT, |c, call| c.log2(call), "the logarithm of `x` to base 2"),
     row("number", &["x"], POINT, |c, call| c.number(call), "a whole number or a truth value (0 or 1) as `f32`"),
     row("int", &["x"], POINT, |c, call| c.int(call), "`x` as `i32`: cut towards zero, stops at the ends of `i32`; the least `i32` of NaN"),

@@ -86,6 +86,28 @@ fn turns() {
 }
 
 #[test]
+fn angles_of_points() {
+    let sides: Vec<f32> =
+        inputs(-5.0, 5.0).into_iter().step_by(171).chain([0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY]).collect();
+    for cut in [0, 3] {
+        let (y, x): (Vec<f32>, Vec<f32>) = sides.iter().flat_map(|a| sides.iter().map(move |b| (*a, *b))).skip(cut).unzip();
+        let mut m = Make::default();
+        let n = y.len();
+        let (a, b) = (m.input(&[n], Data::F32(y.clone())), m.input(&[n], Data::F32(x.clone())));
+        let z = m.add(Op::Map(Map::Atan2), F, &[n], &[], &[(a, &[0]), (b, &[0])]);
+        let out = m.run(&[z], 1).remove(0);
+        let mut most = 0.0f64;
+        for k in 0..n {
+            let want = libm::atan2(f64::from(y[k]), f64::from(x[k]));
+            let u = ulps(out.get(k) as f32, want);
+            assert!(u <= 2.5, "atan2({:e}, {:e}) is {:e} and not {want:e}: {u} ulp", y[k], x[k], out.get(k));
+            most = most.max(u);
+        }
+        eprintln!("atan2: {most:.3} ulp");
+    }
+}
+
+#[test]
 fn roots_and_rounding_are_exact() {
     worst(Map::Sqrt, libm::sqrt, inputs(0.0, 1e6), 0.51);
     worst(Map::Round, libm::rint, inputs(-10.0, 10.0), 0.0);

@@ -300,6 +300,37 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     ("cos_", &["turn"], "fn cos_(x: f32) -> f32 { return turn(x, 1); }\n"),
     ("tan_", &["turn"], "fn tan_(x: f32) -> f32 { return turn(x, 0) / turn(x, 1); }\n"),
     (
+        // The angle of the smaller side over the larger one, turned to where the point lies. Bits tell zeros, infinities and NaN; sides
+        // near the ends of what f32 holds are brought to where a division keeps its digits.
+        "atan2_",
+        &["is_nan", "from_bits"],
+        "fn atan2_(y: f32, x: f32) -> f32 {
+    if (is_nan(x) || is_nan(y)) { return from_bits(0x7fc00000u); }
+    let a = bitcast<u32>(y) & 0x7fffffffu;
+    let b = bitcast<u32>(x) & 0x7fffffffu;
+    let steep = a > b;
+    let large = select(b, a, steep);
+    let scale = select(select(1.0, 1.0995116e12, large < 0x20000000u), 9.094947e-13, large > 0x60000000u);
+    var q = (bitcast<f32>(select(a, b, steep)) * scale) / (bitcast<f32>(large) * scale);
+    if (large >= 0x7f800000u) { q = 0.0; }
+    if (a == b) { q = select(1.0, 0.0, a == 0u); }
+    let z = q * q;
+    var p = fma(-1.753928e-3, z, 1.0726934e-2);
+    p = fma(p, z, -3.0804578e-2);
+    p = fma(p, z, 5.7552084e-2);
+    p = fma(p, z, -8.3773144e-2);
+    p = fma(p, z, 1.094203e-1);
+    p = fma(p, z, -1.4261933e-1);
+    p = fma(p, z, 1.9998266e-1);
+    p = fma(p, z, -3.3333284e-1);
+    var r = fma(p * z, q, q);
+    if (steep) { r = 1.5707964 - (r + 4.371139e-8); }
+    if ((bitcast<u32>(x) >> 31u) != 0u) { r = 3.1415927 - (r + 8.742278e-8); }
+    return bitcast<f32>(bitcast<u32>(r) | (bitcast<u32>(y) & 0x80000000u));
+}
+",
+    ),
+    (
         "pow_",
         &["exp_", "log_", "from_bits", "is_nan"],
         "fn pow_(x: f32, y: f32) -> f32 {

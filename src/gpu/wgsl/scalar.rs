@@ -85,6 +85,7 @@ fn spelled(m: &mut Module, map: Map, v: &[String], on: DType) -> String {
         Map::Mul => format!("({x} * {})", v[1]),
         Map::Div => format!("({x} / {})", v[1]),
         Map::Pow => call(if real { "pow_" } else { "power_i" }),
+        Map::Atan2 => call("atan2_"),
         Map::Min if real => call("min_"),
         Map::Min => format!("min({x}, {})", v[1]),
         Map::Max if real => call("max_"),
