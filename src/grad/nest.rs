@@ -193,6 +193,7 @@ impl Reverse<'_> {
             let value = factors.fold(first, |a, b| self.pointwise(nest, Map::Mul, vec![a, b]));
             return moved(&self.chosen(nest, conditions, value));
         }
+        let (factors, conditions) = self.left_out(nest, factors, conditions);
         let closed: Vec<Axis> = inner.iter().map(|k| nest.axes[*k].clone()).collect();
         let operands: Vec<Operand> = factors.iter().chain(&conditions).map(moved).collect();
         let used: Vec<usize> = (0..outer.len()).filter(|k| operands.iter().any(|o| o.subscripts.contains(k))).collect();
@@ -204,6 +205,16 @@ impl Reverse<'_> {
         let operands: Vec<Operand> = operands.iter().map(packed).collect();
         let op = if operands.len() == 1 { Op::Fold(Fold::Sum) } else { Op::Contract };
         Operand::new(self.add(op, DType::F32, shape, closed, operands), used)
+    }
+
+    /// One guard for all, and a factor that is 0 where it is false: so only what is no number is put right afterwards.
+    fn left_out(&mut self, nest: &Nest, mut factors: Vec<Operand>, conditions: Vec<Operand>) -> (Vec<Operand>, Vec<Operand>) {
+        let Some(guard) = self.all_of(nest, &conditions) else { return (factors, conditions) };
+        let shared = |f: &Operand| guard.subscripts.iter().filter(|k| f.subscripts.contains(k)).count();
+        let best = (0..factors.len()).rev().max_by_key(|k| shared(&factors[*k])).unwrap_or(0);
+        factors[best] = self.chosen(nest, vec![guard.clone()], factors[best].clone());
+        let guards = if factors.len() > 1 { vec![guard] } else { vec![] };
+        (factors, guards)
     }
 
     /// An adjoint as a node of exactly its loops.

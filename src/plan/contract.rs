@@ -5,7 +5,7 @@
 
 use super::Sizes;
 use super::view::{self, window};
-use crate::ir::{DType, Graph, NodeId, Op, Operand, Pick, Rate};
+use crate::ir::{DType, Graph, Map, NodeId, Op, Operand, Pick, Rate};
 
 /// How a contraction is computed.
 #[derive(Clone, Debug)]
@@ -139,10 +139,28 @@ fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<u
     plain.then(|| loops.iter().map(|l| factor.subscripts[*l]).collect())
 }
 
+/// Whether a factor is a choice of something where the guard holds, and of 0 elsewhere.
+fn is_zero_without(graph: &Graph, factor: &Operand, guard: &Operand) -> bool {
+    let through = |n: usize| {
+        let o = &graph.operands(factor.node)[n];
+        Operand::new(o.node, o.subscripts.iter().map(|k| factor.subscripts[*k]).collect())
+    };
+    match &graph.node(factor.node).op {
+        Op::Map(Map::Copy) => is_zero_without(graph, &through(0), guard),
+        Op::Map(Map::Select) => through(0) == *guard && matches!(&graph.node(through(2).node).op, Op::Const(x) if *x == 0.0),
+        Op::Map(Map::ToF32) => through(0) == *guard,
+        _other => false,
+    }
+}
+
 /// Decides for contraction `id`.
 pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) -> Order {
     let node = graph.node(id);
-    let (factors, _) = graph.factors(id);
+    let (factors, guards) = graph.factors(id);
+    // Pairs know nothing of guards: they are right where a factor is 0 already where a guard is false.
+    if !guards.iter().all(|g| factors.iter().any(|f| is_zero_without(graph, f, g))) {
+        return Order::Nest;
+    }
     let count = node.shape.len() + node.inner.len();
     let extents: Vec<i64> = (0..count).map(|l| view::value(&node.axis(l).size, sizes)).collect();
     let floats = factors.iter().all(|f| graph.node(f.node).dtype == DType::F32) && node.dtype == DType::F32;

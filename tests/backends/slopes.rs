@@ -2,6 +2,8 @@
 
 use super::grads::{sources, weighed};
 use super::make::{self, Rng};
+use crate::common::right;
+use hnet::exec::Engine;
 use hnet::grad::derivatives;
 use hnet::ir::interp::evaluate;
 use hnet::ir::verify::verify;
@@ -13,6 +15,25 @@ use hnet::opt;
 struct Count {
     compared: usize,
     passed: usize,
+    compiled: usize,
+}
+
+/// So many graphs are also compiled.
+const COMPILED: usize = 600;
+
+/// Compiled code says what the interpreter says.
+fn compiled(seed: u64, graph: &Graph, bound: &Bindings, ids: &[NodeId]) {
+    let want = evaluate(graph, bound, ids).unwrap_or_else(|e| panic!("seed {seed}: {}\n{graph}", e.message));
+    let (part, places) = opt::optimize_for(graph, ids);
+    let passed = evaluate(&part, bound, &places).unwrap_or_else(|e| panic!("seed {seed}, passed: {}\n{part}", e.message));
+    for ((id, got), want) in ids.iter().zip(&passed).zip(&want) {
+        right(&format!("seed {seed}, after all passes"), graph, *id, bound, (got, want), 1e-9);
+    }
+    let got = Engine::cpu(graph, ids, 1).and_then(|mut engine| engine.run(bound));
+    let got = got.unwrap_or_else(|e| panic!("seed {seed}, compiled: {}\n{graph}", e.message));
+    for ((id, got), want) in ids.iter().zip(&got).zip(&want) {
+        right(&format!("seed {seed}, compiled"), graph, *id, bound, (got, want), 1e-4);
+    }
 }
 
 /// Real inputs as numbers of many digits, none of them at an edge.
@@ -52,11 +73,15 @@ fn slope(graph: &Graph, bound: &mut Bindings, of: NodeId, path: &str, i: usize) 
         number(graph, bound, of)
     };
     let (low, here, high) = (at(data[i] - h), at(data[i]), at(data[i] + h));
+    // Steep stairs look smooth to one distance.
+    let near = (at(data[i] - h / 7.0), at(data[i] + h / 7.0));
     bound.sources.insert(path.to_string(), before);
     let (low, here, high) = (low?, here?, high?);
     let (left, right) = ((here - low) / h, (high - here) / h);
-    let smooth = (left - right).abs() <= 1e-2 * (left.abs() + right.abs()) + 1e-6 * here.abs().max(1.0);
-    smooth.then_some((left + right) / 2.0)
+    let nearer = (near.1? - near.0?) / (2.0 * h / 7.0);
+    let slope = (left + right) / 2.0;
+    let off = (left - right).abs().max((slope - nearer).abs());
+    (off <= 1e-2 * (left.abs() + right.abs()) + 1e-6 * here.abs().max(1.0)).then_some(slope)
 }
 
 fn check(seed: u64, count: &mut Count) {
@@ -86,6 +111,11 @@ fn check(seed: u64, count: &mut Count) {
     let plain = graph.clone();
     let found = derivatives(&mut graph, target, &ids);
     verify(&graph).unwrap_or_else(|why| panic!("seed {seed}: {why}\n{graph}"));
+    let made: Vec<NodeId> = found.iter().flatten().map(|d| d.node).collect();
+    if count.compiled < COMPILED && !made.is_empty() {
+        count.compiled += 1;
+        compiled(seed, &graph, &case.bindings, &made);
+    }
     let size = number(&graph, &case.bindings, target).expect("as before");
     for ((path, _), found) in by.iter().zip(found) {
         let elements = case.bindings.sources[path].len();
