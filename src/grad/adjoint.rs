@@ -95,7 +95,8 @@ impl Reverse<'_> {
             adjoint.tied[q] = None;
             let nest = Nest { axes: self.loops(id, &adjoint.tied), first: free + 1 };
             let same = self.same_place(&nest, at, free + 1 + d);
-            adjoint.view = self.chosen(&nest, vec![same], adjoint.view);
+            adjoint.view = self.chosen(&nest, vec![same.clone()], adjoint.view);
+            adjoint.guards.push(same);
         }
         adjoint
     }

@@ -145,7 +145,7 @@ impl Reverse<'_> {
 
     /// As [`Reverse::pull`], for a node each of whose dimensions is a loop of the nest.
     pub fn close(&mut self, nest: &Nest, from: &Adjoint, part: Part, reads: &[usize], to: NodeId) -> Adjoint {
-        let Part { factors, mut conditions, guards } = part;
+        let Part { factors, mut conditions, mut guards } = part;
         let loop_of = |q: usize| from.loop_of(q, nest);
         let tied: Vec<Option<usize>> = (0..self.kept.len()).map(|q| reads.iter().position(|k| *k == loop_of(q))).collect();
         let free: Vec<usize> = (0..self.kept.len()).filter(|q| tied[*q].is_none()).map(loop_of).collect();
@@ -165,7 +165,10 @@ impl Reverse<'_> {
             }
         }
         for (a, b) in diagonal {
-            conditions.push(self.same_place(&wide, a, b));
+            // Off the diagonal nothing was read.
+            let same = self.same_place(&wide, a, b);
+            conditions.push(same.clone());
+            guards.push(same);
         }
         let inner: Vec<usize> = (0..nest.axes.len()).filter(|k| !outer.contains(k)).collect();
         let place = |k: usize| outer.iter().position(|l| *l == k);
