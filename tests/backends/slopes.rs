@@ -2,12 +2,11 @@
 
 use super::grads::{sources, weighed};
 use super::make::{self, Rng};
-use crate::common::right;
-use hnet::exec::Engine;
+use super::suite::{Case, Way};
 use hnet::grad::derivatives;
 use hnet::ir::interp::evaluate;
 use hnet::ir::verify::verify;
-use hnet::ir::{Bindings, DType, Data, Graph, NodeId, Op, Tensor};
+use hnet::ir::{Bindings, DType, Data, Graph, NodeId, Op, Output, OutputKind, Tensor};
 use hnet::opt;
 
 /// What was compared, and what was passed over.
@@ -18,22 +17,17 @@ struct Count {
     compiled: usize,
 }
 
-/// So many graphs are also compiled.
-const COMPILED: usize = 600;
+/// So many graphs are also compiled, and so many of them on a device.
+const COMPILED: usize = 200;
+const ON_DEVICES: usize = 20;
 
-/// Compiled code says what the interpreter says.
-fn compiled(seed: u64, graph: &Graph, bound: &Bindings, ids: &[NodeId]) {
-    let want = evaluate(graph, bound, ids).unwrap_or_else(|e| panic!("seed {seed}: {}\n{graph}", e.message));
-    let (part, places) = opt::optimize_for(graph, ids);
-    let passed = evaluate(&part, bound, &places).unwrap_or_else(|e| panic!("seed {seed}, passed: {}\n{part}", e.message));
-    for ((id, got), want) in ids.iter().zip(&passed).zip(&want) {
-        right(&format!("seed {seed}, after all passes"), graph, *id, bound, (got, want), 1e-9);
-    }
-    let got = Engine::cpu(graph, ids, 1).and_then(|mut engine| engine.run(bound));
-    let got = got.unwrap_or_else(|e| panic!("seed {seed}, compiled: {}\n{graph}", e.message));
-    for ((id, got), want) in ids.iter().zip(&got).zip(&want) {
-        right(&format!("seed {seed}, compiled"), graph, *id, bound, (got, want), 1e-4);
-    }
+/// All backends say what the interpreter says, the device where `device` is set.
+fn compiled(seed: u64, graph: &Graph, bound: &Bindings, ids: &[NodeId], device: bool) {
+    let mut part = graph.clone();
+    let output = |(k, id): (usize, &NodeId)| Output { name: format!("d{k}").into(), kind: OutputKind::Output, node: *id };
+    part.outputs = ids.iter().enumerate().map(output).collect();
+    let ways = [Way::Interpreter, Way::Passes, Way::Native(1), Way::Optimized(2), Way::OptimizedDevice];
+    Case::graph(&format!("derivatives of seed {seed}"), &part, bound).on(&ways[..if device { 5 } else { 4 }]).agrees();
 }
 
 /// Real inputs as numbers of many digits, none of them at an edge.
@@ -114,7 +108,7 @@ fn check(seed: u64, count: &mut Count) {
     let made: Vec<NodeId> = found.iter().flatten().map(|d| d.node).collect();
     if count.compiled < COMPILED && !made.is_empty() {
         count.compiled += 1;
-        compiled(seed, &graph, &case.bindings, &made);
+        compiled(seed, &graph, &case.bindings, &made, count.compiled <= ON_DEVICES);
     }
     let size = number(&graph, &case.bindings, target).expect("as before");
     for ((path, _), found) in by.iter().zip(found) {

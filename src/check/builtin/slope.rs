@@ -43,9 +43,14 @@ impl<'a> Checker<'a> {
         let y = self.as_tens(y, y_at)?;
         if !y.sized().is_empty() || y.dtype != DType::F32 {
             let message = format!("a derivative is of one real number per example, and this is {}", self.show(&y));
-            return self.error("H0356", y_at, message);
+            let help = match y.dtype {
+                DType::F32 => "sum it, `grad(sum(y), x)`, or derive each place under an index, `grad(y[i], x)`",
+                DType::I32 | DType::Bool => "whole numbers and truth values have no slope; `surrogate` gives one to a choice",
+            };
+            return self.fail(Diagnostic::error("H0356", y_at, message).help(help));
         }
         match x {
+            Value::Num(_) | Value::Bool(_) => self.by_no_value(x_at),
             Value::Tree(tree) => {
                 let leaves: Vec<Tens> = tree.leaves().into_iter().map(|(_, t)| t.clone()).collect();
                 let mut made = self.slopes(&y, &leaves, at, x_at)?.into_iter();
@@ -63,12 +68,23 @@ impl<'a> Checker<'a> {
     fn slopes(&mut self, y: &Tens, by: &[Tens], at: Span, by_at: Span) -> Res<Vec<Tens>> {
         if let Some(whole) = by.iter().find(|t| t.dtype != DType::F32) {
             let message = format!("a derivative is by real numbers, and this is {}", self.show(whole));
-            return self.error("H0356", by_at, message);
+            return self.fail(Diagnostic::error("H0356", by_at, message).help("whole numbers and truth values do not move"));
+        }
+        if by.iter().any(|t| matches!(self.build.at(t).op, Op::Const(_) | Op::Extent(_))) {
+            return self.by_no_value(by_at);
         }
         let level = y.level;
         let places: Vec<Option<NodeId>> = by.iter().map(|t| self.build.captured_at(t, level)).collect();
         for t in by {
             self.reaches_out(y, t, at)?;
+        }
+        let reach = self.build.graph(level).reachable([y.node]);
+        if !by.is_empty() && !places.iter().flatten().any(|n| reach[n.index()]) {
+            return self.fail(
+                Diagnostic::error("H0361", by_at, "the first value was not computed from this one")
+                    .here("an element, a net out of an array and an expression are values of their own")
+                    .help("derive by the whole and take the part, `grad(y, x)[0]`, or name the part first: `let a = x[0]`, then `grad(a^2, a)`"),
+            );
         }
         // Sizes that were found meanwhile are the same for the rules, too.
         let mut graph = std::mem::take(self.build.graph_mut(level));
@@ -108,6 +124,11 @@ impl<'a> Checker<'a> {
         self.emit(Node::new(Op::Map(Map::Copy), DType::F32, shape), labels, vec![Operand::new(zero, vec![])])
     }
 
+    fn by_no_value<T>(&mut self, at: Span) -> Res<T> {
+        let d = Diagnostic::error("H0356", at, "a derivative is by a value, and this is a constant");
+        self.fail(d.help("make it a `param`, an `input` or a `condition`"))
+    }
+
     fn mixed<T>(&mut self, name: NameId, at: Span) -> Res<T> {
         let text = self.axes.name_text(name).to_string();
         self.fail(
@@ -119,24 +140,35 @@ impl<'a> Checker<'a> {
         )
     }
 
-    /// Says where a derivative would have to leave the loop that it is taken in.
+    /// Says where a derivative would have to leave the round that it is taken in: a value from around the loop, or one that rounds before
+    /// left, may depend on `x`, too.
     fn reaches_out(&mut self, y: &Tens, x: &Tens, at: Span) -> Res<()> {
         for level in x.level + 1..=y.level {
             let graph = self.build.graph(level);
-            // At levels between, all values count; at that of `y`, what it reads.
+            // At levels between, all values count; at that of `y`, what it reads smoothly.
             let reach = if level == y.level { graph.reachable([y.node]) } else { vec![true; graph.len()] };
             let own = self.build.captured_at(x, level);
-            let around = self.build.graph(level - 1);
             let Some(from) = self.build.captured_at(x, level - 1) else { continue };
-            let active = grad::depends(around, &[from]);
-            let through = graph.ids().find(|id| {
-                reach[id.index()] && Some(*id) != own && self.build.outer(level, *id).is_some_and(|o| active[o.node.index()])
-            });
-            if through.is_some() {
+            let active = grad::depends(self.build.graph(level - 1), &[from]);
+            let around = |id: NodeId| self.build.outer(level, id).is_some_and(|o| active[o.node.index()]);
+            let carried = |id: NodeId| {
+                let node = graph.node(id);
+                let is_carry = matches!(node.op, Op::Arg(_)) && node.dtype == DType::F32 && self.build.outer(level, id).is_none();
+                // Through what is cut it does not count.
+                is_carry && grad::depends(graph, &[id])[y.node.index()]
+            };
+            let through = graph
+                .ids()
+                .find(|id| reach[id.index()] && Some(*id) != own && (around(*id) || (level == y.level && carried(*id))));
+            if let Some(id) = through {
+                let why = match self.build.outer(level, id) {
+                    Some(_) => "a value from around the loop depends on the second, too",
+                    None => "what rounds before this one left may depend on the second, too",
+                };
                 return self.fail(
-                    Diagnostic::limit("H0816", at, "this derivative would reach out of the loop that it is taken in")
-                        .here("a value from around the loop depends on the second, too")
-                        .help("compute that value in the loop, or take the derivative outside of it"),
+                    Diagnostic::limit("H0816", at, "this derivative would reach out of the round that it is taken in")
+                        .here(why)
+                        .help("take the derivative outside of the loop, or say `stop_gradient(..)` of that value"),
                 );
             }
         }
