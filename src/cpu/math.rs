@@ -301,7 +301,7 @@ impl Gen<'_> {
         let n = self.b.ins().fsub(t, magic);
         let mut r = x;
         // All parts of -pi/2 have one sign, and a product is last: so -0 stays -0.
-        for part in [-f32::from_bits(0x3fc9_0fda), -7.549_79e-8, -5.390_302_5e-15] {
+        for part in [-f32::from_bits(0x3fc9_0fda), -7.549_789_4e-8, -5.390_302_5e-15] {
             let part = self.float(part, x);
             r = self.fma(n, part, r);
         }
