@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_that_is_zero_has_either_sign() {
+        let text =
+            "%0: f32[i=2] = input \"x\"\n%1: f32 = const -1\n%2: f32 = sum(i=2) %0[i]\n%3: f32 = atan2 %2, %1\noutput y = %3\n";
+        let pi = std::f32::consts::PI;
+        assert_eq!(verdict(text, &[0.5, -0.5], &[pi]), Ok(false));
+        assert_eq!(verdict(text, &[0.5, -0.5], &[-pi]), Ok(true));
+        assert!(verdict(text, &[0.5, 0.5], &[-2.356_194_5]).is_err());
+    }
+
+    #[test]
     fn infinities_and_nan_are_told_apart() {
         assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::INFINITY, f32::NAN]).is_ok());
         assert!(verdict(SCALED, &[f32::INFINITY, f32::NAN], &[f32::NAN, f32::NAN]).is_err());

@@ -1,7 +1,8 @@
 //! A graph with everything that f32 rounds moved a little.
 //!
 //! In: a graph, a seed. Out: the same graph, where each value that is computed, also in the rounds of loops, is multiplied by about 1,
-//! at each place by another number; where what f32 cannot tell from 0 is 0, and what is beyond f32 is infinite.
+//! at each place by another number; where what f32 cannot tell from 0 is 0, what is beyond f32 is infinite, and a sum that is 0 has
+//! either sign.
 
 use crate::ir::scalar::Nature;
 use crate::ir::{Axis, DType, Dist, Fold, Graph, Map, Node, NodeId, Op, Operand};
@@ -54,6 +55,7 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             true => endless(r, how, id, value),
             false => value,
         };
+        let value = if how.rounds && node.dtype == DType::F32 && sums(&node.op) { either_zero(r, how, id, value) } else { value };
         if how.rounds && node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
     })
 }
@@ -106,6 +108,19 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let other = choose(r, 0.5, nan, other);
     let other = choose(r, 0.25, value.clone(), other);
     r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![fine, value, other])
+}
+
+/// A sum where it is zero: with either sign, which nobody says.
+fn either_zero(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Operand {
+    let shape = r.old.node(id).shape.clone();
+    let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
+    let (zero, less, half) = (number(r, 0.0), number(r, -0.0), number(r, 0.5));
+    let bits = random(r, how, &shape);
+    let map = |r: &mut Rebuild, m, dtype, operands| r.add(Node::new(Op::Map(m), dtype, shape.clone()), operands);
+    let chosen = map(r, Map::Lt, DType::Bool, vec![bits, half]);
+    let other = map(r, Map::Select, DType::F32, vec![chosen, zero.clone(), less]);
+    let nothing = map(r, Map::Eq, DType::Bool, vec![value.clone(), zero]);
+    map(r, Map::Select, DType::F32, vec![nothing, other, value])
 }
 
 /// Bits of its own for each place of a node, in each round of a loop.
