@@ -396,7 +396,13 @@ fn the_command_writes_the_folder() {
         let same = file.path == "demo.json" || std::fs::read(folder.path().join(&file.path)).unwrap() == file.bytes;
         assert!(same, "{}", file.path);
     }
-    let (code, said) = hnet(&["build", "models/continual.hnet", "--target", "web", "--output", "drift"]);
+    let none = tempfile::NamedTempFile::with_suffix(".hnet").unwrap();
+    std::fs::write(
+        none.path(),
+        "model Silent {\n    input x: f32\n    state level: f32 = zeros()\n    update level = 0.9 * level + 0.1 * x\n}\n",
+    )
+    .unwrap();
+    let (code, said) = hnet(&["build", none.path().to_str().unwrap(), "--target", "web"]);
     assert!(code == Some(3) && said.contains("H0911"), "{said}");
     let (code, said) = hnet(&["build", "models/inr.hnet", "--target", "web", "--output", "outptu"]);
     assert!(code == Some(2) && said.contains("there is `output`"), "{said}");
