@@ -144,7 +144,7 @@ fn workload(
     let largest = want.to_f64().iter().fold(1e-30f64, |m, v| m.max(v.abs()));
     let apart = got.iter().zip(want.to_f64()).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / largest;
     if apart.is_nan() || apart > 2e-3 {
-        return Err(one(Diagnostic::plain("H0899", format!("{name}: device and CPU are {apart:.1e} apart"))));
+        return Err(one(Diagnostic::plain(hnet::diag::Code::H0899, format!("{name}: device and CPU are {apart:.1e} apart"))));
     }
     let cpu_ms = match args.cpu {
         true => Some(timed(args.seconds, || cpu.run_prepared(&late).map(|_| ()))?.0),

@@ -3,7 +3,7 @@
 //! In: a path. Out: an open file and how long it is. Promised: a folder, a device or a pipe is refused before anything is read, so that nothing
 //! waits for ever for a writer and nothing that has no end is read; a text has no more bytes than its reader allows.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
@@ -74,7 +74,7 @@ pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
         io::ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
         _ => e.to_string(),
     };
-    Diagnostic::plain("H0001", format!("cannot read `{name}`: {why}"))
+    Diagnostic::plain(Code::H0001, format!("cannot read `{name}`: {why}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use crate::bind::known::Known;
 use crate::check::{self, model::Model};
-use crate::diag::{Diagnostic, Sink, suggest};
+use crate::diag::{Code, Diagnostic, Sink, suggest};
 use crate::ir::{OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes};
@@ -60,7 +60,7 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Dia
     std::thread::scope(|s| {
         let thread = std::thread::Builder::new().name("hnet".into()).stack_size(STACK).spawn_scoped(s, work);
         let none = |e| {
-            Diagnostic::plain("H0818", format!("no thread can be started: {e}"))
+            Diagnostic::plain(Code::H0818, format!("no thread can be started: {e}"))
                 .note(format!("it needs a stack of {} MB", STACK >> 20))
         };
         Ok(thread.map_err(none)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -125,7 +125,7 @@ pub fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
 pub fn print_after(model: &Model, pass: &str) -> Result<String, Diagnostic> {
     if pass != "all" && opt::pass(pass).is_none() {
         let names: Vec<&str> = opt::PASSES.iter().map(|p| p.name).collect();
-        let d = Diagnostic::plain("H0612", format!("no pass is called `{pass}`"));
+        let d = Diagnostic::plain(Code::H0612, format!("no pass is called `{pass}`"));
         return Err(match suggest(pass, names.iter().copied()) {
             Some(near) => d.help(format!("there is `{near}`")),
             None => d.help(format!("there are {}, and `all`", names.join(", "))),

@@ -3,7 +3,7 @@
 //! In: a root file and a [`Loader`]. Out: [`Program`], files in the order in which they were first met (the root first),
 //! imports resolved to file numbers.
 
-use crate::diag::{Diagnostic, Sink, suggest};
+use crate::diag::{Code, Diagnostic, Sink, suggest};
 use crate::disk;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast;
@@ -60,7 +60,7 @@ impl Loader for Inside {
 
 /// A file that a program names and may not read.
 pub fn outside(path: &Path, span: Span) -> Diagnostic {
-    Diagnostic::error("H0008", span, format!("`{}` lies outside of the program's folder", path.display()))
+    Diagnostic::error(Code::H0008, span, format!("`{}` lies outside of the program's folder", path.display()))
         .here("it is not read")
         .help("put it into the folder of the program; `--allow-outside` reads it where it is")
 }
@@ -183,7 +183,7 @@ fn find(
             Ok(text) => sources.add(path.display().to_string(), Some(path), text),
             Err(error) => {
                 sink.push(
-                    Diagnostic::error("H0001", span, format!("cannot read `{}`: {error}", path.display()))
+                    Diagnostic::error(Code::H0001, span, format!("cannot read `{}`: {error}", path.display()))
                         .help("a path is relative to the file that imports; the standard library is `import std.linear { .. }`"),
                 );
                 return None;
@@ -201,7 +201,7 @@ fn library(sources: &mut Sources, name: &str, span: Span, sink: &mut Sink) -> Op
         return Some(sources.add(name, None, *text));
     }
     let names: Vec<String> = LIBRARY.iter().map(|(m, _)| format!("std.{m}")).collect();
-    let mut diagnostic = Diagnostic::error("H0002", span, format!("no library module is called `{name}`"));
+    let mut diagnostic = Diagnostic::error(Code::H0002, span, format!("no library module is called `{name}`"));
     diagnostic = match suggest(name, names.iter().map(String::as_str)) {
         Some(near) => diagnostic.fix(format!("`{near}` is near"), span, near),
         None => diagnostic.help(format!("there are {}", names.join(", "))),

@@ -5,7 +5,7 @@
 //! YAML, the text; a change that waits for a decision is `NAME.snap.new`, which `cargo insta review` finds.
 
 use crate::check::model::Model;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::disk;
 use crate::disk::cannot_read;
 use crate::emit;
@@ -173,7 +173,7 @@ impl Folder {
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Diagnostic> {
         std::fs::create_dir_all(&self.path)
-            .map_err(|e| Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", self.path.display())))?;
+            .map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot make the folder `{}`: {e}", self.path.display())))?;
         // A string of JSON is one of YAML.
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let header = format!("---\nsource: {}\nexpression: {}\n---\n", quoted(&self.source), quoted("hnet snapshot"));
@@ -182,7 +182,7 @@ impl Folder {
 }
 
 fn remove(path: &Path) -> Result<(), Diagnostic> {
-    std::fs::remove_file(path).map_err(|e| Diagnostic::plain("H0003", format!("cannot remove `{}`: {e}", path.display())))
+    std::fs::remove_file(path).map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot remove `{}`: {e}", path.display())))
 }
 
 /// A snapshot without its header.

@@ -5,7 +5,7 @@
 
 use super::params::shape;
 use crate::check::model::{Init, Model, Param};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::files::memory;
 use crate::ir::random::{counter, normal, philox, uniform};
 use crate::ir::sizes::Sizes;
@@ -20,7 +20,7 @@ pub fn initialise_all(model: &Model, sizes: &Sizes, seed: i32) -> Result<BTreeMa
             1 => format!("`{}` has no initialiser, and no weights were given", first.path),
             n => format!("{n} parameters have no initialiser, and no weights were given"),
         };
-        let mut d = Diagnostic::error("H0607", first.span, message).here("declared here");
+        let mut d = Diagnostic::error(Code::H0607, first.span, message).here("declared here");
         for p in without.iter().skip(1).take(8) {
             d = d.label(p.span, format!("`{}` too", p.path));
         }

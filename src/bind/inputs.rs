@@ -8,7 +8,7 @@ use super::known::{Known, declared};
 use super::params::{READ, unread};
 use super::{init, literal};
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
-use crate::diag::{Diagnostic, Severity, suggest};
+use crate::diag::{Code, Diagnostic, Label, Severity, suggest};
 use crate::files::archive::Archive;
 use crate::files::stored::position;
 use crate::ir::outside::arriving;
@@ -124,7 +124,7 @@ fn learn(input: &Input, tensor: &Tensor, known: &mut Known) {
 /// Names that `--condition` may give.
 fn find<'a>(model: &'a Model, name: &str) -> Result<&'a Input, Diagnostic> {
     model.inputs.iter().find(|i| i.name == name).ok_or_else(|| {
-        let d = Diagnostic::plain("H0612", format!("the model has no condition or input `{name}`"));
+        let d = Diagnostic::plain(Code::H0612, format!("the model has no condition or input `{name}`"));
         let names: Vec<&str> = model.inputs.iter().map(|i| i.name.as_str()).collect();
         match suggest(name, names.iter().copied()) {
             Some(near) => d.help(format!("there is `{near}`")),
@@ -141,9 +141,9 @@ fn condition(model: &Model, name: &str, text: &str, known: &mut Known, out: &mut
         let entry = if file.is_single() { file.names().next().map(String::from) } else { Some(name.to_string()) };
         let Some(stored) = entry.as_deref().and_then(|e| file.get(e)) else {
             if let Some(kind) = file.kind_unread(name) {
-                return Err(Diagnostic::plain("H0616", unread(name, path, kind)).help(READ));
+                return Err(Diagnostic::plain(Code::H0616, unread(name, path, kind)).help(READ));
             }
-            return Err(Diagnostic::plain("H0612", format!("`{path}` has no tensor `{name}`")));
+            return Err(Diagnostic::plain(Code::H0612, format!("`{path}` has no tensor `{name}`")));
         };
         let tensor = stored.load(input.dtype).map_err(|d| at(input, d))?;
         return take(input, tensor, &format!("the value in `{path}`"), known, out);
@@ -157,7 +157,7 @@ fn at(input: &Input, d: Diagnostic) -> Diagnostic {
     if d.primary.is_some() {
         return d;
     }
-    let place = Diagnostic::error("", input.span, "").primary;
+    let place = Some(Label::at(input.span));
     Diagnostic { primary: place, ..d }.here(format!("declared as {}", declared(input)))
 }
 
@@ -185,7 +185,7 @@ fn from_file(model: &Model, file: &Archive, known: &mut Known, out: &mut Given, 
         problems.extend(loaded.and_then(|t| take(input, t, &who, known, out)).err());
     }
     for (name, kind) in file.unread().iter().filter(|(n, _)| model.inputs.iter().any(|i| i.name == *n)) {
-        problems.push(Diagnostic::plain("H0616", unread(name, file.name(), kind)).help(READ));
+        problems.push(Diagnostic::plain(Code::H0616, unread(name, file.name(), kind)).help(READ));
     }
 }
 
@@ -197,12 +197,12 @@ fn only_input<'a>(model: &'a Model, out: &Given) -> Option<&'a Input> {
 
 fn which_input(model: &Model, file: &str) -> Diagnostic {
     let names: Vec<String> = model.inputs.iter().map(|i| format!("`{}`", i.name)).collect();
-    Diagnostic::plain("H0612", format!("`{file}` does not say which input it is for"))
+    Diagnostic::plain(Code::H0612, format!("`{file}` does not say which input it is for"))
         .help(format!("call the file like the input (the model has {}), or use safetensors", names.join(", ")))
 }
 
 fn unknown_column(model: &Model, name: &str, file: &str) -> Diagnostic {
-    let d = Diagnostic::plain("H0612", format!("`{name}` in `{file}` is no input of the model; it is left out"));
+    let d = Diagnostic::plain(Code::H0612, format!("`{name}` in `{file}` is no input of the model; it is left out"));
     let d = Diagnostic { severity: Severity::Warning, ..d };
     match suggest(name, model.inputs.iter().map(|i| i.name.as_str())) {
         Some(near) => d.help(format!("there is an input `{near}`")),
@@ -281,7 +281,7 @@ pub fn indices(model: &Model, outputs: &[usize], given: &Given) -> Result<(), Di
         let Some(bad) = values.iter().position(|v| !(0..below).contains(&i64::from(*v))) else { continue };
         let place = if t.shape.is_empty() { String::new() } else { format!(" at {}", position(&t.shape, bad)) };
         let range = if below == 0 { "nothing".to_string() } else { format!("0 to {}", below - 1) };
-        return Err(Diagnostic::error("H0610", input.span, format!("`{}` has an index that is out of range", input.name))
+        return Err(Diagnostic::error(Code::H0610, input.span, format!("`{}` has an index that is out of range", input.name))
             .here(format!("indexes an axis of length {below}: {range} is allowed"))
             .note(format!("the value is {}{place}", values[bad])));
     }
@@ -301,7 +301,7 @@ fn check(input: &Input, t: &Tensor, known: &Known) -> Result<(), Diagnostic> {
     };
     match values.iter().position(|v| !fits((*v).into())) {
         None => Ok(()),
-        Some(bad) => Err(Diagnostic::error("H0611", input.span, format!("`{}` cannot be {}", input.name, values[bad])).here(
+        Some(bad) => Err(Diagnostic::error(Code::H0611, input.span, format!("`{}` cannot be {}", input.name, values[bad])).here(
             match allowed {
                 Allowed::Any => "a size is not negative".to_string(),
                 Allowed::Range(from, to) => format!("{from} to {} are allowed", to - 1),

@@ -4,7 +4,7 @@
 //! disagree, the message names both.
 
 use crate::check::model::{Input, Model};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::sizes::Sizes;
 use crate::ir::{Size, Sym, type_text};
 use std::collections::BTreeMap;
@@ -25,19 +25,21 @@ impl Known {
     /// `--dim b=17`
     pub fn ask(&mut self, model: &Model, name: &str, size: i64) -> Result<(), Diagnostic> {
         let Some(dim) = model.dims.iter().find(|d| &*d.name == name) else {
-            let mut d = Diagnostic::plain("H0612", format!("`--dim {name}={size}`: the model has no dim `{name}`"));
+            let mut d = Diagnostic::plain(Code::H0612, format!("`--dim {name}={size}`: the model has no dim `{name}`"));
             if let Some(near) = suggest(name, model.dims.iter().map(|d| &*d.name)) {
                 d = d.help(format!("there is `{near}`"));
             }
             return Err(d);
         };
         if size < 0 {
-            return Err(Diagnostic::error("H0604", dim.span, format!("the size of `{name}` cannot be {size}")));
+            return Err(Diagnostic::error(Code::H0604, dim.span, format!("the size of `{name}` cannot be {size}")));
         }
         match dim.size {
-            Some(fixed) if fixed != size => Err(Diagnostic::error("H0602", dim.span, format!("`{name}` is {fixed}, not {size}"))
-                .here("its size is fixed here")
-                .note(format!("`--dim {name}={size}` asks for another"))),
+            Some(fixed) if fixed != size => {
+                Err(Diagnostic::error(Code::H0602, dim.span, format!("`{name}` is {fixed}, not {size}"))
+                    .here("its size is fixed here")
+                    .note(format!("`--dim {name}={size}` asks for another")))
+            }
             _ => {
                 self.sizes.insert(dim.name.clone(), (size, format!("`--dim {name}={size}`")));
                 Ok(())
@@ -67,7 +69,7 @@ impl Known {
     pub fn fit(&mut self, input: &Input, shape: &[usize], who: &str) -> Result<(), Diagnostic> {
         let wanted = declared(input);
         if shape.len() != input.shape.len() {
-            let mut d = Diagnostic::error("H0602", input.span, format!("`{}` has the wrong number of axes", input.name))
+            let mut d = Diagnostic::error(Code::H0602, input.span, format!("`{}` has the wrong number of axes", input.name))
                 .here(format!("declared as {wanted}"))
                 .note(format!("{who} is {}", type_text(input.dtype.word(), shape)));
             if shape.len() == input.shape.len() + 1 && shape.first() == Some(&1) {
@@ -94,7 +96,7 @@ impl Known {
 
     fn disagree(&self, input: &Input, size: &Size, axis: &str, have: i64, want: i64, who: &str, shape: &[usize]) -> Diagnostic {
         let message = format!("`{}` has {have} along {axis}, where {want} is wanted", input.name);
-        let d = Diagnostic::error("H0602", input.span, message)
+        let d = Diagnostic::error(Code::H0602, input.span, message)
             .here(format!("declared as {}", declared(input)))
             .note(format!("{who} is {}", type_text(input.dtype.word(), shape)));
         let others = size

@@ -2,13 +2,13 @@
 
 use super::known::{Known, declared};
 use crate::check::model::Input;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Data, Tensor};
 
 /// The text as a value for `input`; one unknown size is found from the number of values.
 pub fn parse(input: &Input, text: &str, known: &Known) -> Result<Tensor, Diagnostic> {
     let wrong = |why: String| {
-        Diagnostic::error("H0611", input.span, format!("`{text}` is no value for `{}`", input.name))
+        Diagnostic::error(Code::H0611, input.span, format!("`{text}` is no value for `{}`", input.name))
             .here(format!("declared as {}", declared(input)))
             .note(why)
     };

@@ -7,7 +7,7 @@
 
 use super::init;
 use crate::check::model::{Model, Param};
-use crate::diag::{Diagnostic, Severity, suggest};
+use crate::diag::{Code, Diagnostic, Label, Severity, suggest};
 use crate::files::archive::Archive;
 use crate::files::memory;
 use crate::files::stored::Stored;
@@ -28,7 +28,7 @@ pub fn shape(param: &Param, sizes: &Sizes) -> Result<Vec<usize>, Diagnostic> {
     let one = |s: &crate::ir::Size| {
         s.eval(&of)
             .and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(|| Diagnostic::error("H0603", param.span, format!("the size `{s}` of `{}` is not known", param.path)))
+            .ok_or_else(|| Diagnostic::error(Code::H0603, param.span, format!("the size `{s}` of `{}` is not known", param.path)))
     };
     param.shape.iter().map(one).collect()
 }
@@ -128,7 +128,7 @@ impl<'a> Fill<'a> {
                     self.put(&numbers, &stored);
                 } else if let Some((file, kind)) = files.iter().find_map(|f| Some((f, f.kind_unread(&key)?))) {
                     self.nets(&numbers).iter().for_each(|n| self.covered[*n] = true);
-                    let d = Diagnostic::error("H0616", self.param.span, unread(&key, file.name(), kind)).here("wanted here");
+                    let d = Diagnostic::error(Code::H0616, self.param.span, unread(&key, file.name(), kind)).here("wanted here");
                     self.problems.push(d.help(READ));
                 }
             }
@@ -159,7 +159,7 @@ impl<'a> Fill<'a> {
         let wanted: Vec<usize> = stacked.chain(self.rest.iter().copied()).collect();
         nets.iter().for_each(|n| self.covered[*n] = true);
         if stored.shape != wanted {
-            if self.problems.iter().any(|d| d.code == "H0615") {
+            if self.problems.iter().any(|d| d.code == Code::H0615) {
                 self.more += 1;
             } else {
                 self.problems.push(wrong_shape(self.param, stored, &wanted, self.lead.len()));
@@ -171,7 +171,7 @@ impl<'a> Fill<'a> {
             match stored.part(self.param.dtype, i * each..(i + 1) * each) {
                 Ok(part) => self.tensor.data.put(net * each, &part),
                 Err(d) => {
-                    let at = Diagnostic { primary: Diagnostic::error("", self.param.span, "").primary, ..d };
+                    let at = Diagnostic { primary: Some(Label::at(self.param.span)), ..d };
                     self.problems.push(at.here("wanted here"));
                     return;
                 }
@@ -226,7 +226,7 @@ pub fn unread(name: &str, file: &str, kind: &str) -> String {
 /// Two tensors for one net: the whole array and one of it.
 fn twice(param: &Param, first: &str, second: &Stored) -> Diagnostic {
     Diagnostic::error(
-        "H0619",
+        Code::H0619,
         param.span,
         format!("`{first}` and `{}` in `{}` are for the same parameter", second.name, second.file),
     )
@@ -236,7 +236,7 @@ fn twice(param: &Param, first: &str, second: &Stored) -> Diagnostic {
 }
 
 fn wrong_shape(param: &Param, stored: &Stored, wanted: &[usize], stars: usize) -> Diagnostic {
-    let mut d = Diagnostic::error("H0615", param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
+    let mut d = Diagnostic::error(Code::H0615, param.span, format!("`{}` in `{}` has the wrong shape", stored.name, stored.file))
         .here(format!("declared here as {}", sizes_text(param, stars)))
         .note(format!("the file has    {}", stored.describe()))
         .note(format!("the model wants {}", type_text(param.dtype.word(), wanted)));
@@ -280,7 +280,7 @@ fn say_missing(missing: &[(&Param, Vec<String>)], files: &[Archive], extra: &[(&
         [(_, one)] => format!("the parameter `{one}` is not in {place}"),
         many => format!("{} parameters are not in {place}", many.len()),
     };
-    let mut d = Diagnostic::error("H0609", names[0].0.span, message).here("wanted here");
+    let mut d = Diagnostic::error(Code::H0609, names[0].0.span, message).here("wanted here");
     for (param, name) in names.iter().take(SHOWN) {
         let stars = param.path.split('.').filter(|p| *p == "*").count();
         let kept = if name.contains('*') { "one for each net, each " } else { "" };
@@ -320,7 +320,7 @@ fn say_extra(extra: &[(&str, &str)]) -> Option<Diagnostic> {
         1 => format!("`{first}` in `{file}` is no parameter of the model"),
         n => format!("{n} tensors in `{file}` are no parameters of the model"),
     };
-    let mut d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain("H0613", message) };
+    let mut d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(Code::H0613, message) };
     if extra.len() > 1 {
         let shown: Vec<String> = extra.iter().take(8).map(|(_, n)| format!("`{n}`")).collect();
         let more = if extra.len() > 8 { format!(" and {} more", extra.len() - 8) } else { String::new() };

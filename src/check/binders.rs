@@ -7,7 +7,7 @@ use super::scope::Binding;
 use super::value::{NameId, Tens, Value};
 use super::word::{FileItem, Meaning};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Bound, Expr, ExprKind};
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
                 ast::Binder::Lifted(span) => {
                     let lifted = self.scopes.frame().lifted.clone();
                     if keeps {
-                        return self.error("H0324", *span, "`*` cannot be bound on the left");
+                        return self.error(Code::H0324, *span, "`*` cannot be bound on the left");
                     }
                     out.groups.push(lifted);
                 }
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
                 let dim = matches!(self.files[frame.file].items.get(&*text), Some(FileItem::Dim(_)));
                 if dim && !frame.sees_dims {
                     return self.fail(
-                        Diagnostic::error("H0202", *span, format!("a net cannot see the model's axis `{text}`"))
+                        Diagnostic::error(Code::H0202, *span, format!("a net cannot see the model's axis `{text}`"))
                             .here("nets are closed")
                             .help(format!(
                                 "`[*]` reduces all that the net is lifted over; or name it in the signature, `(x: [{text}, ..])`"
@@ -114,7 +114,7 @@ impl<'a> Checker<'a> {
                     );
                 }
                 return self.fail(
-                    Diagnostic::error("H0312", *span, format!("the index `{text}` has no range"))
+                    Diagnostic::error(Code::H0312, *span, format!("the index `{text}` has no range"))
                         .here("it indexes no axis bare")
                         .help(format!("give it one: `{text} < n`")),
                 );
@@ -128,7 +128,7 @@ impl<'a> Checker<'a> {
         let (v, bound) = self.under_binders(b, true, |c, bound| {
             if let Some(filter) = &b.filter {
                 return c.fail(
-                    Diagnostic::error("H0324", filter.span, "`where` filters a reduction; on the left nothing is left out")
+                    Diagnostic::error(Code::H0324, filter.span, "`where` filters a reduction; on the left nothing is left out")
                         .help("say what stands there otherwise: `if cond { .. } else { 0 }`"),
                 );
             }

@@ -4,7 +4,7 @@ use super::report::Said;
 use super::scope::Binding;
 use super::value::{Tens, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind};
 
 impl<'a> Checker<'a> {
@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
         let StmtKind::Expr(e) = &stmt.kind else { return };
         if !matches!(v, Value::Unit) && !matches!(&*e.kind, ExprKind::For(_) | ExprKind::If { .. }) {
             self.report.say(
-                Diagnostic::error("H0220", stmt.span, "the value of this expression is not used")
+                Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used")
                     .help("a body's value is its last expression; name others with `let`"),
             );
         }
@@ -103,19 +103,19 @@ impl<'a> Checker<'a> {
                 match &mut self.scopes.frame_mut().yields {
                     Some(list) => list.push(v),
                     None => {
-                        return self.error("H0501", stmt.span, "`yield` stands in a `for`, and there is none here");
+                        return self.error(Code::H0501, stmt.span, "`yield` stands in a `for`, and there is none here");
                     }
                 }
             }
             StmtKind::Expr(e) => return self.expr(e),
             StmtKind::Param(_) | StmtKind::Sub(_) | StmtKind::Each(_) => {
                 return self.fail(
-                    Diagnostic::error("H0211", stmt.span, "what a net is made of stands among its members, not in a body")
+                    Diagnostic::error(Code::H0211, stmt.span, "what a net is made of stands among its members, not in a body")
                         .help("move the declaration above the signature"),
                 );
             }
             StmtKind::Input { .. } | StmtKind::Condition { .. } | StmtKind::Output { .. } | StmtKind::Seed(_) => {
-                return self.error("H0221", stmt.span, "this stands in a model only");
+                return self.error(Code::H0221, stmt.span, "this stands in a model only");
             }
             // The parser reads signatures directly in a net only.
             StmtKind::Signature(_) => {}

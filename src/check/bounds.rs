@@ -15,7 +15,7 @@ use super::axes::Axes;
 use super::build::{Build, Check};
 use super::value::{NameId, Tens};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Origin, Size, needs, outside};
 use crate::source::Span;
 use range::Linear;
@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
             self.axes.show_size(extent)
         );
         self.fail(
-            Diagnostic::error("H0323", span, message)
+            Diagnostic::error(Code::H0323, span, message)
                 .help("say what lies outside, `v[..] else 0`, or keep the index inside with `where` or `mod`"),
         )
     }

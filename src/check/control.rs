@@ -3,7 +3,7 @@
 use super::relation::{assigned_in, assigned_in_block};
 use super::value::{Num, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map};
 use crate::source::Span;
 use crate::syntax::ast::{Block, Else, Expr};
@@ -25,8 +25,9 @@ impl<'a> Checker<'a> {
         self.truth(&c, cond.span)?;
         if !c.sized().is_empty() {
             let message = format!("`if` takes one truth value per example, and this is {}", self.show(&c));
-            return self
-                .fail(Diagnostic::error("H0505", cond.span, message).help("index it: `let y[i] = if c[i] { .. } else { .. }`"));
+            return self.fail(
+                Diagnostic::error(Code::H0505, cond.span, message).help("index it: `let y[i] = if c[i] { .. } else { .. }`"),
+            );
         }
         let mut assigned = BTreeSet::new();
         assigned_in_block(then, &mut assigned);
@@ -58,8 +59,9 @@ impl<'a> Checker<'a> {
         }
         if otherwise.is_none() {
             if !matches!(a, Value::Unit) {
-                return self
-                    .fail(Diagnostic::error("H0506", span, "this `if` has a value on one side only").help("add `else { .. }`"));
+                return self.fail(
+                    Diagnostic::error(Code::H0506, span, "this `if` has a value on one side only").help("add `else { .. }`"),
+                );
             }
             return Ok(Value::Unit);
         }
@@ -81,7 +83,7 @@ impl<'a> Checker<'a> {
                 let mut out = Vec::new();
                 for (n, v) in x.iter() {
                     let Some((_, w)) = y.iter().find(|(m, _)| m == n) else {
-                        return self.error("H0506", span, format!("only one side gives `{n}`"));
+                        return self.error(Code::H0506, span, format!("only one side gives `{n}`"));
                     };
                     out.push((n.clone(), self.choose(c, v.clone(), w.clone(), at, span)?));
                 }
@@ -93,7 +95,7 @@ impl<'a> Checker<'a> {
                 })?;
                 Ok(Value::Tree(tree.into()))
             }
-            (Value::Unit, _) | (_, Value::Unit) => self.error("H0506", span, "only one side of this `if` has a value"),
+            (Value::Unit, _) | (_, Value::Unit) => self.error(Code::H0506, span, "only one side of this `if` has a value"),
             (a, b) => {
                 let float = |v: &Value<'_>| {
                     matches!(v, Value::Tensor(t) if t.dtype == DType::F32) || matches!(v, Value::Num(Num::Real(_)))
@@ -111,7 +113,7 @@ impl<'a> Checker<'a> {
                     (self.to_f32(&x), self.to_f32(&y))
                 } else {
                     let message = format!("one side is {}, the other {}", self.show(&x), self.show(&y));
-                    return self.error("H0506", span, message);
+                    return self.error(Code::H0506, span, message);
                 };
                 self.map(Map::Select, x.dtype, &[(c, at), (&x, span), (&y, span)], "`if`", span).map(Value::Tensor)
             }

@@ -3,7 +3,7 @@
 use super::value::{Label, NameId, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind};
@@ -76,14 +76,14 @@ impl<'a> Checker<'a> {
                 format!("{{{}}}[{}]", names.join(", "), shown.join(", "))
             };
             let message = format!("{declared} is declared, and this is {}", self.show(&t));
-            return self.fail(Diagnostic::error("H0345", at, message).label(ty.span, "declared here"));
+            return self.fail(Diagnostic::error(Code::H0345, at, message).label(ty.span, "declared here"));
         }
         let extra: Vec<&str> =
             t.names().filter(|n| !names.contains(n) && self.is_axis(*n)).map(|n| self.axes.name_text(n)).collect();
         if !extra.is_empty() {
             let message = format!("this varies over `{}`, which the type does not name", extra.join("`, `"));
             return self.fail(
-                Diagnostic::error("H0346", at, message)
+                Diagnostic::error(Code::H0346, at, message)
                     .label(ty.span, "declared here")
                     .help(format!("declare it, or reduce it: `mean[{}] ..`", extra[0])),
             );

@@ -2,7 +2,7 @@
 
 use super::value::{Num, Tens, Tree, Value};
 use super::{Checker, Res};
-use crate::diag::{Diagnostic, listed, suggest};
+use crate::diag::{Code, Diagnostic, listed, suggest};
 use crate::ir::{DType, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, BinaryOp, Expr, ExprKind};
@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
             })),
             ExprKind::Name(word) => self.word(word, e.span),
             ExprKind::ReductionName(op) => self.fail(
-                Diagnostic::error("H0313", e.span, format!("`{}` is a function here and has no value of its own", op.word()))
+                Diagnostic::error(Code::H0313, e.span, format!("`{}` is a function here and has no value of its own", op.word()))
                     .help(format!("call it, `{0}(v)`, or bind an index, `{0}[i] v[i]`", op.word())),
             ),
             ExprKind::Unary { op, arg } => {
@@ -106,7 +106,8 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         self.fail(
-            Diagnostic::error("H0307", span, "a truth value is no number").help("`number(..)` makes 1 of true and 0 of false"),
+            Diagnostic::error(Code::H0307, span, "a truth value is no number")
+                .help("`number(..)` makes 1 of true and 0 of false"),
         )
     }
 
@@ -115,7 +116,7 @@ impl<'a> Checker<'a> {
         if t.dtype == DType::Bool {
             return Ok(());
         }
-        self.fail(Diagnostic::error("H0307", span, "a number is no truth value").help("compare it: `> 0.5`, `!= 0`"))
+        self.fail(Diagnostic::error(Code::H0307, span, "a number is no truth value").help("compare it: `> 0.5`, `!= 0`"))
     }
 
     /// `value.name`
@@ -125,7 +126,7 @@ impl<'a> Checker<'a> {
                 Some((_, v)) => Ok(v.clone()),
                 None => {
                     let known: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
-                    let mut d = Diagnostic::error("H0205", name.span, format!("there is no result `{}`", name.name));
+                    let mut d = Diagnostic::error(Code::H0205, name.span, format!("there is no result `{}`", name.name));
                     d = match suggest(&name.name, known.iter().copied()) {
                         Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
                         None => d.help(format!("there are {}", listed(&known))),
@@ -159,7 +160,7 @@ impl<'a> Checker<'a> {
                     None => {
                         let paths: Vec<String> = tree.leaves().into_iter().map(|l| l.0).collect();
                         self.fail(
-                            Diagnostic::error("H0205", name.span, format!("this tree has no `{}`", name.name))
+                            Diagnostic::error(Code::H0205, name.span, format!("this tree has no `{}`", name.name))
                                 .help(format!("its leaves are {}", listed(&paths))),
                         )
                     }
@@ -168,7 +169,7 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which has no parts", other.kind());
-                self.error("H0205", name.span, message)
+                self.error(Code::H0205, name.span, message)
             }
         }
     }
@@ -176,12 +177,12 @@ impl<'a> Checker<'a> {
     /// Says that a net has no such member.
     pub fn no_member<T>(&mut self, inst: super::instance::InstId, name: &ast::Ident) -> Res<T> {
         if self.report.is_full() {
-            return self.error("H0205", name.span, "");
+            return self.error(Code::H0205, name.span, "");
         }
         let net = self.nets[inst].net.map_or("this", |n| &n.name.name).to_string();
         let mut known: Vec<ast::Name> = self.nets[inst].members.keys().cloned().collect();
         known.sort();
-        let mut d = Diagnostic::error("H0205", name.span, format!("`{net}` has no member `{}`", name.name));
+        let mut d = Diagnostic::error(Code::H0205, name.span, format!("`{net}` has no member `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|n| &**n)) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
             None => d.help(format!("it has {}", listed(&known))),

@@ -4,7 +4,7 @@ use super::instance::{MemberRef, join};
 use super::value::{NetVal, Pick, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Fold, Map};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
@@ -21,13 +21,13 @@ impl<'a> Checker<'a> {
         if !t.sized().is_empty() {
             let message = format!("a loss is one number, and this is {}", self.show(&t));
             return self.fail(
-                Diagnostic::error("H0504", value.span, message)
+                Diagnostic::error(Code::H0504, value.span, message)
                     .help("reduce it: `sum(v)` or `mean(v)` for one sized axis, `sum[i, j] v[i, j]` for more"),
             );
         }
         if t.level > 0 {
             return self.fail(
-                Diagnostic::limit("H0814", name.span, "a loss inside a loop over data does not work yet")
+                Diagnostic::limit(Code::H0814, name.span, "a loss inside a loop over data does not work yet")
                     .help("collect it with `yield` and take the loss of that"),
             );
         }
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
         if let Some(n) = left.first() {
             let text = self.axes.name_text(*n).to_string();
             let message = format!("a loss is one number, and this varies over `{text}`");
-            return self.fail(Diagnostic::error("H0504", value.span, message).help(match self.scopes.frame().sees_dims {
+            return self.fail(Diagnostic::error(Code::H0504, value.span, message).help(match self.scopes.frame().sees_dims {
                 true => format!("reduce it: `mean[{text}] ..`"),
                 false => "reduce it: `mean[*] ..` takes all axes that the net was lifted over".to_string(),
             }));
@@ -79,11 +79,11 @@ impl<'a> Checker<'a> {
             v => self.as_tens(v, value.span)?,
         };
         let Meaning::Member(_, MemberRef::Param(p)) = self.meaning(&place.root.name) else {
-            return self.error("H0413", place.span, format!("`{}` is no state", place.root.name));
+            return self.error(Code::H0413, place.span, format!("`{}` is no state", place.root.name));
         };
         if self.nets[p].decl.kind != ast::ParamKind::State {
             return self.fail(
-                Diagnostic::error("H0413", place.span, format!("`{}` is no state", place.root.name))
+                Diagnostic::error(Code::H0413, place.span, format!("`{}` is no state", place.root.name))
                     .label(self.nets[p].decl.name.span, "declared here")
                     .help("declare it with `state`; parameters change by training only"),
             );

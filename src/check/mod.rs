@@ -70,7 +70,7 @@ mod value;
 mod var;
 mod word;
 
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::program::Program;
 use crate::source::Span;
 use axes::Axes;
@@ -127,7 +127,7 @@ struct Checker<'a> {
 
 /// A number or a size that has outgrown what is computed with.
 fn too_long(span: Span) -> Diagnostic {
-    Diagnostic::limit("H0820", span, "this number becomes too large")
+    Diagnostic::limit(Code::H0820, span, "this number becomes too large")
         .here("more than 37 digits, or a formula of more than four thousand terms")
         .help("a number with a dot, `1.0`, is rounded and may be as large as an `f32`")
 }
@@ -153,7 +153,7 @@ impl<'a> Checker<'a> {
         self.report.fail(diagnostic)
     }
 
-    fn error<T>(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> Res<T> {
+    fn error<T>(&mut self, code: Code, span: Span, message: impl Into<String>) -> Res<T> {
         self.report.fail(Diagnostic::error(code, span, message))
     }
 }

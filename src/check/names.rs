@@ -8,7 +8,7 @@
 
 use super::Checker;
 use super::word::{FileItem, FileScope};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{Ident, ItemKind, Name};
 use crate::syntax::walk::{self, Visit, What};
@@ -66,13 +66,13 @@ impl<'a> Checker<'a> {
             let Walk { clashes, reserved, .. } = walk;
             for span in reserved {
                 self.report.say(
-                    Diagnostic::error("H0227", span, "safetensors keeps the name `__metadata__` for itself")
+                    Diagnostic::error(Code::H0227, span, "safetensors keeps the name `__metadata__` for itself")
                         .here("a tensor of this name could not be stored")
                         .help("choose another name"),
                 );
             }
             for clash in clashes {
-                let mut d = Diagnostic::error("H0203", clash.second, format!("`{}` is already {}", clash.name, clash.was))
+                let mut d = Diagnostic::error(Code::H0203, clash.second, format!("`{}` is already {}", clash.name, clash.was))
                     .here("a second meaning")
                     .label(clash.first, "the first");
                 d = d.help("nothing is shadowed in hnet: choose another name");

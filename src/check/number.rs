@@ -2,7 +2,7 @@
 
 use super::value::{Num, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::scalar::{Nature, Scalar};
 use crate::ir::size::SizeFn;
 use crate::ir::{DType, Map, Op, Origin, Size};
@@ -15,10 +15,10 @@ impl<'a> Checker<'a> {
         let value = self.expr(e)?;
         let size = self.whole(value, e.span)?;
         if size.constant().is_some_and(|n| n < 0) {
-            return self.error("H0303", e.span, format!("a size cannot be {size}"));
+            return self.error(Code::H0303, e.span, format!("a size cannot be {size}"));
         }
         if size.constant().is_some_and(|n| n > 1 << 40) {
-            return self.error("H0303", e.span, format!("{size} is too large for a size"));
+            return self.error(Code::H0303, e.span, format!("{size} is too large for a size"));
         }
         Ok(size)
     }
@@ -30,7 +30,7 @@ impl<'a> Checker<'a> {
                 let s = self.axes.resolve(&s);
                 if s.number().is_some() && s.constant().is_none() || !s.is_whole() {
                     return self.fail(
-                        Diagnostic::error("H0304", span, format!("this is {}, and a size is a whole number", s))
+                        Diagnostic::error(Code::H0304, span, format!("this is {}, and a size is a whole number", s))
                             .help("choose numbers that divide, or round with `ceil(..)`, `floor(..)` or `div`"),
                     );
                 }
@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
                     return Ok(Size::from(v as i64));
                 }
                 self.fail(
-                    Diagnostic::error("H0304", span, format!("this is {v}, and a size is a whole number"))
+                    Diagnostic::error(Code::H0304, span, format!("this is {v}, and a size is a whole number"))
                         .help("round with `ceil(..)` or `floor(..)`"),
                 )
             }
@@ -49,7 +49,7 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}; a whole number is wanted", other.kind());
-                self.error("H0303", span, message)
+                self.error(Code::H0303, span, message)
             }
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
     fn measured(&mut self, t: &Tens, span: Span) -> Res<Size> {
         if !t.labels.is_empty() {
             let message = format!("a size is one whole number, and this is {}", self.show(t));
-            return self.error("H0303", span, message);
+            return self.error(Code::H0303, span, message);
         }
         if let Op::Extent(s) = &self.build.at(t).op {
             return Ok(s.clone());
@@ -68,13 +68,13 @@ impl<'a> Checker<'a> {
         }
         if t.level > 0 {
             return self.fail(
-                Diagnostic::limit("H0813", span, "a size cannot change from round to round of this loop")
+                Diagnostic::limit(Code::H0813, span, "a size cannot change from round to round of this loop")
                     .help("compute it before the loop"),
             );
         }
         if let Some(input) = self.depends_on_input(t) {
             return self.fail(
-                Diagnostic::error("H0306", span, format!("a size depends on the input `{input}`"))
+                Diagnostic::error(Code::H0306, span, format!("a size depends on the input `{input}`"))
                     .help("what a condition decides may be a size; declare it `condition`"),
             );
         }
@@ -132,8 +132,10 @@ impl<'a> Checker<'a> {
             BinaryOp::Gt => Ok(Value::Bool(x > y)),
             BinaryOp::Le => Ok(Value::Bool(x <= y)),
             BinaryOp::Ge => Ok(Value::Bool(x >= y)),
-            BinaryOp::And | BinaryOp::Or => self.error("H0307", span, "`and` and `or` join truth values, and these are numbers"),
-            BinaryOp::Matmul => self.error("H0308", span, "`@` multiplies vectors and matrices, and these are numbers"),
+            BinaryOp::And | BinaryOp::Or => {
+                self.error(Code::H0307, span, "`and` and `or` join truth values, and these are numbers")
+            }
+            BinaryOp::Matmul => self.error(Code::H0308, span, "`@` multiplies vectors and matrices, and these are numbers"),
         }
     }
 
@@ -145,7 +147,7 @@ impl<'a> Checker<'a> {
             BinaryOp::Add => exact(x.add(y)),
             BinaryOp::Sub => exact(x.sub(y)),
             BinaryOp::Mul => exact(x.mul(y)),
-            BinaryOp::Div | BinaryOp::IntDiv | BinaryOp::Mod if zero => self.error("H0309", span, "division by zero"),
+            BinaryOp::Div | BinaryOp::IntDiv | BinaryOp::Mod if zero => self.error(Code::H0309, span, "division by zero"),
             BinaryOp::Div => Ok(x.div(y).map(|s| Value::Num(Num::Exact(s)))),
             BinaryOp::IntDiv => Ok(x.int_div(y).map(|s| Value::Num(Num::Exact(s)))),
             BinaryOp::Mod => Ok(x.modulo(y).map(|s| Value::Num(Num::Exact(s)))),
@@ -221,7 +223,7 @@ impl<'a> Checker<'a> {
         let t = self.as_tens(value, span)?;
         if t.dtype != DType::I32 {
             return self.fail(
-                Diagnostic::error("H0310", span, format!("an index is a whole number, and this is {}", self.show_kind(&t)))
+                Diagnostic::error(Code::H0310, span, format!("an index is a whole number, and this is {}", self.show_kind(&t)))
                     .help("`int(..)` casts, `div` divides whole numbers"),
             );
         }

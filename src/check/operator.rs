@@ -2,7 +2,7 @@
 
 use super::value::{Label, Num, Tens, Tree, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map};
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, UnaryOp};
@@ -89,7 +89,7 @@ impl<'a> Checker<'a> {
         };
         if !t.sized().is_empty() {
             let message = format!("a parameter tree meets {}; one number (possibly with names) is wanted", self.show(&t));
-            return self.error("H0302", span, message);
+            return self.error(Code::H0302, span, message);
         }
         let out = self.tree_map(tree, &mut |c, leaf| {
             let (a, b) = if tree_first { (leaf, &t) } else { (&t, leaf) };
@@ -146,7 +146,7 @@ impl<'a> Checker<'a> {
         let (Some(&last), Some(&first)) = (p.last(), q.first()) else {
             let (bad, at) = if p.is_empty() { (a, left) } else { (b, right) };
             let message = format!("`@` multiplies vectors and matrices, and this is {}", self.show(bad));
-            return self.error("H0308", at, message);
+            return self.error(Code::H0308, at, message);
         };
         let (x, y) = (self.extent(a, last), self.extent(b, first));
         if !self.axes.same(&x, &y) {
@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
                 self.axes.show_size(&x),
                 self.axes.show_size(&y)
             );
-            let mut d = Diagnostic::error("H0301", span, message)
+            let mut d = Diagnostic::error(Code::H0301, span, message)
                 .label(left, format!("this is {}: its last size is {}", self.show(a), self.axes.show_size(&x)))
                 .label(right, format!("this is {}: its first size is {}", self.show(b), self.axes.show_size(&y)));
             if q.len() == 2 && self.axes.resolve(&x) == self.extent(b, q[1]) {

@@ -3,7 +3,7 @@
 use super::binders::BoundNames;
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Fold, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Reduction};
@@ -25,9 +25,10 @@ impl<'a> Checker<'a> {
         if keeps && let Some((n, span)) = bound.fresh.first() {
             let text = self.axes.name_text(*n).to_string();
             return self.fail(
-                Diagnostic::error("H0325", *span, format!("softmax keeps its index, and `{text}` is bound nowhere else")).help(
-                    format!("bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector"),
-                ),
+                Diagnostic::error(Code::H0325, *span, format!("softmax keeps its index, and `{text}` is bound nowhere else"))
+                    .help(format!(
+                        "bind it on the left, `let p[{text}] = softmax[{text}] ..`, or write `softmax(v)` for a vector"
+                    )),
             );
         }
         self.ranges_known(&bound).map(|()| value)
@@ -137,7 +138,7 @@ impl<'a> Checker<'a> {
                 "a reduction takes the product to its right: a comparison stands in parentheses, `{}[i] (v[i] > 0)`",
                 op.word()
             );
-            return self.fail(Diagnostic::error("H0307", at, message).help(help));
+            return self.fail(Diagnostic::error(Code::H0307, at, message).help(help));
         }
         if !logical {
             self.arithmetic(&t, at)?;
@@ -147,7 +148,7 @@ impl<'a> Checker<'a> {
         if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {
             return self.fail(
                 Diagnostic::error(
-                    "H0326",
+                    Code::H0326,
                     op_span,
                     format!("`{}` takes exactly one index, and {} are bound", op.word(), names.len()),
                 )
@@ -274,7 +275,7 @@ impl<'a> Checker<'a> {
             (_, Err(args)) => args,
         };
         let Ok([(value, at)]) = <[(Value<'a>, Span); 1]>::try_from(args) else {
-            return self.error("H0327", span, format!("`{}` takes one value here", op.word()));
+            return self.error(Code::H0327, span, format!("`{}` takes one value here", op.word()));
         };
         match value {
             Value::Tree(tree) => self.reduce_tree(op, &tree, at, span),
@@ -291,7 +292,8 @@ impl<'a> Checker<'a> {
         let sized = t.sized();
         let [dim] = sized.as_slice() else {
             let message = format!("`{}(..)` wants exactly one sized axis, and this is {}", op.word(), self.show(&t));
-            return self.fail(Diagnostic::error("H0328", at, message).help(format!("say which: `{}[i] v[.., i]`", op.word())));
+            return self
+                .fail(Diagnostic::error(Code::H0328, at, message).help(format!("say which: `{}[i] v[.., i]`", op.word())));
         };
         let extent = self.extent(&t, *dim);
         let n = self.axes.new_name("i", extent, Some(at));
@@ -306,7 +308,7 @@ impl<'a> Checker<'a> {
     /// One number from all leaves of a tree (names that the leaves are lifted over stay).
     fn reduce_tree(&mut self, op: Reduction, tree: &Tree, at: Span, span: Span) -> Res<Value<'a>> {
         if !matches!(op, Reduction::Sum | Reduction::Mean | Reduction::Max | Reduction::Min) {
-            return self.error("H0328", at, format!("`{}` of a tree is not defined", op.word()));
+            return self.error(Code::H0328, at, format!("`{}` of a tree is not defined", op.word()));
         }
         let flat = self.flatten(tree)?;
         self.reduce_sized(op, flat, at, span).map(Value::Tensor)

@@ -5,7 +5,7 @@
 //!
 //! What the walk must know of earlier messages is kept here as facts: nobody looks a code up.
 
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::source::Span;
 
 /// Something failed and was said: only a [`Report`] makes it.
@@ -18,8 +18,21 @@ pub struct Said {
 pub type Res<T> = Result<T, Said>;
 
 /// Codes that are certain whatever the numbers of a net are, besides those about names.
-const CERTAIN: &[&str] = &[
-    "H0301", "H0307", "H0308", "H0318", "H0321", "H0332", "H0333", "H0336", "H0337", "H0340", "H0341", "H0342", "H0343", "H0501",
+const CERTAIN: &[Code] = &[
+    Code::H0301,
+    Code::H0307,
+    Code::H0308,
+    Code::H0318,
+    Code::H0321,
+    Code::H0332,
+    Code::H0333,
+    Code::H0336,
+    Code::H0337,
+    Code::H0340,
+    Code::H0341,
+    Code::H0342,
+    Code::H0343,
+    Code::H0501,
 ];
 
 /// The messages of a program.
@@ -52,7 +65,7 @@ impl Report {
     }
 
     fn push(&mut self, diagnostic: Diagnostic) {
-        let certain = diagnostic.code.starts_with("H02") || CERTAIN.contains(&diagnostic.code);
+        let certain = diagnostic.code.stage() == "02" || CERTAIN.contains(&diagnostic.code);
         if certain || !self.generic {
             self.sink.push(diagnostic);
         }
@@ -73,12 +86,16 @@ impl Report {
 
     /// Something needs a known number; with unknown numbers that is nobody's fault.
     pub fn unknown<T>(&mut self, span: Span, what: &str) -> Res<T> {
-        self.fail(Diagnostic::error("H0320", span, format!("{what} must be a number that is known when the model is compiled")))
+        self.fail(Diagnostic::error(
+            Code::H0320,
+            span,
+            format!("{what} must be a number that is known when the model is compiled"),
+        ))
     }
 
     /// What cannot be, unless the checker is wrong.
     pub fn bug<T>(&mut self, span: Span, what: &str) -> Res<T> {
-        self.fail(Diagnostic::error("H0899", span, format!("{what}: this is a bug in hnet")))
+        self.fail(Diagnostic::error(Code::H0899, span, format!("{what}: this is a bug in hnet")))
     }
 
     /// A model is too large: said once, for it is so from there on.

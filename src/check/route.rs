@@ -6,7 +6,7 @@ use super::index::IndexValue;
 use super::model::RouteInfo;
 use super::value::{Label, NameId, NetVal, Pick, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::size::SizeFn;
 use crate::ir::{DType, Fold, Map, Node, Op, Operand, Size};
 use crate::source::Span;
@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
     fn open_array(&mut self, value: Value<'a>, at: Span) -> Res<(NetVal, NameId)> {
         let Value::Net(net) = value else {
             let message = format!("an array of nets is wanted here, and this is {}", value.kind());
-            let d = Diagnostic::error("H0351", at, message);
+            let d = Diagnostic::error(Code::H0351, at, message);
             let d = if matches!(value, Value::Family(_)) {
                 d.help("nets that data chooses must be equal: `sub expert[n] = ..`")
             } else {
@@ -50,8 +50,8 @@ impl<'a> Checker<'a> {
         };
         match self.nets.open_arrays(&net).as_slice() {
             [axis] => Ok((net, *axis)),
-            [] => self.error("H0351", at, "this is one net; an array of nets is wanted here"),
-            _ => self.error("H0351", at, "this net stands in several arrays; index all but one of them"),
+            [] => self.error(Code::H0351, at, "this is one net; an array of nets is wanted here"),
+            _ => self.error(Code::H0351, at, "this net stands in several arrays; index all but one of them"),
         }
     }
 
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
         let weight = self.to_f32(&weight);
         if index.sized().len() > 1 {
             let message = format!("`at` wants the numbers of the chosen experts, [k], and this is {}", self.show(&index));
-            return self.error("H0352", r.at.span, message);
+            return self.error(Code::H0352, r.at.span, message);
         }
         let slots = index.sized().first().map(|d| self.extent(&index, *d));
         let own = self.sized_extents(&weight);
@@ -82,7 +82,7 @@ impl<'a> Checker<'a> {
         if !fits {
             let message = format!("`by` wants a weight for each slot, and this is {}", self.show(&weight));
             return self.fail(
-                Diagnostic::error("H0352", r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))),
+                Diagnostic::error(Code::H0352, r.by.span, message).label(r.at.span, format!("the slots: {}", self.show(&index))),
             );
         }
         let experts = self.axes.size_of(axis);
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
         for option in &r.options {
             if &*option.name.name != "capacity" {
                 return self.fail(
-                    Diagnostic::error("H0353", option.name.span, format!("a route has no option `{}`", option.name.name))
+                    Diagnostic::error(Code::H0353, option.name.span, format!("a route has no option `{}`", option.name.name))
                         .help("there is `capacity: c per [axes]`"),
                 );
             }
@@ -166,7 +166,7 @@ impl<'a> Checker<'a> {
     fn seats(&mut self, option: &'a ast::RouteOption, slots: &Option<Size>, experts: &Size) -> Res<(Size, Vec<NameId>, f64)> {
         let Some(per) = &option.per else {
             return self.fail(
-                Diagnostic::error("H0354", option.name.span, "a capacity is counted among examples: among which?")
+                Diagnostic::error(Code::H0354, option.name.span, "a capacity is counted among examples: among which?")
                     .help("`capacity: 1.25 per [*]` counts all that the call is lifted over; `per [t]` counts along `t`"),
             );
         };
@@ -185,24 +185,24 @@ impl<'a> Checker<'a> {
                     };
                     match name {
                         Some(n) => group.push(n),
-                        None => return self.error("H0318", e.span, "this is no axis here"),
+                        None => return self.error(Code::H0318, e.span, "this is no axis here"),
                     }
                 }
             }
         }
         if group.is_empty() {
             return self.fail(
-                Diagnostic::error("H0354", option.name.span, "a capacity wants axes, and there are none here")
+                Diagnostic::error(Code::H0354, option.name.span, "a capacity wants axes, and there are none here")
                     .help("it is counted among examples: name the axes that they lie along, `per [b, t]`"),
             );
         }
         let factor = self.expr(&option.value)?;
         let Value::Num(factor) = factor else {
-            return self.error("H0354", option.value.span, "a capacity factor is a number");
+            return self.error(Code::H0354, option.value.span, "a capacity factor is a number");
         };
         let Some(c) = factor.known() else { return self.report.unknown(option.value.span, "a capacity factor") };
         if c.is_nan() || c < 0.0 {
-            return self.error("H0354", option.value.span, "a capacity factor is not negative");
+            return self.error(Code::H0354, option.value.span, "a capacity factor is not negative");
         }
         let n = group.iter().fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         let k = slots.clone().unwrap_or(Size::from(1i64));
@@ -214,7 +214,7 @@ impl<'a> Checker<'a> {
         // A decimal is the fraction that was written, so that `ceil` is exact.
         let (num, den) = fraction(c);
         let all = slots.mul(&Size::fraction(num, den));
-        let Some(share) = all.div(experts) else { return self.error("H0351", option.value.span, "there are no experts") };
+        let Some(share) = all.div(experts) else { return self.error(Code::H0351, option.value.span, "there are no experts") };
         Ok((Size::apply(SizeFn::Ceil, vec![share]), group, c))
     }
 
@@ -233,7 +233,7 @@ impl<'a> Checker<'a> {
                     _ => {
                         let message = format!("seats are one number, or a number for each net, and this is {}", self.show(&t));
                         return self.fail(
-                            Diagnostic::error("H0359", seats_at, message).help(
+                            Diagnostic::error(Code::H0359, seats_at, message).help(
                                 "a name, such as `b`, gives each example a number of its own; a size gives one to each net",
                             ),
                         );
@@ -247,20 +247,20 @@ impl<'a> Checker<'a> {
                 Index::Lifted(_) => group.extend(self.scopes.frame().lifted.clone()),
                 Index::At(e) => match self.index_value(e)? {
                     IndexValue::Name(n) => group.push(n),
-                    IndexValue::Tens(_) => return self.error("H0318", e.span, "this is no axis here"),
+                    IndexValue::Tens(_) => return self.error(Code::H0318, e.span, "this is no axis here"),
                 },
-                other => return self.error("H0318", super::index::index_span(other), "this is no axis here"),
+                other => return self.error(Code::H0318, super::index::index_span(other), "this is no axis here"),
             }
         }
         if group.is_empty() {
             return self.fail(
-                Diagnostic::error("H0354", at, "`admitted` wants axes: among which examples are the seats?")
+                Diagnostic::error(Code::H0354, at, "`admitted` wants axes: among which examples are the seats?")
                     .help("`admitted[*](..)` counts all that the call is lifted over"),
             );
         }
         if index.sized().len() > 1 {
             let message = format!("this is {}; the numbers of the chosen experts are one vector", self.show(&index));
-            return self.error("H0352", index_at, message);
+            return self.error(Code::H0352, index_at, message);
         }
         let experts = match &seats {
             SeatsOf::Expert(t, _) => Some(self.extent(t, t.sized()[0])),
@@ -352,7 +352,7 @@ impl<'a> Checker<'a> {
         let (mut net, axis) = self.open_array(over, over_at)?;
         let p = match p {
             Value::Num(n) => {
-                return self.error("H0355", p_at, format!("one number, {}, is no mixture", n.known().unwrap_or(0.0)));
+                return self.error(Code::H0355, p_at, format!("one number, {}, is no mixture", n.known().unwrap_or(0.0)));
             }
             v => self.as_tens(v, p_at)?,
         };
@@ -364,7 +364,7 @@ impl<'a> Checker<'a> {
         if !fits {
             let message =
                 format!("a mixture of {} nets wants as many weights, and this is {}", self.axes.show_size(&n), self.show(&p));
-            return self.error("H0355", p_at, message);
+            return self.error(Code::H0355, p_at, message);
         }
         self.out.model.routes.push(RouteInfo {
             over: self.nets[net.inst].path.clone(),

@@ -6,7 +6,7 @@
 use super::locals::Locals;
 use super::value::{InstId, NameId, ParamId, Pick, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{Name, Stmt};
 
@@ -311,14 +311,14 @@ impl<'a> Checker<'a> {
     fn enter(&mut self, span: Span) -> Res<()> {
         if self.scopes.depth >= MAX_DEPTH {
             return self.fail(
-                Diagnostic::error("H0290", span, "calls nest too deeply here: does a function call itself?")
+                Diagnostic::error(Code::H0290, span, "calls nest too deeply here: does a function call itself?")
                     .help("only a number that is known when the model is compiled can end that; a `for` repeats"),
             );
         }
         self.scopes.count(1);
         if self.build.len() > super::MAX_NODES || self.scopes.entered > self.scopes.most_entered {
             return self.report.too_large(
-                Diagnostic::limit("H0811", span, "this model becomes too large when its calls and loops are written out")
+                Diagnostic::limit(Code::H0811, span, "this model becomes too large when its calls and loops are written out")
                     .help("equal nets are an array, `sub net[n] = ..`; a loop over an axis stays a loop"),
             );
         }

@@ -2,7 +2,7 @@
 
 use super::value::{Label, NameId, Num, Tens, Tree, Value};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, Node, Op, Operand, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Name, PathPart};
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
         let list = |t: &Tree| t.leaves().into_iter().map(|l| l.0).collect::<Vec<_>>().join(", ");
         let (x, y) = (list(a), list(b));
         self.fail(
-            Diagnostic::error("H0330", span, "these parameter trees have different leaves")
+            Diagnostic::error(Code::H0330, span, "these parameter trees have different leaves")
                 .note(format!("the first has {x}"))
                 .note(format!("the second has {y}")),
         )
@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("`.*` is the parameter tree of a net, and this is {}", other.kind());
-                self.error("H0331", span, message)
+                self.error(Code::H0331, span, message)
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Checker<'a> {
                 })
                 .collect();
             let message = format!("the parameters take {} values, and this is {}", self.axes.show_size(&total), self.show(flat));
-            let mut d = Diagnostic::error("H0401", span, message).here(format!("this is {}", self.show(flat)));
+            let mut d = Diagnostic::error(Code::H0401, span, message).here(format!("this is {}", self.show(flat)));
             let shown = leaves.len().min(8);
             d = d.note(format!("{}{}", leaves[..shown].join(", "), if leaves.len() > shown { ", .." } else { "" }));
             return self.fail(d.help("`size(target.*)` is the number of values that a net takes"));
@@ -253,12 +253,12 @@ impl<'a> Checker<'a> {
                             let k = self.size_of_expr(e)?.constant();
                             match k.and_then(|k| nets.get(k as usize)) {
                                 Some((_, net)) => Value::Net(net.clone()),
-                                None => return self.error("H0316", *span, "there is no such net in this family"),
+                                None => return self.error(Code::H0316, *span, "there is no such net in this family"),
                             }
                         }
-                        _ => return self.error("H0314", *span, "a family is indexed by one number"),
+                        _ => return self.error(Code::H0314, *span, "a family is indexed by one number"),
                     },
-                    _ => return self.error("H0314", *span, "only arrays of nets are indexed in a path"),
+                    _ => return self.error(Code::H0314, *span, "only arrays of nets are indexed in a path"),
                 },
             };
         }

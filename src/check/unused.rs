@@ -3,7 +3,7 @@
 //! In: files that check. Out: warnings. A word that begins with `_` says that it is not meant to be read. A parameter of a net
 //! may be read from outside of it, by a path.
 
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::program::Program;
 use crate::source::Span;
 use crate::syntax::ast::{Clause, ClauseKind, Ident, ItemKind, ModelDef, Name, NetDef, SetItem, StmtKind};
@@ -146,7 +146,7 @@ fn warning(d: &Declared) -> Diagnostic {
         What::Index => "this index",
         _ => "this value",
     };
-    Diagnostic::warning("H0226", d.span, format!("nothing reads `{}`", d.name))
+    Diagnostic::warning(Code::H0226, d.span, format!("nothing reads `{}`", d.name))
         .here(format!("{what} has no use"))
         .help(format!("leave it out; or say that it is meant, `_{}`", d.name))
 }

@@ -5,7 +5,7 @@ use super::scope::Binding;
 use super::value::{Label, NameId, Tens, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
@@ -35,7 +35,7 @@ impl<'a> Checker<'a> {
                     self.word(&name.name, name.span)?;
                 }
                 return self.fail(
-                    Diagnostic::error("H0502", name.span, format!("`{}` cannot be assigned", name.name))
+                    Diagnostic::error(Code::H0502, name.span, format!("`{}` cannot be assigned", name.name))
                         .help("only a `var` changes: `var x = ..`"),
                 );
             }
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
         let (p, q) = (self.sized_extents(a), self.sized_extents(&t));
         if p.len() != q.len() || !p.iter().zip(&q).all(|(x, y)| self.axes.same(x, y)) {
             let message = format!("the variable is {}, and this is {}", self.show(a), self.show(&t));
-            return self.error("H0503", span, message);
+            return self.error(Code::H0503, span, message);
         }
         if a.dtype == DType::F32 && t.dtype == DType::I32 {
             return Ok(Value::Tensor(self.to_f32(&t)));
@@ -81,11 +81,15 @@ impl<'a> Checker<'a> {
     /// `v[i, 0] = ..`: a part of a variable.
     fn assign_part(&mut self, old: &Value<'a>, slots: &'a [ast::Slot], value: &'a Expr) -> Res<Value<'a>> {
         let Value::Tensor(old) = old.clone() else {
-            return self.error("H0502", value.span, "only a part of a tensor can be assigned");
+            return self.error(Code::H0502, value.span, "only a part of a tensor can be assigned");
         };
         let extents = self.sized_extents(&old);
         if slots.len() > extents.len() {
-            return self.error("H0410", value.span, format!("there are more indices than sizes: this is {}", self.show(&old)));
+            return self.error(
+                Code::H0410,
+                value.span,
+                format!("there are more indices than sizes: this is {}", self.show(&old)),
+            );
         }
         let (names, mask, v) = self.in_scope(|c| {
             let (names, mask) = c.part_slots(&extents, slots, value.span)?;
@@ -133,7 +137,7 @@ impl<'a> Checker<'a> {
                     Some(self.index_tens(v, e.span)?)
                 }
                 Some(ast::Slot::Index(_) | ast::Slot::Merged(..)) => {
-                    return self.error("H0407", at, "a part of a variable is named by indices and numbers");
+                    return self.error(Code::H0407, at, "a part of a variable is named by indices and numbers");
                 }
             };
             if let Some(index) = fixed {

@@ -6,7 +6,7 @@ use super::report::Said;
 use super::scope::{Binding, Frame};
 use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name};
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
             (None, _) => Ok(()),
             (Some(_), Some(said)) => Err(said),
             (Some(what), None) => self.fail(
-                Diagnostic::error("H0203", name.span, format!("`{}` is already {what}", name.name))
+                Diagnostic::error(Code::H0203, name.span, format!("`{}` is already {what}", name.name))
                     .here("a second meaning")
                     .help("nothing is shadowed in hnet: choose another name"),
             ),
@@ -143,10 +143,10 @@ impl<'a> Checker<'a> {
                 Ok(Value::Net(NetVal { inst, picks: vec![], with: vec![] }))
             }
             FileItem::Net(..) => self.fail(
-                Diagnostic::error("H0204", span, format!("`{word}` is a net; it is used through a `sub`"))
+                Diagnostic::error(Code::H0204, span, format!("`{word}` is a net; it is used through a `sub`"))
                     .help(format!("declare one, `sub name = {word}(..)`, and call that")),
             ),
-            FileItem::Model => self.error("H0204", span, format!("`{word}` is a model and no value")),
+            FileItem::Model => self.error(Code::H0204, span, format!("`{word}` is a model and no value")),
         }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Checker<'a> {
                 if let Some(own) = self.scopes.frame().own.clone() {
                     return Ok(own);
                 }
-                return self.error("H0411", span, "`self` is the value before a relation; there is no relation here");
+                return self.error(Code::H0411, span, "`self` is the value before a relation; there is no relation here");
             }
             _ => {}
         }
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
         let hidden = !frame.sees_dims && matches!(self.files[frame.file].items.get(word), Some(FileItem::Dim(_)));
         if hidden {
             return self.fail(
-                Diagnostic::error("H0202", span, format!("a net cannot see the model's axis `{word}`"))
+                Diagnostic::error(Code::H0202, span, format!("a net cannot see the model's axis `{word}`"))
                     .here("nets are closed")
                     .help(format!("name it in the signature, `(x: [{word}, ..])`, or leave it to lifting")),
             );
@@ -176,10 +176,10 @@ impl<'a> Checker<'a> {
             return Err(*said);
         }
         if self.report.is_full() {
-            return self.error("H0201", span, "");
+            return self.error(Code::H0201, span, "");
         }
         let known = self.visible_words();
-        let mut d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
+        let mut d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
         if let Some(module) = in_library(word) {
             d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
         } else if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
@@ -217,7 +217,7 @@ impl<'a> Checker<'a> {
         // The value of a constant is under way where its expression's frame is.
         if self.scopes.frames().any(|f| f.span == expr.span && f.inst.is_none()) {
             return self.fail(
-                Diagnostic::error("H0216", span, format!("`{word}` depends on itself"))
+                Diagnostic::error(Code::H0216, span, format!("`{word}` depends on itself"))
                     .help("the order of constants does not matter, but they must not go in a circle"),
             );
         }
@@ -241,11 +241,11 @@ impl<'a> Checker<'a> {
             Value::Record(fields) => {
                 let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
                 let message = format!("this has several results ({}); one value is wanted", names.join(", "));
-                self.fail(Diagnostic::error("H0302", span, message).help(format!("take one: `.{}`", names[0])))
+                self.fail(Diagnostic::error(Code::H0302, span, message).help(format!("take one: `.{}`", names[0])))
             }
             other => {
                 let message = format!("this is {}; a value is wanted", other.kind());
-                self.error("H0302", span, message)
+                self.error(Code::H0302, span, message)
             }
         }
     }

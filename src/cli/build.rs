@@ -3,7 +3,7 @@
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk};
 use crate::bind::known::Known;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::emit::{self, Artifact, STAGES, Stage};
 use crate::files::archive::Archive;
 use crate::files::atomic;
@@ -77,7 +77,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)
-            .map_err(|e| fail(Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", folder.display()))))?;
+            .map_err(|e| fail(Diagnostic::plain(Code::H0003, format!("cannot make the folder `{}`: {e}", folder.display()))))?;
     }
     let late = |s: &Stage| !matches!(s, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt);
     let late = args.emit.iter().any(late);

@@ -4,7 +4,7 @@ use super::open::{self, Which};
 use super::run::How;
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::exec::eval::{Report, Row, Setting, run};
 use crate::ir::sizes::Sizes;
 use crate::source::Sources;
@@ -43,7 +43,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let blocks: Vec<_> = opened.model.evals.iter().filter(wanted).collect();
     if blocks.is_empty() {
         let d = Diagnostic::plain(
-            "H0006",
+            Code::H0006,
             format!("`{}` has no eval block{}", opened.model.name, if args.phase.is_some() { " of that name" } else { "" }),
         );
         return Err(opened.fail(talk, &[d.help(format!("add `eval {} {{ data .. batch .. report .. }}`", opened.model.name))]));

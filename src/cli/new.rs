@@ -3,7 +3,7 @@
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::init::draw;
 use crate::check::model::Init;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::files::archive;
 use crate::files::atomic;
 use crate::ir::{DType, Data, Tensor};
@@ -57,7 +57,7 @@ fn camel(name: &str) -> Option<String> {
 
 fn write(folder: &Path, name: &str, model: &str) -> Result<(), Diagnostic> {
     std::fs::create_dir_all(folder)
-        .map_err(|e| Diagnostic::plain("H0003", format!("cannot make the folder `{}`: {e}", folder.display())))?;
+        .map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot make the folder `{}`: {e}", folder.display())))?;
     let fill = |text: &str| text.replace("NAME", name).replace("MODEL", model);
     atomic::write(&folder.join("model.hnet"), fill(MODEL).as_bytes())?;
     atomic::write(&folder.join("README.md"), fill(README).as_bytes())?;

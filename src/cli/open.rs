@@ -5,7 +5,7 @@ use super::talk::{Exit, Talk, usage};
 use crate::bind::init;
 use crate::bind::params;
 use crate::check::model::{Eval, Model};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::disk;
 use crate::files::archive::Archive;
 use crate::ir::Tensor;
@@ -154,9 +154,9 @@ pub fn model(which: &Which, talk: Talk) -> Result<Opened, Exit> {
 fn no_model(file: &Path, wanted: Option<&str>, names: &[String]) -> Diagnostic {
     let file = file.display();
     let Some(wanted) = wanted.filter(|_| !names.is_empty()) else {
-        return Diagnostic::plain("H0005", format!("`{file}` has no model")).help("a model is `model Name { .. }`");
+        return Diagnostic::plain(Code::H0005, format!("`{file}` has no model")).help("a model is `model Name { .. }`");
     };
-    let d = Diagnostic::plain("H0004", format!("`{file}` has no model `{wanted}`"));
+    let d = Diagnostic::plain(Code::H0004, format!("`{file}` has no model `{wanted}`"));
     match suggest(wanted, names.iter().map(String::as_str)) {
         Some(near) => d.help(format!("there is `{near}`")),
         None => d.help(format!("it has {}", names.join(", "))),

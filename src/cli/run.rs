@@ -6,7 +6,7 @@ use super::quiet::quietly;
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::inputs::{self, Given, Request};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::exec::session::{self, Backend, LeftOut, Options, Session};
 use crate::files::{archive, atomic};
 use crate::gpu;
@@ -111,7 +111,7 @@ impl How {
             }
             Device::Interp | Device::Cpu if self.f16 => {
                 return Err(Diagnostic::plain(
-                    "H0007",
+                    Code::H0007,
                     "`--f16` does nothing here: only a graphics device keeps parameters in 16 bits",
                 )
                 .help("leave it out, or run with `--backend gpu`"));
@@ -121,7 +121,7 @@ impl How {
             Device::Gpu => {
                 if little_room() {
                     return Err(Diagnostic::plain(
-                        "H0901",
+                        Code::H0901,
                         "there is no GPU to run on: drivers need more memory than this process may have",
                     )
                     .help("allow it more (`ulimit -v unlimited`), or run with `--backend cpu`"));
@@ -248,7 +248,7 @@ fn choose(args: &Args, opened: &Opened, given: &Given, talk: Talk) -> Result<(Ve
         } else if let Some(absent) = left.iter().find(|l| l.name == *name) {
             return Err(opened.fail(talk, &[session::nothing_to_run(&opened.model, std::slice::from_ref(absent))]));
         } else {
-            let d = Diagnostic::plain("H0612", format!("`{}` has no output `{name}`", opened.model.name));
+            let d = Diagnostic::plain(Code::H0612, format!("`{}` has no output `{name}`", opened.model.name));
             let names: Vec<&str> = outputs.iter().map(|o| &*o.name).collect();
             let d = match suggest(name, names.iter().copied()) {
                 Some(near) => d.help(format!("there is `{near}`")),

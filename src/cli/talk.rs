@@ -1,6 +1,6 @@
 //! What a command says: results on stdout, messages on stderr, and the exit code that follows from them.
 
-use crate::diag::{Diagnostic, Severity, render};
+use crate::diag::{Code, Diagnostic, Severity, render};
 use crate::source::Sources;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Talk {
 
     /// An option that does nothing.
     pub fn warn(self, text: &str) {
-        let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain("H0007", text) };
+        let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(Code::H0007, text) };
         // A warning is never fatal.
         let _ = self.say(&Sources::default(), &[d]);
     }
@@ -81,8 +81,7 @@ fn say_text(sources: &Sources, list: &[Diagnostic]) {
     if let Some(summary) = render::summary(list).filter(|_| list.len() > 1) {
         text.push_str(&format!("{BOLD}{summary}{BOLD:#}\n"));
     }
-    let codes: Vec<&str> = list.iter().map(|d| d.code).filter(|c| crate::diag::explain::page(c).is_some()).collect();
-    if let Some(code) = codes.first() {
+    if let Some(Diagnostic { code, .. }) = list.first() {
         text.push_str(&format!("{DIM}`hnet explain {code}` says more{DIM:#}\n"));
     }
     tell(&text);
@@ -90,17 +89,16 @@ fn say_text(sources: &Sources, list: &[Diagnostic]) {
 
 /// The exit code that messages ask for.
 fn exit_of(list: &[Diagnostic]) -> Result<(), Exit> {
-    let stage = |d: &Diagnostic| d.code.get(1..3).unwrap_or("").to_string();
-    let fatal: Vec<String> = list.iter().filter(|d| d.is_fatal()).map(stage).collect();
+    let fatal: Vec<&str> = list.iter().filter(|d| d.is_fatal()).map(|d| d.code.stage()).collect();
     if fatal.is_empty() {
         return Ok(());
     }
-    if list.iter().any(|d| d.is_fatal() && ["H0801", "H0818"].contains(&d.code)) {
+    if list.iter().any(|d| d.is_fatal() && [Code::H0801, Code::H0818].contains(&d.code)) {
         return Err(Exit::Memory);
     }
-    Err(if fatal.iter().any(|s| !["00", "06", "09"].contains(&s.as_str())) {
+    Err(if fatal.iter().any(|s| !["00", "06", "09"].contains(s)) {
         Exit::Program
-    } else if fatal.iter().any(|s| s == "09") {
+    } else if fatal.contains(&"09") {
         Exit::Device
     } else {
         Exit::Usage

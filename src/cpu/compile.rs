@@ -2,7 +2,7 @@
 
 use super::call::Jit;
 use super::r#gen::{Calls, Made, generate, signature};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::plan::{Kernel, Plan, Sizes, Step};
 use cranelift_codegen::ir::types::{F32, I32};
 use cranelift_codegen::ir::{AbiParam, Function, UserFuncName};
@@ -40,7 +40,7 @@ impl<F> Functions<F> {
 }
 
 fn failed(what: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::plain("H0899", format!("native code generation failed: {what}")).note("this is a bug in hnet")
+    Diagnostic::plain(Code::H0899, format!("native code generation failed: {what}")).note("this is a bug in hnet")
 }
 
 /// The machine that this runs on.

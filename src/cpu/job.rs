@@ -6,7 +6,7 @@ use super::grouped::Grouped;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::{order, runtime};
-use crate::diag::Diagnostic;
+use crate::diag::{self, Diagnostic};
 use crate::files::memory;
 use crate::ir::sizes::{known, places};
 use crate::ir::{DType, Dist, Size};
@@ -91,7 +91,10 @@ pub(super) struct Instance {
 }
 
 fn too_large(bytes: f64, limit: usize) -> Diagnostic {
-    Diagnostic::plain("H0801", format!("the plan does not fit in memory: {bytes:.0} bytes are needed, {limit} are allowed"))
+    Diagnostic::plain(
+        diag::Code::H0801,
+        format!("the plan does not fit in memory: {bytes:.0} bytes are needed, {limit} are allowed"),
+    )
 }
 
 fn lines(words: usize) -> Vec<Line> {
@@ -322,7 +325,7 @@ fn job(
             Job::Random { dist: *dist, key: *key, seed: pane(seed), round: pane(round), out: *out }
         }
         (Step::Kernel(_) | Step::Rounds(_), _) => {
-            return Err(Diagnostic::plain("H0899", "a step of the plan has no code").note("this is a bug in hnet"));
+            return Err(Diagnostic::plain(diag::Code::H0899, "a step of the plan has no code").note("this is a bug in hnet"));
         }
     })
 }

@@ -3,7 +3,7 @@
 use super::call::{Code, Jit, Ptr};
 use super::compile::{Functions, compile};
 use super::job::{Exec, Instance};
-use crate::diag::Diagnostic;
+use crate::diag::{self, Diagnostic};
 use crate::ir::{Data, Tensor};
 use crate::plan::{Plan, Sizes, Step};
 use rayon::ThreadPool;
@@ -42,7 +42,7 @@ impl Machine {
         };
         let pool = if threads > 1 {
             let made = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            Some(made.map_err(|e| Diagnostic::plain("H0818", format!("{threads} threads cannot be started: {e}")))?)
+            Some(made.map_err(|e| Diagnostic::plain(diag::Code::H0818, format!("{threads} threads cannot be started: {e}")))?)
         } else {
             None
         };

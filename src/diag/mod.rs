@@ -4,8 +4,11 @@
 //! mismatch, notes, and at most one help that an editor can apply. Stages collect them in a [`Sink`] and go on, so that one
 //! run reports several mistakes; one mistake gives one message.
 
+mod code;
 pub mod explain;
 pub mod render;
+
+pub use code::Code;
 
 use crate::source::Span;
 use std::collections::HashSet;
@@ -28,6 +31,13 @@ pub struct Label {
     pub text: String,
 }
 
+impl Label {
+    /// A place, with nothing to say about it yet.
+    pub fn at(span: Span) -> Label {
+        Label { span, text: String::new() }
+    }
+}
+
 /// Advice; with `edits` it can be applied by a program.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Help {
@@ -41,7 +51,7 @@ pub struct Help {
 pub struct Diagnostic {
     /// `H0301`; the first two digits name the stage: 00 files, 01 syntax, 02 names, 03 axes and sizes, 04 parameters and
     /// relations, 05 control and chance, 06 data and weights, 07 blocks (`train`, `eval`, `weights`), 08 limits, 09 devices.
-    pub code: &'static str,
+    pub code: Code,
     pub severity: Severity,
     pub message: String,
     /// Where; `None` where no file is at fault (a missing device, say).
@@ -53,12 +63,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at `span`.
-    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         Diagnostic {
             code,
             severity: Severity::Error,
             message: message.into(),
-            primary: Some(Label { span, text: String::new() }),
+            primary: Some(Label::at(span)),
             labels: Vec::new(),
             notes: Vec::new(),
             help: None,
@@ -66,17 +76,17 @@ impl Diagnostic {
     }
 
     /// A limit of the compiler at `span`.
-    pub fn limit(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub fn limit(code: Code, span: Span, message: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Limit, ..Diagnostic::error(code, span, message) }
     }
 
     /// A warning at `span`.
-    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
     }
 
     /// An error with no place in a text.
-    pub fn plain(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn plain(code: Code, message: impl Into<String>) -> Self {
         Diagnostic { primary: None, ..Diagnostic::error(code, Span::default(), message) }
     }
 
@@ -152,7 +162,7 @@ pub const MOST: usize = 100;
 pub struct Sink {
     list: Vec<Diagnostic>,
     /// What was said: the code and the place, or the text where there is no place.
-    known: HashSet<(&'static str, Result<Span, String>)>,
+    known: HashSet<(Code, Result<Span, String>)>,
     errors: usize,
     warnings: usize,
 }
@@ -208,7 +218,7 @@ impl Sink {
 
 /// A whole number that an `i32` does not hold.
 pub fn beyond_i32(span: Span, number: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::error("H0358", span, format!("{number} is no whole number of 32 bits"))
+    Diagnostic::error(Code::H0358, span, format!("{number} is no whole number of 32 bits"))
         .here(format!("an `i32` reaches from {} to {}", i32::MIN, i32::MAX))
         .help("an `f32` may be larger: write the number with a dot, or declare the value `f32`")
 }
@@ -278,10 +288,10 @@ mod tests {
     fn a_hundred_mistakes_are_shown_and_the_others_counted() {
         let mut sink = Sink::default();
         for at in 0..250 {
-            sink.push(Diagnostic::error("H0201", Span::new(FileId(0), at, at + 1), "x"));
-            sink.push(Diagnostic::error("H0201", Span::new(FileId(0), at, at + 1), "x"));
+            sink.push(Diagnostic::error(Code::H0201, Span::new(FileId(0), at, at + 1), "x"));
+            sink.push(Diagnostic::error(Code::H0201, Span::new(FileId(0), at, at + 1), "x"));
         }
-        sink.push(Diagnostic::warning("H0816", Span::new(FileId(0), 300, 301), "w"));
+        sink.push(Diagnostic::warning(Code::H0816, Span::new(FileId(0), 300, 301), "w"));
         assert_eq!((sink.errors(), sink.list().len(), sink.is_full()), (250, MOST + 1, true));
         let shown = sink.into_sorted();
         assert_eq!(shown[MOST - 1].notes, ["150 more mistakes are not shown"]);

@@ -56,7 +56,7 @@ fn groups<'a>(sources: &'a Sources, d: &'a Diagnostic) -> Vec<Group<'a>> {
         Severity::Error => Level::ERROR,
         Severity::Limit => Level::ERROR.with_name("limit"),
     };
-    let mut group = Group::with_title(level.primary_title(d.message.as_str()).id(d.code));
+    let mut group = Group::with_title(level.primary_title(d.message.as_str()).id(d.code.as_str()));
     for file in files(d) {
         let source = sources.get(file);
         let mut snippet = Snippet::source(&*source.text).path(source.name.as_str());
@@ -142,7 +142,7 @@ fn range(sources: &Sources, span: Span) -> Range<usize> {
 
 /// One diagnostic as a JSON object: `code`, `severity`, `message`, the place (`file`, `line`, `col` from 1, `end`), `labels`, `notes`, `help` with `edits`.
 pub fn to_json(sources: &Sources, d: &Diagnostic) -> Value {
-    let mut out = json!({ "code": d.code, "severity": d.severity.word(), "message": d.message });
+    let mut out = json!({ "code": d.code.as_str(), "severity": d.severity.word(), "message": d.message });
     if let Some(primary) = &d.primary {
         let mut at = place(sources, primary.span);
         at["label"] = json!(primary.text);
@@ -182,6 +182,7 @@ fn place(sources: &Sources, span: Span) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::Code;
 
     fn two_files() -> (Sources, FileId, FileId) {
         let mut sources = Sources::default();
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn a_message_shows_both_sides_and_its_fix() {
         let (sources, a, b) = two_files();
-        let d = Diagnostic::error("H0301", Span::new(a, 11, 16), "sizes differ")
+        let d = Diagnostic::error(Code::H0301, Span::new(a, 11, 16), "sizes differ")
             .here("8 here")
             .label(Span::new(b, 5000, 5001), "9 there")
             .note("a note\nof two lines")
@@ -217,7 +218,7 @@ mod tests {
             for start in (0..n).step_by(step).chain([n - 3, u32::MAX as usize]) {
                 for end in (0..n).step_by(step).chain([n - 3, start, u32::MAX as usize]) {
                     let span = Span::new(file, start, end);
-                    let d = Diagnostic::error("H0000", span, "m\tm\n\nm").here("l\nl").label(span, "k");
+                    let d = Diagnostic::error(Code::H0001, span, "m\tm\n\nm").here("l\nl").label(span, "k");
                     let d = d.label(Span::new(FileId(0), end, start), "far").fix("f", span, "new\n\ttext");
                     render_plain(&sources, std::slice::from_ref(&d));
                     render(&sources, std::slice::from_ref(&d));
@@ -231,7 +232,11 @@ mod tests {
     fn the_summary_counts_kinds() {
         let (_, a, _) = two_files();
         let at = Span::new(a, 0, 1);
-        let list = [Diagnostic::error("H1", at, ""), Diagnostic::warning("H2", at, ""), Diagnostic::error("H3", at, "")];
+        let list = [
+            Diagnostic::error(Code::H0201, at, ""),
+            Diagnostic::warning(Code::H0816, at, ""),
+            Diagnostic::error(Code::H0301, at, ""),
+        ];
         assert_eq!(summary(&list).as_deref(), Some("2 errors, 1 warning"));
         assert_eq!(summary(&[]), None);
     }

@@ -1,6 +1,6 @@
 //! What parameters lose as f16: what is beyond 65,504 becomes infinite, what is very small becomes 0. NaN stays, and so do infinities.
 
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic, Severity};
 use crate::ir::{Bindings, Data};
 
 /// Tensors that are named.
@@ -20,7 +20,7 @@ pub(super) fn lost(paths: &[String], bindings: &Bindings) -> Vec<Diagnostic> {
             (0, n) => format!("{n} of its {} values become 0", values.len()),
             (n, _) => format!("{n} of its {} values are beyond 65504 (up to {most:e}) and become infinite", values.len()),
         };
-        let d = Diagnostic::plain("H0905", format!("`{path}` does not fit 16 bits: {what}"));
+        let d = Diagnostic::plain(Code::H0905, format!("`{path}` does not fit 16 bits: {what}"));
         let d = d.help("run it without `--f16`, or scale the parameter");
         out.push(Diagnostic { severity: Severity::Warning, ..d });
         if out.len() == NAMED {

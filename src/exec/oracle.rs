@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, Placed, Source, Task, Values};
 use super::profile::Profile;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::files::memory;
 use crate::ir::Tensor;
 use crate::ir::{Op, Rate, interp};
@@ -68,7 +68,7 @@ impl Placed for Ready {
     }
 
     fn profile(&mut self, _: &Values) -> Result<Profile, Diagnostic> {
-        Err(Diagnostic::plain("H0921", "the interpreter does not measure where its time goes")
+        Err(Diagnostic::plain(Code::H0921, "the interpreter does not measure where its time goes")
             .help("measure compiled code with `--backend cpu`, or shaders with `--backend gpu`"))
     }
 }

@@ -6,7 +6,7 @@ use super::profile::Profile;
 use super::{Engine, half};
 use crate::bind::{init, inputs::Given, known};
 use crate::check::model::Model;
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic, Label, Severity};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, DType, Graph, NodeId, Op, Origin, OutputKind, Tensor, interp};
@@ -92,13 +92,13 @@ pub fn computable(model: &Model, given: &Given) -> (Vec<usize>, Vec<LeftOut>) {
 pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
     let wanted: BTreeSet<&str> = left.iter().flat_map(|l| l.inputs.iter().map(String::as_str)).collect();
     if wanted.is_empty() && left.iter().all(|l| l.dims.is_empty()) {
-        return Diagnostic::plain("H0601", format!("`{}` has no outputs to compute", model.name));
+        return Diagnostic::plain(Code::H0601, format!("`{}` has no outputs to compute", model.name));
     }
     if wanted.is_empty() {
         let dims: BTreeSet<&str> = left.iter().flat_map(|l| l.dims.iter().map(String::as_str)).collect();
         let ask: Vec<String> = dims.iter().map(|d| format!("--dim {d}=4")).collect();
         return Diagnostic::plain(
-            "H0603",
+            Code::H0603,
             format!("nothing says how long {} is", dims.into_iter().collect::<Vec<_>>().join(", ")),
         )
         .help(format!("say it: {}", ask.join(" ")));
@@ -107,11 +107,11 @@ pub fn nothing_to_run(model: &Model, left: &[LeftOut]) -> Diagnostic {
         1 => format!("`{}` needs an input that was not given", model.name),
         n => format!("`{}` needs {n} inputs that were not given", model.name),
     };
-    let mut d = Diagnostic::plain("H0601", message);
+    let mut d = Diagnostic::plain(Code::H0601, message);
     for input in model.inputs.iter().filter(|i| wanted.contains(i.name.as_str())) {
         let word = if input.condition { "condition" } else { "input" };
         if d.primary.is_none() {
-            d.primary = Diagnostic::error("", input.span, "").here("this one").primary;
+            d.primary = Some(Label { span: input.span, text: "this one".into() });
         } else {
             d = d.label(input.span, "and this one");
         }
@@ -213,7 +213,7 @@ impl Session {
         // Said once: parameters stay what they are.
         self.warnings.extend(half::lost(&std::mem::take(&mut self.half), bindings));
         match (self.engine.run(bindings), self.spare.take()) {
-            (Err(limit), Some(spare)) if limit.code.starts_with("H09") => {
+            (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
                 self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?;
                 let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
                 self.warnings.push(warning.note("the CPU runs it instead"));

@@ -7,7 +7,7 @@
 
 use super::stored::{Kind, Place, Stored};
 use super::{atomic, header, npy};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::disk;
 use crate::ir::{Data, Tensor};
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
@@ -141,7 +141,7 @@ impl Archive {
 /// Writes tensors as safetensors, all or nothing; f64 as f32. The bytes depend on names and values only.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Diagnostic> {
     let whole = bytes(tensors);
-    let whole = whole.map_err(|e| Diagnostic::plain("H0003", format!("cannot write `{}`: {e}", path.display())))?;
+    let whole = whole.map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot write `{}`: {e}", path.display())))?;
     atomic::write(path, &whole)
 }
 
@@ -170,7 +170,7 @@ fn dtype(tensor: &Tensor) -> Dtype {
 }
 
 fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {
-    Diagnostic::plain("H0608", format!("`{name}` is not a whole {format} file")).note(why)
+    Diagnostic::plain(Code::H0608, format!("`{name}` is not a whole {format} file")).note(why)
 }
 
 /// A file of another kind, which one, and how to make of it one that is read.
@@ -197,7 +197,7 @@ fn foreign(first: &[u8], path: &Path) -> Option<Diagnostic> {
         }
         _ => return None,
     };
-    let d = Diagnostic::plain("H0608", format!("`{name}` is {what}, and tensors are read from safetensors and .npy files"));
+    let d = Diagnostic::plain(Code::H0608, format!("`{name}` is {what}, and tensors are read from safetensors and .npy files"));
     Some(d.help(format!("in Python: {how}").replace("in Python: convert", "convert")))
 }
 
@@ -243,7 +243,7 @@ mod tests {
             Ok::<(), Diagnostic>(())
         };
         for end in 0..whole.len() {
-            assert_eq!(try_one(&whole[..end]).unwrap_err().code, "H0608", "cut at {end}");
+            assert_eq!(try_one(&whole[..end]).unwrap_err().code, Code::H0608, "cut at {end}");
         }
         for at in 0..header {
             for new in [0, 1, 0x7f, 0xff, b'0', b'9', b'"', b'-', b']', whole[at] ^ 2] {
@@ -268,14 +268,14 @@ mod tests {
         let one = |shape: &str, from: u64, to: u64| {
             format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#)
         };
-        assert_eq!(said(&one("[4]", 0, 8), 8), "H0608");
-        assert_eq!(said(&one("[2]", 8, 0), 8), "H0608");
-        assert_eq!(said(&one("[2]", 0, u64::MAX), 8), "H0608");
-        assert_eq!(said(&one("[4294967296, 4294967296, 4294967296]", 0, 8), 8), "H0608");
+        assert_eq!(said(&one("[4]", 0, 8), 8), Code::H0608);
+        assert_eq!(said(&one("[2]", 8, 0), 8), Code::H0608);
+        assert_eq!(said(&one("[2]", 0, u64::MAX), 8), Code::H0608);
+        assert_eq!(said(&one("[4294967296, 4294967296, 4294967296]", 0, 8), 8), Code::H0608);
         let two =
             r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
-        assert_eq!(said(two, 12), "H0608");
-        assert_eq!(Archive::open(&folder.path().join("none")).unwrap_err().code, "H0001");
-        assert_eq!(Archive::open(folder.path()).unwrap_err().code, "H0001");
+        assert_eq!(said(two, 12), Code::H0608);
+        assert_eq!(Archive::open(&folder.path().join("none")).unwrap_err().code, Code::H0001);
+        assert_eq!(Archive::open(folder.path()).unwrap_err().code, Code::H0001);
     }
 }

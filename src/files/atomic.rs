@@ -5,7 +5,7 @@
 //! `.hnet-PROCESS-*.part`: those of a process that is interrupted go ([`abandon`]), those of one that was killed go when the next file is
 //! written beside them.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ pub fn cannot(path: &Path, e: &io::Error) -> Diagnostic {
         io::ErrorKind::NotFound => "its folder does not exist".to_string(),
         _ => e.to_string(),
     };
-    Diagnostic::plain("H0003", format!("cannot write `{}`: {why}", path.display()))
+    Diagnostic::plain(Code::H0003, format!("cannot write `{}`: {why}", path.display()))
 }
 
 fn try_write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

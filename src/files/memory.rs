@@ -3,7 +3,7 @@
 //! In: a type and a shape. Out: zeros. Promised: what is more than the memory that is free is refused before any of it is taken, for a
 //! system that promises more than it has ends a program only when the memory is used.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Data, Tensor};
 
 /// Zeros of this type and shape; `name` is what the message calls it.
@@ -19,7 +19,8 @@ pub fn zeros(name: &str, dtype: DType, shape: Vec<usize>) -> Result<Tensor, Diag
     match data {
         Some(data) => Ok(Tensor::new(shape, data)),
         None => {
-            Err(Diagnostic::plain("H0801", format!("there is no memory for `{name}`")).note(format!("its shape is {shape:?}")))
+            Err(Diagnostic::plain(Code::H0801, format!("there is no memory for `{name}`"))
+                .note(format!("its shape is {shape:?}")))
         }
     }
 }
@@ -40,7 +41,7 @@ pub fn room_for(what: &str, bytes: f64) -> Result<(), Diagnostic> {
     match free() {
         Some(free) if bytes > free => {
             let size = |n: f64| if n < 1e12 { format!("{:.1} GB", n * 1e-9) } else { format!("{n:.1e} bytes") };
-            let d = Diagnostic::plain("H0801", format!("there is no memory for {what}"));
+            let d = Diagnostic::plain(Code::H0801, format!("there is no memory for {what}"));
             Err(d.note(format!("it takes {}, more than is free", size(bytes))))
         }
         Some(_) | None => Ok(()),

@@ -3,7 +3,7 @@
 //! In: an element type, a shape, bytes. Out: [`Data`] of one of the model's three types. Promised: a conversion loses
 //! nothing but rounding of f64, and what cannot be converted is a diagnostic that says where.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Data, Tensor, type_text};
 use half::{bf16, f16};
 use std::fs::File;
@@ -71,7 +71,7 @@ pub enum Place<'a> {
 impl Place<'_> {
     /// Some of the bytes; `name` is the file's.
     pub fn read(&self, name: &str, from: usize, length: usize) -> Result<Vec<u8>, Diagnostic> {
-        let lost = |why: String| Diagnostic::plain("H0608", format!("`{name}` cannot be read to its end")).note(why);
+        let lost = |why: String| Diagnostic::plain(Code::H0608, format!("`{name}` cannot be read to its end")).note(why);
         match self {
             Place::Memory(bytes) => {
                 let part = bytes.get(from..from + length);
@@ -93,7 +93,7 @@ impl Place<'_> {
 }
 
 fn no_memory(name: &str, length: usize) -> Diagnostic {
-    Diagnostic::plain("H0801", format!("there is no memory for `{name}`"))
+    Diagnostic::plain(Code::H0801, format!("there is no memory for `{name}`"))
         .note(format!("{length} bytes of it are wanted at once"))
 }
 
@@ -195,13 +195,13 @@ impl Stored<'_> {
 
     fn does_not_fit(&self, want: DType, at: usize, value: &str) -> Diagnostic {
         let place = position(self.shape, at);
-        Diagnostic::plain("H0606", format!("`{}` in `{}` has a value that {} cannot hold", self.name, self.file, want.word()))
+        Diagnostic::plain(Code::H0606, format!("`{}` in `{}` has a value that {} cannot hold", self.name, self.file, want.word()))
             .note(format!("{value} at {place} of {}", self.describe()))
     }
 
     fn wrong_type(&self, want: DType) -> Diagnostic {
         let shape = type_text(want.word(), self.shape);
-        Diagnostic::plain("H0616", format!("`{}` in `{}` has the wrong type", self.name, self.file))
+        Diagnostic::plain(Code::H0616, format!("`{}` in `{}` has the wrong type", self.name, self.file))
             .note(format!("the file has  {}", self.describe()))
             .note(format!("the model wants {shape}"))
     }
@@ -236,15 +236,15 @@ mod tests {
         let bytes: Vec<u8> = [1i64, -2, 1 << 40].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(stored(Kind::I64, &[2], &bytes[..16]).load(DType::I32).unwrap().data, Data::I32(vec![1, -2]));
         let said = stored(Kind::I64, &[1, 3], &bytes).load(DType::I32).unwrap_err();
-        assert_eq!((said.code, said.notes[0].as_str()), ("H0606", "1099511627776 at [0, 2] of i64[1, 3]"));
+        assert_eq!((said.code, said.notes[0].as_str()), (Code::H0606, "1099511627776 at [0, 2] of i64[1, 3]"));
         assert_eq!(stored(Kind::I64, &[3], &bytes).load(DType::F32).unwrap().get(2), (1u64 << 40) as f64);
         let half: Vec<u8> = [f16::from_f32(0.5), f16::from_f32(-3.0)].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(stored(Kind::F16, &[2], &half).load(DType::F32).unwrap().data, Data::F32(vec![0.5, -3.0]));
-        assert_eq!(stored(Kind::F16, &[2], &half).load(DType::I32).unwrap_err().code, "H0616");
-        assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::Bool).unwrap_err().code, "H0606");
+        assert_eq!(stored(Kind::F16, &[2], &half).load(DType::I32).unwrap_err().code, Code::H0616);
+        assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::Bool).unwrap_err().code, Code::H0606);
         let large: Vec<u8> = [1e30, -1e300].iter().flat_map(|v: &f64| v.to_le_bytes()).collect();
         let said = stored(Kind::F64, &[2], &large).load(DType::F32).unwrap_err();
-        assert_eq!((said.code, said.notes[0].as_str()), ("H0606", "-1e300 at [1] of f64[2]"));
+        assert_eq!((said.code, said.notes[0].as_str()), (Code::H0606, "-1e300 at [1] of f64[2]"));
         let kept: Vec<u8> = [1e30, f64::INFINITY].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(stored(Kind::F64, &[2], &kept).load(DType::F32).unwrap().data, Data::F32(vec![1e30, f32::INFINITY]));
         assert_eq!(stored(Kind::U8, &[2], &[0, 2]).load(DType::F32).unwrap().data, Data::F32(vec![0.0, 2.0]));

@@ -4,7 +4,7 @@ use super::judge::{Exact, F32, F64, SHADERS, judge};
 use super::values::{self, Lengths};
 use crate::check::model::Model;
 use crate::cpu;
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::exec::Engine;
 use crate::gpu;
 use crate::ir::interp::evaluate;
@@ -136,7 +136,7 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
             break;
         }
         let values = match outcome(graph, &bindings) {
-            Err(d) if d.code == "H0617" => {
+            Err(d) if d.code == Code::H0617 => {
                 passed.runs += outside(&d.message, &passes, (&all, &bindings), &mut engine, device.as_mut())?;
                 continue;
             }

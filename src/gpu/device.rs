@@ -1,7 +1,7 @@
 //! A device: found once, with all the room that its adapter allows, and the pipelines that were made for it.
 
 use super::peak::Peak;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -31,7 +31,7 @@ pub struct Device {
 }
 
 fn none(why: &str) -> Diagnostic {
-    Diagnostic::plain("H0901", format!("there is no GPU to run on: {why}"))
+    Diagnostic::plain(Code::H0901, format!("there is no GPU to run on: {why}"))
         .help("run on the CPU with `--backend cpu`; a software device comes with Mesa (`mesa-vulkan-drivers` on Debian)")
 }
 
@@ -134,7 +134,7 @@ impl Device {
         let faults = std::mem::take(&mut *self.faults.lock().expect("no panic holds it"));
         match faults.first() {
             None => Ok(()),
-            Some(first) => Err(Diagnostic::plain("H0903", format!("{} gave up: {first}", self.info.name))
+            Some(first) => Err(Diagnostic::plain(Code::H0903, format!("{} gave up: {first}", self.info.name))
                 .help("run it again, or on the CPU with `--backend cpu`")),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::program::WIDEST;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use std::time::Instant;
 
 /// Per second.
@@ -128,7 +128,7 @@ impl Device {
             self.queue.submit([encoder.finish()]);
             let done = self.device.poll(wgpu::PollType::wait_indefinitely());
             self.fault()?;
-            done.map_err(|e| Diagnostic::plain("H0903", format!("{} gave up: {e}", self.info.name)))?;
+            done.map_err(|e| Diagnostic::plain(Code::H0903, format!("{} gave up: {e}", self.info.name)))?;
             if round > 0 {
                 best = best.min(start.elapsed().as_secs_f64());
             }

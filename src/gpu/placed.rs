@@ -7,7 +7,7 @@ mod make;
 use super::arena::{self, Layout};
 use super::device::Device;
 use super::program::{Grid, Kind, Program};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::sizes::known;
 use crate::ir::{DType, Size};
 use crate::ir::{Data, Tensor};
@@ -74,7 +74,7 @@ impl Placed {
         fits(program, &layout, device, memory)?;
         finishes(program, device, &size)?;
         arena::disjoint(program, &layout).map_err(|(a, b)| {
-            Diagnostic::plain("H0899", format!("the buffers `{a}` and `{b}` overlap")).note("this is a bug in hnet")
+            Diagnostic::plain(Code::H0899, format!("the buffers `{a}` and `{b}` overlap")).note("this is a bug in hnet")
         })?;
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             device.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
@@ -151,7 +151,7 @@ impl Placed {
     fn wait(&self) -> Result<(), Diagnostic> {
         let poll = self.device.device.poll(wgpu::PollType::wait_indefinitely());
         self.device.fault()?;
-        poll.map(|_| ()).map_err(|e| Diagnostic::plain("H0903", format!("{} gave up: {e}", self.device.info.name)))
+        poll.map(|_| ()).map_err(|e| Diagnostic::plain(Code::H0903, format!("{} gave up: {e}", self.device.info.name)))
     }
 
     /// One encoder, one pass.
@@ -203,7 +203,7 @@ impl Placed {
         let view = self
             .staging
             .get_mapped_range(..)
-            .map_err(|e| Diagnostic::plain("H0903", format!("{} did not give the results: {e}", self.device.info.name)))?;
+            .map_err(|e| Diagnostic::plain(Code::H0903, format!("{} did not give the results: {e}", self.device.info.name)))?;
         let mut out = Vec::new();
         for r in &self.results {
             let n: usize = r.shape.iter().product();

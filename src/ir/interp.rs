@@ -23,7 +23,7 @@ pub use assign::assign;
 use super::outside::Found;
 use super::size::Fault;
 use super::{Axis, DType, Graph, NodeId, Op, Size, Sym};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Bindings, Tensor};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ impl Run<'_> {
 
 /// A mistake of the compiler that made the graph, not of its user.
 fn wrong(what: impl Into<String>) -> Diagnostic {
-    Diagnostic::plain("H0899", format!("the graph is not well-formed: {}", what.into()))
+    Diagnostic::plain(Code::H0899, format!("the graph is not well-formed: {}", what.into()))
 }
 
 impl Frame<'_> {
@@ -178,9 +178,13 @@ impl Frame<'_> {
         size.value(&|s| self.sizes.get(s).copied()).map_err(|fault| {
             let name = self.name(id);
             match fault {
-                Fault::Unknown(s) => Diagnostic::plain("H0603", format!("the size `{s}` is not known, and {name} needs it")),
-                Fault::Fraction => Diagnostic::plain("H0604", format!("the size `{size}` of {name} is not a whole number here")),
-                Fault::TooLarge => Diagnostic::plain("H0604", format!("the size `{size}` of {name} does not fit 64 bits here")),
+                Fault::Unknown(s) => Diagnostic::plain(Code::H0603, format!("the size `{s}` is not known, and {name} needs it")),
+                Fault::Fraction => {
+                    Diagnostic::plain(Code::H0604, format!("the size `{size}` of {name} is not a whole number here"))
+                }
+                Fault::TooLarge => {
+                    Diagnostic::plain(Code::H0604, format!("the size `{size}` of {name} does not fit 64 bits here"))
+                }
             }
         })
     }
@@ -191,7 +195,7 @@ impl Frame<'_> {
                 let n = self.size(id, &a.size)?;
                 usize::try_from(n).map_err(|_| {
                     let name = self.name(id);
-                    Diagnostic::plain("H0604", format!("the axis `{}` of {name} would have the negative size {n}", a.name))
+                    Diagnostic::plain(Code::H0604, format!("the axis `{}` of {name} would have the negative size {n}", a.name))
                 })
             })
             .collect()
@@ -201,7 +205,7 @@ impl Frame<'_> {
     fn make(&self, id: NodeId, shape: Vec<usize>, fill: impl FnOnce(&mut Vec<f64>)) -> Result<Rc<Value>, Diagnostic> {
         let full = |bytes: f64| {
             let message = format!("{} does not fit in memory: {bytes:.0} bytes would be live", self.name(id));
-            Diagnostic::plain("H0801", message)
+            Diagnostic::plain(Code::H0801, message)
         };
         let room = self.run.meter.take(&shape).map_err(full)?;
         let mut data = Vec::new();

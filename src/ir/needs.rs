@@ -5,7 +5,7 @@
 //! everybody who learns the sizes: the planner, the interpreter, and pages.
 
 use super::{Graph, Map, NodeId, Op, Pick, Size};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
 /// `least <= most`.
@@ -44,7 +44,7 @@ impl Need {
     }
 
     fn message(&self, least: &str, most: &str) -> Diagnostic {
-        let d = Diagnostic::error("H0618", self.span, self.words(least, most));
+        let d = Diagnostic::error(Code::H0618, self.span, self.words(least, most));
         match self.kind {
             Kind::First => d.help("ask for no more than there are, or give more"),
             Kind::End | Kind::Start => d.help(

@@ -4,7 +4,7 @@
 //! several values there the greatest beyond the end, else the one nearest to the start. So it does not depend on who computed it.
 
 use super::{Axis, Graph, NodeId, Op};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Data, Tensor};
 use crate::source::Span;
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ fn message(site: &Site, code: i32) -> Diagnostic {
         1 => (format!("index {value} is outside of {axis}, which has 1 place"), "0 is allowed".to_string()),
         n => (format!("index {value} is outside of {axis}, which has {n} places"), format!("0 to {} are allowed", n - 1)),
     };
-    let mut d = Diagnostic::error("H0617", site.span, message).here(allowed);
+    let mut d = Diagnostic::error(Code::H0617, site.span, message).here(allowed);
     if value == i64::from(i32::MIN) && site.size > 0 {
         d = d.note("this is what `int` makes of NaN");
     }

@@ -1,7 +1,7 @@
 //! Dense tensors, row-major, as they come from files and go to people.
 
 use super::{DType, Sym};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -118,11 +118,11 @@ impl Tensor {
     /// The value that is given for a source. Errors: there is none, or it has another type or shape than the source.
     pub fn given<'a>(path: &str, value: Option<&'a Tensor>, dtype: DType, shape: &[usize]) -> Result<&'a Tensor, Diagnostic> {
         let Some(t) = value else {
-            return Err(Diagnostic::plain("H0601", format!("no value is given for `{path}`")));
+            return Err(Diagnostic::plain(Code::H0601, format!("no value is given for `{path}`")));
         };
         if t.dtype() != dtype || t.shape != shape {
             let (wanted, got) = (type_text(dtype.word(), shape), type_text(t.dtype().word(), &t.shape));
-            return Err(Diagnostic::plain("H0602", format!("`{path}` is {wanted}, but the value given is {got}")));
+            return Err(Diagnostic::plain(Code::H0602, format!("`{path}` is {wanted}, but the value given is {got}")));
         }
         Ok(t)
     }

@@ -3,7 +3,7 @@
 use super::fuse::{Fusion, How, fuse, squeeze};
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::needs::needs;
 use crate::ir::verify::verify;
 use crate::ir::{DType, Graph, Node, NodeId, Op, Pick, Rate, Size};
@@ -37,7 +37,7 @@ pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Dia
 pub fn plan_anywhere(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
     if let Err(what) = verify(graph) {
         let message = format!("the graph is not well-formed: {what}");
-        return Err(Diagnostic::plain("H0899", message).note("this is a bug in hnet"));
+        return Err(Diagnostic::plain(Code::H0899, message).note("this is a bug in hnet"));
     }
     let Some(watched) = super::outside::watch(graph, wanted) else { return plan_with(graph, wanted, sizes, graph.rates()) };
     let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, watched.graph.rates())?;
@@ -127,16 +127,18 @@ fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagn
             return Ok(());
         }
         match size.value(&|s| sizes.get(s).copied()) {
-            Ok(n) if n > i64::from(i32::MAX) => Err(Diagnostic::limit("H0822", span, format!("`{what}` has {n} places here"))
-                .here(format!("more than {} cannot be counted", i32::MAX))
-                .help("split the axis in two")),
+            Ok(n) if n > i64::from(i32::MAX) => {
+                Err(Diagnostic::limit(Code::H0822, span, format!("`{what}` has {n} places here"))
+                    .here(format!("more than {} cannot be counted", i32::MAX))
+                    .help("split the axis in two"))
+            }
             Ok(n) if n >= 0 => {
                 known.insert(size.clone(), ());
                 Ok(())
             }
-            Ok(n) => Err(Diagnostic::error("H0604", span, format!("`{what}` has the size {size}, which is {n} here"))),
+            Ok(n) => Err(Diagnostic::error(Code::H0604, span, format!("`{what}` has the size {size}, which is {n} here"))),
             Err(fault) => {
-                Err(Diagnostic::error("H0604", span, format!("the size {size} of `{what}` has no value here: {fault}")))
+                Err(Diagnostic::error(Code::H0604, span, format!("the size {size} of `{what}` has no value here: {fault}")))
             }
         }
     };
@@ -159,7 +161,7 @@ fn number(size: &Size, node: &Node, sizes: &Sizes) -> Result<(), Diagnostic> {
     match size.value(&|s| sizes.get(s).copied()) {
         Ok(n) if node.dtype == DType::I32 && i32::try_from(n).is_err() => Err(crate::diag::beyond_i32(node.span, n)),
         Ok(_) => Ok(()),
-        Err(fault) => Err(Diagnostic::error("H0604", node.span, format!("the size {size} has no value here: {fault}"))),
+        Err(fault) => Err(Diagnostic::error(Code::H0604, node.span, format!("the size {size} has no value here: {fault}"))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! All sizes that a graph needs: those given, and those that a source's shape tells.
 
 use super::Sizes;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Graph, NodeId, Op, Size};
 
 /// `shape` gives the shape of the value that stands for a source. Errors: a size that nothing tells.
@@ -25,7 +25,7 @@ pub fn complete(
         }
     }
     match needed.into_iter().find(|s| !sizes.contains_key(s)) {
-        Some(s) => Err(Diagnostic::plain("H0603", format!("the size `{s}` is not known"))),
+        Some(s) => Err(Diagnostic::plain(Code::H0603, format!("the size `{s}` is not known"))),
         None => Ok(sizes),
     }
 }

@@ -6,7 +6,7 @@
 
 use super::lex::{Kind, Lexed, Token};
 use super::report::{MOST_ERRORS, MOST_NESTING, Report};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub(super) fn balance(lexed: &mut Lexed, report: &mut Report) -> Unmatched {
     if let Some(opener) = too_deep(&lexed.tokens) {
         let span = lexed.span(&opener);
         report.error(
-            Diagnostic::limit("H0190", span, "brackets are nested too deeply")
+            Diagnostic::limit(Code::H0190, span, "brackets are nested too deeply")
                 .here(format!("more than {MOST_NESTING} brackets are open here"))
                 .help("give the inner parts names with `let`, or make them nets of their own"),
         );
@@ -236,7 +236,7 @@ impl<'l, 't> Matcher<'l, 't> {
                 let wanted = opener.token.kind.mate();
                 let (open, close) = (opener.token.kind.text(), wanted.text());
                 let span = self.lexed.span(token);
-                let error = Diagnostic::error("H0112", span, format!("expected `{close}` to close this `{open}`"))
+                let error = Diagnostic::error(Code::H0112, span, format!("expected `{close}` to close this `{open}`"))
                     .here(format!("this is a `{}`", token.kind.text()))
                     .label(self.lexed.span(&opener.token), "opened here")
                     .fix(format!("write `{close}`"), span, close);
@@ -262,7 +262,7 @@ impl<'l, 't> Matcher<'l, 't> {
         }
         let span = self.lexed.span(token);
         let sign = token.kind.text();
-        let error = Diagnostic::error("H0111", span, format!("this `{sign}` closes nothing"))
+        let error = Diagnostic::error(Code::H0111, span, format!("this `{sign}` closes nothing"))
             .help(format!("leave it out, or look for a `{}` that is missing above", token.kind.mate().text()));
         self.blame(error, true, vec![token.line]);
     }
@@ -300,7 +300,8 @@ impl<'l, 't> Matcher<'l, 't> {
         let (open, close) = (opener.kind.text(), opener.kind.mate().text());
         let span = self.lexed.span(opener);
         let gap = Span { file: self.lexed.file, start: before.end, end: before.end };
-        let error = Diagnostic::error("H0110", span, format!("expected `{close}` to close this `{open}`")).here("opened here");
+        let error =
+            Diagnostic::error(Code::H0110, span, format!("expected `{close}` to close this `{open}`")).here("opened here");
         if opener.kind == Kind::LBrace || at.kind == Kind::End {
             let place = if at.kind == Kind::End { gap } else { self.lexed.span(at) };
             let what = if at.kind == Kind::End { "the file ends" } else { "this can only stand" };
@@ -330,7 +331,7 @@ mod tests {
     use crate::syntax::lex::lex;
 
     /// The text of the bracket that is blamed, with its code.
-    fn blamed(text: &str) -> Vec<(&'static str, usize)> {
+    fn blamed(text: &str) -> Vec<(Code, usize)> {
         let mut sink = Sink::default();
         let mut report = Report::new(&mut sink);
         let mut lexed = lex(FileId(0), text, &mut report);
@@ -345,15 +346,15 @@ mod tests {
     fn indentation_counts_only_where_brackets_do_not_match() {
         assert_eq!(blamed("net A() {\nlet a = [\n1 ]\n    }\n"), []);
         let inner = "net A() {\n    fn {\n        x\n\n}\nnet B() {\n}\n";
-        assert_eq!(blamed(inner), [("H0110", inner.find("fn {").unwrap() + 3)]);
+        assert_eq!(blamed(inner), [(Code::H0110, inner.find("fn {").unwrap() + 3)]);
         let extra = "net A() {\n    x\n    }\n    y\n}\n";
-        assert_eq!(blamed(extra), [("H0111", extra.find('}').unwrap())]);
+        assert_eq!(blamed(extra), [(Code::H0111, extra.find('}').unwrap())]);
     }
 
     #[test]
     fn a_statement_closes_parentheses() {
-        assert_eq!(blamed("net A() {\n    a = (1 +\n    let b = 2\n}\n"), [("H0110", 18)]);
-        assert_eq!(blamed("f(x[1)"), [("H0110", 3)]);
-        assert_eq!(blamed("x[1)"), [("H0112", 3)]);
+        assert_eq!(blamed("net A() {\n    a = (1 +\n    let b = 2\n}\n"), [(Code::H0110, 18)]);
+        assert_eq!(blamed("f(x[1)"), [(Code::H0110, 3)]);
+        assert_eq!(blamed("x[1)"), [(Code::H0112, 3)]);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::report::Report;
 pub(super) use super::token::{Kind, Token};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use pest::Parser as _;
 use pest::iterators::Pair;
@@ -88,7 +88,7 @@ pub(super) fn lex<'t>(file: FileId, text: &'t str, report: &mut Report) -> Lexed
             let at = match error.location {
                 pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
             };
-            cutter.report.error(Diagnostic::error("H0101", Span::new(file, at, at), "this text cannot be cut into words"));
+            cutter.report.error(Diagnostic::error(Code::H0101, Span::new(file, at, at), "this text cannot be cut into words"));
         }
     }
     cutter.push(Kind::End, text.len(), text.len());
@@ -169,7 +169,7 @@ impl Cutter<'_, '_, '_> {
     fn block_comment(&mut self, start: usize, end: usize, text: &str) {
         let span = Span::new(self.out.file, start, start + 2);
         self.report.error(
-            Diagnostic::error("H0104", span, "there are no block comments")
+            Diagnostic::error(Code::H0104, span, "there are no block comments")
                 .here("`//` begins a comment, which ends with its line")
                 .help("put `//` before each line of the comment"),
         );
@@ -184,7 +184,7 @@ impl Cutter<'_, '_, '_> {
         let end = start + text.trim_end().len().min(end - start);
         let span = Span::new(self.out.file, start, end);
         self.report.error(
-            Diagnostic::error("H0102", span, "this text has no closing `\"`")
+            Diagnostic::error(Code::H0102, span, "this text has no closing `\"`")
                 .here("a text ends on the line on which it begins")
                 .fix("close it", Span::new(self.out.file, end, end), "\""),
         );
@@ -216,7 +216,7 @@ impl Cutter<'_, '_, '_> {
             "\u{00A0}" => ("this is a no-break space".to_string(), "write a plain space".to_string()),
             _ => (format!("`{text}` is no operator here"), format!("write `{word}`")),
         };
-        self.report.error(Diagnostic::error("H0101", span, what).fix(advice, span, here));
+        self.report.error(Diagnostic::error(Code::H0101, span, what).fix(advice, span, here));
         if let Some(kind) = kind {
             self.push(kind, start, end);
         }
@@ -236,7 +236,7 @@ impl Cutter<'_, '_, '_> {
         }
         let span = Span::new(self.out.file, start, end);
         let sign = text.escape_debug();
-        let error = Diagnostic::error("H0101", span, format!("`{sign}` has no meaning here"));
+        let error = Diagnostic::error(Code::H0101, span, format!("`{sign}` has no meaning here"));
         self.report.error(match text {
             "#" => error.fix("a comment begins with `//`", span, "//"),
             "'" => error.help("a text stands in double quotes, and the prime of a name (`t'`) touches it"),

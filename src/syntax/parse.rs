@@ -19,7 +19,7 @@ use super::ast::{File, Ident, Name};
 use super::bracket::{self, Unmatched};
 use super::lex::{Kind, Lexed, Token, lex};
 use super::report::{MOST_BYTES, Report};
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::source::{FileId, Span};
 use std::collections::HashMap;
 
@@ -93,7 +93,7 @@ pub(super) fn parse_marked<'t>(file: FileId, text: &'t str, report: &mut Report)
     if text.len() > MOST_BYTES {
         let span = Span::new(file, 0, 0);
         report.error(
-            Diagnostic::limit("H0191", span, format!("this file is longer than {} MiB", MOST_BYTES >> 20))
+            Diagnostic::limit(Code::H0191, span, format!("this file is longer than {} MiB", MOST_BYTES >> 20))
                 .help("split it into several files and `import` the parts"),
         );
         let lexed = lex(file, "", report);

@@ -4,7 +4,7 @@
 //! and reads as one operand (`2`, `n`, `(n + 1)`) or as arithmetic that begins with a number. A comment of words has none.
 
 use super::lex::{Comment, Kind, Lexed, Token};
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::source::Span;
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ pub(super) fn warn(lexed: &Lexed, sink: &mut Sink) {
         }
         let span = Span::new(lexed.file, comment.start as usize, comment.start as usize + 2);
         sink.push(
-            Diagnostic::warning("H0151", span, "`//` begins a comment: nothing is divided here")
+            Diagnostic::warning(Code::H0151, span, "`//` begins a comment: nothing is divided here")
                 .here("the rest of this line is not read")
                 .fix(format!("whole division is `div {operand}`"), span, "div"),
         );
@@ -90,7 +90,7 @@ mod tests {
     fn warned(text: &str) -> usize {
         let mut sink = Sink::default();
         crate::syntax::parse(FileId(0), text, &mut sink);
-        sink.list().iter().filter(|d| d.code == "H0151").count()
+        sink.list().iter().filter(|d| d.code == Code::H0151).count()
     }
 
     fn of(line: &str) -> usize {

@@ -5,7 +5,7 @@
 //! ([`LIST`]) says what was written; nothing else is removed or replaced.
 
 use super::Bundle;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::files::atomic::{PartFolder, cannot, parent};
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +23,7 @@ pub fn write(bundle: &Bundle, folder: &Path) -> Result<(), Diagnostic> {
     let place = if folder.exists() { std::fs::canonicalize(folder).map_err(fail)? } else { folder.to_path_buf() };
     if std::env::current_dir().is_ok_and(|here| here.starts_with(&place)) {
         return Err(Diagnostic::plain(
-            "H0003",
+            Code::H0003,
             format!("cannot replace `{}`: it is the folder that you are in", folder.display()),
         )
         .help("name a folder in it: `-o site`"));
@@ -32,7 +32,7 @@ pub fn write(bundle: &Bundle, folder: &Path) -> Result<(), Diagnostic> {
     let wanted = |path: &Path| bundle.files.iter().any(|f| Path::new(&f.path) == path) || path == Path::new(LIST);
     if let Some(taken) = others.iter().find(|path| wanted(path)) {
         return Err(Diagnostic::plain(
-            "H0003",
+            Code::H0003,
             format!("cannot write `{}`: it is not from a build", place.join(taken).display()),
         )
         .note("a build replaces what builds wrote, as long as nobody has changed it since")

@@ -20,7 +20,7 @@ pub use variants::{Family, family};
 
 use crate::bind::init;
 use crate::check::model::{Init, Model};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::files::archive::{self, Archive};
 use crate::gpu::Locate;
 use crate::ir::outside::arriving;
@@ -100,14 +100,14 @@ fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diag
     }
     let all: Vec<&str> = graph.outputs.iter().map(|o| &*o.name).collect();
     if let Some(name) = request.outputs.iter().find(|n| !all.contains(&n.as_str())) {
-        let d = Diagnostic::plain("H0612", format!("`{}` has no output `{name}`", model.name));
+        let d = Diagnostic::plain(Code::H0612, format!("`{}` has no output `{name}`", model.name));
         return Err(match suggest(name, all.iter().copied()) {
             Some(near) => d.help(format!("there is `{near}`")),
             None => d.help(format!("it has {}", all.join(", "))),
         });
     }
     if out.is_empty() {
-        let d = Diagnostic::plain("H0911", format!("`{}` has no output that a page can compute", model.name));
+        let d = Diagnostic::plain(Code::H0911, format!("`{}` has no output that a page can compute", model.name));
         return Err(notes.drain(..).fold(d, Diagnostic::note));
     }
     Ok(out)
@@ -322,5 +322,5 @@ fn weights(request: &Request, used: &BTreeSet<String>) -> Result<Vec<u8>, Diagno
     };
     let tensors: Vec<(String, Tensor)> =
         request.params.iter().filter(|(path, _)| used.contains(*path)).map(|(path, t)| (path.clone(), number(t))).collect();
-    archive::bytes(&tensors).map_err(|e| Diagnostic::plain("H0003", format!("cannot write the weights: {e}")))
+    archive::bytes(&tensors).map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot write the weights: {e}")))
 }

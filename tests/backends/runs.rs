@@ -102,7 +102,7 @@ fn with(folder: &Path, tensors: &[(&str, Tensor)]) -> Request {
 }
 
 fn codes(r: Result<Given, Vec<hnet::diag::Diagnostic>>) -> Vec<&'static str> {
-    r.map(|_| vec![]).unwrap_or_else(|list| list.iter().map(|d| d.code).collect())
+    r.map(|_| vec![]).unwrap_or_else(|list| list.iter().map(|d| d.code.as_str()).collect())
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn an_index_outside_is_said_for_the_outputs_that_use_it() {
     assert!(indices(&m, &[0, 1, 2], &given).is_ok());
     given.tensors.insert("k".into(), Tensor::new(vec![3], Data::I32(vec![0, 5, 1])));
     let said = indices(&m, &[1, 0], &given).unwrap_err();
-    assert_eq!((said.code, said.notes[0].as_str()), ("H0610", "the value is 5 at [1]"));
+    assert_eq!((said.code.as_str(), said.notes[0].as_str()), ("H0610", "the value is 5 at [1]"));
     assert!(indices(&m, &[1, 2], &given).is_ok());
 }
 
@@ -242,7 +242,7 @@ fn groups_are_rows_in_ascending_order_and_all_is_weighted_by_rows() {
     let mut lacking = block(None, Some("task"));
     lacking.data[0].columns[0].1 = "tasks".into();
     let said = eval::run(&setting, &lacking, &mut |_, _| {}).unwrap_err();
-    assert_eq!((said.code, said.help.unwrap().text.as_str()), ("H0614", "it has `task`"));
+    assert_eq!((said.code.as_str(), said.help.unwrap().text.as_str()), ("H0614", "it has `task`"));
 }
 
 #[test]

@@ -296,7 +296,7 @@ impl Case {
     pub fn agrees(&self) {
         match self.oracle() {
             Err(d) if d.code == "H0801" => self.fail(Interpreter, &format!("too much for the oracle: {}", d.message)),
-            Err(d) => self.says(d.code, &d.message.clone(), ""),
+            Err(d) => self.says(d.code.as_str(), &d.message.clone(), ""),
             Ok(values) => self.each(|way, got| self.compare(&format!("{way:?}"), values, got, way.optimizes(), way.exact())),
         }
     }

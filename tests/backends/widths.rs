@@ -109,7 +109,7 @@ fn what_16_bits_cannot_hold_is_warned_of() {
         let got = session.run(&bound).unwrap();
         assert!(got[0].get(0).is_infinite() && got[1].get(0) == 0.0, "{got:?}");
     }
-    let said: Vec<(&str, &str)> = session.warnings.iter().map(|w| (w.code, w.message.as_str())).collect();
+    let said: Vec<(&str, &str)> = session.warnings.iter().map(|w| (w.code.as_str(), w.message.as_str())).collect();
     let wanted = [
         ("H0905", "`large` does not fit 16 bits: 2 of its 2 values are beyond 65504 (up to 1e5) and become infinite"),
         ("H0905", "`small` does not fit 16 bits: 2 of its 2 values become 0"),

@@ -3,7 +3,7 @@
 use super::table::{Arg, Call};
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, Node, Op, Operand, Size};
 use crate::source::Span;
 use crate::syntax::ast::ExprKind;
@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
 
     /// `count(t)`: with brackets it is no call.
     pub(super) fn count_call(&mut self, call: Call<'a>) -> Res<Value<'a>> {
-        self.error("H0318", call.at, "`count` wants an axis in brackets: `count[t]`")
+        self.error(Code::H0318, call.at, "`count` wants an axis in brackets: `count[t]`")
     }
 
     /// `flatten(x)`: the leaves of a tree, or all places of a value, one after the other.
@@ -96,7 +96,7 @@ impl<'a> Checker<'a> {
         let [row, column] = t.sized()[..] else {
             let message = format!("`transpose` turns a matrix round, and this is {}", self.show(&t));
             return self.fail(
-                Diagnostic::error("H0347", at, message).help("indices say it for more axes: `let w[k, j, i] = v[i, j, k]`"),
+                Diagnostic::error(Code::H0347, at, message).help("indices say it for more axes: `let w[k, j, i] = v[i, j, k]`"),
             );
         };
         let mut order: Vec<usize> = (0..t.labels.len()).collect();
@@ -122,14 +122,14 @@ impl<'a> Checker<'a> {
     pub fn concat(&mut self, parts: Vec<(Tens, Span)>, span: Span) -> Res<Tens> {
         let parts = self.common(parts)?;
         let Some((first, first_at)) = parts.first().cloned() else {
-            return self.error("H0333", span, "`concat` takes at least one value");
+            return self.error(Code::H0333, span, "`concat` takes at least one value");
         };
         let rest: Vec<Size> = match self.sized_extents(&first).split_first() {
             Some((_, rest)) => rest.to_vec(),
             None => {
                 let message = format!("`concat` joins along the first size, and this is {}", self.show(&first));
                 return self
-                    .fail(Diagnostic::error("H0348", first_at, message).help("a list makes a vector of numbers: `[a, b]`"));
+                    .fail(Diagnostic::error(Code::H0348, first_at, message).help("a list makes a vector of numbers: `[a, b]`"));
             }
         };
         let mut length = Size::from(0i64);
@@ -141,7 +141,7 @@ impl<'a> Checker<'a> {
                 let message =
                     format!("`concat` joins along the first size; the others must be equal, and this is {}", self.show(t));
                 return self
-                    .fail(Diagnostic::error("H0348", *s, message).label(first_at, format!("this is {}", self.show(&first))));
+                    .fail(Diagnostic::error(Code::H0348, *s, message).label(first_at, format!("this is {}", self.show(&first))));
             }
             length = length.add(&own[0]);
             for (i, l) in t.labels.iter().enumerate() {

@@ -17,7 +17,7 @@ pub use table::{Call, Distribution, Function, all, distribution, find};
 use super::top::blocks::Near;
 use super::value::Value;
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, Index};
 use table::{Arg, Bracket, Rule};
@@ -35,11 +35,11 @@ impl<'a> Checker<'a> {
     ) -> Res<Value<'a>> {
         let word = function.word;
         if let (Bracket::None(help), false) = (function.bracket, axes.is_empty()) {
-            return self.fail(Diagnostic::error("H0357", at, format!("`{word}` takes no axis in brackets")).help(help));
+            return self.fail(Diagnostic::error(Code::H0357, at, format!("`{word}` takes no axis in brackets")).help(help));
         }
         match function.rule {
             Rule::Drawn(_) => self.fail(
-                Diagnostic::error("H0511", at, format!("`{word}(..)` needs a declared type"))
+                Diagnostic::error(Code::H0511, at, format!("`{word}(..)` needs a declared type"))
                     .help("`var h: [d] = zeros()`, `draw eps: [*, d] = normal()`, `param w: [i, o] = normal()`"),
             ),
             Rule::Point(map) => {
@@ -74,10 +74,10 @@ impl<'a> Checker<'a> {
             };
             let Some(place) = formals.iter().position(|f| *f == &*name.name) else {
                 let message = format!("`{}` has no argument `{}`", function.word, name.name);
-                return self.fail(Diagnostic::error("H0333", name.span, message).near(name, formals, ""));
+                return self.fail(Diagnostic::error(Code::H0333, name.span, message).near(name, formals, ""));
             };
             if places[place].is_some() {
-                return self.error("H0333", name.span, format!("`{}` is given twice", name.name));
+                return self.error(Code::H0333, name.span, format!("`{}` is given twice", name.name));
             }
             places[place] = Some(Arg::Written(&arg.value));
         }
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
                 super::instance::count(formals.len(), "argument"),
                 if given == 1 { "1 is".into() } else { format!("{given} are") }
             );
-            return self.fail(Diagnostic::error("H0333", span, message).help(format!("`{}`", function.signature())));
+            return self.fail(Diagnostic::error(Code::H0333, span, message).help(format!("`{}`", function.signature())));
         }
         free.into_iter().zip(rest).for_each(|(k, arg)| places[k] = Some(arg));
         Ok(places.into_iter().flatten().collect())

@@ -5,7 +5,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, DType, Node, Op, Operand, Size};
 use crate::source::Span;
 use crate::syntax::ast::{ExprKind, Index};
@@ -20,7 +20,7 @@ impl<'a> Checker<'a> {
                     return Ok((*d, None));
                 }
                 let message = format!("`{word}(..)` wants exactly one sized axis, and this is {}", self.show(t));
-                self.fail(Diagnostic::error("H0328", at, message).help(format!("name the axis: `{word}[t](..)`")))
+                self.fail(Diagnostic::error(Code::H0328, at, message).help(format!("name the axis: `{word}[t](..)`")))
             }
             [Index::At(e)] => {
                 if let ExprKind::Name(w) = &*e.kind
@@ -30,9 +30,9 @@ impl<'a> Checker<'a> {
                     return Ok((d, Some(n)));
                 }
                 let message = format!("this is no axis of the value, which is {}", self.show(t));
-                self.error("H0318", e.span, message)
+                self.error(Code::H0318, e.span, message)
             }
-            _ => self.error("H0318", at, format!("`{word}` takes one axis")),
+            _ => self.error(Code::H0318, at, format!("`{word}` takes one axis")),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
             && (room < 0 || k.constant().is_some_and(|k| k < 0))
         {
             let message = format!("the {} largest of {} are asked for", self.axes.show_size(&k), self.axes.show_size(&n));
-            return self.error("H0349", k_at, message);
+            return self.error(Code::H0349, k_at, message);
         }
         let index = self.order(&t, dim, k, true);
         let value = self.read_order(&t, dim, &index)?;
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
         let sized = out.sized();
         match sized.iter().copied().find(|d| self.extent(&out, *d) == extent) {
             Some(d) if sized.len() == t.sized().len() + 1 => Ok(Value::Tensor(self.dim_to_name(&out, d, name))),
-            _ => self.error("H0328", span, "this cannot be sorted along that axis"),
+            _ => self.error(Code::H0328, span, "this cannot be sorted along that axis"),
         }
     }
 }

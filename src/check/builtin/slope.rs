@@ -3,7 +3,7 @@
 use super::table::Call;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::grad;
 use crate::ir::{DType, Map, Node, NodeId, Op, Operand};
 use crate::source::Span;
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
                 DType::F32 => "sum it, `grad(sum(y), x)`, or derive each place under an index, `grad(y[i], x)`",
                 DType::I32 | DType::Bool => "whole numbers and truth values have no slope; `surrogate` gives one to a choice",
             };
-            return self.fail(Diagnostic::error("H0356", y_at, message).help(help));
+            return self.fail(Diagnostic::error(Code::H0356, y_at, message).help(help));
         }
         match x {
             Value::Num(_) | Value::Bool(_) => self.by_no_value(x_at),
@@ -68,7 +68,7 @@ impl<'a> Checker<'a> {
     fn slopes(&mut self, y: &Tens, by: &[Tens], at: Span, by_at: Span) -> Res<Vec<Tens>> {
         if let Some(whole) = by.iter().find(|t| t.dtype != DType::F32) {
             let message = format!("a derivative is by real numbers, and this is {}", self.show(whole));
-            return self.fail(Diagnostic::error("H0356", by_at, message).help("whole numbers and truth values do not move"));
+            return self.fail(Diagnostic::error(Code::H0356, by_at, message).help("whole numbers and truth values do not move"));
         }
         if by.iter().any(|t| matches!(self.build.at(t).op, Op::Const(_) | Op::Extent(_))) {
             return self.by_no_value(by_at);
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
         let reach = self.build.graph(level).reachable([y.node]);
         if !by.is_empty() && !places.iter().flatten().any(|n| reach[n.index()]) {
             return self.fail(
-                Diagnostic::error("H0361", by_at, "the first value was not computed from this one")
+                Diagnostic::error(Code::H0361, by_at, "the first value was not computed from this one")
                     .here("an element, a net out of an array and an expression are values of their own")
                     .help("derive by the whole and take the part, `grad(y, x)[0]`, or name the part first: `let a = x[0]`, then `grad(a^2, a)`"),
             );
@@ -125,18 +125,22 @@ impl<'a> Checker<'a> {
     }
 
     fn by_no_value<T>(&mut self, at: Span) -> Res<T> {
-        let d = Diagnostic::error("H0356", at, "a derivative is by a value, and this is a constant");
+        let d = Diagnostic::error(Code::H0356, at, "a derivative is by a value, and this is a constant");
         self.fail(d.help("make it a `param`, an `input` or a `condition`"))
     }
 
     fn mixed<T>(&mut self, name: NameId, at: Span) -> Res<T> {
         let text = self.axes.name_text(name).to_string();
         self.fail(
-            Diagnostic::error("H0360", at, format!("along `{text}` a place of the first depends on other places of the second"))
-                .here(format!("a derivative for each place of `{text}`"))
-                .help(format!(
-                    "derive one number, `grad(sum[{text}] .., ..)`, or keep `{text}` apart: nothing on the way may run along it"
-                )),
+            Diagnostic::error(
+                Code::H0360,
+                at,
+                format!("along `{text}` a place of the first depends on other places of the second"),
+            )
+            .here(format!("a derivative for each place of `{text}`"))
+            .help(format!(
+                "derive one number, `grad(sum[{text}] .., ..)`, or keep `{text}` apart: nothing on the way may run along it"
+            )),
         )
     }
 
@@ -166,7 +170,7 @@ impl<'a> Checker<'a> {
                     None => "what rounds before this one left may depend on the second, too",
                 };
                 return self.fail(
-                    Diagnostic::limit("H0816", at, "this derivative would reach out of the round that it is taken in")
+                    Diagnostic::limit(Code::H0816, at, "this derivative would reach out of the round that it is taken in")
                         .here(why)
                         .help("take the derivative outside of the loop, or say `stop_gradient(..)` of that value"),
                 );

@@ -3,6 +3,7 @@
 use super::table::Call;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
+use crate::diag::Code;
 use crate::ir::{DType, Fold, Map, Node, Op, Operand};
 
 impl<'a> Checker<'a> {
@@ -43,7 +44,7 @@ impl<'a> Checker<'a> {
         };
         if !square {
             let message = format!("`assignment` takes a square matrix of costs, and this is {}", self.show(&t));
-            return self.error("H0350", at, message);
+            return self.error(Code::H0350, at, message);
         }
         let t = self.to_f32(&t);
         let names: Vec<usize> = (0..t.labels.len()).filter(|i| t.labels[*i] != Label::Sized).collect();

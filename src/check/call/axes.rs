@@ -8,7 +8,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens};
 use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Name};
@@ -43,7 +43,7 @@ impl<'a> Checker<'a> {
         let mut entries = vec![];
         for axis in axes {
             match axis {
-                ast::AxisExpr::Lifted(span) => return self.error("H0219", *span, "`*` stands in the type of a draw only"),
+                ast::AxisExpr::Lifted(span) => return self.error(Code::H0219, *span, "`*` stands in the type of a draw only"),
                 ast::AxisExpr::Expr(expr) => {
                     let word = self.signature_word(expr);
                     let home = word.as_ref().and_then(|w| self.home(w, &t, renamed));
@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
             }
             None => format!("it takes a sized axis, or one that is given: `{}[{word} = axis](..)`", m.callee),
         };
-        self.fail(Diagnostic::error("H0337", places.at, message).label(places.declared, own).help(help))
+        self.fail(Diagnostic::error(Code::H0337, places.at, message).label(places.declared, own).help(help))
     }
 
     /// The inner name of a word that takes an axis of this size.
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
             if !self.axes.same(&old, &size) {
                 let message = format!("`{word}` is {} here and {} before", self.axes.show_size(&size), self.axes.show_size(&old));
                 let because = format!("`{word}` is {} because of this", self.axes.show_size(&old));
-                return self.fail(Diagnostic::error("H0338", at, message).label(from, because));
+                return self.fail(Diagnostic::error(Code::H0338, at, message).label(from, because));
             }
             return Ok(inner);
         }
@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
             if length.constant().is_some() && !self.axes.same(&length, &size) {
                 let message =
                     format!("`{word}` is {} here, and {} is declared", self.axes.show_size(&size), self.axes.show_size(&length));
-                let d = Diagnostic::error("H0338", at, message);
+                let d = Diagnostic::error(Code::H0338, at, message);
                 return self.fail(match declared {
                     Some(span) => d.label(span, format!("`{word}` is {} because of this", self.axes.show_size(&length))),
                     None => d,
@@ -179,7 +179,7 @@ impl<'a> Checker<'a> {
         let Some(dim) = dim else {
             let message =
                 format!("a size of {} is declared, and this has none left: it is {}", self.axes.show_size(&want), self.show(t));
-            let mut d = Diagnostic::error("H0339", at, message).label(declared, "declared here");
+            let mut d = Diagnostic::error(Code::H0339, at, message).label(declared, "declared here");
             if let Some(n) = t.names().next() {
                 let n = self.axes.name_text(n);
                 d = d.help(format!("`{n}` is a name; `let v[j < count[{n}]] = x[{n}: j]` turns it into a size"));
@@ -193,7 +193,7 @@ impl<'a> Checker<'a> {
             }
             let message = format!("the size is {}, and {} is declared", self.axes.show_size(&own), self.axes.show_size(&want));
             return self.fail(
-                Diagnostic::error("H0339", at, message).here(format!("this is {}", self.show(t))).label(
+                Diagnostic::error(Code::H0339, at, message).here(format!("this is {}", self.show(t))).label(
                     declared,
                     format!("declared here: {} is {}", crate::syntax::print_expr(e), self.axes.show_size(&want)),
                 ),
@@ -212,7 +212,7 @@ impl<'a> Checker<'a> {
             n => format!("{n} are declared"),
         };
         self.fail(
-            Diagnostic::error("H0340", places.at, format!("this has {are}, and {takes}"))
+            Diagnostic::error(Code::H0340, places.at, format!("this has {are}, and {takes}"))
                 .here(format!("this is {}", self.show(t)))
                 .label(places.declared, "declared here")
                 .help("a net is lifted over names, never over sizes: give the axis a name, `let y[i] = net(v[i])`"),

@@ -4,7 +4,7 @@ use super::Taken;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, ExprKind, Name, TypeKind};
 
@@ -16,7 +16,7 @@ impl<'a> Checker<'a> {
                 let Value::Record(values) = value else {
                     let names: Vec<&str> = fields.iter().map(|f| &*f.name.name).collect();
                     return self.error(
-                        "H0341",
+                        Code::H0341,
                         ty.span,
                         format!("the results {} are declared, and the body gives {}", names.join(", "), value.kind()),
                     );
@@ -24,7 +24,7 @@ impl<'a> Checker<'a> {
                 let mut out = Vec::new();
                 for f in fields {
                     let Some((_, v)) = values.iter().find(|(n, _)| *n == f.name.name) else {
-                        return self.error("H0341", f.name.span, format!("the body gives no result `{}`", f.name.name));
+                        return self.error(Code::H0341, f.name.span, format!("the body gives no result `{}`", f.name.name));
                     };
                     out.push((f.name.name.clone(), self.give(&f.ty, v.clone(), axes, at)?));
                 }
@@ -36,7 +36,7 @@ impl<'a> Checker<'a> {
             TypeKind::Tree(_) => match value {
                 Value::Tree(t) => Ok(Value::Tree(t)),
                 Value::Net(net) => Ok(Value::Tree(self.tree_of(Value::Net(net), at)?.into())),
-                v => self.error("H0341", ty.span, format!("a parameter tree is declared, and the body gives {}", v.kind())),
+                v => self.error(Code::H0341, ty.span, format!("a parameter tree is declared, and the body gives {}", v.kind())),
             },
             TypeKind::Seed => Ok(value),
             TypeKind::Tensor { scalar, axes: declared } => {
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
                     Value::Num(n) => self.num_f32(&n),
                     Value::Unit => {
                         return self.fail(
-                            Diagnostic::error("H0342", at, "this body has no value")
+                            Diagnostic::error(Code::H0342, at, "this body has no value")
                                 .here("it ends here")
                                 .label(ty.span, "a result is declared")
                                 .help("a body's value is an expression that stands last"),
@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
         let mut want: Vec<Result<usize, NameId>> = vec![];
         for axis in declared {
             let ast::AxisExpr::Expr(e) = axis else {
-                return self.error("H0219", at, "`*` stands in the type of a draw only");
+                return self.error(Code::H0219, at, "`*` stands in the type of a draw only");
             };
             let word = match &*e.kind {
                 ExprKind::Name(w) => axes.iter().find(|(n, _)| n == w).map(|(_, t)| t),
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
             let size = self.size_of_expr(e)?;
             let Some(dim) = sized.next() else {
                 let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-                return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
+                return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
             };
             let own = self.extent(&t, dim);
             if !self.axes.same(&own, &size) {
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
                 );
                 let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
                 return self.fail(
-                    Diagnostic::error("H0341", at, message)
+                    Diagnostic::error(Code::H0341, at, message)
                         .here(format!("this is {shown}"))
                         .label(ty, format!("declared here: {word} is {}", self.axes.show_size(&size))),
                 );
@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
         }
         if sized.next().is_some() {
             let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-            return self.fail(Diagnostic::error("H0341", at, message).label(ty, "declared here"));
+            return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
         }
         for (word, taken) in axes {
             let named = declared
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
                 .any(|a| matches!(a, ast::AxisExpr::Expr(e) if matches!(&*e.kind, ExprKind::Name(w) if w == word)));
             if t.find(taken.inner).is_some() && !named {
                 return self.fail(
-                    Diagnostic::error("H0343", at, format!("the result still has the axis `{word}`, which is not declared"))
+                    Diagnostic::error(Code::H0343, at, format!("the result still has the axis `{word}`, which is not declared"))
                         .label(ty, "declared here")
                         .help(format!("reduce it, `mean[{word}] ..`, or declare it")),
                 );

@@ -11,7 +11,7 @@ use super::scope::{Binding, Frame};
 use super::value::{FnVal, NameId, NetVal, Pick, Value};
 use super::word::{FileItem, Meaning};
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Index, Name, TypeKind};
@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
         }
         if let ExprKind::ReductionName(op) = &*inner.kind {
             if let Some(name) = args.iter().find_map(|a| a.name.as_ref()) {
-                return self.error("H0333", name.span, format!("`{}` has no argument `{}`", op.word(), name.name));
+                return self.error(Code::H0333, name.span, format!("`{}` has no argument `{}`", op.word(), name.name));
             }
             let values = self.plain_args(first, args)?;
             return self.reduction_call(*op, values, span);
@@ -85,11 +85,11 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which cannot be called", other.kind());
-                self.error("H0332", inner.span, message)
+                self.error(Code::H0332, inner.span, message)
             }
         }?;
         if let Some(r) = renamed.iter().find(|r| !r.used) {
-            return self.error("H0318", r.span, format!("the signature has no axis `{}`", r.axis));
+            return self.error(Code::H0318, r.span, format!("the signature has no axis `{}`", r.axis));
         }
         Ok(out)
     }
@@ -135,17 +135,17 @@ impl<'a> Checker<'a> {
                 }
                 Some(n) => match places.get(&n.name) {
                     Some(p) => *p,
-                    None => return self.error("H0333", n.span, format!("there is no argument `{}`", n.name)),
+                    None => return self.error(Code::H0333, n.span, format!("there is no argument `{}`", n.name)),
                 },
             };
             if at >= slots.len() || slots[at].is_some() {
-                return self.error("H0333", v.1, "this argument is given twice");
+                return self.error(Code::H0333, v.1, "this argument is given twice");
             }
             slots[at] = Some(v);
         }
         match slots.into_iter().collect::<Option<Vec<_>>>() {
             Some(values) => Ok(values),
-            None => self.error("H0333", span, "an argument is missing"),
+            None => self.error(Code::H0333, span, "an argument is missing"),
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> Checker<'a> {
             if let Index::Rename { axis, to } = index {
                 let outer = match self.meaning(&to.name) {
                     Meaning::Axis(n) | Meaning::Local(Binding::Index(n)) => n,
-                    _ => return self.error("H0318", to.span, format!("`{}` is no axis here", to.name)),
+                    _ => return self.error(Code::H0318, to.span, format!("`{}` is no axis here", to.name)),
                 };
                 renamed.push(Renamed { axis: axis.name.clone(), to: outer, span: axis.span, used: false });
             }
@@ -168,7 +168,7 @@ impl<'a> Checker<'a> {
         {
             let message = format!("`{name}` is a function: it has nothing to index");
             let help = format!("an axis is given by the signature's name for it: `{name}[n = t](..)`");
-            return self.fail(Diagnostic::error("H0357", e.span, message).help(help));
+            return self.fail(Diagnostic::error(Code::H0357, e.span, message).help(help));
         }
         if renamed.is_empty() {
             return Ok((self.expr(e)?, renamed));
@@ -188,14 +188,14 @@ impl<'a> Checker<'a> {
         let inst = &self.nets[net.inst];
         let Some(signature) = inst.signature else {
             return self.fail(
-                Diagnostic::error("H0332", span, format!("`{name}` has no signature; it is only a layout"))
+                Diagnostic::error(Code::H0332, span, format!("`{name}` has no signature; it is only a layout"))
                     .help("give the net a signature, `(x: [d]) -> [d] { .. }`"),
             );
         };
         let open = inst.arrays.iter().any(|a| !net.picks.iter().any(|(n, _)| n == a));
         if open {
             return self.fail(
-                Diagnostic::error("H0334", span, "this is an array of nets; which of them is called?")
+                Diagnostic::error(Code::H0334, span, "this is an array of nets; which of them is called?")
                     .help("index it, `net[i](x)`; mix it, `blend(net, p)(x)`; or choose by data, `route x over net at ..`"),
             );
         }
@@ -250,7 +250,7 @@ impl<'a> Checker<'a> {
                 words.join(", "),
                 if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }
             );
-            return self.fail(Diagnostic::error("H0333", span, message).label(signature.span, "its signature"));
+            return self.fail(Diagnostic::error(Code::H0333, span, message).label(signature.span, "its signature"));
         }
         frame.span = span;
         self.nested(span, |c| c.in_frame(frame, |c| c.run_signature(signature, args, renamed)))

@@ -4,7 +4,7 @@ use super::{Matching, Renamed, with::push, with::tree_axes};
 use crate::check::value::{Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::DType;
 use crate::source::Span;
 use crate::syntax::ast::{self, TypeKind};
@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
                     Value::Record(fields) => {
                         let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
                         let message = format!("this has several results ({}); one value is wanted", names.join(", "));
-                        return self.error("H0302", at, message);
+                        return self.error(Code::H0302, at, message);
                     }
                     v => self.as_tens(v, at)?,
                 };
@@ -57,12 +57,12 @@ impl<'a> Checker<'a> {
             }
             TypeKind::Record(fields) => {
                 let Value::Record(values) = value else {
-                    return self.error("H0302", at, format!("several results are wanted here, and this is {}", value.kind()));
+                    return self.error(Code::H0302, at, format!("several results are wanted here, and this is {}", value.kind()));
                 };
                 let mut out = Vec::new();
                 for f in fields {
                     let Some((_, v)) = values.iter().find(|(n, _)| *n == f.name.name) else {
-                        return self.error("H0205", at, format!("`{}` is missing", f.name.name));
+                        return self.error(Code::H0205, at, format!("`{}` is missing", f.name.name));
                     };
                     out.push((f.name.name.clone(), self.take(&f.ty, v.clone(), at, renamed, m)?));
                 }
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
             v => {
                 let message = format!("a parameter tree is wanted here, and this is {}", v.kind());
                 return self.fail(
-                    Diagnostic::error("H0335", at, message).help("`unflatten(v, target.*)` makes a tree of a flat vector"),
+                    Diagnostic::error(Code::H0335, at, message).help("`unflatten(v, target.*)` makes a tree of a flat vector"),
                 );
             }
         };
@@ -89,7 +89,7 @@ impl<'a> Checker<'a> {
             let fits = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y));
             if !fits {
                 let message = format!("a leaf is {}, and {} is wanted", c.show(own), c.show(want));
-                return c.error("H0335", at, message);
+                return c.error(Code::H0335, at, message);
             }
             Ok(own.clone())
         })?;
@@ -119,6 +119,6 @@ impl<'a> Checker<'a> {
             DType::I32 => "`int(..)` casts to whole numbers",
             DType::Bool => "compare: `> 0.5`, `!= 0`",
         };
-        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here").help(help))
+        self.fail(Diagnostic::error(Code::H0336, at, message).label(declared, "declared here").help(help))
     }
 }

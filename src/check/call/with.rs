@@ -4,6 +4,7 @@ use crate::check::index::IndexValue;
 use crate::check::instance::InstId;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Tree, Value};
 use crate::check::{Checker, Res};
+use crate::diag::Code;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
 
@@ -29,7 +30,7 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("`{{..}}` sets parameters of a net or a tree, and this is {}", other.kind());
-                self.error("H0344", span, message)
+                self.error(Code::H0344, span, message)
             }
         }
     }
@@ -40,7 +41,7 @@ impl<'a> Checker<'a> {
             match p {
                 ast::PathPart::Field(f) => words.push(f.name.clone()),
                 ast::PathPart::Star(s) | ast::PathPart::Index(_, s) => {
-                    return self.error("H0344", *s, "a leaf of a tree is named by its dotted path");
+                    return self.error(Code::H0344, *s, "a leaf of a tree is named by its dotted path");
                 }
             }
         }
@@ -49,18 +50,18 @@ impl<'a> Checker<'a> {
             at = match at {
                 Tree::Node(parts) => match parts.iter_mut().find(|(n, _)| n == w) {
                     Some((_, t)) => t,
-                    None => return self.error("H0205", path.span, format!("this tree has no `{w}`")),
+                    None => return self.error(Code::H0205, path.span, format!("this tree has no `{w}`")),
                 },
                 Tree::Leaf(_) | Tree::Array { .. } => {
-                    return self.error("H0205", path.span, format!("this tree has no `{w}` here"));
+                    return self.error(Code::H0205, path.span, format!("this tree has no `{w}` here"));
                 }
             };
         }
-        let Tree::Leaf(old) = at else { return self.error("H0344", path.span, "this is no leaf") };
+        let Tree::Leaf(old) = at else { return self.error(Code::H0344, path.span, "this is no leaf") };
         let (a, b) = (self.sized_extents(old), self.sized_extents(&value));
         if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| self.axes.same(x, y)) {
             let message = format!("the leaf is {}, and this is {}", self.show(old), self.show(&value));
-            return self.error("H0335", path.span, message);
+            return self.error(Code::H0335, path.span, message);
         }
         *old = value;
         Ok(())
@@ -111,7 +112,7 @@ impl<'a> Checker<'a> {
             let (a, b) = (c.sized_extents(want), c.sized_extents(got));
             if a.len() != b.len() || !a.iter().zip(&b).all(|(x, y)| c.axes.same(x, y)) {
                 let message = format!("a leaf is {}, and {} is wanted", c.show(got), c.show(want));
-                return c.error("H0335", at, message);
+                return c.error(Code::H0335, at, message);
             }
             leaves.push(got.clone());
             Ok(got.clone())

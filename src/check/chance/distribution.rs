@@ -3,7 +3,7 @@
 use crate::check::builtin::{self, Distribution, Function};
 use crate::check::value::{Num, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind};
 
@@ -37,10 +37,10 @@ impl<'a> Checker<'a> {
                 let takes =
                     if formals.is_empty() { "it takes none".to_string() } else { format!("it takes {}", formals.join(", ")) };
                 let has = if arg.name.is_some() { "has no" } else { "does not take" };
-                return self.fail(Diagnostic::error("H0509", at, format!("`{word}` {has} {what}")).help(takes));
+                return self.fail(Diagnostic::error(Code::H0509, at, format!("`{word}` {has} {what}")).help(takes));
             };
             if given(formal) {
-                return self.error("H0509", arg.value.span, format!("`{formal}` is given twice"));
+                return self.error(Code::H0509, arg.value.span, format!("`{formal}` is given twice"));
             }
             let value = self.expr(&arg.value)?;
             out.push((formal, value, arg.value.span));
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
         let ways: Vec<String> = formals.iter().map(|f| format!("`{word}({f}: {value})`")).collect();
         let which: Vec<String> = formals.iter().map(|f| format!("`{f}`")).collect();
         let message = format!("is this the {} of `{word}`?", which.join(" or the "));
-        self.fail(Diagnostic::error("H0514", nameless.value.span, message).help(format!("name it: {}", ways.join(" or "))))
+        self.fail(Diagnostic::error(Code::H0514, nameless.value.span, message).help(format!("name it: {}", ways.join(" or "))))
     }
 
     pub(super) fn number_arg(
@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
         match args.iter().find(|(n, _, _)| *n == name) {
             None => match default {
                 Some(d) => Ok(d),
-                None => self.error("H0509", span, format!("`{name}` is missing")),
+                None => self.error(Code::H0509, span, format!("`{name}` is missing")),
             },
             Some((_, Value::Num(n), at)) => {
                 let n = match n {
@@ -86,7 +86,7 @@ impl<'a> Checker<'a> {
                     None => self.report.unknown(*at, "this"),
                 }
             }
-            Some((_, _, at)) => self.error("H0509", *at, "an initialiser takes plain numbers"),
+            Some((_, _, at)) => self.error(Code::H0509, *at, "an initialiser takes plain numbers"),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::check::model::Init;
 use crate::check::value::{Label, Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{Axis, DType, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind};
@@ -20,7 +20,7 @@ impl<'a> Checker<'a> {
                 && matches!(self.meaning(word), Meaning::Nothing)
                 && builtin::find(word).is_none()
             {
-                let mut d = Diagnostic::error("H0510", callee.span, format!("`{word}` is no initialiser"));
+                let mut d = Diagnostic::error(Code::H0510, callee.span, format!("`{word}` is no initialiser"));
                 let known: Vec<&str> = builtin::all().map(|f| f.word).filter(|w| builtin::distribution(w).is_some()).collect();
                 d = match suggest(word, known.iter().copied()) {
                     Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
             c.axes.resolve(&shape[n].1).number()
         };
         let positive = |c: &mut Self, v: f64, what: &str| {
-            if v > 0.0 { Ok(v) } else { c.error("H0509", e.span, format!("`{what}` is {v}; it must be positive")) }
+            if v > 0.0 { Ok(v) } else { c.error(Code::H0509, e.span, format!("`{what}` is {v}; it must be positive")) }
         };
         Ok(match what {
             Distribution::Zeros => Init::Fill(0.0),
@@ -97,7 +97,11 @@ impl<'a> Checker<'a> {
             .collect::<Option<Vec<usize>>>();
         let span = self.scopes.frame().span;
         let Some(subscripts) = subscripts else {
-            return self.error("H0510", span, format!("this initialiser is {}, which does not fit the parameter", self.show(&t)));
+            return self.error(
+                Code::H0510,
+                span,
+                format!("this initialiser is {}, which does not fit the parameter", self.show(&t)),
+            );
         };
         Ok(Init::Node(self.copy(&t, labels, axes, subscripts).node))
     }
@@ -135,7 +139,7 @@ impl<'a> Checker<'a> {
             DType::Bool => "`bernoulli(p)` draws truth values",
             DType::F32 => "declare `f32`",
         };
-        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here").help(help))
+        self.fail(Diagnostic::error(Code::H0336, at, message).label(declared, "declared here").help(help))
     }
 
     /// A number that fills something must be of its kind.
@@ -149,7 +153,7 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         let message = format!("this is {v}, and {} is declared", want.word());
-        self.fail(Diagnostic::error("H0336", at, message).label(declared, "declared here"))
+        self.fail(Diagnostic::error(Code::H0336, at, message).label(declared, "declared here"))
     }
 
     pub(super) fn plain_fill(&mut self, v: f64, dtype: DType, shape: &[(Label, Size)]) -> Res<Value<'a>> {

@@ -12,7 +12,7 @@ use crate::check::model::Init;
 use crate::check::scope::Frame;
 use crate::check::value::{Label, NameId, Pick, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, DType, Dist, Map, Node, Op, Operand, Origin, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
             }),
             _ => None,
         });
-        let Some((own, ty)) = declared else { return self.error("H0702", name.span, "there is no such input") };
+        let Some((own, ty)) = declared else { return self.error(Code::H0702, name.span, "there is no such input") };
         let seed = self.run_seed();
         self.drawn(own, ty, value, seed)
     }
@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
         let shape = self.draw_shape(ty)?;
         let Some(Chosen { word, what, args }) = self.distribution(value)? else {
             return self.fail(
-                Diagnostic::error("H0510", value.span, "a draw is from a distribution")
+                Diagnostic::error(Code::H0510, value.span, "a draw is from a distribution")
                     .help("`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `randint(n)`"),
             );
         };
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
                 }
                 _ => {
                     return self.fail(Diagnostic::limit(
-                        "H0815",
+                        Code::H0815,
                         span,
                         format!("`{word}` starts parameters; it cannot be drawn"),
                     ));

@@ -4,7 +4,7 @@ use super::IndexValue;
 use super::read::Action;
 use crate::check::value::{Label, NameId, Tens};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Map, Node, Op, Operand, Size};
 use crate::source::Span;
 use crate::syntax::ast::Expr;
@@ -41,7 +41,7 @@ impl<'a> Checker<'a> {
                 None => index,
                 Some(before) => {
                     let Some(size) = size else {
-                        return self.error("H0322", span, "every part but the first needs a range here: use a bare index");
+                        return self.error(Code::H0322, span, "every part but the first needs a range here: use a bare index");
                     };
                     let size = self.size_value(&size);
                     let high = self.pointwise(Map::Mul, &[&before, &size])?;
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
         }
         let texts: Vec<String> = open.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
         let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
-        self.fail(Diagnostic::error("H0312", at, message).help("give a range where the index is bound: `i < n`"))
+        self.fail(Diagnostic::error(Code::H0312, at, message).help("give a range where the index is bound: `i < n`"))
     }
 
     /// As [`Checker::divide`]; of more than one that has no range nothing is found: those.
@@ -70,13 +70,13 @@ impl<'a> Checker<'a> {
         match open.as_slice() {
             [] if !self.axes.same(&known, extent) => {
                 let (known, extent) = (self.axes.show_size(&known), self.axes.show_size(extent));
-                self.error("H0311", at, format!("the parts cover {known} places, and the axis has {extent}"))
+                self.error(Code::H0311, at, format!("the parts cover {known} places, and the axis has {extent}"))
             }
             [one] => {
                 let whole = |q: &Size| q.is_whole() && (q.number().is_none() || q.constant().is_some());
                 let Some(q) = extent.div(&known).filter(whole) else {
                     let (known, extent) = (self.axes.show_size(&known), self.axes.show_size(extent));
-                    return self.error("H0311", at, format!("an axis of {extent} does not divide into parts of {known}"));
+                    return self.error(Code::H0311, at, format!("an axis of {extent} does not divide into parts of {known}"));
                 };
                 let own = self.axes.size_of(*one);
                 self.axes.same(&own, &q);

@@ -3,6 +3,7 @@
 //! An index is a temporary name. A bare one turns an axis into that name; a number or data reads along the axis. An index
 //! that mentions an axis which the value has goes home to it; every other takes the next sized axis.
 
+use crate::diag::Code;
 mod merged;
 mod nets;
 mod place;
@@ -51,18 +52,18 @@ impl<'a> Checker<'a> {
             Value::Net(net) => Ok(Value::Net(self.index_net(net, indices, span)?)),
             Value::Family(nets) => {
                 let [Index::At(first), rest @ ..] = indices else {
-                    return self.error("H0314", list, "a family is indexed by a compile-time number");
+                    return self.error(Code::H0314, list, "a family is indexed by a compile-time number");
                 };
                 let picked = self.family_member(&nets, first)?;
                 if rest.is_empty() { Ok(Value::Net(picked)) } else { Ok(Value::Net(self.index_net(picked, rest, span)?)) }
             }
             Value::Leaves(leaves) => {
                 let [Index::At(first), rest @ ..] = indices else {
-                    return self.error("H0314", list, "this is indexed by a leaf of its tree");
+                    return self.error(Code::H0314, list, "this is indexed by a leaf of its tree");
                 };
                 let k = self.expr(first)?;
                 let Some(k) = leaf_position(&k, leaves.iter().map(|(n, _)| &**n)) else {
-                    return self.error("H0314", first.span, "this is indexed by a leaf of its tree, or by a leaf's number");
+                    return self.error(Code::H0314, first.span, "this is indexed by a leaf of its tree, or by a leaf's number");
                 };
                 let (_, v) = &leaves[k];
                 if rest.is_empty() { Ok(v.clone()) } else { self.index_of(v.clone(), base, rest, list, otherwise, span) }
@@ -96,7 +97,7 @@ impl<'a> Checker<'a> {
         {
             let leaves = tree.leaves();
             let Some(k) = leaf_position(&k, leaves.iter().map(|(p, _)| p.as_str())) else {
-                return self.error("H0314", e.span, format!("this tree has {} leaves, and none is called so", leaves.len()));
+                return self.error(Code::H0314, e.span, format!("this tree has {} leaves, and none is called so", leaves.len()));
             };
             let v = Value::Tensor(leaves[k].1.clone());
             return if rest.is_empty() { Ok(v) } else { self.index_of(v, base, rest, list, otherwise, span) };
@@ -117,9 +118,9 @@ impl<'a> Checker<'a> {
             if let Some(n) = name {
                 return Ok(Value::from(self.axes.size_of(n)));
             }
-            return self.error("H0318", e.span, format!("`{word}` is no axis here"));
+            return self.error(Code::H0318, e.span, format!("`{word}` is no axis here"));
         }
-        self.error("H0318", list, "`count[t]` wants one axis")
+        self.error(Code::H0318, list, "`count[t]` wants one axis")
     }
 }
 

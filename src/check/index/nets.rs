@@ -3,7 +3,7 @@
 use super::IndexValue;
 use crate::check::value::{NetVal, Pick, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Op, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
@@ -15,20 +15,20 @@ impl<'a> Checker<'a> {
             let (value, at) = match index {
                 ast::Index::At(e) => (self.index_value(e)?, e.span),
                 ast::Index::Rename { axis, .. } => {
-                    return self.error("H0314", axis.span, "an axis is given where a net is called: `net[t = patch](x)`");
+                    return self.error(Code::H0314, axis.span, "an axis is given where a net is called: `net[t = patch](x)`");
                 }
                 ast::Index::Along { axis, .. } => {
-                    return self.error("H0314", axis.span, "an array of nets has no named axes");
+                    return self.error(Code::H0314, axis.span, "an array of nets has no named axes");
                 }
                 ast::Index::Lifted(s) | ast::Index::Merged(_, s) => {
-                    return self.error("H0314", *s, "this does not index an array of nets");
+                    return self.error(Code::H0314, *s, "this does not index an array of nets");
                 }
                 ast::Index::Range { from, .. } => {
-                    return self.error("H0314", from.span, "a range of nets is no net; call them with an index, `net[i](x)`");
+                    return self.error(Code::H0314, from.span, "a range of nets is no net; call them with an index, `net[i](x)`");
                 }
             };
             let Some(&array) = self.nets.open_arrays(&net).first() else {
-                return self.error("H0315", span, "this is one net and no array");
+                return self.error(Code::H0315, span, "this is one net and no array");
             };
             let n = self.axes.size_of(array);
             let pick = match value {
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
                                 "there are {} nets here, numbered from 0, and this is number {k}",
                                 self.axes.show_size(&n)
                             );
-                            return self.error("H0316", at, message);
+                            return self.error(Code::H0316, at, message);
                         }
                         Pick::Number(Size::from(k))
                     }
@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
         if let Value::LeafName(leaf, _) = &value {
             return match nets.iter().find(|(n, _)| n == leaf) {
                 Some((_, net)) => Ok(net.clone()),
-                None => self.error("H0314", index.span, format!("there is no net for the leaf `{leaf}`")),
+                None => self.error(Code::H0314, index.span, format!("there is no net for the leaf `{leaf}`")),
             };
         }
         let known = match &value {
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
             }
             return self.fail(
                 Diagnostic::error(
-                    "H0317",
+                    Code::H0317,
                     index.span,
                     "a family of nets is indexed by a number that is known when the model is compiled",
                 )
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
             Some((_, net)) => Ok(net.clone()),
             None => {
                 let message = format!("there are {} nets here, numbered from 0, and this is number {k}", nets.len());
-                self.error("H0316", index.span, message)
+                self.error(Code::H0316, index.span, message)
             }
         }
     }

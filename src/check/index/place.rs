@@ -5,7 +5,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{NameId, Tens};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Index};
@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
 
     fn unbound<T>(&mut self, word: &ast::Name, span: Span) -> Res<T> {
         let known = self.visible_words();
-        let mut d = Diagnostic::error("H0206", span, format!("the index `{word}` is not bound here"));
+        let mut d = Diagnostic::error(Code::H0206, span, format!("the index `{word}` is not bound here"));
         d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {
             Some(near) => d.fix(format!("`{near}` is near"), span, near),
             None => d.help(format!("bind it on the left, `let v[{word}] = ..`, or in a reduction, `sum[{word}] ..`")),
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
             if homes.len() > 1 {
                 let names: Vec<String> = homes.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
                 let message = format!("this index mentions the axes {}; which of them does it index?", names.join(" and "));
-                return self.fail(Diagnostic::error("H0319", index_span(index), message).help("say it: `axis: index`"));
+                return self.fail(Diagnostic::error(Code::H0319, index_span(index), message).help("say it: `axis: index`"));
             }
             let dim = match homes.first() {
                 Some(n) => t.find(*n),
@@ -118,7 +118,7 @@ impl<'a> Checker<'a> {
             let Some(dim) = dim else {
                 let n = t.sized().len();
                 let message = format!("there are more indices than axes: this is {}", self.show(t));
-                let d = Diagnostic::error("H0321", index_span(index), message);
+                let d = Diagnostic::error(Code::H0321, index_span(index), message);
                 let d = if n == 0 { d.help("names need no index; what is left here is one number") } else { d };
                 return self.fail(d.label(span, "indexed here"));
             };
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
             Some(d) => Ok(d),
             None => {
                 let message = format!("there is no axis `{}` here: this is {}", axis.name, self.show(t));
-                self.error("H0318", axis.span, message)
+                self.error(Code::H0318, axis.span, message)
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
         let text = self.axes.name_text(n).to_string();
         let message =
             format!("`{text}` ranges over {} and indexes {} {what} here", self.axes.show_size(&own), self.axes.show_size(extent));
-        let mut d = Diagnostic::error("H0305", span, message).here(format!("{} {what}", self.axes.show_size(extent)));
+        let mut d = Diagnostic::error(Code::H0305, span, message).here(format!("{} {what}", self.axes.show_size(extent)));
         if let Some(at) = self.axes.ranged(n) {
             d = d.label(at, format!("its range is {} because of this", self.axes.show_size(&own)));
         }

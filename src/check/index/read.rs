@@ -4,7 +4,7 @@ use super::IndexValue;
 use crate::check::model::{Allowed, InputKind};
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, DType, Map, Node, Op, Size, needs, outside};
 use crate::source::Span;
 use crate::syntax::ast::{Expr, ExprKind, Index};
@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
         let constant = matches!(&value, Value::Num(n) if n.known().is_some());
         if let Some(at) = stretches.first().filter(|_| !constant) {
             return self.fail(
-                Diagnostic::error("H0316", *at, "this range may reach outside, where only a number can be said to lie")
+                Diagnostic::error(Code::H0316, *at, "this range may reach outside, where only a number can be said to lie")
                     .help("read place by place: `let w[i < 4] = (v[i] else ..)`"),
             );
         }
@@ -160,7 +160,7 @@ impl<'a> Checker<'a> {
         match index {
             Index::At(e) | Index::Along { value: e, .. } => {
                 if let ExprKind::Record(_) = &*e.kind {
-                    return self.error("H0314", e.span, "this is no index");
+                    return self.error(Code::H0314, e.span, "this is no index");
                 }
                 match self.index_value(e)? {
                     IndexValue::Name(n) => {
@@ -184,7 +184,7 @@ impl<'a> Checker<'a> {
                                 "this is index {v}, and the axis has {} places, numbered from 0",
                                 self.axes.show_size(extent)
                             );
-                            return self.error("H0316", e.span, message);
+                            return self.error(Code::H0316, e.span, message);
                         }
                         Ok(Action::Data(t, e.span))
                     }
@@ -201,20 +201,20 @@ impl<'a> Checker<'a> {
                         self.axes.show_size(&b),
                         self.axes.show_size(extent)
                     );
-                    return self.error("H0316", from.span.to(to.span), message);
+                    return self.error(Code::H0316, from.span.to(to.span), message);
                 }
                 if let Some((name, n)) = self.outgrown(&extent.sub(&b)) {
                     let message = format!("this does not fit an axis of {} where `{name}` is {n}", self.axes.show_size(extent));
-                    return self.error("H0316", from.span.to(to.span), message);
+                    return self.error(Code::H0316, from.span.to(to.span), message);
                 }
                 Ok(Action::Range(a, length, from.span.to(to.span)))
             }
             Index::Merged(parts, at) => self.merged(parts, extent, *at),
             Index::Lifted(at) => {
-                self.error("H0314", *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws")
+                self.error(Code::H0314, *at, "`*` indexes nothing; it stands for lifted axes in reductions and draws")
             }
             Index::Rename { axis, .. } => {
-                self.error("H0314", axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
+                self.error(Code::H0314, axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
             }
         }
     }

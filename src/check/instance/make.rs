@@ -5,7 +5,7 @@ use crate::check::scope::{Binding, Frame};
 use crate::check::value::Value;
 use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
@@ -24,7 +24,7 @@ impl<'a> Checker<'a> {
             if self.nets[id].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
                 let name = &made.net.name.name;
                 return self.fail(
-                    Diagnostic::error("H0215", made.span, format!("`{name}` contains itself"))
+                    Diagnostic::error(Code::H0215, made.span, format!("`{name}` contains itself"))
                         .label(made.net.name.span, format!("`{name}` is declared here"))
                         .help("for nets one after the other, take an array, `sub layer[n] = ..`, and a `for`"),
                 );
@@ -33,7 +33,7 @@ impl<'a> Checker<'a> {
         }
         if depth > MAX_DEPTH {
             return self.fail(
-                Diagnostic::limit("H0821", made.span, format!("more than {MAX_DEPTH} nets stand in one another here"))
+                Diagnostic::limit(Code::H0821, made.span, format!("more than {MAX_DEPTH} nets stand in one another here"))
                     .help("nets one after the other are an array, `sub layer[n] = ..`, and a `for`"),
             );
         }
@@ -54,15 +54,19 @@ impl<'a> Checker<'a> {
             if let ast::StmtKind::Signature(signature) = &stmt.kind {
                 if self.nets[id].signature.is_some() {
                     self.report.say(
-                        Diagnostic::error("H0210", signature.span, format!("`{}` has a second signature", made.net.name.name))
-                            .help("a net is called in one way; write a second net for the other"),
+                        Diagnostic::error(
+                            Code::H0210,
+                            signature.span,
+                            format!("`{}` has a second signature", made.net.name.name),
+                        )
+                        .help("a net is called in one way; write a second net for the other"),
                     );
                     continue;
                 }
                 self.nets[id].signature = Some(signature);
             } else if !self.nets.declare(id, stmt) {
                 self.report.say(
-                    Diagnostic::error("H0211", stmt.span, "this cannot stand among the members of a net")
+                    Diagnostic::error(Code::H0211, stmt.span, "this cannot stand among the members of a net")
                         .help("computations stand in the signature's body"),
                 );
             }
@@ -81,7 +85,7 @@ impl<'a> Checker<'a> {
                 names.join(", "),
                 if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }
             );
-            return self.fail(Diagnostic::error("H0212", span, message).label(net.name.span, "declared here"));
+            return self.fail(Diagnostic::error(Code::H0212, span, message).label(net.name.span, "declared here"));
         }
         let mut out = Vec::new();
         let places: HashMap<&Name, usize> = net.formals.iter().enumerate().rev().map(|(k, f)| (&f.name.name, k)).collect();
@@ -91,7 +95,11 @@ impl<'a> Checker<'a> {
                 Some(name) => match places.get(&name.name) {
                     Some(k) => &net.formals[*k],
                     None => {
-                        return self.error("H0212", name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
+                        return self.error(
+                            Code::H0212,
+                            name.span,
+                            format!("`{}` has no argument `{}`", net.name.name, name.name),
+                        );
                     }
                 },
             };
@@ -100,7 +108,7 @@ impl<'a> Checker<'a> {
                 (true, v @ Value::Net(_)) => v,
                 (true, v) => {
                     let message = format!("`{}` wants a layout (a net or form), and this is {}", formal.name.name, v.kind());
-                    return self.error("H0213", arg.value.span, message);
+                    return self.error(Code::H0213, arg.value.span, message);
                 }
                 (false, v) => Value::from(self.whole(v, arg.value.span)?),
             };
@@ -114,8 +122,8 @@ impl<'a> Checker<'a> {
     fn net_def(&mut self, file: usize, name: &ast::Ident) -> Res<(usize, &'a ast::NetDef)> {
         match self.files[file].items.get(&name.name) {
             Some(FileItem::Net(at, def)) => Ok((*at, def)),
-            Some(_) => self.error("H0214", name.span, format!("`{}` is no net", name.name)),
-            None if self.report.is_full() => self.error("H0201", name.span, ""),
+            Some(_) => self.error(Code::H0214, name.span, format!("`{}` is no net", name.name)),
+            None if self.report.is_full() => self.error(Code::H0201, name.span, ""),
             None => {
                 let nets: Vec<Name> = self.files[file]
                     .items
@@ -128,7 +136,7 @@ impl<'a> Checker<'a> {
                 if let Some(said) = self.files[file].missing.get(&name.name) {
                     return Err(*said);
                 }
-                let mut d = Diagnostic::error("H0201", name.span, format!("no net is called `{}`", name.name));
+                let mut d = Diagnostic::error(Code::H0201, name.span, format!("no net is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, sorted.iter().map(|n| &**n)) {
                     d = d.fix(format!("`{near}` is near"), name.span, near);
                 } else if let Some((module, _)) =
@@ -167,7 +175,7 @@ impl<'a> Checker<'a> {
         match &self.nets[id].subs[n].state {
             SubState::Running => {
                 return self.fail(
-                    Diagnostic::error("H0215", decl.name.span, format!("`{}` contains itself", decl.name.name))
+                    Diagnostic::error(Code::H0215, decl.name.span, format!("`{}` contains itself", decl.name.name))
                         .help("what a net is made of cannot depend on the net"),
                 );
             }
@@ -205,7 +213,7 @@ impl<'a> Checker<'a> {
                 let n = self.outside(frame.clone(), |c| c.size_of_expr(count))?;
                 let Some(n) = n.constant() else { return self.report.unknown(count.span, "the length of a family") };
                 if n > 4096 {
-                    return self.fail(Diagnostic::limit("H0812", count.span, format!("a family of {n} nets is too long")));
+                    return self.fail(Diagnostic::limit(Code::H0812, count.span, format!("a family of {n} nets is too long")));
                 }
                 let mut nets = Vec::new();
                 for l in 0..n {

@@ -4,7 +4,7 @@ use super::{Effective, InstId, MemberRef, ParamId, Parts, Thunk};
 use crate::check::scope::Frame;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
 use std::rc::Rc;
@@ -103,14 +103,14 @@ impl<'a> Checker<'a> {
                 let own = self.nets[id].members.iter().find(|(_, m)| **m == MemberRef::Thunk(n)).map(|(w, _)| w.clone());
                 let own = own.map_or("this value".to_string(), |w| format!("`{w}`"));
                 self.fail(
-                    Diagnostic::error("H0216", span, format!("{own} depends on itself"))
+                    Diagnostic::error(Code::H0216, span, format!("{own} depends on itself"))
                         .help("the order of members does not matter, but they must not go in a circle"),
                 )
             }
             Thunk::Waiting => {
                 self.nets[id].thunks[n] = Thunk::Waiting;
                 return self.fail(
-                    Diagnostic::error("H0217", span, "this `var` is read before its statement")
+                    Diagnostic::error(Code::H0217, span, "this `var` is read before its statement")
                         .help("a variable has a value from its statement on; use `let` for what never changes"),
                 );
             }

@@ -12,7 +12,7 @@ pub use nets::{Nets, Rel, Target, fixed_slots};
 
 use super::Res;
 use super::value::{Label, NameId, NetVal, Tens, Value};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
@@ -150,7 +150,7 @@ pub struct Made<'a> {
 /// A word that is a type elsewhere, and what it is here.
 pub fn foreign_type(path: &ast::Path) -> Diagnostic {
     let (word, span) = (&*path.root.name, path.root.span);
-    let d = Diagnostic::error("H0218", span, format!("there is no type `{word}`"));
+    let d = Diagnostic::error(Code::H0218, span, format!("there is no type `{word}`"));
     let own = match word.to_lowercase().as_str() {
         "float" | "float32" | "float64" | "f64" | "f16" | "bf16" | "double" | "real" | "number" | "num" => "f32",
         "int" | "integer" | "int32" | "int64" | "i64" | "u32" | "u8" | "usize" | "long" | "index" => "i32",

@@ -4,7 +4,7 @@ use super::{ParamId, foreign_type};
 use crate::check::scope::Binding;
 use crate::check::value::{Label, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{DType, Node, Op, Origin, Size};
 use crate::syntax::ast::{self, Name};
 
@@ -71,7 +71,11 @@ impl<'a> Checker<'a> {
         for axis in axes {
             match axis {
                 ast::AxisExpr::Lifted(span) => {
-                    return self.error("H0219", *span, "`*` stands for the lifted axes, and only a draw has them in its type");
+                    return self.error(
+                        Code::H0219,
+                        *span,
+                        "`*` stands for the lifted axes, and only a draw has them in its type",
+                    );
                 }
                 ast::AxisExpr::Expr(e) => out.push(self.declared_axis(e)?),
             }
@@ -85,7 +89,7 @@ impl<'a> Checker<'a> {
             ast::TypeKind::Tree(path) if matches!(self.meaning(&path.root.name), crate::check::word::Meaning::Nothing) => {
                 foreign_type(path)
             }
-            _ => Diagnostic::error("H0218", ty.span, "a tensor's type is wanted here").help("`f32`, `i32[b]`, `[b, 64]`"),
+            _ => Diagnostic::error(Code::H0218, ty.span, "a tensor's type is wanted here").help("`f32`, `i32[b]`, `[b, 64]`"),
         };
         self.fail(d)
     }
@@ -105,7 +109,7 @@ impl<'a> Checker<'a> {
             && !matches!(&**word, "true" | "false" | "training" | "self")
         {
             return self.fail(
-                Diagnostic::error("H0201", e.span, format!("nothing here is called `{word}`"))
+                Diagnostic::error(Code::H0201, e.span, format!("nothing here is called `{word}`"))
                     .help(format!("an axis is declared in the file: `dim {word}`, or `dim {word} = 16` of known length")),
             );
         }

@@ -6,6 +6,7 @@
 use crate::check::relation::assigned_in_block;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
+use crate::diag::Code;
 use crate::ir::{Axis, Body, DType, Fold, Graph, Map, Node, Op, Operand, Output, OutputKind, Size};
 use crate::source::Span;
 use crate::syntax::ast::{ForExpr, Name};
@@ -300,7 +301,7 @@ impl<'a> Checker<'a> {
     /// The results of a body, and the body.
     fn close_body(&mut self, l: &Loop<'a>, ended: Ended<'a>) -> Res<Made> {
         if ended.yields.len() > 1 {
-            return self.error("H0508", l.span, "this loop yields more than once a round; yield one record");
+            return self.error(Code::H0508, l.span, "this loop yields more than once a round; yield one record");
         }
         let (fields, record) = match ended.yields.into_iter().next() {
             None => (vec![], false),

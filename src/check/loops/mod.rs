@@ -1,5 +1,6 @@
 //! `for`: written out where its length is known and small, a loop of the graph else.
 
+use crate::diag::Code;
 mod data;
 
 use super::scope::Binding;
@@ -27,7 +28,7 @@ impl<'a> Checker<'a> {
         let trips = to.sub(&from);
         if trips.constant().is_some_and(|n| n < 0) {
             return self.error(
-                "H0512",
+                Code::H0512,
                 f.from.span.to(f.to.span),
                 format!("this runs from {from} to {to}: backwards; say `rev {to}..{from}`"),
             );
@@ -50,7 +51,7 @@ impl<'a> Checker<'a> {
 
     fn unrolled(&mut self, f: &'a ForExpr, from: i64, n: i64, named: Option<NameId>, span: Span) -> Res<Value<'a>> {
         if matches!(self.scopes.local(&f.var.name), Some(Binding::Index(i)) if named != Some(*i)) {
-            return self.error("H0203", f.var.span, format!("`{}` is already an index here", f.var.name));
+            return self.error(Code::H0203, f.var.span, format!("`{}` is already an index here", f.var.name));
         }
         let mut collected = vec![];
         for round in 0..n {
@@ -78,7 +79,7 @@ impl<'a> Checker<'a> {
             for v in &all {
                 let Some(row) = fields_in_order(v, &words) else {
                     let message = format!("the first round yields {}, and another one does not", words.join(", "));
-                    return self.error("H0508", span, message);
+                    return self.error(Code::H0508, span, message);
                 };
                 columns.iter_mut().zip(row).for_each(|(column, v)| column.push(v));
             }

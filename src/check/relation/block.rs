@@ -6,6 +6,7 @@ use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, Pick, Tens, Tree, Value};
 use crate::check::{Checker, Res};
+use crate::diag::Code;
 use crate::syntax::ast::{Expr, Relation};
 
 impl<'a> Checker<'a> {
@@ -17,10 +18,10 @@ impl<'a> Checker<'a> {
             Relation::Scale { place, value } => (RelationKind::Scale, place, value),
             Relation::Tie { place, value } => (RelationKind::Tie, place, value),
             Relation::Init { place, .. } => {
-                return self.error("H0412", place.span, "`init` is about what is stored; it stands among the members");
+                return self.error(Code::H0412, place.span, "`init` is about what is stored; it stands among the members");
             }
             Relation::Freeze { paths } => {
-                return self.error("H0412", paths[0].span, "`freeze` is about what is learned; it stands among the members");
+                return self.error(Code::H0412, paths[0].span, "`freeze` is about what is learned; it stands among the members");
             }
         };
         let found = self.find_place(place)?;

@@ -4,14 +4,14 @@ use crate::check::instance::{Asked, Effective, ParamId};
 use crate::check::scope::{Binding, Frame};
 use crate::check::value::{NameId, Pick, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Map, Size};
 use crate::source::Span;
 use std::collections::HashSet;
 
 /// Single nets of an array that is too long for that.
 pub(super) fn written_out(span: Span, count: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::limit("H0812", span, format!("{count} nets would be written out one by one"))
+    Diagnostic::limit(Code::H0812, span, format!("{count} nets would be written out one by one"))
         .here(format!("{} is the most", crate::check::MAX_MATCHES))
         .help("a free name in brackets means all of them at once, `adapt layer[l].w by ..`")
 }
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
         let message = format!("parameters are made from themselves: {}", path.join(" needs "));
         let mut written = written.into_iter();
         let (at, text) = written.next().unwrap_or((span, String::new()));
-        let mut d = Diagnostic::error("H0405", at, message).here(text);
+        let mut d = Diagnostic::error(Code::H0405, at, message).here(text);
         for (at, text) in written {
             d = d.label(at, text);
         }
@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
         // The call that lacks them stands in the root file, however deep the parameter is read.
         let root = self.program.files[0].id;
         let call = self.scopes.frames().find(|f| f.file == 0 && f.span.file == root).map(|f| f.span);
-        let mut d = Diagnostic::error("H0402", call.unwrap_or(span), message);
+        let mut d = Diagnostic::error(Code::H0402, call.unwrap_or(span), message);
         if call.is_some_and(|c| c.file != span.file) {
             d = d.label(span, "read here");
         }
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
         if let Some(first) = clash {
             let message = format!("`{}` has two sources", self.nets[p].path);
             return self.fail(
-                Diagnostic::error("H0403", at, message).here("written again here").label(first, "written here first").help(
+                Diagnostic::error(Code::H0403, at, message).here("written again here").label(first, "written here first").help(
                     "a second relation may change what the first one wrote: `adapt`, `scale`, or an expression with `self`",
                 ),
             );
@@ -153,7 +153,7 @@ impl<'a> Checker<'a> {
         let at = self.nets.relations[r].place.span;
         let Some(count) = self.axes.size_of(axis).constant() else { return self.report.unknown(at, "the number of nets") };
         if n < 0 || n >= count {
-            return self.error("H0316", at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
+            return self.error(Code::H0316, at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
         }
         if count as usize > crate::check::MAX_MATCHES {
             return self.fail(written_out(at, count));

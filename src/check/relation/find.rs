@@ -5,7 +5,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name, PathPart, PlacePart, Slot};
@@ -56,9 +56,9 @@ impl<'a> Checker<'a> {
             Meaning::Nothing => {
                 // A word of the language has a value all the same.
                 let _ = self.word(&root.name, root.span)?;
-                self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name))
+                self.error(Code::H0406, root.span, format!("`{}` is no net and no parameter", root.name))
             }
-            _ => self.error("H0406", root.span, format!("`{}` is no net and no parameter", root.name)),
+            _ => self.error(Code::H0406, root.span, format!("`{}` is no net and no parameter", root.name)),
         }
     }
 
@@ -90,7 +90,7 @@ impl<'a> Checker<'a> {
                     .iter()
                     .map(|(_, n)| Cursor::Net { inst: n.inst, elems: n.picks.clone(), pending: None, family: true })
                     .collect()),
-                _ => self.error("H0406", span, "this is a value; a relation is about parameters"),
+                _ => self.error(Code::H0406, span, "this is a value; a relation is about parameters"),
             },
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
                     let span = self.scopes.frame().span;
                     let name = self.nets[inst].path.clone();
                     self.fail(
-                        Diagnostic::error("H0406", span, format!("`{name}` is a net and no parameter"))
+                        Diagnostic::error(Code::H0406, span, format!("`{name}` is a net and no parameter"))
                             .help(format!("all its parameters are `{name}.*`")),
                     )
                 }
@@ -127,7 +127,7 @@ impl<'a> Checker<'a> {
                 if under_star {
                     return Ok(());
                 }
-                self.error("H0205", name.span, "a parameter has no parts")
+                self.error(Code::H0205, name.span, "a parameter has no parts")
             }
             (Step::Star(span), at) => self.walk_star(at, span, rest, under_star, out),
             (Step::Slots(slots, _), Cursor::Param(t)) => {
@@ -146,10 +146,10 @@ impl<'a> Checker<'a> {
                 };
                 self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, under_star, out)
             }
-            (Step::Index(_, span), Cursor::Param(_)) => self.error("H0407", span, "a path ends at a parameter"),
+            (Step::Index(_, span), Cursor::Param(_)) => self.error(Code::H0407, span, "a path ends at a parameter"),
             (Step::Index(indices, span), Cursor::Net { inst, elems, pending, .. }) => {
                 let (Some(axis), [ast::Index::At(e)]) = (pending, indices) else {
-                    return self.error("H0315", span, "this is no array of nets");
+                    return self.error(Code::H0315, span, "this is no array of nets");
                 };
                 let pick = Self::as_pick(self.index_value(e)?);
                 let pick = self.number_pick(pick);
@@ -175,12 +175,12 @@ impl<'a> Checker<'a> {
                 (Pick::Data(self.index_tens(value, b.name.span)?), *span)
             }
             Step::Index(_, span) | Step::Slots(_, span) => {
-                let d = Diagnostic::error("H0407", *span, "the nets of a family are unequal: a number picks one of them");
+                let d = Diagnostic::error(Code::H0407, *span, "the nets of a family are unequal: a number picks one of them");
                 return self.fail(d.help("`*` in the place of the number is all of them"));
             }
         };
         let Pick::Number(number) = self.number_pick(pick) else {
-            return self.error("H0407", span, "the nets of a family are unequal: a number of compile time picks one of them");
+            return self.error(Code::H0407, span, "the nets of a family are unequal: a number of compile time picks one of them");
         };
         let chosen = number.constant().and_then(|k| nets.get(usize::try_from(k).ok()?).cloned());
         match chosen {
@@ -189,7 +189,7 @@ impl<'a> Checker<'a> {
             }
             Some(Cursor::Param(_)) | None => {
                 let message = format!("there is no net {number}: the family has {}, counted from 0", nets.len());
-                self.error("H0315", span, message)
+                self.error(Code::H0315, span, message)
             }
         }
     }
@@ -198,7 +198,7 @@ impl<'a> Checker<'a> {
     fn walk_star(&mut self, at: Cursor, span: Span, rest: &[Step<'a>], under_star: bool, out: &mut Found<'a>) -> Res<()> {
         match at {
             Cursor::Param(_) if under_star => Ok(()),
-            Cursor::Param(_) => self.error("H0205", span, "a parameter has no parts"),
+            Cursor::Param(_) => self.error(Code::H0205, span, "a parameter has no parts"),
             Cursor::Net { inst, elems, .. } if rest.is_empty() => {
                 for p in self.leaf_params_of(inst)? {
                     out.targets.push(Target { param: p, elems: elems.clone() });
@@ -254,7 +254,7 @@ impl<'a> Checker<'a> {
         out: &mut Found<'a>,
     ) -> Res<(Option<Pick>, NameId)> {
         let (Some(axis), [slot]) = (pending, slots) else {
-            return self.error("H0315", span, "this is no array of nets, or there are too many indices");
+            return self.error(Code::H0315, span, "this is no array of nets, or there are too many indices");
         };
         match slot {
             Slot::Bound(b) => {
@@ -288,8 +288,8 @@ impl<'a> Checker<'a> {
                 let value = self.index_value(e)?;
                 Ok((Some(self.number_pick(Self::as_pick(value))), axis))
             }
-            Slot::Merged(_, s) => self.error("H0407", *s, "an array of nets has one number"),
-            Slot::Index(i) => self.error("H0407", crate::check::index::index_span(i), "an array of nets has one number"),
+            Slot::Merged(_, s) => self.error(Code::H0407, *s, "an array of nets has one number"),
+            Slot::Index(i) => self.error(Code::H0407, crate::check::index::index_span(i), "an array of nets has one number"),
         }
     }
 
@@ -319,7 +319,7 @@ impl<'a> Checker<'a> {
         self.placed(span, |c| starts.into_iter().try_for_each(|start| c.walk(start, steps, many, &mut out)))?;
         if out.targets.is_empty() {
             return self.fail(
-                Diagnostic::error("H0408", span, "no parameter matches this path")
+                Diagnostic::error(Code::H0408, span, "no parameter matches this path")
                     .help("`*` in the middle is one component; a final `.*` is all below"),
             );
         }

@@ -13,7 +13,7 @@ use super::model::{RelationInfo, RelationKind};
 use super::value::{Label, NetVal, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Name, PathPart, PlacePart, Relation};
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
                     super::instance::count(sizes.len(), "size")
                 );
                 return self.fail(
-                    Diagnostic::error("H0409", each.item.span, message)
+                    Diagnostic::error(Code::H0409, each.item.span, message)
                         .label(each.within.span, "matched here")
                         .help("narrow the path to parameters with equally many sizes, `in base.*.w`"),
                 );
@@ -177,7 +177,7 @@ impl<'a> Checker<'a> {
                 }
                 _ => {
                     self.report.say(
-                        Diagnostic::error("H0211", stmt.span, "this cannot stand in an `each`")
+                        Diagnostic::error(Code::H0211, stmt.span, "this cannot stand in an `each`")
                             .help("its members are parameters, nets, constants, `let`s and relations"),
                     );
                 }

@@ -7,7 +7,7 @@ use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens, Tree, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, Slot};
@@ -154,7 +154,7 @@ impl<'a> Checker<'a> {
         let total = want.iter().fold(Size::from(1i64), |p, s| p.mul(s));
         let declared: Vec<String> = want.iter().map(|s| self.axes.show_size(s)).collect();
         let message = format!("the parameter is [{}], and this is {}", declared.join(", "), self.show(&t));
-        let mut d = Diagnostic::error("H0401", span, message).here(format!("this is {}", self.show(&t)));
+        let mut d = Diagnostic::error(Code::H0401, span, message).here(format!("this is {}", self.show(&t)));
         if own.len() == 1 && self.axes.same(&own[0].clone(), &total) {
             d = d.help("cut the vector up with a merged index: `generate p[i, o] from v[(i, o)]`");
         }
@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
                     .replace("indexs", "indices are")
                     .replace("1 index", "1 index is")
             );
-            return self.error("H0410", span, message);
+            return self.error(Code::H0410, span, message);
         }
         let (v, bound) = self.in_scope(|c| {
             let (bound, spans) = c.slot_names(slots, &axes)?;
@@ -199,7 +199,7 @@ impl<'a> Checker<'a> {
         self.ranges_known(&bound)?;
         if !t.sized().is_empty() {
             let message = format!("the indices on the left name all axes, and this still has sizes: it is {}", self.show(&t));
-            return self.error("H0401", value.span, message);
+            return self.error(Code::H0401, value.span, message);
         }
         Ok(self.bind_groups(t, &bound))
     }
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
                 }
                 Slot::Index(i) => {
                     let at = crate::check::index::index_span(i);
-                    return self.error("H0407", at, "a number cannot stand on this left side");
+                    return self.error(Code::H0407, at, "a number cannot stand on this left side");
                 }
             }
         }
@@ -246,7 +246,7 @@ impl<'a> Checker<'a> {
         };
         let extents = self.sized_extents(&own);
         if slots.len() > extents.len() {
-            return self.error("H0410", slot_span(&slots[extents.len()]), "there are more indices than axes");
+            return self.error(Code::H0410, slot_span(&slots[extents.len()]), "there are more indices than axes");
         }
         let (part, v) = self.in_scope(|c| {
             let part = c.part_of(slots, &extents)?;
@@ -300,7 +300,7 @@ impl<'a> Checker<'a> {
                     let inner = self.axes.new_name(&format!("r{i}"), b.sub(&a), None);
                     moves.push((n, inner, a));
                 }
-                Some(other) => return self.error("H0407", slot_span(other), "this cannot stand on this left side"),
+                Some(other) => return self.error(Code::H0407, slot_span(other), "this cannot stand on this left side"),
             }
         }
         Ok(Part { names, masks, moves })
@@ -317,7 +317,7 @@ impl<'a> Checker<'a> {
         if !dims.is_empty() {
             if dims.len() != free.len() {
                 let message = format!("{} sizes are open on the left, and this is {}", free.len(), self.show(&t));
-                return self.error("H0401", span, message);
+                return self.error(Code::H0401, span, message);
             }
             for (d, i) in dims.into_iter().zip(free) {
                 let name = names[i];

@@ -2,7 +2,7 @@
 
 use crate::check::value::{Label, NameId, Tens};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{self, Axis, DType, Fold, Map, Node, Op, Operand, Size};
 use crate::source::Span;
 
@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
         let (p, q) = (self.sized_extents(a.0), self.sized_extents(b.0));
         let op = what.trim_matches('`');
         let advice = by_index(&p, &q, if matches!(op, "+" | "-" | "*" | "/") { op } else { ".." });
-        let mut d = Diagnostic::error("H0301", span, format!("{what} wants equal sizes, and these differ"))
+        let mut d = Diagnostic::error(Code::H0301, span, format!("{what} wants equal sizes, and these differ"))
             .label(a.1, format!("this is {left}"))
             .label(b.1, format!("this is {right}"));
         d = if transposed { d.help("one of them is transposed: `transpose(..)` turns two sizes round") } else { d.help(advice) };

@@ -2,6 +2,7 @@
 
 use crate::check::value::{Label, NameId, Pick, Tens, Value};
 use crate::check::{Checker, Res};
+use crate::diag::Code;
 use crate::ir::{self, Axis, Node, Op, Operand};
 use crate::source::Span;
 
@@ -22,7 +23,7 @@ impl<'a> Checker<'a> {
                             self.axes.show_size(&b),
                             self.axes.show_size(&a)
                         );
-                        return self.error("H0305", span, message);
+                        return self.error(Code::H0305, span, message);
                     }
                     self.dim_to_name(&t, dim, *n)
                 }

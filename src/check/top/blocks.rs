@@ -4,7 +4,7 @@ use crate::check::model::{Eval, EvalData, InputKind};
 use crate::check::report::Report;
 use crate::check::value::{Num, Tens, Value};
 use crate::check::{Checker, Options, Res};
-use crate::diag::{Diagnostic, listed, suggest};
+use crate::diag::{Code, Diagnostic, listed, suggest};
 use crate::ir::DType;
 use crate::syntax::ast::{self, ClauseKind, ItemKind};
 use std::collections::{BTreeSet, HashMap};
@@ -84,7 +84,7 @@ impl<'a> Checker<'a> {
                 _ => continue,
             };
             if !models.contains(&*name.name) {
-                let mut d = Diagnostic::error("H0701", name.span, format!("no model is called `{}`", name.name));
+                let mut d = Diagnostic::error(Code::H0701, name.span, format!("no model is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, models.iter().copied()) {
                     d = d.fix(format!("`{near}` is near"), name.span, near);
                 }
@@ -98,10 +98,10 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         if self.report.is_full() {
-            return self.error("H0702", name.span, "");
+            return self.error(Code::H0702, name.span, "");
         }
         let known: Vec<String> = self.out.model.inputs.iter().map(|i| i.name.clone()).collect();
-        let mut d = Diagnostic::error("H0702", name.span, format!("the model has no input or condition `{}`", name.name));
+        let mut d = Diagnostic::error(Code::H0702, name.span, format!("the model has no input or condition `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(String::as_str)) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
             None => d.help(format!("it has {}", listed(&known))),
@@ -125,7 +125,7 @@ impl<'a> Checker<'a> {
         }
         if out.report.is_empty() && failed.is_ok() {
             return self.fail(
-                Diagnostic::error("H0704", e.model.span, "this block reports nothing")
+                Diagnostic::error(Code::H0704, e.model.span, "this block reports nothing")
                     .help("`report accuracy, nll` names outputs and losses that are one number"),
             );
         }
@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
                     } else {
                         match self.size_of_expr(&i.size)?.constant() {
                             Some(n) if n > 0 => Some(n as usize),
-                            _ => return self.error("H0705", i.size.span, "a batch has a positive number of rows, or `all`"),
+                            _ => return self.error(Code::H0705, i.size.span, "a batch has a positive number of rows, or `all`"),
                         }
                     };
                     if let Some(by) = &i.by {
@@ -214,12 +214,12 @@ impl<'a> Checker<'a> {
         match rank {
             Some(0) => Ok(()),
             Some(_) => self.fail(
-                Diagnostic::error("H0707", name.span, format!("`{}` is not one number", name.name))
+                Diagnostic::error(Code::H0707, name.span, format!("`{}` is not one number", name.name))
                     .help("report a mean of it: `output m: f32 = mean[b] ..`"),
             ),
             None => {
                 let known: Vec<String> = graph.outputs.iter().map(|o| o.name.to_string()).collect();
-                let mut d = Diagnostic::error("H0708", name.span, format!("the model has no output or loss `{}`", name.name));
+                let mut d = Diagnostic::error(Code::H0708, name.span, format!("the model has no output or loss `{}`", name.name));
                 d = match suggest(&name.name, known.iter().map(String::as_str)) {
                     Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
                     None => d.help(format!("it has {}", listed(&known))),

@@ -5,7 +5,7 @@ use crate::check::report::Said;
 use crate::check::scope::Frame;
 use crate::check::value::FnVal;
 use crate::check::word::{FileItem, FileScope};
-use crate::diag::{Diagnostic, listed, suggest};
+use crate::diag::{Code, Diagnostic, listed, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax;
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
     fn no_import(&mut self, into: usize, from: &FileScope<'a>, name: &ast::Ident) -> Said {
         let mut known: Vec<ast::Name> = from.items.keys().filter(|_| !self.report.is_full()).cloned().collect();
         known.sort();
-        let mut d = Diagnostic::error("H0207", name.span, format!("this file has no `{}`", name.name));
+        let mut d = Diagnostic::error(Code::H0207, name.span, format!("this file has no `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|k| &**k)) {
             Some(near) => {
                 // The name is wrong wherever the file says it.
@@ -148,7 +148,7 @@ impl<'a> Checker<'a> {
             if known.contains(&**name) {
                 continue;
             }
-            let mut d = Diagnostic::plain("H0208", format!("`--set {name}=..`: this file has no constant `{name}`"));
+            let mut d = Diagnostic::plain(Code::H0208, format!("`--set {name}=..`: this file has no constant `{name}`"));
             d = match suggest(name, known.iter().map(|k| &**k)) {
                 Some(near) => d.help(format!("`{near}` is near")),
                 None if known.is_empty() => d.help("it has no constants"),
@@ -161,7 +161,7 @@ impl<'a> Checker<'a> {
 
 /// Two items, or an item and an import, of one name.
 fn twice(name: &ast::Ident, first: Span) -> Diagnostic {
-    Diagnostic::error("H0203", name.span, format!("`{}` is defined twice in this file", name.name))
+    Diagnostic::error(Code::H0203, name.span, format!("`{}` is defined twice in this file", name.name))
         .here("a second meaning")
         .label(first, "the first")
 }

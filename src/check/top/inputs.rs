@@ -3,7 +3,7 @@
 use crate::check::model::{Allowed, Input, InputKind};
 use crate::check::value::{Label, Tens, Value};
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Node, Op, Origin, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self};
@@ -29,7 +29,7 @@ impl<'a> Checker<'a> {
     pub(super) fn input(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, span: Span) -> Res<Value<'a>> {
         if matches!(&ty.kind, ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Size), .. } | ast::TypeKind::Seed) {
             return self.fail(
-                Diagnostic::error("H0223", ty.span, "a size or a seed is decided by a condition, not by an input").fix(
+                Diagnostic::error(Code::H0223, ty.span, "a size or a seed is decided by a condition, not by an input").fix(
                     "make it a condition",
                     Span { end: span.start + 5, ..span },
                     "condition",
@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
             _ => {
                 let (dtype, shape) = self.tensor_type(ty)?;
                 if within.is_some() {
-                    return self.error("H0224", name.span, "`in` lists the values of a size: declare it `size`");
+                    return self.error(Code::H0224, name.span, "`in` lists the values of a size: declare it `size`");
                 }
                 (dtype, shape, InputKind::Tensor)
             }
@@ -97,7 +97,7 @@ impl<'a> Checker<'a> {
             };
             if !fine {
                 return self.fail(
-                    Diagnostic::error("H0225", e.span, format!("{n} is none of the values that `{}` may have", name.name))
+                    Diagnostic::error(Code::H0225, e.span, format!("{n} is none of the values that `{}` may have", name.name))
                         .help(format!("it may be {shown}")),
                 );
             }

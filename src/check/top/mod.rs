@@ -14,7 +14,7 @@ use super::value::{Tens, Value};
 use super::word::FileConstants;
 use super::word::FileScope;
 use super::{Axes, Build, Checker, MAX_ENTERED, MAX_IN_ALL, Options, Report, Res};
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::ir::verify::verify;
 use crate::ir::{Graph, Op};
 use crate::program::Program;
@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
         // What is lowered wrongly never runs: passes and backends rely on what the verifier promises.
         if let Err(what) = verify(&self.out.model.graph) {
             let message = format!("the graph of `{}` is not well-formed: {what}", self.out.model.name);
-            self.report.say(Diagnostic::error("H0899", def.name.span, message).note("this is a bug in hnet"));
+            self.report.say(Diagnostic::error(Code::H0899, def.name.span, message).note("this is a bug in hnet"));
             return None;
         }
         Some(std::mem::take(&mut self.out.model))
@@ -226,7 +226,7 @@ impl<'a> Checker<'a> {
                 let v = self.statements(one)?;
                 if !matches!(v, Value::Unit) {
                     self.report.say(
-                        Diagnostic::error("H0220", stmt.span, "the value of this expression is not used")
+                        Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used")
                             .help("`output name: type = ..` gives it to the caller; `let` names it"),
                     );
                 }

@@ -5,7 +5,7 @@ use crate::check::model::{Dim, Instance, Param};
 use crate::check::value::{Label, NetVal, Tens, Value};
 use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Origin, Output, OutputKind, Size};
 use crate::syntax::ast::{self, ItemKind};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
             .collect();
         let Some(order) = order.filter(|o| o.len() == t.labels.len()) else {
             let message = format!("the output is {}, which is not what its type says", self.show(&t));
-            return self.error("H0345", ty.span, message);
+            return self.error(Code::H0345, ty.span, message);
         };
         let t = self.permute(&t, &order);
         self.call(&t, &name.name);
@@ -150,7 +150,7 @@ impl<'a> Checker<'a> {
         let (name, path, frozen) = (param.decl.name.clone(), param.path.clone(), param.frozen);
         if init.is_none() && origin == Origin::Param && !has_weights {
             return self.fail(
-                Diagnostic::error("H0404", name.span, format!("`{path}` comes from nowhere"))
+                Diagnostic::error(Code::H0404, name.span, format!("`{path}` comes from nowhere"))
                     .here("no initial value, and no relation writes it")
                     .help(
                         "give it one, `= normal(std: 0.02)`; or write it, `generate`, `tie`; or load it, `load`, `weights from`",
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
         if total.is_lost() || total.number().is_some_and(|n| n > MAX_NUMBERS) {
             let total = if total.is_lost() { "more than 10^37".to_string() } else { total.to_string() };
             return self.fail(
-                Diagnostic::limit("H0823", name.span, format!("`{path}` has {total} numbers"))
+                Diagnostic::limit(Code::H0823, name.span, format!("`{path}` has {total} numbers"))
                     .here("more than any machine stores"),
             );
         }

@@ -6,7 +6,7 @@ use super::blocks::Near;
 use crate::check::instance::{InstId, MemberRef, Parts, join};
 use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, builtin};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name, PlacePart, Slot, StmtKind, Weights};
 use crate::syntax::walk::{self, Visit, What};
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
             })
             .collect();
         if !phases.contains(&&*after.name) {
-            let d = Diagnostic::error("H0709", after.span, format!("no train block is called `{}`", after.name));
+            let d = Diagnostic::error(Code::H0709, after.span, format!("no train block is called `{}`", after.name));
             self.report.say(d.near(after, &phases, "`train M as name { .. }` names one"));
         }
     }
@@ -166,12 +166,12 @@ impl<'a> Checker<'a> {
         let ExprKind::Name(word) = &*callee.kind else { return self.known_words(words(|w| walk::expr(e, w))) };
         if !OPTIMIZERS.contains(&&**word) {
             let at = Ident { name: word.clone(), span: callee.span };
-            let d = Diagnostic::error("H0201", callee.span, format!("no optimizer is called `{word}`"));
+            let d = Diagnostic::error(Code::H0201, callee.span, format!("no optimizer is called `{word}`"));
             self.report.say(d.near(&at, OPTIMIZERS, ""));
         }
         for arg in args {
             if let Some(name) = arg.name.as_ref().filter(|n| !SETTINGS.contains(&&*n.name)) {
-                let d = Diagnostic::error("H0333", name.span, format!("an optimizer has no argument `{}`", name.name));
+                let d = Diagnostic::error(Code::H0333, name.span, format!("an optimizer has no argument `{}`", name.name));
                 self.report.say(d.near(name, SETTINGS, ""));
             }
             self.known_words(words(|w| walk::expr(&arg.value, w)));
@@ -190,7 +190,7 @@ impl<'a> Checker<'a> {
             let mut known: Vec<Name> = self.visible_words();
             known.extend(WORDS.iter().map(|w| Name::from(*w)));
             let known: Vec<&str> = known.iter().map(|n| &**n).collect();
-            let d = Diagnostic::error("H0201", span, format!("nothing here is called `{word}`"));
+            let d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
             let help =
                 "a train block knows the model's members and the file's items; `step` and `steps`; `cosine`, `linear`, `warmup`";
             let suggestion = crate::diag::suggest(&word, known.iter().copied());
@@ -222,7 +222,7 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = known.iter().map(|k| &**k).collect();
         let net = self.nets[inst].net.map_or("this", |n| &n.name.name);
         let message = format!("`{net}` has no member and no loss `{}`", name.name);
-        self.report.say(Diagnostic::error("H0205", name.span, message).near(name, &known, ""));
+        self.report.say(Diagnostic::error(Code::H0205, name.span, message).near(name, &known, ""));
     }
 
     /// The net that an expression names: of an array or a family one for all.
@@ -305,7 +305,7 @@ impl<'a> Checker<'a> {
                 let free = found && matches!(self.meaning(&b.name.name), Meaning::Nothing);
                 if free && !m.pattern.contains(&format!("{{{}}}", b.name.name)) {
                     self.report.say(
-                        Diagnostic::error("H0206", b.name.span, format!("the index `{}` is not bound here", b.name.name))
+                        Diagnostic::error(Code::H0206, b.name.span, format!("the index `{}` is not bound here", b.name.name))
                             .label(m.pattern_span, format!("no `{{{}}}` stands here", b.name.name)),
                     );
                 }
@@ -325,7 +325,7 @@ impl<'a> Checker<'a> {
             }
         }
         if !known.contains(&&*root.name) {
-            let d = Diagnostic::error("H0201", root.span, format!("no net and no parameter is called `{}`", root.name));
+            let d = Diagnostic::error(Code::H0201, root.span, format!("no net and no parameter is called `{}`", root.name));
             self.report.say(d.near(root, &known, ""));
         }
     }
@@ -339,7 +339,7 @@ impl<'a> Checker<'a> {
             self.files[0].items.iter().filter(|(_, i)| matches!(i, FileItem::Dim(_))).map(|(n, _)| n.clone()).collect();
         known.sort();
         let known: Vec<&str> = known.iter().map(|k| &**k).collect();
-        let d = Diagnostic::error("H0703", name.span, format!("no dim is called `{}`", name.name));
+        let d = Diagnostic::error(Code::H0703, name.span, format!("no dim is called `{}`", name.name));
         self.fail(d.near(name, &known, ""))
     }
 }

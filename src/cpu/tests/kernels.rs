@@ -1,6 +1,7 @@
 //! Each primitive at sizes 0, 1, odd ones, and around the widths of vectors.
 
 use super::{B, F, I, Make};
+use crate::diag::Code;
 use crate::ir::{Bindings, Data};
 use crate::ir::{DType, Dist, Fold, Map, NodeId, Op, Origin, Pick};
 
@@ -260,10 +261,10 @@ fn what_is_wrong_is_told() {
         let mut e = super::Engine::cpu_unoptimized(&m.graph, &[wanted], &super::Options::default()).unwrap();
         e.run(b).unwrap_err().code
     };
-    assert_eq!(code(huge, &m.bindings), "H0801");
-    assert_eq!(code(y, &Bindings::default()), "H0601");
+    assert_eq!(code(huge, &m.bindings), Code::H0801);
+    assert_eq!(code(y, &Bindings::default()), Code::H0601);
     let mut wrong = m.bindings.clone();
     wrong.sources.insert("x0".into(), crate::ir::Tensor::new(vec![2], Data::F32(vec![0.0; 2])));
-    assert_eq!(code(y, &wrong), "H0602");
+    assert_eq!(code(y, &wrong), Code::H0602);
     let _ = DType::F32;
 }

@@ -12,7 +12,7 @@ mod table;
 
 use crate::bind::inputs::Given;
 use crate::check::model::{Eval, Model};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::exec::session::{Options, Session, bindings, rebind};
 use crate::ir::sizes::Sizes;
 use crate::ir::{Bindings, NodeId, Op, Output, OutputKind, Sym, Tensor, interp};
@@ -70,7 +70,7 @@ pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Re
     let table = Table::new(setting.model, eval, &files)?;
     let wanted = |name: &String| {
         let found = model.graph.output(name).map(|o| o.node);
-        found.ok_or_else(|| Diagnostic::error("H0614", eval.span, format!("the model has no output `{name}` to report")))
+        found.ok_or_else(|| Diagnostic::error(Code::H0614, eval.span, format!("the model has no output `{name}` to report")))
     };
     let wanted: Vec<NodeId> = eval.report.iter().map(wanted).collect::<Result<_, _>>()?;
     let levels = levels(model, eval, &table, &wanted)?;
@@ -131,8 +131,10 @@ fn chain(model: &Model, table: &Table, wanted: &[NodeId]) -> Result<Vec<Level>, 
 fn refused(eval: &Eval, column: &str, dim: &Sym, size: usize, mixed: &Mixed) -> Diagnostic {
     let message = format!("`{column}` cannot be measured in batches of {size} along `{dim}`");
     let d = match mixed.span == Span::default() {
-        true => Diagnostic::error("H0720", eval.span, message).here(mixed.what),
-        false => Diagnostic::error("H0720", mixed.span, message).here(mixed.what).label(eval.span, "this block has the batches"),
+        true => Diagnostic::error(Code::H0720, eval.span, message).here(mixed.what),
+        false => {
+            Diagnostic::error(Code::H0720, mixed.span, message).here(mixed.what).label(eval.span, "this block has the batches")
+        }
     };
     d.note(
         "sums, means, extremes and counts over the rows are put together from batches, and so is all that is computed from them",
@@ -266,7 +268,7 @@ impl Work<'_, '_, '_> {
         let sizes = self.whole(sum.sizes.unwrap_or_default(), i + 1, all.len());
         let cut = &self.levels[i + 1].cut;
         let values = finish(cut, &sum.parts, &sizes, &cut.roots)?;
-        let lost = || Diagnostic::error("H0606", self.eval.span, "a sum of whole numbers leaves 32 bits");
+        let lost = || Diagnostic::error(Code::H0606, self.eval.span, "a sum of whole numbers leaves 32 bits");
         values.into_iter().map(|v| v.ok_or_else(lost)).collect()
     }
 

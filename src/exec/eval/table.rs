@@ -8,7 +8,7 @@ use crate::bind::init;
 use crate::bind::inputs::{Given, assemble};
 use crate::bind::params::{READ, unread};
 use crate::check::model::{Eval, EvalData, Input, Model};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, Label, suggest};
 use crate::exec::session::{evaluate, rebind};
 use crate::files::archive::Archive;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Opens the block's files.
 pub fn open(setting: &Setting, eval: &Eval) -> Result<Vec<Archive>, Diagnostic> {
     let one = |data: &EvalData| {
-        let place = |d: Diagnostic| Diagnostic { primary: Diagnostic::error("", data.span, "").primary, ..d }.here("named here");
+        let place = |d: Diagnostic| Diagnostic { primary: Some(Label::at(data.span)), ..d }.here("named here");
         Archive::open(&setting.folder.join(&data.file)).map_err(place)
     };
     eval.data.iter().map(one).collect()
@@ -73,7 +73,7 @@ impl<'a> Table<'a> {
                 (None, Some(size)) => table.extents.push((dim.clone(), *size as i64)),
                 (None, None) => {
                     return Err(Diagnostic::error(
-                        "H0603",
+                        Code::H0603,
                         eval.span,
                         format!("`batch {dim} = all`: no column of the data has `{dim}`"),
                     ));
@@ -95,7 +95,7 @@ impl<'a> Table<'a> {
             let Some(&n) = stored.shape.get(axis) else { continue };
             match found {
                 Some((m, first)) if m != n => {
-                    return Err(Diagnostic::error("H0614", c.span, format!("two columns disagree about `{dim}`"))
+                    return Err(Diagnostic::error(Code::H0614, c.span, format!("two columns disagree about `{dim}`"))
                         .note(format!("`{}` in `{}` has {m} along it", first.name, first.file.name()))
                         .note(format!("`{}` in `{}` has {n}", c.name, c.file.name())));
                 }
@@ -146,7 +146,7 @@ impl<'a> Table<'a> {
         for c in self.columns.iter().filter(|c| wanted(&c.input.name)) {
             let who = format!("`{}` in `{}`", c.name, c.file.name());
             let place = |d: Diagnostic| {
-                if d.primary.is_some() { d } else { Diagnostic { primary: Diagnostic::error("", c.span, "").primary, ..d } }
+                if d.primary.is_some() { d } else { Diagnostic { primary: Some(Label::at(c.span)), ..d } }
             };
             values.push((c.input, self.value(c, batch).map_err(place)?, who));
         }
@@ -199,7 +199,7 @@ impl<'a> Table<'a> {
         }
         if stored.shape.len() == c.input.shape.len() + 1 {
             let message = format!("`{}` differs from row to row, and batches are not grouped by it", c.input.name);
-            return Err(Diagnostic::limit("H0802", c.span, message)
+            return Err(Diagnostic::limit(Code::H0802, c.span, message)
                 .help(format!("group the batches: `batch b = all by {}`, or make it an input", c.input.name)));
         }
         let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(c.input, d)?, rows)));
@@ -253,15 +253,14 @@ fn groups(
     let Some(stored) = stored else {
         return Err(match files.first() {
             Some(file) => no_column(by, file, eval.span),
-            None => Diagnostic::error("H0614", eval.span, format!("there is no data to group by `{by}`")),
+            None => Diagnostic::error(Code::H0614, eval.span, format!("there is no data to group by `{by}`")),
         });
     };
-    let column =
-        stored.load(DType::I32).map_err(|d| Diagnostic { primary: Diagnostic::error("", eval.span, "").primary, ..d })?;
+    let column = stored.load(DType::I32).map_err(|d| Diagnostic { primary: Some(Label::at(eval.span)), ..d })?;
     let wanted = dims.last().map_or(0, |(_, n, _)| *n);
     let Data::I32(values) = &column.data else { unreachable!("loaded as i32") };
     if column.shape != [wanted] {
-        return Err(Diagnostic::error("H0614", eval.span, format!("the column `{by}` does not have one value for each row"))
+        return Err(Diagnostic::error(Code::H0614, eval.span, format!("the column `{by}` does not have one value for each row"))
             .note(format!("it is {} and there are {wanted} rows", stored.describe())));
     }
     let mut out: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
@@ -273,9 +272,9 @@ fn groups(
 
 fn no_column(column: &str, file: &Archive, span: Span) -> Diagnostic {
     if let Some(kind) = file.kind_unread(column) {
-        return Diagnostic::error("H0616", span, unread(column, file.name(), kind)).help(READ);
+        return Diagnostic::error(Code::H0616, span, unread(column, file.name(), kind)).help(READ);
     }
-    let d = Diagnostic::error("H0614", span, format!("`{}` has no column `{column}`", file.name()));
+    let d = Diagnostic::error(Code::H0614, span, format!("`{}` has no column `{column}`", file.name()));
     match suggest(column, file.names()) {
         Some(near) => d.help(format!("it has `{near}`")),
         None => d.note(format!("it has {}", file.names().collect::<Vec<_>>().join(", "))),

@@ -1,7 +1,7 @@
 //! When each dispatch of a run begins and ends.
 
 use super::{Placed, Ready, spread};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::gpu::device::Device;
 
 /// Times of one dispatch, in nanoseconds since the device's own beginning.
@@ -16,7 +16,7 @@ impl Placed {
     /// Runs the rest once and measures each dispatch. Errors: the device has no clock.
     pub fn profile(&self) -> Result<Vec<Timed>, Diagnostic> {
         let Some(tick) = self.device.tick else {
-            return Err(Diagnostic::plain("H0904", format!("{} cannot measure the time of a shader", self.device.info.name)));
+            return Err(Diagnostic::plain(Code::H0904, format!("{} cannot measure the time of a shader", self.device.info.name)));
         };
         let mut flat: Vec<&Ready> = Vec::new();
         spread(&self.run, &mut flat);
@@ -76,7 +76,7 @@ impl Clock {
         let view = self
             .staging
             .get_mapped_range(..)
-            .map_err(|e| Diagnostic::plain("H0903", format!("the device did not give its times: {e}")))?;
+            .map_err(|e| Diagnostic::plain(Code::H0903, format!("the device did not give its times: {e}")))?;
         Ok(view.chunks_exact(8).map(|c| u64::from_le_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]])).collect())
     }
 }

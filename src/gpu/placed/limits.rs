@@ -2,14 +2,14 @@
 //!
 //! In: a program, where its buffers lie, a device. Out: nothing, or the message (H0902) with what is missing.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::gpu::arena::{self, Layout};
 use crate::gpu::device::Device;
 use crate::gpu::program::{Grid, Program};
 use crate::ir::Size;
 
 pub(super) fn refuse(what: String) -> Diagnostic {
-    Diagnostic::plain("H0902", what).help("make a free dim smaller, or run on the CPU with `--backend cpu`")
+    Diagnostic::plain(Code::H0902, what).help("make a free dim smaller, or run on the CPU with `--backend cpu`")
 }
 
 pub(super) fn fits(program: &Program, layout: &Layout, device: &Device, memory: u64) -> Result<(), Diagnostic> {

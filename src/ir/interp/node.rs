@@ -5,7 +5,7 @@ use super::pairs::contract_pairs;
 use super::reduce::Read;
 use super::value::Value;
 use super::{Frame, index, reduce, wrong};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::ir::random::{counter, normal, philox, uniform};
 use crate::ir::{Axis, DType, Dist, NodeId, Op, Operand, Pick, needs, outside};
 use std::rc::Rc;
@@ -81,7 +81,7 @@ impl Frame<'_> {
         (0..nest.values.len()).try_for_each(|n| self.fits(nest, n, None))?;
         let (id, shape, inner) = (nest.id, &nest.shape, &nest.inner);
         let reads = nest.reads();
-        let limit = |text: String| Err(Diagnostic::plain("H0605", text));
+        let limit = |text: String| Err(Diagnostic::plain(Code::H0605, text));
         let op = &self.graph.node(id).op;
         if matches!(op, Op::Order { .. }) && inner.len() != 1 {
             return Err(wrong(format!("{} orders along {} axes", self.name(id), inner.len())));
@@ -154,7 +154,7 @@ impl Frame<'_> {
         if lengths.iter().sum::<usize>() != nest.shape[axis] {
             let message =
                 format!("the parts of {} have the lengths {lengths:?}, not {} in all", self.name(nest.id), nest.shape[axis]);
-            return Err(Diagnostic::plain("H0605", message));
+            return Err(Diagnostic::plain(Code::H0605, message));
         }
         self.make(nest.id, nest.shape.clone(), |out| {
             out.resize(nest.shape.iter().product(), 0.0);

@@ -7,7 +7,7 @@ mod ending;
 mod shape;
 
 use super::{Fail, Mark, Parse, Parser};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::Ident;
 use crate::syntax::lex::Kind;
@@ -72,20 +72,20 @@ impl Parser<'_, '_> {
     }
 
     /// An error that something else was expected.
-    fn expectation(&self, code: &'static str, what: &str, place: &str) -> Diagnostic {
+    fn expectation(&self, code: Code, what: &str, place: &str) -> Diagnostic {
         let place = if place.is_empty() { String::new() } else { format!(" {place}") };
         Diagnostic::error(code, self.missing_at(), format!("expected {what}{place}, found {}", self.found()))
     }
 
     /// Gives up: `what` was expected.
     pub(super) fn expected<T>(&mut self, what: &str, place: &str) -> Parse<T> {
-        let error = self.expectation("H0132", what, place);
+        let error = self.expectation(Code::H0132, what, place);
         self.fail(error)
     }
 
     /// Gives up: `<-` was expected.
     pub(super) fn no_left_arrow<T>(&mut self) -> Parse<T> {
-        let error = self.expectation("H0132", "`<-`", "after a parameter of this model");
+        let error = self.expectation(Code::H0132, "`<-`", "after a parameter of this model");
         let equals = self.sees(Kind::Assign);
         let here = self.here();
         self.fail(if equals { error.fix("a parameter is read from another model with `<-`", here, "<-") } else { error })
@@ -96,7 +96,7 @@ impl Parser<'_, '_> {
         if self.eat(kind) {
             return Ok(());
         }
-        let mut error = self.expectation("H0132", &format!("`{}`", kind.text()), place);
+        let mut error = self.expectation(Code::H0132, &format!("`{}`", kind.text()), place);
         if kind == Kind::Assign && self.sees(Kind::EqEq) {
             error = error.fix("`==` compares; a value is given with `=`", self.here(), "=");
         } else if kind == Kind::Assign && self.sees(Kind::Colon) && self.peek(1) == Kind::Assign {
@@ -126,7 +126,7 @@ impl Parser<'_, '_> {
         if self.sees(Kind::LBrace) {
             return Ok(());
         }
-        let mut error = self.expectation("H0132", "`{`", place);
+        let mut error = self.expectation(Code::H0132, "`{`", place);
         if self.kind() == Kind::LBrace {
             // Only the line end is wrong: say so, and go on.
             let between = self.gap().to(self.here());
@@ -148,17 +148,14 @@ impl Parser<'_, '_> {
     /// Takes a name. A reserved word is reported and taken.
     pub(super) fn name(&mut self, what: &str) -> Parse<Ident> {
         if self.breaks() || !(self.kind() == Kind::Name || self.kind().is_reserved()) {
-            let error = self.expectation("H0121", &format!("the name of {what}"), "");
+            let error = self.expectation(Code::H0121, &format!("the name of {what}"), "");
             return self.fail(error);
         }
         if self.kind() != Kind::Name {
             let (span, word) = (self.here(), self.word(self.at));
             self.say(
-                Diagnostic::error("H0120", span, format!("`{word}` is a reserved word and cannot be the name of {what}")).fix(
-                    format!("call it something else, `{word}_` perhaps"),
-                    span,
-                    format!("{word}_"),
-                ),
+                Diagnostic::error(Code::H0120, span, format!("`{word}` is a reserved word and cannot be the name of {what}"))
+                    .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_")),
             );
         }
         Ok(self.take_ident())
@@ -186,14 +183,14 @@ impl Parser<'_, '_> {
         let before = self.before().map_or(Kind::End, |t| t.kind);
         let (here, touches) = (self.here(), self.touches());
         let both = self.before().map_or(here, |t| self.lexed.span(t).to(here));
-        let plain = self.expectation("H0133", "an expression", "");
+        let plain = self.expectation(Code::H0133, "an expression", "");
         if self.is_past_line() || self.kind() == Kind::End {
             return if before.is_binary() { plain.help("an operator at the end has nothing to its right") } else { plain };
         }
         match (before, self.kind()) {
             (_, Kind::Dot) if self.peek(1) == Kind::Number && self.touches_at(self.at + 1) => {
                 let number = here.to(self.lexed.span(&self.tokens[self.at + 1]));
-                Diagnostic::error("H0103", number, "a number has a digit on both sides of its dot").fix(
+                Diagnostic::error(Code::H0103, number, "a number has a digit on both sides of its dot").fix(
                     "put a zero before it",
                     Span { end: here.start, ..here },
                     "0",
@@ -212,7 +209,7 @@ impl Parser<'_, '_> {
             (_, Kind::DotDot) => plain.help("a range has both ends, as in `x[0..n]`"),
             (_, kind) if kind.is_reserved() => {
                 let word = self.word(self.at);
-                Diagnostic::error("H0133", here, format!("expected an expression, found the reserved word `{word}`"))
+                Diagnostic::error(Code::H0133, here, format!("expected an expression, found the reserved word `{word}`"))
             }
             _ => plain,
         }
@@ -220,7 +217,7 @@ impl Parser<'_, '_> {
 
     /// A second clause of the same kind.
     pub(super) fn twice(&mut self, span: Span, word: &str) {
-        self.say(Diagnostic::error("H0149", span, format!("`{word}` stands here twice")).help("leave one of them out"));
+        self.say(Diagnostic::error(Code::H0149, span, format!("`{word}` stands here twice")).help("leave one of them out"));
     }
 
     /// The first token of the present statement.

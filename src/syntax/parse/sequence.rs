@@ -1,7 +1,7 @@
 //! Brackets, lists and statements in a row; where a statement ends, and how to go on after one that cannot be read.
 
 use super::{DECLARING, EVAL_CLAUSES, Fail, Mark, Parse, Parser, Scope, TRAIN_CLAUSES, item};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::syntax::lex::Kind;
 use crate::syntax::report::{MOST_HEIGHT, MOST_NESTING};
 use std::mem::replace;
@@ -12,7 +12,7 @@ impl Parser<'_, '_> {
     pub(super) fn enter(&mut self) -> Parse<()> {
         self.nesting += 1;
         if self.nesting > 2 * MOST_NESTING {
-            let limit = Diagnostic::limit("H0190", self.here(), "this expression is nested too deeply")
+            let limit = Diagnostic::limit(Code::H0190, self.here(), "this expression is nested too deeply")
                 .help("give its inner parts names with `let`");
             return self.fail(limit);
         }
@@ -23,7 +23,7 @@ impl Parser<'_, '_> {
     pub(super) fn grow(&mut self) -> Parse<()> {
         self.height += 1;
         if self.height > MOST_HEIGHT {
-            let limit = Diagnostic::limit("H0190", self.gap(), "this expression is too long")
+            let limit = Diagnostic::limit(Code::H0190, self.gap(), "this expression is too long")
                 .here(format!("more than {MOST_HEIGHT} operations hang on one another up to here"))
                 .help("give its parts names with `let`");
             return self.fail(limit);

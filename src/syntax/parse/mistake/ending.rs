@@ -1,6 +1,6 @@
 //! Statements, items, clauses and brackets that do not end or begin where they should.
 
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::source::Span;
 use crate::syntax::lex::Kind;
 use crate::syntax::parse::{DECLARING, EVAL_CLAUSES, Parse, Parser, Scope, TRAIN_CLAUSES, item};
@@ -30,14 +30,14 @@ impl Parser<'_, '_> {
             Scope::Train | Scope::Eval => "the end of the clause",
             _ => "an operator or the end of the statement",
         };
-        let plain = self.expectation("H0131", what, "");
+        let plain = self.expectation(Code::H0131, what, "");
         if let Some(error) = self.juxtaposed() {
             return self.fail(error);
         }
         let (here, word) = (self.here(), self.word(self.at));
         let error = match self.kind() {
             _ if self.is_first(self.at) && self.joins() => Diagnostic::error(
-                "H0148",
+                Code::H0148,
                 here,
                 format!("a line that begins with `{word}` goes on with the line before, which has no place for it"),
             )
@@ -82,7 +82,7 @@ impl Parser<'_, '_> {
         let last = self.lexed.span(before);
         match (before.kind, self.kind()) {
             (Kind::Number, Kind::Name) if self.touches() => {
-                Some(Diagnostic::error("H0103", last.to(self.here()), "a name cannot follow a number directly").fix(
+                Some(Diagnostic::error(Code::H0103, last.to(self.here()), "a name cannot follow a number directly").fix(
                     "a product is written with `*`",
                     self.gap(),
                     " * ",
@@ -92,14 +92,14 @@ impl Parser<'_, '_> {
                 let sign = self.kind().text();
                 let gap = Span { start: before.end, end: self.tokens[self.at].start, ..last };
                 let what = if sign == "(" { "calls" } else { "is an index of" };
-                Some(Diagnostic::error("H0147", self.here(), format!("a `{sign}` that {what} something must touch it")).fix(
+                Some(Diagnostic::error(Code::H0147, self.here(), format!("a `{sign}` that {what} something must touch it")).fix(
                     "leave out the space",
                     gap,
                     "",
                 ))
             }
             (Kind::Name | Kind::RParen | Kind::RBracket, Kind::LBrace) => Some(
-                Diagnostic::error("H0147", self.here(), "a block cannot stand here")
+                Diagnostic::error(Code::H0147, self.here(), "a block cannot stand here")
                     .help("the `{` of a call with other parameters touches the net: `net{* = theta}(x)`"),
             ),
             _ => None,
@@ -129,7 +129,7 @@ impl Parser<'_, '_> {
         let (sign, close) = (open.kind.text(), open.kind.mate().text());
         let lead = if open.kind == Kind::LParen && !self.tokens[opener].comma { "an operator, `,`" } else { "`,`" };
         let found = self.found();
-        let plain = Diagnostic::error("H0134", self.here(), format!("expected {lead} or `{close}`, found {found}"))
+        let plain = Diagnostic::error(Code::H0134, self.here(), format!("expected {lead} or `{close}`, found {found}"))
             .label(self.lexed.span(&open), format!("in this `{sign}`"));
         let error = match self.kind() {
             Kind::Assign if open.kind == Kind::LParen => plain.fix("an argument is named with `:`", self.here(), ":"),
@@ -147,7 +147,7 @@ impl Parser<'_, '_> {
     /// Gives up: this is no item.
     pub(in crate::syntax::parse) fn no_item<T>(&mut self) -> Parse<T> {
         let (here, word) = (self.here(), self.word(self.at));
-        let plain = Diagnostic::error("H0130", here, format!("`{word}` begins no item of a file"));
+        let plain = Diagnostic::error(Code::H0130, here, format!("`{word}` begins no item of a file"));
         let meant = match word {
             "use" | "include" | "from" | "require" => Some("import"),
             "def" | "func" | "function" | "fun" => Some("fn"),
@@ -173,7 +173,7 @@ impl Parser<'_, '_> {
             _ => ("eval", &EVAL_CLAUSES[..]),
         };
         let (here, word) = (self.here(), self.word(self.at));
-        let plain = Diagnostic::error("H0135", here, format!("`{word}` begins no clause of {block}"));
+        let plain = Diagnostic::error(Code::H0135, here, format!("`{word}` begins no clause of {block}"));
         let listed = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
         let error = match suggest(word, words.iter().copied()) {
             Some(right) if self.kind() == Kind::Name => plain.fix(format!("did you mean `{right}`?"), here, right),

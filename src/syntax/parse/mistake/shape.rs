@@ -1,6 +1,6 @@
 //! Expressions and declarations of the wrong shape.
 
-use crate::diag::{Diagnostic, Help};
+use crate::diag::{Code, Diagnostic, Help};
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, UnaryOp};
 use crate::syntax::lex::Kind;
@@ -10,7 +10,7 @@ impl Parser<'_, '_> {
     /// `x |> f + 1`: an operator after a pipe. The parser goes on.
     pub(in crate::syntax::parse) fn pipe_meets_operator(&mut self, pipe: Span) {
         let sign = self.word(self.at);
-        let mut error = Diagnostic::error("H0141", self.here(), format!("`{sign}` cannot follow a pipe"))
+        let mut error = Diagnostic::error(Code::H0141, self.here(), format!("`{sign}` cannot follow a pipe"))
             .label(pipe, "`|>` binds loosest, so this would be ambiguous");
         let edits =
             vec![(Span { end: pipe.start, ..pipe }, "(".to_string()), (Span { start: pipe.end, ..pipe }, ")".to_string())];
@@ -21,7 +21,7 @@ impl Parser<'_, '_> {
     /// `a < b < c`. The parser goes on.
     pub(in crate::syntax::parse) fn comparison_chain(&mut self, middle: Span, op: Span) {
         let text = self.lexed.text.get(middle.start as usize..middle.end as usize).unwrap_or("b");
-        let error = Diagnostic::error("H0140", op, "comparisons do not chain").label(middle, "this is compared twice");
+        let error = Diagnostic::error(Code::H0140, op, "comparisons do not chain").label(middle, "this is compared twice");
         let before = Span { end: op.start, ..op };
         self.say(error.fix("compare twice, with `and` between", before, format!("and {text} ")));
     }
@@ -30,14 +30,14 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn half_number<T>(&mut self, number: Span) -> Parse<T> {
         let dot = self.here();
         let after = Span { start: number.end, end: number.end + 1, ..number };
-        let error = Diagnostic::error("H0103", number.to(dot), "a number has a digit on both sides of its dot");
+        let error = Diagnostic::error(Code::H0103, number.to(dot), "a number has a digit on both sides of its dot");
         let star = self.kind() == Kind::DotStar;
         self.fail(error.fix("put a zero after it", after, if star { ".0 " } else { ".0" }))
     }
 
     /// `if c{ .. }`, `net{theta}`. The parser reads a block.
     pub(in crate::syntax::parse) fn brace_touches(&mut self) {
-        let error = Diagnostic::error("H0146", self.here(), "this `{` touches what stands before it, but sets no parameters");
+        let error = Diagnostic::error(Code::H0146, self.here(), "this `{` touches what stands before it, but sets no parameters");
         let error = error.fix("before a block stands a space; parameters are set by `net{* = theta}`", self.gap(), " ");
         self.say(error);
         self.brace = Some(self.at);
@@ -46,7 +46,7 @@ impl Parser<'_, '_> {
     /// `()` as a value.
     pub(in crate::syntax::parse) fn empty_parens<T>(&mut self) -> Parse<T> {
         let span = self.here().to(self.lexed.span(&self.tokens[self.at + 1]));
-        let error = Diagnostic::error("H0133", span, "expected an expression in these parentheses");
+        let error = Diagnostic::error(Code::H0133, span, "expected an expression in these parentheses");
         self.fail(error.help("a call touches what it calls: `f()`"))
     }
 
@@ -54,20 +54,20 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn not_a_tuple<T>(&mut self, opener: usize) -> Parse<T> {
         let close = self.tokens[self.tokens[opener].mate as usize];
         let span = self.lexed.span(&self.tokens[opener]).to(self.lexed.span(&close));
-        let error = Diagnostic::error("H0143", span, "several values in parentheses have names")
+        let error = Diagnostic::error(Code::H0143, span, "several values in parentheses have names")
             .note("without names, `(a, c)` is a merged index, which stands directly in an index list");
         self.fail(error.help("write `(first: a, second: c)`, or `[a, c]` for a list"))
     }
 
     /// `if a = b`. The parser goes on as if `==` stood there.
     pub(in crate::syntax::parse) fn single_equals(&mut self) {
-        let error = Diagnostic::error("H0142", self.here(), "`=` gives a value; a condition compares with `==`");
+        let error = Diagnostic::error(Code::H0142, self.here(), "`=` gives a value; a condition compares with `==`");
         self.say(error.fix("write `==`", self.here(), "=="));
     }
 
     /// Gives up: a range was expected.
     pub(in crate::syntax::parse) fn no_range<T>(&mut self, from: Span) -> Parse<T> {
-        let error = self.expectation("H0132", "`..`", "and the end of a range");
+        let error = self.expectation(Code::H0132, "`..`", "and the end of a range");
         let before = Span { end: from.start, ..from };
         self.fail(error.fix("a range has both ends, the second not in it", before, "0.."))
     }
@@ -83,25 +83,25 @@ impl Parser<'_, '_> {
             _ => false,
         };
         if loose {
-            let error = Diagnostic::error("H0133", from.span, "a range begins with a whole number");
+            let error = Diagnostic::error(Code::H0133, from.span, "a range begins with a whole number");
             self.say(error.help("a range is `from..to`, both of them sums"));
         }
     }
 
     /// Gives up: `route` options are missing or a block was meant.
     pub(in crate::syntax::parse) fn no_option<T>(&mut self) -> Parse<T> {
-        let error = self.expectation("H0132", "an option such as `capacity: 1.25`", "in the braces of `route`");
+        let error = self.expectation(Code::H0132, "an option such as `capacity: 1.25`", "in the braces of `route`");
         self.fail(error.help("if this `{` begins a block, put the `route` before it in parentheses"))
     }
 
     /// An empty list.
     pub(in crate::syntax::parse) fn empty_list(&mut self, span: Span, why: &str) {
-        self.say(Diagnostic::error("H0150", span, format!("nothing stands in these brackets: {why}")));
+        self.say(Diagnostic::error(Code::H0150, span, format!("nothing stands in these brackets: {why}")));
     }
 
     /// `let x`, `let x: t = e`
     pub(in crate::syntax::parse) fn let_without_value<T>(&mut self, name: &Ident) -> Parse<T> {
-        let error = self.expectation("H0144", "`=` and a value", &format!("after `let {}`", name.name));
+        let error = self.expectation(Code::H0144, "`=` and a value", &format!("after `let {}`", name.name));
         let error = match self.kind() {
             _ if self.breaks() => error.help("`let` names a value; a value that changes is a `var`"),
             Kind::Colon if self.peek(1) == Kind::Assign => {
@@ -123,7 +123,7 @@ impl Parser<'_, '_> {
             self.must_touch();
             return Err(Fail);
         }
-        let error = self.expectation("H0132", "`(`", &format!("and the sizes of `{}`", net.name));
+        let error = self.expectation(Code::H0132, "`(`", &format!("and the sizes of `{}`", net.name));
         self.fail(error.help("a net without sizes is written with empty parentheses: `Linear()`"))
     }
 
@@ -131,25 +131,25 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn must_touch(&mut self) {
         let here = self.here();
         let gap = Span { start: self.gap().start, end: here.start, ..here };
-        let error = Diagnostic::error("H0147", here, "this `(` must touch the name before it");
+        let error = Diagnostic::error(Code::H0147, here, "this `(` must touch the name before it");
         self.say(error.fix("leave out the space", gap, ""));
     }
 
     /// Gives up: a type was expected.
     pub(in crate::syntax::parse) fn no_type<T>(&mut self) -> Parse<T> {
-        let error = self.expectation("H0136", "a type", "");
+        let error = self.expectation(Code::H0136, "a type", "");
         self.fail(error.help("types are `f32`, `i32[b]`, `[b, 64]`, `bool`, `size`, `seed`, `net.*` and `(a: [n], c: f32)`"))
     }
 
     /// Gives up: axes were expected.
     pub(in crate::syntax::parse) fn no_axes<T>(&mut self) -> Parse<T> {
-        let error = self.expectation("H0136", "axes in brackets", "");
+        let error = self.expectation(Code::H0136, "axes in brackets", "");
         self.fail(error.help("axes are written `[b, 64]`, and `[*]` for all that a net is lifted over"))
     }
 
     /// Gives up: an expression directly in a net.
     pub(in crate::syntax::parse) fn expression_in_net<T>(&mut self, span: Span) -> Parse<T> {
-        let error = Diagnostic::error("H0137", span, "nothing is computed directly in a net");
+        let error = Diagnostic::error(Code::H0137, span, "nothing is computed directly in a net");
         let error = error.help("put it in the net's body: `(x: [n]) -> [n] { .. }`");
         if self.missing_brace || !self.unmatched.stray.is_empty() {
             // Most likely it stands in the body, and a brace is missing.
@@ -164,7 +164,7 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn not_assignable<T>(&mut self) -> Parse<T> {
         let start = self.start();
         let span = self.since(start);
-        let error = Diagnostic::error("H0145", span, "only a variable can be given a value")
+        let error = Diagnostic::error(Code::H0145, span, "only a variable can be given a value")
             .here("this is no `name` and no `name[..]`")
             .help("parameters are written by `generate`, `adapt` and `init`, states by `update`; `==` compares");
         self.fail(error)
