@@ -8,7 +8,7 @@
 //! From the ground up: [`source`] and [`diag`] (texts, places, messages), [`disk`], [`syntax`], [`program`] (a file with all that it
 //! imports), [`ir`] (the graph, tensors, the interpreter), [`grad`] (derivatives), [`files`] (tensors in files), [`check`], [`opt`],
 //! [`plan`], `cpu` and `gpu` (code and shaders), [`bind`] (weights and inputs by name), [`pipeline`] (from a text to a plan; the file to
-//! read first), [`exec`] (the engine, and `eval` blocks), then what shows and keeps what was made: `web`, [`draw`], `emit`, `snapshot`,
+//! read first), [`exec`] (the engine, and `eval` blocks), [`train`], then what shows and keeps what was made: `web`, [`draw`], `emit`, `snapshot`,
 //! `testing`, `fuzz`, `cli`. A module uses only those before it, which a test sees to. The features `cpu`, `gpu` and `cli` (all by
 //! default) bring the modules of these names, and what needs them.
 //!
@@ -55,5 +55,6 @@ pub mod source;
 pub mod syntax;
 #[cfg(all(feature = "cpu", feature = "gpu"))]
 pub mod testing;
+pub mod train;
 #[cfg(feature = "gpu")]
 pub mod web;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/`, from the ground up. Each may use those before it, and none after it.
 const ROOMS: &[&str] = &[
     "source", "diag", "disk", "syntax", "program", "ir", "grad", "files", "check", "opt", "plan", "cpu", "gpu", "bind",
-    "pipeline", "exec", "web", "draw", "emit", "snapshot", "testing", "fuzz", "cli", "lib", "main",
+    "pipeline", "exec", "train", "web", "draw", "emit", "snapshot", "testing", "fuzz", "cli", "lib", "main",
 ];
 
 /// Longer than 400 lines, and why.

@@ -1,0 +1,7 @@
+//! Training: what steps a model takes on its data, and what is kept and shown of them.
+//!
+//! In: a model with `train` blocks, its data, a seed. Out: parameters that were trained, a checkpoint that holds all that going on needs,
+//! and a record of each step ([`record`]). Promised: a step is a function of its number and of what was kept, so that a run that was cut off
+//! and goes on has the bits of one that was left alone. Not known here: how a graph is run, which [`crate::exec`] knows.
+
+pub mod record;
