@@ -91,29 +91,3 @@ fn every_example_gives_what_its_page_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-/// Codes that the sources give, without those of their unit tests.
-fn given(folder: &Path, out: &mut std::collections::BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            given(&path, out);
-        } else if path.extension().is_some_and(|e| e == "rs") && path.file_name().is_some_and(|n| n != "tests.rs") {
-            let text = std::fs::read_to_string(&path).expect("a text");
-            let own = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let quoted =
-                own.split('"').filter(|w| w.len() == 5 && w.starts_with('H') && w[1..].bytes().all(|b| b.is_ascii_digit()));
-            out.extend(quoted.map(String::from));
-        }
-    }
-}
-
-#[test]
-fn every_code_has_a_page_and_every_page_a_code() {
-    let mut codes = std::collections::BTreeSet::new();
-    given(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
-    let pages: std::collections::BTreeSet<String> = PAGES.iter().map(|(c, _)| c.to_string()).collect();
-    let without: Vec<_> = codes.difference(&pages).collect();
-    let unused: Vec<_> = pages.difference(&codes).collect();
-    assert!(without.is_empty() && unused.is_empty(), "no page: {without:?}; no such code: {unused:?}");
-}

@@ -254,18 +254,17 @@ fn every_pass_of_the_order_exists_and_every_pass_is_in_it() {
     assert_eq!(passes.len(), PASSES.len(), "two passes of one name");
 }
 
-/// Codes that a text has as strings of their own.
+/// Codes that a text says. That each has a page the compiler promises.
 fn codes(text: &str) -> impl Iterator<Item = &str> {
-    text.split('"').filter(|s| s.len() == 5 && s.starts_with('H') && s[1..].bytes().all(|b| b.is_ascii_digit()))
+    text.split("Code::").skip(1).filter_map(|s| s.get(..5)).filter(|s| s.starts_with('H'))
 }
 
 #[test]
-fn every_code_has_a_page_and_its_message_is_seen() {
+fn every_page_is_of_a_message_that_is_said_and_seen() {
     let pages: BTreeSet<&str> = PAGES.iter().map(|p| p.0).collect();
     let all = sources();
     let said: BTreeSet<&str> = all.iter().flat_map(|(_, text)| codes(untested(text))).collect();
-    let mut wrong: Vec<String> = said.difference(&pages).map(|c| format!("{c} has no page docs/errors/{c}.md")).collect();
-    wrong.extend(pages.difference(&said).map(|c| format!("nothing says {c} any more")));
+    let mut wrong: Vec<String> = pages.difference(&said).map(|c| format!("nothing says {c} any more")).collect();
     let (agreed, bad) = (texts("tests/messages", "txt"), texts("tests/ui", "stderr"));
     let seen = |code: &&&str| agreed.iter().chain(&bad).any(|(_, text)| text.contains(&format!("[{code}]")));
     let unseen: BTreeSet<&str> = said.iter().filter(|c| !seen(c)).copied().collect();
