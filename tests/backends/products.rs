@@ -84,3 +84,17 @@ fn a_million_factors_near_one() {
     let want = (0..free).fold(1.0f64, |p, i| p * f64::from(near(i)));
     gives(free, &columns(free, near), [want; 3]);
 }
+
+/// What rounding takes from equal factors has one sign, and adds up; and they are more than a software device goes through in one workgroup
+/// of the usual width.
+#[test]
+fn millions_of_equal_factors() {
+    for (free, factor) in [(3_000_000, 1.000_000_3f32), (5_000_001, 0.999_999_9), (5_000_001, -1.000_000_1)] {
+        let mut m = Make::new(free);
+        let x = m.input_as(Origin::Input, &[n()], Data::F32(vec![factor; free]));
+        let all = m.add(Op::Fold(Fold::Prod), F, &[], &[n()], &[(x, &[0])]);
+        let power = (f64::from(factor).abs().ln() * free as f64).exp();
+        let want = if factor < 0.0 { -power } else { power };
+        Case::made("equal factors", &m, &[all]).all(1e-6, &[("0", &[want])]);
+    }
+}

@@ -32,6 +32,8 @@ pub(super) struct Cut {
 
 /// So many f32 are added up before rounding is made good.
 const CHAIN: i64 = 32;
+/// So many partial sums of threads are just added up.
+const FEW: u32 = 64;
 
 /// Where a long sum is cut: at the loop number `level` of a fold, after so many of its rounds.
 pub(super) struct Chain {
@@ -473,6 +475,11 @@ impl Nest<'_, '_, '_> {
         if let Some(at) = at {
             self.m.line(format!("{at} = {places}[{first}];"));
         }
+        // Of so many partial sums the rounding counts.
+        let rest = (fold == Fold::Sum && of == DType::F32 && s.parts > FEW).then(|| self.m.fresh(&format!("{acc}_kept")));
+        if let Some(rest) = &rest {
+            self.m.line(format!("var {rest} = vec2<f32>({acc}, 0.0);"));
+        }
         self.m.open(format!("for (var k = 1u; k < {}u; k++)", s.parts));
         self.m.line(format!("let other = {};", value(format!("{scratch}[{next}]"))));
         if let Some(at) = at {
@@ -482,11 +489,17 @@ impl Nest<'_, '_, '_> {
             self.m.line(format!("{acc} = other;"));
             self.m.line(format!("{at} = other_at;"));
             self.m.close();
+        } else if let Some(rest) = &rest {
+            let (zero, kept) = (self.m.number(0, "zero"), self.m.function("kept"));
+            self.m.line(format!("{rest} = {kept}({rest}, other, {zero});"));
         } else {
             let joined = join(self.m, fold, of, acc, "other");
             self.m.line(format!("{acc} = {joined};"));
         }
         self.m.close();
+        if let Some(rest) = rest {
+            self.m.line(format!("{acc} = {rest}.x;"));
+        }
         self.m.line("workgroupBarrier();");
     }
 }

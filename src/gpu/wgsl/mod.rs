@@ -233,12 +233,14 @@ impl Emitter<'_> {
                     tile::emit(m, kernel, *sum, sorted.side, Some(&sorted), None)
                 })
             }
-            Stage::Kernel(k) if wide::is_long(k, self.size) => {
-                self.shader(&k.name, special::LANES, &placed.places, flops(k), &|m| wide::emit(m, k))
-            }
-            Stage::Kernel(k) | Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => {
-                self.kernel(k, &placed.places)
-            }
+            Stage::Kernel(k) => match wide::lanes(k, self.size) {
+                Some(lanes) => self.shader(&k.name, lanes, &placed.places, flops(k), &|m| {
+                    m.rounds(&special::share(&rounds(k), lanes).add(&Size::from(i64::from(lanes))));
+                    wide::emit(m, k, lanes)
+                }),
+                None => self.kernel(k, &placed.places),
+            },
+            Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => self.kernel(k, &placed.places),
             Stage::Other(step) => match &**step {
                 Step::Scatter { index, value, out: to, axis, dtype } => {
                     let scatter = Scatter { index, value, out: to, axis: *axis, dtype: *dtype };
@@ -360,6 +362,7 @@ impl Emitter<'_> {
             let loops: Vec<(String, Size)> =
                 k.loops[..k.outer].iter().enumerate().map(|(n, l)| (format!("{}_{n}", l.name), l.size.clone())).collect();
             let counters = m.split(&item, &loops);
+            m.rounds(&rounds(k));
             let mut nest = Nest::new(m, k, counters);
             let value = nest.result();
             let place = nest.place();
@@ -367,6 +370,19 @@ impl Emitter<'_> {
             Grid::Work { count, per: special::LANES }
         })
     }
+}
+
+/// The rounds that the loops of all folds of an element make, those around stretches of sums among them.
+fn rounds(k: &Kernel) -> Size {
+    let mut total = Size::from(0i64);
+    for (e, deps) in k.body.iter().zip(k.dependencies()) {
+        if let Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } = e {
+            let mask = loops.iter().fold(deps, |m, l| m | 1 << l);
+            let inner = (k.outer..k.loops.len()).filter(|l| mask >> l & 1 == 1);
+            total = total.add(&inner.fold(Size::from(1i64), |n, l| n.mul(&k.loops[l].size)));
+        }
+    }
+    total.add(&special::share(&total, 16))
 }
 
 /// Floating-point operations of a kernel.

@@ -27,7 +27,9 @@ pub(super) const LIBRARY: &[(&str, &[&str], &str)] = &[
 ",
     ),
     (
-        // Dekker's product: the halves of the digits are multiplied without rounding.
+        // Dekker's product: the halves of the digits are multiplied without rounding. What was lost stays below the last digit of what is
+        // kept, or a million factors would make so much of it that its own products count; cutting a bit off keeps drivers from taking
+        // `(a + b) - a` for b.
         "times",
         &["Wide"],
         "fn times(p: Wide, q: Wide) -> Wide {
@@ -37,11 +39,14 @@ pub(super) const LIBRARY: &[(&str, &[&str], &str)] = &[
     let d = q.high - c;
     let all = p.high * q.high;
     let lost = ((a * c - all) + a * d + b * c) + b * d + (p.high * q.low + p.low * q.high);
-    let rest = select(0.0, lost, (bitcast<u32>(lost) & 0x7fffffffu) < 0x7f800000u);
-    let two = abs(all) >= 2.0;
+    let fine = (bitcast<u32>(lost) & 0x7fffffffu) < 0x7f800000u;
+    let both = bitcast<f32>(bitcast<u32>(all + lost) & 0xfffffffeu);
+    let high = select(all, both, fine && lost != 0.0);
+    let rest = select(0.0, (all - high) + lost, fine);
+    let two = abs(high) >= 2.0;
     let half = select(1.0, 0.5, two);
     let power = clamp(p.power + q.power + select(0, 1, two), -0x20000000, 0x20000000);
-    return Wide(all * half, rest * half, power);
+    return Wide(high * half, rest * half, power);
 }
 ",
     ),
@@ -53,30 +58,33 @@ pub(super) const LIBRARY: &[(&str, &[&str], &str)] = &[
     let a = n / 3;
     let b = (n - a) / 2;
     let c = n - a - b;
-    return (p.high + p.low) * bitcast<f32>((a + 127) << 23u) * bitcast<f32>((b + 127) << 23u) * bitcast<f32>((c + 127) << 23u);
+    let all = select(p.high + p.low, p.high, p.low == 0.0);
+    return all * bitcast<f32>((a + 127) << 23u) * bitcast<f32>((b + 127) << 23u) * bitcast<f32>((c + 127) << 23u);
 }
 ",
     ),
 ];
 
-/// Factors from which on the threads of a workgroup share a product.
-const LONG: i64 = 4096;
+/// Factors from which on the threads of a workgroup share a product; and from which on the workgroup is as large as any may be: software
+/// devices end a thread's loops after some ten thousand rounds.
+const LONG: i64 = 1 << 12;
+const VERY_LONG: i64 = 1 << 20;
+const MOST_LANES: u32 = 256;
 
-/// Whether a kernel has a product that is long, and no fold inside another.
-pub(super) fn is_long(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> bool {
+/// How many threads share the products of a kernel, if one of them is long and no fold is inside another.
+pub(super) fn lanes(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<u32> {
     let loops = |e: &Expr| if let Expr::Reduce { loops, .. } = e { loops.clone() } else { Vec::new() };
     let inside = k.body.iter().flat_map(loops).fold(0u128, |m, l| m | 1 << l);
     let deps = k.dependencies();
     let nested = k.body.iter().zip(&deps).any(|(e, d)| matches!(e, Expr::Reduce { .. }) && d & inside != 0);
-    let long = |e: &Expr| {
-        let product = matches!(e, Expr::Reduce { fold: Fold::Prod, value, .. } if k.types[*value] == DType::F32);
-        product && loops(e).iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul) > LONG
-    };
-    !nested && k.body.iter().any(long)
+    let product = |e: &&Expr| matches!(e, Expr::Reduce { fold: Fold::Prod, value, .. } if k.types[*value] == DType::F32);
+    let factors = |e: &Expr| loops(e).iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
+    let most = k.body.iter().filter(product).map(factors).max().unwrap_or(0);
+    (!nested && most > LONG).then_some(if most > VERY_LONG { MOST_LANES } else { LANES })
 }
 
 /// A workgroup for each element: its threads share the folds.
-pub(super) fn emit(m: &mut Module, k: &Kernel) -> Grid {
+pub(super) fn emit(m: &mut Module, k: &Kernel, lanes: u32) -> Grid {
     m.reserve("part other k");
     let outer: Vec<(String, Size)> =
         k.loops[..k.outer].iter().enumerate().map(|(n, l)| (format!("{}_{n}", l.name), l.size.clone())).collect();
@@ -88,10 +96,10 @@ pub(super) fn emit(m: &mut Module, k: &Kernel) -> Grid {
     let counters = m.split(&element, &outer);
     m.line("let part = lane;");
     let slots = [("partial", "f32"), ("partial_i", "i32"), ("partial_at", "i32"), ("partial_low", "f32")];
-    let scratch = slots.map(|(name, kind)| m.shared(name, &format!("array<{kind}, {LANES}>")));
+    let scratch = slots.map(|(name, kind)| m.shared(name, &format!("array<{kind}, {lanes}>")));
     let extents = k.loops.iter().map(|l| m.measure(&l.size)).collect();
     let mut nest = Nest::new(m, k, counters);
-    nest.share = Some(Share { parts: LANES, apart: 1, scratch, extents });
+    nest.share = Some(Share { parts: lanes, apart: 1, scratch, extents });
     let value = nest.result();
     let place = nest.place();
     m.open("if (part == 0u)");
