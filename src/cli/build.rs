@@ -1,7 +1,7 @@
 //! `hnet build`: what every stage makes of a model, or a folder for the web.
 
 use super::open::{self, Opened, Which};
-use super::talk::{self, Exit, Talk};
+use super::talk::{self, Exit, Talk, usage};
 use crate::bind::known::Known;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{self, Artifact, STAGES, Stage};
@@ -41,7 +41,7 @@ pub struct Args {
     /// The size of a free dim that code is tuned for; may be repeated
     #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
     dim: Vec<(String, i64)>,
-    /// The folder; it is made. Without it, texts go to stdout and objects to the present folder
+    /// The folder; it is made. Without it, texts go to stdout and objects to the present folder; `-` is stdout for one text
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Also prints the graph after this pass; `all` prints it after each
@@ -68,17 +68,12 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     open::once_each("--output", &args.output)?;
     let opened = open::model(&args.which, talk)?;
     if let (Some(Target::Web), Some(folder)) = (args.target, &args.out) {
+        opened.spare(folder, &[])?;
         return site(args, &opened, folder, talk);
     }
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let folder = args.out.as_ref().filter(|f| !open::is_stdout(f));
     let file = args.which.file.as_path();
-    if let Some(pass) = &args.print_after {
-        talk::print(&pipeline::print_after(&opened.model, pass).map_err(fail)?);
-    }
-    if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| fail(Diagnostic::plain(Code::H0003, format!("cannot make the folder `{}`: {e}", folder.display()))))?;
-    }
     let late = |s: &Stage| !matches!(s, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt);
     let late = args.emit.iter().any(late);
     if !late && !args.dim.is_empty() {
@@ -86,20 +81,45 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let sizes = opened.sizes(&args.dim, late, talk)?;
     let locate = locator(&opened.sources, opened.folder());
+    let after = args.print_after.as_ref().map(|pass| pipeline::print_after(&opened.model, pass).map_err(fail)).transpose()?;
+    let mut made = Vec::new();
     for stage in &args.emit {
-        for (end, artifact) in emit::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)? {
-            match (&args.out, artifact) {
-                (None, Artifact::Text(text)) if *stage != Stage::Obj => talk::print(&text),
-                (folder, artifact) => {
-                    let path = folder.clone().unwrap_or_default().join(format!("{}.{end}", opened.model.name));
-                    opened.spare(&path, &[])?;
-                    atomic::write(&path, artifact.bytes()).map_err(fail)?;
-                    talk.note(&format!("wrote {}", path.display()));
-                }
+        made.extend(emit::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)?.into_iter().map(|a| (*stage, a)));
+    }
+    if args.out.is_some() && folder.is_none() {
+        one_text(&made, after.iter().len())?;
+    }
+    after.iter().for_each(|text| talk::print(text));
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| fail(Diagnostic::plain(Code::H0003, format!("cannot make the folder `{}`: {e}", folder.display()))))?;
+    }
+    for (stage, (end, artifact)) in made {
+        match (folder, artifact) {
+            (None, Artifact::Text(text)) if stage != Stage::Obj => talk::print(&text),
+            (folder, artifact) => {
+                let path = folder.cloned().unwrap_or_default().join(format!("{}.{end}", opened.model.name));
+                opened.spare(&path, &[])?;
+                atomic::write(&path, artifact.bytes()).map_err(fail)?;
+                talk.note(&format!("wrote {}", path.display()));
             }
         }
     }
     Ok(())
+}
+
+/// Refuses to write several texts to `-`, where nobody could tell them apart, or an object. `more` texts are written besides.
+fn one_text(made: &[(Stage, (String, Artifact))], more: usize) -> Result<(), Exit> {
+    let objects = made.iter().filter(|(stage, _)| *stage == Stage::Obj).count();
+    match made.len() + more - objects {
+        _ if objects > 0 => {
+            Err(usage("`-o -` writes one text to stdout, and an object is none: name a folder, or another `--emit`"))
+        }
+        1 => Ok(()),
+        n => Err(usage(&format!(
+            "`-o -` writes one text to stdout, and there are {n}: name a folder, or leave `-o` out to see them all"
+        ))),
+    }
 }
 
 /// `--target web`

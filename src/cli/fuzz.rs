@@ -1,5 +1,6 @@
 //! `hnet fuzz`: random programs through every stage, for those who work on hnet.
 
+use super::open;
 use super::quiet::quietly;
 use super::talk::{self, Exit, Talk};
 use crate::fuzz::check::{Failure, Passed, also_on, check, keep_panics};
@@ -38,6 +39,9 @@ pub struct Args {
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
+    if args.out.as_deref().is_some_and(open::is_stdout) {
+        return Err(talk::usage("`--out` is a folder, and `-` is stdout: what fails is printed there without it"));
+    }
     if args.gpu {
         also_on(Some(quietly(gpu::Device::shared).map_err(|d| Talk::Text.fail(&Sources::default(), d))?));
     }

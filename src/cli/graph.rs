@@ -4,7 +4,7 @@ use super::open::{self, Which};
 use super::talk::{self, Exit, Talk, usage};
 use crate::draw;
 use crate::files::atomic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Draw a model: nets, who writes whose parameters, routing, rates
 #[derive(clap::Args)]
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// The file; stdout unless said
+    /// The file; stdout unless said, and for `-`
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
     /// The format; by the name of the file, else SVG
@@ -31,15 +31,16 @@ enum Format {
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
     let opened = open::model(&args.which, talk)?;
-    if let Some(out) = &args.out {
+    let out = args.out.as_deref().filter(|out| !open::is_stdout(out));
+    if let Some(out) = out {
         opened.spare(out, &[])?;
     }
-    let format = format(args)?;
+    let format = format(args.format, out)?;
     let text = match format {
         Format::Svg => draw::to_svg(&opened.model),
         Format::Dot => draw::to_dot(&opened.model),
     };
-    match &args.out {
+    match out {
         None => talk::print(&text),
         Some(path) => {
             atomic::write(path, text.as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
@@ -50,14 +51,14 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 }
 
 /// The format that was asked for, or that the name of the file says.
-fn format(args: &Args) -> Result<Format, Exit> {
-    let end = args.out.as_ref().and_then(|p| p.extension()).map(|e| e.to_string_lossy().into_owned());
+fn format(asked: Option<Format>, out: Option<&Path>) -> Result<Format, Exit> {
+    let end = out.and_then(|p| p.extension()).map(|e| e.to_string_lossy().into_owned());
     let named = match end.as_deref() {
         Some("svg") => Some(Format::Svg),
         Some("dot" | "gv") => Some(Format::Dot),
         Some(_) | None => None,
     };
-    match (args.format, named, &args.out) {
+    match (asked, named, out) {
         (Some(asked), Some(named), Some(out)) if asked != named => {
             Err(usage(&format!("`{}` is called like another format than `--format` asks for", out.display())))
         }

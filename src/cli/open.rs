@@ -84,6 +84,11 @@ fn same(a: &Path, b: &Path) -> bool {
     matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
+/// Whether a file to write to is `-`: standard output, as everywhere.
+pub fn is_stdout(out: &Path) -> bool {
+    out.as_os_str() == "-"
+}
+
 /// How a file is to end, for what is written to it: one of these, or in no way at all. The message names what can be written.
 pub fn ends(out: &Path, ends: &[&str]) -> Result<(), Exit> {
     let Some(end) = out.extension().map(|e| e.to_string_lossy().into_owned()) else { return Ok(()) };
@@ -194,8 +199,11 @@ impl Opened {
         talk.say(&self.sources, &said)
     }
 
-    /// Refuses to write over a program, or over a file that this run reads.
+    /// Refuses to write over a program, or over a file that this run reads; and `-`, where what is written is no text.
     pub fn spare(&self, out: &Path, read: &[PathBuf]) -> Result<(), Exit> {
+        if is_stdout(out) {
+            return Err(usage("`-` is stdout, and what is written here does not go there: name a file (`./-` is one)"));
+        }
         if out.extension().is_some_and(|e| e == "hnet") {
             return Err(usage(&format!("`{}` is the name of a program: nothing is written over it", out.display())));
         }

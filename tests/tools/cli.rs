@@ -171,6 +171,31 @@ fn every_stage_can_be_written() {
     exits(&here, &["build", "model.hnet", "--emit", "opt", "--print-after", "all"], 0);
 }
 
+#[test]
+fn a_lone_dash_is_stdout_for_one_text_and_never_a_file() {
+    let (_kept, here) = project();
+    let build = |emit: &'static str| ["build", "model.hnet", "--emit", emit, "-o", "-"];
+    assert_eq!(out(&exits(&here, &build("model"), 0)), out(&exits(&here, &["build", "model.hnet", "--emit", "model"], 0)));
+    assert_eq!(out(&exits(&here, &["graph", "model.hnet", "-o", "-"], 0)), out(&exits(&here, &["graph", "model.hnet"], 0)));
+    let dot = out(&exits(&here, &["graph", "model.hnet", "-o", "-", "--format", "dot"], 0));
+    assert!(dot.starts_with("digraph"), "{dot}");
+    let refused = |args: &[&str]| {
+        let done = exits(&here, args, 2);
+        assert_eq!(out(&done), "", "{args:?}");
+        err(&done)
+    };
+    assert!(refused(&build("ast,model")).contains("there are 2"));
+    assert!(refused(&build("wgsl")).contains("one text"));
+    assert!(refused(&[&build("model")[..], &["--print-after", "fold"]].concat()).contains("there are 2"));
+    assert!(refused(&build("obj")).contains("an object is none"));
+    assert!(refused(&["build", "model.hnet", "--target", "web", "-o", "-"]).contains("name a file"));
+    assert!(refused(&["run", "model.hnet", "--out", "-"]).contains("`-` is stdout"));
+    assert!(refused(&["run", "model.hnet", "--trace", "-"]).contains("`-` is stdout"));
+    assert!(refused(&["fuzz", "--count", "0", "--out", "-"]).contains("`-` is stdout"));
+    refused(&["new", "-"]);
+    assert!(!here.join("-").exists() && !std::path::Path::new("-").exists());
+}
+
 /// The names of the files in `snapshots`, in order.
 fn snapshots(here: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(here.join("snapshots")).unwrap().flatten();
