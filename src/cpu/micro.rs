@@ -34,7 +34,7 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// So many products are summed in f32, one after the other.
 const STRETCH: usize = 64;
 /// Up to here a product is short.
-const LONG: usize = 1024;
+const SHORT: usize = 1024;
 
 /// `R` rows and `C` columns from (`i`, `j`), summed over a part of `k`.
 #[inline(always)]
@@ -59,13 +59,17 @@ fn stretch<const FMA: bool, const R: usize, const C: usize>(
     sums
 }
 
-/// `R` rows and `C` columns from (`i`, `j`).
+/// `R` rows and `C` columns from (`i`, `j`), the sum long or not.
 #[inline(always)]
-fn block<const FMA: bool, const R: usize, const C: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize, j: usize) {
+fn block<const FMA: bool, const LONG: bool, const R: usize, const C: usize>(
+    s: &Shape,
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+    (i, j): (usize, usize),
+) {
     let mut sums = [[0.0f32; C]; R];
-    if s.k <= LONG {
-        sums = stretch::<FMA, R, C>(s, a, b, (i, j), 0..s.k);
-    } else {
+    if LONG {
         let mut wide = [[0.0f64; C]; R];
         for from in (0..s.k).step_by(STRETCH) {
             let part = stretch::<FMA, R, C>(s, a, b, (i, j), from..(from + STRETCH).min(s.k));
@@ -80,6 +84,8 @@ fn block<const FMA: bool, const R: usize, const C: usize>(s: &Shape, a: &[f32], 
                 sums[r][c] = wide[r][c] as f32;
             }
         }
+    } else {
+        sums = stretch::<FMA, R, C>(s, a, b, (i, j), 0..s.k);
     }
     for (r, sum) in sums.iter().enumerate() {
         let to = &mut out[(i + r) * s.out_row + j..][..C];
@@ -90,40 +96,52 @@ fn block<const FMA: bool, const R: usize, const C: usize>(s: &Shape, a: &[f32], 
 }
 
 #[inline(always)]
-fn columns<const FMA: bool, const R: usize, const W: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize) {
+fn columns<const FMA: bool, const LONG: bool, const R: usize, const W: usize>(
+    s: &Shape,
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+    i: usize,
+) {
     let mut j = 0;
     while j + W <= s.n {
-        block::<FMA, R, W>(s, a, b, out, i, j);
+        block::<FMA, LONG, R, W>(s, a, b, out, (i, j));
         j += W;
     }
     while j + 16 <= s.n {
-        block::<FMA, R, 16>(s, a, b, out, i, j);
+        block::<FMA, LONG, R, 16>(s, a, b, out, (i, j));
         j += 16;
     }
     while j + 4 <= s.n {
-        block::<FMA, R, 4>(s, a, b, out, i, j);
+        block::<FMA, LONG, R, 4>(s, a, b, out, (i, j));
         j += 4;
     }
     while j < s.n {
-        block::<FMA, R, 1>(s, a, b, out, i, j);
+        block::<FMA, LONG, R, 1>(s, a, b, out, (i, j));
         j += 1;
     }
 }
 
 #[inline(always)]
-fn rows<const FMA: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+fn all_rows<const FMA: bool, const LONG: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
     let mut i = 0;
     while i + 4 <= s.m {
-        columns::<FMA, 4, 64>(s, a, b, out, i);
+        columns::<FMA, LONG, 4, 64>(s, a, b, out, i);
         i += 4;
     }
     while i + 2 <= s.m {
-        columns::<FMA, 2, 64>(s, a, b, out, i);
+        columns::<FMA, LONG, 2, 64>(s, a, b, out, i);
         i += 2;
     }
     if i < s.m {
-        columns::<FMA, 1, 128>(s, a, b, out, i);
+        columns::<FMA, LONG, 1, 128>(s, a, b, out, i);
     }
+}
+
+/// What is short has a loop of its own that nothing else shares registers with.
+#[inline(always)]
+fn rows<const FMA: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    if s.k <= SHORT { all_rows::<FMA, false>(s, a, b, out) } else { all_rows::<FMA, true>(s, a, b, out) }
 }
 
 #[inline(always)]

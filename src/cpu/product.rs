@@ -190,10 +190,8 @@ impl Product {
 
     fn batches(&self, level: usize, range: Option<(usize, i64, i64)>, part: &Part) {
         let Some(d) = self.batch.get(level) else {
-            if self.k.n == 0 || self.sums.iter().any(|d| d.n == 0) {
-                return part.zero();
-            }
-            return part.multiply(&self.k, &self.places);
+            // Of nothing, there is no place to sum from.
+            return if self.k.n == 0 || self.places.is_empty() { part.zero() } else { part.multiply(&self.k, &self.places) };
         };
         let (from, to) = range.filter(|r| r.0 == level).map_or((0, d.n), |r| (r.1, r.2));
         for i in from..to {

@@ -199,13 +199,13 @@ impl Engine {
         plan::complete(&self.task.graph, &self.task.wanted, sizes, &|path| values.get(path).map(|t| t.shape.clone()))
     }
 
-    /// Whether the current placement takes these inputs as they are.
-    fn fits(&self, inputs: &Bindings) -> bool {
-        let ready = self.current.map(|k| &self.ready[k]).filter(|r| r.prepared == self.generation && self.generation > 0);
-        ready.is_some_and(|r| {
-            let mut late = r.placed.sources().iter().filter(|s| !s.early);
-            inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))
-                && late.all(|s| inputs.sources.get(&*s.path).is_none_or(|t| t.shape == s.shape))
+    /// Binds these inputs to the current placement; not where they need another one.
+    fn binds(&mut self, inputs: &Bindings) -> bool {
+        let generation = self.generation;
+        let current = self.current.map(|k| &mut self.ready[k]).filter(|r| r.prepared == generation && generation > 0);
+        current.filter(|r| inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))).is_some_and(|ready| {
+            // What is wrong with them is said when the right placement is there.
+            ready.bind(&Values { inputs, stored: &self.stored }, generation, false).is_ok()
         })
     }
 
@@ -238,13 +238,16 @@ impl Engine {
 
     /// The placement for these inputs, with every source bound.
     fn bind<'s: 'v, 'i: 'v, 'v>(&'s mut self, inputs: &'i Bindings) -> Result<(&'s mut dyn Placed, Values<'v>), Diagnostic> {
-        if !self.fits(inputs) {
+        let bound = self.binds(inputs);
+        if !bound {
             let sizes = self.all_sizes(inputs)?;
             self.settle(sizes)?;
         }
         let ready = &mut self.ready[self.current.expect("settled before")];
         let values = Values { inputs, stored: &self.stored };
-        ready.bind(&values, self.generation, false)?;
+        if !bound {
+            ready.bind(&values, self.generation, false)?;
+        }
         Ok((&mut *ready.placed, values))
     }
 
