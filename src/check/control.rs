@@ -129,6 +129,7 @@ fn same_value(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::Bool(x), Value::Bool(y)) => x == y,
         (Value::Record(x), Value::Record(y)) => std::rc::Rc::ptr_eq(x, y),
         (Value::Tree(x), Value::Tree(y)) => std::rc::Rc::ptr_eq(x, y),
+        (Value::List(x), Value::List(y)) => std::rc::Rc::ptr_eq(x, y),
         (Value::Unit, Value::Unit) | (Value::Poison(_), Value::Poison(_)) => true,
         _ => false,
     }

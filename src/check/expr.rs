@@ -64,12 +64,11 @@ impl<'a> Checker<'a> {
                 Ok(Value::Record(out.into()))
             }
             ExprKind::List(items) => {
-                let mut parts = Vec::new();
+                let mut values = Vec::new();
                 for item in items {
-                    let value = self.expr(item)?;
-                    parts.push((self.as_tens(value, item.span)?, item.span));
+                    values.push((self.expr(item)?, item.span));
                 }
-                Ok(Value::Tensor(self.stack(parts, e.span)?))
+                self.list_value(values, e.span)
             }
             ExprKind::If { cond, then, otherwise } => self.if_expr(cond, then, otherwise.as_ref(), e.span),
             ExprKind::For(f) => self.for_expr(f, None, e.span),
@@ -178,6 +177,9 @@ impl<'a> Checker<'a> {
     pub fn no_member<T>(&mut self, inst: super::instance::InstId, name: &ast::Ident) -> Res<T> {
         if self.report.is_full() {
             return self.error(Code::H0205, name.span, "");
+        }
+        if let Some(because) = self.nets[inst].absent.get(&name.name).copied() {
+            return self.is_absent(&name.name, name.span, because);
         }
         let net = self.nets[inst].net.map_or("this", |n| &n.name.name).to_string();
         let mut known: Vec<ast::Name> = self.nets[inst].members.keys().cloned().collect();

@@ -52,11 +52,17 @@ pub fn check<'a>(
 impl<'a> Checker<'a> {
     fn generic_net(&mut self, net: &'a ast::NetDef) -> Res<()> {
         let Some(FileItem::Net(file, _)) = self.files[0].items.get(&net.name.name).copied() else { return Ok(()) };
-        if net.formals.iter().any(|f| f.form) {
-            return Ok(());
+        let mut args = vec![];
+        for f in &net.formals {
+            match Value::of_unknown(f) {
+                Some(v) => args.push((f.name.name.clone(), v)),
+                // A default is as good as anything.
+                None if f.default.is_some() => {}
+                None => return Ok(()),
+            }
         }
-        let made = Made { file, net, parent: None, path: String::new(), form: false, arrays: vec![], span: net.name.span };
-        let args = net.formals.iter().map(|f| (f.name.name.clone(), Value::from(Size::sym(f.name.name.clone())))).collect();
+        let span = net.name.span;
+        let made = Made { file, net, parent: None, path: String::new(), form: false, given: false, arrays: vec![], span };
         let id = self.instantiate(made, args)?;
         self.make_all(id);
         self.register_all(id);

@@ -22,7 +22,7 @@
 //! | files | what they decide |
 //! |---|---|
 //! | `names`, `word` | that a word has one meaning, and which |
-//! | `expr`, `operator`, `number` | expressions, compile-time numbers, sizes |
+//! | `expr`, `operator`, `number`, `list` | expressions, compile-time numbers, sizes, lists of them |
 //! | `block`, `var`, `declared`, `loss` | statements |
 //! | `control`, `loops` | `if`, `for` |
 //! | `tensor` | alignment by name, equal sizes, broadcasting |
@@ -50,6 +50,7 @@ mod filter;
 mod generic;
 mod index;
 mod instance;
+mod list;
 mod locals;
 mod loops;
 mod loss;

@@ -3,7 +3,9 @@
 
 use super::report::Said;
 use crate::ir::{DType, NodeId, Size};
+use crate::source::Span;
 use crate::syntax::ast::{self, Name};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// An axis name in some scope; two nets that both say `t` have two of them.
@@ -140,6 +142,24 @@ pub struct FnVal<'a> {
     pub def: &'a ast::FnDef,
 }
 
+/// A net that is not made yet, with its arguments: whoever takes it has it as a part.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub file: usize,
+    pub net: &'a ast::NetDef,
+    pub args: Vec<(Name, Value<'a>)>,
+    pub span: Span,
+}
+
+/// A list of numbers, truth values or lists of them, which is a tensor where one is wanted.
+#[derive(Debug)]
+pub struct List<'a> {
+    pub items: Vec<Value<'a>>,
+    pub span: Span,
+    /// The tensor, once somebody has asked for it.
+    pub made: OnceCell<Tens>,
+}
+
 /// The value of an expression.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {
@@ -151,7 +171,11 @@ pub enum Value<'a> {
     Net(NetVal),
     /// A family or the nets over a tree's leaves: indexed by compile-time numbers or leaf names.
     Family(Rc<Vec<(Name, NetVal)>>),
+    /// A net that is not made yet: an argument of the net that will have it.
+    Plan(Rc<Plan<'a>>),
     Fn(FnVal<'a>),
+    /// A list of what is known when the model is compiled.
+    List(Rc<List<'a>>),
     /// A member of each leaf of a tree: indexed by the leaf.
     Leaves(Rc<Vec<(Name, Value<'a>)>>),
     /// The name of a leaf, in a `[p in tree.*]`.
@@ -173,7 +197,9 @@ impl Value<'_> {
             Value::Tree(_) => "a parameter tree",
             Value::Net(_) => "a net",
             Value::Family(_) => "a family of nets",
+            Value::Plan(_) => "a net that is not made yet",
             Value::Fn(_) => "a function",
+            Value::List(_) => "a list",
             Value::Leaves(_) => "one value for each leaf",
             Value::LeafName(..) => "a leaf of a tree",
             Value::Unit => "no value",

@@ -14,7 +14,12 @@ use std::collections::BTreeSet;
 impl<'a> Checker<'a> {
     /// What a variable begins with: `var v = value`, `var v: type = value`.
     pub fn var_value(&mut self, ty: Option<&'a ast::Type>, value: &'a Expr) -> Res<Value<'a>> {
-        let Some(ty) = ty else { return self.expr(value) };
+        let Some(ty) = ty else {
+            return match self.expr(value)? {
+                Value::List(list) => self.list_tens(&list).map(Value::Tensor),
+                v => Ok(v),
+            };
+        };
         if let Some(v) = self.filled(ty, value)? {
             return Ok(v);
         }

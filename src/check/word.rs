@@ -163,6 +163,9 @@ impl<'a> Checker<'a> {
             }
             _ => {}
         }
+        if let Some(because) = self.nets.absent_from(self.scopes.frame().inst, word) {
+            return self.is_absent(word, span, because);
+        }
         let frame = self.scopes.frame();
         let hidden = !frame.sees_dims && matches!(self.files[frame.file].items.get(word), Some(FileItem::Dim(_)));
         if hidden {
@@ -237,6 +240,7 @@ impl<'a> Checker<'a> {
             Value::Tensor(t) => Ok(t),
             Value::Num(n) => Ok(self.num_tens(&n)),
             Value::Bool(b) => Ok(self.constant(f64::from(u8::from(b)), crate::ir::DType::Bool)),
+            Value::List(list) => self.list_tens(&list),
             Value::Poison(said) => Err(said),
             Value::Record(fields) => {
                 let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();

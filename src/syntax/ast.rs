@@ -112,11 +112,32 @@ pub struct NetDef {
     pub members: Vec<Stmt>,
 }
 
-/// A net's argument: a whole number, or (`form`) a layout.
+/// A net's argument: known when the model is compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formal {
     pub name: Ident,
-    pub form: bool,
+    pub kind: FormalKind,
+    /// What it is where nothing is given.
+    pub default: Option<Expr>,
+}
+
+/// What a net's argument is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormalKind {
+    /// `n`, `n: size`
+    Size,
+    /// `eps: f32`
+    Real,
+    /// `shift: i32`
+    Whole,
+    /// `causal: bool`
+    Truth,
+    /// `width: list` (then there is no scalar), `width: size[n]`, `scale: f32[3]`
+    List { scalar: Option<Scalar>, length: Option<Expr> },
+    /// `target: form`
+    Form,
+    /// `inner: net`
+    Net,
 }
 
 /// `(x: [t, d]) -> [t, d] { .. }`

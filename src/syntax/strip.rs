@@ -74,7 +74,7 @@ fields! {
     ConstDraw { name, ty, value }
     FnDef { name, signature }
     NetDef { name, formals, members }
-    Formal { name }
+    Formal { name, kind, default }
     Signature { args, result, body, span }
     TypedName { name, ty }
     ModelDef { name, body }
@@ -128,6 +128,15 @@ variants! {
         Weights(a) => (a),
         Train(a) => (a),
         Eval(a) => (a),
+    }
+    FormalKind {
+        Size => (),
+        Real => (),
+        Whole => (),
+        Truth => (),
+        List { length, scalar: _ } => (length),
+        Form => (),
+        Net => (),
     }
     ImportFrom { Library(a) => (a), File { span, path: _ } => (span) }
     TypeKind { Tensor { axes, scalar: _ } => (axes), Seed => (), Tree(a) => (a), Record(a) => (a) }

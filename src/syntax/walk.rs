@@ -5,9 +5,9 @@
 //! their statement on.
 
 use super::ast::{
-    ArrayDecl, AxisExpr, Binder, Binders, Block, Bound, Each, Else, Expr, ExprKind, FnDef, ForExpr, Ident, Index, ModelDef, Name,
-    NetDef, ParamDecl, Path, PathPart, Place, PlacePart, Relation, Signature, Slot, Stmt, StmtKind, SubDecl, Type, TypeKind,
-    TypedName, Within,
+    ArrayDecl, AxisExpr, Binder, Binders, Block, Bound, Each, Else, Expr, ExprKind, FnDef, ForExpr, FormalKind, Ident, Index,
+    ModelDef, Name, NetDef, ParamDecl, Path, PathPart, Place, PlacePart, Relation, Signature, Slot, Stmt, StmtKind, SubDecl,
+    Type, TypeKind, TypedName, Within,
 };
 use crate::source::Span;
 
@@ -75,7 +75,13 @@ pub fn function(def: &FnDef, v: &mut dyn Visit) {
 /// A net.
 pub fn net(def: &NetDef, v: &mut dyn Visit) {
     v.open();
-    def.formals.iter().for_each(|f| v.declare(&f.name, What::Argument));
+    for f in &def.formals {
+        v.declare(&f.name, What::Argument);
+        if let FormalKind::List { length: Some(n), .. } = &f.kind {
+            size_or_axis(n, v);
+        }
+        f.default.iter().for_each(|e| expr(e, v));
+    }
     members(&def.members, v);
     v.close();
 }
@@ -87,10 +93,128 @@ pub fn model(def: &ModelDef, v: &mut dyn Visit) {
     v.close();
 }
 
+/// The `if` that a statement among members is, if what stands in it are members themselves: it declares something, and computes nothing.
+pub fn choice(s: &Stmt) -> Option<&Expr> {
+    let StmtKind::Expr(e) = &s.kind else { return None };
+    let (mut declares, mut computes) = (false, false);
+    each_inside(e, &mut |s| match &s.kind {
+        StmtKind::Const(_) | StmtKind::ConstDraw(_) | StmtKind::Param(_) | StmtKind::Sub(_) | StmtKind::Relation(_) => {
+            declares = true
+        }
+        StmtKind::Each(_) | StmtKind::Input { .. } | StmtKind::Condition { .. } | StmtKind::Output { .. } => declares = true,
+        StmtKind::Assign { .. } | StmtKind::Update { .. } | StmtKind::Yield(_) | StmtKind::Var { .. } => computes = true,
+        StmtKind::Let { .. } | StmtKind::Loss { .. } | StmtKind::Draw { .. } | StmtKind::Seed(_) => {}
+        StmtKind::Signature(_) | StmtKind::Expr(_) => {}
+    });
+    (declares && !computes).then_some(e)
+}
+
+/// The statements of all sides of an `if`, and of those that stand in it.
+fn each_inside(e: &Expr, f: &mut dyn FnMut(&Stmt)) {
+    let ExprKind::If { then, otherwise, .. } = &*e.kind else { return };
+    let mut block = |b: &Block| {
+        for s in &b.stmts {
+            f(s);
+            if let StmtKind::Expr(inner) = &s.kind {
+                each_inside(inner, f);
+            }
+        }
+    };
+    block(then);
+    match otherwise {
+        Some(Else::Block(b)) => block(b),
+        Some(Else::If(e)) => each_inside(e, f),
+        None => {}
+    }
+}
+
+/// The names that an `if` among members declares on any of its sides.
+pub fn choice_members(e: &Expr, f: &mut dyn FnMut(&Ident)) {
+    each_inside(e, &mut |s| names_of(s, f));
+}
+
+/// The names that a block of members declares.
+pub fn block_members(b: &Block, f: &mut dyn FnMut(&Ident)) {
+    for s in &b.stmts {
+        match &s.kind {
+            StmtKind::Expr(e) => choice_members(e, f),
+            _ => names_of(s, f),
+        }
+    }
+}
+
+/// The names that what follows `else` declares.
+pub fn else_members(e: &Else, f: &mut dyn FnMut(&Ident)) {
+    match e {
+        Else::Block(b) => block_members(b, f),
+        Else::If(e) => choice_members(e, f),
+    }
+}
+
+/// The names that a statement declares.
+fn names_of(s: &Stmt, f: &mut dyn FnMut(&Ident)) {
+    struct Names<'f>(&'f mut dyn FnMut(&Ident));
+    impl Visit for Names<'_> {
+        fn declare(&mut self, name: &Ident, _: What) {
+            (self.0)(name);
+        }
+        fn mention(&mut self, _: &Name, _: Span) {}
+    }
+    declared(s, &mut Names(f));
+}
+
 /// Members: all are declared, then what they say is walked.
 pub fn members(stmts: &[Stmt], v: &mut dyn Visit) {
-    stmts.iter().for_each(|s| declared(s, v));
+    declared_members(stmts, &[], v);
+    members_inside(stmts, v);
+}
+
+/// Declares members. Both sides of an `if` may declare one name: there is one of them.
+fn declared_members(stmts: &[Stmt], known: &[Name], v: &mut dyn Visit) {
     for s in stmts {
+        match choice(s) {
+            Some(e) => declared_sides(e, known, v),
+            None => {
+                let mut twice = false;
+                names_of(s, &mut |n| twice |= known.contains(&n.name));
+                if !twice {
+                    declared(s, v);
+                }
+            }
+        }
+    }
+}
+
+fn declared_sides(e: &Expr, known: &[Name], v: &mut dyn Visit) {
+    let ExprKind::If { then, otherwise, .. } = &*e.kind else { return };
+    declared_members(&then.stmts, known, v);
+    let mut known = known.to_vec();
+    block_members(then, &mut |n| known.push(n.name.clone()));
+    match otherwise {
+        Some(Else::Block(b)) => declared_members(&b.stmts, &known, v),
+        Some(Else::If(e)) => declared_sides(e, &known, v),
+        None => {}
+    }
+}
+
+fn sides_inside(e: &Expr, v: &mut dyn Visit) {
+    let ExprKind::If { cond, then, otherwise } = &*e.kind else { return };
+    expr(cond, v);
+    members_inside(&then.stmts, v);
+    match otherwise {
+        Some(Else::Block(b)) => members_inside(&b.stmts, v),
+        Some(Else::If(e)) => sides_inside(e, v),
+        None => {}
+    }
+}
+
+/// What members say.
+fn members_inside(stmts: &[Stmt], v: &mut dyn Visit) {
+    for s in stmts {
+        if let Some(e) = choice(s) {
+            sides_inside(e, v);
+            continue;
+        }
         match &s.kind {
             StmtKind::Signature(s) => {
                 v.open();
@@ -206,15 +330,21 @@ fn argument(a: &TypedName, v: &mut dyn Visit) {
     match &a.ty.kind {
         TypeKind::Tensor { axes, .. } => {
             for axis in axes {
-                let AxisExpr::Expr(e) = axis else { continue };
-                match &*e.kind {
-                    ExprKind::Name(word) => v.axis(word, e.span),
-                    _ => expr(e, v),
+                if let AxisExpr::Expr(e) = axis {
+                    size_or_axis(e, v);
                 }
             }
         }
         TypeKind::Record(fields) => fields.iter().for_each(|f| argument(f, v)),
         TypeKind::Seed | TypeKind::Tree(_) => type_words(&a.ty, v),
+    }
+}
+
+/// A size, or a word that is one from here on.
+fn size_or_axis(e: &Expr, v: &mut dyn Visit) {
+    match &*e.kind {
+        ExprKind::Name(word) => v.axis(word, e.span),
+        _ => expr(e, v),
     }
 }
 

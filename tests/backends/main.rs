@@ -1,5 +1,6 @@
 //! What a model means, on the interpreter, in native code and on a device.
 
+mod arguments;
 mod brothers;
 #[path = "../common/mod.rs"]
 mod common;

@@ -23,7 +23,7 @@ impl<'a> Checker<'a> {
         let [(v, at)] = self.values(call.args)?;
         match v {
             Value::Tree(tree) => Ok(Value::Tree(self.tree_map(&tree, &mut |c, leaf| c.without_slope(leaf))?.into())),
-            Value::Num(_) | Value::Bool(_) => Ok(v),
+            Value::Num(_) | Value::Bool(_) | Value::List(_) => Ok(v),
             v => {
                 let t = self.as_tens(v, at)?;
                 Ok(Value::Tensor(self.without_slope(&t)?))
@@ -50,7 +50,7 @@ impl<'a> Checker<'a> {
             return self.fail(Diagnostic::error(Code::H0356, y_at, message).help(help));
         }
         match x {
-            Value::Num(_) | Value::Bool(_) => self.by_no_value(x_at),
+            Value::Num(_) | Value::Bool(_) | Value::List(_) => self.by_no_value(x_at),
             Value::Tree(tree) => {
                 let leaves: Vec<Tens> = tree.leaves().into_iter().map(|(_, t)| t.clone()).collect();
                 let mut made = self.slopes(&y, &leaves, at, x_at)?.into_iter();

@@ -30,6 +30,7 @@ impl<'a> Checker<'a> {
                         self.whole(Value::Num(n.clone()), at)?;
                         return Ok(Value::Num(n));
                     }
+                    Value::Bool(b) if axes.is_empty() && *scalar == Some(ast::Scalar::Bool) => return Ok(Value::Bool(b)),
                     Value::Num(n) if matches!(scalar, None | Some(ast::Scalar::F32)) => self.num_f32(&n),
                     Value::Record(fields) => {
                         let names: Vec<&str> = fields.iter().map(|f| &*f.0).collect();

@@ -69,6 +69,14 @@ impl<'a> Checker<'a> {
                 if rest.is_empty() { Ok(v.clone()) } else { self.index_of(v.clone(), base, rest, list, otherwise, span) }
             }
             Value::Tree(tree) => self.index_tree(&tree, base, indices, list, otherwise, span),
+            Value::List(of) if otherwise.is_none() => match self.of_list(&of, &indices[0])? {
+                Some(v) if indices.len() == 1 => Ok(v),
+                Some(v) => self.index_of(v, base, &indices[1..], list, otherwise, span),
+                None => {
+                    let t = self.list_tens(&of)?;
+                    self.index_tens_by(t, base, indices, otherwise, span).map(Value::Tensor)
+                }
+            },
             Value::Record(fields) => {
                 let mut out = Vec::new();
                 for (n, v) in fields.iter() {

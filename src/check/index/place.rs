@@ -38,7 +38,21 @@ impl<'a> Checker<'a> {
         Ok(IndexValue::Tens(self.index_tens(value, e.span)?))
     }
 
+    /// Whether an expression is nothing but an axis or an index (or a word that is none, which is said where it is read).
+    pub fn is_bare_index(&self, e: &Expr) -> bool {
+        match &*e.kind {
+            ExprKind::Paren(inner) => self.is_bare_index(inner),
+            ExprKind::Name(word) => {
+                matches!(self.meaning(word), Meaning::Local(Binding::Index(_)) | Meaning::Axis(_) | Meaning::Nothing)
+            }
+            _ => false,
+        }
+    }
+
     fn unbound<T>(&mut self, word: &ast::Name, span: Span) -> Res<T> {
+        if let Some(because) = self.nets.absent_from(self.scopes.frame().inst, word) {
+            return self.is_absent(word, span, because);
+        }
         let known = self.visible_words();
         let mut d = Diagnostic::error(Code::H0206, span, format!("the index `{word}` is not bound here"));
         d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {

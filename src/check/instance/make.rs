@@ -1,27 +1,28 @@
 //! Instances from declarations.
 
-use super::{InstId, Made, Parts, SubState, Thunk, count, join};
+use super::choice::Whose;
+use super::{InstId, Made, Parts, SubFrom, SubState, join};
 use crate::check::scope::{Binding, Frame};
-use crate::check::value::Value;
+use crate::check::value::{Plan, Value};
 use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
-use crate::source::Span;
 use crate::syntax::ast::{self, Name};
-use std::collections::HashMap;
 
 /// Nets that may stand in one another.
 const MAX_DEPTH: usize = 100;
 
 impl<'a> Checker<'a> {
-    /// Makes a net: its numbers bound, its members declared, nothing computed.
+    /// Makes a net: its arguments bound, its members declared, nothing computed.
     pub fn instantiate(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> Res<InstId> {
-        // A net has no way to stop: what contains itself once does so for ever.
-        let (mut above, mut depth) = (made.parent, 0);
+        // A net has no way to stop: what contains itself once does so for ever. A net that is an argument was chosen from outside: there
+        // only what is declared in itself, at one place, goes on for ever.
+        let (mut above, mut depth, mut own) = (made.parent, 0, !made.given);
         while let Some(id) = above {
             depth += 1;
-            if self.nets[id].net.is_some_and(|n| std::ptr::eq(n, made.net)) {
+            let same = self.nets[id].net.is_some_and(|n| std::ptr::eq(n, made.net));
+            if same && (own || self.nets[id].span == made.span) {
                 let name = &made.net.name.name;
                 return self.fail(
                     Diagnostic::error(Code::H0215, made.span, format!("`{name}` contains itself"))
@@ -29,6 +30,7 @@ impl<'a> Checker<'a> {
                         .help("for nets one after the other, take an array, `sub layer[n] = ..`, and a `for`"),
                 );
             }
+            own &= !self.nets[id].given;
             above = self.nets[id].parent;
         }
         if depth > MAX_DEPTH {
@@ -37,89 +39,35 @@ impl<'a> Checker<'a> {
                     .help("nets one after the other are an array, `sub layer[n] = ..`, and a `for`"),
             );
         }
-        self.nested(made.span, |c| Ok(c.declare_net(made, args)))
+        self.nested(made.span, |c| c.declare_net(made, args))
     }
 
-    fn declare_net(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> InstId {
+    fn declare_net(&mut self, made: Made<'a>, args: Vec<(Name, Value<'a>)>) -> Res<InstId> {
         // A net is more than a call.
         self.scopes.count(9);
         let id = self.nets.new_inst(made.file, made.parent, made.path, made.span);
         self.nets[id].net = Some(made.net);
         self.nets[id].form |= made.form;
+        self.nets[id].given = made.given;
         self.nets[id].arrays = made.arrays;
-        for (formal, (_, value)) in made.net.formals.iter().zip(args) {
-            self.nets.add_thunk(id, &formal.name, Thunk::Done(value));
-        }
+        self.bind_formals(id, made.net, args)?;
         for stmt in &made.net.members {
-            if let ast::StmtKind::Signature(signature) = &stmt.kind {
-                if self.nets[id].signature.is_some() {
-                    self.report.say(
-                        Diagnostic::error(
-                            Code::H0210,
-                            signature.span,
-                            format!("`{}` has a second signature", made.net.name.name),
-                        )
-                        .help("a net is called in one way; write a second net for the other"),
-                    );
-                    continue;
-                }
-                self.nets[id].signature = Some(signature);
-            } else if !self.nets.declare(id, stmt) {
+            let ast::StmtKind::Signature(signature) = &stmt.kind else { continue };
+            if self.nets[id].signature.is_some() {
                 self.report.say(
-                    Diagnostic::error(Code::H0211, stmt.span, "this cannot stand among the members of a net")
-                        .help("computations stand in the signature's body"),
+                    Diagnostic::error(Code::H0210, signature.span, format!("`{}` has a second signature", made.net.name.name))
+                        .help("a net is called in one way; write a second net for the other"),
                 );
+                continue;
             }
+            self.nets[id].signature = Some(signature);
         }
-        id
-    }
-
-    /// Numbers and layouts for a net's arguments.
-    fn actuals(&mut self, net: &'a ast::NetDef, args: &'a [ast::Arg], span: Span) -> Res<Vec<(Name, Value<'a>)>> {
-        if args.len() != net.formals.len() {
-            let names: Vec<&str> = net.formals.iter().map(|f| &*f.name.name).collect();
-            let message = format!(
-                "`{}` takes {} ({}), and {} given",
-                net.name.name,
-                count(names.len(), "number"),
-                names.join(", "),
-                if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }
-            );
-            return self.fail(Diagnostic::error(Code::H0212, span, message).label(net.name.span, "declared here"));
-        }
-        let mut out = Vec::new();
-        let places: HashMap<&Name, usize> = net.formals.iter().enumerate().rev().map(|(k, f)| (&f.name.name, k)).collect();
-        for (i, arg) in args.iter().enumerate() {
-            let formal = match &arg.name {
-                None => &net.formals[i],
-                Some(name) => match places.get(&name.name) {
-                    Some(k) => &net.formals[*k],
-                    None => {
-                        return self.error(
-                            Code::H0212,
-                            name.span,
-                            format!("`{}` has no argument `{}`", net.name.name, name.name),
-                        );
-                    }
-                },
-            };
-            let value = self.expr(&arg.value)?;
-            let value = match (formal.form, value) {
-                (true, v @ Value::Net(_)) => v,
-                (true, v) => {
-                    let message = format!("`{}` wants a layout (a net or form), and this is {}", formal.name.name, v.kind());
-                    return self.error(Code::H0213, arg.value.span, message);
-                }
-                (false, v) => Value::from(self.whole(v, arg.value.span)?),
-            };
-            out.push((formal.name.name.clone(), value));
-        }
-        out.sort_by_key(|(n, _): &(Name, Value<'a>)| places.get(n).copied());
-        Ok(out)
+        self.declare_members(id, &made.net.members, Whose::Net);
+        Ok(id)
     }
 
     /// The net that a `sub` names.
-    fn net_def(&mut self, file: usize, name: &ast::Ident) -> Res<(usize, &'a ast::NetDef)> {
+    pub(super) fn net_def(&mut self, file: usize, name: &ast::Ident) -> Res<(usize, &'a ast::NetDef)> {
         match self.files[file].items.get(&name.name) {
             Some(FileItem::Net(at, def)) => Ok((*at, def)),
             Some(_) => self.error(Code::H0214, name.span, format!("`{}` is no net", name.name)),
@@ -163,6 +111,7 @@ impl<'a> Checker<'a> {
             parent: None,
             path: decl.name.name.to_string(),
             form: true,
+            given: false,
             arrays: vec![],
             span: decl.name.span,
         };
@@ -171,11 +120,11 @@ impl<'a> Checker<'a> {
 
     /// The parts that a `sub` declares, made when first asked for.
     pub fn sub(&mut self, id: InstId, n: usize) -> Res<Parts> {
-        let decl = self.nets[id].subs[n].decl;
+        let (from, name) = (self.nets[id].subs[n].from.clone(), self.nets[id].subs[n].name);
         match &self.nets[id].subs[n].state {
             SubState::Running => {
                 return self.fail(
-                    Diagnostic::error(Code::H0215, decl.name.span, format!("`{}` contains itself", decl.name.name))
+                    Diagnostic::error(Code::H0215, name.span, format!("`{}` contains itself", name.name))
                         .help("what a net is made of cannot depend on the net"),
                 );
             }
@@ -183,9 +132,28 @@ impl<'a> Checker<'a> {
             SubState::Done(made) => return made.clone(),
         }
         self.nets[id].subs[n].state = SubState::Running;
-        let made = self.make_sub(id, decl);
+        let made = match from {
+            SubFrom::Decl(decl) => self.make_sub(id, decl),
+            SubFrom::Given(plan) => self.make_given(id, name, &plan),
+        };
         self.nets[id].subs[n].state = SubState::Done(made.clone());
         made
+    }
+
+    /// A net that is an argument, as a part of the net that has it.
+    fn make_given(&mut self, id: InstId, name: &ast::Ident, plan: &Plan<'a>) -> Res<Parts> {
+        let inst = &self.nets[id];
+        let made = Made {
+            file: plan.file,
+            net: plan.net,
+            parent: Some(id),
+            path: join(&inst.path, &name.name),
+            form: inst.form,
+            given: true,
+            arrays: inst.arrays.clone(),
+            span: plan.span,
+        };
+        Ok(Parts::One(self.instantiate(made, plan.args.clone())?))
     }
 
     fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<Parts> {
@@ -196,7 +164,8 @@ impl<'a> Checker<'a> {
         let path = join(&self.nets[id].path, &decl.name.name);
         let arrays = self.nets[id].arrays.clone();
         let form = decl.form || self.nets[id].form;
-        let made = |path: String, arrays| Made { file: at, net, parent: Some(id), path, form, arrays, span: decl.name.span };
+        let span = decl.name.span;
+        let made = |path: String, arrays| Made { file: at, net, parent: Some(id), path, form, given: false, arrays, span };
         match &decl.array {
             ast::ArrayDecl::One => {
                 let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;

@@ -1,6 +1,8 @@
 //! Nets in a model: one [`Inst`] for each `sub`, with its parameters, its parts and its constants. An array of nets is one
 //! instance whose parameters have one more axis, which has a name of its own until somebody indexes it.
 
+mod choice;
+mod given;
 mod make;
 mod member;
 mod nets;
@@ -8,10 +10,11 @@ mod param;
 mod trees;
 
 pub use super::value::{InstId, ParamId};
+pub use choice::Whose;
 pub use nets::{Nets, Rel, Target, fixed_slots};
 
 use super::Res;
-use super::value::{Label, NameId, NetVal, Tens, Value};
+use super::value::{Label, NameId, NetVal, Plan, Tens, Value};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
@@ -44,9 +47,18 @@ pub enum Thunk<'a> {
     Var(Value<'a>),
 }
 
-/// A `sub` or `form`.
+/// What the nets of a `sub` are made from.
+#[derive(Clone)]
+pub enum SubFrom<'a> {
+    Decl(&'a ast::SubDecl),
+    /// An argument: a net that was not made yet.
+    Given(Rc<Plan<'a>>),
+}
+
+/// A `sub` or `form`, or a net that is an argument.
 pub struct Sub<'a> {
-    pub decl: &'a ast::SubDecl,
+    pub name: &'a ast::Ident,
+    pub from: SubFrom<'a>,
     pub state: SubState,
     /// The nets of a family as a value, once somebody has asked.
     pub family: Option<Rc<Vec<(Name, NetVal)>>>,
@@ -86,10 +98,16 @@ pub struct Inst<'a> {
     pub parent: Option<InstId>,
     pub path: String,
     pub form: bool,
+    /// It is an argument of the net that has it.
+    pub given: bool,
     pub sees_dims: bool,
     /// Arrays that it stands in, outermost first.
     pub arrays: Vec<NameId>,
     pub members: HashMap<Name, MemberRef>,
+    /// Members of the sides of an `if` that do not hold: who reads them is told.
+    pub absent: HashMap<Name, Span>,
+    /// Which side of each `if` among the members holds, by its place.
+    pub sides: HashMap<Span, bool>,
     /// Parameters and parts in declaration order.
     pub order: Vec<(Name, MemberRef)>,
     pub thunks: Vec<Thunk<'a>>,
@@ -143,6 +161,7 @@ pub struct Made<'a> {
     pub parent: Option<InstId>,
     pub path: String,
     pub form: bool,
+    pub given: bool,
     pub arrays: Vec<NameId>,
     pub span: Span,
 }

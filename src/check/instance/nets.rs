@@ -2,7 +2,7 @@
 //!
 //! In: declarations. Out: nets and parameters by number, with what is known of each. Nothing is computed here.
 
-use super::{Asked, Inst, InstId, MemberRef, Param, ParamId, Sub, SubState, Thunk, join};
+use super::{Asked, Inst, InstId, MemberRef, Param, ParamId, Sub, SubFrom, SubState, Thunk, join};
 use crate::check::model::RelationKind;
 use crate::check::report::Res;
 use crate::check::scope::Frame;
@@ -102,9 +102,12 @@ impl<'a> Nets<'a> {
             parent,
             path,
             form,
+            given: false,
             sees_dims,
             arrays,
             members: HashMap::new(),
+            absent: HashMap::new(),
+            sides: HashMap::new(),
             order: vec![],
             thunks: vec![],
             subs: vec![],
@@ -132,9 +135,13 @@ impl<'a> Nets<'a> {
     }
 
     pub fn add_thunk(&mut self, id: InstId, name: &ast::Ident, thunk: Thunk<'a>) {
+        self.add_named_thunk(id, &name.name, thunk);
+    }
+
+    pub fn add_named_thunk(&mut self, id: InstId, name: &Name, thunk: Thunk<'a>) {
         self[id].thunks.push(thunk);
         let n = self[id].thunks.len() - 1;
-        self.add_member(id, name, MemberRef::Thunk(n));
+        self[id].members.entry(name.clone()).or_insert(MemberRef::Thunk(n));
     }
 
     /// Takes a declaration that may stand anywhere as a member. `false`: it is none.
@@ -148,15 +155,20 @@ impl<'a> Nets<'a> {
             ast::StmtKind::ConstDraw(draw) => self.add_thunk(id, &draw.name, Thunk::Draw(draw)),
             ast::StmtKind::Param(decl) => self.declare_param(id, decl),
             ast::StmtKind::Sub(decl) => {
-                self[id].subs.push(Sub { decl, state: SubState::Waiting, family: None });
-                let n = self[id].subs.len() - 1;
-                self.add_member(id, &decl.name, MemberRef::Sub(n));
+                self.add_sub(id, &decl.name, SubFrom::Decl(decl));
             }
             ast::StmtKind::Relation(relation) => self[id].relations.push(relation),
             ast::StmtKind::Each(each) => self[id].eaches.push(each),
             _ => return false,
         }
         true
+    }
+
+    /// A net as a part, made when it is first asked for.
+    pub fn add_sub(&mut self, id: InstId, name: &'a ast::Ident, from: SubFrom<'a>) {
+        self[id].subs.push(Sub { name, from, state: SubState::Waiting, family: None });
+        let n = self[id].subs.len() - 1;
+        self.add_member(id, name, MemberRef::Sub(n));
     }
 
     fn declare_param(&mut self, id: InstId, decl: &'a ast::ParamDecl) {
@@ -220,6 +232,17 @@ impl<'a> Nets<'a> {
         while let Some(id) = inst {
             if let Some(member) = self[id].members.get(word) {
                 return Some((id, *member));
+            }
+            inst = if self[id].net.is_none() { self[id].parent } else { None };
+        }
+        None
+    }
+
+    /// Where it is decided that a member which is written in a net is not there.
+    pub fn absent_from(&self, mut inst: Option<InstId>, word: &str) -> Option<Span> {
+        while let Some(id) = inst {
+            if let Some(because) = self[id].absent.get(word) {
+                return Some(*because);
             }
             inst = if self[id].net.is_none() { self[id].parent } else { None };
         }

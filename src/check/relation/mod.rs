@@ -8,7 +8,7 @@ mod effective;
 mod find;
 mod value;
 
-use super::instance::{InstId, MemberRef, Rel, Thunk, join};
+use super::instance::{InstId, MemberRef, Rel, Thunk, Whose, join};
 use super::model::{RelationInfo, RelationKind};
 use super::value::{Label, NetVal, Value};
 use super::word::Meaning;
@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
             }
             self.nets[copy].matches.push(target);
             self.nets.add_member(copy, &each.item, MemberRef::Match(0));
-            self.declare_block(copy, &each.body);
+            self.declare_members(copy, &each.body.stmts, Whose::Each);
             self.make_all(copy);
             copies.push((Name::from(k.to_string()), NetVal { inst: copy, picks: vec![], with: vec![] }));
         }
@@ -163,26 +163,6 @@ impl<'a> Checker<'a> {
             self.nets.each_copies.push(net.inst);
         }
         Ok(())
-    }
-
-    /// Members of an `each`: declarations, and `let`s that are computed when asked for.
-    fn declare_block(&mut self, id: InstId, body: &'a ast::Block) {
-        for stmt in &body.stmts {
-            if self.nets.declare(id, stmt) {
-                continue;
-            }
-            match &stmt.kind {
-                ast::StmtKind::Let { name, .. } | ast::StmtKind::Draw { name, .. } | ast::StmtKind::Loss { name, .. } => {
-                    self.nets.add_thunk(id, name, Thunk::Let(stmt));
-                }
-                _ => {
-                    self.report.say(
-                        Diagnostic::error(Code::H0211, stmt.span, "this cannot stand in an `each`")
-                            .help("its members are parameters, nets, constants, `let`s and relations"),
-                    );
-                }
-            }
-        }
     }
 }
 

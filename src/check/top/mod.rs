@@ -7,7 +7,7 @@ mod outputs;
 mod train;
 
 use super::chance::Draws;
-use super::instance::{InstId, MemberRef, Nets, Thunk};
+use super::instance::{InstId, MemberRef, Nets, Thunk, Whose};
 use super::model::{Input, Model};
 use super::scope::{Frame, Scopes};
 use super::value::{Tens, Value};
@@ -20,6 +20,7 @@ use crate::ir::{Graph, Op};
 use crate::program::Program;
 use crate::source::Span;
 use crate::syntax::ast::{self, ItemKind, StmtKind};
+use crate::syntax::walk;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -134,14 +135,14 @@ impl<'a> Checker<'a> {
         self.out.model.doc = doc;
         let id = self.nets.new_inst(0, None, String::new(), def.name.span);
         self.nets[id].sees_dims = true;
-        self.declare_model(id, def);
+        self.declare_members(id, &def.body.stmts, Whose::Model);
         self.make_all(id);
         if self.report.is_too_large() {
             return None;
         }
         self.register_all(id);
         self.in_frame(self.nets.inst_frame(id), |c| {
-            c.run_model(id, def);
+            c.run_model(id, &def.body.stmts);
             c.ask_all(id);
             c.prove(0);
             c.collect(id);
@@ -161,21 +162,9 @@ impl<'a> Checker<'a> {
         Some(std::mem::take(&mut self.out.model))
     }
 
-    fn declare_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
-        for stmt in &def.body.stmts {
-            if self.nets.declare(id, stmt) {
-                continue;
-            }
-            match &stmt.kind {
-                StmtKind::Let { name, .. }
-                | StmtKind::Draw { name, .. }
-                | StmtKind::Loss { name, .. }
-                | StmtKind::Output { name, .. } => self.nets.add_thunk(id, name, Thunk::Let(stmt)),
-                StmtKind::Var { name, .. } => self.nets.add_thunk(id, name, Thunk::Waiting),
-                _ => {}
-            }
-        }
-        for stmt in &def.body.stmts {
+    /// Inputs, conditions and the seed.
+    pub fn declare_ports(&mut self, id: InstId, stmts: &'a [ast::Stmt]) {
+        for stmt in stmts {
             let frame = Frame { span: stmt.span, ..self.nets.inst_frame(id) };
             let done = match &stmt.kind {
                 StmtKind::Seed(e) => self.outside(frame, |c| c.size_of_expr(e)).map(|s| self.draws.model_seed = s),
@@ -197,8 +186,12 @@ impl<'a> Checker<'a> {
     }
 
     /// Statements in order.
-    fn run_model(&mut self, id: InstId, def: &'a ast::ModelDef) {
-        for stmt in &def.body.stmts {
+    fn run_model(&mut self, id: InstId, stmts: &'a [ast::Stmt]) {
+        for stmt in stmts {
+            if let Some(choice) = walk::choice(stmt) {
+                self.run_model(id, self.side_of(id, choice));
+                continue;
+            }
             self.scopes.frame_mut().span = stmt.span;
             // A statement that fails was said; the others are checked all the same.
             let _ = self.model_statement(id, stmt);

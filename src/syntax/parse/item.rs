@@ -1,8 +1,9 @@
 //! The items of a file.
 
-use super::{Mark, Parse, Parser, Scope};
+use super::{Mark, Parse, Parser, Scope, types};
 use crate::syntax::ast::{
-    File, FnDef, Formal, Import, ImportFrom, Item, ItemKind, ModelDef, NetDef, SetItem, StmtKind, WeightMap, Weights,
+    File, FnDef, Formal, FormalKind, Import, ImportFrom, Item, ItemKind, ModelDef, NetDef, Scalar, SetItem, StmtKind, WeightMap,
+    Weights,
 };
 use crate::syntax::lex::Kind;
 
@@ -100,16 +101,58 @@ impl Parser<'_, '_> {
         if !self.touches() {
             self.must_touch();
         }
-        let formals = self.list(|p| {
-            let name = p.name("a size of the net")?;
-            let form = p.eat(Kind::Colon);
-            if form {
-                p.expect_word("form", "after the `:` of a net's argument: sizes have no type")?;
-            }
-            Ok(Formal { name, form })
-        })?;
+        let formals = self.list(Self::formal)?;
         self.expect_brace("after the sizes of the net")?;
         Ok(NetDef { name, formals, members: self.braces(Scope::Net, Self::statement) })
+    }
+
+    /// `d`, `eps: f32 = 1e-6`, `width: size[n]`, `target: form`
+    fn formal(&mut self) -> Parse<Formal> {
+        let name = self.name("an argument of the net")?;
+        let kind = if self.eat(Kind::Colon) { self.formal_kind()? } else { FormalKind::Size };
+        let default = if self.eat(Kind::Assign) { Some(self.expr()?) } else { None };
+        Ok(Formal { name, kind, default })
+    }
+
+    /// What stands after the `:` of a net's argument.
+    fn formal_kind(&mut self) -> Parse<FormalKind> {
+        if self.kind() == Kind::LBracket {
+            return self.list_of(None);
+        }
+        let word = if self.kind() == Kind::Name { self.word(self.at) } else { "" };
+        let plain = match word {
+            "form" => FormalKind::Form,
+            "net" => FormalKind::Net,
+            "list" => FormalKind::List { scalar: None, length: None },
+            _ => match types::scalar(word) {
+                Some(scalar) => {
+                    self.advance_as(Mark::Keyword);
+                    if self.sees_tight(Kind::LBracket) {
+                        return self.list_of(Some(scalar));
+                    }
+                    return Ok(match scalar {
+                        Scalar::Size => FormalKind::Size,
+                        Scalar::F32 => FormalKind::Real,
+                        Scalar::I32 => FormalKind::Whole,
+                        Scalar::Bool => FormalKind::Truth,
+                    });
+                }
+                None => {
+                    return self.expected(
+                        "`size`, `f32`, `i32`, `bool`, `list`, `form` or `net`",
+                        "after the `:` of a net's argument, which is known when the model is compiled",
+                    );
+                }
+            },
+        };
+        self.advance_as(Mark::Keyword);
+        Ok(plain)
+    }
+
+    /// `[n]` of a list.
+    fn list_of(&mut self, scalar: Option<Scalar>) -> Parse<FormalKind> {
+        let length = self.inside(false, Self::sum)?;
+        Ok(FormalKind::List { scalar: scalar.or(Some(Scalar::F32)), length: Some(length) })
     }
 
     /// `weights from "f" { .. }`, `weights from Small { .. }`

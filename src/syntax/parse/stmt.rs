@@ -265,7 +265,8 @@ impl Parser<'_, '_> {
         let target = self.expr()?;
         if !self.sees(Kind::Assign) {
             // Where it is not the end of the statement, that is the mistake.
-            if self.scope == Scope::Net && self.end().is_ok() {
+            let choice = matches!(*target.kind, ExprKind::If { .. });
+            if self.scope == Scope::Net && !choice && self.end().is_ok() {
                 return self.expression_in_net(target.span);
             }
             return Ok(StmtKind::Expr(target));

@@ -61,7 +61,7 @@ impl Parser<'_, '_> {
 }
 
 /// The scalar that a word names.
-fn scalar(word: &str) -> Option<Scalar> {
+pub(super) fn scalar(word: &str) -> Option<Scalar> {
     Some(match word {
         "f32" => Scalar::F32,
         "i32" => Scalar::I32,

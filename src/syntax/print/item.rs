@@ -1,10 +1,10 @@
 //! Items, and the clauses of `train` and `eval`.
 
 use super::Printer;
-use super::expr::{FREE, OR};
+use super::expr::{FREE, OR, SUM};
 use crate::syntax::ast::{
-    BatchItem, Clause, ClauseKind, Expr, ExprKind, File, Ident, Import, ImportFrom, Item, ItemKind, NetDef, Reduction, SetItem,
-    TrainDef, WeightMap, Weights,
+    BatchItem, Clause, ClauseKind, Expr, ExprKind, File, FormalKind, Ident, Import, ImportFrom, Item, ItemKind, NetDef,
+    Reduction, SetItem, TrainDef, WeightMap, Weights,
 };
 
 impl Printer {
@@ -92,10 +92,33 @@ impl Printer {
         self.put("(");
         self.commas(&net.formals, |p, formal| {
             p.put(&formal.name.name);
-            p.put(if formal.form { ": form" } else { "" });
+            p.formal_kind(&formal.kind);
+            if let Some(default) = &formal.default {
+                p.equals(default);
+            }
         });
         self.put(") ");
         self.statements(&net.members);
+    }
+
+    /// What a net's argument is, behind its name.
+    fn formal_kind(&mut self, kind: &FormalKind) {
+        match kind {
+            FormalKind::Size => {}
+            FormalKind::Real => self.put(": f32"),
+            FormalKind::Whole => self.put(": i32"),
+            FormalKind::Truth => self.put(": bool"),
+            FormalKind::Form => self.put(": form"),
+            FormalKind::Net => self.put(": net"),
+            FormalKind::List { scalar, length: Some(length) } => {
+                self.put(": ");
+                self.scalar(*scalar);
+                self.put("[");
+                self.expr(length, SUM);
+                self.put("]");
+            }
+            FormalKind::List { length: None, .. } => self.put(": list"),
+        }
     }
 
     /// `"text"`

@@ -317,13 +317,7 @@ impl Printer {
     fn ty(&mut self, ty: &Type) {
         match &ty.kind {
             TypeKind::Tensor { scalar, axes } => {
-                match scalar {
-                    Some(Scalar::F32) => self.put("f32"),
-                    Some(Scalar::I32) => self.put("i32"),
-                    Some(Scalar::Bool) => self.put("bool"),
-                    Some(Scalar::Size) => self.put("size"),
-                    None => {}
-                }
+                self.scalar(*scalar);
                 if scalar.is_none() || !axes.is_empty() {
                     self.axes(axes);
                 }
@@ -331,6 +325,17 @@ impl Printer {
             TypeKind::Seed => self.put("seed"),
             TypeKind::Tree(path) => self.path(path),
             TypeKind::Record(names) => self.typed_names(names),
+        }
+    }
+
+    /// The word of a kind of element; none is `f32`.
+    pub(super) fn scalar(&mut self, scalar: Option<Scalar>) {
+        match scalar {
+            Some(Scalar::F32) => self.put("f32"),
+            Some(Scalar::I32) => self.put("i32"),
+            Some(Scalar::Bool) => self.put("bool"),
+            Some(Scalar::Size) => self.put("size"),
+            None => {}
         }
     }
 
