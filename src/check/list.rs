@@ -3,6 +3,7 @@
 
 use super::value::{List, Num, Tens, Value};
 use super::{Checker, Res};
+use crate::diag::Code;
 use crate::source::Span;
 use crate::syntax::ast::{Expr, Index};
 use std::cell::OnceCell;
@@ -48,7 +49,7 @@ impl<'a> Checker<'a> {
                     None => {
                         let message =
                             format!("this is index {at}, and the list has {} places, numbered from 0", list.items.len());
-                        self.error("H0316", e.span, message)
+                        self.error(Code::H0316, e.span, message)
                     }
                 }
             }

@@ -7,7 +7,7 @@ use super::{InstId, MemberRef, Thunk};
 use crate::check::scope::Frame;
 use crate::check::value::Value;
 use crate::check::{Checker, Res};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{Else, Expr, ExprKind, Ident, Name, Stmt, StmtKind};
 use crate::syntax::walk;
@@ -71,13 +71,13 @@ impl<'a> Checker<'a> {
             (_, Whose::Model) => {}
             (_, Whose::Net) => {
                 self.report.say(
-                    Diagnostic::error("H0211", stmt.span, "this cannot stand among the members of a net")
+                    Diagnostic::error(Code::H0211, stmt.span, "this cannot stand among the members of a net")
                         .help("computations stand in the signature's body"),
                 );
             }
             (_, Whose::Each) => {
                 self.report.say(
-                    Diagnostic::error("H0211", stmt.span, "this cannot stand in an `each`")
+                    Diagnostic::error(Code::H0211, stmt.span, "this cannot stand in an `each`")
                         .help("its members are parameters, nets, constants, `let`s and relations"),
                 );
             }
@@ -120,7 +120,7 @@ impl<'a> Checker<'a> {
             Value::Bool(b) => Ok(b),
             v => {
                 let message = format!("what is there is decided when the model is compiled, and this is {}", v.kind());
-                let d = Diagnostic::error("H0228", cond.span, message);
+                let d = Diagnostic::error(Code::H0228, cond.span, message);
                 self.fail(d.help("compare arguments and constants, or take `name: bool` as an argument; what data decide is computed with `if` in a body"))
             }
         }
@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
     /// Says that a member is not there because its `if` does not hold.
     pub fn is_absent<T>(&mut self, name: &Name, span: Span, because: Span) -> Res<T> {
         let message = format!("`{name}` is not there: the `if` that declares it does not hold");
-        let d = Diagnostic::error("H0229", span, message).label(because, "this decides");
+        let d = Diagnostic::error(Code::H0229, span, message).label(because, "this decides");
         self.fail(d.help("read it under an `if` that asks the same, or declare it on the other side, too"))
     }
 }

@@ -4,7 +4,7 @@ use super::{InstId, SubFrom, Thunk, count};
 use crate::check::value::{List, Num, Plan, Value};
 use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, Res};
-use crate::diag::{Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, ExprKind, Formal, FormalKind, Name, Scalar};
 use std::rc::Rc;
@@ -26,7 +26,7 @@ impl<'a> Checker<'a> {
             let Some(place) = place else { return self.wrong_count(net, args.len(), span) };
             if given[place].is_some() {
                 let name = &net.formals[place].name.name;
-                return self.error("H0212", arg.value.span, format!("`{name}` is given twice"));
+                return self.error(Code::H0212, arg.value.span, format!("`{name}` is given twice"));
             }
             given[place] = Some(arg);
         }
@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
 
     fn no_formal<T>(&mut self, net: &ast::NetDef, name: &ast::Ident) -> Res<T> {
         let known: Vec<&str> = net.formals.iter().map(|f| &*f.name.name).collect();
-        let d = Diagnostic::error("H0212", name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
+        let d = Diagnostic::error(Code::H0212, name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
         let d = match suggest(&name.name, known.iter().copied()) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
             None => d.label(net.name.span, "declared here"),
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
         let least = if needed < names.len() { format!("at least {needed} of ") } else { String::new() };
         let are = if given == 1 { "1 is".to_string() } else { format!("{given} are") };
         let message = format!("`{}` takes {least}{takes} ({}), and {are} given", net.name.name, names.join(", "));
-        self.fail(Diagnostic::error("H0212", span, message).label(net.name.span, "declared here"))
+        self.fail(Diagnostic::error(Code::H0212, span, message).label(net.name.span, "declared here"))
     }
 
     /// One argument, as its declaration wants it.
@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
         if let ExprKind::Name(_) = &*inner.kind {
             let message = format!("`{word}` is a net that is not made yet");
             let help = format!("give it its numbers, `{word}(..)`; or name a net that is made, `sub f = {word}(..)`");
-            return self.fail(Diagnostic::error("H0213", inner.span, message).help(help));
+            return self.fail(Diagnostic::error(Code::H0213, inner.span, message).help(help));
         }
         let args = self.actuals(net, args, inner.span)?;
         Ok(Some(Rc::new(Plan { file, net, args, span: inner.span })))
@@ -114,7 +114,7 @@ impl<'a> Checker<'a> {
             (FormalKind::Net, v) => ("a net", v),
         };
         let message = format!("`{}` wants {}, and this is {}", formal.name.name, want.0, want.1.kind());
-        self.fail(Diagnostic::error("H0213", at, message).label(formal.name.span, "declared here"))
+        self.fail(Diagnostic::error(Code::H0213, at, message).label(formal.name.span, "declared here"))
     }
 
     /// A list with elements of the declared kind.
@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
             if !fits {
                 let what = if scalar == Some(Scalar::Bool) { "truth values" } else { "numbers" };
                 let message = format!("`{}` wants a list of {what}, and this has {}", formal.name.name, item.kind());
-                return self.fail(Diagnostic::error("H0213", at, message).label(formal.name.span, "declared here"));
+                return self.fail(Diagnostic::error(Code::H0213, at, message).label(formal.name.span, "declared here"));
             }
         }
         Ok(Value::List(list))
@@ -174,7 +174,7 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         let message = format!("`{}` wants a list of {}, and this has {own}", formal.name.name, self.axes.show_size(&want));
-        self.fail(Diagnostic::error("H0213", at, message).label(length.span, "declared here"))
+        self.fail(Diagnostic::error(Code::H0213, at, message).label(length.span, "declared here"))
     }
 }
 
