@@ -35,6 +35,7 @@ pub struct Archive {
     entries: BTreeMap<String, Entry>,
     /// Entries of a type that no model wants: name, type.
     unread: Vec<(String, String)>,
+    about: BTreeMap<String, String>,
     single: bool,
 }
 
@@ -53,8 +54,8 @@ impl Archive {
             return Err(other);
         }
         let single = first.starts_with(npy::MAGIC) || path.extension().is_some_and(|e| e == "npy");
-        let (entries, unread) = (BTreeMap::new(), Vec::new());
-        let mut archive = Archive { path: path.to_path_buf(), name, file: Mutex::new(file), entries, unread, single };
+        let (entries, unread, about) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let mut archive = Archive { path: path.to_path_buf(), name, file: Mutex::new(file), entries, unread, about, single };
         if single {
             archive.index_npy(&first, length)?;
         } else {
@@ -91,7 +92,9 @@ impl Archive {
             return Err(wrong("it ends within its header".into()));
         };
         let text = self.read(8, size as usize)?;
-        for e in header::read(&text, data).map_err(wrong)? {
+        let (entries, about) = header::read(&text, data).map_err(wrong)?;
+        self.about = about;
+        for e in entries {
             let place = e.place();
             match e.kind() {
                 Some(kind) => {
@@ -123,6 +126,11 @@ impl Archive {
     /// Entries whose type no model wants (name, type), in order.
     pub fn unread(&self) -> &[(String, String)] {
         &self.unread
+    }
+
+    /// Texts that its header has beside the tensors, by name.
+    pub fn about(&self) -> &BTreeMap<String, String> {
+        &self.about
     }
 
     /// The type of an entry that no model wants.

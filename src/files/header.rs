@@ -6,7 +6,7 @@
 
 use super::stored::Kind;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -45,11 +45,14 @@ impl Entry {
     }
 }
 
-/// All tensors, in the order of their places.
-pub fn read(text: &[u8], data: u64) -> Result<Vec<Entry>, String> {
+/// Texts that a header has beside its tensors, by name.
+pub type About = BTreeMap<String, String>;
+
+/// All tensors, in the order of their places, and what else the header says.
+pub fn read(text: &[u8], data: u64) -> Result<(Vec<Entry>, About), String> {
     let text = std::str::from_utf8(text).map_err(|_| "its header is not text".to_string())?;
     let all: All = serde_json::from_str(text).map_err(|e| format!("its header is not what it should be: {e}"))?;
-    let mut entries = all.0;
+    let All(mut entries, about) = all;
     entries.sort_by_key(|e| e.data_offsets);
     let mut at = 0;
     for e in &entries {
@@ -70,14 +73,14 @@ pub fn read(text: &[u8], data: u64) -> Result<Vec<Entry>, String> {
         }
     }
     match at == data {
-        true => Ok(entries),
+        true => Ok((entries, about)),
         false if at > data => Err(format!("its tensors have {at} bytes and {data} follow the header: it is cut short")),
         false => Err(format!("its tensors have {at} bytes and {data} follow the header: something stands after them")),
     }
 }
 
 /// The entries of a header: an object whose names are looked at one by one, for a reader of JSON takes the last of two that are equal.
-struct All(Vec<Entry>);
+struct All(Vec<Entry>, About);
 
 impl<'de> Deserialize<'de> for All {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<All, D::Error> {
@@ -90,22 +93,28 @@ impl<'de> Deserialize<'de> for All {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<All, A::Error> {
-                let (mut out, mut names) = (Vec::new(), BTreeSet::new());
+                let (mut out, mut about, mut names) = (Vec::new(), About::new(), BTreeSet::new());
                 while let Some(name) = map.next_key::<String>()? {
                     if !names.insert(name.clone()) {
                         return Err(serde::de::Error::custom(format!("`{name}` stands there twice")));
                     }
                     if name == "__metadata__" {
-                        map.next_value::<serde::de::IgnoredAny>()?;
+                        about = texts(map.next_value()?);
                         continue;
                     }
                     out.push(Entry { name, ..map.next_value()? });
                 }
-                Ok(All(out))
+                Ok(All(out, about))
             }
         }
         deserializer.deserialize_map(Object)
     }
+}
+
+/// What is a text of what stands beside the tensors, which should all be texts.
+fn texts(beside: serde_json::Value) -> About {
+    let pairs = beside.as_object().into_iter().flatten();
+    pairs.filter_map(|(name, v)| Some((name.clone(), v.as_str()?.to_string()))).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +132,7 @@ mod tests {
         };
         let all = |list: &[String]| format!("{{{}}}", list.join(","));
         let a = one("a", "F32", "[2]", 0, 8);
-        assert_eq!(read(all(std::slice::from_ref(&a)).as_bytes(), 8).unwrap().len(), 1);
+        assert_eq!(read(all(std::slice::from_ref(&a)).as_bytes(), 8).unwrap().0.len(), 1);
         assert!(said(&all(&[a.clone(), a.clone()]), 8).contains("`a` stands there twice"));
         assert!(said(&all(&[a.clone(), one("b", "F32", "[2]", 4, 12)]), 12).contains("`b` overlaps"));
         assert!(said(&all(&[a.clone(), one("b", "F32", "[2]", 9, 17)]), 17).contains("gap"));
@@ -134,7 +143,9 @@ mod tests {
         assert!(said(&all(&[one("a", "F32", "[2]", 8, 0)]), 8).contains("outside"));
         assert!(said(&all(&[one("a", "F32", "[2]", 0, u64::MAX)]), 8).contains("place"));
         // A type that nobody here knows has elements of any length.
-        let other = read(all(&[one("a", "F8_E4M3", "[8]", 0, 8)]).as_bytes(), 8).unwrap();
+        let (other, _) = read(all(&[one("a", "F8_E4M3", "[8]", 0, 8)]).as_bytes(), 8).unwrap();
         assert_eq!((other[0].kind(), other[0].dtype.as_str()), (None, "F8_E4M3"));
+        let (_, about) = read(br#"{"__metadata__":{"a":"one","b":2}}"#, 0).unwrap();
+        assert_eq!(about, About::from([("a".into(), "one".into())]));
     }
 }

@@ -4,5 +4,9 @@
 //! and a record of each step ([`record`]). Promised: a step is a function of its number and of what was kept, so that a run that was cut off
 //! and goes on has the bits of one that was left alone. Not known here: how a graph is run, which [`crate::exec`] knows.
 
+pub mod board;
+pub mod checkpoint;
+pub mod identity;
+pub mod metrics;
 pub mod order;
 pub mod record;
