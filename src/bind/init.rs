@@ -4,7 +4,7 @@
 //! function of Philox4x32-10 with the key (seed, FNV-1a of the path) and the counter `i`.
 
 use super::params::shape;
-use crate::check::model::{Init, Model, Param};
+use crate::check::model::{Columns, Init, Model, Param};
 use crate::diag::{Code, Diagnostic};
 use crate::files::memory;
 use crate::ir::random::{counter, normal, philox, uniform};
@@ -85,12 +85,28 @@ pub fn fnv1a(text: &str) -> u32 {
 /// Draws a tensor. `Init::Node` is no distribution: it is evaluated by [`evaluate`].
 pub fn draw(init: &Init, path: &str, dtype: DType, shape: Vec<usize>, seed: i32) -> Result<Tensor, Diagnostic> {
     let mut out = memory::zeros(path, dtype, shape)?;
+    if out.is_empty() {
+        return Ok(out);
+    }
     let key = [seed as u32, fnv1a(path)];
     if let Init::Orthogonal { gain } = init {
         orthogonal(&mut out, *gain, key);
         return Ok(out);
     }
-    let one = |i: usize| value(init, i as u64, key);
+    // What hangs on the place of an element, besides its bits.
+    let columns = match init {
+        Init::Columns { parts, .. } => deviations(parts),
+        _ => vec![],
+    };
+    let (width, height) = (out.shape.last().copied().unwrap_or(1), out.shape.iter().rev().nth(1).copied().unwrap_or(1));
+    let one = |i: usize| match init {
+        Init::Eye { gain } => f64::from(i % width == i / width % height) * gain,
+        Init::Columns { uniform, .. } => {
+            let std = columns.get(i % width).copied().unwrap_or(0.0);
+            value(&Init::spread(*uniform, std), i as u64, key)
+        }
+        _ => value(init, i as u64, key),
+    };
     match &mut out.data {
         Data::F32(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = one(i) as f32),
         Data::F64(v) => v.iter_mut().enumerate().for_each(|(i, x)| *x = one(i)),
@@ -112,8 +128,17 @@ fn value(init: &Init, position: u64, key: [u32; 2]) -> f64 {
         Init::Uniform { from, to } => from + (to - from) * uniform(words(0)[0]),
         Init::Bernoulli { p } => f64::from(uniform(words(0)[0]) < p),
         Init::RandInt { n } => (uniform(words(0)[0]) * n).floor(),
-        Init::Orthogonal { .. } | Init::Node(_) => 0.0,
+        Init::Orthogonal { .. } | Init::Eye { .. } | Init::Columns { .. } | Init::Node(_) => 0.0,
     }
+}
+
+/// A standard deviation for each column.
+fn deviations(list: &[Columns]) -> Vec<f64> {
+    let one = |c: &Columns| match c {
+        Columns::Alike { count, std } => vec![*std; *count as usize],
+        Columns::Times { count, each } => deviations(each).repeat(*count as usize),
+    };
+    list.iter().flat_map(one).collect()
 }
 
 /// Orthonormal rows or columns (whichever are fewer) in each matrix of the last two axes, times `gain` (Saxe et al. 2014):

@@ -84,8 +84,36 @@ pub enum Init {
     Orthogonal {
         gain: f64,
     },
+    /// The last two axes have `gain` on their diagonal.
+    Eye {
+        gain: f64,
+    },
+    /// The columns of the last axis, each with a deviation of its own.
+    Columns {
+        parts: Vec<Columns>,
+        uniform: bool,
+    },
     /// A node of the model's graph of the same shape.
     Node(NodeId),
+}
+
+impl Init {
+    /// Normal or uniform of mean 0 and one standard deviation.
+    pub fn spread(uniform: bool, std: f64) -> Init {
+        if uniform {
+            let b = std * 3f64.sqrt();
+            Init::Uniform { from: -b, to: b }
+        } else {
+            Init::Normal { mean: 0.0, std }
+        }
+    }
+}
+
+/// Neighbouring columns of a matrix, and the standard deviation that they start with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Columns {
+    Alike { count: u64, std: f64 },
+    Times { count: u64, each: Vec<Columns> },
 }
 
 /// What kind of thing an input is.

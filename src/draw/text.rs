@@ -1,7 +1,7 @@
 //! A checked model as text: what `hnet build --emit model` writes.
 
 use crate::bind::known::{axis, declared};
-use crate::check::model::{Allowed, Init, Input, InputKind, Model, Param};
+use crate::check::model::{Allowed, Columns, Init, Input, InputKind, Model, Param};
 use crate::ir::{Axis, Origin, OutputKind, Rate, type_text};
 use std::fmt::Write;
 
@@ -122,6 +122,14 @@ fn param(p: &Param) -> String {
     out
 }
 
+fn columns(list: &[Columns]) -> String {
+    let one = |c: &Columns| match c {
+        Columns::Alike { count, std } => format!("{count} of std {std}"),
+        Columns::Times { count, each } => format!("{count} times ({})", columns(each)),
+    };
+    list.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 fn init(i: &Init) -> String {
     match i {
         Init::Fill(v) => format!("{v}"),
@@ -131,6 +139,10 @@ fn init(i: &Init) -> String {
         Init::Bernoulli { p } => format!("bernoulli({p})"),
         Init::RandInt { n } => format!("randint({n})"),
         Init::Orthogonal { gain } => format!("orthogonal(gain: {gain})"),
+        Init::Eye { gain } => format!("eye(gain: {gain})"),
+        Init::Columns { parts, uniform } => {
+            format!("{} columns ({})", if *uniform { "uniform" } else { "normal" }, columns(parts))
+        }
         Init::Node(n) => format!("%{}", n.index()),
     }
 }

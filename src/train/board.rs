@@ -22,7 +22,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// A new file in a folder, which is made if it is not there. `from`: the step that a run goes on from.
+    /// A new file in a folder, which is made if it is not there. `from`: the first step that a run that goes on will tell of; what
+    /// older files tell of it and of later ones is dropped.
     pub fn start(folder: &Path, from: Option<u64>) -> Result<Board, Diagnostic> {
         std::fs::create_dir_all(folder).map_err(|e| atomic::cannot(folder, &e))?;
         let (path, file) = fresh(folder)?;

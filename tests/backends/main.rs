@@ -23,6 +23,7 @@ mod routes;
 mod runs;
 mod shaders;
 mod slopes;
+mod starts;
 mod steps;
 mod suite;
 mod sums;

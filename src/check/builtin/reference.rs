@@ -19,7 +19,7 @@ const SECTIONS: &[(Kind, &str, &str)] = &[
         Kind::Chance,
         "Distributions and initialisers",
         "Only where a type is declared: `draw eps: [d] = normal()`, `param w: [i, o] = kaiming_uniform()`, `var h: [d] = zeros()`. \
-         Arguments are named, but for the only one of a distribution and all of `normal` and `uniform`.",
+         Arguments are named, but for the only one of a distribution, all of `normal` and `uniform`, and `of`.",
     ),
 ];
 

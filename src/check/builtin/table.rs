@@ -54,6 +54,12 @@ pub enum Distribution {
     XavierUniform,
     XavierNormal,
     Orthogonal,
+    Eye,
+    /// For a layer that writes a net: by fan-in or by fan-out.
+    Hyperfan {
+        forward: bool,
+        uniform: bool,
+    },
 }
 
 /// What may stand in brackets after a word.
@@ -132,6 +138,8 @@ const POINT: (Kind, Bracket) = (Kind::Point, PLAIN);
 const SIZES: (Kind, Bracket) = (Kind::Sizes, SIZED);
 const ORDER: (Kind, Bracket) = (Kind::Order, Bracket::Axes);
 const NETS: (Kind, Bracket) = (Kind::Nets, PLAIN);
+/// What a layer writes comes first.
+const HYPERFAN: &[&str] = &["of", "variance", "gain"];
 const GRADIENTS: (Kind, Bracket) = (Kind::Gradients, PLAIN);
 
 /// The functions with a rule of their own, and the distributions.
@@ -176,6 +184,14 @@ static ROWS: &[Function] = &[
     drawn("xavier_uniform", &["fan_in", "fan_out", "gain"], Distribution::XavierUniform, "starts a parameter; the fans are its own, the gain 1, where they are not given"),
     drawn("xavier_normal", &["fan_in", "fan_out", "gain"], Distribution::XavierNormal, "likewise, normal"),
     drawn("orthogonal", &["gain"], Distribution::Orthogonal, "starts a parameter with orthogonal rows or columns, times the gain"),
+    drawn("eye", &["gain"], Distribution::Eye, "starts a parameter with the gain, or 1, on the diagonal of its last two sizes, and 0 elsewhere"),
+    drawn("hyperfan_in_uniform", HYPERFAN, Distribution::Hyperfan { forward: true, uniform: true },
+        "starts the last layer of a net that writes the parameters `of`, `target.*` say, so that what the written net computes keeps its variance; \
+         `variance` is that of the layer's inputs, 1 where it is not given, and the gain the square root of 2"),
+    drawn("hyperfan_in_normal", HYPERFAN, Distribution::Hyperfan { forward: true, uniform: false }, "likewise, normal"),
+    drawn("hyperfan_out_uniform", HYPERFAN, Distribution::Hyperfan { forward: false, uniform: true },
+        "likewise, so that the gradients of the written net keep their variance"),
+    drawn("hyperfan_out_normal", HYPERFAN, Distribution::Hyperfan { forward: false, uniform: false }, "likewise, normal"),
 ];
 
 /// All functions: the primitives at every point, then the others.

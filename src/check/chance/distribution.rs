@@ -14,6 +14,9 @@ pub(super) struct Chosen<'a> {
     pub args: Given<'a>,
 }
 
+/// The argument that says what a layer writes.
+pub(super) const OF: &str = "of";
+
 pub(super) type Given<'a> = Vec<(&'static str, Value<'a>, Span)>;
 
 impl<'a> Checker<'a> {
@@ -42,7 +45,11 @@ impl<'a> Checker<'a> {
             if given(formal) {
                 return self.error(Code::H0509, arg.value.span, format!("`{formal}` is given twice"));
             }
-            let value = self.expr(&arg.value)?;
+            // What a layer writes is asked for its shapes: its values may hang on what is just being started.
+            let value = match formal {
+                OF => Value::Tree(self.written(&arg.value)?.into()),
+                _ => self.expr(&arg.value)?,
+            };
             out.push((formal, value, arg.value.span));
         }
         Ok(Some(Chosen { word, what, args: out }))
@@ -54,7 +61,9 @@ impl<'a> Checker<'a> {
         let known = matches!(what, Distribution::Uniform | Distribution::Normal | Distribution::TruncatedNormal);
         let ordered = known && args.len() == formals.len();
         let Some(nameless) = args.iter().find(|a| a.name.is_none()) else { return Ok(()) };
-        if ordered || formals.len() < 2 || args.len() > formals.len() {
+        // What is written is no number, and comes first.
+        let written = formals.first() == Some(&OF) && args.iter().skip(1).all(|a| a.name.is_some());
+        if ordered || written || formals.len() < 2 || args.len() > formals.len() {
             return Ok(());
         }
         let value = crate::syntax::print_expr(&nameless.value);

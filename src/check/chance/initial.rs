@@ -1,8 +1,9 @@
 //! What parameters start from.
 
-use super::distribution::Chosen;
+use super::distribution::{Chosen, Given, OF};
+use super::fans::Keeps;
 use crate::check::builtin::{self, Distribution};
-use crate::check::model::Init;
+use crate::check::model::{Columns, Init};
 use crate::check::value::{Label, Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
@@ -63,15 +64,50 @@ impl<'a> Checker<'a> {
                 // A net of width 0 has no weights to start.
                 let n = if n == 0.0 { 1.0 } else { positive(self, n, "fan_in")? };
                 let std = arg(self, "gain", Some(std::f64::consts::SQRT_2))? / n.sqrt();
-                spread(what == Distribution::KaimingUniform, std)
+                Init::spread(what == Distribution::KaimingUniform, std)
             }
             Distribution::XavierUniform | Distribution::XavierNormal => {
                 let (i, o) = (arg(self, "fan_in", fan(self, 2))?, arg(self, "fan_out", fan(self, 1))?);
                 let sum = if i + o == 0.0 { 1.0 } else { positive(self, i + o, "fan_in + fan_out")? };
-                spread(what == Distribution::XavierUniform, arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
+                Init::spread(what == Distribution::XavierUniform, arg(self, "gain", Some(1.0))? * (2.0 / sum).sqrt())
             }
             Distribution::Orthogonal => Init::Orthogonal { gain: arg(self, "gain", Some(1.0))? },
+            Distribution::Eye if shape.len() < 2 => {
+                return self.error(Code::H0509, e.span, "`eye` starts a matrix, and this has fewer than two sizes");
+            }
+            Distribution::Eye => Init::Eye { gain: arg(self, "gain", Some(1.0))? },
+            Distribution::Hyperfan { forward, uniform } => {
+                let keeps = if forward { Keeps::In } else { Keeps::Out };
+                Init::Columns { parts: self.hyperfan(&args, shape, keeps, e.span)?, uniform }
+            }
         })
+    }
+
+    /// The columns of a layer that writes other parameters.
+    fn hyperfan(&mut self, args: &Given<'a>, shape: &[(Label, Size)], keeps: Keeps, span: Span) -> Res<Vec<Columns>> {
+        let Some((_, Value::Tree(tree), at)) = args.iter().find(|(name, _, _)| *name == OF) else {
+            return self.error(Code::H0509, span, "`of` is missing: what the layer writes, `target.*` say");
+        };
+        let [.., (_, width), (_, columns)] = shape else {
+            return self.error(
+                Code::H0509,
+                span,
+                "this starts the matrix of a layer, and the parameter has fewer than two sizes",
+            );
+        };
+        let total = self.tree_len(tree);
+        if !self.axes.same(&total, columns) {
+            let (has, wants) = (self.axes.show_size(columns), self.axes.show_size(&total));
+            let message = format!("the layer gives {has} numbers, and what it writes takes {wants}");
+            return self.fail(Diagnostic::error(Code::H0509, *at, message).here("what it writes"));
+        }
+        let Some(width) = self.axes.resolve(width).number() else { return self.report.unknown(span, "the width of the layer") };
+        let variance = self.number_arg(args, "variance", Some(1.0), span)?;
+        let gain = self.number_arg(args, "gain", Some(std::f64::consts::SQRT_2), span)?;
+        if variance.is_nan() || variance <= 0.0 {
+            return self.error(Code::H0509, span, format!("`variance` is {variance}; it must be positive"));
+        }
+        self.columns(tree, keeps, gain * gain / (width.max(1.0) * variance), *at)
     }
 
     /// An initialiser that is computed: a node of the parameter's shape.
@@ -121,12 +157,14 @@ impl<'a> Checker<'a> {
             Init::Fill(v) => self.fill_fits(*v, want, e.span, ty.span),
             Init::Bernoulli { .. } | Init::Node(_) => Ok(()),
             Init::RandInt { .. } if want != DType::Bool => Ok(()),
+            Init::Eye { gain } => self.fill_fits(*gain, want, e.span, ty.span),
             _ if want == DType::F32 => Ok(()),
             Init::RandInt { .. }
             | Init::Normal { .. }
             | Init::TruncatedNormal { .. }
             | Init::Uniform { .. }
-            | Init::Orthogonal { .. } => self.wrong_kind(&word, want, e.span, ty.span),
+            | Init::Orthogonal { .. }
+            | Init::Columns { .. } => self.wrong_kind(&word, want, e.span, ty.span),
         }
     }
 
@@ -161,15 +199,5 @@ impl<'a> Checker<'a> {
         let labels = shape.iter().map(|(l, _)| *l).collect();
         let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         Ok(Value::Tensor(self.copy(&t, labels, axes, vec![])))
-    }
-}
-
-/// Normal or uniform of one standard deviation.
-fn spread(uniform: bool, std: f64) -> Init {
-    if uniform {
-        let b = std * 3f64.sqrt();
-        Init::Uniform { from: -b, to: b }
-    } else {
-        Init::Normal { mean: 0.0, std }
     }
 }

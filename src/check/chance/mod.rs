@@ -4,6 +4,7 @@
 //! that they are the same on every backend and for every split of a batch.
 
 mod distribution;
+mod fans;
 mod initial;
 
 use crate::check::builtin::Distribution;
@@ -132,7 +133,9 @@ impl<'a> Checker<'a> {
             | Distribution::KaimingNormal
             | Distribution::XavierUniform
             | Distribution::XavierNormal
-            | Distribution::Orthogonal => match self.initialiser(value, &random.shape)? {
+            | Distribution::Orthogonal
+            | Distribution::Eye
+            | Distribution::Hyperfan { .. } => match self.initialiser(value, &random.shape)? {
                 Init::Normal { mean, std } => (self.constant(std, DType::F32), self.constant(mean, DType::F32), Dist::Normal),
                 Init::Uniform { from, to } => {
                     (self.constant(to - from, DType::F32), self.constant(from, DType::F32), Dist::Uniform)
@@ -202,6 +205,7 @@ impl<'a> Checker<'a> {
             }
             Distribution::KaimingUniform | Distribution::KaimingNormal => want == DType::F32,
             Distribution::XavierUniform | Distribution::XavierNormal => want == DType::F32,
+            Distribution::Eye | Distribution::Hyperfan { .. } => want == DType::F32,
         };
         if fits { Ok(want) } else { self.wrong_kind(word, want, at, ty.span) }
     }
