@@ -10,3 +10,4 @@ pub mod identity;
 pub mod metrics;
 pub mod order;
 pub mod record;
+pub mod report;
