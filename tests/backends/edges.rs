@@ -367,3 +367,65 @@ fn both_zeros_are_numbers_of_their_own() {
         Case::made("both zeros", &m, &[over, less]).all(0.0, &[("0", &over_zeros), ("1", &apart)]);
     }
 }
+
+/// What is taken off again was there: no algebra makes a number of what was none on the way, in one kernel and where values are computed
+/// twice.
+#[test]
+fn nothing_is_cancelled_that_is_not_finite() {
+    let rows: Vec<(f32, f32)> = [1.5, -0.25, 0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]
+        .iter()
+        .flat_map(|x| [2.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN].map(|c| (*x, c)))
+        .collect();
+    // The inner function of c and x, the outer one of c and its result; whether the operands of each change their places.
+    let forms = [
+        (Map::Add, Map::Sub, true, true),
+        (Map::Add, Map::Sub, false, true),
+        (Map::Add, Map::Sub, true, false),
+        (Map::Sub, Map::Add, true, true),
+        (Map::Sub, Map::Add, true, false),
+        (Map::Sub, Map::Sub, false, true),
+        (Map::Sub, Map::Sub, false, false),
+        (Map::Mul, Map::Div, true, true),
+        (Map::Mul, Map::Div, false, false),
+        (Map::Div, Map::Mul, true, true),
+        (Map::Div, Map::Div, false, false),
+    ];
+    let plain = |f: Map, a: f64, b: f64| match f {
+        Map::Add => a + b,
+        Map::Sub => a - b,
+        Map::Mul => a * b,
+        _div => a / b,
+    };
+    for again in [false, true] {
+        let mut m = Make::new(rows.len());
+        let x = m.input_as(Origin::Input, &[n()], Data::F32(rows.iter().map(|r| r.0).collect()));
+        let c = m.input_as(Origin::Input, &[n()], Data::F32(rows.iter().map(|r| r.1).collect()));
+        let map = |m: &mut Make, f: Map, list: &[NodeId]| {
+            let operands: Vec<(NodeId, &[usize])> = list.iter().map(|x| (*x, &[0usize][..])).collect();
+            m.add(Op::Map(f), F, &[n()], &[], &operands)
+        };
+        let mut outputs = Vec::new();
+        for (inner, outer, turn, over) in &forms {
+            // Twice the same computation, or the same value twice.
+            let one = map(&mut m, Map::Sqrt, &[c]);
+            let two = if again { map(&mut m, Map::Sqrt, &[c]) } else { one };
+            let below = map(&mut m, *inner, &if *turn { [x, one] } else { [one, x] });
+            outputs.push(map(&mut m, *outer, &if *over { [below, two] } else { [two, below] }));
+            // And behind a sign.
+            let less = map(&mut m, Map::Neg, &[two]);
+            outputs.push(map(&mut m, *outer, &if *over { [below, less] } else { [less, below] }));
+        }
+        Case::made("what is taken off again", &m, &outputs).each(|way, found| {
+            for (k, (inner, outer, turn, over)) in forms.iter().enumerate() {
+                for (i, (x, c)) in rows.iter().map(|(x, c)| (f64::from(*x), f64::from(*c).sqrt())).enumerate() {
+                    let below = if *turn { plain(*inner, x, c) } else { plain(*inner, c, x) };
+                    for (j, c) in [c, -c].into_iter().enumerate() {
+                        let want = if *over { plain(*outer, below, c) } else { plain(*outer, c, below) };
+                        let got = found[2 * k + j].get(i);
+                        assert!(same(way, got, want), "{inner:?}, {outer:?} of {x}, {c}: {got}, not {want} ({way:?})");
+                    }
+                }
+            }
+        });
+    }
+}

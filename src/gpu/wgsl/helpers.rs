@@ -87,6 +87,12 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 }
 ",
     ),
+    // A value behind a zero that compilers don't know.
+    (
+        "hidden",
+        &[],
+        "fn hidden(x: f32, zero: u32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ zero); }\n",
+    ),
     ("equal", &["is_nan"], "fn equal(a: f32, b: f32) -> bool { return a == b && !is_nan(a) && !is_nan(b); }\n"),
     ("at_most", &["is_nan"], "fn at_most(a: f32, b: f32) -> bool { return a <= b && !is_nan(a) && !is_nan(b); }\n"),
     (

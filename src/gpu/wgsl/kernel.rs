@@ -3,6 +3,7 @@
 //! Sums of many f32 keep their digits: so many terms as [`CHAIN`] are added one after the other, and these partial sums with what
 //! each addition rounded away (Kahan 1965).
 
+use super::cancel::{self, zero};
 use super::module::Module;
 use super::scalar::{apply, convert, literal, small_power};
 use super::wide;
@@ -71,11 +72,6 @@ pub(super) struct Nest<'m, 'a, 'k> {
     text: Vec<Option<String>>,
     /// Products that only a sum reads, which multiplies and adds in one.
     fused: Vec<bool>,
-}
-
-/// A constant 0, and whether it is the one below.
-fn zero(e: &Expr) -> Option<bool> {
-    if let Expr::Const(c) = e { (*c == 0.0).then(|| c.is_sign_negative()) } else { None }
 }
 
 fn fused(k: &Kernel) -> Vec<bool> {
@@ -232,43 +228,16 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.m.line(format!("var {name} = {};", v[0]));
             v[0] = name;
         }
-        if let Some(text) = self.cancelled(map, args, &v, of) {
-            return text;
+        if of == DType::F32 {
+            if let Some(text) = cancel::to_constant(self.m, k, map, args, &v) {
+                return text;
+            }
+            cancel::shield(self.m, k, map, args, &mut v);
         }
         if let Some(n) = k.whole_power(map, args) {
             return small_power(&v[0], n);
         }
         apply(self.m, map, &v, of, dtype)
-    }
-
-    /// What compilers take for 0 or 1 whatever the value is: by 0, less itself, over itself, 0 over it, it over 0. For what is not
-    /// finite (or is 0 itself, where it is divided by) it is no number.
-    fn cancelled(&mut self, map: Map, args: &[usize], v: &[String], of: DType) -> Option<String> {
-        if of != DType::F32 || args.len() != 2 {
-            return None;
-        }
-        let same = args[0] == args[1];
-        let known = [0, 1].map(|n| zero(&self.k.body[args[n]]));
-        let (name, x, below) = if map == Map::Mul {
-            let n = known.iter().position(Option::is_some)?;
-            ("by_zero", &v[1 - n], known[n] == Some(true))
-        } else if map == Map::Sub && same {
-            return Some(format!("abs({}({}))", self.m.function("by_zero"), v[0]));
-        } else if map != Map::Div {
-            return None;
-        } else if same {
-            ("by_itself", &v[0], false)
-        } else if let Some(below) = known[0] {
-            ("zero_over", &v[1], below)
-        } else if let Some(below) = known[1] {
-            ("over_zero", &v[0], below)
-        } else if matches!(self.k.body[args[1]], Expr::Size(_)) {
-            return Some(format!("{}({}, {})", self.m.function("among"), v[0], v[1]));
-        } else {
-            return None;
-        };
-        let text = format!("{}({x})", self.m.function(name));
-        Some(if below { format!("(-{text})") } else { text })
     }
 
     fn pick(&mut self, e: usize, access: &Access, at: &[crate::plan::Index], fill: Option<f64>) -> String {

@@ -4,6 +4,7 @@
 //! One work becomes one shader; several that share their rows become one together (`rows`). Texts depend on nothing but the
 //! plan: the same bytes on every machine.
 
+mod cancel;
 mod helpers;
 mod kernel;
 mod merge;
