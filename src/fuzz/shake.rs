@@ -10,6 +10,8 @@ use crate::opt::{Rebuild, rebuild};
 
 /// How far a value moves, relative to itself: a few units in f32's last place.
 const STEP: f64 = 1e-6;
+/// The least step of f32: where it has lost digits no value is nearer than a part of it, however small it is.
+const LEAST: f64 = 1.4e-45;
 /// What may be 0 in f32: nothing; less than half of its least number; what has lost digits; a product with 0.01 on the way there.
 const TINY: [f64; 4] = [0.0, 7e-46, 1.2e-38, 1e-36];
 
@@ -160,6 +162,14 @@ fn move_by(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let factor = map(r, Map::Mul, DType::F32, &[&bits, &step]);
     let factor = map(r, Map::Add, DType::F32, &[&factor, &least]);
     let moved = map(r, Map::Mul, DType::F32, &[&value, &factor]);
+    // By a step at most either way, and never across 0.
+    let (one, two, last) = (number(r, 1.0, DType::F32), number(r, 2.0, DType::F32), number(r, LEAST, DType::F32));
+    let own = map(r, Map::Abs, DType::F32, &[&value]);
+    let own = map(r, Map::Min, DType::F32, &[&own, &last]);
+    let turn = map(r, Map::Mul, DType::F32, &[&bits, &two]);
+    let turn = map(r, Map::Sub, DType::F32, &[&turn, &one]);
+    let by = map(r, Map::Mul, DType::F32, &[&own, &turn]);
+    let moved = map(r, Map::Add, DType::F32, &[&moved, &by]);
     let (tiny, zero, eight) = (number(r, how.tiny, DType::F32), number(r, 0.0, DType::F32), number(r, 8.0, DType::F32));
     let size = map(r, Map::Abs, DType::F32, &[&value]);
     let small = map(r, Map::Lt, DType::Bool, &[&size, &tiny]);

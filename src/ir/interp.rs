@@ -60,6 +60,15 @@ pub fn evaluate_on(
     Ok(values.iter().map(|v| v.to_tensor()).collect())
 }
 
+/// All that an evaluation finds outside of its axis, of which [`evaluate`] says the first.
+pub fn all_outside(graph: &Graph, bindings: &Bindings, wanted: &[NodeId]) -> Vec<Diagnostic> {
+    let sources = bindings.sources.iter().map(|(path, t)| (path.as_str(), t)).collect();
+    let run = Run { sources, meter: Meter::new(MEMORY), found: RefCell::default() };
+    // What else is wrong does not matter here.
+    let _ = run.graph(graph, &[], bindings.sizes.clone(), wanted);
+    run.found.take().all()
+}
+
 /// What all graphs of one evaluation share.
 struct Run<'a> {
     sources: BTreeMap<&'a str, &'a Tensor>,

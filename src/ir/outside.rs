@@ -75,6 +75,11 @@ impl Found {
         }
     }
 
+    /// What there is to say of each place, the first in the source first.
+    pub fn all(&self) -> Vec<Diagnostic> {
+        self.0.iter().map(|(site, code)| message(site, *code)).collect()
+    }
+
     /// An error, if anything was.
     pub fn report(&self) -> Result<(), Diagnostic> {
         self.0.first_key_value().map_or(Ok(()), |(site, code)| Err(message(site, *code)))
