@@ -113,6 +113,11 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// An empty graph with room for so many nodes.
+    pub fn with_room(nodes: usize) -> Graph {
+        Graph { inner: DiGraph::with_capacity(nodes, 2 * nodes), ..Graph::default() }
+    }
+
     /// Adds a node; its operands exist already.
     pub fn add(&mut self, node: Node, operands: Vec<Operand>) -> NodeId {
         let sources: Vec<NodeId> = operands.iter().map(|o| o.node).collect();

@@ -68,8 +68,8 @@ struct Term {
 /// A size: a whole number, possibly of unknowns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size {
-    /// Sorted by factors, no two equal, no coefficient zero.
-    terms: Vec<Term>,
+    /// Sorted by factors, no two equal, no coefficient zero. Shared: sizes are copied with every loop of every node.
+    terms: Arc<[Term]>,
     /// Terms and atoms in it, at any depth; [`LOST`] for what could not be kept.
     weight: u32,
 }
@@ -96,9 +96,9 @@ impl From<usize> for Size {
 impl Size {
     fn ratio(coef: Ratio) -> Size {
         if coef.num == 0 {
-            Size { terms: vec![], weight: 0 }
+            Size { terms: Arc::new([]), weight: 0 }
         } else {
-            Size { terms: vec![Term { factors: vec![], coef }], weight: 1 }
+            Size { terms: Arc::new([Term { factors: vec![], coef }]), weight: 1 }
         }
     }
 
@@ -108,7 +108,7 @@ impl Size {
 
     /// What stands for a size that could not be kept.
     fn lost() -> Size {
-        Size { terms: vec![Term { factors: vec![(Atom::Sym("!".into()), 1)], coef: Ratio::ONE }], weight: LOST }
+        Size { terms: Arc::new([Term { factors: vec![(Atom::Sym("!".into()), 1)], coef: Ratio::ONE }]), weight: LOST }
     }
 
     /// Whether this size could not be kept: it has no value and means nothing.
@@ -144,7 +144,7 @@ impl Size {
         let of_term = |t: &Term| t.factors.iter().fold(1u32, |n, (a, _)| n.saturating_add(of_atom(a)));
         let weight = terms.iter().fold(0u32, |n, t| n.saturating_add(of_term(t)));
         let steep = terms.iter().any(|t| t.factors.iter().any(|(_, p)| p.unsigned_abs() > MOST_POWER));
-        if weight > MOST || steep { Size::lost() } else { Size { terms, weight } }
+        if weight > MOST || steep { Size::lost() } else { Size { terms: terms.into(), weight } }
     }
 
     fn from_terms(mut terms: Vec<Term>) -> Size {
@@ -165,7 +165,7 @@ impl Size {
 
     /// The number, when nothing is unknown and it is whole.
     pub fn constant(&self) -> Option<i64> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             [] => Some(0),
             [t] if t.factors.is_empty() && t.coef.den == 1 => i64::try_from(t.coef.num).ok(),
             _ => None,
@@ -174,7 +174,7 @@ impl Size {
 
     /// The number, when nothing is unknown; possibly a fraction.
     pub fn number(&self) -> Option<f64> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             [] => Some(0.0),
             [t] if t.factors.is_empty() => Some(t.coef.to_f64()),
             _ => None,
@@ -190,7 +190,7 @@ impl Size {
         if self.is_lost() || other.is_lost() {
             return Size::lost();
         }
-        Size::from_terms(self.terms.iter().chain(&other.terms).cloned().collect())
+        Size::from_terms(self.terms.iter().chain(&*other.terms).cloned().collect())
     }
 
     pub fn neg(&self) -> Size {
@@ -206,8 +206,8 @@ impl Size {
             return Size::lost();
         }
         let mut terms = Vec::new();
-        for a in &self.terms {
-            for b in &other.terms {
+        for a in &*self.terms {
+            for b in &*other.terms {
                 let (Some(coef), Some(factors)) = (a.coef.times(b.coef), merge(&a.factors, &b.factors)) else {
                     return Size::lost();
                 };
@@ -234,7 +234,7 @@ impl Size {
 
     /// `1 / self`; `None` for zero.
     fn recip(&self) -> Option<Size> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             _ if self.is_lost() => Some(Size::lost()),
             [] => None,
             [t] => {
@@ -293,7 +293,7 @@ impl Size {
     }
 
     fn fold(f: SizeFn, args: &[Size]) -> Option<Size> {
-        let single = |s: &Size| match s.terms.as_slice() {
+        let single = |s: &Size| match &*s.terms {
             [] => Some(Ratio::ZERO),
             [t] if t.factors.is_empty() => Some(t.coef),
             _ => None,

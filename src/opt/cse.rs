@@ -16,7 +16,7 @@ struct Key {
 }
 
 pub fn run(graph: &Graph) -> Graph {
-    let mut known: HashMap<Key, Operand> = HashMap::new();
+    let mut known: HashMap<Key, Operand> = HashMap::with_capacity(graph.len());
     rebuild(graph, run, |r, id| {
         let operands = r.operands(id);
         // The body of a loop has been through this pass when its text is compared.

@@ -19,11 +19,24 @@ const ROWS: i64 = 192;
 struct Finder<'a> {
     plan: &'a Plan,
     sizes: &'a Sizes,
+    /// For each buffer the first and the last step that read it.
+    readers: Vec<Option<(usize, usize)>>,
+}
+
+/// For each buffer the first and the last step that read it.
+fn readers(plan: &Plan) -> Vec<Option<(usize, usize)>> {
+    let mut out: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
+    for (k, step) in plan.steps.iter().enumerate() {
+        for b in step.reads() {
+            out[b] = Some((out[b].map_or(k, |r| r.0), k));
+        }
+    }
+    out
 }
 
 /// Finds the runs and notes them in the plan.
 pub(super) fn tile(plan: &mut Plan, sizes: &Sizes) {
-    let f = Finder { plan, sizes };
+    let f = Finder { plan, sizes, readers: readers(plan) };
     let mut tiles = Vec::new();
     for (from, to) in [(0, plan.prepared), (plan.prepared, plan.steps.len())] {
         let mut k = from;
@@ -158,7 +171,7 @@ impl Finder<'_> {
             return None;
         }
         let private = |b: &usize| {
-            let outside = self.plan.steps.iter().enumerate().any(|(k, s)| !(first..last).contains(&k) && s.reads().contains(b));
+            let outside = self.readers[*b].is_some_and(|(from, to)| from < first || to >= last);
             self.plan.buffers[*b].kind == Kind::Temp && !outside
         };
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));

@@ -45,9 +45,14 @@ pub fn limited(folder: &Path, arguments: &str, memory: u64, seconds: u64) -> Ran
 
 /// Processor time of checking a text; it must be right or wrong as is said.
 fn seconds(folder: &Path, name: &str, text: &str, fine: bool) -> f64 {
+    seconds_of(folder, name, "check m.hnet", text, fine)
+}
+
+/// Processor time of a command on a text; it must be right or wrong as is said.
+fn seconds_of(folder: &Path, name: &str, command: &str, text: &str, fine: bool) -> f64 {
     std::fs::write(folder.join("m.hnet"), text).unwrap();
     let run = || {
-        let ran = limited(folder, "check m.hnet", 1 << 20, 120);
+        let ran = limited(folder, command, 1 << 20, 120);
         let head: String = ran.said.chars().take(600).collect();
         assert_eq!(ran.code, Some(i32::from(!fine)), "{name}: {head}");
         ran.seconds
@@ -69,6 +74,29 @@ fn checking_takes_hardly_more_than_in_proportion() {
         // Squares would be sixteen times as much.
         if four > 9.0 * one.max(LEAST) {
             slow.push(format!("{}: {one:.2} s for {n}, {four:.2} s for {m}", kind.name));
+        }
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+}
+
+/// A model of `n` blocks in a row, each a norm and a product.
+fn layers(n: usize) -> String {
+    let net = "dim b\nnet Block() {\n    param w: [16, 16] = normal(std: 0.2)\n    param g: [16] = ones()\n    (x: [16]) -> [16] {\n        \
+               let c = x - mean[i] x[i]\n        x + tanh((c / sqrt(mean[i] c[i] * c[i] + 0.001) * g) @ w)\n    }\n}\n";
+    let each = |line: &dyn Fn(usize) -> String| (0..n).map(line).collect::<String>();
+    let (subs, lets) = (each(&|i| format!("    sub b{i} = Block()\n")), each(&|i| format!("    let h{} = b{i}(h{i})\n", i + 1)));
+    format!("{net}model M {{\n    input x: [b, 16]\n{subs}    let h0 = x\n{lets}    output y: [b, 16] = h{n}\n}}\n")
+}
+
+#[test]
+fn passes_plans_and_shaders_of_many_layers_take_hardly_more_than_in_proportion() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut slow = vec![];
+    for stage in ["opt", "plan", "wgsl", "clif"] {
+        let command = format!("build m.hnet --emit {stage} --dim b=4 -o out");
+        let [one, four] = [150, 600].map(|n| seconds_of(folder.path(), stage, &command, &layers(n), true));
+        if four > 9.0 * one.max(LEAST) {
+            slow.push(format!("{stage}: {one:.2} s for 150 layers, {four:.2} s for 600"));
         }
     }
     assert!(slow.is_empty(), "{slow:#?}");

@@ -25,7 +25,7 @@ impl Size {
 
     /// The unknown that it is, when it is nothing else.
     pub fn single(&self) -> Option<&Sym> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             [Term { factors, coef }] if *coef == Ratio::ONE && !self.is_lost() => match factors.as_slice() {
                 [(Atom::Sym(s), 1)] => Some(s),
                 _ => None,
@@ -35,7 +35,7 @@ impl Size {
     }
 
     fn collect(&self, out: &mut Vec<Sym>) {
-        for t in &self.terms {
+        for t in &*self.terms {
             for (a, _) in &t.factors {
                 match a {
                     Atom::Sym(s) => out.push(s.clone()),
@@ -51,7 +51,7 @@ impl Size {
             return Size::lost();
         }
         let mut sum = Size::from(0i64);
-        for t in &self.terms {
+        for t in &*self.terms {
             let mut product = Size::ratio(t.coef);
             for (a, p) in &t.factors {
                 let base = match a {

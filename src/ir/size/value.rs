@@ -53,7 +53,7 @@ impl Size {
     fn exact(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<Ratio, Fault> {
         let fits = |r: Option<Ratio>| r.ok_or(Fault::TooLarge);
         let mut sum = Ratio::ZERO;
-        for t in &self.terms {
+        for t in &*self.terms {
             let mut product = t.coef;
             for (atom, p) in &t.factors {
                 let base = match atom {
@@ -77,7 +77,7 @@ impl Size {
             return c >= n as f64;
         }
         let mut bound = 0.0;
-        for t in &self.terms {
+        for t in &*self.terms {
             if t.factors.is_empty() {
                 bound += t.coef.to_f64();
             } else if t.coef.num < 0 || t.factors.iter().any(|(_, p)| *p < 0) {
