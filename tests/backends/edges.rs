@@ -429,3 +429,48 @@ fn nothing_is_cancelled_that_is_not_finite() {
         });
     }
 }
+
+/// A factor of 0 that a compiler finds by itself still makes no number of what is none: truth values, sums of nothing, what numbers alone make.
+#[test]
+fn no_factor_that_is_found_to_be_zero_hides_anything() {
+    let x = [2.0, -3.0, 0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    let rows: Vec<(f32, u8)> = x.iter().flat_map(|x| [(*x, 0), (*x, 1)]).collect();
+    let mut m = Make::new(rows.len());
+    let v = m.input_as(Origin::Input, &[n()], Data::F32(rows.iter().map(|r| r.0).collect()));
+    let on = m.input_as(Origin::Input, &[n()], Data::Bool(rows.iter().map(|r| r.1).collect()));
+    let none = m.input_as(Origin::Input, &[n(), Size::from(0usize)], Data::F32(vec![]));
+    let (zero, one) = (m.add(Op::Const(0.0), F, &[], &[], &[]), m.add(Op::Const(1.0), F, &[], &[], &[]));
+    let number = m.add(Op::Map(Map::ToF32), F, &[n()], &[], &[(on, &[0])]);
+    let chosen = m.add(Op::Map(Map::Select), F, &[n()], &[], &[(on, &[0]), (one, &[]), (zero, &[])]);
+    let nothing = m.add(Op::Fold(Fold::Sum), F, &[n()], &[Size::from(0usize)], &[(none, &[0, 1])]);
+    let made = m.add(Op::Map(Map::Sub), F, &[], &[], &[(one, &[]), (one, &[])]);
+    let sine = m.add(Op::Map(Map::Sin), F, &[], &[], &[(made, &[])]);
+    let times = |m: &mut Make, a: NodeId, of: &[usize], b: NodeId, along: &[usize]| {
+        m.add(Op::Map(Map::Mul), F, &[n()], &[], &[(a, of), (b, along)])
+    };
+    let mut outputs = Vec::new();
+    for factor in [number, chosen] {
+        outputs.push(times(&mut m, factor, &[0], v, &[0]));
+        outputs.push(times(&mut m, v, &[0], factor, &[0]));
+        // In a sum, which may multiply and add at once.
+        outputs.push(m.add(Op::Contract, F, &[n()], &[Size::from(1usize)], &[(factor, &[0]), (v, &[0])]));
+    }
+    for (factor, of) in [(nothing, &[0usize][..]), (made, &[]), (sine, &[])] {
+        outputs.push(times(&mut m, factor, of, v, &[0]));
+        outputs.push(m.add(Op::Map(Map::Div), F, &[n()], &[], &[(factor, of), (v, &[0])]));
+    }
+    Case::made("factors that are found", &m, &outputs).each(|way, found| {
+        for (k, got) in found.iter().enumerate() {
+            for (i, (x, on)) in rows.iter().map(|r| (f64::from(r.0), f64::from(r.1))).enumerate() {
+                let want = match k {
+                    0..6 => on * x,
+                    k if k % 2 == 0 => 0.0 * x,
+                    _over => 0.0 / x,
+                };
+                // Of a sum that is zero the sign is not said.
+                let nothing = [2, 5].contains(&k) && want == 0.0 && got.get(i) == 0.0;
+                assert!(nothing || same(way, got.get(i), want), "output {k} at {x}, {on}: {}, not {want} ({way:?})", got.get(i));
+            }
+        }
+    });
+}

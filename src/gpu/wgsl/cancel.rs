@@ -59,6 +59,46 @@ pub(super) fn shield(m: &mut Module, k: &Kernel, map: Map, args: &[usize], v: &m
     }
 }
 
+/// For each value whether a compiler can compute it: from numbers alone, or as a fold of nothing.
+pub(super) fn steady(k: &Kernel) -> Vec<bool> {
+    let mut out: Vec<bool> = Vec::with_capacity(k.body.len());
+    let nothing = |l: &usize| k.loops[*l].size.is(0);
+    for e in &k.body {
+        out.push(match e {
+            Expr::Const(_) => true,
+            Expr::Size(s) => s.constant().is_some(),
+            Expr::Map(_, args) => args.iter().all(|a| out[*a]),
+            Expr::Reduce { loops, value, .. } => out[*value] || loops.iter().any(nothing),
+            Expr::Counter(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => false,
+        });
+    }
+    out
+}
+
+/// Whether a compiler may see a factor 0 that is not written as one, and take the product for 0 (or a choice for the product): it is a
+/// truth value as a number, or can be computed.
+pub(super) fn is_seen(k: &Kernel, steady: &[bool], factor: usize) -> bool {
+    let (e, _) = plain(k, factor, true, Family::Sums);
+    match &k.body[e] {
+        Expr::Const(_) => false,
+        _ if steady[e] || k.types[e] == DType::Bool => true,
+        Expr::Map(Map::ToF32, args) => k.types[args[0]] == DType::Bool,
+        Expr::Map(Map::Select, args) => steady[args[1]] && steady[args[2]],
+        _other => false,
+    }
+}
+
+/// Hides factors (and what is divided) that are seen.
+pub(super) fn veil(m: &mut Module, k: &Kernel, steady: &[bool], map: Map, args: &[usize], v: &mut [String]) {
+    if family(map) != Some(Family::Products) {
+        return;
+    }
+    for (text, _) in v.iter_mut().zip(args).filter(|(_, a)| is_seen(k, steady, **a)) {
+        let unknown = m.number(0, "zero");
+        *text = format!("{}({text}, {unknown})", m.function("hidden"));
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Family {
     Sums,

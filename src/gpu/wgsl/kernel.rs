@@ -72,9 +72,11 @@ pub(super) struct Nest<'m, 'a, 'k> {
     text: Vec<Option<String>>,
     /// Products that only a sum reads, which multiplies and adds in one.
     fused: Vec<bool>,
+    /// What a compiler can compute.
+    steady: Vec<bool>,
 }
 
-fn fused(k: &Kernel) -> Vec<bool> {
+fn fused(k: &Kernel, steady: &[bool]) -> Vec<bool> {
     let mut users = vec![0; k.body.len()];
     for e in &k.body {
         match e {
@@ -91,7 +93,7 @@ fn fused(k: &Kernel) -> Vec<bool> {
         if let Expr::Reduce { fold: Fold::Sum, value, .. } = e
             && let Expr::Map(Map::Mul, args) = &k.body[*value]
             && args.iter().chain([value]).all(|a| k.types[*a] == DType::F32)
-            && args.iter().all(|a| zero(&k.body[*a]).is_none())
+            && args.iter().all(|a| zero(&k.body[*a]).is_none() && !cancel::is_seen(k, steady, *a))
         {
             fused[*value] = users[*value] == 1;
         }
@@ -104,6 +106,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
     pub fn new(m: &'m mut Module<'a>, k: &'k Kernel, outer: Vec<String>) -> Self {
         let mut counters = outer;
         counters.resize(k.loops.len(), String::new());
+        let steady = cancel::steady(k);
         Nest {
             m,
             k,
@@ -114,7 +117,8 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             depth: 0,
             deps: k.dependencies(),
             text: vec![None; k.body.len()],
-            fused: fused(k),
+            fused: fused(k, &steady),
+            steady,
         }
     }
 
@@ -232,6 +236,7 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             if let Some(text) = cancel::to_constant(self.m, k, map, args, &v) {
                 return text;
             }
+            cancel::veil(self.m, k, &self.steady, map, args, &mut v);
             cancel::shield(self.m, k, map, args, &mut v);
         }
         if let Some(n) = k.whole_power(map, args) {
