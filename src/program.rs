@@ -100,6 +100,7 @@ pub static LIBRARY: &[(&str, &str)] = &[
     ("moe", include_str!("../std/moe.hnet")),
     ("norm", include_str!("../std/norm.hnet")),
     ("recurrent", include_str!("../std/recurrent.hnet")),
+    ("schedule", include_str!("../std/schedule.hnet")),
     ("siren", include_str!("../std/siren.hnet")),
     ("transformer", include_str!("../std/transformer.hnet")),
 ];
@@ -118,6 +119,8 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Program {
     pub files: Vec<Loaded>,
+    /// The number of `std.schedule`, whose functions every `train` block knows.
+    pub schedules: Option<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -135,6 +138,7 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut
         known.insert(Key::File(clean(path)), 0);
     }
     let mut next = 0;
+    let mut schedules = None;
     while next < queue.len() {
         let id = queue[next];
         next += 1;
@@ -145,9 +149,14 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut
             let ast::ItemKind::Import(import) = &item.kind else { continue };
             imports.push(find(sources, loader, id, &import.from, &mut known, &mut queue, sink));
         }
+        if let Some(train) = ast.items.iter().find(|i| files.is_empty() && matches!(i.kind, ast::ItemKind::Train(_))) {
+            let word = |name: &str| ast::Ident { name: name.into(), span: train.span };
+            let what = ast::ImportFrom::Library(vec![word("std"), word("schedule")]);
+            schedules = find(sources, loader, id, &what, &mut known, &mut queue, sink);
+        }
         files.push(Loaded { id, text, ast, imports });
     }
-    Program { files }
+    Program { files, schedules }
 }
 
 fn find(

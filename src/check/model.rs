@@ -5,6 +5,7 @@
 
 use crate::ir::{DType, Graph, NodeId, Origin, Size, Sym};
 use crate::source::Span;
+use std::sync::Arc;
 
 /// One model of a file, checked.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Model {
     pub routes: Vec<RouteInfo>,
     /// The `eval` blocks of this model.
     pub evals: Vec<Eval>,
+    /// The `train` blocks of this model, in the order of the file.
+    pub trains: Vec<Train>,
 }
 
 /// A named axis.
@@ -208,6 +211,19 @@ pub struct RouteInfo {
     /// Slots of a route; `None` for a blend.
     pub slots: Option<Size>,
     pub capacity: Option<f64>,
+    /// The numbers of the chosen experts, and who of them has a seat; where they are computed outside of loops.
+    pub chosen: Option<(NodeId, Option<NodeId>)>,
+    pub span: Span,
+}
+
+/// Which rows of which files a block takes at once.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub data: Vec<DataFile>,
+    /// dim, rows in a batch (`None`: all), grouped by this column
+    pub batch: Vec<(Sym, Option<usize>, Option<String>)>,
+    /// input or condition, node that computes it
+    pub feeds: Vec<(String, NodeId)>,
     pub span: Span,
 }
 
@@ -215,24 +231,140 @@ pub struct RouteInfo {
 #[derive(Clone, Debug)]
 pub struct Eval {
     pub phase: Option<String>,
-    pub data: Vec<EvalData>,
-    /// dim, rows in a batch (`None`: all), grouped by this column
-    pub batch: Vec<(Sym, Option<usize>, Option<String>)>,
-    /// input or condition, node that computes it
-    pub feeds: Vec<(String, NodeId)>,
+    pub rows: Rows,
     /// Outputs and losses that are one number.
     pub report: Vec<String>,
     /// The model with its conditions lifted over the batch, where the data bind one that nothing groups by.
     pub lifted: Option<Box<Model>>,
-    pub span: Span,
 }
 
-/// A data file of an `eval` block.
+/// A data file of a block.
 #[derive(Clone, Debug)]
-pub struct EvalData {
+pub struct DataFile {
     /// As written, relative to the model's file.
     pub file: String,
     /// name in the model, column in the file
     pub columns: Vec<(String, String)>,
     pub span: Span,
+}
+
+/// A `train` block: a phase of training.
+#[derive(Clone, Debug)]
+pub struct Train {
+    pub phase: Option<String>,
+    /// The phase that comes before it.
+    pub after: Option<String>,
+    /// `for task in 0..5`: the condition and its values; all steps are taken for each of them.
+    pub each: Option<(String, i64, i64)>,
+    /// What is learned in turns; one, where nothing alternates.
+    pub arms: Vec<Arm>,
+    /// Set before the first step (of each round); nodes of the first arm's model.
+    pub sets: Vec<Set>,
+    /// Set now and then; nodes of the first arm's model.
+    pub every: Vec<Every>,
+    /// Measured now and then.
+    pub watch: Option<Watch>,
+    /// Steps in all (in a round).
+    pub steps: u64,
+    pub seed: i32,
+    pub span: Span,
+}
+
+/// What one step of a train block does.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    /// Steps of it that follow each other.
+    pub turns: u64,
+    /// The model as it is in training, its conditions lifted over the batch where the data bind them.
+    pub model: Arc<Model>,
+    pub rows: Rows,
+    /// Each learns from what the parameters were before the step.
+    pub objectives: Vec<Objective>,
+    pub clip: Option<Clip>,
+    /// Batches whose gradients one step takes the mean of.
+    pub accumulate: u64,
+    /// The factor of the running averages of what is learned.
+    pub average: Option<f64>,
+}
+
+/// A loss, and who learns from it.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// One number of the arm's model.
+    pub loss: NodeId,
+    pub groups: Vec<Group>,
+    pub span: Span,
+}
+
+/// Parameters with an optimizer.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Places in the model's list of parameters.
+    pub params: Vec<usize>,
+    pub optimizer: Optimizer,
+}
+
+/// Which rule changes parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Sgd,
+    Adam,
+    AdamW,
+    RmsProp,
+    Adagrad,
+    Lion,
+    Muon,
+}
+
+/// An optimizer and its settings.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    pub method: Method,
+    /// The learning rate, a number of the arm's model.
+    pub rate: NodeId,
+    /// By name, in the order of the method's table; truth values are 0 and 1.
+    pub settings: Vec<(&'static str, f64)>,
+    pub span: Span,
+}
+
+impl Optimizer {
+    /// A setting that the method has.
+    pub fn setting(&self, name: &str) -> f64 {
+        self.settings.iter().find(|(n, _)| *n == name).map_or(0.0, |(_, v)| *v)
+    }
+}
+
+/// How gradients are kept short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clip {
+    /// The norm of all of them together.
+    Norm(f64),
+    /// Each number.
+    Value(f64),
+}
+
+/// A parameter, state or condition that gets a value.
+#[derive(Clone, Debug)]
+pub struct Set {
+    pub path: String,
+    pub node: NodeId,
+    pub span: Span,
+}
+
+/// `every 100 when .. set ..`
+#[derive(Clone, Debug)]
+pub struct Every {
+    pub interval: u64,
+    pub when: Option<NodeId>,
+    pub sets: Vec<Set>,
+}
+
+/// `validate held every 100 patience 5`
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The phase of an `eval` block.
+    pub block: String,
+    pub interval: u64,
+    /// Measurements without progress after which training stops.
+    pub patience: Option<u64>,
 }

@@ -99,7 +99,11 @@ impl<'a> Checker<'a> {
             capacity = Some(c);
             admitted = Some((self.admitted(&index, SeatsOf::All(seats), &group, Some(&experts))?, option.name.span));
         }
+        let seated = admitted.as_ref().map(|(mask, _): &(Tens, Span)| mask);
+        let outside = index.level == 0 && seated.is_none_or(|s| s.level == 0);
+        let chosen = outside.then(|| (index.node, seated.map(|s| s.node)));
         self.out.model.routes.push(RouteInfo {
+            chosen,
             over: self.nets[net.inst].path.clone(),
             experts,
             slots: Some(slots.clone().unwrap_or(Size::from(1i64))),
@@ -367,6 +371,7 @@ impl<'a> Checker<'a> {
             return self.error(Code::H0355, p_at, message);
         }
         self.out.model.routes.push(RouteInfo {
+            chosen: None,
             over: self.nets[net.inst].path.clone(),
             experts: n,
             slots: None,

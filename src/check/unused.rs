@@ -117,6 +117,10 @@ fn clauses(list: &[Clause], walk: &mut Walk) {
             }
             ClauseKind::Feed { value, .. } => walk::expr(value, walk),
             ClauseKind::Minimize(e) | ClauseKind::With(e) | ClauseKind::Steps(e) | ClauseKind::Seed(e) => walk::expr(e, walk),
+            ClauseKind::Clip { limit: e, .. } | ClauseKind::Accumulate(e) | ClauseKind::Average(e) => walk::expr(e, walk),
+            ClauseKind::Validate { interval, patience, .. } => {
+                [interval].into_iter().chain(patience).for_each(|e| walk::expr(e, walk));
+            }
             ClauseKind::Set(items) => sets(items, walk),
             ClauseKind::Every { interval, when, sets: items } => {
                 [interval].into_iter().chain(when).for_each(|e| walk::expr(e, walk));

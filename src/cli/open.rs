@@ -193,7 +193,7 @@ impl Opened {
 
     /// Refuses data of an `eval` block that lie where the program may not read.
     pub fn allow_data(&self, evals: &[&Eval], talk: Talk) -> Result<(), Exit> {
-        let paths = evals.iter().flat_map(|e| &e.data).map(|d| (self.folder().join(&d.file), d.span));
+        let paths = evals.iter().flat_map(|e| &e.rows.data).map(|d| (self.folder().join(&d.file), d.span));
         let said: Vec<Diagnostic> =
             paths.filter(|(path, _)| !self.outside.allows(&self.file, path)).map(|(path, span)| outside(&path, span)).collect();
         talk.say(&self.sources, &said)

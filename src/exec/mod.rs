@@ -16,6 +16,7 @@ mod native;
 mod oracle;
 pub mod profile;
 pub mod session;
+pub(crate) mod table;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
 

@@ -736,6 +736,21 @@ pub enum ClauseKind {
     /// `alternate 2 { .. } 1 { .. }`
     Alternate(Vec<(Expr, Vec<Clause>)>),
     Report(Vec<Ident>),
+    /// `clip 1.0`; `clip value 0.5`
+    Clip {
+        each: bool,
+        limit: Expr,
+    },
+    /// `accumulate 4`
+    Accumulate(Expr),
+    /// `average 0.999`
+    Average(Expr),
+    /// `validate held every 100 patience 5`
+    Validate {
+        block: Ident,
+        interval: Expr,
+        patience: Option<Expr>,
+    },
 }
 
 /// `x` or `x: column`

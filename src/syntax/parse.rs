@@ -44,8 +44,23 @@ pub(super) const DECLARING: [&str; 17] = [
     "draw",
 ];
 /// Words that begin a clause of a train block.
-const TRAIN_CLAUSES: [&str; 11] =
-    ["data", "batch", "minimize", "over", "with", "steps", "seed", "feed", "set", "every", "alternate"];
+const TRAIN_CLAUSES: [&str; 15] = [
+    "data",
+    "batch",
+    "minimize",
+    "over",
+    "with",
+    "steps",
+    "seed",
+    "feed",
+    "set",
+    "every",
+    "alternate",
+    "clip",
+    "accumulate",
+    "average",
+    "validate",
+];
 /// Words that begin a clause of an eval block.
 const EVAL_CLAUSES: [&str; 4] = ["data", "batch", "feed", "report"];
 /// Names that join a line to the one before.

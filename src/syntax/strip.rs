@@ -222,6 +222,10 @@ variants! {
         Set(a) => (a),
         Every { interval, when, sets } => (interval, when, sets),
         Alternate(a) => (a),
+        Clip { limit, each: _ } => (limit),
+        Accumulate(a) => (a),
+        Average(a) => (a),
+        Validate { block, interval, patience } => (block, interval, patience),
         Report(a) => (a),
     }
     Weights { File { span, map, file: _ } => (span, map), Model { model, sets } => (model, sets) }

@@ -53,10 +53,10 @@ fn numbers(t: &Tensor) -> Vec<Value> {
 
 /// The columns of one data file.
 fn from_eval(request: &Request, eval: &Eval, out: &mut Value) -> Result<(), Diagnostic> {
-    let Some(data) = eval.data.first() else { return Ok(()) };
+    let Some(data) = eval.rows.data.first() else { return Ok(()) };
     // A page can do without its examples.
     let Ok(file) = Archive::open(&request.folder.join(&data.file)) else { return Ok(()) };
-    let group = eval.batch.iter().find_map(|(_, _, by)| by.as_deref());
+    let group = eval.rows.batch.iter().find_map(|(_, _, by)| by.as_deref());
     let mut columns: BTreeMap<&str, Tensor> = BTreeMap::new();
     for (name, column) in &data.columns {
         let Some(i) = request.model.inputs.iter().find(|i| i.name == *name && i.kind == InputKind::Tensor) else { continue };

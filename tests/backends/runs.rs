@@ -3,7 +3,7 @@
 use hnet::bind::inputs::{Given, Request, gather, indices};
 use hnet::bind::{init, params};
 use hnet::check::model::{
-    Allowed, Dim, Eval, EvalData, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo,
+    Allowed, DataFile, Dim, Eval, Init, Input, InputKind, Instance, Model, Param, RelationInfo, RelationKind, RouteInfo, Rows,
 };
 use hnet::draw;
 use hnet::exec::eval;
@@ -87,6 +87,7 @@ fn model() -> Model {
         relations: vec![],
         routes: vec![],
         evals: vec![],
+        trains: vec![],
     }
 }
 
@@ -213,12 +214,13 @@ fn block(batch: Option<usize>, by: Option<&str>) -> Eval {
     let columns = ["x", "task"].map(|c| (c.to_string(), c.to_string())).to_vec();
     Eval {
         phase: None,
-        data: vec![EvalData { file: "rows.safetensors".into(), columns, span: Span::default() }],
-        batch: vec![("b".into(), batch, by.map(Into::into))],
-        feeds: vec![],
+        rows: Rows {
+            data: vec![DataFile { file: "rows.safetensors".into(), columns, span: Span::default() }],
+            batch: vec![("b".into(), batch, by.map(Into::into))],
+            ..Rows::default()
+        },
         report: vec!["score".into(), "most".into()],
         lifted: None,
-        span: Span::default(),
     }
 }
 

@@ -21,6 +21,7 @@ pub fn empty() -> Model {
         relations: vec![],
         routes: vec![],
         evals: vec![],
+        trains: vec![],
     }
 }
 

@@ -61,8 +61,8 @@ impl<'a> Checker<'a> {
         self.drawn(&draw.name, &draw.ty, &draw.value, seed)
     }
 
-    /// A draw that feeds an input: it has the input's axes.
-    pub fn fed_draw(&mut self, name: &ast::Ident, value: &'a Expr) -> Res<Value<'a>> {
+    /// A draw that feeds an input: it has the input's axes, or these.
+    pub fn fed_draw(&mut self, name: &ast::Ident, value: &'a Expr, shape: Option<Vec<(Label, Size)>>) -> Res<Value<'a>> {
         let program = self.program;
         let declared = program.files[0].ast.items.iter().find_map(|i| match &i.kind {
             ast::ItemKind::Model(m) if *m.name.name == *self.out.model.name => m.body.stmts.iter().find_map(|s| match &s.kind {
@@ -75,7 +75,11 @@ impl<'a> Checker<'a> {
         });
         let Some((own, ty)) = declared else { return self.error(Code::H0702, name.span, "there is no such input") };
         let seed = self.run_seed();
-        self.drawn(own, ty, value, seed)
+        let shape = match shape {
+            Some(shape) => shape,
+            None => self.draw_shape(ty)?,
+        };
+        self.drawn_as(own, ty, shape, value, seed)
     }
 
     /// A constant of a file that is drawn.
@@ -98,6 +102,17 @@ impl<'a> Checker<'a> {
 
     fn drawn(&mut self, name: &'a ast::Ident, ty: &'a ast::Type, value: &'a Expr, seed: Tens) -> Res<Value<'a>> {
         let shape = self.draw_shape(ty)?;
+        self.drawn_as(name, ty, shape, value, seed)
+    }
+
+    fn drawn_as(
+        &mut self,
+        name: &'a ast::Ident,
+        ty: &'a ast::Type,
+        shape: Vec<(Label, Size)>,
+        value: &'a Expr,
+        seed: Tens,
+    ) -> Res<Value<'a>> {
         let Some(Chosen { word, what, args }) = self.distribution(value)? else {
             return self.fail(
                 Diagnostic::error(Code::H0510, value.span, "a draw is from a distribution")

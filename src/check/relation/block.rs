@@ -7,7 +7,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{NameId, Pick, Tens, Tree, Value};
 use crate::check::{Checker, Res};
 use crate::diag::Code;
-use crate::syntax::ast::{Expr, Relation};
+use crate::syntax::ast::{Expr, Place, Relation};
 
 impl<'a> Checker<'a> {
     /// A relation in a body or block: it holds to the end of the block.
@@ -24,18 +24,27 @@ impl<'a> Checker<'a> {
                 return self.error(Code::H0412, paths[0].span, "`freeze` is about what is learned; it stands among the members");
             }
         };
+        let all = self.written_values(kind, place, value)?;
+        self.scopes.replace(all);
+        Ok(())
+    }
+
+    /// What parameters are once a place in them has a value.
+    pub fn placed_values(&mut self, place: &'a Place, value: &'a Expr) -> Res<Vec<(ParamId, Tens)>> {
+        self.written_values(RelationKind::Generate, place, value)
+    }
+
+    fn written_values(&mut self, kind: RelationKind, place: &'a Place, value: &'a Expr) -> Res<Vec<(ParamId, Tens)>> {
         let found = self.find_place(place)?;
         let frame_picks = self.scopes.frame().picks.clone();
         let tree = match &found.under {
             Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
             None => None,
         };
-        let all = self.in_scope(|c| {
+        self.in_scope(|c| {
             found.bound.iter().for_each(|(w, n)| c.scopes.name(w, Binding::Index(*n)));
             c.block_values(kind, value, found, tree, &frame_picks)
-        })?;
-        self.scopes.replace(all);
-        Ok(())
+        })
     }
 
     fn block_values(

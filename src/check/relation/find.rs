@@ -1,6 +1,6 @@
 //! What a place on the left of a relation means: parameters, instances, and single nets of arrays.
 
-use crate::check::instance::{InstId, MemberRef, Parts, Target, Thunk};
+use crate::check::instance::{InstId, MemberRef, ParamId, Parts, Target, Thunk};
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
 use crate::check::word::Meaning;
@@ -40,6 +40,14 @@ pub(in crate::check) struct Found<'a> {
     pub(super) slots: Option<&'a [Slot]>,
     /// The net under a final `.*`.
     pub(super) under: Option<NetVal>,
+}
+
+impl Found<'_> {
+    /// The parameters, and whether single nets of an array are meant.
+    pub(in crate::check) fn params(&self) -> (Vec<ParamId>, bool) {
+        let single = |t: &Target| t.elems.iter().any(|(a, p)| !matches!(p, Pick::Name(n) if n == a));
+        (self.targets.iter().map(|t| t.param).collect(), self.targets.iter().any(single))
+    }
 }
 
 impl<'a> Checker<'a> {

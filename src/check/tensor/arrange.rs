@@ -33,6 +33,14 @@ impl<'a> Checker<'a> {
         self.copy(t, labels, axes, subscripts)
     }
 
+    /// A value with these dimensions: for each of them, which of its own it is; none: it is the same along it.
+    pub fn turned(&mut self, t: &Tens, shape: &[(Label, Size)], order: &[Option<usize>]) -> Tens {
+        let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
+        let labels = shape.iter().map(|(l, _)| *l).collect();
+        let subscripts = (0..t.labels.len()).map(|d| order.iter().position(|o| *o == Some(d)).expect("each has a place")).collect();
+        self.copy(t, labels, axes, subscripts)
+    }
+
     /// Names that a value lacks, added in front (it is the same along them).
     pub fn spread(&mut self, t: &Tens, names: &[NameId]) -> Tens {
         let missing: Vec<NameId> = names.iter().copied().filter(|n| t.find(*n).is_none()).collect();

@@ -1,20 +1,17 @@
 //! Blocks beside a model: `eval` here, the names in those that do not run yet in `train`.
 
-use crate::check::model::{Eval, EvalData, InputKind};
+use crate::check::model::{DataFile, Eval, InputKind, Rows};
 use crate::check::report::Report;
-use crate::check::value::{Num, Tens, Value};
+use crate::check::value::{Label, Num, Tens, Value};
 use crate::check::{Checker, Options, Res};
 use crate::diag::{Code, Diagnostic, listed, suggest};
-use crate::ir::DType;
+use crate::ir::{DType, Size};
 use crate::syntax::ast::{self, ClauseKind, ItemKind};
 use std::collections::{BTreeSet, HashMap};
 
 impl<'a> Checker<'a> {
     /// `eval` and `train` blocks of this model, and `weights`.
     pub(super) fn model_blocks(&mut self, def: &'a ast::ModelDef) {
-        if !self.options.lift.is_empty() {
-            return;
-        }
         let program = self.program;
         let root = self.root.clone();
         for n in root.blocks.get(&def.name.name).into_iter().flatten() {
@@ -25,7 +22,13 @@ impl<'a> Checker<'a> {
                     }
                 }
                 ItemKind::Train(t) => {
+                    let before = self.report.faults();
                     self.train_block(t);
+                    if self.report.faults() == before
+                        && let Ok(train) = self.phase(def, t)
+                    {
+                        self.out.model.trains.push(train);
+                    }
                 }
                 _ => {}
             }
@@ -35,9 +38,9 @@ impl<'a> Checker<'a> {
 
     /// A condition that the data bind and nothing groups by varies over the batch: the model is checked once more with it lifted.
     fn lift_conditions(&mut self, def: &'a ast::ModelDef, mut eval: Eval) -> Res<Eval> {
-        let Some((dim, _, _)) = eval.batch.first() else { return Ok(eval) };
-        let grouped = |name: &str| eval.batch.iter().any(|(_, _, by)| by.as_deref() == Some(name));
-        let bound = eval.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
+        let Some((dim, _, _)) = eval.rows.batch.first() else { return Ok(eval) };
+        let grouped = |name: &str| eval.rows.batch.iter().any(|(_, _, by)| by.as_deref() == Some(name));
+        let bound = eval.rows.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
         let lift: Vec<(String, String)> = bound
             .filter(|n| {
                 !grouped(n) && self.out.model.inputs.iter().any(|i| i.condition && i.name == **n && i.kind == InputKind::Tensor)
@@ -45,12 +48,12 @@ impl<'a> Checker<'a> {
             .map(|n| (n.clone(), dim.to_string()))
             .collect();
         // What is fed is computed in the model as it is, which has no such axis.
-        if lift.is_empty() || !eval.feeds.is_empty() {
+        if lift.is_empty() || !eval.rows.feeds.is_empty() {
             return Ok(eval);
         }
         let options = Options { lift, ..self.options.clone() };
         let mut checker = Checker::new(self.program, &options, Report::default());
-        checker.model(def, None);
+        checker.model(def, None, |_| {});
         let (lifted, report) = (checker.out.model, checker.report);
         let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
         if eval.report.iter().all(one) {
@@ -60,7 +63,7 @@ impl<'a> Checker<'a> {
         // Other outputs may not make sense when lifted; what is reported must.
         match self.report.adopt(report) {
             Some(said) => Err(said),
-            None => self.report.bug(eval.span, "what is reported is no number where conditions vary"),
+            None => self.report.bug(eval.rows.span, "what is reported is no number where conditions vary"),
         }
     }
 
@@ -112,12 +115,9 @@ impl<'a> Checker<'a> {
     fn eval_block(&mut self, e: &'a ast::EvalDef) -> Res<Eval> {
         let mut out = Eval {
             phase: e.phase.as_ref().map(|p| p.name.to_string()),
-            data: vec![],
-            batch: vec![],
-            feeds: vec![],
+            rows: Rows { span: e.model.span, ..Rows::default() },
             report: vec![],
             lifted: None,
-            span: e.model.span,
         };
         let mut failed = Ok(());
         for clause in &e.clauses {
@@ -133,57 +133,87 @@ impl<'a> Checker<'a> {
     }
 
     fn eval_clause(&mut self, clause: &'a ast::Clause, out: &mut Eval) -> Res<()> {
-        match &clause.kind {
-            ClauseKind::Data { file, file_span, columns } => {
-                let mut list = vec![];
-                for c in columns {
-                    self.known_input(&c.name)?;
-                    let column = c.column.as_ref().unwrap_or(&c.name);
-                    list.push((c.name.name.to_string(), column.name.to_string()));
-                }
-                out.data.push(EvalData { file: file.clone(), columns: list, span: *file_span });
+        if let ClauseKind::Report(names) = &clause.kind {
+            let ranks = self.ranks();
+            for n in names {
+                self.reported(n, ranks.get(&n.name).copied())?;
+                out.report.push(n.name.to_string());
             }
-            ClauseKind::Batch(items) => {
-                for i in items {
-                    self.known_dim(&i.dim)?;
-                    let all = matches!(&*i.size.kind, ast::ExprKind::Name(w) if &**w == "all");
-                    let size = if all {
-                        None
-                    } else {
-                        match self.size_of_expr(&i.size)?.constant() {
-                            Some(n) if n > 0 => Some(n as usize),
-                            _ => return self.error(Code::H0705, i.size.span, "a batch has a positive number of rows, or `all`"),
-                        }
-                    };
-                    if let Some(by) = &i.by {
-                        self.known_input(by)?;
+            return Ok(());
+        }
+        self.rows_clause(&clause.kind, &mut out.rows)
+    }
+
+    /// `data`, `batch`, `feed`; another clause says nothing of rows.
+    pub(super) fn rows_clause(&mut self, clause: &'a ClauseKind, out: &mut Rows) -> Res<()> {
+        if let ClauseKind::Data { file, file_span, columns } = clause {
+            let mut list = vec![];
+            for c in columns {
+                self.known_input(&c.name)?;
+                let column = c.column.as_ref().unwrap_or(&c.name);
+                list.push((c.name.name.to_string(), column.name.to_string()));
+            }
+            out.data.push(DataFile { file: file.clone(), columns: list, span: *file_span });
+        }
+        if let ClauseKind::Batch(items) = clause {
+            for i in items {
+                self.known_dim(&i.dim)?;
+                let all = matches!(&*i.size.kind, ast::ExprKind::Name(w) if &**w == "all");
+                let size = if all {
+                    None
+                } else {
+                    match self.size_of_expr(&i.size)?.constant() {
+                        Some(n) if n > 0 => Some(n as usize),
+                        _ => return self.error(Code::H0705, i.size.span, "a batch has a positive number of rows, or `all`"),
                     }
-                    out.batch.push((i.dim.name.clone(), size, i.by.as_ref().map(|b| b.name.to_string())));
+                };
+                if let Some(by) = &i.by {
+                    self.known_input(by)?;
                 }
+                out.batch.push((i.dim.name.clone(), size, i.by.as_ref().map(|b| b.name.to_string())));
             }
-            ClauseKind::Feed { name, binders, value } => {
-                self.known_input(name)?;
-                let v = match binders {
-                    Some(b) => self.bound_value(b, value)?,
-                    None => self.feed_value(name, value)?,
-                };
-                let t = match v {
-                    Value::Num(n) => self.fed_number(name, n),
-                    v => self.as_tens(v, value.span)?,
-                };
+        }
+        if let ClauseKind::Feed { name, binders, value } = clause {
+            self.known_input(name)?;
+            if self.options.training {
+                let t = self.fed_value(name, binders.as_ref(), value)?;
                 out.feeds.push((name.name.to_string(), t.node));
+                return Ok(());
             }
-            ClauseKind::Report(names) => {
-                let ranks = self.ranks();
-                for n in names {
-                    self.reported(n, ranks.get(&n.name).copied())?;
-                    out.report.push(n.name.to_string());
-                }
-            }
-            // The parser lets nothing else stand here.
-            _ => {}
+            let v = match binders {
+                Some(b) => self.bound_value(b, value)?,
+                None => self.feed_value(name, value)?,
+            };
+            let t = match v {
+                Value::Num(n) => self.fed_number(name, n),
+                v => self.as_tens(v, value.span)?,
+            };
+            out.feeds.push((name.name.to_string(), t.node));
         }
         Ok(())
+    }
+
+    /// What an input or condition gets in each step, laid out as it is.
+    pub(super) fn fed_value(&mut self, name: &ast::Ident, binders: Option<&'a ast::Binders>, value: &'a ast::Expr) -> Res<Tens> {
+        let own = self.word(&name.name, name.span)?;
+        let own = self.as_tens(own, name.span)?;
+        let sizes: Vec<Size> = self.build.at(&own).shape.iter().map(|a| a.size.clone()).collect();
+        let shape: Vec<(Label, Size)> = own.labels.iter().copied().zip(sizes).collect();
+        let v = match (is_draw(value), binders) {
+            (true, _) => self.fed_draw(name, value, Some(shape.clone()))?,
+            (false, Some(b)) => self.bound_value(b, value)?,
+            (false, None) => self.expr(value)?,
+        };
+        let t = match v {
+            Value::Num(n) => self.fed_number(name, n),
+            v => self.as_tens(v, value.span)?,
+        };
+        let t = if own.dtype == DType::F32 { self.to_f32(&t) } else { t };
+        if t.dtype != own.dtype {
+            let message = format!("`{}` is {}, and this is {}", name.name, own.dtype.word(), self.show(&t));
+            return self.error(Code::H0346, value.span, message);
+        }
+        self.laid_out(&t, &shape, value.span)
     }
 
     fn fed_number(&mut self, name: &ast::Ident, n: Num) -> Tens {
@@ -193,11 +223,8 @@ impl<'a> Checker<'a> {
 
     /// A value without binders: a draw has the input's shape.
     fn feed_value(&mut self, name: &ast::Ident, value: &'a ast::Expr) -> Res<Value<'a>> {
-        if let ast::ExprKind::Call { callee, .. } = &*value.kind
-            && let ast::ExprKind::Name(w) = &*callee.kind
-            && crate::check::builtin::distribution(w).is_some()
-        {
-            return self.fed_draw(name, value);
+        if is_draw(value) {
+            return self.fed_draw(name, value, None);
         }
         self.expr(value)
     }
@@ -228,6 +255,12 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+/// Whether an expression is a call of a distribution.
+fn is_draw(value: &ast::Expr) -> bool {
+    let ast::ExprKind::Call { callee, .. } = &*value.kind else { return false };
+    matches!(&*callee.kind, ast::ExprKind::Name(w) if crate::check::builtin::distribution(w).is_some())
 }
 
 /// Help for a word that is not among those that there are.

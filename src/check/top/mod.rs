@@ -3,6 +3,8 @@
 pub(super) mod blocks;
 mod files;
 mod inputs;
+mod learn;
+mod optimizer;
 mod outputs;
 mod train;
 
@@ -129,8 +131,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks one model.
-    fn model(&mut self, def: &'a ast::ModelDef, doc: Option<String>) -> Option<Model> {
+    /// Checks one model; `blocks` makes what the blocks about it ask for.
+    fn model(&mut self, def: &'a ast::ModelDef, doc: Option<String>, blocks: impl FnOnce(&mut Self)) -> Option<Model> {
         self.out.model.name = def.name.name.to_string();
         self.out.model.doc = doc;
         let id = self.nets.new_inst(0, None, String::new(), def.name.span);
@@ -146,7 +148,7 @@ impl<'a> Checker<'a> {
             c.ask_all(id);
             c.prove(0);
             c.collect(id);
-            c.model_blocks(def);
+            blocks(c);
         });
         self.finish();
         // Whatever could not be made was said: with nothing said, the graph is whole.
@@ -292,7 +294,7 @@ pub fn check(program: &Program, options: &Options, sink: &mut Sink) -> Vec<Model
         any = true;
         let most = MAX_ENTERED.min(MAX_IN_ALL - entered);
         let mut checker = Checker::with(program, options, report, shared.clone(), most);
-        let model = checker.model(def, item.doc.clone());
+        let model = checker.model(def, item.doc.clone(), |c| c.model_blocks(def));
         used.extend(checker.nets.used.iter().copied());
         entered = MAX_IN_ALL.min(entered + checker.scopes.entered());
         report = checker.report;

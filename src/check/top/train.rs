@@ -1,4 +1,4 @@
-//! Names in `train` and `weights` blocks. They do not run yet; what they name must be there.
+//! Names in `train` and `weights` blocks: what they name must be there. What a `train` block then asks for is made in `learn`.
 //!
 //! In: a checked model. Out: errors at words that are no input, output, loss, parameter, dim, function, optimizer or schedule.
 
@@ -11,15 +11,9 @@ use crate::source::Span;
 use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name, PlacePart, Slot, StmtKind, Weights};
 use crate::syntax::walk::{self, Visit, What};
 
-/// What `with` may name.
-const OPTIMIZERS: &[&str] = &["adam", "adamw", "sgd", "rmsprop", "adagrad", "lion", "muon"];
-
-/// What an optimizer's arguments may be called.
-const SETTINGS: &[&str] = &["lr", "momentum", "nesterov", "beta1", "beta2", "betas", "eps", "decay", "weight_decay", "clip"];
-
 /// Words that have a value in a train block only: the step under way, how many there are, the load of the busiest expert, and
 /// schedules, which are functions of a fraction.
-const WORDS: &[&str] = &["step", "steps", "max_load", "cosine", "linear", "warmup"];
+const WORDS: &[&str] = &["step", "steps", "max_load"];
 
 /// Collects the words that an expression does not bind itself.
 #[derive(Default)]
@@ -64,6 +58,15 @@ fn words(walk: impl FnOnce(&mut Words)) -> Words {
     out
 }
 
+/// The words of an optimizer's arguments; its own is looked up where it is made.
+fn settings_of(e: &Expr, w: &mut Words) {
+    match &*e.kind {
+        ExprKind::Call { args, .. } => args.iter().for_each(|a| walk::expr(&a.value, w)),
+        ExprKind::Name(_) => {}
+        _ => walk::expr(e, w),
+    }
+}
+
 impl<'a> Checker<'a> {
     /// A `train` block of the model under way.
     pub(super) fn train_block(&mut self, t: &'a ast::TrainDef) {
@@ -96,6 +99,20 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// `validate held ..`: the phase of an `eval` block.
+    fn known_measure(&mut self, name: &Ident) {
+        let program = self.program;
+        let blocks = program.files[0].ast.items.iter().filter_map(|i| match &i.kind {
+            ItemKind::Eval(e) => e.phase.as_ref().map(|p| &*p.name),
+            _ => None,
+        });
+        let blocks: Vec<&str> = blocks.collect();
+        if !blocks.contains(&&*name.name) {
+            let d = Diagnostic::error(Code::H0709, name.span, format!("no eval block is called `{}`", name.name));
+            self.report.say(d.near(name, &blocks, "`eval M as held { .. }` names one"));
+        }
+    }
+
     fn clauses(&mut self, clauses: &'a [ast::Clause]) {
         for clause in clauses {
             match &clause.kind {
@@ -123,7 +140,14 @@ impl<'a> Checker<'a> {
                 ClauseKind::Minimize(e) | ClauseKind::Steps(e) | ClauseKind::Seed(e) => {
                     self.known_words(words(|w| walk::expr(e, w)));
                 }
-                ClauseKind::With(e) => self.optimizer(e),
+                ClauseKind::With(e) => self.known_words(words(|w| settings_of(e, w))),
+                ClauseKind::Clip { limit: e, .. } | ClauseKind::Accumulate(e) | ClauseKind::Average(e) => {
+                    self.known_words(words(|w| walk::expr(e, w)));
+                }
+                ClauseKind::Validate { block, interval, patience } => {
+                    self.known_words(words(|w| [interval].into_iter().chain(patience).for_each(|e| walk::expr(e, w))));
+                    self.known_measure(block);
+                }
                 ClauseKind::Over { paths, except, .. } => {
                     for path in paths.iter().chain(except) {
                         let _ = self.find_path(path);
@@ -160,35 +184,26 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// `with adam(lr: 1e-3)`
-    fn optimizer(&mut self, e: &'a Expr) {
-        let ExprKind::Call { callee, args } = &*e.kind else { return self.known_words(words(|w| walk::expr(e, w))) };
-        let ExprKind::Name(word) = &*callee.kind else { return self.known_words(words(|w| walk::expr(e, w))) };
-        if !OPTIMIZERS.contains(&&**word) {
-            let at = Ident { name: word.clone(), span: callee.span };
-            let d = Diagnostic::error(Code::H0201, callee.span, format!("no optimizer is called `{word}`"));
-            self.report.say(d.near(&at, OPTIMIZERS, ""));
-        }
-        for arg in args {
-            if let Some(name) = arg.name.as_ref().filter(|n| !SETTINGS.contains(&&*n.name)) {
-                let d = Diagnostic::error(Code::H0333, name.span, format!("an optimizer has no argument `{}`", name.name));
-                self.report.say(d.near(name, SETTINGS, ""));
-            }
-            self.known_words(words(|w| walk::expr(&arg.value, w)));
-        }
+    /// The functions of `std.schedule`.
+    fn schedules(&self) -> Vec<&'a str> {
+        let program = self.program;
+        let items = program.schedules.iter().flat_map(|f| &program.files[*f].ast.items);
+        let word = |i: &'a ast::Item| if let ItemKind::Fn(f) = &i.kind { Some(&*f.name.name) } else { None };
+        items.filter_map(word).collect()
     }
 
     /// Says which words mean nothing.
     fn known_words(&mut self, words: Words) {
         for (word, span) in words.free {
             let own = WORDS.contains(&&*word)
+                || self.schedules().contains(&&*word)
                 || builtin::find(&word).is_some()
                 || matches!(&*word, "true" | "false" | "training" | "self");
             if own || !matches!(self.meaning(&word), Meaning::Nothing) {
                 continue;
             }
             let mut known: Vec<Name> = self.visible_words();
-            known.extend(WORDS.iter().map(|w| Name::from(*w)));
+            known.extend(WORDS.iter().chain(&self.schedules()).map(|w| Name::from(*w)));
             let known: Vec<&str> = known.iter().map(|n| &**n).collect();
             let d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
             let help =

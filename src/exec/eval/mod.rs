@@ -8,8 +8,8 @@
 mod cut;
 mod join;
 mod rows;
-mod table;
 
+use super::table::{self, Batch, Table};
 use crate::bind::inputs::Given;
 use crate::check::model::{Eval, Model};
 use crate::diag::{Code, Diagnostic};
@@ -22,7 +22,6 @@ use join::Joined;
 use rows::Mixed;
 use std::collections::BTreeMap;
 use std::path::Path;
-use table::{Batch, Table};
 
 /// One line of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,11 +65,11 @@ pub struct Setting<'a> {
 pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Report, Diagnostic> {
     let model = eval.lifted.as_deref().unwrap_or(setting.model);
     let setting = &Setting { model, ..*setting };
-    let files = table::open(setting, eval)?;
-    let table = Table::new(setting.model, eval, &files)?;
+    let files = table::open(setting.folder, &eval.rows)?;
+    let table = Table::new(setting.model, &eval.rows, &files)?;
     let wanted = |name: &String| {
         let found = model.graph.output(name).map(|o| o.node);
-        found.ok_or_else(|| Diagnostic::error(Code::H0614, eval.span, format!("the model has no output `{name}` to report")))
+        found.ok_or_else(|| Diagnostic::error(Code::H0614, eval.rows.span, format!("the model has no output `{name}` to report")))
     };
     let wanted: Vec<NodeId> = eval.report.iter().map(wanted).collect::<Result<_, _>>()?;
     let levels = levels(model, eval, &table, &wanted)?;
@@ -131,10 +130,10 @@ fn chain(model: &Model, table: &Table, wanted: &[NodeId]) -> Result<Vec<Level>, 
 fn refused(eval: &Eval, column: &str, dim: &Sym, size: usize, mixed: &Mixed) -> Diagnostic {
     let message = format!("`{column}` cannot be measured in batches of {size} along `{dim}`");
     let d = match mixed.span == Span::default() {
-        true => Diagnostic::error(Code::H0720, eval.span, message).here(mixed.what),
-        false => {
-            Diagnostic::error(Code::H0720, mixed.span, message).here(mixed.what).label(eval.span, "this block has the batches")
-        }
+        true => Diagnostic::error(Code::H0720, eval.rows.span, message).here(mixed.what),
+        false => Diagnostic::error(Code::H0720, mixed.span, message)
+            .here(mixed.what)
+            .label(eval.rows.span, "this block has the batches"),
     };
     d.note(
         "sums, means, extremes and counts over the rows are put together from batches, and so is all that is computed from them",
@@ -268,7 +267,7 @@ impl Work<'_, '_, '_> {
         let sizes = self.whole(sum.sizes.unwrap_or_default(), i + 1, all.len());
         let cut = &self.levels[i + 1].cut;
         let values = finish(cut, &sum.parts, &sizes, &cut.roots)?;
-        let lost = || Diagnostic::error(Code::H0606, self.eval.span, "a sum of whole numbers leaves 32 bits");
+        let lost = || Diagnostic::error(Code::H0606, self.eval.rows.span, "a sum of whole numbers leaves 32 bits");
         values.into_iter().map(|v| v.ok_or_else(lost)).collect()
     }
 
@@ -292,7 +291,7 @@ impl Work<'_, '_, '_> {
     /// One batch.
     fn run(&mut self, batch: &Batch) -> Result<Vec<Tensor>, Diagnostic> {
         (self.progress)(self.done, self.all);
-        let given = self.table.given(self.setting, self.eval, batch, &mut self.bound)?;
+        let given = self.table.given(self.setting, &self.eval.rows, batch, &mut self.bound)?;
         rebind(&mut self.bound, given);
         self.done += 1;
         self.session.run(&self.bound)

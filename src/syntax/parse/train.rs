@@ -66,6 +66,13 @@ impl Parser<'_, '_> {
                 ClauseKind::Every { interval, when, sets: self.series(Self::set)? }
             }
             "alternate" => self.alternate()?,
+            "clip" => {
+                let each = self.eat_word("value");
+                ClauseKind::Clip { each, limit: self.expr()? }
+            }
+            "accumulate" => ClauseKind::Accumulate(self.expr()?),
+            "average" => ClauseKind::Average(self.expr()?),
+            "validate" => self.validate()?,
             "report" => ClauseKind::Report(self.series(|p| p.name("an output or loss"))?),
             _ => return self.no_clause(),
         };
@@ -134,6 +141,15 @@ impl Parser<'_, '_> {
             parts.push((steps, self.clauses(Scope::Train, "after the number of steps")?));
         }
         Ok(ClauseKind::Alternate(parts))
+    }
+
+    /// `validate held every 100 patience 5`
+    fn validate(&mut self) -> Parse<ClauseKind> {
+        let block = self.name("the phase of an eval block")?;
+        self.expect_word("every", "after the phase that is measured")?;
+        let interval = self.expr()?;
+        let patience = if self.eat_word("patience") { Some(self.expr()?) } else { None };
+        Ok(ClauseKind::Validate { block, interval, patience })
     }
 
     /// `place = value`

@@ -246,6 +246,18 @@ impl Printer {
                     self.clauses(clauses);
                 }
             }
+            ClauseKind::Clip { each, limit } => self.value(if *each { "clip value " } else { "clip " }, limit),
+            ClauseKind::Accumulate(value) => self.value("accumulate ", value),
+            ClauseKind::Average(value) => self.value("average ", value),
+            ClauseKind::Validate { block, interval, patience } => {
+                self.put("validate ");
+                self.put(&block.name);
+                self.put(" every ");
+                self.expr(interval, OR);
+                if let Some(patience) = patience {
+                    self.value(" patience ", patience);
+                }
+            }
             ClauseKind::Report(names) => {
                 self.put("report ");
                 self.commas(names, |p, name| p.put(&name.name));

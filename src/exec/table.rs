@@ -1,27 +1,28 @@
-//! The data of an `eval` block: columns of files, and how their rows fall into batches.
+//! The data of a block: columns of files, and how their rows fall into batches.
 //!
 //! In: a block, open files. Out: [`Table`], which gives the inputs of any rows. Promised: what is fed (`feed noise = normal()`) is computed
 //! for all rows of a group at once, so that a row's value does not depend on its batch.
 
-use super::Setting;
+use super::eval::Setting;
 use crate::bind::init;
 use crate::bind::inputs::{Given, assemble};
 use crate::bind::params::{READ, unread};
-use crate::check::model::{Eval, EvalData, Input, Model};
+use crate::check::model::{DataFile, Input, Model, Rows};
 use crate::diag::{Code, Diagnostic, Label, suggest};
 use crate::exec::session::{evaluate, rebind};
 use crate::files::archive::Archive;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Opens the block's files.
-pub fn open(setting: &Setting, eval: &Eval) -> Result<Vec<Archive>, Diagnostic> {
-    let one = |data: &EvalData| {
+pub fn open(folder: &Path, asked: &Rows) -> Result<Vec<Archive>, Diagnostic> {
+    let one = |data: &DataFile| {
         let place = |d: Diagnostic| Diagnostic { primary: Some(Label::at(data.span)), ..d }.here("named here");
-        Archive::open(&setting.folder.join(&data.file)).map_err(place)
+        Archive::open(&folder.join(&data.file)).map_err(place)
     };
-    eval.data.iter().map(one).collect()
+    asked.data.iter().map(one).collect()
 }
 
 /// A column of a data file that an input takes.
@@ -53,9 +54,9 @@ pub struct Batch {
 }
 
 impl<'a> Table<'a> {
-    pub fn new(model: &'a Model, eval: &'a Eval, files: &'a [Archive]) -> Result<Table<'a>, Diagnostic> {
+    pub fn new(model: &'a Model, asked: &'a Rows, files: &'a [Archive]) -> Result<Table<'a>, Diagnostic> {
         let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None, fed: None };
-        for (data, file) in eval.data.iter().zip(files) {
+        for (data, file) in asked.data.iter().zip(files) {
             for (name, column) in &data.columns {
                 if file.get(column).is_none() {
                     return Err(no_column(column, file, data.span));
@@ -65,7 +66,7 @@ impl<'a> Table<'a> {
                 }
             }
         }
-        let mut batch: Vec<_> = eval.batch.iter().collect();
+        let mut batch: Vec<_> = asked.batch.iter().collect();
         batch.sort_by_key(|(_, _, by)| by.is_none());
         for (dim, size, by) in batch {
             match (table.length(dim)?, size) {
@@ -74,13 +75,13 @@ impl<'a> Table<'a> {
                 (None, None) => {
                     return Err(Diagnostic::error(
                         Code::H0603,
-                        eval.span,
+                        asked.span,
                         format!("`batch {dim} = all`: no column of the data has `{dim}`"),
                     ));
                 }
             }
             if let (Some(by), None) = (by, &table.group) {
-                table.group = Some((by.clone(), groups(eval, files, by, &table.dims)?));
+                table.group = Some((by.clone(), groups(asked, files, by, &table.dims)?));
             }
         }
         Ok(table)
@@ -129,9 +130,9 @@ impl<'a> Table<'a> {
     }
 
     /// The values of one batch: columns, feeds, defaults.
-    pub fn given(&mut self, setting: &Setting, eval: &Eval, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
+    pub fn given(&mut self, setting: &Setting, asked: &Rows, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
         let mut values = self.values(batch, &|_| true)?;
-        for (name, tensor) in self.fed(setting, eval, batch.group, bound)? {
+        for (name, tensor) in self.fed(setting, asked, batch.group, bound)? {
             let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) else { continue };
             let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(input, d)?, rows)));
             let part = own.fold(tensor, |t, (axis, rows)| if axis < t.shape.len() { select(&t, axis, rows) } else { t });
@@ -157,15 +158,15 @@ impl<'a> Table<'a> {
     fn fed<'e>(
         &mut self,
         setting: &Setting,
-        eval: &'e Eval,
+        asked: &'e Rows,
         group: Option<i32>,
         bound: &mut Bindings,
     ) -> Result<Vec<(&'e String, Tensor)>, Diagnostic> {
-        if eval.feeds.is_empty() {
+        if asked.feeds.is_empty() {
             return Ok(vec![]);
         }
         if self.fed.as_ref().is_none_or(|(g, _)| *g != group) {
-            let nodes: Vec<NodeId> = eval.feeds.iter().map(|(_, n)| *n).collect();
+            let nodes: Vec<NodeId> = asked.feeds.iter().map(|(_, n)| *n).collect();
             let graph = &setting.model.graph;
             let reach = graph.reachable(nodes.iter().copied());
             let read: BTreeSet<&str> = graph
@@ -185,7 +186,7 @@ impl<'a> Table<'a> {
             self.fed = Some((group, evaluate(setting.model, bound, &nodes)?));
         }
         let tensors = self.fed.iter().flat_map(|(_, t)| t.iter().cloned());
-        Ok(eval.feeds.iter().map(|(name, _)| name).zip(tensors).collect())
+        Ok(asked.feeds.iter().map(|(name, _)| name).zip(tensors).collect())
     }
 
     /// What a column gives to one batch: the group's value to the condition that is grouped by, else its rows.
@@ -242,25 +243,25 @@ fn select(t: &Tensor, axis: usize, rows: &[usize]) -> Tensor {
 
 /// The rows of the last dim for each value of the column that it is grouped by.
 fn groups(
-    eval: &Eval,
+    asked: &Rows,
     files: &[Archive],
     by: &str,
     dims: &[(Sym, usize, usize)],
 ) -> Result<BTreeMap<i32, Vec<usize>>, Diagnostic> {
-    let columns = eval.data.iter().zip(files).flat_map(|(d, f)| d.columns.iter().map(move |(name, column)| (name, column, f)));
+    let columns = asked.data.iter().zip(files).flat_map(|(d, f)| d.columns.iter().map(move |(name, column)| (name, column, f)));
     let stored = columns.into_iter().find_map(|(name, column, f)| (name == by).then(|| f.get(column)).flatten());
     let stored = stored.or_else(|| files.iter().find_map(|f| f.get(by)));
     let Some(stored) = stored else {
         return Err(match files.first() {
-            Some(file) => no_column(by, file, eval.span),
-            None => Diagnostic::error(Code::H0614, eval.span, format!("there is no data to group by `{by}`")),
+            Some(file) => no_column(by, file, asked.span),
+            None => Diagnostic::error(Code::H0614, asked.span, format!("there is no data to group by `{by}`")),
         });
     };
-    let column = stored.load(DType::I32).map_err(|d| Diagnostic { primary: Some(Label::at(eval.span)), ..d })?;
+    let column = stored.load(DType::I32).map_err(|d| Diagnostic { primary: Some(Label::at(asked.span)), ..d })?;
     let wanted = dims.last().map_or(0, |(_, n, _)| *n);
     let Data::I32(values) = &column.data else { unreachable!("loaded as i32") };
     if column.shape != [wanted] {
-        return Err(Diagnostic::error(Code::H0614, eval.span, format!("the column `{by}` does not have one value for each row"))
+        return Err(Diagnostic::error(Code::H0614, asked.span, format!("the column `{by}` does not have one value for each row"))
             .note(format!("it is {} and there are {wanted} rows", stored.describe())));
     }
     let mut out: BTreeMap<i32, Vec<usize>> = BTreeMap::new();

@@ -1,0 +1,452 @@
+//! `train` blocks: what they ask for, as nodes of a model's graph.
+//!
+//! In: a block whose words are known. Out: a [`Train`]. For each of its arms the model is checked once more, with `training` true and the
+//! conditions lifted that its data bind row by row; what the clauses say is made in that model's graph. *Not looked at:* files, and
+//! how a step is computed.
+
+use crate::check::model::{Arm, Clip, Every, Group, InputKind, Objective, Optimizer, Rows, Set, Train, Watch};
+use crate::check::report::Report;
+use crate::check::scope::Binding;
+use crate::check::value::{FnVal, Label, Tens, Value};
+use crate::check::{Checker, Options, Res};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{DType, Node, NodeId, Op, Origin, Size};
+use crate::source::Span;
+use crate::syntax::ast::{self, Clause, ClauseKind, Expr, ItemKind, Name, Path};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What one arm asks for: how many steps in a turn, and the clauses that hold in it.
+struct Part<'a> {
+    turns: u64,
+    clauses: Vec<&'a Clause>,
+}
+
+/// An arm without its model; what is set stands in the first.
+#[derive(Default)]
+struct Asked {
+    rows: Rows,
+    objectives: Vec<Objective>,
+    clip: Option<Clip>,
+    accumulate: u64,
+    average: Option<f64>,
+    sets: Vec<Set>,
+    every: Vec<Every>,
+}
+
+/// An `over` and a `with` that belong together.
+#[derive(Default)]
+struct Pair<'a> {
+    over: Option<&'a Clause>,
+    with: Option<&'a Expr>,
+}
+
+impl<'a> Checker<'a> {
+    /// The block of the model under way, all of whose words are known.
+    pub(super) fn phase(&mut self, def: &'a ast::ModelDef, t: &'a ast::TrainDef) -> Res<Train> {
+        let (mut steps, mut seed, mut watch) = (None, 0, None);
+        for clause in &t.clauses {
+            match &clause.kind {
+                ClauseKind::Steps(e) => steps = Some(self.count_of(e, "the number of steps", 0)?),
+                ClauseKind::Seed(e) => seed = self.seed_of(e)?,
+                ClauseKind::Validate { block, interval, patience } => {
+                    let interval = self.count_of(interval, "an interval", 1)?;
+                    let patience = match patience {
+                        Some(e) => Some(self.count_of(e, "patience", 1)?),
+                        None => None,
+                    };
+                    watch = Some(Watch { block: block.name.to_string(), interval, patience });
+                }
+                _ => {}
+            }
+        }
+        let Some(steps) = steps else {
+            let d = Diagnostic::error(Code::H0725, t.model.span, "this block does not say how many steps it takes");
+            return self.fail(d.help("`steps 1000`"));
+        };
+        let each = match &t.each {
+            None => None,
+            Some((word, from, to)) => {
+                let (from, to) = (self.size_of_expr(from)?, self.size_of_expr(to)?);
+                match (from.constant(), to.constant()) {
+                    (Some(from), Some(to)) => Some((word.name.to_string(), from, to)),
+                    _ => return self.report.unknown(word.span, "the range of the rounds"),
+                }
+            }
+        };
+        let parts = self.arms_of(t)?;
+        let mut out = Train {
+            phase: t.phase.as_ref().map(|p| p.name.to_string()),
+            after: t.after.as_ref().map(|p| p.name.to_string()),
+            each,
+            arms: vec![],
+            sets: vec![],
+            every: vec![],
+            watch,
+            steps,
+            seed,
+            span: t.model.span,
+        };
+        for (k, part) in parts.iter().enumerate() {
+            let (asked, model) = self.arm(def, t, part, steps, k == 0)?;
+            out.sets.extend(asked.sets);
+            out.every.extend(asked.every);
+            out.arms.push(Arm {
+                turns: part.turns,
+                model: Arc::new(model),
+                rows: asked.rows,
+                objectives: asked.objectives,
+                clip: asked.clip,
+                accumulate: asked.accumulate.max(1),
+                average: asked.average,
+            });
+        }
+        Ok(out)
+    }
+
+    /// The arms of a block: what stands around `alternate` holds in all of them.
+    fn arms_of(&mut self, t: &'a ast::TrainDef) -> Res<Vec<Part<'a>>> {
+        let common = || t.clauses.iter().filter(|c| !matches!(c.kind, ClauseKind::Alternate(_)));
+        let mut out = vec![];
+        for clause in &t.clauses {
+            let ClauseKind::Alternate(list) = &clause.kind else { continue };
+            for (turns, clauses) in list {
+                let turns = self.count_of(turns, "the steps of a turn", 1)?;
+                out.push(Part { turns, clauses: common().chain(clauses).collect() });
+            }
+        }
+        if out.is_empty() {
+            out.push(Part { turns: 1, clauses: common().collect() });
+        }
+        Ok(out)
+    }
+
+    /// Checks the model for one arm, and makes what the arm asks for in it.
+    fn arm(
+        &mut self,
+        def: &'a ast::ModelDef,
+        t: &'a ast::TrainDef,
+        part: &Part<'a>,
+        steps: u64,
+        first: bool,
+    ) -> Res<(Asked, crate::check::model::Model)> {
+        let lift = self.lifted_in(t, &part.clauses);
+        let options = Options { lift, training: true, ..self.options.clone() };
+        let mut checker = Checker::new(self.program, &options, Report::default());
+        let mut asked = None;
+        let model = checker.model(def, None, |c| {
+            let made = c.in_training(steps, |c| c.asked(part, first));
+            c.prove(0);
+            asked = made.ok();
+        });
+        match (model, asked) {
+            (Some(model), Some(asked)) => Ok((asked, model)),
+            _ => match self.report.adopt(checker.report) {
+                Some(said) => Err(said),
+                None => self.report.bug(t.model.span, "a train block came to nothing, and nobody said why"),
+            },
+        }
+    }
+
+    /// Conditions that vary in a batch, and the dims over which: those that the data bind row by row, and those that are fed for dims of
+    /// their own.
+    fn lifted_in(&self, t: &ast::TrainDef, clauses: &[&Clause]) -> Vec<(String, String)> {
+        let condition =
+            |name: &str| self.out.model.inputs.iter().any(|i| i.condition && i.name == name && i.kind == InputKind::Tensor);
+        let mut fixed: Vec<&Name> = t.each.iter().map(|(word, _, _)| &word.name).collect();
+        let mut dim = None;
+        for c in clauses {
+            if let ClauseKind::Batch(items) = &c.kind {
+                dim = dim.or(items.first().map(|i| i.dim.name.to_string()));
+                fixed.extend(items.iter().filter_map(|i| i.by.as_ref()).map(|by| &by.name));
+            }
+        }
+        let mut out = vec![];
+        for c in clauses {
+            match (&c.kind, &dim) {
+                (ClauseKind::Data { columns, .. }, Some(dim)) => {
+                    let bound = columns.iter().map(|c| &c.name.name).filter(|n| condition(n) && !fixed.contains(n));
+                    out.extend(bound.map(|n| (n.to_string(), dim.clone())));
+                }
+                (ClauseKind::Feed { name, binders: Some(b), .. }, _) if condition(&name.name) => {
+                    let known =
+                        self.out.input(&name.name).map_or(vec![], |i| i.shape.iter().filter_map(|s| s.0.clone()).collect());
+                    let known: Vec<Name> = known;
+                    let own = b.items.iter().filter_map(|s| match s {
+                        ast::Binder::Bound(b) if !known.contains(&b.name.name) => Some(&b.name.name),
+                        _ => None,
+                    });
+                    let dims = own.filter(|n| self.axis_word(n).is_some());
+                    out.extend(dims.map(|d| (name.name.to_string(), d.to_string())));
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// What the words of a train block mean, while `work` is done.
+    fn in_training<T>(&mut self, steps: u64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let program = self.program;
+        self.in_scope(|c| {
+            for (file, item) in program.schedules.iter().flat_map(|f| program.files[*f].ast.items.iter().map(move |i| (*f, i))) {
+                if let ItemKind::Fn(def) = &item.kind {
+                    c.scopes.name(&def.name.name, Binding::Value(Value::Fn(FnVal { file, def })));
+                }
+            }
+            let step = Node::new(Op::Source { origin: Origin::Input, path: "step".into() }, DType::I32, vec![]);
+            let step = c.emit(step, vec![], vec![]);
+            c.scopes.name(&"step".into(), Binding::Value(Value::Tensor(step)));
+            c.scopes.name(&"steps".into(), Binding::Value(Size::from(steps as i64).into()));
+            work(c)
+        })
+    }
+
+    /// Makes what the clauses of an arm ask for.
+    fn asked(&mut self, part: &Part<'a>, first: bool) -> Res<Asked> {
+        let mut out = Asked::default();
+        let mut losses: Vec<(&'a Expr, Vec<Pair<'a>>)> = vec![];
+        let mut before: Vec<Pair<'a>> = vec![];
+        for clause in &part.clauses {
+            self.scopes.frame_mut().span = clause.span;
+            let pairs = losses.last_mut().map_or(&mut before, |l| &mut l.1);
+            match &clause.kind {
+                ClauseKind::Data { .. } | ClauseKind::Batch(_) | ClauseKind::Feed { .. } => {
+                    self.rows_clause(&clause.kind, &mut out.rows)?;
+                }
+                ClauseKind::Minimize(e) => losses.push((e, std::mem::take(&mut before))),
+                ClauseKind::Over { .. } => match pairs.last_mut().filter(|p| p.over.is_none() && p.with.is_none()) {
+                    Some(pair) => pair.over = Some(clause),
+                    None => pairs.push(Pair { over: Some(clause), with: None }),
+                },
+                ClauseKind::With(e) => match pairs.last_mut().filter(|p| p.with.is_none()) {
+                    Some(pair) => pair.with = Some(e),
+                    None => pairs.push(Pair { over: None, with: Some(e) }),
+                },
+                ClauseKind::Set(items) if first => out.sets.extend(self.sets(items)?),
+                ClauseKind::Every { interval, when, sets } if first => {
+                    let interval = self.count_of(interval, "an interval", 1)?;
+                    let when = match when {
+                        Some(e) => Some(self.one_truth(e)?),
+                        None => None,
+                    };
+                    out.every.push(Every { interval, when, sets: self.sets(sets)? });
+                }
+                ClauseKind::Clip { each, limit } => {
+                    let limit = self.positive(limit, "a limit")?;
+                    out.clip = Some(if *each { Clip::Value(limit) } else { Clip::Norm(limit) });
+                }
+                ClauseKind::Accumulate(e) => out.accumulate = self.count_of(e, "the number of batches", 1)?,
+                ClauseKind::Average(e) => out.average = Some(self.positive(e, "the factor of an average")?),
+                ClauseKind::Set(_) | ClauseKind::Every { .. } | ClauseKind::Alternate(_) | ClauseKind::Report(_) => {}
+                ClauseKind::Steps(_) | ClauseKind::Seed(_) | ClauseKind::Validate { .. } => {}
+            }
+        }
+        if losses.is_empty() {
+            let place = out.rows.data.first().map_or(self.scopes.place(), |d| d.span);
+            let d = Diagnostic::error(Code::H0725, place, "this block does not say what is made small");
+            return self.fail(d.help("`minimize nll` names a loss, or a sum of losses"));
+        }
+        out.rows.span = losses[0].0.span;
+        for (loss, pairs) in losses {
+            let node = self.one_number(loss, "what is made small")?;
+            let groups = self.groups(node, loss.span, pairs)?;
+            out.objectives.push(Objective { loss: node, groups, span: loss.span });
+        }
+        Ok(out)
+    }
+
+    /// Who learns from a loss, by which rule.
+    fn groups(&mut self, loss: NodeId, at: Span, mut pairs: Vec<Pair<'a>>) -> Res<Vec<Group>> {
+        if pairs.is_empty() {
+            pairs.push(Pair::default());
+        }
+        let reach = self.build.graph(0).reachable([loss]);
+        let read: BTreeSet<Name> = self
+            .build
+            .graph(0)
+            .ids()
+            .filter(|id| reach[id.index()])
+            .filter_map(|id| match &self.build.graph(0).node(id).op {
+                Op::Source { path, origin: Origin::Param } => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        let mut taken: BTreeSet<usize> = BTreeSet::new();
+        let mut out = vec![];
+        // Those that say whom they mean come first: without a word it is all the others.
+        let (named, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|p| p.over.is_some());
+        for pair in named.into_iter().chain(rest) {
+            let optimizer = match pair.with {
+                Some(e) => self.optimizer(e)?,
+                None => self.usual_optimizer(at),
+            };
+            let chosen = self.named_paths(pair.over)?;
+            let params = &self.out.model.params;
+            let learned = |k: &usize| {
+                let p = &params[*k];
+                p.origin == Origin::Param && !p.frozen && p.dtype == DType::F32 && read.contains(&*p.path)
+            };
+            let mine: Vec<usize> = (0..params.len())
+                .filter(|k| chosen.as_ref().is_none_or(|c| c.contains(&params[*k].path)))
+                .filter(|k| learned(k) && !taken.contains(k))
+                .collect();
+            taken.extend(&mine);
+            self.suits(&optimizer, &mine)?;
+            if !mine.is_empty() {
+                out.push(Group { params: mine, optimizer });
+            } else if let Some(clause) = pair.over {
+                let d = Diagnostic::error(Code::H0722, clause.span, "nothing that is named here learns from this loss")
+                    .label(at, "the loss")
+                    .help("frozen parameters, those that the loss is not computed from, and those that a line before took learn nothing");
+                return self.fail(d);
+            }
+        }
+        if out.is_empty() {
+            let d =
+                Diagnostic::error(Code::H0722, at, "nothing learns from this: it is computed from no parameter that may change");
+            return self.fail(d.help("frozen and loaded parameters do not learn, and nothing flows through `stop_gradient`"));
+        }
+        Ok(out)
+    }
+
+    /// Paths that `over` names; none: all.
+    fn named_paths(&mut self, over: Option<&'a Clause>) -> Res<Option<BTreeSet<String>>> {
+        let Some(ClauseKind::Over { all, paths, except }) = over.map(|c| &c.kind) else { return Ok(None) };
+        let mut out: BTreeSet<String> = match all {
+            true => self.out.model.params.iter().map(|p| p.path.clone()).collect(),
+            false => self.paths_of(paths)?,
+        };
+        for path in self.paths_of(except)? {
+            out.remove(&path);
+        }
+        Ok(Some(out))
+    }
+
+    /// The stored paths that these name.
+    fn paths_of(&mut self, paths: &'a [Path]) -> Res<BTreeSet<String>> {
+        let mut out = BTreeSet::new();
+        for path in paths {
+            let (params, part) = self.find_path(path)?.params();
+            if part {
+                let d = Diagnostic::limit(Code::H0816, path.span, "single nets of an array do not learn apart from the others");
+                return self.fail(d.help("name the array, `expert.*`; or make them nets of their own"));
+            }
+            out.extend(params.into_iter().map(|p| self.nets[p].path.clone()));
+        }
+        Ok(out)
+    }
+
+    fn usual_optimizer(&mut self, span: Span) -> Optimizer {
+        let row = super::optimizer::OPTIMIZERS.iter().find(|r| r.word == "adam").expect("the table has it");
+        let rate = self.constant(row.rate, DType::F32).node;
+        Optimizer { method: row.method, rate, settings: row.settings.to_vec(), span }
+    }
+
+    /// Whether an optimizer can change these parameters.
+    fn suits(&mut self, optimizer: &Optimizer, params: &[usize]) -> Res<()> {
+        if optimizer.method != crate::check::model::Method::Muon {
+            return Ok(());
+        }
+        let flat = params.iter().map(|k| &self.out.model.params[*k]).find(|p| p.shape.len() - p.path.matches('*').count() != 2);
+        let Some(p) = flat else { return Ok(()) };
+        let d = Diagnostic::error(Code::H0724, optimizer.span, format!("muon is for matrices, and `{}` is none", p.path))
+            .label(p.span, "declared here")
+            .help("give the others a rule of their own: `over net.w with muon(lr: 1e-3)`, then `over net.b with adam(lr: 1e-3)`");
+        self.fail(d)
+    }
+
+    /// `set place = value, ..`
+    fn sets(&mut self, items: &'a [ast::SetItem]) -> Res<Vec<Set>> {
+        let mut out = vec![];
+        for s in items {
+            if self.out.input(&s.place.root.name).is_some() && s.place.parts.is_empty() {
+                let t = self.fed_value(&s.place.root, None, &s.value)?;
+                out.push(Set { path: s.place.root.name.to_string(), node: t.node, span: s.place.span });
+                continue;
+            }
+            for (p, t) in self.placed_values(&s.place, &s.value)? {
+                let shape = self.param_shape(p)?;
+                let t = self.laid_out(&t, &shape, s.value.span)?;
+                out.push(Set { path: self.nets[p].path.clone(), node: t.node, span: s.place.span });
+            }
+        }
+        Ok(out)
+    }
+
+    /// A value whose dimensions are those of a source, in its order; what it does not vary over is repeated.
+    pub(super) fn laid_out(&mut self, t: &Tens, shape: &[(Label, Size)], at: Span) -> Res<Tens> {
+        let mut sized = t.sized().into_iter();
+        let order: Vec<Option<usize>> = shape
+            .iter()
+            .map(|(l, _)| match l {
+                Label::Named(n) => t.find(*n),
+                Label::Sized => sized.next(),
+            })
+            .collect();
+        let used = order.iter().flatten().count();
+        let whole = t.sized().is_empty() || t.sized().len() == shape.iter().filter(|(l, _)| *l == Label::Sized).count();
+        if used != t.labels.len() || !whole || t.level > 0 {
+            let message = format!("this is {}, which is not what is set", self.show(t));
+            return self.error(Code::H0401, at, message);
+        }
+        Ok(self.turned(t, shape, &order))
+    }
+
+    /// A number of a clause that is known here and at least `least`.
+    fn count_of(&mut self, e: &'a Expr, what: &str, least: i64) -> Res<u64> {
+        match self.size_of_expr(e)?.constant() {
+            Some(n) if n >= least => Ok(n as u64),
+            _ => {
+                let d = Diagnostic::error(
+                    Code::H0726,
+                    e.span,
+                    format!("{what} is a whole number that is known here, {least} or more"),
+                );
+                self.fail(d)
+            }
+        }
+    }
+
+    fn seed_of(&mut self, e: &'a Expr) -> Res<i32> {
+        match self.size_of_expr(e)?.constant().and_then(|n| i32::try_from(n).ok()) {
+            Some(n) => Ok(n),
+            None => self.error(Code::H0726, e.span, "a seed is a whole number of 32 bits"),
+        }
+    }
+
+    fn positive(&mut self, e: &'a Expr, what: &str) -> Res<f64> {
+        let known = match self.expr(e)? {
+            Value::Num(n) => n.known(),
+            _ => None,
+        };
+        match known.filter(|v| *v > 0.0 && v.is_finite()) {
+            Some(v) => Ok(v),
+            None => self.error(Code::H0726, e.span, format!("{what} is a number above 0 that is known here")),
+        }
+    }
+
+    /// An expression that is one real number.
+    pub(super) fn one_number(&mut self, e: &'a Expr, what: &str) -> Res<NodeId> {
+        let t = match self.expr(e)? {
+            Value::Num(n) => self.num_f32(&n),
+            v => self.as_tens(v, e.span)?,
+        };
+        let t = self.to_f32(&t);
+        if t.labels.is_empty() && t.level == 0 {
+            return Ok(t.node);
+        }
+        let message = format!("{what} is one number, and this is {}", self.show(&t));
+        self.fail(Diagnostic::error(Code::H0721, e.span, message).help("take a mean or a sum of it: `mean[b] ..`"))
+    }
+
+    fn one_truth(&mut self, e: &'a Expr) -> Res<NodeId> {
+        let v = self.expr(e)?;
+        let t = self.as_tens(v, e.span)?;
+        if t.dtype == DType::Bool && t.labels.is_empty() && t.level == 0 {
+            return Ok(t.node);
+        }
+        let message = format!("`when` wants one truth value, and this is {}", self.show(&t));
+        self.error(Code::H0721, e.span, message)
+    }
+}
