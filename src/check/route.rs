@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
             admitted = Some((self.admitted(&index, SeatsOf::All(seats), &group, Some(&experts))?, option.name.span));
         }
         let seated = admitted.as_ref().map(|(mask, _): &(Tens, Span)| mask);
-        let outside = index.level == 0 && seated.is_none_or(|s| s.level == 0);
+        let outside = index.level == 0 && seated.is_none_or(|s| s.level == 0 && s.labels == index.labels);
         let chosen = outside.then(|| (index.node, seated.map(|s| s.node)));
         self.out.model.routes.push(RouteInfo {
             chosen,

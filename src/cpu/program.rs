@@ -114,6 +114,11 @@ impl Running {
         self.instance.finish();
     }
 
+    /// Gives result `k`, and takes a value of the same type and shape into whose place the next one goes.
+    pub fn exchange(&mut self, k: usize, value: &mut Tensor) {
+        self.instance.exchange(&self.program.plan, k, value);
+    }
+
     pub fn results(&self) -> &[Tensor] {
         &self.instance.outputs
     }

@@ -83,6 +83,27 @@ pub(super) trait Placed: Send {
     /// The results of the last run, in the order of what was wanted.
     fn results(&self) -> &[Tensor];
 
+    /// Makes result `k` of the last run the value of source `n` from the next run on. `value` is what the source is bound to. Gives
+    /// whether `value` is now that result and is to be bound again; else it is where the backend keeps it, and `fetch` gets it.
+    fn hand(&mut self, k: usize, n: usize, value: &mut Tensor) -> bool;
+
+    /// All that was handed on is now in its place.
+    fn handed(&mut self) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    /// As `run`, where these results (all in ascending order) are handed on and read by nobody; none of the others either, unless `told`.
+    fn run_handing(&mut self, values: &Values, handed: &[usize], told: bool) -> Result<(), Diagnostic> {
+        let _ = (handed, told);
+        self.run(values)
+    }
+
+    /// Reads the value of a source that was handed to it.
+    fn fetch(&mut self, n: usize, value: &mut Tensor) -> Result<(), Diagnostic> {
+        let _ = (n, value);
+        Ok(())
+    }
+
     /// As `results`, where nobody asks for them again.
     fn take(&mut self) -> Vec<Tensor> {
         self.results().to_vec()

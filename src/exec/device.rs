@@ -24,6 +24,8 @@ struct Ready {
     /// The buffer of each source.
     buffers: Vec<usize>,
     results: Vec<Tensor>,
+    /// Where results lie that are handed on: buffer of the result, buffer of the source.
+    handed: Vec<(usize, usize)>,
 }
 
 impl Backend for OnDevice {
@@ -48,7 +50,16 @@ impl Backend for OnDevice {
             sources.push(Source::new(&path, b.dtype, b.shape.iter().cloned(), early, sizes));
             buffers.push(buffer);
         }
-        Ok(Box::new(Ready { device, sizes: sizes.clone(), program, placed, sources, buffers, results: Vec::new() }))
+        Ok(Box::new(Ready {
+            device,
+            sizes: sizes.clone(),
+            program,
+            placed,
+            sources,
+            buffers,
+            results: Vec::new(),
+            handed: Vec::new(),
+        }))
     }
 }
 
@@ -82,6 +93,35 @@ impl Placed for Ready {
 
     fn run_unread(&mut self, _: &Values) -> Result<(), Diagnostic> {
         self.placed.run_only()
+    }
+
+    fn run_handing(&mut self, values: &Values, handed: &[usize], told: bool) -> Result<(), Diagnostic> {
+        self.results = self.placed.run_telling(&|k| told && !handed.contains(&k))?;
+        if !told {
+            return Ok(());
+        }
+        let demands = &self.program.demands;
+        let words = self.results.split_off(self.results.len() - demands.computed.len());
+        demands.report(&words, &|path| values.get(path), &self.sizes)
+    }
+
+    fn hand(&mut self, k: usize, n: usize, _: &mut Tensor) -> bool {
+        self.handed.push((self.program.outputs[k], self.buffers[n]));
+        false
+    }
+
+    fn handed(&mut self) -> Result<(), Diagnostic> {
+        self.placed.copy(&std::mem::take(&mut self.handed))
+    }
+
+    fn fetch(&mut self, n: usize, value: &mut Tensor) -> Result<(), Diagnostic> {
+        let words = self.placed.download(self.buffers[n])?;
+        value.data = match &value.data {
+            Data::F32(_) | Data::F64(_) => Data::F32(words.into_iter().map(f32::from_bits).collect()),
+            Data::I32(_) => Data::I32(words.into_iter().map(|w| w as i32).collect()),
+            Data::Bool(_) => Data::Bool(words.into_iter().map(|w| u8::from(w != 0)).collect()),
+        };
+        Ok(())
     }
 
     fn results(&self) -> &[Tensor] {

@@ -21,7 +21,7 @@ use crate::ir::{Graph, NodeId, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
 use crate::plan::{self, Sizes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A graph made ready for some of its nodes.
@@ -41,6 +41,8 @@ pub struct Engine {
     sizes: Sizes,
     /// Counts up with each `prepare`.
     generation: u64,
+    /// Paths of stored values whose newest state a backend has.
+    far: BTreeSet<String>,
 }
 
 /// The graph placed at certain sizes.
@@ -109,6 +111,7 @@ impl Engine {
             asked: Sizes::new(),
             sizes: Sizes::new(),
             generation: 0,
+            far: BTreeSet::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Engine {
     fn store(&mut self, sources: BTreeMap<String, Tensor>, sizes: &Sizes) -> Result<(), Diagnostic> {
         // Old placements may point at old values until they are bound anew, which a new generation makes sure of.
         self.generation += 1;
+        self.far.clear();
         self.stored = sources;
         self.asked = sizes.clone();
         self.measure()?;
@@ -173,6 +177,64 @@ impl Engine {
         let (placed, values) = self.bind(bindings)?;
         placed.run(&values)?;
         Ok(placed.take())
+    }
+
+    /// Runs on inputs after `prepare`, and hands results on: each becomes the value of a source from the next run on. `handed` are numbers of
+    /// results with paths, the numbers in ascending order. The other results are given where they are `told`; a backend far away saves the way.
+    /// Where `told` results are not `accepted` nothing is handed on, and all is as it was before.
+    pub fn step(
+        &mut self,
+        inputs: &Bindings,
+        handed: &[(usize, String)],
+        told: bool,
+        accepted: &dyn Fn(&[Tensor]) -> bool,
+    ) -> Result<&[Tensor], Diagnostic> {
+        if !self.fits(inputs) {
+            self.fetch()?;
+        }
+        let (placed, values) = self.bind(inputs)?;
+        let numbers: Vec<usize> = handed.iter().map(|(k, _)| *k).collect();
+        placed.run_handing(&values, &numbers, told)?;
+        let ready = &mut self.ready[self.current.expect("settled before")];
+        if told && !accepted(ready.placed.results()) {
+            return Ok(ready.placed.results());
+        }
+        for (k, path) in handed {
+            let Some(n) = ready.placed.sources().iter().position(|s| *s.path == **path) else { continue };
+            let value = self.stored.get_mut(path).expect("it was bound");
+            if ready.placed.hand(*k, n, value) {
+                ready.bound[n] = 0;
+            } else {
+                self.far.insert(path.clone());
+            }
+        }
+        ready.placed.handed()?;
+        Ok(ready.placed.results())
+    }
+
+    /// The values that `prepare` was given, those that were handed on as they are now.
+    pub fn stored(&mut self) -> Result<&BTreeMap<String, Tensor>, Diagnostic> {
+        self.fetch()?;
+        Ok(&self.stored)
+    }
+
+    /// As [`Engine::stored`], where the engine needs them no more until it is prepared again.
+    pub fn take_stored(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+        self.fetch()?;
+        self.generation += 1;
+        Ok(std::mem::take(&mut self.stored))
+    }
+
+    /// Brings what was handed on back from where the backend keeps it.
+    fn fetch(&mut self) -> Result<(), Diagnostic> {
+        let Some(ready) = self.current.map(|k| &mut self.ready[k]) else { return Ok(()) };
+        for path in std::mem::take(&mut self.far) {
+            let Some(n) = ready.placed.sources().iter().position(|s| *s.path == *path) else { continue };
+            if let Some(value) = self.stored.get_mut(&path) {
+                ready.placed.fetch(n, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Measures a run, after one that warmed up. Errors: the interpreter has nothing to measure, the device has no clock.
@@ -225,8 +287,11 @@ impl Engine {
                 self.ready.len() - 1
             }
         };
-        self.current = Some(at);
         let ready = &mut self.ready[at];
+        if self.current.replace(at) != Some(at) {
+            // What was handed on meanwhile went to another placement.
+            ready.late.iter().for_each(|k| ready.bound[*k] = 0);
+        }
         if ready.prepared != self.generation || self.generation == 0 {
             let nothing = Bindings::default();
             ready.bind(&Values { inputs: &nothing, stored: &self.stored }, self.generation, true)?;

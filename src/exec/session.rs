@@ -172,6 +172,26 @@ fn hardware(_: &Graph, _: &[NodeId], _: &Options) -> Option<Engine> {
     None
 }
 
+/// An engine for some nodes, without a spare: what cannot be done is an error, but for what the compiler cannot, which the interpreter does.
+pub(crate) fn engine(
+    graph: &Graph,
+    roots: &[NodeId],
+    options: &Options,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Engine, Diagnostic> {
+    match options.backend {
+        Backend::Interp => Ok(Engine::interpreter(graph, roots)),
+        #[cfg(feature = "cpu")]
+        Backend::Cpu => processor(graph, roots, options.threads, warnings),
+        #[cfg(feature = "gpu")]
+        Backend::Gpu => Ok(on_device(&gpu::Device::shared()?, graph, roots, options)),
+        Backend::Auto => match hardware(graph, roots, options) {
+            Some(engine) => Ok(engine),
+            None => processor(graph, roots, options.threads, warnings),
+        },
+    }
+}
+
 impl Session {
     /// Prepares the outputs with these numbers.
     pub fn new(model: &Model, outputs: &[usize], options: &Options) -> Result<Session, Diagnostic> {

@@ -15,31 +15,32 @@ use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Opens the block's files.
-pub fn open(folder: &Path, asked: &Rows) -> Result<Vec<Archive>, Diagnostic> {
+pub fn open(folder: &Path, asked: &Rows) -> Result<Vec<Arc<Archive>>, Diagnostic> {
     let one = |data: &DataFile| {
         let place = |d: Diagnostic| Diagnostic { primary: Some(Label::at(data.span)), ..d }.here("named here");
-        Archive::open(&folder.join(&data.file)).map_err(place)
+        Archive::open(&folder.join(&data.file)).map(Arc::new).map_err(place)
     };
     asked.data.iter().map(one).collect()
 }
 
 /// A column of a data file that an input takes.
-struct Column<'a> {
-    input: &'a Input,
-    file: &'a Archive,
-    name: &'a str,
+struct Column {
+    input: Input,
+    file: Arc<Archive>,
+    name: String,
     span: Span,
 }
 
 /// The columns, and how their rows fall into batches.
-pub struct Table<'a> {
-    columns: Vec<Column<'a>>,
+pub struct Table {
+    columns: Vec<Column>,
     /// dim, its length in the files, rows of a batch
     pub dims: Vec<(Sym, usize, usize)>,
     /// Sizes of dims that no column has.
-    extents: Vec<(Sym, i64)>,
+    pub extents: Vec<(Sym, i64)>,
     /// Name of the group's column, and for each group the rows of the first dim.
     pub group: Option<(String, BTreeMap<i32, Vec<usize>>)>,
     /// What was fed to the group that was asked for last.
@@ -53,8 +54,8 @@ pub struct Batch {
     pub parts: Vec<(Sym, Vec<usize>)>,
 }
 
-impl<'a> Table<'a> {
-    pub fn new(model: &'a Model, asked: &'a Rows, files: &'a [Archive]) -> Result<Table<'a>, Diagnostic> {
+impl Table {
+    pub fn new(model: &Model, asked: &Rows, files: &[Arc<Archive>]) -> Result<Table, Diagnostic> {
         let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None, fed: None };
         for (data, file) in asked.data.iter().zip(files) {
             for (name, column) in &data.columns {
@@ -62,7 +63,12 @@ impl<'a> Table<'a> {
                     return Err(no_column(column, file, data.span));
                 }
                 if let Some(input) = model.inputs.iter().find(|i| i.name == *name) {
-                    table.columns.push(Column { input, file, name: column, span: data.span });
+                    table.columns.push(Column {
+                        input: input.clone(),
+                        file: file.clone(),
+                        name: column.clone(),
+                        span: data.span,
+                    });
                 }
             }
         }
@@ -91,7 +97,7 @@ impl<'a> Table<'a> {
     fn length(&self, dim: &Sym) -> Result<Option<usize>, Diagnostic> {
         let mut found: Option<(usize, &Column)> = None;
         for c in &self.columns {
-            let stored = c.file.get(c.name).expect("looked up before");
+            let stored = c.file.get(&c.name).expect("looked up before");
             let Some(axis) = c.input.shape.iter().position(|(n, _)| n.as_ref() == Some(dim)) else { continue };
             let Some(&n) = stored.shape.get(axis) else { continue };
             match found {
@@ -125,14 +131,15 @@ impl<'a> Table<'a> {
 
     /// How many rows the data have where the block says nothing about batches: those of the first column that has any.
     pub fn rows(&self) -> usize {
-        let lengths = self.columns.iter().filter_map(|c| c.file.get(c.name)?.shape.first().copied());
+        let lengths = self.columns.iter().filter_map(|c| c.file.get(&c.name)?.shape.first().copied());
         lengths.into_iter().next().unwrap_or(1)
     }
 
     /// The values of one batch: columns, feeds, defaults.
     pub fn given(&mut self, setting: &Setting, asked: &Rows, batch: &Batch, bound: &mut Bindings) -> Result<Given, Diagnostic> {
+        let fed = self.fed(setting, asked, batch.group, bound)?;
         let mut values = self.values(batch, &|_| true)?;
-        for (name, tensor) in self.fed(setting, asked, batch.group, bound)? {
+        for (name, tensor) in fed {
             let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) else { continue };
             let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(input, d)?, rows)));
             let part = own.fold(tensor, |t, (axis, rows)| if axis < t.shape.len() { select(&t, axis, rows) } else { t });
@@ -142,14 +149,14 @@ impl<'a> Table<'a> {
     }
 
     /// What the columns of these inputs give to a batch.
-    fn values(&self, batch: &Batch, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(&'a Input, Tensor, String)>, Diagnostic> {
+    pub fn values(&self, batch: &Batch, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(&Input, Tensor, String)>, Diagnostic> {
         let mut values = Vec::new();
         for c in self.columns.iter().filter(|c| wanted(&c.input.name)) {
             let who = format!("`{}` in `{}`", c.name, c.file.name());
             let place = |d: Diagnostic| {
                 if d.primary.is_some() { d } else { Diagnostic { primary: Some(Label::at(c.span)), ..d } }
             };
-            values.push((c.input, self.value(c, batch).map_err(place)?, who));
+            values.push((&c.input, self.value(c, batch).map_err(place)?, who));
         }
         Ok(values)
     }
@@ -191,9 +198,9 @@ impl<'a> Table<'a> {
 
     /// What a column gives to one batch: the group's value to the condition that is grouped by, else its rows.
     fn value(&self, c: &Column, batch: &Batch) -> Result<Tensor, Diagnostic> {
-        let stored = c.file.get(c.name).expect("looked up before");
+        let stored = c.file.get(&c.name).expect("looked up before");
         if let (Some((by, _)), Some(value)) = (&self.group, batch.group)
-            && (c.input.name == *by || c.name == by)
+            && (c.input.name == *by || c.name == *by)
             && c.input.shape.is_empty()
         {
             return Ok(init::cast(&init::scalar(value), c.input.dtype));
@@ -203,7 +210,7 @@ impl<'a> Table<'a> {
             return Err(Diagnostic::limit(Code::H0802, c.span, message)
                 .help(format!("group the batches: `batch b = all by {}`, or make it an input", c.input.name)));
         }
-        let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(c.input, d)?, rows)));
+        let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(&c.input, d)?, rows)));
         let mut parts: Vec<(usize, &Vec<usize>)> = own.collect();
         if parts.iter().any(|(axis, _)| *axis >= stored.shape.len()) {
             parts.clear();
@@ -244,7 +251,7 @@ fn select(t: &Tensor, axis: usize, rows: &[usize]) -> Tensor {
 /// The rows of the last dim for each value of the column that it is grouped by.
 fn groups(
     asked: &Rows,
-    files: &[Archive],
+    files: &[Arc<Archive>],
     by: &str,
     dims: &[(Sym, usize, usize)],
 ) -> Result<BTreeMap<i32, Vec<usize>>, Diagnostic> {
@@ -261,8 +268,12 @@ fn groups(
     let wanted = dims.last().map_or(0, |(_, n, _)| *n);
     let Data::I32(values) = &column.data else { unreachable!("loaded as i32") };
     if column.shape != [wanted] {
-        return Err(Diagnostic::error(Code::H0614, asked.span, format!("the column `{by}` does not have one value for each row"))
-            .note(format!("it is {} and there are {wanted} rows", stored.describe())));
+        return Err(Diagnostic::error(
+            Code::H0614,
+            asked.span,
+            format!("the column `{by}` does not have one value for each row"),
+        )
+        .note(format!("it is {} and there are {wanted} rows", stored.describe())));
     }
     let mut out: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
     for (row, value) in values.iter().enumerate() {

@@ -47,6 +47,19 @@ struct Wanted {
     staged: u64,
 }
 
+impl Wanted {
+    /// The tensor of these bytes; without bytes one without elements.
+    fn tensor(&self, bytes: &[u8]) -> Tensor {
+        let words = bytes.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+        let data = match self.dtype {
+            DType::F32 => Data::F32(words.map(f32::from_bits).collect()),
+            DType::I32 => Data::I32(words.map(|w| w as i32).collect()),
+            DType::Bool => Data::Bool(words.map(|w| u8::from(w != 0)).collect()),
+        };
+        Tensor { shape: self.shape.clone(), data }
+    }
+}
+
 pub(crate) struct Placed {
     device: Arc<Device>,
     arena: wgpu::Buffer,
@@ -57,6 +70,8 @@ pub(crate) struct Placed {
     run: Vec<Step>,
     results: Vec<Wanted>,
     staging: wgpu::Buffer,
+    /// Where results go on their way to sources.
+    between: Option<wgpu::Buffer>,
     /// Bytes in the arena.
     pub bytes: u64,
 }
@@ -121,7 +136,7 @@ impl Placed {
         let staging = buffer("results", staged.max(4), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         device.fault()?;
         let bytes = layout.total;
-        Ok(Placed { device: device.clone(), arena, grids, layout, prepare, run, results, staging, bytes })
+        Ok(Placed { device: device.clone(), arena, grids, layout, prepare, run, results, staging, between: None, bytes })
     }
 
     /// Puts the words of a source in their place.
@@ -133,18 +148,83 @@ impl Placed {
 
     /// Runs what depends on no input.
     pub fn prepare(&self) -> Result<(), Diagnostic> {
-        self.submit(&self.prepare, false, None)
+        self.submit(&self.prepare, &|_| false, None)
     }
 
     /// Runs the rest and reads the results.
     pub fn run(&self) -> Result<Vec<Tensor>, Diagnostic> {
-        self.submit(&self.run, true, None)?;
-        self.read()
+        self.run_telling(&|_| true)
+    }
+
+    /// Runs the rest and reads the results with these numbers; the others come without elements.
+    pub fn run_telling(&self, told: &dyn Fn(usize) -> bool) -> Result<Vec<Tensor>, Diagnostic> {
+        self.submit(&self.run, told, None)?;
+        if !(0..self.results.len()).any(told) {
+            return Ok(self.results.iter().map(|r| r.tensor(&[])).collect());
+        }
+        self.read(told)
+    }
+
+    /// Copies buffers to others of the same length, all at once: each reads what was there before.
+    pub fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<(), Diagnostic> {
+        let total: u64 = pairs.iter().map(|(from, _)| self.layout.lengths[*from]).sum();
+        if total == 0 {
+            return Ok(());
+        }
+        let device = &self.device.device;
+        // A copy within one buffer is not allowed.
+        if self.between.as_ref().is_none_or(|b| b.size() < total) {
+            let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+            let made = wgpu::BufferDescriptor { label: Some("handed on"), size: total, usage, mapped_at_creation: false };
+            self.between = Some(device.create_buffer(&made));
+        }
+        let between = self.between.as_ref().expect("made before");
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("handed on") });
+        let mut at = 0;
+        for (from, _) in pairs {
+            let n = self.layout.lengths[*from];
+            encoder.copy_buffer_to_buffer(&self.arena, self.layout.offsets[*from], between, at, n);
+            at += n;
+        }
+        at = 0;
+        for (from, to) in pairs {
+            let n = self.layout.lengths[*from];
+            encoder.copy_buffer_to_buffer(between, at, &self.arena, self.layout.offsets[*to], n);
+            at += n;
+        }
+        self.device.queue.submit([encoder.finish()]);
+        self.device.fault()
+    }
+
+    /// Reads the words of a buffer.
+    pub fn download(&self, buffer: usize) -> Result<Vec<u32>, Diagnostic> {
+        let n = self.layout.lengths[buffer];
+        if n == 0 {
+            return Ok(vec![]);
+        }
+        let device = &self.device.device;
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let made = wgpu::BufferDescriptor { label: Some("read"), size: n, usage, mapped_at_creation: false };
+        let staging = device.create_buffer(&made);
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("read") });
+        encoder.copy_buffer_to_buffer(&self.arena, self.layout.offsets[buffer], &staging, 0, n);
+        self.device.queue.submit([encoder.finish()]);
+        let view = self.mapped(&staging)?;
+        Ok(view.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect())
+    }
+
+    /// What a buffer for reading holds, once all that was asked for is done.
+    fn mapped(&self, staging: &wgpu::Buffer) -> Result<wgpu::BufferView, Diagnostic> {
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        self.wait()?;
+        staging
+            .get_mapped_range(..)
+            .map_err(|e| Diagnostic::plain(Code::H0903, format!("{} did not give the results: {e}", self.device.info.name)))
     }
 
     /// Runs the rest without reading anything, and waits for it.
     pub fn run_only(&self) -> Result<(), Diagnostic> {
-        self.submit(&self.run, false, None)?;
+        self.submit(&self.run, &|_| false, None)?;
         self.wait()
     }
 
@@ -155,7 +235,7 @@ impl Placed {
     }
 
     /// One encoder, one pass.
-    fn submit(&self, steps: &[Step], results: bool, clock: Option<&Clock>) -> Result<(), Diagnostic> {
+    fn submit(&self, steps: &[Step], told: &dyn Fn(usize) -> bool, clock: Option<&Clock>) -> Result<(), Diagnostic> {
         let device = &self.device.device;
         let mut flat: Vec<&Ready> = Vec::new();
         spread(steps, &mut flat);
@@ -182,9 +262,9 @@ impl Placed {
             }
             commands.push(encoder.finish());
         }
-        if results || clock.is_some() {
+        if clock.is_some() || (0..self.results.len()).any(told) {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("results") });
-            for r in self.results.iter().filter(|_| results) {
+            for (_, r) in self.results.iter().enumerate().filter(|(k, _)| told(*k)) {
                 let (at, n) = (self.layout.offsets[r.buffer], self.layout.lengths[r.buffer]);
                 encoder.copy_buffer_to_buffer(&self.arena, at, &self.staging, r.staged, n);
             }
@@ -197,24 +277,12 @@ impl Placed {
         self.device.fault()
     }
 
-    fn read(&self) -> Result<Vec<Tensor>, Diagnostic> {
-        self.staging.map_async(wgpu::MapMode::Read, .., |_| {});
-        self.wait()?;
-        let view = self
-            .staging
-            .get_mapped_range(..)
-            .map_err(|e| Diagnostic::plain(Code::H0903, format!("{} did not give the results: {e}", self.device.info.name)))?;
+    fn read(&self, told: &dyn Fn(usize) -> bool) -> Result<Vec<Tensor>, Diagnostic> {
+        let view = self.mapped(&self.staging)?;
         let mut out = Vec::new();
-        for r in &self.results {
+        for (k, r) in self.results.iter().enumerate() {
             let n: usize = r.shape.iter().product();
-            let bytes = &view[r.staged as usize..r.staged as usize + 4 * n];
-            let words = bytes.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
-            let data = match r.dtype {
-                DType::F32 => Data::F32(words.map(f32::from_bits).collect()),
-                DType::I32 => Data::I32(words.map(|w| w as i32).collect()),
-                DType::Bool => Data::Bool(words.map(|w| u8::from(w != 0)).collect()),
-            };
-            out.push(Tensor { shape: r.shape.clone(), data });
+            out.push(r.tensor(if told(k) { &view[r.staged as usize..r.staged as usize + 4 * n] } else { &[] }));
         }
         drop(view);
         self.staging.unmap();

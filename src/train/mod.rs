@@ -4,10 +4,19 @@
 //! and a record of each step ([`record`]). Promised: a step is a function of its number and of what was kept, so that a run that was cut off
 //! and goes on has the bits of one that was left alone. Not known here: how a graph is run, which [`crate::exec`] knows.
 
+mod arm;
 pub mod board;
 pub mod checkpoint;
+mod fault;
 pub mod identity;
+mod make;
 pub mod metrics;
 pub mod order;
 pub mod record;
 pub mod report;
+mod rule;
+mod step;
+pub mod trainer;
+
+pub use record::Record;
+pub use trainer::{Options, Place, State, Trainer};

@@ -37,7 +37,8 @@ impl<'a> Checker<'a> {
     pub fn turned(&mut self, t: &Tens, shape: &[(Label, Size)], order: &[Option<usize>]) -> Tens {
         let axes = shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let labels = shape.iter().map(|(l, _)| *l).collect();
-        let subscripts = (0..t.labels.len()).map(|d| order.iter().position(|o| *o == Some(d)).expect("each has a place")).collect();
+        let subscripts =
+            (0..t.labels.len()).map(|d| order.iter().position(|o| *o == Some(d)).expect("each has a place")).collect();
         self.copy(t, labels, axes, subscripts)
     }
 

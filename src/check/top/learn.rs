@@ -248,12 +248,37 @@ impl<'a> Checker<'a> {
             return self.fail(d.help("`minimize nll` names a loss, or a sum of losses"));
         }
         out.rows.span = losses[0].0.span;
+        self.feeds_in_order(&out.rows)?;
         for (loss, pairs) in losses {
             let node = self.one_number(loss, "what is made small")?;
             let groups = self.groups(node, loss.span, pairs)?;
             out.objectives.push(Objective { loss: node, groups, span: loss.span });
         }
         Ok(out)
+    }
+
+    /// Says where what is fed is computed from what it feeds.
+    fn feeds_in_order(&mut self, rows: &Rows) -> Res<()> {
+        let graph = self.build.graph(0);
+        let mut needs: Vec<BTreeSet<usize>> = vec![];
+        for (_, node) in &rows.feeds {
+            let reach = graph.reachable([*node]);
+            let read = graph.ids().filter(|id| reach[id.index()]).filter_map(|id| match &graph.node(id).op {
+                Op::Source { path, .. } => rows.feeds.iter().position(|(name, _)| **name == **path),
+                _ => None,
+            });
+            needs.push(read.collect());
+        }
+        // Feeds that need nothing that is left are taken away until nothing changes: what stays is a circle.
+        let mut left: BTreeSet<usize> = (0..needs.len()).collect();
+        while let Some(k) = left.iter().copied().find(|k| needs[*k].is_disjoint(&left)) {
+            left.remove(&k);
+        }
+        let Some(k) = left.first() else { return Ok(()) };
+        let (name, node) = &rows.feeds[*k];
+        let at = graph.node(*node).span;
+        let d = Diagnostic::error(Code::H0727, at, format!("what is fed to `{name}` is computed from `{name}`"));
+        self.fail(d.help("`feed` may read parameters, draws, and inputs that are not computed from this one"))
     }
 
     /// Who learns from a loss, by which rule.

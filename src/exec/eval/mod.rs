@@ -167,7 +167,7 @@ fn batches(table: &Table, levels: &[Level], rows: &[usize]) -> usize {
 struct Work<'a, 'p, 'q> {
     setting: &'a Setting<'a>,
     eval: &'a Eval,
-    table: Table<'a>,
+    table: Table,
     levels: Vec<Level>,
     session: Session,
     bound: Bindings,

@@ -23,7 +23,7 @@ impl Placed {
         // A query set is of limited length; longer runs are measured as far as it goes.
         let count = flat.len().min(wgpu::QUERY_SET_MAX_QUERIES as usize / 2);
         let clock = Clock::new(&self.device, count as u32 * 2);
-        self.submit(&self.run, false, Some(&clock))?;
+        self.submit(&self.run, &|_| false, Some(&clock))?;
         let stamps = clock.read(self)?;
         let time = |n: usize| stamps[n].wrapping_sub(stamps[0]) as f64 * f64::from(tick);
         Ok((0..count).map(|k| Timed { number: flat[k].number, start: time(2 * k), end: time(2 * k + 1) }).collect())

@@ -1,0 +1,466 @@
+//! A phase that runs: its arms with their data, their steps made ready, and who of them has the values at the moment.
+
+use super::fault;
+use super::order;
+use super::step::{self, Carried, Part, Start, Step, Told};
+use super::trainer::{Place, evaluated, part_of};
+use crate::bind::init::{cast, fnv1a, scalar};
+use crate::bind::inputs::{Given, assemble};
+use crate::check::model::{Arm, InputKind, Rows, Train};
+use crate::diag::{Code, Diagnostic};
+use crate::exec::Engine;
+use crate::exec::session::{self, Options, rebind};
+use crate::exec::table::{self, Batch, Table};
+use crate::ir::random::philox;
+use crate::ir::{Bindings, Data, NodeId, Op, Origin, Tensor};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a step came to.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub losses: Vec<(String, f64)>,
+    pub rates: Vec<(String, f64)>,
+    pub norm: f64,
+    pub loads: Vec<(String, Vec<f64>)>,
+    pub dropped: Vec<(String, f64)>,
+    pub rows: u64,
+    pub by: Option<(String, i64)>,
+}
+
+/// A step made ready.
+struct Ready {
+    step: Step,
+    engine: Engine,
+    /// Numbers of results with the paths that they are handed on to.
+    handed: Vec<(usize, String)>,
+    /// Conditions that decide sizes, as the engine was prepared with.
+    early: BTreeMap<String, Tensor>,
+}
+
+/// An arm with its data.
+struct Side {
+    arm: Arm,
+    /// Its rows without feeds, which are part of the step.
+    rows: Rows,
+    table: Table,
+    ready: BTreeMap<Part, Ready>,
+    /// Keys its order of rows.
+    key: u32,
+}
+
+/// A phase that runs.
+pub(super) struct Running {
+    sides: Vec<Side>,
+    seed: i32,
+    options: Options,
+    /// The condition that the rounds go through, and its value in this one.
+    each: Option<(String, i64, i64)>,
+    round: i64,
+    /// Who has the values; else they are here.
+    holder: Option<(usize, Part)>,
+    values: BTreeMap<String, Tensor>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Running {
+    /// Opens the data of a phase. Errors: they are not there or do not fit.
+    pub fn new(
+        train: &Train,
+        name: &str,
+        seed: i32,
+        _steps: u64,
+        options: Options,
+        folder: &Path,
+    ) -> Result<Running, Diagnostic> {
+        let mut sides = vec![];
+        for (k, arm) in train.arms.iter().enumerate() {
+            let mut rows = Rows { feeds: vec![], ..arm.rows.clone() };
+            // A round has the rows of its task.
+            if let (Some((word, _, _)), Some(first)) = (&train.each, rows.batch.first_mut())
+                && rows.data.iter().flat_map(|d| &d.columns).any(|(name, _)| name == word)
+            {
+                first.2 = Some(word.clone());
+            }
+            let files = table::open(folder, &rows)?;
+            let table = Table::new(&arm.model, &rows, &files)?;
+            let key = fnv1a(&format!("{name}/{k}"));
+            sides.push(Side { arm: arm.clone(), rows, table, ready: BTreeMap::new(), key });
+        }
+        Ok(Running {
+            sides,
+            seed,
+            options,
+            each: train.each.clone(),
+            round: 0,
+            holder: None,
+            values: BTreeMap::new(),
+            warnings: vec![],
+        })
+    }
+
+    /// Chooses the round.
+    pub fn round(&mut self, round: u64) {
+        self.round = self.each.as_ref().map_or(0, |(_, from, _)| from + round as i64);
+    }
+
+    /// Takes all values.
+    pub fn hold(&mut self, values: BTreeMap<String, Tensor>) -> Result<(), Diagnostic> {
+        self.values = values;
+        self.holder = None;
+        Ok(())
+    }
+
+    /// Gives all values.
+    pub fn release(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+        if let Some((k, part)) = self.holder.take() {
+            let ready = self.sides[k].ready.get_mut(&part).expect("it was made ready");
+            let stored = ready.engine.take_stored()?;
+            self.values.extend(stored.into_iter().filter(|(path, _)| !ready.early.contains_key(path)));
+        }
+        Ok(std::mem::take(&mut self.values))
+    }
+
+    /// All values, which stay where they are.
+    pub fn peek(&mut self) -> Result<&BTreeMap<String, Tensor>, Diagnostic> {
+        if let Some((k, part)) = self.holder {
+            let ready = self.sides[k].ready.get_mut(&part).expect("it was made ready");
+            let stored = ready.engine.stored()?;
+            let own = stored.iter().filter(|(path, _)| !ready.early.contains_key(*path));
+            for (path, t) in own {
+                self.values.insert(path.clone(), t.clone());
+            }
+        }
+        Ok(&self.values)
+    }
+
+    /// Which arm takes a step, and how many steps it took before.
+    fn turn(&self, step: u64) -> (usize, u64) {
+        let cycle: u64 = self.sides.iter().map(|s| s.arm.turns).sum();
+        let (whole, mut rest) = (step / cycle, step % cycle);
+        for (k, side) in self.sides.iter().enumerate() {
+            if rest < side.arm.turns {
+                return (k, whole * side.arm.turns + rest);
+            }
+            rest -= side.arm.turns;
+        }
+        (0, step)
+    }
+
+    /// One step.
+    pub fn step(&mut self, place: &Place, told: bool, _folder: &Path) -> Result<Taken, Diagnostic> {
+        let (k, before) = self.turn(place.step);
+        let accumulate = self.sides[k].arm.accumulate;
+        let mut out = Taken::default();
+        for j in 0..accumulate {
+            let part = part_of(j, accumulate);
+            let taken = self.batch(k, part, before, before * accumulate + j, place, told)?;
+            out.rows += taken.rows;
+            if out.losses.is_empty() {
+                out.losses = taken.losses;
+            } else {
+                // The loss of a step is the mean of its batches.
+                let share = 1.0 / (j + 1) as f64;
+                out.losses.iter_mut().zip(taken.losses).for_each(|(a, b)| a.1 += (b.1 - a.1) * share);
+            }
+            (out.rates, out.norm, out.by) = (taken.rates, taken.norm, taken.by);
+            (out.loads, out.dropped) = (taken.loads, taken.dropped);
+        }
+        Ok(out)
+    }
+
+    /// The inputs of a batch, and the condition that its rows share.
+    fn given(&self, k: usize, q: u64) -> Result<(Given, u64, Option<i32>), Diagnostic> {
+        let side = &self.sides[k];
+        let batch = side.batch(q, self.seed, self.each.as_ref().map(|_| self.round))?;
+        let rows = batch.parts.iter().map(|(_, rows)| rows.len() as u64).product();
+        let mut values = side.table.values(&batch, &|_| true)?;
+        let model = &*side.arm.model;
+        let mut fixed = |name: &str, t: Tensor, who: String| {
+            if let Some(input) = model.inputs.iter().find(|i| i.name == name)
+                && !values.iter().any(|(i, _, _)| i.name == name)
+            {
+                values.push((input, cast(&t, input.dtype), who));
+            }
+        };
+        if let Some((name, _, _)) = &self.each {
+            fixed(name, scalar(self.round as i32), format!("`for {name}`"));
+        }
+        for (path, t) in &self.values {
+            if let Some(name) = path.strip_prefix("#set.") {
+                fixed(name, t.clone(), format!("`set {name}`"));
+            }
+        }
+        let group = batch.group;
+        Ok((assemble(model, values, &side.table.extents, self.seed)?, rows, group))
+    }
+
+    /// One batch of a step.
+    fn batch(&mut self, k: usize, part: Part, before: u64, q: u64, place: &Place, told: bool) -> Result<Taken, Diagnostic> {
+        let (given, rows, group) = self.given(k, q)?;
+        let seed = mixed(self.seed, self.sides[k].key, self.round, q);
+        if !self.sides[k].ready.contains_key(&part) {
+            let ready = make(&self.sides[k].arm, part, &self.options, &mut self.warnings)?;
+            self.sides[k].ready.insert(part, ready);
+        }
+        let mut inputs = Bindings { sources: BTreeMap::new(), sizes: given.sizes.clone() };
+        inputs.sources.extend(given.tensors);
+        inputs.sources.insert("seed".into(), scalar(seed));
+        inputs.sources.insert("step".into(), scalar(place.step.min(i32::MAX as u64) as i32));
+        let model = self.sides[k].arm.model.clone();
+        let early_nodes = self.sides[k].ready[&part].step.early.clone();
+        if !early_nodes.is_empty() {
+            let nodes: Vec<NodeId> = early_nodes.iter().map(|(_, n)| *n).collect();
+            let values = self.peek()?.clone();
+            let given = Given { tensors: inputs.sources.clone(), sizes: inputs.sizes.clone(), ..Given::default() };
+            let got = evaluated(&model, &nodes, &values, given, seed, &Options::default())?;
+            for ((name, _), t) in early_nodes.iter().zip(got) {
+                let dtype = model.inputs.iter().find(|i| i.name == *name).map_or(t.dtype(), |i| i.dtype);
+                inputs.sources.insert(name.clone(), cast(&t, dtype));
+            }
+        }
+        for (path, number) in &self.sides[k].ready[&part].step.numbers {
+            let value = number.value(before + 1) as f32;
+            inputs.sources.insert(path.clone(), Tensor::new(vec![], Data::F32(vec![value])));
+        }
+        self.settle(k, part, &mut inputs)?;
+        let ready = self.sides[k].ready.get_mut(&part).expect("made before");
+        let wanted = ready.step.told.clone();
+        let fine = |results: &[Tensor]| {
+            let must = wanted.iter().zip(results).filter(|((told, _), _)| matches!(told, Told::Objective(_) | Told::Norm(_)));
+            must.into_iter().all(|(_, t)| t.get(0).is_finite())
+        };
+        let results = ready.engine.step(&inputs, &ready.handed, told, &fine)?;
+        let results = if told { results[..wanted.len()].to_vec() } else { vec![] };
+        if told && !fine(&results) {
+            let values = self.peek()?.clone();
+            let ready = &self.sides[k].ready[&part];
+            return Err(fault::located(&self.sides[k].arm, &ready.step, &results, values, inputs, place.updates + 1));
+        }
+        let mut out = read(&self.sides[k].arm, &wanted, &results);
+        out.rows = rows;
+        let by = self.sides[k].table.group.as_ref().map(|(name, _)| name.clone());
+        out.by = by.zip(group.map(i64::from));
+        Ok(out)
+    }
+
+    /// Makes an arm's step the holder of the values, with all that decides sizes as the inputs say.
+    fn settle(&mut self, k: usize, part: Part, inputs: &mut Bindings) -> Result<(), Diagnostic> {
+        let model = self.sides[k].arm.model.clone();
+        let decides = |name: &str| model.inputs.iter().any(|i| i.name == name && matches!(i.kind, InputKind::Size(_)));
+        let early: BTreeMap<String, Tensor> =
+            inputs.sources.iter().filter(|(name, _)| decides(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        inputs.sources.retain(|name, _| !early.contains_key(name));
+        let ready = &self.sides[k].ready[&part];
+        if self.holder == Some((k, part)) && ready.early == early {
+            return Ok(());
+        }
+        let values = self.release()?;
+        let ready = self.sides[k].ready.get_mut(&part).expect("made before");
+        let (mut sources, mut aside) = (BTreeMap::new(), BTreeMap::new());
+        let read: BTreeSet<String> = sources_of(&ready.step);
+        for (path, t) in values {
+            if read.contains(&path) {
+                sources.insert(path, t)
+            } else {
+                aside.insert(path, t)
+            };
+        }
+        for c in &ready.step.carried {
+            if !sources.contains_key(&c.path) {
+                let t = start(c, &sources, &aside)?;
+                sources.insert(c.path.clone(), t);
+            }
+        }
+        sources.extend(early.clone());
+        self.values = aside;
+        self.holder = Some((k, part));
+        ready.early = early;
+        ready.engine.prepare(&Bindings { sources, sizes: inputs.sizes.clone() })
+    }
+
+    /// Nodes of an arm's model, for values and the batch of the step that was taken last (or comes first).
+    pub fn values(
+        &mut self,
+        k: usize,
+        nodes: &[NodeId],
+        values: &BTreeMap<String, Tensor>,
+        place: &Place,
+    ) -> Result<Vec<Tensor>, Diagnostic> {
+        if nodes.is_empty() {
+            return Ok(vec![]);
+        }
+        let model = self.sides[k].arm.model.clone();
+        let mut given = Given::default();
+        let reach = model.graph.reachable(nodes.iter().copied());
+        let of_batch = |i: &crate::check::model::Input| !i.condition || i.default.is_none();
+        let reads_rows = model.graph.ids().filter(|id| reach[id.index()]).any(|id| match &model.graph.node(id).op {
+            Op::Source { path, origin: Origin::Input | Origin::Condition } => {
+                model.inputs.iter().any(|i| *i.name == **path && of_batch(i))
+            }
+            _ => false,
+        });
+        if reads_rows {
+            let accumulate = self.sides[k].arm.accumulate;
+            let (_, before) = self.turn(place.step.saturating_sub(1));
+            given = self.given(k, before * accumulate)?.0;
+        }
+        given.tensors.insert("step".into(), scalar(place.step.min(i32::MAX as u64) as i32));
+        let seed = mixed(self.seed, fnv1a("set"), self.round, place.step);
+        let mut bound = values.clone();
+        bound.retain(|path, _| !path.starts_with('#'));
+        for (path, t) in values {
+            if let Some(name) = path.strip_prefix("#set.") {
+                given.tensors.entry(name.to_string()).or_insert_with(|| t.clone());
+            }
+        }
+        if let Some((name, _, _)) = &self.each {
+            given.tensors.entry(name.clone()).or_insert_with(|| scalar(self.round as i32));
+        }
+        for d in &model.dims {
+            if let Some(n) = d.size {
+                given.sizes.entry(d.name.clone()).or_insert(n);
+            }
+        }
+        evaluated(&model, nodes, &bound, given, seed, &self.options)
+    }
+}
+
+impl Side {
+    /// The rows of batch `q`.
+    fn batch(&self, q: u64, seed: i32, fixed: Option<i64>) -> Result<Batch, Diagnostic> {
+        let (mut parts, mut group) = (vec![], None);
+        for (n, (dim, all, size)) in self.table.dims.iter().enumerate() {
+            let whole = self.rows.batch.iter().any(|(name, size, _)| name == dim && size.is_none());
+            let rows = match (n, &self.table.group) {
+                (0, Some((name, groups))) => {
+                    let lists: Vec<(&i32, &Vec<usize>)> = groups.iter().collect();
+                    let chosen = match fixed.filter(|_| self.arm.rows.batch.iter().all(|b| b.2.as_ref() != Some(name))) {
+                        Some(value) => lists.iter().position(|(v, _)| i64::from(**v) == value),
+                        None if whole => order::grouped(&vec![1; lists.len()], 1, q, seed, self.key).map(|g| g.0),
+                        None => {
+                            let lengths: Vec<usize> = lists.iter().map(|(_, rows)| rows.len()).collect();
+                            let found = order::grouped(&lengths, *size, q, seed, self.key);
+                            if let Some((g, places)) = found {
+                                group = Some(*lists[g].0);
+                                parts.push((dim.clone(), places.into_iter().map(|p| lists[g].1[p]).collect()));
+                                continue;
+                            }
+                            None
+                        }
+                    };
+                    let Some(g) = chosen else { return Err(self.no_rows(fixed)) };
+                    group = Some(*lists[g].0);
+                    let own = lists[g].1;
+                    match whole {
+                        true => own.clone(),
+                        false => order::rows(own.len(), *size, q, seed, self.key).into_iter().map(|p| own[p]).collect(),
+                    }
+                }
+                (0, None) if !whole => order::rows(*all, *size, q, seed, self.key),
+                (_, _) if !whole && size < all => {
+                    // A window of neighbours, chosen anew in each step.
+                    let windows = all / (*size).max(1);
+                    let window = order::rows(windows, 1, q, seed, self.key ^ fnv1a(dim)).first().copied().unwrap_or(0);
+                    (window * size..(window + 1) * size).collect()
+                }
+                (_, _) => (0..*all).collect(),
+            };
+            if rows.is_empty() {
+                return Err(self.no_rows(fixed));
+            }
+            parts.push((dim.clone(), rows));
+        }
+        Ok(Batch { group, parts })
+    }
+
+    fn no_rows(&self, fixed: Option<i64>) -> Diagnostic {
+        let which = fixed.map_or(String::new(), |v| format!(" for round {v}"));
+        let at = self.rows.data.first().map_or(self.rows.span, |d| d.span);
+        Diagnostic::error(Code::H0622, at, format!("the data have no rows{which}"))
+    }
+}
+
+/// Paths that a step reads.
+fn sources_of(step: &Step) -> BTreeSet<String> {
+    let reach = step.graph.reachable(step.wanted());
+    let all = step.graph.ids().filter(|id| reach[id.index()]);
+    all.filter_map(|id| match &step.graph.node(id).op {
+        Op::Source { path, .. } => Some(path.to_string()),
+        _ => None,
+    })
+    .collect()
+}
+
+/// What a carried value is before the first step.
+fn start(c: &Carried, sources: &BTreeMap<String, Tensor>, aside: &BTreeMap<String, Tensor>) -> Result<Tensor, Diagnostic> {
+    let known = |path: &str| sources.get(path).or_else(|| aside.get(path));
+    let missing = || Diagnostic::plain(Code::H0899, format!("`{}` has no value", c.path)).note("this is a bug in hnet");
+    match &c.start {
+        Start::Stored => known(&c.path).cloned().ok_or_else(missing),
+        Start::Copy(path) => known(path).cloned().ok_or_else(missing),
+        Start::Filled(v, path) => {
+            let like = known(path).ok_or_else(missing)?;
+            Ok(Tensor::new(like.shape.clone(), Data::F32(vec![*v as f32; like.len()])))
+        }
+    }
+}
+
+fn make(arm: &Arm, part: Part, options: &Options, warnings: &mut Vec<Diagnostic>) -> Result<Ready, Diagnostic> {
+    let mut step = step::step(arm, part)?;
+    // What a batch decides changes with every step, conditions, too.
+    for id in step.graph.ids().collect::<Vec<_>>() {
+        if let Op::Source { path, origin } = &mut step.graph.node_mut(id).op
+            && *origin == Origin::Condition
+            && arm.model.inputs.iter().any(|i| *i.name == **path && !matches!(i.kind, InputKind::Size(_)))
+        {
+            *origin = Origin::Input;
+        }
+    }
+    let engine = session::engine(&step.graph, &step.wanted(), options, warnings)?;
+    let first = step.told.len();
+    let handed = step.carried.iter().enumerate().map(|(n, c)| (first + n, c.path.clone())).collect();
+    Ok(Ready { step, engine, handed, early: BTreeMap::new() })
+}
+
+/// The seed of one batch.
+fn mixed(seed: i32, key: u32, round: i64, q: u64) -> i32 {
+    philox([q as u32, (q >> 32) as u32, round as u32, key], [seed as u32, 0x7472_6169])[0] as i32
+}
+
+/// What the results of a step say.
+fn read(arm: &Arm, told: &[(Told, NodeId)], results: &[Tensor]) -> Taken {
+    let mut out = Taken::default();
+    let mut chosen: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let mut squares = 0.0;
+    for ((what, _), t) in told.iter().zip(results) {
+        let one = || t.get(0);
+        match what {
+            Told::Objective(0) if arm.objectives.len() == 1 => out.losses.push(("loss".into(), one())),
+            Told::Objective(k) => out.losses.push((format!("loss.{k}"), one())),
+            Told::Loss(name) => out.losses.push((name.clone(), one())),
+            Told::Norm(_) => squares += one() * one(),
+            Told::Rate(0, 0) => out.rates.push(("rate".into(), one())),
+            Told::Rate(k, n) => out.rates.push((format!("rate.{k}.{n}"), one())),
+            Told::Chosen(k) => {
+                let all: Vec<f64> = t.to_f64();
+                let sum = all.iter().sum::<f64>().max(1.0);
+                out.loads.push((arm.model.routes[*k].over.clone(), all.iter().map(|n| n / sum).collect()));
+                chosen.insert(*k, all);
+            }
+            Told::Seated(k) => {
+                let (all, had): (f64, f64) = (chosen.get(k).map_or(0.0, |c| c.iter().sum()), t.to_f64().iter().sum());
+                out.dropped.push((arm.model.routes[*k].over.clone(), 1.0 - had / all.max(1.0)));
+            }
+        }
+    }
+    out.norm = squares.sqrt();
+    out
+}
+
+/// Inputs with parameters: what the interpreter wants.
+pub(super) fn all_of(values: BTreeMap<String, Tensor>, inputs: Bindings) -> Bindings {
+    let mut out = Bindings { sources: values, sizes: BTreeMap::new() };
+    rebind(&mut out, Given { tensors: inputs.sources, sizes: inputs.sizes, ..Given::default() });
+    out
+}

@@ -1,0 +1,78 @@
+//! Where a number that is not finite comes from.
+
+use super::arm::all_of;
+use super::step::{Step, Told};
+use crate::check::model::Arm;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Bindings, DType, NodeId, Tensor, interp};
+use crate::source::Span;
+use std::collections::BTreeMap;
+
+/// The message for a step whose loss or gradient is not finite: the first value that is not, by the interpreter, with its place.
+pub(super) fn located(
+    arm: &Arm,
+    step: &Step,
+    results: &[Tensor],
+    values: BTreeMap<String, Tensor>,
+    inputs: Bindings,
+    number: u64,
+) -> Diagnostic {
+    let bad = step
+        .told
+        .iter()
+        .zip(results)
+        .find(|((told, _), t)| matches!(told, Told::Objective(_) | Told::Norm(_)) && !t.get(0).is_finite());
+    let Some(((told, root), result)) = bad else {
+        return Diagnostic::plain(Code::H0899, "a step was refused and nothing is wrong").note("this is a bug in hnet");
+    };
+    let (what, k) = match told {
+        Told::Objective(k) => ("loss", *k),
+        Told::Norm(k) => ("gradient", *k),
+        Told::Loss(_) | Told::Rate(..) | Told::Chosen(_) | Told::Seated(_) => ("value", 0),
+    };
+    let loss = arm.objectives.get(k).map_or(arm.rows.span, |o| o.span);
+    let message = format!("the {what} of step {number} is {}", word(result.get(0)));
+    let bound = all_of(values, inputs);
+    let d = match first(step, *root, &bound) {
+        Some((span, name, value)) if span != Span::default() => {
+            let of = name.map_or(String::new(), |n| format!("`{n}` "));
+            let d = Diagnostic::error(Code::H0621, span, message)
+                .here(format!("{of}has {} here, from values that are finite", word(value)));
+            if span == loss { d } else { d.label(loss, "what is made small") }
+        }
+        _ => Diagnostic::error(Code::H0621, loss, message)
+            .note("in 64 bits all values are finite: 32 bits do not hold one of them"),
+    };
+    d.note("nothing was changed by this step")
+        .help("a smaller learning rate, `clip 1.0`, or a guard (`if x > 0 { log(x) } else { .. }`) where the value is made")
+}
+
+fn word(v: f64) -> &'static str {
+    match v {
+        v if v.is_nan() => "NaN",
+        f64::INFINITY => "infinite",
+        f64::NEG_INFINITY => "minus infinity",
+        _ => "not finite",
+    }
+}
+
+/// The first node that is not finite where all that it reads is: its place, its name, and what it is.
+fn first(step: &Step, root: NodeId, bound: &Bindings) -> Option<(Span, Option<String>, f64)> {
+    let reach = step.graph.reachable([root]);
+    let nodes: Vec<NodeId> =
+        step.graph.ids().filter(|id| reach[id.index()] && step.graph.node(*id).dtype == DType::F32).collect();
+    // One at a time would compute everything again and again; all at once may not fit: then nobody looks.
+    let values = interp::evaluate(&step.graph, bound, &nodes).ok()?;
+    let (at, value) = nodes.iter().zip(&values).find_map(|(id, t)| {
+        let worst = t.to_f64().into_iter().find(|v| !v.is_finite())?;
+        // An infinity may be meant, as what a mask adds; NaN never is.
+        (worst.is_nan() || !is_constant(step, *id)).then_some((*id, worst))
+    })?;
+    let node = step.graph.node(at);
+    Some((node.span, node.name.as_ref().map(ToString::to_string), value))
+}
+
+/// Whether a node is written down as a number.
+fn is_constant(step: &Step, id: NodeId) -> bool {
+    matches!(step.graph.node(id).op, crate::ir::Op::Const(_))
+}

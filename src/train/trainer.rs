@@ -1,0 +1,387 @@
+//! Training a model, step by step.
+//!
+//! In: a checked model, its parameters, the folder of its data. Out: after each step a [`Record`], and whenever wanted the parameters and the state. A step is
+//! a function of its number, of the seed and of the values that it was handed: nothing else is kept, so a run that goes on from a
+//! [`State`] has the bits of one that never stopped.
+
+use super::arm::{Running, Taken};
+use super::record::Record;
+use super::step::Part;
+use crate::bind::inputs::Given;
+use crate::check::model::{Model, Train};
+use crate::diag::{Code, Diagnostic};
+use crate::exec::eval::{self, Setting};
+use crate::exec::session::{self, Options as Run, bindings};
+use crate::ir::{NodeId, OutputKind, Tensor};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How to train.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub run: Run,
+    /// Instead of the blocks' own.
+    pub seed: Option<i32>,
+    /// Steps of each phase (of each of its rounds), instead of the blocks' own.
+    pub steps: Option<u64>,
+    /// Only this phase.
+    pub phase: Option<String>,
+    /// Steps after which losses are looked at; 0 is as 1. Between them a device is not waited for.
+    pub told: u64,
+}
+
+/// Where training stands.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// Phases that are done.
+    pub phase: usize,
+    /// Rounds of this phase that are done.
+    pub round: u64,
+    /// Steps of this round that are done.
+    pub step: u64,
+    /// Updates in all.
+    pub updates: u64,
+    /// Rows in all.
+    pub rows: u64,
+    /// The best score of this phase, and the updates there were then.
+    pub best: Option<(f64, u64)>,
+    /// Measurements since then.
+    pub since: u64,
+}
+
+/// All that going on needs: parameters, states, what the rules remember, conditions that were set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub place: Place,
+    /// By path; what is no parameter begins with `#`.
+    pub values: BTreeMap<String, Tensor>,
+}
+
+/// Training under way.
+pub struct Trainer<'m> {
+    model: &'m Model,
+    folder: PathBuf,
+    options: Options,
+    phases: Vec<&'m Train>,
+    place: Place,
+    values: BTreeMap<String, Tensor>,
+    running: Option<Running>,
+    seconds: f64,
+    /// What was said and is no error.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl<'m> Trainer<'m> {
+    /// Begins. Errors: the model has no such phase, or phases wait for each other.
+    pub fn new(
+        model: &'m Model,
+        params: BTreeMap<String, Tensor>,
+        folder: &Path,
+        options: Options,
+    ) -> Result<Trainer<'m>, Diagnostic> {
+        let phases = phases(model, options.phase.as_deref())?;
+        Ok(Trainer {
+            model,
+            folder: folder.to_path_buf(),
+            options,
+            phases,
+            place: Place::default(),
+            values: params,
+            running: None,
+            seconds: 0.0,
+            warnings: vec![],
+        })
+    }
+
+    /// Goes on from what another run left.
+    pub fn resume(&mut self, state: State) {
+        self.place = state.place;
+        self.values = state.values;
+        self.running = None;
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The phase under way; none when all are done.
+    pub fn phase(&self) -> Option<&'m Train> {
+        self.phases.get(self.place.phase).copied()
+    }
+
+    /// Phases in the order in which they are trained.
+    pub fn phases(&self) -> &[&'m Train] {
+        &self.phases
+    }
+
+    /// Steps that are left, as far as it is known (training may stop early), and in all.
+    pub fn steps(&self) -> (u64, u64) {
+        let of = |t: &Train| rounds(t) * self.steps_of(t);
+        let all = self.phases.iter().map(|t| of(t)).sum();
+        let done: u64 = self.phases.iter().take(self.place.phase).map(|t| of(t)).sum();
+        let here = self.phase().map_or(0, |t| self.place.round * self.steps_of(t) + self.place.step);
+        (all - (done + here).min(all), all)
+    }
+
+    fn steps_of(&self, t: &Train) -> u64 {
+        self.options.steps.unwrap_or(t.steps)
+    }
+
+    fn seed_of(&self, t: &Train) -> i32 {
+        self.options.seed.unwrap_or(t.seed)
+    }
+
+    /// Takes one step. `None`: all is done. Errors: data that cannot be read or does not fit; H0621, a loss or a gradient is not finite, and
+    /// then all values are what they were before the step.
+    pub fn step(&mut self) -> Result<Option<Record>, Diagnostic> {
+        let begun = Instant::now();
+        loop {
+            let Some(train) = self.phase() else { return Ok(None) };
+            if self.place.step < self.steps_of(train) && self.place.round < rounds(train) {
+                break;
+            }
+            self.next_round()?;
+        }
+        let train = self.phase().expect("there is one");
+        if self.running.is_none() {
+            self.begin(train)?;
+        }
+        let running = self.running.as_mut().expect("it was begun");
+        let last = self.place.step + 1 == self.options.steps.unwrap_or(train.steps);
+        let told = last || self.place.step.is_multiple_of(self.options.told.max(1));
+        let taken = running.step(&self.place, told, &self.folder)?;
+        self.place.step += 1;
+        self.place.updates += 1;
+        self.place.rows += taken.rows;
+        self.now_and_then(train)?;
+        let scores = self.measured(train)?;
+        self.seconds += begun.elapsed().as_secs_f64();
+        Ok(Some(self.record(train, taken, scores)))
+    }
+
+    fn record(&self, train: &Train, taken: Taken, scores: Vec<(String, f64)>) -> Record {
+        Record {
+            phase: train.phase.clone().unwrap_or_else(|| self.model.name.clone()),
+            round: train.each.as_ref().map(|(_, from, _)| from + self.place.round as i64),
+            step: self.place.updates,
+            at: self.place.step,
+            losses: taken.losses,
+            rates: taken.rates,
+            norm: taken.norm,
+            rows: self.place.rows,
+            seconds: self.seconds,
+            loads: taken.loads,
+            dropped: taken.dropped,
+            scores,
+            by: taken.by,
+        }
+    }
+
+    /// Begins a round, or goes on in it.
+    fn begin(&mut self, train: &'m Train) -> Result<(), Diagnostic> {
+        let seed = self.seed_of(train);
+        let steps = self.steps_of(train);
+        let name = train.phase.clone().unwrap_or_default();
+        let mut running = Running::new(train, &name, seed, steps, self.options.run, &self.folder)?;
+        running.round(self.place.round);
+        let mut values = std::mem::take(&mut self.values);
+        if self.place.step == 0 {
+            // What the rules of an earlier round remembered is over.
+            values.retain(|path, _| !path.starts_with('#') || path.starts_with("#set."));
+            let nodes: Vec<NodeId> = train.sets.iter().map(|s| s.node).collect();
+            let got = running.values(0, &nodes, &values, &self.place)?;
+            for (set, t) in train.sets.iter().zip(got) {
+                put(&mut values, &train.arms[0].model, &set.path, t);
+            }
+        }
+        running.hold(values)?;
+        self.warnings.append(&mut running.warnings);
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Ends a round, and a phase where it was the last.
+    fn next_round(&mut self) -> Result<(), Diagnostic> {
+        self.values = self.taken()?;
+        self.running = None;
+        self.place.step = 0;
+        self.place.round += 1;
+        if self.phase().is_some_and(|t| self.place.round >= rounds(t)) {
+            self.values = averaged(std::mem::take(&mut self.values));
+            self.place =
+                Place { phase: self.place.phase + 1, updates: self.place.updates, rows: self.place.rows, ..Place::default() };
+        }
+        Ok(())
+    }
+
+    /// All values, from whoever has them.
+    fn taken(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+        match &mut self.running {
+            Some(running) => running.release(),
+            None => Ok(std::mem::take(&mut self.values)),
+        }
+    }
+
+    /// What is set every so many steps.
+    fn now_and_then(&mut self, train: &'m Train) -> Result<(), Diagnostic> {
+        for e in train.every.iter().filter(|e| self.place.step.is_multiple_of(e.interval)) {
+            let running = self.running.as_mut().expect("a step was taken");
+            let values = running.release()?;
+            let mut nodes: Vec<NodeId> = e.when.into_iter().collect();
+            nodes.extend(e.sets.iter().map(|s| s.node));
+            let got = running.values(0, &nodes, &values, &self.place);
+            let mut values = values;
+            let got = match got {
+                Ok(got) => got,
+                Err(d) => {
+                    running.hold(values)?;
+                    return Err(d);
+                }
+            };
+            let (when, got) = got.split_at(usize::from(e.when.is_some()));
+            if when.first().is_none_or(|t| t.get(0) != 0.0) {
+                for (set, t) in e.sets.iter().zip(got) {
+                    put(&mut values, &train.arms[0].model, &set.path, t.clone());
+                }
+            }
+            running.hold(values)?;
+        }
+        Ok(())
+    }
+
+    /// What is measured every so many steps; where there was no progress for too long, the phase ends.
+    fn measured(&mut self, train: &'m Train) -> Result<Vec<(String, f64)>, Diagnostic> {
+        let Some(watch) = &train.watch else { return Ok(vec![]) };
+        if !self.place.step.is_multiple_of(watch.interval) {
+            return Ok(vec![]);
+        }
+        let Some(block) = self.model.evals.iter().find(|e| e.phase.as_deref() == Some(&*watch.block)) else { return Ok(vec![]) };
+        let params = self.params()?;
+        let setting = Setting {
+            model: self.model,
+            params: &params,
+            folder: &self.folder,
+            options: self.options.run,
+            seed: self.seed_of(train),
+        };
+        let report = eval::run(&setting, block, &mut |_, _| {})?;
+        let all = report.rows.last().map_or(vec![], |r| r.values.clone());
+        let scores: Vec<(String, f64)> = report.columns.iter().map(|c| format!("{}.{c}", watch.block)).zip(all).collect();
+        if let (Some((_, score)), Some(name)) = (scores.first(), report.columns.first()) {
+            let loss = self.model.graph.output(name).is_some_and(|o| o.kind == OutputKind::Loss);
+            let better = |best: f64| if loss { *score < best } else { *score > best };
+            if self.place.best.is_none_or(|(best, _)| better(best)) {
+                self.place.best = Some((*score, self.place.updates));
+                self.place.since = 0;
+            } else {
+                self.place.since += 1;
+            }
+            if watch.patience.is_some_and(|p| self.place.since >= p) {
+                self.place.step = self.steps_of(train);
+            }
+        }
+        Ok(scores)
+    }
+
+    /// Whether the last step was measured as the best so far.
+    pub fn is_best(&self) -> bool {
+        self.place.best.is_some_and(|(_, at)| at == self.place.updates) && self.place.updates > 0
+    }
+
+    /// The parameters and states of the model as they are now; the running averages where a block asks for them.
+    pub fn params(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+        let values = match &mut self.running {
+            Some(running) => running.peek()?.clone(),
+            None => self.values.clone(),
+        };
+        Ok(averaged(values).into_iter().filter(|(path, _)| !path.starts_with('#')).collect())
+    }
+
+    /// All that going on needs.
+    pub fn state(&mut self) -> Result<State, Diagnostic> {
+        let values = match &mut self.running {
+            Some(running) => running.peek()?.clone(),
+            None => self.values.clone(),
+        };
+        Ok(State { place: self.place.clone(), values })
+    }
+}
+
+/// Rounds of a phase.
+fn rounds(t: &Train) -> u64 {
+    t.each.as_ref().map_or(1, |(_, from, to)| (to - from).max(0) as u64)
+}
+
+/// Values with running averages in the place of what they are averages of.
+fn averaged(mut values: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let averages: Vec<(String, Tensor)> =
+        values.iter().filter_map(|(path, t)| Some((path.strip_prefix("#average.")?.to_string(), t.clone()))).collect();
+    values.extend(averages);
+    values
+}
+
+/// Puts what was set in its place: a parameter's path, or `#set.` and the name of a condition.
+fn put(values: &mut BTreeMap<String, Tensor>, model: &Model, path: &str, t: Tensor) {
+    let dtype = model.inputs.iter().find(|i| i.name == path).map(|i| i.dtype);
+    match dtype {
+        Some(dtype) => values.insert(format!("#set.{path}"), crate::bind::init::cast(&t, dtype)),
+        None => {
+            let dtype = values.get(path).map_or(t.dtype(), Tensor::dtype);
+            values.insert(path.to_string(), crate::bind::init::cast(&t, dtype))
+        }
+    };
+}
+
+/// The phases in order: those that come after others behind them, else as in the file.
+fn phases<'m>(model: &'m Model, only: Option<&str>) -> Result<Vec<&'m Train>, Diagnostic> {
+    if model.trains.is_empty() {
+        return Err(Diagnostic::plain(Code::H0006, format!("`{}` has no train block", model.name))
+            .help(format!("add `train {} {{ data .. batch .. minimize .. steps .. }}`", model.name)));
+    }
+    if let Some(name) = only {
+        let found: Vec<&Train> = model.trains.iter().filter(|t| t.phase.as_deref() == Some(name)).collect();
+        if found.is_empty() {
+            let names: Vec<&str> = model.trains.iter().filter_map(|t| t.phase.as_deref()).collect();
+            let d = Diagnostic::plain(Code::H0006, format!("`{}` has no train block `{name}`", model.name));
+            return Err(if names.is_empty() { d } else { d.help(format!("there are {}", names.join(", "))) });
+        }
+        return Ok(found);
+    }
+    let mut left: Vec<&Train> = model.trains.iter().collect();
+    let mut out: Vec<&Train> = vec![];
+    while !left.is_empty() {
+        let ready = |t: &&Train| t.after.as_ref().is_none_or(|a| !left.iter().any(|o| o.phase.as_ref() == Some(a)));
+        match left.iter().position(|t| ready(t)) {
+            Some(k) => out.push(left.remove(k)),
+            None => {
+                let d = Diagnostic::error(Code::H0728, left[0].span, "these phases come after each other in a circle");
+                return Err(left.iter().skip(1).fold(d, |d, t| d.label(t.span, "and this one")));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Nodes of a model's graph for values and inputs.
+pub(super) fn evaluated(
+    model: &Model,
+    nodes: &[NodeId],
+    values: &BTreeMap<String, Tensor>,
+    given: Given,
+    seed: i32,
+    options: &Run,
+) -> Result<Vec<Tensor>, Diagnostic> {
+    let bound = bindings(values.clone(), given, seed);
+    let mut engine = session::engine(&model.graph, nodes, options, &mut vec![])?;
+    engine.run(&bound)
+}
+
+/// A part of a step that several batches make together.
+pub(super) fn part_of(k: u64, accumulate: u64) -> Part {
+    match (accumulate, k + 1 == accumulate) {
+        (1, _) => Part::Whole,
+        (_, true) => Part::Last,
+        (_, false) => Part::Gather,
+    }
+}
