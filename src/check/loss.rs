@@ -62,6 +62,9 @@ impl<'a> Checker<'a> {
     /// The sum of what a net's loss was in all calls so far.
     pub fn loss_value(&mut self, net: &NetVal, name: &str, _span: Span) -> Res<Option<Value<'a>>> {
         let path = join(&self.nets[net.inst].path, name);
+        if let Some(total) = self.out.totals.get(&path) {
+            return Ok(Some(Value::Tensor(total.clone())));
+        }
         let found: Vec<_> = self.out.losses.iter().filter(|(p, _, _)| *p == path).map(|(_, t, _)| t.clone()).collect();
         let Some(first) = found.first().cloned() else { return Ok(None) };
         let mut total = first;

@@ -77,7 +77,7 @@ fn bar(name: &str) -> ProgressBar {
     ProgressBar::new(0).with_style(style).with_message(name.to_string())
 }
 
-fn as_table(report: &Report) -> String {
+pub fn as_table(report: &Report) -> String {
     let group = report.group.as_deref().unwrap_or("");
     let mut head = vec![group, "rows"];
     head.extend(report.columns.iter().map(String::as_str));
@@ -90,7 +90,7 @@ fn as_table(report: &Report) -> String {
     title + &table(&head, &report.rows.iter().map(line).collect::<Vec<_>>(), 1)
 }
 
-fn as_json(report: &Report) -> Value {
+pub fn as_json(report: &Report) -> Value {
     let line = |r: &Row| {
         let values = report.columns.iter().zip(&r.values).map(|(c, v)| (c.clone(), json!(v)));
         json!({ "group": r.group, "rows": r.rows, "values": values.collect::<serde_json::Map<_, _>>() })

@@ -31,6 +31,7 @@ mod run;
 mod snapshot;
 mod table;
 mod talk;
+mod train;
 
 use crate::files::atomic;
 use crate::pipeline;
@@ -65,6 +66,7 @@ enum Command {
     Check(check::Args),
     Run(run::Args),
     Eval(eval::Args),
+    Train(train::Args),
     Build(build::Args),
     Fmt(fmt::Args),
     #[command(hide = true)]
@@ -90,6 +92,9 @@ pub fn main() -> ExitCode {
     bug::watch();
     // Whoever interrupts leaves no half-written file. Where there is no thread for it the system ends the program, as ever.
     let _ = ctrlc::set_handler(|| {
+        if train::stop_soon() {
+            return;
+        }
         atomic::abandon_soon();
         std::process::exit(Exit::Interrupted as i32);
     });
@@ -106,6 +111,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Check(args) => check::main(&args),
         Command::Run(args) => run::main(&args),
         Command::Eval(args) => eval::main(&args),
+        Command::Train(args) => train::main(&args),
         Command::Build(args) => build::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),

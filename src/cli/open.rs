@@ -4,7 +4,7 @@ use super::bug;
 use super::talk::{Exit, Talk, usage};
 use crate::bind::init;
 use crate::bind::params;
-use crate::check::model::{Eval, Model};
+use crate::check::model::{DataFile, Eval, Model};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::disk;
 use crate::files::archive::Archive;
@@ -193,7 +193,12 @@ impl Opened {
 
     /// Refuses data of an `eval` block that lie where the program may not read.
     pub fn allow_data(&self, evals: &[&Eval], talk: Talk) -> Result<(), Exit> {
-        let paths = evals.iter().flat_map(|e| &e.rows.data).map(|d| (self.folder().join(&d.file), d.span));
+        self.allow_files(&evals.iter().flat_map(|e| &e.rows.data).collect::<Vec<_>>(), talk)
+    }
+
+    /// Refuses files of data that lie where the program may not read.
+    pub fn allow_files(&self, files: &[&DataFile], talk: Talk) -> Result<(), Exit> {
+        let paths = files.iter().map(|d| (self.folder().join(&d.file), d.span));
         let said: Vec<Diagnostic> =
             paths.filter(|(path, _)| !self.outside.allows(&self.file, path)).map(|(path, span)| outside(&path, span)).collect();
         talk.say(&self.sources, &said)
@@ -224,6 +229,14 @@ impl Opened {
             talk.note(&format!("{name} = {n} (choose with --dim {name}=N)"));
         }
         Ok(sizes)
+    }
+
+    /// Parameters to begin training with: from a file, or drawn.
+    pub fn begin(&self, file: Option<&Path>, sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {
+        match file {
+            Some(_) => self.params(file, sizes, seed, talk),
+            None => init::initialise_all(&self.model, sizes, seed).map_err(|list| self.fail(talk, &list)),
+        }
     }
 
     /// Parameters from a file, from the file beside the model, or drawn.

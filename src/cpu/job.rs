@@ -195,23 +195,6 @@ impl Instance {
         }
     }
 
-    /// Gives output `k`, and takes other memory for it.
-    pub fn exchange(&mut self, plan: &Plan, k: usize, value: &mut Tensor) {
-        let out = &mut self.outputs[k].data;
-        match (&mut *out, &mut value.data) {
-            // What others share, or what is staged, stays where it is.
-            (Data::F32(own), Data::F32(new)) if self.first[k] == k && own.len() == new.len() => {
-                std::mem::swap(own, new);
-                self.ptrs[plan.outputs[k]] = Ptr::of_f32_mut(own);
-            }
-            (Data::I32(own), Data::I32(new)) if self.first[k] == k && own.len() == new.len() => {
-                std::mem::swap(own, new);
-                self.ptrs[plan.outputs[k]] = Ptr::of_i32_mut(own);
-            }
-            (own, new) => new.clone_from(own),
-        }
-    }
-
     /// The first output with the same memory as output `k`.
     pub fn first_of(&self, k: usize) -> usize {
         self.first[k]

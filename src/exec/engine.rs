@@ -189,7 +189,7 @@ impl Engine {
         told: bool,
         accepted: &dyn Fn(&[Tensor]) -> bool,
     ) -> Result<&[Tensor], Diagnostic> {
-        if !self.fits(inputs) {
+        if !self.binds(inputs) {
             self.fetch()?;
         }
         let (placed, values) = self.bind(inputs)?;

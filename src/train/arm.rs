@@ -1,7 +1,8 @@
 //! A phase that runs: its arms with their data, their steps made ready, and who of them has the values at the moment.
 
+use super::check::{self, Checked};
 use super::fault;
-use super::order;
+use super::side::Side;
 use super::step::{self, Carried, Part, Start, Step, Told};
 use super::trainer::{Place, evaluated, part_of};
 use crate::bind::init::{cast, fnv1a, scalar};
@@ -10,7 +11,7 @@ use crate::check::model::{Arm, InputKind, Rows, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
 use crate::exec::session::{self, Options, rebind};
-use crate::exec::table::{self, Batch, Table};
+use crate::exec::table::{self, Table};
 use crate::ir::random::philox;
 use crate::ir::{Bindings, Data, NodeId, Op, Origin, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,24 +30,13 @@ pub(super) struct Taken {
 }
 
 /// A step made ready.
-struct Ready {
-    step: Step,
-    engine: Engine,
+pub(super) struct Ready {
+    pub step: Step,
+    pub engine: Engine,
     /// Numbers of results with the paths that they are handed on to.
-    handed: Vec<(usize, String)>,
+    pub handed: Vec<(usize, String)>,
     /// Conditions that decide sizes, as the engine was prepared with.
-    early: BTreeMap<String, Tensor>,
-}
-
-/// An arm with its data.
-struct Side {
-    arm: Arm,
-    /// Its rows without feeds, which are part of the step.
-    rows: Rows,
-    table: Table,
-    ready: BTreeMap<Part, Ready>,
-    /// Keys its order of rows.
-    key: u32,
+    pub early: BTreeMap<String, Tensor>,
 }
 
 /// A phase that runs.
@@ -65,14 +55,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Opens the data of a phase. Errors: they are not there or do not fit.
-    pub fn new(
-        train: &Train,
-        name: &str,
-        seed: i32,
-        _steps: u64,
-        options: Options,
-        folder: &Path,
-    ) -> Result<Running, Diagnostic> {
+    pub fn new(train: &Train, name: &str, seed: i32, options: Options, folder: &Path) -> Result<Running, Diagnostic> {
         let mut sides = vec![];
         for (k, arm) in train.arms.iter().enumerate() {
             let mut rows = Rows { feeds: vec![], ..arm.rows.clone() };
@@ -148,7 +131,7 @@ impl Running {
     }
 
     /// One step.
-    pub fn step(&mut self, place: &Place, told: bool, _folder: &Path) -> Result<Taken, Diagnostic> {
+    pub fn step(&mut self, place: &Place, told: bool) -> Result<Taken, Diagnostic> {
         let (k, before) = self.turn(place.step);
         let accumulate = self.sides[k].arm.accumulate;
         let mut out = Taken::default();
@@ -244,6 +227,24 @@ impl Running {
         Ok(out)
     }
 
+    /// Compares the gradients of all arms with differences, on their first batches.
+    pub fn check(&mut self, values: &BTreeMap<String, Tensor>) -> Result<Checked, Diagnostic> {
+        let mut out = Checked::default();
+        for k in 0..self.sides.len() {
+            let given = self.given(k, 0)?.0;
+            let step = step::step(&self.sides[k].arm, Part::Whole)?;
+            let mut inputs = Bindings { sources: given.tensors, sizes: given.sizes };
+            inputs.sources.insert("seed".into(), scalar(mixed(self.seed, self.sides[k].key, self.round, 0)));
+            inputs.sources.insert("step".into(), scalar(0));
+            let bound = all_of(values.clone(), inputs);
+            for (n, slopes) in step.slopes.iter().enumerate() {
+                let loss = step.told.iter().find(|(t, _)| *t == Told::Objective(n)).expect("every objective is told").1;
+                check::check(&step, loss, slopes, &bound, &mut out)?;
+            }
+        }
+        Ok(out)
+    }
+
     /// Makes an arm's step the holder of the values, with all that decides sizes as the inputs say.
     fn settle(&mut self, k: usize, part: Part, inputs: &mut Bindings) -> Result<(), Diagnostic> {
         let model = self.sides[k].arm.model.clone();
@@ -323,61 +324,6 @@ impl Running {
             }
         }
         evaluated(&model, nodes, &bound, given, seed, &self.options)
-    }
-}
-
-impl Side {
-    /// The rows of batch `q`.
-    fn batch(&self, q: u64, seed: i32, fixed: Option<i64>) -> Result<Batch, Diagnostic> {
-        let (mut parts, mut group) = (vec![], None);
-        for (n, (dim, all, size)) in self.table.dims.iter().enumerate() {
-            let whole = self.rows.batch.iter().any(|(name, size, _)| name == dim && size.is_none());
-            let rows = match (n, &self.table.group) {
-                (0, Some((name, groups))) => {
-                    let lists: Vec<(&i32, &Vec<usize>)> = groups.iter().collect();
-                    let chosen = match fixed.filter(|_| self.arm.rows.batch.iter().all(|b| b.2.as_ref() != Some(name))) {
-                        Some(value) => lists.iter().position(|(v, _)| i64::from(**v) == value),
-                        None if whole => order::grouped(&vec![1; lists.len()], 1, q, seed, self.key).map(|g| g.0),
-                        None => {
-                            let lengths: Vec<usize> = lists.iter().map(|(_, rows)| rows.len()).collect();
-                            let found = order::grouped(&lengths, *size, q, seed, self.key);
-                            if let Some((g, places)) = found {
-                                group = Some(*lists[g].0);
-                                parts.push((dim.clone(), places.into_iter().map(|p| lists[g].1[p]).collect()));
-                                continue;
-                            }
-                            None
-                        }
-                    };
-                    let Some(g) = chosen else { return Err(self.no_rows(fixed)) };
-                    group = Some(*lists[g].0);
-                    let own = lists[g].1;
-                    match whole {
-                        true => own.clone(),
-                        false => order::rows(own.len(), *size, q, seed, self.key).into_iter().map(|p| own[p]).collect(),
-                    }
-                }
-                (0, None) if !whole => order::rows(*all, *size, q, seed, self.key),
-                (_, _) if !whole && size < all => {
-                    // A window of neighbours, chosen anew in each step.
-                    let windows = all / (*size).max(1);
-                    let window = order::rows(windows, 1, q, seed, self.key ^ fnv1a(dim)).first().copied().unwrap_or(0);
-                    (window * size..(window + 1) * size).collect()
-                }
-                (_, _) => (0..*all).collect(),
-            };
-            if rows.is_empty() {
-                return Err(self.no_rows(fixed));
-            }
-            parts.push((dim.clone(), rows));
-        }
-        Ok(Batch { group, parts })
-    }
-
-    fn no_rows(&self, fixed: Option<i64>) -> Diagnostic {
-        let which = fixed.map_or(String::new(), |v| format!(" for round {v}"));
-        let at = self.rows.data.first().map_or(self.rows.span, |d| d.span);
-        Diagnostic::error(Code::H0622, at, format!("the data have no rows{which}"))
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod arm;
 pub mod board;
+mod check;
 pub mod checkpoint;
 mod fault;
+mod fed;
 pub mod identity;
 mod make;
 pub mod metrics;
@@ -15,6 +17,7 @@ pub mod order;
 pub mod record;
 pub mod report;
 mod rule;
+mod side;
 mod step;
 pub mod trainer;
 

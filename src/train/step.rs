@@ -7,13 +7,13 @@
 //! All losses of an arm teach from what the parameters were before the step. What is fed is put in the place of the inputs that it feeds, and no
 //! gradient flows through it.
 
+use super::fed::fed;
 use super::make::Maker;
 use super::rule::{self, Number, Update};
 use crate::check::model::{Arm, Clip, Group, InputKind};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::grad;
 use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, OutputKind};
-use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a step does with its gradients.
@@ -73,6 +73,8 @@ pub struct Step {
     pub numbers: Vec<(String, Number)>,
     /// Feeds that decide sizes or seeds: they are computed before the step. Nodes of the arm's model.
     pub early: Vec<(String, NodeId)>,
+    /// The gradients of each objective by the paths of parameters, before they are clipped.
+    pub slopes: Vec<Vec<(String, NodeId)>>,
 }
 
 impl Step {
@@ -99,7 +101,7 @@ pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
     }));
     roots.extend(model.routes.iter().filter_map(|r| r.chosen).flat_map(|(n, s)| [Some(n), s].into_iter().flatten()));
     let (graph, moved) = fed(&model.graph, &late, &roots, arm.rows.span)?;
-    let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![] };
+    let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![] };
     work.losses();
     for k in 0..arm.objectives.len() {
         work.learn(k);
@@ -119,64 +121,7 @@ pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
         }
     }
     graph.outputs.clear();
-    Ok(Step { graph, told: work.told, carried: work.carried, numbers: work.numbers, early })
-}
-
-/// The part of a graph that some nodes need, with values in the place of sources. Also gives where its nodes are.
-fn fed(
-    graph: &Graph,
-    feeds: &[(String, NodeId)],
-    roots: &[NodeId],
-    span: Span,
-) -> Result<(Graph, Vec<Option<NodeId>>), Diagnostic> {
-    let fed: BTreeMap<&str, NodeId> = feeds.iter().map(|(name, n)| (name.as_str(), *n)).collect();
-    let source = |id: NodeId| match &graph.node(id).op {
-        Op::Source { path, .. } => fed.get(&**path).copied(),
-        _ => None,
-    };
-    let before = |id: NodeId| -> Vec<NodeId> {
-        let mut out: Vec<NodeId> = graph.operands(id).iter().map(|o| o.node).collect();
-        out.extend(source(id));
-        let symbols = graph.symbols_of(id);
-        out.extend(graph.measured.iter().filter(|(s, _)| symbols.contains(s)).map(|(_, n)| *n));
-        out
-    };
-    let mut new = Graph::default();
-    let mut places: Vec<Option<NodeId>> = vec![None; graph.len()];
-    let mut open: BTreeSet<NodeId> = BTreeSet::new();
-    let mut todo: Vec<NodeId> = roots.iter().rev().copied().collect();
-    while let Some(&id) = todo.last() {
-        if places[id.index()].is_some() {
-            todo.pop();
-            continue;
-        }
-        let missing: Vec<NodeId> = before(id).into_iter().filter(|n| places[n.index()].is_none()).collect();
-        if !missing.is_empty() {
-            if !open.insert(id) {
-                return Err(Diagnostic::error(Code::H0899, span, "a circle of feeds").note("this is a bug in hnet"));
-            }
-            todo.extend(missing.into_iter().rev());
-            continue;
-        }
-        todo.pop();
-        let place = |n: NodeId| places[n.index()].expect("operands come first");
-        let node = graph.node(id).clone();
-        let made = match source(id) {
-            Some(value) => {
-                let map = if node.dtype == DType::F32 { Map::Cut } else { Map::Copy };
-                let rank = node.rank();
-                new.add(Node { op: Op::Map(map), ..node }, vec![Operand::new(place(value), (0..rank).collect())])
-            }
-            None => {
-                let operands = graph.operands(id).iter().map(|o| Operand::new(place(o.node), o.subscripts.clone()));
-                let operands = operands.collect();
-                new.add(node, operands)
-            }
-        };
-        places[id.index()] = Some(made);
-    }
-    new.measured = graph.measured.iter().filter_map(|(s, n)| Some((s.clone(), places[n.index()]?))).collect();
-    Ok((new, places))
+    Ok(Step { graph, told: work.told, carried: work.carried, numbers: work.numbers, early, slopes: work.slopes })
 }
 
 /// A step under construction.
@@ -189,6 +134,7 @@ struct Work<'a> {
     told: Vec<(Told, NodeId)>,
     carried: Vec<Carried>,
     numbers: Vec<(String, Number)>,
+    slopes: Vec<Vec<(String, NodeId)>>,
 }
 
 impl Work<'_> {
@@ -231,6 +177,7 @@ impl Work<'_> {
         let model = self.arm.model.clone();
         let params: Vec<usize> = objective.groups.iter().flat_map(|g| &g.params).copied().collect();
         let mut gradients = self.gradients(self.at(objective.loss), &params);
+        self.slopes.push(gradients.iter().map(|(p, n)| (model.params[*p].path.clone(), *n)).collect());
         if self.part != Part::Whole {
             let count = self.arm.accumulate as f64;
             for p in &params {

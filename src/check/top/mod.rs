@@ -4,6 +4,7 @@ pub(super) mod blocks;
 mod files;
 mod inputs;
 mod learn;
+mod learner;
 mod optimizer;
 mod outputs;
 mod train;
@@ -54,6 +55,8 @@ pub struct Product {
     places: HashMap<ast::Name, usize>,
     /// By dotted path, a value for each call.
     pub losses: Vec<(String, Tens, Span)>,
+    /// What they come to, once the whole model has been walked.
+    pub totals: HashMap<String, Tens>,
     pub updates: Vec<(String, Tens)>,
 }
 

@@ -119,6 +119,7 @@ impl<'a> Checker<'a> {
             let names: Vec<_> = total.names().collect();
             let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
             self.call(&total, &path.into());
+            self.out.totals.insert(path.to_string(), total.clone());
             let output = Output { name: path.into(), kind: OutputKind::Loss, node: total.node };
             self.build.graph_mut(0).outputs.push(output);
         }

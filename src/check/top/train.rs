@@ -77,8 +77,37 @@ impl<'a> Checker<'a> {
         }
         if let Some(after) = &t.after {
             self.known_phase(after);
+            self.some_phase_is_first(t, after);
         }
         self.clauses(&t.clauses);
+    }
+
+    /// Says where phases come after each other in a circle: at one of them.
+    fn some_phase_is_first(&mut self, t: &ast::TrainDef, after: &Ident) {
+        let program = self.program;
+        let mut before: Vec<(&str, &str)> = vec![];
+        for item in &program.files[0].ast.items {
+            if let ItemKind::Train(ast::TrainDef { phase: Some(phase), after: Some(after), .. }) = &item.kind {
+                before.push((&phase.name, &after.name));
+            }
+        }
+        let Some(own) = t.phase.as_ref().map(|p| &*p.name) else { return };
+        let (mut at, mut around) = (&*after.name, vec![own]);
+        while at != own {
+            match before.iter().find(|(phase, _)| *phase == at) {
+                // A circle that this phase only leads to is said by those in it.
+                Some((phase, next)) if !around.contains(phase) => {
+                    around.push(phase);
+                    at = next;
+                }
+                _ => return,
+            }
+        }
+        // Said once: by the first of them.
+        if around.iter().all(|p| own <= *p) {
+            let d = Diagnostic::error(Code::H0728, after.span, "these phases come after each other in a circle");
+            self.report.say(d.help("one of them must be the first: leave its `after` away"));
+        }
     }
 
     /// `after warmup`: another train block.

@@ -1,0 +1,385 @@
+//! `hnet train`: trains a model as its `train` blocks say.
+//!
+//! A run has a folder: checkpoints, the file of metrics, event files for TensorBoard, the report. What it trained goes to a file of weights,
+//! which is found beside the model from then on.
+
+use super::open::{self, Opened, Which};
+use super::run::How;
+use super::talk::{self, Exit, Talk, usage};
+use crate::bind::params;
+use crate::check::model::{DataFile, Eval};
+use crate::diag::{Code, Diagnostic};
+use crate::exec::eval::{self, Setting};
+use crate::exec::session::{Backend, Options as Run};
+use crate::files::{archive, atomic};
+use crate::gpu;
+use crate::ir::sizes::Sizes;
+use crate::source::Sources;
+use crate::train::board::Board;
+use crate::train::checkpoint::{self, Checkpoint};
+use crate::train::identity::Identity;
+use crate::train::metrics::Metrics;
+use crate::train::{Options, Place, Record, State, Trainer};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
+
+/// Train a model, as its `train` blocks say
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hnet train tasks.hnet
+  hnet train tasks.hnet --steps 200 --seed 1 --out small.safetensors
+  hnet train tasks.hnet --resume
+
+The run's folder, `tasks.train` beside the file, has checkpoints, metrics.jsonl, event files for TensorBoard and report.html.
+Ctrl-C ends the step that is under way and writes a checkpoint; `--resume` goes on from the last one, to the same bits.")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Only this phase
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
+    /// Steps of each phase, instead of the block's own
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Seed of all that is drawn, and of the order of the rows, instead of the block's own
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<i32>,
+    /// The weights to begin with: safetensors; drawn where they are not given
+    #[arg(long, value_name = "F")]
+    params: Option<PathBuf>,
+    /// Where the trained weights go
+    #[arg(long, short, value_name = "F")]
+    out: Option<PathBuf>,
+    /// The run's folder
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Goes on from the last checkpoint of the run's folder
+    #[arg(long, conflicts_with_all = ["fresh", "params"])]
+    resume: bool,
+    /// Goes on though the model, its data or the settings have changed
+    #[arg(long, requires = "resume")]
+    force: bool,
+    /// Begins anew in a folder that has a run: its checkpoints and metrics go
+    #[arg(long)]
+    fresh: bool,
+    /// Steps from one checkpoint to the next
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    save_every: u64,
+    /// Checkpoints that are kept, besides the best
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    keep: u64,
+    /// Steps from one look at the losses to the next
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    log_every: u64,
+    /// Compares gradients with differences before it starts
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    how: How,
+    /// A JSON object for each step on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// 0: nobody trains; 1: somebody does; 2: and was asked to stop.
+static TRAINING: AtomicU8 = AtomicU8::new(0);
+
+/// Asks a training run to stop after its step. Gives whether there is one that was not asked before.
+pub fn stop_soon() -> bool {
+    TRAINING.compare_exchange(1, 2, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+}
+
+/// What a checkpoint says besides values.
+#[derive(Serialize, Deserialize)]
+struct About {
+    place: Place,
+    /// Bytes of the file of metrics.
+    metrics: u64,
+    seconds: f64,
+    identity: Identity,
+}
+
+pub fn main(args: &Args) -> Result<(), Exit> {
+    let talk = Talk::json(args.json);
+    let run = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    if run.half {
+        return Err(usage("`--f16` is for running a model: training keeps parameters in 32 bits"));
+    }
+    let opened = open::model(&args.which, talk)?;
+    let trains: Vec<&DataFile> =
+        opened.model.trains.iter().flat_map(|t| &t.arms).flat_map(|a| &a.rows.data).chain(measured(&opened)).collect();
+    opened.allow_files(&trains, talk)?;
+    let folder = args.dir.clone().unwrap_or_else(|| beside(&opened, "train"));
+    let out = args.out.clone().unwrap_or_else(|| beside(&opened, "params.safetensors"));
+    open::ends(&out, &["safetensors"])?;
+    let mut read: Vec<PathBuf> = trains.iter().map(|d| opened.folder().join(&d.file)).collect();
+    read.sort();
+    read.dedup();
+    opened.spare(&out, &read)?;
+    let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
+    let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
+    let params = opened.begin(args.params.as_deref(), &fixed, seed, talk)?;
+    let options = Options { run, seed: args.seed, steps: args.steps, phase: args.phase.clone(), told: args.log_every };
+    let mut trainer = Trainer::new(&opened.model, params, opened.folder(), options).map_err(|d| opened.fail(talk, &[d]))?;
+    if args.check {
+        let checked = trainer.check().map_err(|d| opened.fail(talk, &[d]))?;
+        talk.note(&checked);
+    }
+    let mut files = Files::open(args, &opened, &folder, &read, run, &mut trainer, talk).map_err(|d| match d {
+        Ok(exit) => exit,
+        Err(d) => opened.fail(talk, &[d]),
+    })?;
+    TRAINING.store(1, Ordering::SeqCst);
+    let done = steps(args, &mut trainer, &mut files, talk);
+    TRAINING.store(0, Ordering::SeqCst);
+    talk.say(&opened.sources, &trainer.warnings)?;
+    match done {
+        Err(d) => {
+            let exit = opened.fail(talk, &[d]);
+            if let Some((step, _)) = checkpoint::steps(&folder).last() {
+                talk.note(&format!("the checkpoint of step {step} is whole: `{} --resume` goes on from it", again(args)));
+            }
+            return Err(exit);
+        }
+        Ok(false) => {
+            talk.note(&format!(
+                "stopped after step {}, which is kept: `{} --resume` goes on",
+                trainer.place().updates,
+                again(args)
+            ));
+            return Err(Exit::Interrupted);
+        }
+        Ok(true) => {}
+    }
+    finish(args, &opened, &mut trainer, &out, run, seed, &files, talk)
+}
+
+/// The data of the blocks that are measured.
+fn measured(opened: &Opened) -> impl Iterator<Item = &DataFile> {
+    opened.model.evals.iter().flat_map(|e| &e.rows.data)
+}
+
+/// `tasks.params.safetensors` beside `tasks.hnet`.
+fn beside(opened: &Opened, what: &str) -> PathBuf {
+    let stem = opened.file.file_stem().map_or("model".into(), |s| s.to_string_lossy().into_owned());
+    opened.folder().join(format!("{stem}.{what}"))
+}
+
+/// The command as it was given, but for what says how to begin.
+fn again(args: &Args) -> String {
+    let mut out = format!("hnet train {}", args.which.file.display());
+    let mut option = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.push_str(&format!(" --{word} {value}"));
+        }
+    };
+    option("model", args.which.model.clone());
+    for (name, value) in &args.which.set {
+        option("set", Some(format!("{name}={value}")));
+    }
+    option("phase", args.phase.clone());
+    option("steps", args.steps.map(|n| n.to_string()));
+    option("seed", args.seed.map(|n| n.to_string()));
+    option("dir", args.dir.as_ref().map(|d| d.display().to_string()));
+    option("out", args.out.as_ref().map(|d| d.display().to_string()));
+    out
+}
+
+/// The files that a run writes.
+struct Files {
+    folder: PathBuf,
+    metrics: Metrics,
+    board: Board,
+    identity: Identity,
+    /// Seconds of earlier runs.
+    before: f64,
+    begun: Instant,
+}
+
+impl Files {
+    /// Begins a run's folder, or goes on in it.
+    fn open(
+        args: &Args,
+        opened: &Opened,
+        folder: &Path,
+        read: &[PathBuf],
+        run: Run,
+        trainer: &mut Trainer,
+        talk: Talk,
+    ) -> Result<Files, Result<Exit, Diagnostic>> {
+        let data: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+        let mut settings: Vec<String> = args.which.set.iter().map(|(n, v)| format!("--set {n}={v}")).collect();
+        settings.extend(args.phase.iter().map(|p| format!("--phase {p}")));
+        settings.extend(args.seed.iter().map(|s| format!("--seed {s}")));
+        settings.extend(args.steps.iter().map(|s| format!("--steps {s}")));
+        let identity = Identity::new(&opened.sources, &data, backend(run), settings).map_err(Err)?;
+        let there = checkpoint::steps(folder);
+        let path = folder.join("metrics.jsonl");
+        std::fs::create_dir_all(folder).map_err(|e| Err(atomic::cannot(folder, &e)))?;
+        let begun = Instant::now();
+        if !args.resume {
+            if !there.is_empty() && !args.fresh {
+                return Err(Ok(usage(&format!(
+                    "`{}` has a run that got to step {}: `--resume` goes on with it, `--fresh` begins anew, `--dir` takes another folder",
+                    folder.display(),
+                    there.last().map_or(0, |(step, _)| *step)
+                ))));
+            }
+            for (_, file) in there.iter().map(|(s, p)| (*s, p.clone())).chain([(0, checkpoint::best(folder))]) {
+                match std::fs::remove_file(&file) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Err(atomic::cannot(&file, &e))),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            let metrics = Metrics::create(&path).map_err(Err)?;
+            let board = Board::start(folder, None).map_err(Err)?;
+            return Ok(Files { folder: folder.to_path_buf(), metrics, board, identity, before: 0.0, begun });
+        }
+        let Some((step, file)) = there.last() else {
+            return Err(Ok(usage(&format!("`{}` has no checkpoint to go on from: leave `--resume` out", folder.display()))));
+        };
+        let saved = Checkpoint::load(file).map_err(Err)?;
+        let about: About = serde_json::from_value(saved.meta).map_err(|e| {
+            Err(Diagnostic::plain(Code::H0632, format!("`{}` is no checkpoint of a run", file.display())).note(e.to_string()))
+        })?;
+        if !args.force {
+            about.identity.agree(&identity, file).map_err(Err)?;
+        }
+        let metrics = Metrics::resume(&path, about.metrics).map_err(Err)?;
+        let board = Board::start(folder, Some(*step)).map_err(Err)?;
+        trainer.resume(State { place: about.place, values: saved.tensors });
+        talk.note(&format!("goes on after step {step}"));
+        Ok(Files { folder: folder.to_path_buf(), metrics, board, identity, before: about.seconds, begun })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+
+    fn tell(&mut self, record: &Record) -> Result<(), Diagnostic> {
+        self.metrics.append(record)?;
+        self.board.append(record)
+    }
+
+    /// Writes where the run is.
+    fn save(&self, trainer: &mut Trainer, path: &Path) -> Result<(), Diagnostic> {
+        self.metrics.sync()?;
+        let state = trainer.state()?;
+        let about = About {
+            place: state.place,
+            metrics: self.metrics.length(),
+            seconds: self.seconds(),
+            identity: self.identity.clone(),
+        };
+        let meta = serde_json::to_value(about).expect("it is what JSON can say");
+        Checkpoint { tensors: state.values, meta }.save(path)
+    }
+}
+
+fn backend(run: Run) -> &'static str {
+    match run.backend {
+        Backend::Interp => "interp",
+        Backend::Cpu => "cpu",
+        Backend::Gpu => "gpu",
+        Backend::Auto => {
+            if gpu::Device::hardware().is_some() {
+                "gpu"
+            } else {
+                "cpu"
+            }
+        }
+    }
+}
+
+/// Takes all steps; `false`: somebody asked to stop.
+fn steps(args: &Args, trainer: &mut Trainer, files: &mut Files, talk: Talk) -> Result<bool, Diagnostic> {
+    let (left, all) = trainer.steps();
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(all) };
+    bar.set_style(style);
+    bar.set_position(all - left);
+    bar.reset_eta();
+    while let Some(mut record) = trainer.step()? {
+        record.seconds = files.seconds();
+        if !record.losses.is_empty() {
+            files.tell(&record)?;
+            if args.json {
+                talk::print(&format!("{}\n", json!(record)));
+            }
+            bar.set_prefix(record.phase.clone());
+            bar.set_message(message(&record));
+        }
+        bar.set_position(all - trainer.steps().0);
+        let last = trainer.steps().0 == 0;
+        if record.step.is_multiple_of(args.save_every) || last {
+            files.save(trainer, &checkpoint::place(&files.folder, record.step))?;
+            checkpoint::keep(&files.folder, args.keep as usize)?;
+        }
+        if trainer.is_best() {
+            files.save(trainer, &checkpoint::best(&files.folder))?;
+        }
+        if TRAINING.load(Ordering::SeqCst) == 2 && !last {
+            files.save(trainer, &checkpoint::place(&files.folder, record.step))?;
+            bar.abandon();
+            return Ok(false);
+        }
+    }
+    bar.finish_and_clear();
+    let _ = talk;
+    Ok(true)
+}
+
+/// `loss 0.0123 rate 0.001 norm 0.42 51200 rows/s`
+fn message(r: &Record) -> String {
+    let one = |list: &[(String, f64)]| list.first().map_or(f64::NAN, |l| l.1);
+    let speed = r.rows as f64 / r.seconds.max(1e-9);
+    format!("loss {:.4} rate {:.2e} norm {:.3} {speed:.0} rows/s", one(&r.losses), one(&r.rates), r.norm)
+}
+
+/// Writes what was trained, measures it, and says so.
+#[expect(clippy::too_many_arguments, reason = "all that a run had")]
+fn finish(
+    args: &Args,
+    opened: &Opened,
+    trainer: &mut Trainer,
+    out: &Path,
+    run: Run,
+    seed: i32,
+    files: &Files,
+    talk: Talk,
+) -> Result<(), Exit> {
+    let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let best = checkpoint::best(&files.folder);
+    let mut values = trainer.params().map_err(fail)?;
+    if trainer.phases().iter().any(|t| t.watch.as_ref().is_some_and(|w| w.patience.is_some())) && best.is_file() {
+        let saved = Checkpoint::load(&best).map_err(fail)?;
+        values.extend(saved.tensors.into_iter().filter(|(path, _)| !path.starts_with('#')));
+        talk.note("the weights are those of the best measurement");
+    }
+    let stored = params::split(&opened.model, &values);
+    archive::save(out, &stored).map_err(fail)?;
+    talk.note(&format!(
+        "{} updates in {:.1} s; the weights are in `{}`",
+        trainer.place().updates,
+        files.seconds(),
+        out.display()
+    ));
+    let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run, seed };
+    let blocks: Vec<&Eval> = opened.model.evals.iter().collect();
+    let mut reports = vec![];
+    for block in blocks {
+        let report = eval::run(&setting, block, &mut |_, _| {}).map_err(fail)?;
+        if args.json {
+            talk::print(&format!("{}\n", super::eval::as_json(&report)));
+        } else {
+            talk::print(&super::eval::as_table(&report));
+        }
+        reports.push(report);
+    }
+    Ok(())
+}
