@@ -4,7 +4,7 @@
 //! range; those on the left become sizes of the value.
 
 use super::scope::Binding;
-use super::value::{NameId, Tens, Value};
+use super::value::{Label, NameId, Tens, Value};
 use super::word::{FileItem, Meaning};
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
@@ -131,6 +131,25 @@ impl<'a> Checker<'a> {
                     Diagnostic::error(Code::H0324, filter.span, "`where` filters a reduction; on the left nothing is left out")
                         .help("say what stands there otherwise: `if cond { .. } else { 0 }`"),
                 );
+            }
+            c.bound_inner(bound, value)
+        })?;
+        self.ranges_known(&bound)?;
+        self.bind_value(v, &bound, value.span)
+    }
+
+    /// As [`Checker::bound_value`], of a value that is laid out as `shape`: an index without a range has that of its size.
+    pub fn bound_to(&mut self, b: &'a ast::Binders, shape: &[(Label, Size)], value: &'a Expr) -> Res<Value<'a>> {
+        let (v, bound) = self.under_binders(b, true, |c, bound| {
+            let mut sized = shape.iter().filter(|(l, _)| *l == Label::Sized);
+            for group in &bound.groups {
+                let [n] = group.as_slice() else { continue };
+                if !shape.iter().any(|(l, _)| *l == Label::Named(*n))
+                    && let Some((_, size)) = sized.next()
+                {
+                    let own = c.axes.size_of(*n);
+                    c.axes.same(&own, size);
+                }
             }
             c.bound_inner(bound, value)
         })?;

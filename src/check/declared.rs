@@ -78,8 +78,11 @@ impl<'a> Checker<'a> {
             let message = format!("{declared} is declared, and this is {}", self.show(&t));
             return self.fail(Diagnostic::error(Code::H0345, at, message).label(ty.span, "declared here"));
         }
-        let extra: Vec<&str> =
-            t.names().filter(|n| !names.contains(n) && self.is_axis(*n)).map(|n| self.axes.name_text(n)).collect();
+        let extra: Vec<&str> = t
+            .names()
+            .filter(|n| !names.contains(n) && self.is_axis(*n) && !self.is_lifted_axis(*n))
+            .map(|n| self.axes.name_text(n))
+            .collect();
         if !extra.is_empty() {
             let message = format!("this varies over `{}`, which the type does not name", extra.join("`, `"));
             return self.fail(
@@ -89,6 +92,12 @@ impl<'a> Checker<'a> {
             );
         }
         Ok(Value::Tensor(self.spread(&t, &names)))
+    }
+
+    /// Whether a step of training goes along this axis over conditions that otherwise are one value: then what is computed from them goes
+    /// along it, whatever its type says.
+    pub fn is_lifted_axis(&self, n: NameId) -> bool {
+        self.options.training && self.options.lift.iter().any(|(_, dim)| self.axis_word(dim) == Some(n))
     }
 
     /// Whether a name is a visible axis of the signature or the file.

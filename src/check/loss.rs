@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
             .collect();
         let names: Vec<_> = t.names().collect();
         let (summed, left): (Vec<_>, Vec<_>) = names.into_iter().partition(|n| arrays.contains(n) || picked.contains(n));
-        if let Some(n) = left.first() {
+        if let Some(n) = left.iter().find(|n| !self.is_lifted_axis(**n)) {
             let text = self.axes.name_text(*n).to_string();
             let message = format!("a loss is one number, and this varies over `{text}`");
             return self.fail(Diagnostic::error(Code::H0504, value.span, message).help(match self.scopes.frame().sees_dims {

@@ -342,7 +342,6 @@ fn message(r: &Record) -> String {
 }
 
 /// Writes what was trained, measures it, and says so.
-#[expect(clippy::too_many_arguments, reason = "all that a run had")]
 fn finish(
     args: &Args,
     opened: &Opened,

@@ -19,6 +19,7 @@ pub mod report;
 mod rule;
 mod side;
 mod step;
+mod taken;
 pub mod trainer;
 
 pub use record::Record;

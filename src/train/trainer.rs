@@ -4,9 +4,10 @@
 //! a function of its number, of the seed and of the values that it was handed: nothing else is kept, so a run that goes on from a
 //! [`State`] has the bits of one that never stopped.
 
-use super::arm::{Running, Taken};
+use super::arm::Running;
 use super::record::Record;
 use super::step::Part;
+use super::taken::Taken;
 use crate::bind::inputs::Given;
 use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
@@ -364,7 +365,7 @@ fn phases<'m>(model: &'m Model, only: Option<&str>) -> Result<Vec<&'m Train>, Di
     let mut out: Vec<&Train> = vec![];
     while !left.is_empty() {
         let ready = |t: &&Train| t.after.as_ref().is_none_or(|a| !left.iter().any(|o| o.phase.as_ref() == Some(a)));
-        match left.iter().position(|t| ready(t)) {
+        match left.iter().position(ready) {
             Some(k) => out.push(left.remove(k)),
             // The checker has refused circles.
             None => out.append(&mut left),

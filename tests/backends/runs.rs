@@ -242,7 +242,7 @@ fn groups_are_rows_in_ascending_order_and_all_is_weighted_by_rows() {
     let said = eval::run(&setting, &block(None, None), &mut |_, _| {}).unwrap_err();
     assert_eq!(said.code, "H0802");
     let mut lacking = block(None, Some("task"));
-    lacking.data[0].columns[0].1 = "tasks".into();
+    lacking.rows.data[0].columns[0].1 = "tasks".into();
     let said = eval::run(&setting, &lacking, &mut |_, _| {}).unwrap_err();
     assert_eq!((said.code.as_str(), said.help.unwrap().text.as_str()), ("H0614", "it has `task`"));
 }
@@ -276,6 +276,7 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
         span: Span::default(),
     });
     let route = RouteInfo {
+        chosen: None,
         over: "expert".into(),
         experts: Size::from(8i64),
         slots: Some(Size::from(2i64)),

@@ -40,6 +40,8 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
 const UNSEEN: &[(&str, &str)] = &[
     ("H0191", "a text of gigabytes"),
     ("H0605", "sizes that the checker lets pass are not known to exist"),
+    ("H0621", "steps of a training run"),
+    ("H0622", "steps of a training run"),
     ("H0631", "a file that was changed behind the back of a run"),
     ("H0632", "a folder of a run with another file in it"),
     ("H0633", "a run whose files were changed"),

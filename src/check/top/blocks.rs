@@ -201,7 +201,7 @@ impl<'a> Checker<'a> {
         let shape: Vec<(Label, Size)> = own.labels.iter().copied().zip(sizes).collect();
         let v = match (is_draw(value), binders) {
             (true, _) => self.fed_draw(name, value, Some(shape.clone()))?,
-            (false, Some(b)) => self.bound_value(b, value)?,
+            (false, Some(b)) => self.bound_to(b, &shape, value)?,
             (false, None) => self.expr(value)?,
         };
         let t = match v {

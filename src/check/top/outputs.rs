@@ -21,6 +21,11 @@ impl<'a> Checker<'a> {
             Value::Num(n) if dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, name.span)?,
         };
+        let own = |n| shape.iter().any(|(l, _)| *l == Label::Named(n));
+        if t.names().any(|n| !own(n) && self.is_lifted_axis(n)) {
+            // What a step goes along, nobody who runs the model does.
+            return Ok(());
+        }
         let mut sized = t.sized().into_iter();
         let order: Option<Vec<usize>> = shape
             .iter()
@@ -116,10 +121,13 @@ impl<'a> Checker<'a> {
                     total = sum;
                 }
             }
+            self.out.totals.insert(path.to_string(), total.clone());
             let names: Vec<_> = total.names().collect();
+            if names.iter().any(|n| self.is_lifted_axis(*n)) {
+                continue;
+            }
             let total = if names.is_empty() { total } else { self.sum_over(&total, &names) };
             self.call(&total, &path.into());
-            self.out.totals.insert(path.to_string(), total.clone());
             let output = Output { name: path.into(), kind: OutputKind::Loss, node: total.node };
             self.build.graph_mut(0).outputs.push(output);
         }

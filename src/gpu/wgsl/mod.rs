@@ -334,15 +334,8 @@ impl Emitter<'_> {
                 let n = input.shape[rank - 1].add(&Size::from(1i64)).mul(&Size::from(7i64));
                 let count = input.shape[..rank - 2].iter().fold(n, |n, s| n.mul(s));
                 let early = self.buffers[*out].early;
-                let scratch = format!("{name}_scratch");
-                self.buffers.push(Buffer {
-                    name: scratch,
-                    dtype: DType::F32,
-                    shape: vec![count],
-                    kind: Kind::Temp,
-                    early,
-                    half: false,
-                });
+                let (own, shape) = (format!("{name}_scratch"), vec![count]);
+                self.buffers.push(Buffer { name: own, dtype: DType::F32, shape, kind: Kind::Temp, early, half: false });
                 let scratch = self.buffers.len() - 1;
                 self.shader(&name, special::LANES, places, none, &|m| special::assign(m, input, *out, scratch))
             }
