@@ -21,6 +21,7 @@ mod special;
 mod tile;
 mod wide;
 mod words;
+mod work;
 
 pub(super) use special::{row_major, share};
 pub(super) use tile::pays as tiles_pay;
@@ -38,6 +39,7 @@ use module::Module;
 use scatter::Scatter;
 use sort::Sorted;
 use std::collections::BTreeMap;
+use work::{flops, rounds};
 
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.
 pub type Locate<'a> = &'a dyn Fn(Span) -> Option<String>;
@@ -364,33 +366,4 @@ impl Emitter<'_> {
             Grid::Work { count, per: special::LANES }
         })
     }
-}
-
-/// The rounds that the loops of all folds of an element make, those around stretches of sums among them.
-fn rounds(k: &Kernel) -> Size {
-    let mut total = Size::from(0i64);
-    for (e, deps) in k.body.iter().zip(k.dependencies()) {
-        if let Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } = e {
-            let mask = loops.iter().fold(deps, |m, l| m | 1 << l);
-            let inner = (k.outer..k.loops.len()).filter(|l| mask >> l & 1 == 1);
-            total = total.add(&inner.fold(Size::from(1i64), |n, l| n.mul(&k.loops[l].size)));
-        }
-    }
-    total.add(&special::share(&total, 16))
-}
-
-/// Floating-point operations of a kernel.
-fn flops(k: &Kernel) -> Size {
-    let deps = k.dependencies();
-    let mut total = Size::from(0i64);
-    for (e, d) in k.body.iter().zip(&deps) {
-        let points =
-            |mask: u128| (0..k.loops.len()).filter(|l| mask >> l & 1 == 1).fold(Size::from(1i64), |n, l| n.mul(&k.loops[l].size));
-        match e {
-            Expr::Map(..) => total = total.add(&points(*d)),
-            Expr::Reduce { loops, .. } => total = total.add(&points(loops.iter().fold(*d, |m, l| m | 1 << l))),
-            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => {}
-        }
-    }
-    total
 }

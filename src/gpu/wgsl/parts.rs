@@ -13,7 +13,7 @@ use crate::source::Span;
 impl Emitter<'_> {
     pub(super) fn parts_of(&mut self, p: &Parts, places: &[Span]) -> Item {
         let k = &p.kernel;
-        let work = super::flops(k);
+        let work = super::work::flops(k);
         match p.how {
             How::Steps { looped, along } => self.shader(&k.name, LANES, places, work, &|m| steps(m, p, looped, along)),
             How::Tiles { deep } => {
