@@ -1,6 +1,6 @@
-//! The language reference tells the truth: its examples compile, and those that must fail fail.
+//! The language reference and the page on training tell the truth: their examples compile, and those that must fail fail.
 //!
-//! A block marked `hnet` is a whole file. `hnet model` is what stands in a model: it is wrapped as [`wrapped`] says. With `fail`
+//! A block marked `hnet` is a whole file. `hnet model` is what stands in a model, `hnet train` blocks beside one: they are wrapped as [`wrapped`] says. With `fail`
 //! it is rejected. Blocks of other kinds are not looked at.
 
 use hnet::diag::explain::{Block, blocks};
@@ -10,6 +10,7 @@ use hnet::program::NoFiles;
 use hnet::source::Sources;
 
 const LANGUAGE: &str = include_str!("../../docs/language.md");
+const TRAINING: &str = include_str!("../../docs/training.md");
 const README: &str = include_str!("../../README.md");
 
 #[test]
@@ -40,8 +41,29 @@ fn the_program_of_the_readme_checks() {
     assert!(checked.diagnostics.is_empty(), "{}", render_plain(&sources, &checked.diagnostics));
 }
 
+/// The model of the blocks of the page on training that have none.
+const TRAINED: &str = "import std.mlp { Mlp }
+import std.math { cross_entropy }
+dim b
+model M {
+    condition task: i32
+    input x: [b, 64]
+    input label: i32[b]
+    param embed: [5, 16] = normal(std: 0.1)
+    sub hyper  = Mlp(16, 32, size(target.*))
+    sub target = Mlp(64, 32, 10)
+    generate target.* from hyper(embed[task])
+    output logits: [b, 10] = target(x)
+    output accuracy: f32   = mean[b] number(argmax(logits) == label)
+    loss   nll = mean[b] cross_entropy(logits, label)
+}
+";
+
 /// The file that a block stands for.
 fn wrapped(block: &Block) -> String {
+    if block.info.split(' ').any(|w| w == "train") {
+        return format!("{TRAINED}{}", block.text);
+    }
     if !block.info.split(' ').any(|w| w == "model") {
         return block.text.clone();
     }
@@ -52,7 +74,7 @@ fn wrapped(block: &Block) -> String {
 fn every_example_of_the_reference_does_what_it_says() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for block in blocks(LANGUAGE).iter().filter(|b| b.info.split(' ').next() == Some("hnet")) {
+    for block in blocks(LANGUAGE).iter().chain(&blocks(TRAINING)).filter(|b| b.info.split(' ').next() == Some("hnet")) {
         count += 1;
         let mut sources = Sources::default();
         let root = sources.add("example.hnet", None, wrapped(block));
