@@ -250,7 +250,7 @@ impl Files {
             about.identity.agree(&identity, file).map_err(Err)?;
         }
         let metrics = Metrics::resume(&path, about.metrics).map_err(Err)?;
-        let board = Board::start(folder, Some(*step)).map_err(Err)?;
+        let board = Board::start(folder, Some(*step + 1)).map_err(Err)?;
         trainer.resume(State { place: about.place, values: saved.tensors });
         talk.note(&format!("goes on after step {step}"));
         Ok(Files { folder: folder.to_path_buf(), metrics, board, identity, before: about.seconds, begun })
