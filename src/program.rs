@@ -110,6 +110,8 @@ pub static LIBRARY: &[(&str, &str)] = &[
 pub struct Loaded {
     pub id: FileId,
     pub text: Arc<str>,
+    /// Whether it is of the library.
+    pub library: bool,
     pub ast: ast::File,
     /// For each import, in the order of the items: the number of the file, if it was found.
     pub imports: Vec<Option<usize>>,
@@ -154,7 +156,8 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut
             let what = ast::ImportFrom::Library(vec![word("std"), word("schedule")]);
             schedules = find(sources, loader, id, &what, &mut known, &mut queue, sink);
         }
-        files.push(Loaded { id, text, ast, imports });
+        let library = known.iter().any(|(key, n)| *n == files.len() && matches!(key, Key::Library(_)));
+        files.push(Loaded { id, text, library, ast, imports });
     }
     Program { files, schedules }
 }

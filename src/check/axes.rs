@@ -16,6 +16,8 @@ struct AxisName {
     size: Size,
     /// Where its range came from.
     ranged: Option<Span>,
+    /// It came from where something else is said of what lies outside: another range that is said elsewhere counts more.
+    soft: bool,
 }
 
 /// All names, and the sizes that were found.
@@ -24,11 +26,25 @@ pub struct Axes {
     names: Vec<AxisName>,
     /// Sizes that were found for `?n`.
     solved: BTreeMap<Sym, Size>,
+    /// Second copies of axes that types declare, by the axis and the word: `n'`.
+    copies: BTreeMap<(NameId, Name), NameId>,
+    /// Merged indices of which more than one part has no range yet: the parts make up so many places.
+    merged: Vec<Merged>,
+    /// An index whose soft range is not the one that it has elsewhere.
+    overruled: Option<(NameId, Size, Span)>,
+}
+
+/// Indices that make up an axis together.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    pub names: Vec<NameId>,
+    pub extent: Size,
+    pub at: Span,
 }
 
 impl Axes {
     pub fn new_name(&mut self, text: &str, size: Size, ranged: Option<Span>) -> NameId {
-        self.names.push(AxisName { text: text.into(), size, ranged });
+        self.names.push(AxisName { text: text.into(), size, ranged, soft: false });
         NameId(self.names.len() as u32 - 1)
     }
 
@@ -36,6 +52,22 @@ impl Axes {
     pub fn open_name(&mut self, text: &str) -> NameId {
         let unknown = Size::sym(format!("?{}", self.names.len()));
         self.new_name(text, unknown, None)
+    }
+
+    /// A second copy of an axis.
+    pub fn declare_copy(&mut self, of: NameId, word: &Name) {
+        if !self.copies.contains_key(&(of, word.clone())) {
+            let copy = self.new_name(word, self.size_of(of), self.ranged(of));
+            self.copies.insert((of, word.clone()), copy);
+        }
+    }
+
+    /// The second copy of an axis that has this name.
+    pub fn copy_of(&self, of: NameId, word: &str) -> Option<NameId> {
+        if !word.ends_with('\'') {
+            return None;
+        }
+        self.copies.get(&(of, word.into())).copied()
     }
 
     pub fn name_text(&self, name: NameId) -> &str {
@@ -89,7 +121,9 @@ impl Axes {
 
     /// A size for people; a range that is still open is `?`.
     pub fn show_size(&self, size: &Size) -> String {
-        let text = self.resolve(size).to_string();
+        // A size that a value decides is called by the value.
+        let plain = |s: &Sym| s.find('#').map(|end| Size::sym(&s[..end]));
+        let text = self.resolve(size).substitute(&|s| plain(&Sym::from(s))).to_string();
         if text.contains('?') { "?".into() } else { text }
     }
 
@@ -102,6 +136,45 @@ impl Axes {
     pub fn note_range(&mut self, n: NameId, span: Span) {
         let name = &mut self.names[n.0 as usize];
         name.ranged.get_or_insert(span);
+    }
+
+    /// Remembers that a range is only what an index with `else` reaches.
+    pub fn note_soft(&mut self, n: NameId) {
+        self.names[n.0 as usize].soft = true;
+    }
+
+    /// Takes note of a range that an index has elsewhere, if the one that was found first gives way to it.
+    pub fn overrule(&mut self, n: NameId, size: &Size, span: Span) -> bool {
+        let name = &self.names[n.0 as usize];
+        let known = !self.resolve(size).symbols().iter().any(|s| s.starts_with('?'));
+        if !name.soft || !known {
+            return false;
+        }
+        self.overruled = Some((n, self.resolve(size), span));
+        true
+    }
+
+    /// The range that one of these indices has elsewhere.
+    pub fn take_overruled(&mut self, among: impl Fn(NameId) -> bool) -> Option<(NameId, Size, Span)> {
+        self.overruled.take_if(|(n, _, _)| among(*n))
+    }
+
+    /// Remembers indices that make up an axis; their ranges are found elsewhere.
+    pub fn note_merged(&mut self, merged: Merged) {
+        self.merged.push(merged);
+    }
+
+    /// Those of the merged indices of which at most `open` parts lack a range.
+    pub fn take_merged(&mut self, open: usize) -> Vec<Merged> {
+        let all = std::mem::take(&mut self.merged);
+        let (ripe, rest) = all.into_iter().partition(|m| m.names.iter().filter(|n| self.is_open(**n)).count() <= open);
+        self.merged = rest;
+        ripe
+    }
+
+    /// A merged index that one of these names is a part of.
+    pub fn merged_with(&self, n: NameId) -> Option<&Merged> {
+        self.merged.iter().find(|m| m.names.contains(&n))
     }
 
     /// Where the range of a name came from.

@@ -12,12 +12,20 @@ use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Bound, Expr, ExprKind};
 
+/// The range of an index by its word, and where it was found.
+type Found = (ast::Name, Size, Span);
+
 /// What a binder list says.
+#[derive(Default)]
 pub struct BoundNames {
     /// In order: names of one binder (several for a merged one).
     pub groups: Vec<Vec<NameId>>,
     /// Names that were made here, and where.
     pub fresh: Vec<(NameId, Span)>,
+    /// Names that range over the leaves of a tree.
+    pub leaves: Vec<(NameId, Span)>,
+    /// Groups that make up an axis with a name, `t: (g, s)`.
+    pub along: Vec<(Vec<NameId>, NameId, Span)>,
 }
 
 impl BoundNames {
@@ -32,16 +40,31 @@ impl<'a> Checker<'a> {
         &mut self,
         binders: &'a ast::Binders,
         keeps: bool,
-        work: impl FnOnce(&mut Self, &BoundNames) -> Res<T>,
+        mut work: impl FnMut(&mut Self, &BoundNames) -> Res<T>,
     ) -> Res<(T, BoundNames)> {
-        self.in_scope(|c| {
-            let bound = c.open_binders(binders, keeps)?;
-            work(c, &bound).map(|out| (out, bound))
-        })
+        let mut ranges = vec![];
+        loop {
+            let (draws, losses) = (self.draws.mark(), self.out.losses.len());
+            let mut opened = BoundNames::default();
+            let tried = self.in_scope(|c| {
+                c.open_binders(binders, keeps, &ranges, &mut opened)?;
+                work(c, &opened)
+            });
+            // An index has another range than was taken for it: that is known from here on.
+            let fresh = |n: NameId| opened.fresh.iter().any(|(f, _)| *f == n);
+            match self.axes.take_overruled(fresh) {
+                Some((n, size, span)) if tried.is_err() => {
+                    self.draws.back_to(draws);
+                    self.out.losses.truncate(losses);
+                    ranges.push((self.axes.name_text(n).into(), size, span));
+                }
+                _ => return tried.map(|out| (out, opened)),
+            }
+        }
     }
 
-    fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool) -> Res<BoundNames> {
-        let mut out = BoundNames { groups: vec![], fresh: vec![] };
+    /// Gives the binders' names their meaning; some have a range that was found before.
+    fn open_binders(&mut self, binders: &'a ast::Binders, keeps: bool, ranges: &[Found], out: &mut BoundNames) -> Res<()> {
         for item in &binders.items {
             match item {
                 ast::Binder::Lifted(span) => {
@@ -52,19 +75,61 @@ impl<'a> Checker<'a> {
                     out.groups.push(lifted);
                 }
                 ast::Binder::Bound(b) => {
-                    let n = self.open_bound(b, keeps, &mut out)?;
+                    let n = self.open_ranged(b, keeps, ranges, out)?;
                     out.groups.push(vec![n]);
                 }
                 ast::Binder::Merged(parts, _) => {
                     let mut group = vec![];
                     for b in parts {
-                        group.push(self.open_bound(b, keeps, &mut out)?);
+                        group.push(self.open_ranged(b, keeps, ranges, out)?);
                     }
                     out.groups.push(group);
                 }
+                ast::Binder::Along { axis, parts, span } => {
+                    if !keeps {
+                        let help = "a reduction binds its indices one by one: `sum[i, j] x[t: (i, j)]`";
+                        return self.fail(
+                            Diagnostic::error(Code::H0324, *span, "an axis is made up of indices on the left of a `let` only")
+                                .help(help),
+                        );
+                    }
+                    self.open_along(axis, parts, ranges, *span, out)?;
+                }
             }
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// `t: (g, s)`: indices that make up an axis.
+    fn open_along(
+        &mut self,
+        axis: &'a ast::Ident,
+        parts: &'a [Bound],
+        ranges: &[Found],
+        span: Span,
+        out: &mut BoundNames,
+    ) -> Res<()> {
+        let Some(whole) = self.axis_word(&axis.name) else {
+            return self.error(Code::H0318, axis.span, format!("`{}` is no axis here", axis.name));
+        };
+        let mut names = vec![];
+        for b in parts {
+            names.push(self.open_ranged(b, true, ranges, out)?);
+        }
+        out.groups.push(names.clone());
+        out.along.push((names, whole, span));
+        Ok(())
+    }
+
+    fn open_ranged(&mut self, b: &'a Bound, keeps: bool, ranges: &[Found], out: &mut BoundNames) -> Res<NameId> {
+        let n = self.open_bound(b, keeps, out)?;
+        if let Some((_, size, span)) = ranges.iter().rev().find(|(w, _, _)| *w == b.name.name)
+            && self.axes.is_open(n)
+        {
+            self.axes.same(&self.axes.size_of(n), size);
+            self.axes.note_range(n, *span);
+        }
+        Ok(n)
     }
 
     /// One bound name: an axis under its own name, an index that is in scope already (softmax keeps it), or a new one.
@@ -93,14 +158,25 @@ impl<'a> Checker<'a> {
             None => self.axes.open_name(word),
         };
         self.define(&b.name, Binding::Index(n))?;
+        if self.over_leaves(b) {
+            out.leaves.push((n, b.name.span));
+        }
         out.fresh.push((n, b.name.span));
         Ok(n)
     }
 
     /// Behind a scope of binders every index has a range.
     pub fn ranges_known(&mut self, bound: &BoundNames) -> Res<()> {
+        for (names, axis, at) in &bound.along {
+            let extent = self.axes.size_of(*axis);
+            self.divide(names, &extent, *at)?;
+        }
+        self.settle_merged()?;
         for (n, span) in &bound.fresh {
             if self.axes.is_open(*n) {
+                if let Some(merged) = self.axes.merged_with(*n).cloned() {
+                    return self.no_ranges(&merged);
+                }
                 let text = self.axes.name_text(*n).to_string();
                 let frame = self.scopes.frame();
                 let dim = matches!(self.files[frame.file].items.get(&*text), Some(FileItem::Dim(_)));
@@ -165,7 +241,8 @@ impl<'a> Checker<'a> {
         {
             return self.for_expr(f, Some(first), value.span);
         }
-        self.expr(value)
+        let over = self.written_out_in(bound, value)?;
+        self.leaf_by_leaf(&over, value)
     }
 
     /// Turns the bound names into leading sizes (an axis under its own name stays one).
@@ -186,10 +263,7 @@ impl<'a> Checker<'a> {
                 Ok(Value::Tree(out.into()))
             }
             v => {
-                let t = match v {
-                    Value::Num(n) => self.num_f32(&n),
-                    v => self.as_tens(v, span)?,
-                };
+                let t = self.as_tens(v, span)?;
                 // Axes that were bound under their own names stay names.
                 let temporary = |n: &NameId| bound.fresh.iter().any(|(f, _)| f == n) || !self.is_axis(*n);
                 let groups: Vec<Vec<_>> =
@@ -197,7 +271,7 @@ impl<'a> Checker<'a> {
                 let kept: Vec<_> =
                     bound.groups.iter().filter(|g| g.len() == 1 && !g.iter().all(temporary)).flatten().copied().collect();
                 let t = self.spread(&t, &kept);
-                let part = BoundNames { groups, fresh: vec![] };
+                let part = BoundNames { groups, along: bound.along.clone(), ..BoundNames::default() };
                 Ok(Value::Tensor(self.bind_groups(t, &part)))
             }
         }
@@ -217,6 +291,13 @@ impl<'a> Checker<'a> {
             }
             sizes.extend(extents[at..].iter().cloned());
             t = self.reshape(&t, sizes);
+        }
+        // Those that make up an axis are it from here on.
+        let dims = t.sized();
+        for (k, group) in bound.groups.iter().enumerate().rev() {
+            if let Some((_, axis, _)) = bound.along.iter().find(|(names, _, _)| names == group) {
+                t = self.dim_to_name(&t, dims[k], *axis);
+            }
         }
         t
     }

@@ -129,8 +129,11 @@ impl<'a> Checker<'a> {
             StmtKind::Let { name, binders, value } => self.let_value(binders.as_ref(), value, name),
             StmtKind::Draw { name, ty, value, by } => self.draw(name, ty, value, by.as_ref()),
             StmtKind::Loss { name, value } => self.loss(name, value),
-            StmtKind::Output { ty, value, .. } => {
-                let v = self.expr(value)?;
+            StmtKind::Output { binders, ty, value, .. } => {
+                let v = match binders {
+                    Some(b) => self.bound_value(b, value)?,
+                    None => self.expr(value)?,
+                };
                 self.declared_value(ty, v, value.span)
             }
             _ => self.report.bug(stmt.span, "this is no value of a member"),

@@ -13,13 +13,13 @@ mod size;
 
 use super::axes::Axes;
 use super::build::{Build, Check};
+use super::model::{Allowed, InputKind};
 use super::value::{NameId, Tens};
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Origin, Size, needs, outside};
+use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Origin, Size, Sym, needs, outside};
 use crate::source::Span;
 use range::Linear;
-use size::nonnegative;
 use std::cell::Cell;
 
 /// Steps of one proof: what takes more is looked at when the model runs.
@@ -43,11 +43,21 @@ struct Proof<'c> {
     build: &'c Build,
     axes: &'c Axes,
     patience: Cell<u32>,
+    /// Sizes that conditions decide, with the values that they may have.
+    decided: Vec<(Sym, Allowed)>,
 }
 
 impl<'a> Checker<'a> {
     fn proof(&self) -> Proof<'_> {
-        Proof { build: &self.build, axes: &self.axes, patience: Cell::new(PATIENCE) }
+        let of = |(name, node): &(Sym, NodeId)| match &self.build.graph(0).node(*node).op {
+            Op::Source { path, .. } => match &self.out.input(path)?.kind {
+                InputKind::Size(allowed @ (Allowed::List(_) | Allowed::Range(..))) => Some((name.clone(), allowed.clone())),
+                InputKind::Size(Allowed::Any) | InputKind::Tensor | InputKind::Seed => None,
+            },
+            _ => None,
+        };
+        let decided = self.build.graph(0).measured.iter().filter_map(of).collect();
+        Proof { build: &self.build, axes: &self.axes, patience: Cell::new(PATIENCE), decided }
     }
 
     /// The index of which is known that it lies inside, when the model runs. What cannot be proved is a demand of the graph.
@@ -189,8 +199,8 @@ impl Proof<'_> {
         // Where the index is looked up, the axes that it varies over have places.
         let some: Vec<Size> = self.build.graph(level).node(node).shape.iter().map(|a| self.axes.resolve(&a.size)).collect();
         let low_ok =
-            low.as_ref().is_some_and(|l| nonnegative(l, &some)) || self.guarded(level, guards, &form, &extent, false, &some);
-        let high_ok = high.as_ref().is_some_and(|h| nonnegative(&room(h), &some))
+            low.as_ref().is_some_and(|l| self.nonnegative(l, &some)) || self.guarded(level, guards, &form, &extent, false, &some);
+        let high_ok = high.as_ref().is_some_and(|h| self.nonnegative(&room(h), &some))
             || self.guarded(level, guards, &form, &extent, true, &some);
         if low_ok && high_ok {
             return Verdict::Inside;
@@ -211,7 +221,8 @@ impl Proof<'_> {
             // One place, or places side by side: data give the axis, and perhaps enough of it.
             (Some(_), true) => Verdict::Sized,
             (Some(_), false) if long => Verdict::Sized,
-            _ if long => Verdict::Open,
+            // Lengths decide, which are known when data arrive.
+            _ if !room(&high).symbols().is_empty() && !self.negative_for_some(&room(&high)) => Verdict::Open,
             _ => Verdict::Outside(low, high),
         }
     }

@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 let float = |v: &Value<'_>| {
                     matches!(v, Value::Tensor(t) if t.dtype == DType::F32) || matches!(v, Value::Num(Num::Real(_)))
                 };
-                let any = float(&a) || float(&b) || matches!((&a, &b), (Value::Num(_), Value::Num(_)));
+                let any = float(&a) || float(&b);
                 let side = |s: &mut Self, v: Value<'a>| match v {
                     Value::Num(n) if any => Ok(s.num_f32(&n)),
                     v => s.as_tens(v, span),

@@ -11,6 +11,9 @@ use std::rc::Rc;
 impl<'a> Checker<'a> {
     /// The value of an expression.
     pub fn expr(&mut self, e: &'a Expr) -> Res<Value<'a>> {
+        if let Some(v) = self.written_out(e)? {
+            return Ok(v);
+        }
         match self.nested(e.span, |c| c.expr_kind(e))? {
             Value::Poison(said) => Err(said),
             Value::Num(Num::Exact(size)) if size.is_lost() => self.fail(super::too_long(e.span)),
@@ -49,6 +52,11 @@ impl<'a> Checker<'a> {
             ExprKind::With { base, settings } => self.with_expr(base, settings, e.span),
             ExprKind::Field { base, name } => {
                 let value = self.expr(base)?;
+                if let (ExprKind::Tree { .. }, Value::Tree(tree)) = (&*base.kind, &value)
+                    && let Some(parts) = starred(tree, &name.name)
+                {
+                    return Ok(Value::Tree(Rc::new(parts)));
+                }
                 self.field(value, name)
             }
             ExprKind::Tree { base } => {
@@ -191,4 +199,25 @@ impl<'a> Checker<'a> {
         };
         self.fail(d)
     }
+}
+
+/// `tree.*.name`: what the parts of a tree have under this name, where the tree itself has nothing of it.
+fn starred(tree: &Tree, name: &str) -> Option<Tree> {
+    let Tree::Node(parts) = tree else { return None };
+    if parts.iter().any(|(n, _)| **n == *name) {
+        return None;
+    }
+    let own = |t: &Tree| match t {
+        Tree::Node(inner) => inner.iter().find(|(n, _)| **n == *name).map(|(_, t)| t.clone()),
+        Tree::Array { axis, item } => match &**item {
+            Tree::Node(inner) => {
+                let found = inner.iter().find(|(n, _)| **n == *name)?;
+                Some(Tree::Array { axis: *axis, item: Box::new(found.1.clone()) })
+            }
+            Tree::Leaf(_) | Tree::Array { .. } => None,
+        },
+        Tree::Leaf(_) => None,
+    };
+    let found: Vec<_> = parts.iter().filter_map(|(n, t)| Some((n.clone(), own(t)?))).collect();
+    (!found.is_empty()).then_some(Tree::Node(found))
 }

@@ -111,7 +111,7 @@ impl Checker<'_> {
     }
 
     /// Powers, divided by their sum. NaN where the largest is infinite, and where all are minus infinity.
-    pub(super) fn softmax(&mut self, t: &Tens, names: &[NameId]) -> Res<Tens> {
+    pub fn softmax(&mut self, t: &Tens, names: &[NameId]) -> Res<Tens> {
         let peak = self.fold(Fold::Max, t, names);
         let peak = self.without_slope(&peak)?;
         let (least, zero) = (self.constant(f64::NEG_INFINITY, DType::F32), self.constant(0.0, DType::F32));

@@ -62,7 +62,8 @@ impl<'a> Checker<'a> {
             }
         }
         let span = net.name.span;
-        let made = Made { file, net, parent: None, path: String::new(), form: false, given: false, arrays: vec![], span };
+        let made =
+            Made { file, net, parent: None, path: String::new(), form: false, given: false, decl: None, arrays: vec![], span };
         let id = self.instantiate(made, args)?;
         self.make_all(id);
         self.register_all(id);
@@ -119,7 +120,8 @@ impl<'a> Checker<'a> {
                         _ => None,
                     };
                     let size = match free {
-                        Some(w) => Size::sym(w),
+                        // A second copy is as long as the first.
+                        Some(w) => Size::sym(w.trim_end_matches('\'')),
                         None => self.size_of_expr(e)?,
                     };
                     shape.push(crate::ir::Axis { name: "d".into(), size });

@@ -27,7 +27,7 @@
 //! | `control`, `loops` | `if`, `for` |
 //! | `tensor` | alignment by name, equal sizes, broadcasting |
 //! | `index` | index notation |
-//! | `binders`, `reduce`, `filter` | bound indices, reductions, and what a filter or a missing seat leaves out |
+//! | `binders`, `unroll`, `reduce`, `filter` | bound indices, those that are written out, reductions, and what a filter or a missing seat leaves out |
 //! | `call`, `route` | calls of nets and functions; routing, capacity, blends |
 //! | `builtin` | functions that are primitives |
 //! | `chance` | draws and initialisers |
@@ -66,6 +66,7 @@ mod scope;
 mod tensor;
 mod top;
 mod tree;
+mod unroll;
 mod unused;
 mod value;
 mod var;
@@ -151,10 +152,38 @@ const MAX_UNUSED: usize = 100_000;
 impl<'a> Checker<'a> {
     /// Says an error in the place of a value.
     fn fail<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
-        self.report.fail(diagnostic)
+        match self.blamed(&diagnostic) {
+            Some((at, what)) => self.report.blame(diagnostic, at, &what),
+            None => self.report.fail(diagnostic),
+        }
     }
 
     fn error<T>(&mut self, code: Code, span: Span, message: impl Into<String>) -> Res<T> {
-        self.report.fail(Diagnostic::error(code, span, message))
+        self.fail(Diagnostic::error(code, span, message))
+    }
+
+    /// Whose line a mistake is that shows in the library, which is right for other numbers: the `sub` that makes the net there, or the
+    /// statement that calls it.
+    fn blamed(&self, diagnostic: &Diagnostic) -> Option<(Span, String)> {
+        let file = |span: Span| self.program.files.iter().find(|f| f.id == span.file);
+        let library = |span: Span| file(span).is_some_and(|f| f.library);
+        if !library(diagnostic.primary.as_ref()?.span) {
+            return None;
+        }
+        for frame in self.scopes.frames() {
+            // What a net is made of was made where somebody says that it is.
+            let mut inst = frame.inst.filter(|_| !frame.called);
+            while let Some(id) = inst {
+                let inside = &self.nets[id];
+                if !library(inside.span) && file(inside.span).is_some() {
+                    return Some((inside.span, inside.made_by()));
+                }
+                inst = inside.parent;
+            }
+            if !library(frame.span) && file(frame.span).is_some() {
+                return Some((frame.span, "this".into()));
+            }
+        }
+        None
     }
 }

@@ -65,10 +65,21 @@ impl<'a> Checker<'a> {
         body: &'a Expr,
         span: Span,
     ) -> Res<Value<'a>> {
+        let over = self.written_out_in(bound, body)?;
+        if !over.is_empty() {
+            let value = self.leaf_by_leaf(&over, body)?;
+            return self.reduce_value(op, op_span, value, body.span, filter, bound, span);
+        }
         if matches!(op, Reduction::Sum | Reduction::Mean) {
             let mut factors = vec![];
             self.factors(body, &mut factors)?;
-            if factors.len() > 1 && factors.iter().all(|(f, _)| matches!(f, Value::Num(_) | Value::Tensor(_))) {
+            if op == Reduction::Sum
+                && factors.len() > 1
+                && let Some(product) = self.whole_product(&factors, span)?
+            {
+                return self.reduce_value(op, op_span, Value::Tensor(product), body.span, filter, bound, span);
+            }
+            if factors.len() > 1 && factors.iter().all(|(f, _)| matches!(f, Value::Num(_) | Value::Tensor(_) | Value::List(_))) {
                 let total = self.sum_product(factors, filter.clone(), bound, span)?;
                 if op == Reduction::Sum {
                     return Ok(Value::Tensor(total));
@@ -111,10 +122,7 @@ impl<'a> Checker<'a> {
                 Ok(Value::Tree(out.into()))
             }
             v => {
-                let t = match v {
-                    Value::Num(n) => self.num_f32(&n),
-                    v => self.as_tens(v, at)?,
-                };
+                let t = self.as_tens(v, at)?;
                 self.reduce_tens(op, op_span, t, at, filter, &bound.names(), span).map(Value::Tensor)
             }
         }
@@ -176,7 +184,7 @@ impl<'a> Checker<'a> {
             }
             Reduction::Mean => {
                 let total = self.fold(Fold::Sum, &t, names);
-                let bound = BoundNames { groups: vec![names.to_vec()], fresh: vec![] };
+                let bound = BoundNames { groups: vec![names.to_vec()], ..BoundNames::default() };
                 let v = self.divide_by_count(total, filter, &bound)?;
                 self.as_tens(v, span)
             }
@@ -230,6 +238,27 @@ impl<'a> Checker<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// A product of whole numbers, which is whole; `None`: some factor is real.
+    fn whole_product(&mut self, factors: &[(Value<'a>, Span)], span: Span) -> Res<Option<Tens>> {
+        let mut product: Option<(Tens, Span)> = None;
+        for (value, at) in factors {
+            let t = match value {
+                Value::Tensor(t) if t.dtype == DType::I32 => t.clone(),
+                Value::Num(n) => self.num_tens(n),
+                Value::List(list) => self.list_tens(list)?,
+                _ => return Ok(None),
+            };
+            if t.dtype != DType::I32 {
+                return Ok(None);
+            }
+            product = Some(match product {
+                None => (t, *at),
+                Some((before, from)) => (self.map(Map::Mul, DType::I32, &[(&before, from), (&t, *at)], "a product", span)?, span),
+            });
+        }
+        Ok(product.map(|(t, _)| t))
     }
 
     /// The sum of a product: one contraction, however many factors.

@@ -5,8 +5,9 @@
 //!
 //! What the walk must know of earlier messages is kept here as facts: nobody looks a code up.
 
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Label, Sink};
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// Something failed and was said: only a [`Report`] makes it.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,8 @@ pub struct Report {
     generic: bool,
     /// A model is too large to be written out.
     too_large: Option<Said>,
+    /// Lines of which a mistake that shows in the library was said.
+    blamed: HashSet<Span>,
     /// Where parameters that are made from themselves were first written.
     circles: Vec<(Span, Said)>,
 }
@@ -82,6 +85,28 @@ impl Report {
     /// Says an error in the place of a value.
     pub fn fail<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
         Err(self.say(diagnostic))
+    }
+
+    /// Says an error that shows in the library at the line that made it: once for each.
+    pub fn blame<T>(&mut self, mut diagnostic: Diagnostic, at: Span, what: &str) -> Res<T> {
+        self.faults += 1;
+        if self.blamed.insert(at) {
+            if let Some(inside) = diagnostic.primary.replace(Label { span: at, text: format!("made by {what}") }) {
+                let text = if inside.text.is_empty() { "it shows here".to_string() } else { inside.text };
+                diagnostic.labels.insert(0, Label { span: inside.span, text });
+            }
+            // The library is not to be edited.
+            if diagnostic.help.as_ref().is_some_and(|h| !h.edits.is_empty()) {
+                diagnostic.help = None;
+            }
+            self.push(diagnostic);
+        }
+        Err(Said { _by: () })
+    }
+
+    /// What was tried is tried again, better: whoever catches this knows what to change.
+    pub fn again<T>(&mut self) -> Res<T> {
+        Err(Said { _by: () })
     }
 
     /// Something needs a known number; with unknown numbers that is nobody's fault.

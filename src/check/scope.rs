@@ -33,6 +33,10 @@ pub struct Frame<'a> {
     pub scopes: Vec<Locals<'a>>,
     /// Names of the signature.
     pub axes: Vec<(Name, NameId)>,
+    /// The axes of arguments of which all have names, in the order of their types.
+    pub declared: Vec<(Name, Vec<NameId>)>,
+    /// It is called: what is wrong in it was made by the call.
+    pub called: bool,
     /// A model sees the dims of its file.
     pub sees_dims: bool,
     /// Names that the call is lifted over, invisible here.
@@ -57,6 +61,8 @@ impl<'a> Frame<'a> {
             picks: vec![],
             scopes: vec![Locals::default()],
             axes: vec![],
+            declared: vec![],
+            called: false,
             sees_dims: false,
             lifted: vec![],
             path: String::new(),
@@ -80,6 +86,8 @@ pub struct Scopes<'a> {
     guards: Vec<Tens>,
     /// Trees are asked for their shapes, not their values.
     shapes_only: bool,
+    /// What is read so is kept: it is stored, whatever writes it.
+    storing: bool,
     depth: usize,
     /// Calls, rounds and nets so far, and how many there may be.
     entered: usize,
@@ -167,6 +175,11 @@ impl<'a> Scopes<'a> {
     /// Replaces parameters to the end of the block.
     pub fn replace(&mut self, all: impl IntoIterator<Item = (ParamId, Tens)>) {
         self.overrides.extend(all);
+    }
+
+    /// Whether parameters are read as they are stored.
+    pub fn stores(&self) -> bool {
+        self.storing
     }
 
     /// Whether trees are asked for their shapes only.
@@ -258,8 +271,12 @@ impl<'a> Checker<'a> {
     pub fn outside<T>(&mut self, frame: Frame<'a>, work: impl FnOnce(&mut Self) -> T) -> T {
         let bodies = self.build.suspend();
         let hidden = std::mem::replace(&mut self.scopes.hidden, self.scopes.overrides.len());
+        // What is made here is everybody's: its values count, not its shapes alone.
+        let shapes = std::mem::replace(&mut self.scopes.shapes_only, false);
+        let storing = std::mem::replace(&mut self.scopes.storing, false);
         let out = self.unguarded(|c| c.in_frame(frame, work));
         self.scopes.hidden = hidden;
+        (self.scopes.shapes_only, self.scopes.storing) = (shapes, storing);
         self.build.resume(bodies);
         out
     }
@@ -295,6 +312,14 @@ impl<'a> Checker<'a> {
         let before = std::mem::replace(&mut self.scopes.shapes_only, true);
         let out = work(self);
         self.scopes.shapes_only = before;
+        out
+    }
+
+    /// Runs something that reads parameters as they are stored.
+    pub fn storing<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.scopes.storing, true);
+        let out = self.for_shapes(work);
+        self.scopes.storing = before;
         out
     }
 

@@ -2,14 +2,24 @@
 
 use super::instance::{MemberRef, Thunk};
 use super::scope::Binding;
-use super::value::{Label, NameId, Tens, Value};
+use super::value::{Label, NameId, Num, Tens, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map, Size};
 use crate::source::Span;
-use crate::syntax::ast::{self, Expr};
+use crate::syntax::ast::{self, Expr, Slot};
 use std::collections::BTreeSet;
+
+/// A part of a variable.
+struct Part {
+    /// Names for its sizes, in order.
+    names: Vec<NameId>,
+    /// How many of them the left side mentions.
+    given: usize,
+    /// Where the part is, along these and along axes with names.
+    mask: Option<Tens>,
+}
 
 impl<'a> Checker<'a> {
     /// What a variable begins with: `var v = value`, `var v: type = value`.
@@ -24,11 +34,23 @@ impl<'a> Checker<'a> {
             return Ok(v);
         }
         let v = self.expr(value)?;
-        self.declared_value(ty, v, value.span)
+        let scalar = match &ty.kind {
+            ast::TypeKind::Tensor { scalar, .. } => *scalar,
+            _ => None,
+        };
+        match self.declared_value(ty, v, value.span)? {
+            // A number is of the declared kind, though it is still known.
+            Value::Num(n) if matches!(scalar, None | Some(ast::Scalar::F32)) => match self.resolved(&n).known() {
+                Some(v) => Ok(Value::Num(Num::Real(v))),
+                None => Ok(Value::Tensor(self.num_f32(&n))),
+            },
+            Value::Num(n) => self.whole(Value::Num(n), value.span).map(Value::from),
+            v => Ok(v),
+        }
     }
 
     /// `v = value`, `v[i, 0] = value`
-    pub fn assign_var(&mut self, name: &'a ast::Ident, slots: Option<&'a [ast::Slot]>, value: &'a Expr) -> Res<()> {
+    pub fn assign_var(&mut self, name: &'a ast::Ident, slots: Option<&'a [Slot]>, value: &'a Expr) -> Res<()> {
         let old = match self.meaning(&name.name) {
             Meaning::Local(Binding::Var(v)) => v,
             Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.nets[id].thunks[n], Thunk::Var(_)) => {
@@ -84,78 +106,119 @@ impl<'a> Checker<'a> {
     }
 
     /// `v[i, 0] = ..`: a part of a variable.
-    fn assign_part(&mut self, old: &Value<'a>, slots: &'a [ast::Slot], value: &'a Expr) -> Res<Value<'a>> {
+    fn assign_part(&mut self, old: &Value<'a>, slots: &'a [Slot], value: &'a Expr) -> Res<Value<'a>> {
         let Value::Tensor(old) = old.clone() else {
             return self.error(Code::H0502, value.span, "only a part of a tensor can be assigned");
         };
-        let extents = self.sized_extents(&old);
-        if slots.len() > extents.len() {
-            return self.error(
-                Code::H0410,
-                value.span,
-                format!("there are more indices than sizes: this is {}", self.show(&old)),
-            );
-        }
-        let (names, mask, v) = self.in_scope(|c| {
-            let (names, mask) = c.part_slots(&extents, slots, value.span)?;
-            Ok((names, mask, c.expr(value)?))
+        let (part, v) = self.in_scope(|c| {
+            let part = c.part_slots(&old, slots, value.span)?;
+            Ok((part, c.expr(value)?))
         })?;
         let t = match v {
             Value::Num(n) if old.dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, value.span)?,
         };
         let mut t = t;
-        for (d, n) in t.sized().into_iter().zip(&names[slots.len()..]) {
+        for (d, n) in t.sized().into_iter().zip(&part.names[part.given..]) {
             t = self.dim_to_name(&t, d, *n);
         }
         let mut was = old.clone();
-        for (d, n) in old.sized().into_iter().zip(&names) {
+        for (d, n) in old.sized().into_iter().zip(&part.names) {
             was.labels[d] = Label::Named(*n);
         }
-        if let Some(m) = mask {
+        if let Some(m) = part.mask {
             t = self.pointwise(Map::Select, &[&m, &t, &was])?;
         }
-        Ok(Value::Tensor(self.names_to_sizes(t, &names)))
+        Ok(Value::Tensor(self.names_to_sizes(t, &part.names)))
     }
 
-    /// Names for the sizes of a variable, and where the part is, as far as numbers say it.
-    fn part_slots(&mut self, extents: &[Size], slots: &'a [ast::Slot], at: Span) -> Res<(Vec<NameId>, Option<Tens>)> {
-        let mut names = vec![];
-        let mut mask: Option<Tens> = None;
-        for (i, extent) in extents.iter().enumerate() {
-            let n = self.axes.new_name(&format!("d{i}"), extent.clone(), None);
-            names.push(n);
-            let fixed = match slots.get(i) {
-                None => None,
-                Some(ast::Slot::Bound(b)) => match self.meaning(&b.name.name) {
-                    Meaning::Nothing => {
-                        self.define(&b.name, Binding::Index(n))?;
-                        None
-                    }
-                    _ => {
-                        let v = self.word(&b.name.name, b.name.span)?;
-                        Some(self.index_tens(v, b.name.span)?)
-                    }
-                },
-                Some(ast::Slot::Index(ast::Index::At(e))) => {
+    /// Names for the sizes of a variable, and where the part is, as far as numbers and data say it.
+    fn part_slots(&mut self, old: &Tens, slots: &'a [Slot], at: Span) -> Res<Part> {
+        let extents = self.sized_extents(old);
+        let mut part = Part { names: vec![], given: 0, mask: None };
+        for slot in slots {
+            // A slot goes home to an axis with a name, or to the next size.
+            let home = match slot {
+                Slot::Index(ast::Index::Along { axis, value }) => {
+                    let dim = self.along(old, axis)?;
+                    let ast::Index::At(e) = &**value else {
+                        return self.error(Code::H0407, at, "a part of a variable is named by indices and numbers");
+                    };
                     let v = self.expr(e)?;
-                    Some(self.index_tens(v, e.span)?)
+                    Some((dim, Some((self.index_tens(v, e.span)?, e.span))))
                 }
-                Some(ast::Slot::Index(_) | ast::Slot::Merged(..)) => {
-                    return self.error(Code::H0407, at, "a part of a variable is named by indices and numbers");
-                }
+                Slot::Bound(b) => match self.meaning(&b.name.name) {
+                    Meaning::Axis(n) | Meaning::Local(Binding::Index(n)) => old.find(n).map(|dim| (dim, None)),
+                    Meaning::Local(Binding::Round(v, n)) => match old.find(n) {
+                        Some(dim) => Some((dim, Some((self.index_tens(v, b.name.span)?, b.name.span)))),
+                        None => None,
+                    },
+                    _ => None,
+                },
+                Slot::Index(_) | Slot::Merged(..) => None,
             };
-            if let Some(index) = fixed {
-                let index = self.inside(&index, None, extent, at)?;
-                let counter = self.iota(n);
-                let here = self.pointwise(Map::Eq, &[&counter, &index])?;
-                mask = Some(match mask {
-                    None => here,
-                    Some(m) => self.pointwise(Map::And, &[&m, &here])?,
-                });
+            match home {
+                Some((_, None)) => {}
+                Some((dim, Some((index, span)))) => {
+                    let Label::Named(n) = old.labels[dim] else { continue };
+                    self.narrow(&mut part, n, &index, span)?;
+                }
+                None => self.sized_slot(&mut part, &extents, slot, old, at)?,
             }
         }
-        Ok((names, mask))
+        part.given = part.names.len();
+        for (i, extent) in extents.iter().enumerate().skip(part.given) {
+            part.names.push(self.axes.new_name(&format!("d{i}"), extent.clone(), None));
+        }
+        Ok(part)
+    }
+
+    /// A slot for the next size.
+    fn sized_slot(&mut self, part: &mut Part, extents: &[Size], slot: &'a Slot, old: &Tens, at: Span) -> Res<()> {
+        let i = part.names.len();
+        let Some(extent) = extents.get(i) else {
+            return self.error(Code::H0410, at, format!("there are more indices than sizes: this is {}", self.show(old)));
+        };
+        let n = self.axes.new_name(&format!("d{i}"), extent.clone(), None);
+        part.names.push(n);
+        let (index, span) = match slot {
+            Slot::Bound(b) => match self.meaning(&b.name.name) {
+                Meaning::Nothing => {
+                    if let Some(range) = &b.range {
+                        let given = self.size_of_expr(range)?;
+                        if !self.axes.same(&given, extent) {
+                            return self.range_error(n, &given, range.span, "places");
+                        }
+                    }
+                    return self.define(&b.name, Binding::Index(n));
+                }
+                _ => {
+                    let v = self.word(&b.name.name, b.name.span)?;
+                    (self.index_tens(v, b.name.span)?, b.name.span)
+                }
+            },
+            Slot::Index(ast::Index::At(e)) => {
+                let v = self.expr(e)?;
+                (self.index_tens(v, e.span)?, e.span)
+            }
+            Slot::Index(_) | Slot::Merged(..) => {
+                return self.error(Code::H0407, at, "a part of a variable is named by indices and numbers");
+            }
+        };
+        self.narrow(part, n, &index, span)
+    }
+
+    /// The part is at this place along a name.
+    fn narrow(&mut self, part: &mut Part, n: NameId, index: &Tens, span: Span) -> Res<()> {
+        let extent = self.axes.size_of(n);
+        let index = self.inside(index, None, &extent, span)?;
+        let counter = self.iota(n);
+        let here = self.pointwise(Map::Eq, &[&counter, &index])?;
+        part.mask = Some(match part.mask.take() {
+            None => here,
+            Some(m) => self.pointwise(Map::And, &[&m, &here])?,
+        });
+        Ok(())
     }
 
     /// The value that a variable has now.

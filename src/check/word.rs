@@ -90,7 +90,30 @@ impl<'a> Checker<'a> {
         }
         match self.files[frame.file].items.get(word) {
             Some(FileItem::Dim(n)) => Some(*n),
+            _ => self.axes.copy_of(self.dim_word(word.trim_end_matches('\''))?, word),
+        }
+    }
+
+    /// The dim of the file of this name.
+    fn dim_word(&self, word: &str) -> Option<NameId> {
+        match self.files[self.scopes.frame().file].items.get(word) {
+            Some(FileItem::Dim(n)) => Some(*n),
             _ => None,
+        }
+    }
+
+    /// A second copy of a dim, `n'`, that a type declares: an axis of its own, as long as the first.
+    pub fn declare_copies(&mut self, ty: &'a ast::Type) {
+        let ast::TypeKind::Tensor { axes, .. } = &ty.kind else { return };
+        for axis in axes {
+            let ast::AxisExpr::Expr(e) = axis else { continue };
+            let ast::ExprKind::Name(word) = &*e.kind else { continue };
+            let base = word.trim_end_matches('\'');
+            if base.len() < word.len()
+                && let Some(n) = self.dim_word(base)
+            {
+                self.axes.declare_copy(n, word);
+            }
         }
     }
 

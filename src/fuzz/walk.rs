@@ -85,7 +85,8 @@ fn stmt(s: &mut Stmt, v: &mut dyn Visit) {
             expr(value, v);
         }
         StmtKind::Input { ty: t, .. } | StmtKind::Condition { ty: t, .. } => ty(t, v),
-        StmtKind::Output { ty: t, value, .. } => {
+        StmtKind::Output { binders: b, ty: t, value, .. } => {
+            b.iter_mut().for_each(|b| binders(b, v));
             ty(t, v);
             expr(value, v);
         }
@@ -97,11 +98,26 @@ fn stmt(s: &mut Stmt, v: &mut dyn Visit) {
     }
 }
 
+fn index(i: &mut Index, v: &mut dyn Visit) {
+    match i {
+        Index::Along { value, .. } => index(value, v),
+        Index::At(value) => expr(value, v),
+        Index::Range { from, to } => {
+            expr(from, v);
+            expr(to, v);
+        }
+        Index::Merged(list, _) => list.iter_mut().for_each(|e| expr(e, v)),
+        Index::Rename { .. } | Index::Lifted(_) => {}
+    }
+}
+
 fn binders(b: &mut Binders, v: &mut dyn Visit) {
     for item in &mut b.items {
         match item {
             Binder::Bound(b) => b.range.iter_mut().for_each(|e| expr(e, v)),
-            Binder::Merged(list, _) => list.iter_mut().flat_map(|b| b.range.iter_mut()).for_each(|e| expr(e, v)),
+            Binder::Along { parts: list, .. } | Binder::Merged(list, _) => {
+                list.iter_mut().flat_map(|b| b.range.iter_mut()).for_each(|e| expr(e, v))
+            }
             Binder::Lifted(_) => {}
         }
     }
@@ -129,17 +145,7 @@ fn expr(e: &mut Expr, v: &mut dyn Visit) {
         }
         ExprKind::Index { base, indices, otherwise, .. } => {
             expr(base, v);
-            for i in indices {
-                match i {
-                    Index::Along { value, .. } | Index::At(value) => expr(value, v),
-                    Index::Range { from, to } => {
-                        expr(from, v);
-                        expr(to, v);
-                    }
-                    Index::Merged(list, _) => list.iter_mut().for_each(|e| expr(e, v)),
-                    _ => {}
-                }
-            }
+            indices.iter_mut().for_each(|i| index(i, v));
             otherwise.iter_mut().for_each(|e| expr(e, v));
         }
         ExprKind::With { base, settings } => {

@@ -265,6 +265,7 @@ pub enum StmtKind {
     },
     Output {
         name: Ident,
+        binders: Option<Binders>,
         ty: Type,
         value: Expr,
     },
@@ -348,7 +349,7 @@ pub enum Relation {
     Freeze { paths: Vec<Path> },
 }
 
-/// `each lora(w: [i, o]) at l in base.*.w { .. }`
+/// `each lora(w: [i, o]) at l in base.*.w, head.w { .. }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Each {
     pub name: Ident,
@@ -357,7 +358,7 @@ pub struct Each {
     /// Names of its sizes.
     pub sizes: Vec<Ident>,
     pub at: Option<Ident>,
-    pub within: Path,
+    pub within: Vec<Path>,
     pub body: Block,
 }
 
@@ -423,6 +424,12 @@ pub enum Binder {
     Lifted(Span),
     Bound(Bound),
     Merged(Vec<Bound>, Span),
+    /// `axis: (i, j < 2)`, `axis: i`: what is bound makes up this axis.
+    Along {
+        axis: Ident,
+        parts: Vec<Bound>,
+        span: Span,
+    },
 }
 
 /// `{ .. }`: statements; its value is an expression that stands last.
@@ -614,10 +621,10 @@ pub struct Arg {
 /// One entry of an index list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Index {
-    /// `axis: value`
+    /// `axis: value`, `axis: a..b`, `axis: (i, j)`
     Along {
         axis: Ident,
-        value: Expr,
+        value: Box<Index>,
     },
     /// `t = patch`, of a call: the net's axis `t` is the argument's axis `patch`
     Rename {

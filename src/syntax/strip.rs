@@ -154,7 +154,7 @@ variants! {
         Assign { name, slots, value } => (name, slots, value),
         Input { name, ty } => (name, ty),
         Condition { name, ty, within, default } => (name, ty, within, default),
-        Output { name, ty, value } => (name, ty, value),
+        Output { name, binders, ty, value } => (name, binders, ty, value),
         Loss { name, value } => (name, value),
         Update { place, value } => (place, value),
         Draw { name, ty, value, by } => (name, ty, value, by),
@@ -180,7 +180,12 @@ variants! {
     PathPart { Field(a) => (a), Star(a) => (a), Index(a, b) => (a, b) }
     PlacePart { Field(a) => (a), Star(a) => (a), Slots(a, b) => (a, b) }
     Slot { Bound(a) => (a), Merged(a, b) => (a, b), Index(a) => (a) }
-    Binder { Lifted(a) => (a), Bound(a) => (a), Merged(a, b) => (a, b) }
+    Binder {
+        Lifted(a) => (a),
+        Bound(a) => (a),
+        Merged(a, b) => (a, b),
+        Along { axis, parts, span } => (axis, parts, span),
+    }
     ExprKind {
         Number { .. } => (),
         Name(_) => (),

@@ -59,6 +59,10 @@ pub trait Visit {
         let _ = base;
         self.field(name);
     }
+    /// A value or net under indices.
+    fn indexed(&mut self, base: &Expr, indices: &[Index]) {
+        let _ = (base, indices);
+    }
     /// A part of a value or net.
     fn field(&mut self, name: &Ident) {
         let _ = name;
@@ -289,9 +293,12 @@ fn inside(s: &Stmt, v: &mut dyn Visit) {
             }
             default.iter().for_each(|e| expr(e, v));
         }
-        StmtKind::Output { ty, value, .. } => {
+        StmtKind::Output { binders, ty, value, .. } => {
             type_words(ty, v);
-            expr(value, v);
+            match binders {
+                Some(b) => bound(b, value, v),
+                None => expr(value, v),
+            }
         }
         StmtKind::Loss { value, .. } | StmtKind::Yield(value) | StmtKind::Seed(value) | StmtKind::Expr(value) => expr(value, v),
         StmtKind::Update { place: p, value } => {
@@ -395,8 +402,10 @@ fn sub(d: &SubDecl, v: &mut dyn Visit) {
 
 fn each(e: &Each, v: &mut dyn Visit) {
     v.open();
-    v.place(&e.within.root);
-    parts_of(&e.within, v);
+    for path in &e.within {
+        v.place(&path.root);
+        parts_of(path, v);
+    }
     v.declare(&e.item, What::Number);
     e.sizes.iter().for_each(|s| v.declare(s, What::Number));
     e.at.iter().for_each(|a| v.declare(a, What::Number));
@@ -475,6 +484,10 @@ pub fn bound(b: &Binders, body: &Expr, v: &mut dyn Visit) {
             Binder::Lifted(_) => {}
             Binder::Bound(b) => bound_name(b, What::Index, v),
             Binder::Merged(list, _) => list.iter().for_each(|b| bound_name(b, What::Index, v)),
+            Binder::Along { axis, parts, .. } => {
+                v.mention(&axis.name, axis.span);
+                parts.iter().for_each(|b| bound_name(b, What::Index, v));
+            }
         }
     }
     b.filter.iter().for_each(|e| expr(e, v));
@@ -496,6 +509,7 @@ pub fn expr(e: &Expr, v: &mut dyn Visit) {
             args.iter().for_each(|a| expr(&a.value, v));
         }
         ExprKind::Index { base, indices, otherwise, .. } => {
+            v.indexed(base, indices);
             expr(base, v);
             indices.iter().for_each(|i| index(i, v));
             otherwise.iter().for_each(|e| expr(e, v));
@@ -550,7 +564,7 @@ pub fn index(i: &Index, v: &mut dyn Visit) {
     match i {
         Index::Along { axis, value } => {
             v.mention(&axis.name, axis.span);
-            expr(value, v);
+            index(value, v);
         }
         Index::Rename { to, .. } => v.mention(&to.name, to.span),
         Index::Lifted(_) => {}

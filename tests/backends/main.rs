@@ -2,6 +2,7 @@
 
 mod arguments;
 mod brothers;
+mod chances;
 #[path = "../common/mod.rs"]
 mod common;
 mod dispatches;
@@ -16,6 +17,7 @@ mod library;
 mod make;
 mod models;
 mod outside;
+mod places;
 mod points;
 mod products;
 mod programs;
@@ -27,4 +29,6 @@ mod starts;
 mod steps;
 mod suite;
 mod sums;
+mod trees;
+mod wholes;
 mod widths;

@@ -1,7 +1,6 @@
 //! Linear forms of indices, their ranges, and what conditions say of them.
 
 use super::Proof;
-use super::size::nonnegative;
 use crate::check::value::Tens;
 use crate::ir::scalar::Law;
 use crate::ir::size::SizeFn;
@@ -217,7 +216,7 @@ impl Proof<'_> {
         }
         facts.iter().any(|fact| {
             let left = need.clone().add(fact, &minus);
-            self.range(level, &left).0.is_some_and(|low| nonnegative(&low, some))
+            self.range(level, &left).0.is_some_and(|low| self.nonnegative(&low, some))
         })
     }
 

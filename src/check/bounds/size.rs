@@ -2,11 +2,58 @@
 //!
 //! In: a symbolic size, and sizes that are at least 1. Out: `true` only where it is proved.
 
-use crate::ir::Size;
+use super::Proof;
+use crate::check::model::Allowed;
 use crate::ir::size::{Atom, SizeFn};
+use crate::ir::{Size, Sym};
+
+/// Values of a size that are tried one by one.
+const FEW: i64 = 64;
+
+impl Proof<'_> {
+    /// Whether a size is at least 0, whatever its unknowns are, as far as conditions may decide them.
+    pub(super) fn nonnegative(&self, size: &Size, some: &[Size]) -> bool {
+        match self.decided_in(size) {
+            Some(cases) => self.goes_on() && cases.iter().all(|size| self.nonnegative(size, some)),
+            None => nonnegative(size, some),
+        }
+    }
+
+    /// Whether a size is below 0 where conditions have some of the values that they may have, and all is known then.
+    pub(super) fn negative_for_some(&self, size: &Size) -> bool {
+        match self.decided_in(size) {
+            Some(cases) => self.goes_on() && cases.iter().any(|size| self.negative_for_some(size)),
+            None => size.number().is_some_and(|n| n < 0.0),
+        }
+    }
+
+    /// What a size is for each value (or the least and the greatest) of a size in it that a condition decides.
+    fn decided_in(&self, size: &Size) -> Option<Vec<Size>> {
+        let (name, allowed) = self.decided.iter().find(|(s, _)| size.mentions(&|t| t == &**s))?;
+        let values = match allowed {
+            Allowed::List(list) => list.clone(),
+            Allowed::Range(a, b) if b - a <= FEW => (*a..*b).collect(),
+            // Between its ends a size that grows evenly is between its values there.
+            Allowed::Range(a, b) if evenly(size, name) => vec![*a, b - 1],
+            Allowed::Range(..) | Allowed::Any => return None,
+        };
+        let with = |n: i64| size.substitute(&|s| (*s == **name).then(|| Size::from(n)));
+        Some(values.into_iter().map(with).collect())
+    }
+}
+
+/// Whether a size has an unknown in its first power only.
+fn evenly(size: &Size, name: &Sym) -> bool {
+    size.parts().all(|(_, factors)| {
+        factors.iter().all(|(atom, power)| match atom {
+            Atom::Sym(s) => s != name || *power == 1,
+            Atom::Apply(_, args) => !args.iter().any(|a| a.mentions(&|t| t == &**name)),
+        })
+    })
+}
 
 /// Whether a size is at least 0 whatever its unknowns are; the sizes in `some` are at least 1.
-pub(super) fn nonnegative(size: &Size, some: &[Size]) -> bool {
+fn nonnegative(size: &Size, some: &[Size]) -> bool {
     proves(size, some, 6)
 }
 

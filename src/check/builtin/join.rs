@@ -24,30 +24,52 @@ impl<'a> Checker<'a> {
     fn parts(&mut self, args: Vec<Arg<'a>>) -> Res<Vec<(Tens, Span)>> {
         let mut parts = vec![];
         for (v, at) in self.list(args)? {
-            let t = match v {
-                Value::Num(n) => self.num_f32(&n),
-                v => self.as_tens(v, at)?,
-            };
-            parts.push((t, at));
+            parts.push((self.as_tens(v, at)?, at));
         }
         Ok(parts)
     }
 
     /// `size(x)`: the size of a tree is known before its values are.
     pub(super) fn size_call(&mut self, call: Call<'a>) -> Res<Value<'a>> {
-        if let [Arg::Written(e)] = call.args.as_slice()
-            && let ExprKind::Tree { base } = &*e.kind
-        {
-            return match self.for_shapes(|c| c.expr(base))? {
-                Value::Net(net) => Ok(Value::from(self.tree_size(&net)?)),
-                v => {
-                    let tree = self.shape_tree(v, e.span)?;
-                    Ok(Value::from(self.tree_len(&tree)))
-                }
-            };
+        if let [Arg::Written(e)] = call.args.as_slice() {
+            if let ExprKind::Tree { base } = &*e.kind {
+                return match self.for_shapes(|c| c.expr(base))? {
+                    Value::Net(net) => Ok(Value::from(self.tree_size(&net)?)),
+                    v => {
+                        let tree = self.shape_tree(v, e.span)?;
+                        Ok(Value::from(self.tree_len(&tree)))
+                    }
+                };
+            }
+            let v = self.for_shapes(|c| c.expr(e))?;
+            return self.for_shapes(|c| c.size_function(v, e.span));
         }
         let [(v, at)] = self.values(call.args)?;
         self.size_function(v, at)
+    }
+
+    /// `leaves(target.*)`: how many parameters a tree has, by its declarations alone.
+    pub(super) fn leaves_call(&mut self, mut call: Call<'a>) -> Res<Value<'a>> {
+        let tree = call.args.pop().expect("the table says one");
+        let tree = self.for_shapes(|c| {
+            let (v, at) = c.value(tree)?;
+            c.tree_of(v, at)
+        })?;
+        Ok(Value::from(Size::from(tree.leaves().len())))
+    }
+
+    /// `stored(fc.w)`: parameters as they are stored, before their relations.
+    pub(super) fn stored_call(&mut self, mut call: Call<'a>) -> Res<Value<'a>> {
+        let what = call.args.pop().expect("the table says one");
+        let (v, at) = self.storing(|c| c.value(what))?;
+        match v {
+            Value::Net(net) => Ok(Value::Tree(self.storing(|c| c.tree_of(Value::Net(net), at))?.into())),
+            v @ (Value::Tensor(_) | Value::Tree(_)) => Ok(v),
+            v => {
+                let message = format!("a parameter is stored, or a tree of them, and this is {}", v.kind());
+                self.error(Code::H0406, at, message)
+            }
+        }
     }
 
     /// `count(t)`: with brackets it is no call.

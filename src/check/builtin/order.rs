@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The order of a value along a dimension: its labels with that dimension sized, `count` long.
-    fn order(&mut self, t: &Tens, dim: usize, count: Size, descending: bool) -> Tens {
+    pub fn order(&mut self, t: &Tens, dim: usize, count: Size, descending: bool) -> Tens {
         let shape = self.build.at(t).shape.clone();
         let mut axes = shape.clone();
         axes[dim] = Axis::new("rank", count);

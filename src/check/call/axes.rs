@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 given.used = true;
                 Some(given.to)
             }
-            None if self.own_dim(word).is_some() => self.caller_axis(word),
+            None if self.own_dim(word.trim_end_matches('\'')).is_some() => self.caller_axis(word),
             None => None,
         }?;
         t.find(outer).map(|dim| (dim, outer))
@@ -153,6 +153,19 @@ impl<'a> Checker<'a> {
                 return self.fail(Diagnostic::error(Code::H0338, at, message).label(from, because));
             }
             return Ok(inner);
+        }
+        // A second copy is as long as the first.
+        let first = word.trim_end_matches('\'');
+        if first.len() < word.len()
+            && let Some((_, known)) = m.axes.iter().find(|(w, _)| **w == *first)
+        {
+            let (old, from) = (known.size.clone(), known.span);
+            if !self.axes.same(&old, &size) {
+                let (size, old) = (self.axes.show_size(&size), self.axes.show_size(&old));
+                let message = format!("`{word}` is {size} here, and `{first}` is {old}");
+                let because = format!("`{first}` is {old} because of this");
+                return self.fail(Diagnostic::error(Code::H0338, at, message).label(from, because));
+            }
         }
         // A dim of known length has this length everywhere.
         if let Some(dim) = self.own_dim(&word) {

@@ -8,6 +8,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, ExprKind, Name, TypeKind};
 
+/// Second copies that no argument has: where they stand, and the caller's axis that they are.
+type Copies = Vec<(usize, Option<NameId>)>;
+
 impl<'a> Checker<'a> {
     /// Checks a result against its declared type, and gives names back what they took.
     pub(super) fn give(&mut self, ty: &'a ast::Type, value: Value<'a>, axes: &[(Name, Taken)], at: Span) -> Res<Value<'a>> {
@@ -62,46 +65,7 @@ impl<'a> Checker<'a> {
     }
 
     fn give_axes(&mut self, t: Tens, declared: &'a [ast::AxisExpr], ty: Span, at: Span, axes: &[(Name, Taken)]) -> Res<Tens> {
-        let mut sized = t.sized().into_iter();
-        // The dimensions in declared order; names that the value lacks are spread.
-        let mut want: Vec<Result<usize, NameId>> = vec![];
-        for axis in declared {
-            let ast::AxisExpr::Expr(e) = axis else {
-                return self.error(Code::H0219, at, "`*` stands in the type of a draw only");
-            };
-            let word = match &*e.kind {
-                ExprKind::Name(w) => axes.iter().find(|(n, _)| n == w).map(|(_, t)| t),
-                _ => None,
-            };
-            if let Some(taken) = word {
-                want.push(t.find(taken.inner).ok_or(taken.inner));
-                continue;
-            }
-            let size = self.size_of_expr(e)?;
-            let Some(dim) = sized.next() else {
-                let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-                return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
-            };
-            let own = self.extent(&t, dim);
-            if !self.axes.same(&own, &size) {
-                let message = format!(
-                    "a size of {} is declared, and the body gives {}",
-                    self.axes.show_size(&size),
-                    self.axes.show_size(&own)
-                );
-                let (shown, word) = (self.show(&t), crate::syntax::print_expr(e));
-                return self.fail(
-                    Diagnostic::error(Code::H0341, at, message)
-                        .here(format!("this is {shown}"))
-                        .label(ty, format!("declared here: {word} is {}", self.axes.show_size(&size))),
-                );
-            }
-            want.push(Ok(dim));
-        }
-        if sized.next().is_some() {
-            let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(&t));
-            return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
-        }
+        let (want, copies) = self.wanted_axes(&t, declared, ty, at, axes)?;
         for (word, taken) in axes {
             let named = declared
                 .iter()
@@ -130,10 +94,74 @@ impl<'a> Checker<'a> {
         if order.iter().enumerate().any(|(i, k)| i != *k) {
             t = self.permute(&t, &order);
         }
+        let lifted = t.labels.len() - want.len();
+        for (k, copy) in copies {
+            if let Some(n) = copy {
+                t.labels[lifted + k] = Label::Named(n);
+            }
+        }
         for (_, taken) in axes {
             t = self.relabel(&t, taken.inner, taken.outer.map_or(Label::Sized, Label::Named));
         }
         Ok(t)
+    }
+
+    /// The dimensions of a result in declared order; names that it lacks are spread.
+    fn wanted_axes(
+        &mut self,
+        t: &Tens,
+        declared: &'a [ast::AxisExpr],
+        ty: Span,
+        at: Span,
+        axes: &[(Name, Taken)],
+    ) -> Res<(Vec<Result<usize, NameId>>, Copies)> {
+        let mut sized = t.sized().into_iter();
+        let mut want: Vec<Result<usize, NameId>> = vec![];
+        let mut copies: Copies = vec![];
+        for axis in declared {
+            let ast::AxisExpr::Expr(e) = axis else {
+                return self.error(Code::H0219, at, "`*` stands in the type of a draw only");
+            };
+            let word = match &*e.kind {
+                ExprKind::Name(w) => axes.iter().find(|(n, _)| n == w).map(|(_, t)| t),
+                _ => None,
+            };
+            if let Some(taken) = word {
+                want.push(t.find(taken.inner).ok_or(taken.inner));
+                continue;
+            }
+            let size = match first_copy(e, axes) {
+                Some((word, taken)) => {
+                    copies.push((want.len(), taken.outer.and_then(|n| self.axes.copy_of(n, word))));
+                    taken.size.clone()
+                }
+                None => self.size_of_expr(e)?,
+            };
+            let Some(dim) = sized.next() else {
+                let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(t));
+                return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
+            };
+            let own = self.extent(t, dim);
+            if !self.axes.same(&own, &size) {
+                let message = format!(
+                    "a size of {} is declared, and the body gives {}",
+                    self.axes.show_size(&size),
+                    self.axes.show_size(&own)
+                );
+                let (shown, word) = (self.show(t), crate::syntax::print_expr(e));
+                return self.fail(
+                    Diagnostic::error(Code::H0341, at, message)
+                        .here(format!("this is {shown}"))
+                        .label(ty, format!("declared here: {word} is {}", self.axes.show_size(&size))),
+                );
+            }
+            want.push(Ok(dim));
+        }
+        if sized.next().is_some() {
+            let message = format!("{} is declared, and the body gives {}", self.declared_text(declared), self.show(t));
+            return self.fail(Diagnostic::error(Code::H0341, at, message).label(ty, "declared here"));
+        }
+        Ok((want, copies))
     }
 
     fn declared_text(&self, declared: &[ast::AxisExpr]) -> String {
@@ -146,4 +174,12 @@ impl<'a> Checker<'a> {
             .collect();
         format!("[{}]", words.join(", "))
     }
+}
+
+/// A second copy, `n'`, that no argument has: its word, and the axis that it is a copy of.
+fn first_copy<'e, 't>(e: &'e ast::Expr, axes: &'t [(Name, Taken)]) -> Option<(&'e Name, &'t Taken)> {
+    let ExprKind::Name(word) = &*e.kind else { return None };
+    let first = word.trim_end_matches('\'');
+    let (_, taken) = axes.iter().find(|(n, _)| **n == *first && first.len() < word.len())?;
+    Some((word, taken))
 }

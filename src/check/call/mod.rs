@@ -110,7 +110,12 @@ impl<'a> Checker<'a> {
         callee: &Value<'a>,
         span: Span,
     ) -> Res<Vec<(Value<'a>, Span)>> {
-        let values = self.plain_args(first, args)?;
+        let mut values = self.plain_args(first, args)?;
+        for (value, _) in &mut values {
+            if let Value::List(list) = value {
+                *value = Value::Tensor(self.list_tens(&list.clone())?);
+            }
+        }
         if args.iter().all(|a| a.name.is_none()) {
             return Ok(values);
         }
@@ -252,7 +257,7 @@ impl<'a> Checker<'a> {
             );
             return self.fail(Diagnostic::error(Code::H0333, span, message).label(signature.span, "its signature"));
         }
-        frame.span = span;
+        (frame.span, frame.called) = (span, true);
         self.nested(span, |c| c.in_frame(frame, |c| c.run_signature(signature, args, renamed)))
     }
 
@@ -290,6 +295,19 @@ impl<'a> Checker<'a> {
         frame.lifted = m.lifted;
         for (word, taken) in &m.axes {
             frame.axes.push((word.clone(), taken.inner));
+        }
+        for arg in &signature.args {
+            let TypeKind::Tensor { axes, .. } = &arg.ty.kind else { continue };
+            let axis = |a: &ast::AxisExpr| match a {
+                ast::AxisExpr::Expr(e) => match &*e.kind {
+                    ExprKind::Name(word) => m.axes.iter().find(|(w, _)| w == word).map(|(_, t)| t.inner),
+                    _ => None,
+                },
+                ast::AxisExpr::Lifted(_) => None,
+            };
+            if let Some(order) = axes.iter().map(axis).collect() {
+                frame.declared.push((arg.name.name.clone(), order));
+            }
         }
         for (arg, v) in signature.args.iter().zip(bound) {
             if !matches!(&arg.ty.kind, TypeKind::Tensor { scalar: Some(ast::Scalar::Size), axes } if axes.is_empty()) {

@@ -41,6 +41,15 @@ impl<'a> Checker<'a> {
         if !of_numbers(signature) || args.len() != signature.args.len() {
             return Ok(None);
         }
+        if let [(Value::Tree(tree), at)] = args
+            && takes_sizes(&signature.args[0].ty)
+        {
+            let out = self.tree_map(tree, &mut |c, leaf| {
+                let v = c.call_fn(f, vec![(Value::Tensor(leaf.clone()), *at)], &mut [], span)?;
+                c.as_tens(v, span)
+            })?;
+            return Ok(Some(Value::Tree(out.into())));
+        }
         let sized: Vec<(Tens, Span)> = signature
             .args
             .iter()

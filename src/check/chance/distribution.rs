@@ -58,8 +58,10 @@ impl<'a> Checker<'a> {
     /// Refuses arguments without a name where more than one can be meant. The only one of a distribution needs none, and all
     /// of one that has an order which everybody knows: `uniform(from, to)`, `normal(mean, std)`.
     fn named_enough(&mut self, word: &str, what: Distribution, formals: &[&'static str], args: &'a [ast::Arg]) -> Res<()> {
-        let known = matches!(what, Distribution::Uniform | Distribution::Normal | Distribution::TruncatedNormal);
-        let ordered = known && args.len() == formals.len();
+        let known =
+            matches!(what, Distribution::Uniform | Distribution::Normal | Distribution::TruncatedNormal | Distribution::Beta);
+        // The one that a gamma distribution cannot do without.
+        let ordered = known && args.len() == formals.len() || what == Distribution::Gamma && args.len() == 1;
         let Some(nameless) = args.iter().find(|a| a.name.is_none()) else { return Ok(()) };
         // What is written is no number, and comes first.
         let written = formals.first() == Some(&OF) && args.iter().skip(1).all(|a| a.name.is_some());

@@ -2,6 +2,7 @@
 
 use super::distribution::{Chosen, Given, OF};
 use super::fans::Keeps;
+use super::{Random, fnv};
 use crate::check::builtin::{self, Distribution};
 use crate::check::model::{Columns, Init};
 use crate::check::value::{Label, Tens, Value};
@@ -15,7 +16,7 @@ use crate::syntax::ast::{self, Expr, ExprKind};
 impl<'a> Checker<'a> {
     /// What a parameter starts from.
     pub fn initialiser(&mut self, e: &'a Expr, shape: &[(Label, Size)]) -> Res<Init> {
-        let Some(Chosen { what, args, .. }) = self.distribution(e)? else {
+        let Some(Chosen { word, what, args }) = self.distribution(e)? else {
             if let ExprKind::Call { callee, .. } = &*e.kind
                 && let ExprKind::Name(word) = &*callee.kind
                 && matches!(self.meaning(word), Meaning::Nothing)
@@ -80,6 +81,12 @@ impl<'a> Checker<'a> {
                 let keeps = if forward { Keeps::In } else { Keeps::Out };
                 Init::Columns { parts: self.hyperfan(&args, shape, keeps, e.span)?, uniform }
             }
+            Distribution::Exponential | Distribution::Gumbel | Distribution::Gamma | Distribution::Beta => {
+                return self.initial_draw(word, what, &args, shape, e.span);
+            }
+            Distribution::Dirichlet | Distribution::Categorical | Distribution::Permutation => {
+                return self.initial_draw(word, what, &args, shape, e.span);
+            }
         })
     }
 
@@ -108,6 +115,24 @@ impl<'a> Checker<'a> {
             return self.error(Code::H0509, span, format!("`variance` is {variance}; it must be positive"));
         }
         self.columns(tree, keeps, gain * gain / (width.max(1.0) * variance), *at)
+    }
+
+    /// A draw that a parameter starts from: computed from the seed like all draws.
+    fn initial_draw(
+        &mut self,
+        word: &str,
+        what: Distribution,
+        args: &Given<'a>,
+        shape: &[(Label, Size)],
+        span: Span,
+    ) -> Res<Init> {
+        let path = format!("{}:{word}", self.scopes.frame().path);
+        let count = self.draws.call(&path);
+        let random = Random { shape: shape.to_vec(), seed: self.run_seed(), key: fnv(&format!("{path}#{count}")) };
+        match self.shaped(what, args, DType::F32, &random, span)? {
+            Some(t) => self.init_node(t, shape),
+            None => self.report.bug(span, "a draw that nobody makes"),
+        }
     }
 
     /// An initialiser that is computed: a node of the parameter's shape.

@@ -6,6 +6,7 @@
 mod distribution;
 mod fans;
 mod initial;
+mod shaped;
 
 use crate::check::builtin::Distribution;
 use crate::check::instance::join;
@@ -23,14 +24,40 @@ use std::collections::HashMap;
 /// What tells draws apart.
 pub struct Draws {
     /// Calls of draws by dotted path.
-    pub calls: HashMap<String, u32>,
+    calls: HashMap<String, u32>,
+    /// Their paths in order, so that those of what is tried again are taken back.
+    log: Vec<String>,
     /// The seed of what is drawn once, when the model is compiled.
     pub model_seed: Size,
 }
 
 impl Default for Draws {
     fn default() -> Draws {
-        Draws { calls: HashMap::new(), model_seed: Size::from(0i64) }
+        Draws { calls: HashMap::new(), log: vec![], model_seed: Size::from(0i64) }
+    }
+}
+
+impl Draws {
+    /// The number of this call among those of its path.
+    fn call(&mut self, path: &str) -> u32 {
+        self.log.push(path.to_string());
+        let count = self.calls.entry(path.to_string()).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    /// How many calls there were.
+    pub fn mark(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Takes back all calls but the first so many.
+    pub fn back_to(&mut self, mark: usize) {
+        for path in self.log.drain(mark..) {
+            if let Some(count) = self.calls.get_mut(&path) {
+                *count -= 1;
+            }
+        }
     }
 }
 
@@ -115,17 +142,20 @@ impl<'a> Checker<'a> {
     ) -> Res<Value<'a>> {
         let Some(Chosen { word, what, args }) = self.distribution(value)? else {
             return self.fail(
-                Diagnostic::error(Code::H0510, value.span, "a draw is from a distribution")
-                    .help("`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `randint(n)`"),
+                Diagnostic::error(Code::H0510, value.span, "a draw is from a distribution").help(
+                    "`normal()`, `normal(mean: m, std: s)`, `uniform(from, to)`, `bernoulli(p)`, `categorical(logits)`, ..",
+                ),
             );
         };
         let scalar_type = self.drawn_type(word, what, ty, value.span)?;
         let path = join(&self.scopes.frame().path.clone(), &name.name);
-        let count = self.draws.calls.entry(path.clone()).or_insert(0);
-        *count += 1;
+        let count = self.draws.call(&path);
         let key = fnv(&format!("{path}#{count}"));
         let random = Random { shape, seed, key };
         let span = value.span;
+        if let Some(t) = self.shaped(what, &args, scalar_type, &random, span)? {
+            return Ok(Value::Tensor(t));
+        }
         let (scale, shift, dist) = match what {
             Distribution::Uniform => {
                 let (from, to) = (self.draw_arg(&args, "from", 0.0)?, self.draw_arg(&args, "to", 1.0)?);
@@ -143,8 +173,15 @@ impl<'a> Checker<'a> {
                 self.fill_fits(v, scalar_type, span, ty.span)?;
                 return self.plain_fill(v, scalar_type, &random.shape);
             }
-            Distribution::TruncatedNormal
-            | Distribution::KaimingUniform
+            Distribution::Exponential
+            | Distribution::Gumbel
+            | Distribution::TruncatedNormal
+            | Distribution::Gamma
+            | Distribution::Beta
+            | Distribution::Dirichlet
+            | Distribution::Categorical
+            | Distribution::Permutation => return self.report.bug(span, "a draw that was made before"),
+            Distribution::KaimingUniform
             | Distribution::KaimingNormal
             | Distribution::XavierUniform
             | Distribution::XavierNormal
@@ -214,7 +251,9 @@ impl<'a> Checker<'a> {
         let fits = match what {
             // What they are filled with is looked at where it is known.
             Distribution::Bernoulli | Distribution::Zeros | Distribution::Ones | Distribution::Fill => true,
-            Distribution::RandInt => want != DType::Bool,
+            Distribution::RandInt | Distribution::Categorical | Distribution::Permutation => want != DType::Bool,
+            Distribution::Exponential | Distribution::Gumbel | Distribution::Gamma => want == DType::F32,
+            Distribution::Beta | Distribution::Dirichlet => want == DType::F32,
             Distribution::Normal | Distribution::TruncatedNormal | Distribution::Uniform | Distribution::Orthogonal => {
                 want == DType::F32
             }

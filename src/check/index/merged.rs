@@ -2,6 +2,7 @@
 
 use super::IndexValue;
 use super::read::Action;
+use crate::check::axes::Merged;
 use crate::check::value::{Label, NameId, Tens};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
@@ -53,14 +54,33 @@ impl<'a> Checker<'a> {
     }
 
     /// Ranges of merged names: their product is the extent; one may be found by division.
-    fn divide(&mut self, names: &[NameId], extent: &Size, at: Span) -> Res<()> {
-        let open = self.cover(names, extent, at)?;
-        if open.is_empty() {
-            return Ok(());
+    pub fn divide(&mut self, names: &[NameId], extent: &Size, at: Span) -> Res<()> {
+        if !self.cover(names, extent, at)?.is_empty() {
+            // Perhaps they are known when all is read.
+            self.axes.note_merged(Merged { names: names.to_vec(), extent: extent.clone(), at });
         }
-        let texts: Vec<String> = open.iter().map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
+        Ok(())
+    }
+
+    /// Finds what merged indices say of ranges, as far as it can be found by now.
+    pub fn settle_merged(&mut self) -> Res<()> {
+        loop {
+            let ripe = self.axes.take_merged(1);
+            if ripe.is_empty() {
+                return Ok(());
+            }
+            for m in ripe {
+                self.cover(&m.names, &m.extent, m.at)?;
+            }
+        }
+    }
+
+    /// Says that too many parts of a merged index have no range.
+    pub fn no_ranges<T>(&mut self, m: &Merged) -> Res<T> {
+        let open = m.names.iter().filter(|n| self.axes.is_open(**n));
+        let texts: Vec<String> = open.map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
         let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
-        self.fail(Diagnostic::error(Code::H0312, at, message).help("give a range where the index is bound: `i < n`"))
+        self.fail(Diagnostic::error(Code::H0312, m.at, message).help("give a range where the index is bound: `i < n`"))
     }
 
     /// As [`Checker::divide`]; of more than one that has no range nothing is found: those.

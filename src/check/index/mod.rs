@@ -36,6 +36,10 @@ impl<'a> Checker<'a> {
             return self.count(indices, list);
         }
         let value = self.expr(base)?;
+        let value = match value {
+            Value::Tensor(t) => Value::Tensor(self.in_declared_order(base, t, indices)),
+            v => v,
+        };
         self.index_of(value, base.span, indices, list, otherwise, span)
     }
 
@@ -147,7 +151,7 @@ fn leaf_position<'n>(value: &Value<'_>, mut names: impl ExactSizeIterator<Item =
 /// Where an index stands.
 pub fn index_span(index: &Index) -> Span {
     match index {
-        Index::Along { axis, value } => axis.span.to(value.span),
+        Index::Along { axis, value } => axis.span.to(index_span(value)),
         Index::Rename { axis, to } => axis.span.to(to.span),
         Index::Lifted(s) | Index::Merged(_, s) => *s,
         Index::Range { from, to } => from.span.to(to.span),

@@ -2,7 +2,7 @@
 
 use super::index_span;
 use crate::check::scope::Binding;
-use crate::check::value::{NameId, Tens};
+use crate::check::value::{Label, NameId, Tens};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
@@ -68,7 +68,11 @@ impl<'a> Checker<'a> {
             ExprKind::Name(word) => {
                 let home = match self.scopes.local(word) {
                     Some(Binding::Round(_, axis)) => Some(*axis),
-                    _ => self.axis_word(word.trim_end_matches('\'')),
+                    // A second copy that the value has itself, or else the axis of which there is another copy.
+                    _ => {
+                        let own = self.axis_word(word).filter(|n| t.find(*n).is_some());
+                        own.or_else(|| self.axis_word(word.trim_end_matches('\'')))
+                    }
                 };
                 if let Some(n) = home
                     && t.find(n).is_some()
@@ -87,6 +91,67 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Of square data, which has copies of one axis, under an index for each copy: the copies in order, as sizes are. So `a[n', n]` is turned
+    /// round, and `a[n, n]` the diagonal.
+    fn square(&self, t: &Tens, indices: &[Index], k: usize) -> Option<usize> {
+        fn first(index: &Index) -> Option<&str> {
+            match index {
+                Index::At(e) => match &*e.kind {
+                    ExprKind::Name(word) => Some(word.trim_end_matches('\'')),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        let axis = first(&indices[k])?;
+        let text = |d: &usize| match t.labels[*d] {
+            Label::Named(n) if self.is_axis(n) => self.axes.name_text(n),
+            Label::Named(_) | Label::Sized => "",
+        };
+        let mut dims: Vec<usize> = (0..t.labels.len()).filter(|d| text(d).trim_end_matches('\'') == axis).collect();
+        dims.sort_by_key(|d| text(d).len());
+        let among: Vec<usize> = (0..indices.len()).filter(|i| first(&indices[*i]) == Some(axis)).collect();
+        if dims.len() < 2 || among.len() != dims.len() {
+            return None;
+        }
+        among.iter().position(|i| *i == k).map(|at| dims[at])
+    }
+
+    /// An argument or an input whose axes all have names, under an index for each of which none says its axis: they are read in the order in
+    /// which the axes are declared, like sizes.
+    pub(super) fn in_declared_order(&mut self, base: &Expr, t: Tens, indices: &[Index]) -> Tens {
+        let ExprKind::Name(word) = &*base.kind else { return t };
+        if !t.sized().is_empty() || t.labels.len() != indices.len() {
+            return t;
+        }
+        let Some(order) = self.declared_axes(word) else { return t };
+        let homeless = |index: &Index| match index {
+            Index::At(e) => {
+                let mut homes = vec![];
+                self.homes(e, &t, &mut homes);
+                homes.is_empty() && !self.is_bare_index(e)
+            }
+            Index::Range { .. } => true,
+            Index::Along { .. } | Index::Rename { .. } | Index::Lifted(_) | Index::Merged(..) => false,
+        };
+        if !indices.iter().all(homeless) || order.len() != indices.len() || order.iter().any(|n| t.find(*n).is_none()) {
+            return t;
+        }
+        self.names_to_sizes(t, &order)
+    }
+
+    /// The axes of an argument or an input in the order of its type, where they all have names.
+    fn declared_axes(&self, word: &str) -> Option<Vec<NameId>> {
+        let frame = self.scopes.frame();
+        if let Some((_, axes)) = frame.declared.iter().find(|(n, _)| **n == *word) {
+            return Some(axes.clone());
+        }
+        if !frame.sees_dims {
+            return None;
+        }
+        self.out.input(word)?.shape.iter().map(|(name, _)| self.axis_word(name.as_deref()?)).collect()
+    }
+
     /// Which dimension each index is for.
     pub(super) fn assign(&mut self, t: &Tens, indices: &'a [Index], span: Span) -> Res<Vec<usize>> {
         let mut dims: Vec<Option<usize>> = vec![None; indices.len()];
@@ -96,7 +161,9 @@ impl<'a> Checker<'a> {
                 Index::Along { axis, .. } => Some(self.along(t, axis)?),
                 Index::At(e) => match &*e.kind {
                     ExprKind::Name(word) => match self.meaning(word) {
-                        Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) if self.axis_word(word) == Some(n) => t.find(n),
+                        Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) if self.axis_word(word) == Some(n) => {
+                            self.square(t, indices, k).or_else(|| t.find(n))
+                        }
                         _ => None,
                     },
                     _ => None,
@@ -160,6 +227,9 @@ impl<'a> Checker<'a> {
 
     /// Two ranges of one index.
     pub fn range_error<T>(&mut self, n: NameId, extent: &Size, span: Span, what: &str) -> Res<T> {
+        if self.axes.overrule(n, extent, span) {
+            return self.report.again();
+        }
         let own = self.axes.size_of(n);
         let text = self.axes.name_text(n).to_string();
         let message =

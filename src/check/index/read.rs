@@ -158,7 +158,8 @@ impl<'a> Checker<'a> {
     /// `filled`: what lies outside has a value.
     fn action(&mut self, index: &'a Index, own: Label, extent: &Size, filled: bool) -> Res<Action> {
         match index {
-            Index::At(e) | Index::Along { value: e, .. } => {
+            Index::Along { value, .. } => self.action(value, own, extent, filled),
+            Index::At(e) => {
                 if let ExprKind::Record(_) = &*e.kind {
                     return self.error(Code::H0314, e.span, "this is no index");
                 }
@@ -167,9 +168,16 @@ impl<'a> Checker<'a> {
                         if own == Label::Named(n) {
                             return Ok(Action::Name(n));
                         }
-                        let size = self.axes.size_of(n);
+                        let (size, open) = (self.axes.size_of(n), self.axes.is_open(n));
                         if !self.axes.same(&size, extent) {
+                            // What lies outside has a value: the index goes on over its own range.
+                            if filled && !open {
+                                return Ok(Action::Data(self.iota(n), e.span));
+                            }
                             return self.range_error(n, extent, e.span, "places");
+                        }
+                        if filled && open {
+                            self.axes.note_soft(n);
                         }
                         self.axes.note_range(n, e.span);
                         Ok(Action::Name(n))

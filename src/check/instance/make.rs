@@ -1,7 +1,7 @@
 //! Instances from declarations.
 
 use super::choice::Whose;
-use super::{InstId, Made, Parts, SubFrom, SubState, join};
+use super::{InstId, Made, MemberRef, Parts, SubFrom, SubState, Thunk, join};
 use crate::check::scope::{Binding, Frame};
 use crate::check::value::{Plan, Value};
 use crate::check::word::FileItem;
@@ -49,6 +49,7 @@ impl<'a> Checker<'a> {
         self.nets[id].net = Some(made.net);
         self.nets[id].form |= made.form;
         self.nets[id].given = made.given;
+        self.nets[id].decl = made.decl;
         self.nets[id].arrays = made.arrays;
         self.bind_formals(id, made.net, args)?;
         for stmt in &made.net.members {
@@ -112,6 +113,7 @@ impl<'a> Checker<'a> {
             path: decl.name.name.to_string(),
             form: true,
             given: false,
+            decl: Some(decl),
             arrays: vec![],
             span: decl.name.span,
         };
@@ -150,6 +152,7 @@ impl<'a> Checker<'a> {
             path: join(&inst.path, &name.name),
             form: inst.form,
             given: true,
+            decl: None,
             arrays: inst.arrays.clone(),
             span: plan.span,
         };
@@ -165,7 +168,17 @@ impl<'a> Checker<'a> {
         let arrays = self.nets[id].arrays.clone();
         let form = decl.form || self.nets[id].form;
         let span = decl.name.span;
-        let made = |path: String, arrays| Made { file: at, net, parent: Some(id), path, form, given: false, arrays, span };
+        let made = |path: String, arrays| Made {
+            file: at,
+            net,
+            parent: Some(id),
+            path,
+            form,
+            given: false,
+            decl: Some(decl),
+            arrays,
+            span,
+        };
         match &decl.array {
             ast::ArrayDecl::One => {
                 let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.net.span))?;
@@ -205,6 +218,18 @@ impl<'a> Checker<'a> {
                 }
                 Ok(Parts::Family(nets.into()))
             }
+        }
+    }
+
+    /// Whether a member can be read for what kind of thing it is without computing anything: a net, or the parameters over a tree.
+    pub fn is_made(&self, id: InstId, member: MemberRef) -> bool {
+        match member {
+            MemberRef::Sub(n) => !matches!(self.nets[id].subs[n].state, SubState::Running),
+            MemberRef::LeafParams(_) => true,
+            MemberRef::Thunk(n) => {
+                matches!(&self.nets[id].thunks[n], Thunk::Done(Value::Net(_) | Value::Family(_) | Value::Leaves(_)))
+            }
+            MemberRef::Param(_) | MemberRef::Match(_) => false,
         }
     }
 

@@ -76,7 +76,7 @@ impl<'a> Checker<'a> {
 
     /// A net's parameter out of an array whose nets have values one by one.
     fn single_element(&mut self, p: ParamId, picks: &[(NameId, Pick)]) -> Option<Tens> {
-        if self.scopes.replaced(p).is_some() {
+        if self.scopes.replaced(p).is_some() || self.scopes.by_shapes() {
             return None;
         }
         let span = self.scopes.frame().span;
@@ -87,8 +87,10 @@ impl<'a> Checker<'a> {
 
     /// Computes a thunk.
     fn force(&mut self, id: InstId, n: usize, span: Span) -> Res<Value<'a>> {
+        let of_self = self.of_self(id, n);
+        let own = self.scopes.frame().own.clone().filter(|_| of_self);
         let thunk = std::mem::replace(&mut self.nets[id].thunks[n], Thunk::Running);
-        let frame = self.nets.inst_frame(id);
+        let frame = Frame { own, ..self.nets.inst_frame(id) };
         let value = match thunk {
             Thunk::Done(Value::Poison(said)) | Thunk::Var(Value::Poison(said)) => Err(said),
             Thunk::Done(v) => {
@@ -116,7 +118,13 @@ impl<'a> Checker<'a> {
             }
             Thunk::Const(expr, word) => self.const_value(id, frame, expr, &word),
             Thunk::Let(stmt) => {
-                self.outside(Frame { span: stmt.span, member: stmt.gives(), ..frame }, |c| c.member_statement(stmt))
+                let made = self.outside(Frame { span: stmt.span, member: stmt.gives(), ..frame }, |c| c.member_statement(stmt));
+                if of_self {
+                    // The next relation has another `self`.
+                    self.nets[id].thunks[n] = Thunk::Let(stmt);
+                    return made;
+                }
+                made
             }
             Thunk::Draw(draw) => {
                 let frame = Frame { span: draw.name.span, member: Some(draw.name.name.clone()), ..frame };

@@ -100,6 +100,8 @@ pub struct Inst<'a> {
     pub form: bool,
     /// It is an argument of the net that has it.
     pub given: bool,
+    /// What says that it is made.
+    pub decl: Option<&'a ast::SubDecl>,
     pub sees_dims: bool,
     /// Arrays that it stands in, outermost first.
     pub arrays: Vec<NameId>,
@@ -120,6 +122,23 @@ pub struct Inst<'a> {
     pub relations: Vec<&'a ast::Relation>,
     pub eaches: Vec<&'a ast::Each>,
     pub span: Span,
+}
+
+impl Inst<'_> {
+    /// What says that it is made, for messages.
+    pub fn made_by(&self) -> String {
+        let Some(decl) = self.decl else { return "this".into() };
+        let args: Vec<String> = decl
+            .args
+            .iter()
+            .map(|a| match &a.name {
+                Some(name) => format!("{}: {}", name.name, crate::syntax::print_expr(&a.value)),
+                None => crate::syntax::print_expr(&a.value),
+            })
+            .collect();
+        let word = if decl.form { "form" } else { "sub" };
+        format!("`{word} {} = {}({})`", decl.name.name, decl.net.name, args.join(", "))
+    }
 }
 
 /// Whether a parameter's value was asked for.
@@ -152,6 +171,8 @@ pub struct Param<'a> {
     pub effective: Asked,
     pub init: Option<(usize, usize)>,
     pub frozen: bool,
+    /// Its stored value is read, whatever writes it.
+    pub kept: bool,
 }
 
 /// What an instance is made from.
@@ -162,6 +183,7 @@ pub struct Made<'a> {
     pub path: String,
     pub form: bool,
     pub given: bool,
+    pub decl: Option<&'a ast::SubDecl>,
     pub arrays: Vec<NameId>,
     pub span: Span,
 }

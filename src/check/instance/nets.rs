@@ -5,7 +5,7 @@
 use super::{Asked, Inst, InstId, MemberRef, Param, ParamId, Sub, SubFrom, SubState, Thunk, join};
 use crate::check::model::RelationKind;
 use crate::check::report::Res;
-use crate::check::scope::Frame;
+use crate::check::scope::{Binding, Frame};
 use crate::check::value::{NameId, NetVal, Pick, Tens, Tree};
 use crate::ir::Size;
 use crate::source::Span;
@@ -29,6 +29,8 @@ pub struct Rel<'a> {
     pub targets: Vec<Target>,
     /// Array indices bound on the left.
     pub bound: Vec<(Name, NameId)>,
+    /// Numbers of families that the left side binds: there is a relation for each.
+    pub numbers: Vec<(Name, Binding<'a>)>,
     /// Element indices on the left.
     pub slots: Option<&'a [Slot]>,
     /// The left side ends in `.*`: the value is a tree or a flat vector.
@@ -46,6 +48,8 @@ pub struct Nets<'a> {
     pub relations: Vec<Rel<'a>>,
     /// Parameters whose values are being computed.
     pub asking: Vec<ParamId>,
+    /// Whether anything is a family, which an index can only pick of when it is written out.
+    pub has_families: bool,
     /// Copies that `each` made.
     pub each_copies: Vec<InstId>,
     /// Nets and functions that were called, by the places of their names.
@@ -92,6 +96,15 @@ impl<'a> Nets<'a> {
         frame
     }
 
+    /// A frame in which a relation's value is computed: what its left side binds is known.
+    pub fn relation_frame(&self, r: usize) -> Frame<'a> {
+        let rel = &self.relations[r];
+        let mut frame = self.inst_frame(rel.owner);
+        frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
+        frame.scopes.push(rel.numbers.iter().cloned().collect());
+        frame
+    }
+
     /// An empty instance.
     pub fn new_inst(&mut self, file: usize, parent: Option<InstId>, path: String, span: Span) -> InstId {
         let arrays = parent.map_or(vec![], |p| self[p].arrays.clone());
@@ -103,6 +116,7 @@ impl<'a> Nets<'a> {
             path,
             form,
             given: false,
+            decl: None,
             sees_dims,
             arrays,
             members: HashMap::new(),
@@ -155,10 +169,14 @@ impl<'a> Nets<'a> {
             ast::StmtKind::ConstDraw(draw) => self.add_thunk(id, &draw.name, Thunk::Draw(draw)),
             ast::StmtKind::Param(decl) => self.declare_param(id, decl),
             ast::StmtKind::Sub(decl) => {
+                self.has_families |= matches!(decl.array, ast::ArrayDecl::Family { .. } | ast::ArrayDecl::Leaves { .. });
                 self.add_sub(id, &decl.name, SubFrom::Decl(decl));
             }
             ast::StmtKind::Relation(relation) => self[id].relations.push(relation),
-            ast::StmtKind::Each(each) => self[id].eaches.push(each),
+            ast::StmtKind::Each(each) => {
+                self.has_families = true;
+                self[id].eaches.push(each);
+            }
             _ => return false,
         }
         true
@@ -173,6 +191,7 @@ impl<'a> Nets<'a> {
 
     fn declare_param(&mut self, id: InstId, decl: &'a ast::ParamDecl) {
         if decl.over.is_some() {
+            self.has_families = true;
             // The tree may be declared below: its leaves are looked up when all parts are made.
             self[id].leaf_params.push(vec![]);
             let n = self[id].leaf_params.len() - 1;
@@ -201,6 +220,7 @@ impl<'a> Nets<'a> {
             effective: Asked::Not,
             init: None,
             frozen: false,
+            kept: false,
         });
         ParamId(self.params.len() - 1)
     }

@@ -30,6 +30,14 @@ impl<'a> Checker<'a> {
 
     /// The stored value of a parameter, before any relation.
     pub fn param_source(&mut self, p: ParamId) -> Res<Tens> {
+        if self.scopes.stores() {
+            let (inst, at) = (self.nets[p].inst, self.scopes.place());
+            if self.nets[inst].form {
+                let message = format!("`{}` is not stored: a form has a layout and no parameters", self.nets[p].path);
+                return self.error(Code::H0402, at, message);
+            }
+            self.nets[p].kept = true;
+        }
         if let Some(t) = &self.nets[p].source {
             return Ok(t.clone());
         }

@@ -84,12 +84,12 @@ impl<'a> Checker<'a> {
         let before = self.variables(&assigned);
         let mut carries: Vec<(Name, Tens)> = vec![];
         for (n, v) in &before {
-            carries.push((n.clone(), self.carried(v.clone(), span)?));
+            carries.push((n.clone(), self.as_tens(v.clone(), span)?));
         }
         let mut l = Loop { f, from, trips, end, carries, gone: None, span };
         // The names that a variable varies over grow until they no longer do.
         for _ in 0..16 + 4 * l.carries.len() {
-            let draws = self.draws.calls.clone();
+            let draws = self.draws.mark();
             let losses = self.out.losses.len();
             let tried = self.try_loop(&mut l);
             if !matches!(tried, Ok(Tried::Made(_))) {
@@ -101,7 +101,7 @@ impl<'a> Checker<'a> {
             match tried? {
                 Tried::Made(made) => return self.place_loop(&l, made, named),
                 Tried::Wider(wider) => {
-                    self.draws.calls = draws;
+                    self.draws.back_to(draws);
                     self.out.losses.truncate(losses);
                     for ((_, t), (names, dtype)) in l.carries.iter_mut().zip(wider) {
                         if dtype == DType::F32 {
@@ -113,13 +113,6 @@ impl<'a> Checker<'a> {
             }
         }
         self.report.bug(span, "the types of this loop's variables do not settle")
-    }
-
-    fn carried(&mut self, v: Value<'a>, span: Span) -> Res<Tens> {
-        match v {
-            Value::Num(x) => Ok(self.num_f32(&x)),
-            v => self.as_tens(v, span),
-        }
     }
 
     /// One try, in a level of its own: the body, or what its variables lack.
@@ -220,7 +213,7 @@ impl<'a> Checker<'a> {
         let mut new = vec![];
         for (n, _) in &l.carries {
             let Some(v) = self.variable(n) else { return self.report.bug(l.span, "a variable has gone") };
-            new.push(self.carried(v, l.span)?);
+            new.push(self.as_tens(v, l.span)?);
         }
         Ok((done, new))
     }
@@ -311,7 +304,7 @@ impl<'a> Checker<'a> {
         let mut yielded = vec![];
         let mut columns = vec![];
         for (n, v) in fields {
-            let t = self.carried(v, l.span)?;
+            let t = self.as_tens(v, l.span)?;
             // An example whose rounds are over yields 0, whether or not others go on.
             let t = match &ended.running {
                 Some(running) => {

@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Yields, one below the other.
-    fn stack_values(&mut self, all: Vec<Value<'a>>, named: Option<NameId>, span: Span) -> Res<Value<'a>> {
+    pub fn stack_values(&mut self, all: Vec<Value<'a>>, named: Option<NameId>, span: Span) -> Res<Value<'a>> {
         if let Value::Record(first) = &all[0] {
             let words: Vec<Name> = first.iter().map(|(n, _)| n.clone()).collect();
             let mut columns: Vec<Vec<Value<'a>>> = vec![vec![]; words.len()];
@@ -91,11 +91,7 @@ impl<'a> Checker<'a> {
         }
         let mut parts = vec![];
         for v in all {
-            let t = match v {
-                Value::Num(n) => self.num_f32(&n),
-                v => self.as_tens(v, span)?,
-            };
-            parts.push((t, span));
+            parts.push((self.as_tens(v, span)?, span));
         }
         let t = self.stack(parts, span)?;
         self.name_rounds(t, named, span).map(Value::Tensor)

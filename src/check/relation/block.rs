@@ -1,6 +1,6 @@
 //! Relations that stand in a block and hold to its end.
 
-use super::{find::Found, mentions_self, value::EACH};
+use super::{find::Found, value::EACH, walk_names};
 use crate::check::instance::{ParamId, fixed_slots};
 use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
@@ -36,6 +36,10 @@ impl<'a> Checker<'a> {
 
     fn written_values(&mut self, kind: RelationKind, place: &'a Place, value: &'a Expr) -> Res<Vec<(ParamId, Tens)>> {
         let found = self.find_place(place)?;
+        if let Some((word, _)) = &found.family {
+            let message = format!("the nets of a family are unequal: which of them is `{word}`?");
+            return self.error(Code::H0407, place.span, message);
+        }
         let frame_picks = self.scopes.frame().picks.clone();
         let tree = match &found.under {
             Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
@@ -56,7 +60,8 @@ impl<'a> Checker<'a> {
         picks: &[(NameId, Pick)],
     ) -> Res<Vec<(ParamId, Tens)>> {
         let mut out = vec![];
-        let with_self = mentions_self(value);
+        let mut with_self = false;
+        walk_names(value, &mut |w| with_self |= &**w == "self");
         let together = match with_self || fixed_slots(found.slots) {
             true => None,
             false => Some(self.place_values(value, found.slots, &found.targets, tree)?),

@@ -1,6 +1,6 @@
 //! The value of a parameter after all relations that write it.
 
-use crate::check::instance::{Asked, Effective, ParamId};
+use crate::check::instance::{Asked, Effective, ParamId, Target};
 use crate::check::scope::{Binding, Frame};
 use crate::check::value::{NameId, Pick, Tens, Value};
 use crate::check::{Checker, Res};
@@ -29,6 +29,9 @@ struct SoFar {
 impl<'a> Checker<'a> {
     /// What a parameter is here: replaced by a block, or its value after all relations.
     pub fn param_value(&mut self, p: ParamId, span: Span) -> Res<Tens> {
+        if self.scopes.by_shapes() {
+            return self.param_source(p);
+        }
         if let Some(t) = self.scopes.replaced(p) {
             return Ok(t.clone());
         }
@@ -238,8 +241,16 @@ impl<'a> Checker<'a> {
         let shape = self.param_shape(p)?;
         if let Some((r, k)) = self.nets[p].init {
             let rel = &self.nets.relations[r];
-            let (value, slots, owner, target) = (rel.value, rel.slots, rel.owner, rel.targets[k].clone());
-            let frame = self.nets.inst_frame(owner);
+            let (value, slots, target) = (rel.value, rel.slots, rel.targets[k].clone());
+            let place = rel.place.span;
+            if !self.starts_all(p, r) {
+                return self.fail(
+                    Diagnostic::error(Code::H0414, place, "the nets of an array start alike, or by an index")
+                        .here("some of them are chosen here")
+                        .help("a free name means all of them, `init net[e].w[i, j] = ..`; an `if` in it tells them apart"),
+                );
+            }
+            let frame = self.nets.relation_frame(r);
             return match slots {
                 None => {
                     let ty = &self.nets[p].decl.ty;
@@ -249,7 +260,7 @@ impl<'a> Checker<'a> {
                 }
                 Some(slots) => {
                     let t = self.outside(frame, |c| c.slot_value(value, slots, &target))?;
-                    self.outside(self.nets.inst_frame(owner), |c| c.init_node(t, &shape)).map(Some)
+                    self.outside(self.nets.relation_frame(r), |c| c.init_node(t, &shape)).map(Some)
                 }
             };
         }
@@ -264,6 +275,16 @@ impl<'a> Checker<'a> {
         let made = self.outside(frame, |c| c.initialiser(init, &shape))?;
         self.init_fits(&made, init, ty)?;
         Ok(Some(made))
+    }
+
+    /// Whether an initialiser is for all nets of the arrays in which a parameter stands.
+    fn starts_all(&self, p: ParamId, r: usize) -> bool {
+        let mine = self.nets.relations[r].targets.iter().filter(|t| t.param == p);
+        let single = |t: &&Target| t.elems.iter().any(|(a, p)| !matches!(p, Pick::Name(n) if n == a));
+        let single = mine.filter(single).count();
+        let arrays = &self.nets[self.nets[p].inst].arrays;
+        let all = arrays.iter().try_fold(1i64, |n, a| n.checked_mul(self.axes.size_of(*a).constant()?));
+        single == 0 || all == i64::try_from(single).ok()
     }
 
     /// Whether a relation writes a parameter (or which single nets' parts) without needing what is stored.

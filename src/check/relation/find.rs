@@ -12,7 +12,7 @@ use crate::syntax::ast::{self, Ident, Name, PathPart, PlacePart, Slot};
 
 /// A step of a path or of a left side.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+pub(super) enum Step<'a> {
     Field(&'a Ident),
     Star(Span),
     Index(&'a [ast::Index], Span),
@@ -21,7 +21,7 @@ enum Step<'a> {
 
 /// Where a walk along a path stands.
 #[derive(Clone)]
-enum Cursor {
+pub(super) enum Cursor {
     /// `family`: one net of a family, whose number the path has not named yet; it is a component of the path, too.
     Net {
         inst: InstId,
@@ -40,6 +40,8 @@ pub(in crate::check) struct Found<'a> {
     pub(super) slots: Option<&'a [Slot]>,
     /// The net under a final `.*`.
     pub(super) under: Option<NetVal>,
+    /// A free name that picks of a family, and how many nets that has: what was found is for its first net.
+    pub(super) family: Option<(Name, usize)>,
 }
 
 impl Found<'_> {
@@ -128,7 +130,7 @@ impl<'a> Checker<'a> {
                     return if under_star { Ok(()) } else { self.no_member(inst, name) };
                 };
                 let nets = self.cursors(inst, member, elems, name.span)?;
-                let (nets, rest) = self.picked(nets, rest)?;
+                let (nets, rest) = self.picked(nets, rest, out)?;
                 nets.into_iter().try_for_each(|c| self.walk(c, rest, under_star, out))
             }
             (Step::Field(name), Cursor::Param(_)) => {
@@ -163,41 +165,6 @@ impl<'a> Checker<'a> {
                 let pick = self.number_pick(pick);
                 let elems = [elems, vec![(axis, pick)]].concat();
                 self.walk(Cursor::Net { inst, elems, pending: None, family: false }, rest, under_star, out)
-            }
-        }
-    }
-
-    /// Of the nets of a family the one that a number picks, and the rest of the path.
-    fn picked<'s>(&mut self, nets: Vec<Cursor>, steps: &'s [Step<'a>]) -> Res<(Vec<Cursor>, &'s [Step<'a>])> {
-        let family = matches!(nets.first(), Some(Cursor::Net { family: true, .. }));
-        let Some((step, rest)) = steps.split_first().filter(|_| family) else { return Ok((nets, steps)) };
-        let (pick, span) = match step {
-            Step::Field(_) | Step::Star(_) => return Ok((nets, steps)),
-            Step::Index([ast::Index::At(e)], span) | Step::Slots([Slot::Index(ast::Index::At(e))], span) => {
-                (Self::as_pick(self.index_value(e)?), *span)
-            }
-            Step::Slots([Slot::Bound(b)], span)
-                if b.range.is_none() && !matches!(self.meaning(&b.name.name), Meaning::Nothing) =>
-            {
-                let value = self.word(&b.name.name, b.name.span)?;
-                (Pick::Data(self.index_tens(value, b.name.span)?), *span)
-            }
-            Step::Index(_, span) | Step::Slots(_, span) => {
-                let d = Diagnostic::error(Code::H0407, *span, "the nets of a family are unequal: a number picks one of them");
-                return self.fail(d.help("`*` in the place of the number is all of them"));
-            }
-        };
-        let Pick::Number(number) = self.number_pick(pick) else {
-            return self.error(Code::H0407, span, "the nets of a family are unequal: a number of compile time picks one of them");
-        };
-        let chosen = number.constant().and_then(|k| nets.get(usize::try_from(k).ok()?).cloned());
-        match chosen {
-            Some(Cursor::Net { inst, elems, pending, .. }) => {
-                Ok((vec![Cursor::Net { inst, elems, pending, family: false }], rest))
-            }
-            Some(Cursor::Param(_)) | None => {
-                let message = format!("there is no net {number}: the family has {}, counted from 0", nets.len());
-                self.error(Code::H0315, span, message)
             }
         }
     }
@@ -244,7 +211,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn number_pick(&self, pick: Pick) -> Pick {
+    pub(super) fn number_pick(&self, pick: Pick) -> Pick {
         if let Pick::Data(t) = &pick
             && let crate::ir::Op::Const(v) = self.build.at(t).op
         {
@@ -322,7 +289,7 @@ impl<'a> Checker<'a> {
     fn find(&mut self, root: &'a Ident, steps: &[Step<'a>], span: Span) -> Res<Found<'a>> {
         let mut out = Found::default();
         let starts = self.start(root)?;
-        let (starts, steps) = self.picked(starts, steps)?;
+        let (starts, steps) = self.picked(starts, steps, &mut out)?;
         let many = starts.len() > 1;
         self.placed(span, |c| starts.into_iter().try_for_each(|start| c.walk(start, steps, many, &mut out)))?;
         if out.targets.is_empty() {

@@ -5,19 +5,23 @@
 
 mod block;
 mod effective;
+mod family;
 mod find;
 mod value;
+mod words;
+
+pub use words::{assigned_in, assigned_in_block, walk_names};
 
 use super::instance::{InstId, MemberRef, Rel, Thunk, Whose, join};
 use super::model::{RelationInfo, RelationKind};
+use super::scope::Binding;
 use super::value::{Label, NetVal, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
-use crate::syntax::ast::{self, Expr, ExprKind, Name, PathPart, PlacePart, Relation};
-use std::collections::BTreeSet;
+use crate::syntax::ast::{self, Expr, Name, PathPart, PlacePart, Relation};
 
 impl<'a> Checker<'a> {
     /// Finds the targets of all relations below an instance, inner nets first.
@@ -70,7 +74,30 @@ impl<'a> Checker<'a> {
                 return Ok(());
             }
         };
+        self.register_place(id, kind, place, value, vec![])
+    }
+
+    /// A relation for what its left side names; one for each net of a family that a free name means.
+    fn register_place(
+        &mut self,
+        id: InstId,
+        kind: RelationKind,
+        place: &'a ast::Place,
+        value: &'a Expr,
+        numbers: Vec<(Name, Binding<'a>)>,
+    ) -> Res<()> {
         let found = self.find_place(place)?;
+        if let Some((word, count)) = &found.family {
+            for k in 0..*count {
+                let binding = Binding::Value(Value::from(Size::from(k)));
+                let numbers = [numbers.clone(), vec![(word.clone(), binding.clone())]].concat();
+                self.in_scope(|c| {
+                    c.scopes.name(word, binding);
+                    c.register_place(id, kind, place, value, numbers)
+                })?;
+            }
+            return Ok(());
+        }
         let tree = match &found.under {
             Some(net) => Some(self.shape_tree(Value::Net(net.clone()), place.span)?),
             None => None,
@@ -98,9 +125,10 @@ impl<'a> Checker<'a> {
             owner: id,
             targets: found.targets,
             bound: found.bound,
+            numbers,
             slots: found.slots,
             tree,
-            with_self: mentions_self(value),
+            with_self: self.mentions_self(id, value),
             values: None,
         });
         Ok(())
@@ -118,10 +146,13 @@ impl<'a> Checker<'a> {
     }
 
     fn register_each(&mut self, id: InstId, each: &'a ast::Each) -> Res<()> {
-        let found = self.find_path(&each.within)?;
+        let mut targets = vec![];
+        for path in &each.within {
+            targets.extend(self.find_path(path)?.targets.into_iter().map(|t| (t, path.span)));
+        }
         let file = self.nets[id].file;
         let mut copies = vec![];
-        for (k, target) in found.targets.into_iter().enumerate() {
+        for (k, (target, matched)) in targets.into_iter().enumerate() {
             let path = join(&self.nets[id].path, &format!("{}.{k}", each.name.name));
             let copy = self.nets.new_inst(file, Some(id), path, each.name.span);
             let shape = self.param_shape(target.param)?;
@@ -140,7 +171,7 @@ impl<'a> Checker<'a> {
                 );
                 return self.fail(
                     Diagnostic::error(Code::H0409, each.item.span, message)
-                        .label(each.within.span, "matched here")
+                        .label(matched, "matched here")
                         .help("narrow the path to parameters with equally many sizes, `in base.*.w`"),
                 );
             }
@@ -203,145 +234,35 @@ fn print_place(place: &ast::Place) -> String {
     out
 }
 
-fn mentions_self(e: &Expr) -> bool {
-    let mut found = false;
-    walk_names(e, &mut |w| found |= &**w == "self");
-    found
-}
-
-/// All names in an expression, blocks included.
-pub fn walk_names(e: &Expr, f: &mut dyn FnMut(&Name)) {
-    walk(e, &mut |name, _| f(name));
-}
-
-/// Names that a block assigns, at any depth.
-pub fn assigned_in_block(b: &ast::Block, out: &mut BTreeSet<Name>) {
-    walk_block(b, &mut |name, assigned| {
-        if assigned {
-            out.insert(name.clone());
-        }
-    });
-}
-
-/// Names that the blocks in an expression assign.
-pub fn assigned_in(e: &Expr, out: &mut BTreeSet<Name>) {
-    walk(e, &mut |name, assigned| {
-        if assigned {
-            out.insert(name.clone());
-        }
-    });
-}
-
-fn walk_block(b: &ast::Block, f: &mut dyn FnMut(&Name, bool)) {
-    for s in &b.stmts {
-        match &s.kind {
-            ast::StmtKind::Let { value, .. }
-            | ast::StmtKind::Var { value, .. }
-            | ast::StmtKind::Loss { value, .. }
-            | ast::StmtKind::Output { value, .. }
-            | ast::StmtKind::Draw { value, .. }
-            | ast::StmtKind::Update { value, .. }
-            | ast::StmtKind::Yield(value)
-            | ast::StmtKind::Seed(value)
-            | ast::StmtKind::Expr(value) => walk(value, f),
-            ast::StmtKind::Const(defs) => defs.iter().for_each(|d| walk(&d.value, f)),
-            ast::StmtKind::ConstDraw(draw) => walk(&draw.value, f),
-            ast::StmtKind::Relation(r) => match r {
-                Relation::Generate { value, .. }
-                | Relation::Adapt { value, .. }
-                | Relation::Scale { value, .. }
-                | Relation::Tie { value, .. }
-                | Relation::Init { value, .. } => walk(value, f),
-                Relation::Freeze { .. } => {}
-            },
-            ast::StmtKind::Assign { name, value, .. } => {
-                f(&name.name, true);
-                walk(value, f);
-            }
-            ast::StmtKind::Param(_)
-            | ast::StmtKind::Sub(_)
-            | ast::StmtKind::Each(_)
-            | ast::StmtKind::Input { .. }
-            | ast::StmtKind::Condition { .. }
-            | ast::StmtKind::Signature(_) => {}
-        }
+impl<'a> Checker<'a> {
+    /// Whether an expression mentions `self`, perhaps by a `let` of the `each` in which it stands.
+    fn mentions_self(&self, id: InstId, e: &Expr) -> bool {
+        self.reaches_self(id, e, &mut vec![])
     }
-}
 
-/// Every name, and whether it is assigned there.
-fn walk(e: &Expr, f: &mut dyn FnMut(&Name, bool)) {
-    match &*e.kind {
-        ExprKind::Number { .. } | ExprKind::ReductionName(_) => {}
-        ExprKind::Name(n) => f(n, false),
-        ExprKind::Unary { arg, .. } => walk(arg, f),
-        ExprKind::Binary { left, right, .. } => {
-            walk(left, f);
-            walk(right, f);
+    fn reaches_self(&self, id: InstId, e: &Expr, seen: &mut Vec<usize>) -> bool {
+        let mut words = vec![];
+        walk_names(e, &mut |w| words.push(w.clone()));
+        words.iter().any(|w| match self.nets[id].members.get(w) {
+            _ if &**w == "self" => true,
+            Some(MemberRef::Thunk(n)) => self.let_reaches_self(id, *n, seen),
+            _ => false,
+        })
+    }
+
+    fn let_reaches_self(&self, id: InstId, n: usize, seen: &mut Vec<usize>) -> bool {
+        let Thunk::Let(stmt) = &self.nets[id].thunks[n] else { return false };
+        let ast::StmtKind::Let { value, .. } = &stmt.kind else { return false };
+        let each = self.nets[id].net.is_none() && self.nets[id].parent.is_some();
+        if !each || seen.contains(&n) {
+            return false;
         }
-        ExprKind::Pipe { value, stage } => {
-            walk(value, f);
-            walk(stage, f);
-        }
-        ExprKind::Reduce { binders, body, .. } => {
-            if let Some(filter) = &binders.filter {
-                walk(filter, f);
-            }
-            walk(body, f);
-        }
-        ExprKind::Call { callee, args } => {
-            walk(callee, f);
-            args.iter().for_each(|a| walk(&a.value, f));
-        }
-        ExprKind::Index { base, indices, otherwise, .. } => {
-            walk(base, f);
-            for i in indices {
-                match i {
-                    ast::Index::At(e) | ast::Index::Along { value: e, .. } => walk(e, f),
-                    ast::Index::Range { from, to } => {
-                        walk(from, f);
-                        walk(to, f);
-                    }
-                    ast::Index::Merged(parts, _) => parts.iter().for_each(|p| walk(p, f)),
-                    ast::Index::Rename { .. } | ast::Index::Lifted(_) => {}
-                }
-            }
-            if let Some(o) = otherwise {
-                walk(o, f);
-            }
-        }
-        ExprKind::With { base, settings } => {
-            walk(base, f);
-            settings.iter().for_each(|s| walk(&s.value, f));
-        }
-        ExprKind::Field { base, .. } | ExprKind::Tree { base } => walk(base, f),
-        ExprKind::Paren(inner) => walk(inner, f),
-        ExprKind::Record(fields) => fields.iter().for_each(|(_, v)| walk(v, f)),
-        ExprKind::List(items) => items.iter().for_each(|v| walk(v, f)),
-        ExprKind::If { cond, then, otherwise } => {
-            walk(cond, f);
-            walk_block(then, f);
-            match otherwise {
-                Some(ast::Else::Block(b)) => walk_block(b, f),
-                Some(ast::Else::If(e)) => walk(e, f),
-                None => {}
-            }
-        }
-        ExprKind::For(l) => {
-            walk(&l.from, f);
-            walk(&l.to, f);
-            if let Some(u) = &l.until {
-                walk(u, f);
-            }
-            if let Some(m) = &l.at_most {
-                walk(m, f);
-            }
-            walk_block(&l.body, f);
-        }
-        ExprKind::Route(r) => {
-            for e in [&r.value, &r.over, &r.at, &r.by] {
-                walk(e, f);
-            }
-            r.options.iter().for_each(|o| walk(&o.value, f));
-        }
+        seen.push(n);
+        self.reaches_self(id, value, seen)
+    }
+
+    /// Whether a member is a `let` of an `each` that mentions `self`: it has a value for each relation that reads it.
+    pub fn of_self(&self, id: InstId, n: usize) -> bool {
+        self.let_reaches_self(id, n, &mut vec![])
     }
 }

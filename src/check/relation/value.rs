@@ -40,12 +40,11 @@ impl<'a> Checker<'a> {
             );
         }
         let rel = &self.nets.relations[r];
-        let (kind, value, slots, owner) = (rel.kind, rel.value, rel.slots, rel.owner);
+        let (kind, value, slots) = (rel.kind, rel.value, rel.slots);
         let one = rel.targets[k].clone();
-        let mut frame = self.nets.inst_frame(owner);
+        let mut frame = self.nets.relation_frame(r);
         frame.span = rel.place.span;
         frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
-        frame.scopes.push(rel.bound.iter().map(|(w, n)| (w.clone(), Binding::Index(*n))).collect());
         if alone {
             let (targets, tree) = (self.nets.relations[r].targets.clone(), self.nets.relations[r].tree.clone());
             let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
@@ -206,7 +205,7 @@ impl<'a> Checker<'a> {
 
     /// The names that a left side binds, and where it does.
     fn slot_names(&mut self, slots: &'a [Slot], axes: &[(Label, Size)]) -> Res<(BoundNames, Vec<Span>)> {
-        let mut bound = BoundNames { groups: vec![], fresh: vec![] };
+        let mut bound = BoundNames::default();
         let mut spans = vec![];
         for (slot, (_, size)) in slots.iter().zip(axes) {
             spans.push(slot_span(slot));

@@ -140,6 +140,7 @@ impl<'a> Checker<'a> {
         self.out.model.doc = doc;
         let id = self.nets.new_inst(0, None, String::new(), def.name.span);
         self.nets[id].sees_dims = true;
+        self.in_frame(self.nets.inst_frame(id), |c| c.declare_all_copies(&def.body.stmts));
         self.declare_members(id, &def.body.stmts, Whose::Model);
         self.make_all(id);
         if self.report.is_too_large() {
@@ -165,6 +166,28 @@ impl<'a> Checker<'a> {
             return None;
         }
         Some(std::mem::take(&mut self.out.model))
+    }
+
+    /// Second copies of axes that the types of a model declare, wherever they stand.
+    fn declare_all_copies(&mut self, stmts: &'a [ast::Stmt]) {
+        for stmt in stmts {
+            match &stmt.kind {
+                StmtKind::Input { ty, .. }
+                | StmtKind::Condition { ty, .. }
+                | StmtKind::Output { ty, .. }
+                | StmtKind::Draw { ty, .. }
+                | StmtKind::Var { ty: Some(ty), .. } => self.declare_copies(ty),
+                StmtKind::Expr(e) => {
+                    if let ast::ExprKind::If { then, otherwise, .. } = &*e.kind {
+                        self.declare_all_copies(&then.stmts);
+                        if let Some(ast::Else::Block(b)) = otherwise {
+                            self.declare_all_copies(&b.stmts);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Inputs, conditions and the seed.

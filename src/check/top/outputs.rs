@@ -144,7 +144,7 @@ impl<'a> Checker<'a> {
 
     /// A parameter for the list of what is stored.
     fn stored(&mut self, p: crate::check::instance::ParamId, has_weights: bool) -> Res<()> {
-        let (all, provided) = self.provided(p);
+        let (all, provided) = if self.nets[p].kept { (false, vec![]) } else { self.provided(p) };
         if all {
             return Ok(());
         }

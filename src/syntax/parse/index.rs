@@ -22,7 +22,7 @@ impl Parser<'_, '_> {
             (_, Kind::Colon) => {
                 let axis = self.name("an axis")?;
                 self.advance();
-                return Ok(Index::Along { axis, value: self.expr()? });
+                return Ok(Index::Along { axis, value: Box::new(self.place_along()?) });
             }
             (Kind::Name, Kind::Assign) => {
                 let axis = self.take_ident();
@@ -30,15 +30,20 @@ impl Parser<'_, '_> {
                 return Ok(Index::Rename { axis, to: self.name("an axis")? });
             }
             (Kind::Star, _) => return Ok(Index::Lifted(self.star())),
-            (Kind::LParen, _) if self.tokens[self.at].comma && self.peek(2) != Kind::Colon => {
-                let start = self.at;
-                let parts = self.list(Self::expr)?;
-                if parts.len() < 2 {
-                    return self.empty(start, "a merged index has at least two parts");
-                }
-                return Ok(Index::Merged(parts, self.since(start)));
-            }
             _ => {}
+        }
+        self.place_along()
+    }
+
+    /// `i`, `a..b`, `(i, j)`: a place along an axis.
+    fn place_along(&mut self) -> Parse<Index> {
+        if self.kind() == Kind::LParen && self.tokens[self.at].comma && self.peek(2) != Kind::Colon {
+            let start = self.at;
+            let parts = self.list(Self::expr)?;
+            if parts.len() < 2 {
+                return self.empty(start, "a merged index has at least two parts");
+            }
+            return Ok(Index::Merged(parts, self.since(start)));
         }
         let value = self.expr()?;
         if self.kind() != Kind::DotDot {
@@ -76,20 +81,33 @@ impl Parser<'_, '_> {
         Ok(Binders { items, filter, span: self.since(start) })
     }
 
-    /// `i`, `j < n`, `(a, b < 2)`, `*`
+    /// `i`, `j < n`, `(a, b < 2)`, `t: (a, b)`, `*`
     fn binder(&mut self) -> Parse<Binder> {
-        match self.kind() {
-            Kind::Star => Ok(Binder::Lifted(self.star())),
-            Kind::LParen => {
+        match (self.kind(), self.peek(1)) {
+            (Kind::Star, _) => Ok(Binder::Lifted(self.star())),
+            (Kind::LParen, _) => {
+                let (parts, span) = self.merged_bounds()?;
+                Ok(Binder::Merged(parts, span))
+            }
+            (Kind::Name, Kind::Colon) => {
                 let start = self.at;
-                let parts = self.list(Self::bound)?;
-                if parts.len() < 2 {
-                    return self.empty(start, "a merged index has at least two parts");
-                }
-                Ok(Binder::Merged(parts, self.since(start)))
+                let axis = self.name("an axis")?;
+                self.advance();
+                let parts = if self.kind() == Kind::LParen { self.merged_bounds()?.0 } else { vec![self.bound()?] };
+                Ok(Binder::Along { axis, parts, span: self.since(start) })
             }
             _ => Ok(Binder::Bound(self.bound()?)),
         }
+    }
+
+    /// `(a, b < 2)`
+    fn merged_bounds(&mut self) -> Parse<(Vec<Bound>, Span)> {
+        let start = self.at;
+        let parts = self.list(Self::bound)?;
+        if parts.len() < 2 {
+            return self.empty(start, "a merged index has at least two parts");
+        }
+        Ok((parts, self.since(start)))
     }
 
     /// `i`, `j < n`

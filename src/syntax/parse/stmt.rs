@@ -189,7 +189,7 @@ impl Parser<'_, '_> {
         })
     }
 
-    /// `each lora(w: [i, o]) at l in base.*.w { .. }`
+    /// `each lora(w: [i, o]) at l in base.*.w, head.w { .. }`
     fn each(&mut self) -> Parse<Each> {
         self.advance();
         let name = self.name("the copies")?;
@@ -207,12 +207,12 @@ impl Parser<'_, '_> {
         })?;
         let at = if self.eat_word("at") { Some(self.name("the number of a match")?) } else { None };
         self.expect(Kind::In, "before the parameters that are matched")?;
-        let within = self.path("what is matched")?;
+        let within = self.paths("what is matched")?;
         let body = self.block("after the parameters that are matched")?;
         Ok(Each { name, item, sizes, at, within, body })
     }
 
-    /// `input x: [b]`, `condition c: f32 in 0..1 = 0`, `output y: [b] = e`
+    /// `input x: [b]`, `condition c: f32 in 0..1 = 0`, `output y[i]: [b] = e`
     fn port(&mut self) -> Parse<StmtKind> {
         let word = self.take_word();
         let name = self.name(match word {
@@ -220,6 +220,7 @@ impl Parser<'_, '_> {
             "output" => "an output",
             _ => "a condition",
         })?;
+        let binders = if word == "output" && self.sees_tight(Kind::LBracket) { Some(self.binders()?) } else { None };
         self.expect(Kind::Colon, "and a type after the name")?;
         let ty = self.ty()?;
         if word == "input" {
@@ -227,7 +228,7 @@ impl Parser<'_, '_> {
         }
         if word == "output" {
             self.expect(Kind::Assign, "before the value of an output")?;
-            return Ok(StmtKind::Output { name, ty, value: self.expr()? });
+            return Ok(StmtKind::Output { name, binders, ty, value: self.expr()? });
         }
         let within = if self.eat(Kind::In) { Some(self.within()?) } else { None };
         let default = if self.eat(Kind::Assign) { Some(self.expr()?) } else { None };

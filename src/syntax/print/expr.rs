@@ -294,7 +294,7 @@ impl Printer {
             Index::Along { axis, value } => {
                 self.put(&axis.name);
                 self.put(": ");
-                self.expr(value, FREE);
+                self.index(value);
             }
             Index::Rename { axis, to } => {
                 self.put(&axis.name);

@@ -149,8 +149,13 @@ impl Printer {
                     self.equals(default);
                 }
             }
-            StmtKind::Output { name, ty, value } => {
-                self.typed("output ", &name.name, ty);
+            StmtKind::Output { name, binders, ty, value } => {
+                self.put("output ");
+                self.put(&name.name);
+                if let Some(binders) = binders {
+                    self.binders(binders);
+                }
+                self.typed("", "", ty);
                 self.equals(value);
             }
             StmtKind::Loss { name, value } => {
@@ -292,7 +297,7 @@ impl Printer {
             self.put(&at.name);
         }
         self.put(" in ");
-        self.path(&each.within);
+        self.commas(&each.within, Printer::path);
         self.put(" ");
         self.statements(&each.body.stmts);
     }

@@ -30,6 +30,14 @@ impl Printer {
             Binder::Lifted(_) => p.put("*"),
             Binder::Bound(bound) => p.bound(bound),
             Binder::Merged(parts, _) => p.merged(parts),
+            Binder::Along { axis, parts, .. } => {
+                p.put(&axis.name);
+                p.put(": ");
+                match parts.as_slice() {
+                    [one] => p.bound(one),
+                    _ => p.merged(parts),
+                }
+            }
         });
         if let Some(filter) = &binders.filter {
             self.put(" where ");
