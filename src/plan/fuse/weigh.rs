@@ -27,6 +27,9 @@ pub(in crate::plan) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Opti
     next.next().is_none().then_some(map)
 }
 
+/// No element costs more: beyond any real cost, and far from where numbers end and every cost is equal.
+const DEAR: f64 = 1e12;
+
 impl Fuser<'_> {
     pub(super) fn points(&self, id: NodeId) -> f64 {
         self.graph.node(id).shape.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
@@ -36,7 +39,7 @@ impl Fuser<'_> {
         self.graph.node(id).inner.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
     }
 
-    /// Cost of one element, with everything that might be computed in place.
+    /// Cost of one element, with everything that might be computed in place; it doubles with each layer that reads the one before twice.
     pub(super) fn weigh(&self, id: NodeId) -> f64 {
         let node = self.graph.node(id);
         let own = match &node.op {
@@ -59,7 +62,7 @@ impl Fuser<'_> {
             .iter()
             .map(|o| self.weights[o.node.index()] * (self.points(o.node) / points).min(self.inner(id).max(1.0)))
             .sum();
-        own + reads
+        (own + reads).min(DEAR)
     }
 
     pub(super) fn soft(&self, id: NodeId) -> bool {
