@@ -1,11 +1,11 @@
 //! Losses, and what is updated in training.
 
 use super::instance::{MemberRef, join};
-use super::value::{NetVal, Pick, Value};
+use super::value::{Label, NetVal, ParamId, Pick, Tens, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Fold, Map};
+use crate::ir::{Fold, Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr};
 
@@ -76,6 +76,9 @@ impl<'a> Checker<'a> {
 
     /// `update place = value`: kept for training, checked now.
     pub fn update(&mut self, place: &'a ast::Place, value: &'a Expr) -> Res<()> {
+        if !place.parts.is_empty() {
+            return self.update_part(place, value);
+        }
         let v = self.expr(value)?;
         let t = match v {
             Value::Num(n) => self.num_f32(&n),
@@ -91,14 +94,42 @@ impl<'a> Checker<'a> {
                     .help("declare it with `state`; parameters change by training only"),
             );
         }
-        if place.parts.is_empty() {
-            let shape = self.param_shape(p)?;
-            let t = self.fit(t, &shape, value.span)?;
-            if t.level == 0 {
-                let path = self.nets[p].path.clone();
-                self.out.updates.push((path, t));
+        let shape = self.param_shape(p)?;
+        let t = self.fit(t, &shape, value.span)?;
+        self.updated(p, t, &shape, value.span)
+    }
+
+    /// `update mu[i] = value`
+    fn update_part(&mut self, place: &'a ast::Place, value: &'a Expr) -> Res<()> {
+        for (p, t) in self.placed_values(place, value)? {
+            if self.nets[p].decl.kind != ast::ParamKind::State {
+                let d = Diagnostic::error(Code::H0413, place.span, format!("`{}` is no state", place.root.name));
+                return self.fail(d.label(self.nets[p].decl.name.span, "declared here").help("declare it with `state`"));
             }
+            let shape = self.param_shape(p)?;
+            self.updated(p, t, &shape, value.span)?;
         }
+        Ok(())
+    }
+
+    /// Keeps the next value of a state. A state has one: where a net is called twice, nobody could say which.
+    fn updated(&mut self, p: ParamId, t: Tens, shape: &[(Label, Size)], at: Span) -> Res<()> {
+        if t.level > 0 {
+            return self.fail(
+                Diagnostic::limit(Code::H0814, at, "an update inside a loop over data does not work yet")
+                    .help("collect what it needs with `yield`, and update behind the loop"),
+            );
+        }
+        // Only a step of training needs it laid out as it is stored.
+        let t = if self.options.training { self.laid_out(&t, shape, at)? } else { t };
+        let path = self.nets[p].path.clone();
+        if self.options.training && self.out.updates.iter().any(|(known, u)| *known == path && u.node != t.node) {
+            return self.fail(
+                Diagnostic::limit(Code::H0816, at, format!("`{path}` gets two new values in one step"))
+                    .help("its net is called twice: give each call a net of its own, or update in one of them only"),
+            );
+        }
+        self.out.updates.push((path, t));
         Ok(())
     }
 }

@@ -18,7 +18,8 @@ use crate::source::Sources;
 use crate::train::board::Board;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::identity::Identity;
-use crate::train::metrics::Metrics;
+use crate::train::metrics::{self, Metrics};
+use crate::train::report::{Head, html};
 use crate::train::{Options, Place, Record, State, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -380,5 +381,16 @@ fn finish(
         }
         reports.push(report);
     }
+    let head = Head {
+        model: opened.model.name.clone(),
+        seed: seed.into(),
+        backend: backend(run).into(),
+        parameters: stored.iter().map(|(_, t)| t.len() as u64).sum(),
+        ended: None,
+    };
+    let records = metrics::read(&files.folder.join("metrics.jsonl")).map_err(fail)?;
+    let page = files.folder.join("report.html");
+    atomic::write(&page, html(&head, &records, &reports).as_bytes()).map_err(fail)?;
+    talk.note(&format!("the curves are in `{}`", page.display()));
     Ok(())
 }

@@ -140,6 +140,12 @@ impl<'m> Trainer<'m> {
         let mut running = Running::new(train, &name, self.seed_of(train), self.options.run, &self.folder)?;
         running.round(0);
         let found = running.check(&self.values)?;
+        if found.worst > 1e-4 {
+            return Ok(format!(
+                "gradients differ from differences by {:.1e} (`{}` at {}): the loss has a corner just there, or this is a bug in hnet",
+                found.worst, found.path, found.place
+            ));
+        }
         Ok(format!(
             "gradients agree with differences at {} elements to {:.1e} (the furthest is `{}` at {})",
             found.elements, found.worst, found.path, found.place

@@ -29,6 +29,7 @@ mod starts;
 mod steps;
 mod suite;
 mod sums;
+mod training;
 mod trees;
 mod wholes;
 mod widths;

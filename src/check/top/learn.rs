@@ -300,7 +300,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A value whose dimensions are those of a source, in its order; what it does not vary over is repeated.
-    pub(super) fn laid_out(&mut self, t: &Tens, shape: &[(Label, Size)], at: Span) -> Res<Tens> {
+    pub(in crate::check) fn laid_out(&mut self, t: &Tens, shape: &[(Label, Size)], at: Span) -> Res<Tens> {
         let mut sized = t.sized().into_iter();
         let order: Vec<Option<usize>> = shape
             .iter()
