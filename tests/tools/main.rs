@@ -5,4 +5,5 @@ mod cli;
 mod common;
 mod growth;
 mod hostile;
+mod training;
 mod web;

@@ -1,0 +1,169 @@
+//! `hnet train` as a person meets it: what it writes, that it may be killed at any moment, that it refuses to go on from something else.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+const TEXT: &str = "import std.mlp { Mlp }
+dim b
+model M {
+    input x: [b, 16]
+    sub net = Mlp(16, 64, 4)
+    draw noise: [b, 16] = normal(std: 0.1)
+    output y: [b, 4] = net(x)
+    loss fit = mean[b] mean[k] (net(x + noise)[k] - x[k] * x[k + 4])^2
+}
+train M {
+    data \"rows.safetensors\" { x }
+    batch b = 400
+    minimize fit
+    with adam(lr: 1e-3)
+    average 0.9
+    steps 300
+}
+eval M {
+    data \"rows.safetensors\" { x }
+    batch b = all
+    report fit
+}
+";
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_hnet"));
+    c.args(args).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    c
+}
+
+fn hnet(folder: &Path, args: &[&str], code: i32) -> Output {
+    let o = command(folder, args).output().expect("hnet starts");
+    assert_eq!(o.status.code(), Some(code), "{args:?}\n{}\n{}", String::from_utf8_lossy(&o.stdout), err(&o));
+    o
+}
+
+fn err(o: &Output) -> String {
+    String::from_utf8_lossy(&o.stderr).into_owned()
+}
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.hnet"), TEXT).unwrap();
+    rows(folder.path(), 0.0);
+    folder
+}
+
+fn rows(folder: &Path, shift: f32) {
+    let values: Vec<f32> = (0..500 * 16).map(|k| ((k * 37 + 11) % 101) as f32 / 50.0 - 1.0 + shift).collect();
+    let x = hnet::ir::Tensor::new(vec![500, 16], hnet::ir::Data::F32(values));
+    hnet::files::archive::save(&folder.join("rows.safetensors"), &[("x".to_string(), x)]).unwrap();
+}
+
+#[test]
+fn a_run_leaves_weights_figures_and_a_report() {
+    let folder = project();
+    let here = folder.path();
+    let o = hnet(here, &["train", "m.hnet", "--backend", "cpu", "--check"], 0);
+    assert!(String::from_utf8_lossy(&o.stdout).contains("fit"), "{}", err(&o));
+    assert!(err(&o).contains("gradients agree"), "{}", err(&o));
+    let run = here.join("m.train");
+    let lines = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 300);
+    let loss = |line: &str| {
+        let v: serde_json::Value = serde_json::from_str(line).unwrap();
+        v["losses"]["loss"].as_f64().unwrap_or_else(|| panic!("{v}"))
+    };
+    let all: Vec<f64> = lines.lines().map(loss).collect();
+    assert!(all[299] < 0.5 * all[0], "{} {}", all[0], all[299]);
+    assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("<html"));
+    // The weights are found beside the model.
+    hnet(here, &["eval", "m.hnet", "--backend", "cpu"], 0);
+    // Nothing of a run is written over by chance.
+    let o = hnet(here, &["train", "m.hnet", "--backend", "cpu"], 2);
+    assert!(err(&o).contains("--resume"), "{}", err(&o));
+    // Another text, other data: refused unless it is meant.
+    rows(here, 0.5);
+    let o = hnet(here, &["train", "m.hnet", "--backend", "cpu", "--resume"], 2);
+    assert!(err(&o).contains("H0633") && err(&o).contains("--force"), "{}", err(&o));
+    hnet(here, &["train", "m.hnet", "--backend", "cpu", "--resume", "--force"], 0);
+    hnet(here, &["train", "m.hnet", "--backend", "cpu", "--fresh", "--steps", "3"], 0);
+    std::fs::remove_file(here.join("rows.safetensors")).unwrap();
+    let o = hnet(here, &["train", "m.hnet", "--backend", "cpu", "--resume", "--steps", "3"], 2);
+    assert!(err(&o).contains("H0001"), "{}", err(&o));
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes() {
+    let folder = project();
+    let here = folder.path();
+    let common = ["--backend", "cpu", "--save-every", "7"];
+    let whole: Vec<&str> =
+        ["train", "m.hnet", "--dir", "whole", "--out", "whole.safetensors", "--threads", "1"].into_iter().chain(common).collect();
+    hnet(here, &whole, 0);
+    let mut kills = 0;
+    for k in 0..200_u64 {
+        let threads = if k % 2 == 0 { "2" } else { "1" };
+        let begun = std::fs::read_dir(here.join("cut")).is_ok_and(|d| {
+            d.flatten().any(|e| e.file_name().to_string_lossy().starts_with("step-"))
+        });
+        let how = if begun { "--resume" } else { "--fresh" };
+        let args = ["train", "m.hnet", "--dir", "cut", "--out", "cut.safetensors", "--threads", threads, how];
+        let args: Vec<&str> = args.into_iter().chain(common).collect();
+        if kills >= 20 {
+            hnet(here, &args, 0);
+            break;
+        }
+        let mut child = command(here, &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // From before anything is there to far into the run, never regular.
+        std::thread::sleep(Duration::from_millis(30 + k * 97 % 300));
+        match child.try_wait().unwrap() {
+            Some(status) => {
+                // It was faster: all of it once more, from the last checkpoint but one.
+                assert!(status.success() || how == "--resume", "{status:?}");
+                let mut saved: Vec<_> = std::fs::read_dir(here.join("cut")).unwrap().flatten().map(|e| e.path()).collect();
+                saved.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-")));
+                saved.sort();
+                if saved.len() > 1 {
+                    std::fs::remove_file(saved.last().unwrap()).unwrap();
+                }
+            }
+            None => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+            }
+        }
+    }
+    assert_eq!(kills, 20);
+    let read = |name: &str| std::fs::read(here.join(name)).unwrap();
+    assert!(read("whole.safetensors") == read("cut.safetensors"), "the weights differ");
+    let figures = |name: &str| {
+        let text = std::fs::read_to_string(here.join(name).join("metrics.jsonl")).unwrap();
+        let one = |line: &str| {
+            let mut v: serde_json::Value = serde_json::from_str(line).unwrap();
+            v["seconds"] = 0.into();
+            v.to_string()
+        };
+        text.lines().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(figures("whole"), figures("cut"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_step_and_says_how_to_go_on() {
+    let folder = project();
+    let here = folder.path();
+    let args = ["train", "m.hnet", "--backend", "cpu", "--steps", "1000000"];
+    let child = command(here, &args).spawn().unwrap();
+    let metrics = here.join("m.train/metrics.jsonl");
+    while std::fs::read_to_string(&metrics).is_ok_and(|t| t.lines().count() < 3) || !metrics.is_file() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let o = child.wait_with_output().unwrap();
+    assert_eq!(o.status.code(), Some(130), "{}", err(&o));
+    assert!(err(&o).contains("--resume"), "{}", err(&o));
+    let steps = hnet::train::checkpoint::steps(&here.join("m.train"));
+    assert_eq!(steps.len(), 1);
+    assert_eq!(std::fs::read_to_string(&metrics).unwrap().lines().count() as u64, steps[0].0);
+}
