@@ -134,7 +134,7 @@ model M {
     update mu = 0.9 * mu + 0.1 * mean[b] x
     output logits: [b, 3] = y
     loss nll = mean[b] cross_entropy(y, label)
-    loss small = mean(hyper.w * hyper.w)
+    loss small = mean[i, j] hyper.w[i, j]^2
 }
 train M {
     data \"rows.safetensors\" { x, label, task }
@@ -244,7 +244,7 @@ fn rounds_phases_and_what_is_set() {
     // Each round learns the mean of its task's rows, and keeps what the round before came to.
     let model = model(
         "dim b\nmodel M {\n    condition task: i32\n    input x: [b, 6]\n    param w: [6] = zeros()\n    param old: [2, 6] = zeros()\n\
-         \x20   freeze old\n    loss fit = mean[b] sum[i] (x[i] - w[i])^2\n    loss none = sum(old * old) + number(task) * sum(w)\n}\n\
+         \x20   freeze old\n    loss fit = mean[b] sum[i] (x[i] - w[i])^2\n    loss none = (sum[k, i] old[k, i]^2) + number(task) * sum(w)\n}\n\
          train M as second after first {\n    set w = 2 * w\n    data \"rows.safetensors\" { x }\n    batch b = all\n    minimize fit\n    with sgd(lr: 0.0)\n    steps 1\n}\n\
          train M as first for task in 0..2 {\n    set old[k, i] = if k == task { w[i] } else { old[k, i] }\n    data \"rows.safetensors\" { x, task }\n    batch b = all\n    minimize fit\n\
          \x20   with sgd(lr: 0.5)\n    every 2 when step > 1 set w = 10 * w\n    steps 3\n}\n",
