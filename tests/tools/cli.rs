@@ -33,7 +33,8 @@ fn json_lines(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l}"))).collect()
 }
 
-const COMMANDS: [&str; 11] = ["check", "run", "eval", "train", "build", "fmt", "graph", "snapshot", "explain", "new", "completions"];
+const COMMANDS: [&str; 11] =
+    ["check", "run", "eval", "train", "build", "fmt", "graph", "snapshot", "explain", "new", "completions"];
 
 /// A project made by `hnet new`.
 fn project() -> (tempfile::TempDir, std::path::PathBuf) {

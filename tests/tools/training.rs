@@ -101,9 +101,8 @@ fn a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let mut kills = 0;
     for k in 0..200_u64 {
         let threads = if k % 2 == 0 { "2" } else { "1" };
-        let begun = std::fs::read_dir(here.join("cut")).is_ok_and(|d| {
-            d.flatten().any(|e| e.file_name().to_string_lossy().starts_with("step-"))
-        });
+        let begun = std::fs::read_dir(here.join("cut"))
+            .is_ok_and(|d| d.flatten().any(|e| e.file_name().to_string_lossy().starts_with("step-")));
         let how = if begun { "--resume" } else { "--fresh" };
         let args = ["train", "m.hnet", "--dir", "cut", "--out", "cut.safetensors", "--threads", threads, how];
         let args: Vec<&str> = args.into_iter().chain(common).collect();
