@@ -13,6 +13,7 @@ mod folds;
 mod gpu;
 mod grads;
 mod graphs;
+mod learns;
 mod library;
 mod make;
 mod models;
