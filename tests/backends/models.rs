@@ -55,7 +55,7 @@ fn at_size(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)]) -> 
 }
 
 /// Long samplers: the interpreter takes seconds for the largest size, a device for the shaders of each.
-const LONG: [&str; 3] = ["steel", "deep_weight_flow", "hypino"];
+const LONG: [&str; 4] = ["steel", "deep_weight_flow", "hypino", "weight_diffusion"];
 
 #[test]
 fn all_ways_agree_at_all_sizes() {
