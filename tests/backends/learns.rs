@@ -233,6 +233,7 @@ fn one_net_for_all_preferences() {
 #[test]
 fn low_rank_updates_for_all_preferences() {
     let model = learned("palora", &[], 0);
-    let [first, second] = ["for_the_first", "for_the_second"].map(|p| [model.score(Some(p), "mse1"), model.score(Some(p), "mse2")]);
+    let [first, second] =
+        ["for_the_first", "for_the_second"].map(|p| [model.score(Some(p), "mse1"), model.score(Some(p), "mse2")]);
     assert!(first[0] < second[0] && second[1] < first[1], "{first:?} and {second:?}");
 }
