@@ -11,7 +11,7 @@ model M {
     sub net = Mlp(16, 64, 4)
     draw noise: [b, 16] = normal(std: 0.1)
     output y: [b, 4] = net(x)
-    loss fit = mean[b] mean[k] (net(x + noise)[k] - x[k] * x[k + 4])^2
+    loss fit = mean[b] mean[k] (net(x + noise)[k] - x[k + 4] * x[k + 8])^2
 }
 train M {
     data \"rows.safetensors\" { x }
@@ -152,9 +152,10 @@ fn an_interrupt_ends_the_step_and_says_how_to_go_on() {
     let folder = project();
     let here = folder.path();
     let args = ["train", "m.hnet", "--backend", "cpu", "--steps", "1000000"];
-    let child = command(here, &args).spawn().unwrap();
+    let mut child = command(here, &args).spawn().unwrap();
     let metrics = here.join("m.train/metrics.jsonl");
-    while std::fs::read_to_string(&metrics).is_ok_and(|t| t.lines().count() < 3) || !metrics.is_file() {
+    let begun = || std::fs::read_to_string(&metrics).is_ok_and(|t| t.lines().count() > 3);
+    while child.try_wait().unwrap().is_none() && !begun() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
