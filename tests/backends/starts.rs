@@ -89,9 +89,13 @@ fn columns(v: &[f64], width: usize, from: usize, to: usize) -> Vec<f64> {
 fn a_layer_that_writes_a_net_starts_by_the_fans_of_what_it_writes() {
     let (k, i, o) = (64.0, 30.0, 50.0);
     let layer = |init: &str, target: &str, of: &str, y: &str| {
+        let written = match of {
+            "target.w" => "generate target.w[i, o] from head(code)[(i, o)]".to_string(),
+            _ => format!("generate {of} from head(code)"),
+        };
         let body = format!(
             "input x: [b, 30]\ncondition code: [64]\nsub head = Matrix(64, size({of}))\nsub target = {target}\n\
-             init head.w = {init}\ngenerate {of} from head(code)\noutput y: [b, 50] = {y}"
+             init head.w = {init}\n{written}\noutput y: [b, 50] = {y}"
         );
         started(&body).remove("head.w").unwrap()
     };
