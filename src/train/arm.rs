@@ -5,13 +5,13 @@ use super::fault;
 use super::side::Side;
 use super::step::{self, Carried, Part, Start, Step, Told};
 use super::taken::{Taken, read};
-use super::trainer::{Place, evaluated, part_of};
+use super::trainer::Place;
 use crate::bind::init::{cast, fnv1a, scalar};
 use crate::bind::inputs::{Given, assemble};
-use crate::check::model::{Arm, InputKind, Rows, Train};
+use crate::check::model::{Arm, InputKind, Model, Rows, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
-use crate::exec::session::{self, Options, rebind};
+use crate::exec::session::{self, Options, bindings, rebind};
 use crate::exec::table::{self, Table};
 use crate::ir::random::philox;
 use crate::ir::{Bindings, Data, NodeId, Op, Origin, Tensor};
@@ -368,4 +368,27 @@ pub(super) fn all_of(values: BTreeMap<String, Tensor>, inputs: Bindings) -> Bind
     let mut out = Bindings { sources: values, sizes: BTreeMap::new() };
     rebind(&mut out, Given { tensors: inputs.sources, sizes: inputs.sizes, ..Given::default() });
     out
+}
+
+/// Nodes of a model's graph for values and inputs.
+fn evaluated(
+    model: &Model,
+    nodes: &[NodeId],
+    values: &BTreeMap<String, Tensor>,
+    given: Given,
+    seed: i32,
+    options: &Options,
+) -> Result<Vec<Tensor>, Diagnostic> {
+    let bound = bindings(values.clone(), given, seed);
+    let mut engine = session::engine(&model.graph, nodes, options, &mut vec![])?;
+    engine.run(&bound)
+}
+
+/// A part of a step that several batches make together.
+fn part_of(k: u64, accumulate: u64) -> Part {
+    match (accumulate, k + 1 == accumulate) {
+        (1, _) => Part::Whole,
+        (_, true) => Part::Last,
+        (_, false) => Part::Gather,
+    }
 }

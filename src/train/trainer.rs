@@ -6,13 +6,11 @@
 
 use super::arm::Running;
 use super::record::Record;
-use super::step::Part;
 use super::taken::Taken;
-use crate::bind::inputs::Given;
 use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::eval::{self, Setting};
-use crate::exec::session::{self, Options as Run, bindings};
+use crate::exec::session::Options as Run;
 use crate::ir::{NodeId, OutputKind, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -378,27 +376,4 @@ fn phases<'m>(model: &'m Model, only: Option<&str>) -> Result<Vec<&'m Train>, Di
         }
     }
     Ok(out)
-}
-
-/// Nodes of a model's graph for values and inputs.
-pub(super) fn evaluated(
-    model: &Model,
-    nodes: &[NodeId],
-    values: &BTreeMap<String, Tensor>,
-    given: Given,
-    seed: i32,
-    options: &Run,
-) -> Result<Vec<Tensor>, Diagnostic> {
-    let bound = bindings(values.clone(), given, seed);
-    let mut engine = session::engine(&model.graph, nodes, options, &mut vec![])?;
-    engine.run(&bound)
-}
-
-/// A part of a step that several batches make together.
-pub(super) fn part_of(k: u64, accumulate: u64) -> Part {
-    match (accumulate, k + 1 == accumulate) {
-        (1, _) => Part::Whole,
-        (_, true) => Part::Last,
-        (_, false) => Part::Gather,
-    }
 }

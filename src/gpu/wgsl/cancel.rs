@@ -41,9 +41,10 @@ pub(super) fn to_constant(m: &mut Module, k: &Kernel, map: Map, args: &[usize], 
 }
 
 /// Hides a sum of which a term is taken off again, and a product that is divided by its factor: `(x + c) - c` is x for every compiler, and
-/// NaN where c is no number.
-pub(super) fn shield(m: &mut Module, k: &Kernel, map: Map, args: &[usize], v: &mut [String]) {
-    let (Some(family), [a, b]) = (family(map), args) else { return };
+/// NaN where c is no number. Gives whether it did: then what comes of it is hidden, too, or `((x + c) - c) + 1` becomes `(x + c) - (c - 1)`,
+/// which is 0 where c is large.
+pub(super) fn shield(m: &mut Module, k: &Kernel, map: Map, args: &[usize], v: &mut [String]) -> bool {
+    let (Some(family), [a, b]) = (family(map), args) else { return false };
     let sides = [(*a, true), (*b, !undoes(map))].map(|(e, up)| {
         let (e, up) = plain(k, e, up, family);
         (e, up, parts(k, e, up, family))
@@ -54,9 +55,15 @@ pub(super) fn shield(m: &mut Module, k: &Kernel, map: Map, args: &[usize], v: &m
         sides[n].2.iter().any(|(x, up)| others.iter().any(|(y, down)| up != down && alike(k, *x, *y)))
     });
     for (text, _) in v.iter_mut().zip(hide).filter(|(_, hide)| *hide) {
-        let unknown = m.number(0, "zero");
-        *text = format!("{}({text}, {unknown})", m.function("hidden"));
+        *text = hidden(m, text);
     }
+    hide.contains(&true)
+}
+
+/// A value behind a bit pattern that no compiler sees through.
+pub(super) fn hidden(m: &mut Module, text: &str) -> String {
+    let unknown = m.number(0, "zero");
+    format!("{}({text}, {unknown})", m.function("hidden"))
 }
 
 /// For each value whether a compiler can compute it: from numbers alone, or as a fold of nothing.

@@ -232,17 +232,19 @@ impl<'m, 'a, 'k> Nest<'m, 'a, 'k> {
             self.m.line(format!("var {name} = {};", v[0]));
             v[0] = name;
         }
+        let mut shielded = false;
         if of == DType::F32 {
             if let Some(text) = cancel::to_constant(self.m, k, map, args, &v) {
                 return text;
             }
             cancel::veil(self.m, k, &self.steady, map, args, &mut v);
-            cancel::shield(self.m, k, map, args, &mut v);
+            shielded = cancel::shield(self.m, k, map, args, &mut v);
         }
         if let Some(n) = k.whole_power(map, args) {
             return small_power(&v[0], n);
         }
-        apply(self.m, map, &v, of, dtype)
+        let text = apply(self.m, map, &v, of, dtype);
+        if shielded { cancel::hidden(self.m, &text) } else { text }
     }
 
     fn pick(&mut self, e: usize, access: &Access, at: &[crate::plan::Index], fill: Option<f64>) -> String {
