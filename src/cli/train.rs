@@ -121,6 +121,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     read.sort();
     read.dedup();
     opened.spare(&out, &read)?;
+    // Weights that somebody has are not written over by chance; those of this run's own folder are.
+    if args.out.is_none() && !args.resume && !args.fresh && out.is_file() && checkpoint::steps(&folder).is_empty() {
+        let there = out.display();
+        return Err(usage(&format!("`{there}` has weights already: `--out F` keeps them, `--out {there}` writes over them")));
+    }
     let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
     let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
     let params = opened.begin(args.params.as_deref(), &fixed, seed, talk)?;
