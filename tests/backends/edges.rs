@@ -415,9 +415,25 @@ fn nothing_is_cancelled_that_is_not_finite() {
             let less = map(&mut m, Map::Neg, &[two]);
             outputs.push(map(&mut m, *outer, &if *over { [below, less] } else { [less, below] }));
         }
+        for f in [Map::Add, Map::Sub, Map::Div] {
+            let one = map(&mut m, Map::Sqrt, &[c]);
+            let two = if again { map(&mut m, Map::Sqrt, &[c]) } else { one };
+            let less = map(&mut m, Map::Neg, &[two]);
+            outputs.push(map(&mut m, f, &[one, two]));
+            outputs.push(map(&mut m, f, &[one, less]));
+        }
+        let values = || rows.iter().map(|(x, c)| (f64::from(*x), f64::from(*c).sqrt()));
         Case::made("what is taken off again", &m, &outputs).each(|way, found| {
+            for (k, f) in [Map::Add, Map::Sub, Map::Div].into_iter().enumerate() {
+                for (i, (_, c)) in values().enumerate() {
+                    for (j, other) in [c, -c].into_iter().enumerate() {
+                        let (got, want) = (found[2 * forms.len() + 2 * k + j].get(i), plain(f, c, other));
+                        assert!(same(way, got, want), "{f:?} of {c}, {other}: {got}, not {want} ({way:?})");
+                    }
+                }
+            }
             for (k, (inner, outer, turn, over)) in forms.iter().enumerate() {
-                for (i, (x, c)) in rows.iter().map(|(x, c)| (f64::from(*x), f64::from(*c).sqrt())).enumerate() {
+                for (i, (x, c)) in values().enumerate() {
                     let below = if *turn { plain(*inner, x, c) } else { plain(*inner, c, x) };
                     for (j, c) in [c, -c].into_iter().enumerate() {
                         let want = if *over { plain(*outer, below, c) } else { plain(*outer, c, below) };

@@ -16,17 +16,19 @@ pub(super) fn zero(e: &Expr) -> Option<bool> {
 /// finite (or is 0 itself, where it is divided by) it is no number.
 pub(super) fn to_constant(m: &mut Module, k: &Kernel, map: Map, args: &[usize], v: &[String]) -> Option<String> {
     let [a, b] = args else { return None };
-    let same = alike(k, *a, *b);
+    let [(x, up), (y, down)] = [*a, *b].map(|e| plain(k, e, true, Family::Sums));
+    // The same but for its sign.
+    let (same, turned) = (alike(k, x, y), up != down);
     let known = [*a, *b].map(|n| zero(&k.body[n]));
     let (name, x, below) = if map == Map::Mul {
         let n = known.iter().position(Option::is_some)?;
         ("by_zero", &v[1 - n], known[n] == Some(true))
-    } else if map == Map::Sub && same {
+    } else if same && (map == Map::Sub && !turned || map == Map::Add && turned) {
         return Some(format!("abs({}({}))", m.function("by_zero"), v[0]));
     } else if map != Map::Div {
         return None;
     } else if same {
-        ("by_itself", &v[0], false)
+        ("by_itself", &v[0], turned)
     } else if let Some(below) = known[0] {
         ("zero_over", &v[1], below)
     } else if let Some(below) = known[1] {
