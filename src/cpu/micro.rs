@@ -104,22 +104,20 @@ fn columns<const FMA: bool, const LONG: bool, const R: usize, const W: usize>(
     i: usize,
 ) {
     let mut j = 0;
+    // As many sums side by side as there are columns left: each waits for its last product.
+    macro_rules! blocks {
+        ($($width:expr),*) => {$(
+            while j + $width <= s.n {
+                block::<FMA, LONG, R, { $width }>(s, a, b, out, (i, j));
+                j += $width;
+            }
+        )*};
+    }
     while j + W <= s.n {
         block::<FMA, LONG, R, W>(s, a, b, out, (i, j));
         j += W;
     }
-    while j + 16 <= s.n {
-        block::<FMA, LONG, R, 16>(s, a, b, out, (i, j));
-        j += 16;
-    }
-    while j + 4 <= s.n {
-        block::<FMA, LONG, R, 4>(s, a, b, out, (i, j));
-        j += 4;
-    }
-    while j < s.n {
-        block::<FMA, LONG, R, 1>(s, a, b, out, (i, j));
-        j += 1;
-    }
+    blocks!(64, 32, 16, 8, 4, 2, 1);
 }
 
 #[inline(always)]
