@@ -24,6 +24,7 @@ mod products;
 mod programs;
 mod routes;
 mod runs;
+mod schedules;
 mod shaders;
 mod slopes;
 mod starts;
