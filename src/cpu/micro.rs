@@ -107,7 +107,7 @@ fn columns<const FMA: bool, const LONG: bool, const R: usize, const W: usize>(
     // As many sums side by side as there are columns left: each waits for its last product.
     macro_rules! blocks {
         ($($width:expr),*) => {$(
-            while j + $width <= s.n {
+            while s.n - j >= $width {
                 block::<FMA, LONG, R, { $width }>(s, a, b, out, (i, j));
                 j += $width;
             }

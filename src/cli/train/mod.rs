@@ -3,30 +3,29 @@
 //! A run has a folder: checkpoints, the file of metrics, event files for TensorBoard, the report. What it trained goes to a file of weights,
 //! which is found beside the model from then on.
 
+mod files;
+
 use super::open::{self, Opened, Which};
 use super::run::How;
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::params;
 use crate::check::model::{DataFile, Eval};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::exec::eval::{self, Setting};
 use crate::exec::session::{Backend, Options as Run};
 use crate::files::{archive, atomic};
 use crate::gpu;
 use crate::ir::sizes::Sizes;
 use crate::source::Sources;
-use crate::train::board::Board;
 use crate::train::checkpoint::{self, Checkpoint};
-use crate::train::identity::Identity;
-use crate::train::metrics::{self, Metrics};
+use crate::train::metrics;
 use crate::train::report::{Head, html};
-use crate::train::{Options, Place, Record, State, Trainer};
+use crate::train::{Options, Record, Trainer};
+use files::Files;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Instant;
 
 /// Train a model, as its `train` blocks say
 #[derive(clap::Args)]
@@ -92,16 +91,6 @@ static TRAINING: AtomicU8 = AtomicU8::new(0);
 /// Asks a training run to stop after its step. Gives whether there is one that was not asked before.
 pub fn stop_soon() -> bool {
     TRAINING.compare_exchange(1, 2, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-}
-
-/// What a checkpoint says besides values.
-#[derive(Serialize, Deserialize)]
-struct About {
-    place: Place,
-    /// Bytes of the file of metrics.
-    metrics: u64,
-    seconds: f64,
-    identity: Identity,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
@@ -193,97 +182,6 @@ fn again(args: &Args) -> String {
     option("dir", args.dir.as_ref().map(|d| d.display().to_string()));
     option("out", args.out.as_ref().map(|d| d.display().to_string()));
     out
-}
-
-/// The files that a run writes.
-struct Files {
-    folder: PathBuf,
-    metrics: Metrics,
-    board: Board,
-    identity: Identity,
-    /// Seconds of earlier runs.
-    before: f64,
-    begun: Instant,
-}
-
-impl Files {
-    /// Begins a run's folder, or goes on in it.
-    fn open(
-        args: &Args,
-        opened: &Opened,
-        folder: &Path,
-        read: &[PathBuf],
-        run: Run,
-        trainer: &mut Trainer,
-        talk: Talk,
-    ) -> Result<Files, Result<Exit, Diagnostic>> {
-        let data: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
-        let mut settings: Vec<String> = args.which.set.iter().map(|(n, v)| format!("--set {n}={v}")).collect();
-        settings.extend(args.phase.iter().map(|p| format!("--phase {p}")));
-        settings.extend(args.seed.iter().map(|s| format!("--seed {s}")));
-        settings.extend(args.steps.iter().map(|s| format!("--steps {s}")));
-        let identity = Identity::new(&opened.sources, &data, backend(run), settings).map_err(Err)?;
-        let there = checkpoint::steps(folder);
-        let path = folder.join("metrics.jsonl");
-        std::fs::create_dir_all(folder).map_err(|e| Err(atomic::cannot(folder, &e)))?;
-        let begun = Instant::now();
-        if !args.resume {
-            if !there.is_empty() && !args.fresh {
-                return Err(Ok(usage(&format!(
-                    "`{}` has a run that got to step {}: `--resume` goes on with it, `--fresh` begins anew, `--dir` takes another folder",
-                    folder.display(),
-                    there.last().map_or(0, |(step, _)| *step)
-                ))));
-            }
-            for (_, file) in there.iter().map(|(s, p)| (*s, p.clone())).chain([(0, checkpoint::best(folder))]) {
-                match std::fs::remove_file(&file) {
-                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Err(atomic::cannot(&file, &e))),
-                    Ok(()) | Err(_) => {}
-                }
-            }
-            let metrics = Metrics::create(&path).map_err(Err)?;
-            let board = Board::start(folder, None).map_err(Err)?;
-            return Ok(Files { folder: folder.to_path_buf(), metrics, board, identity, before: 0.0, begun });
-        }
-        let Some((step, file)) = there.last() else {
-            return Err(Ok(usage(&format!("`{}` has no checkpoint to go on from: leave `--resume` out", folder.display()))));
-        };
-        let saved = Checkpoint::load(file).map_err(Err)?;
-        let about: About = serde_json::from_value(saved.meta).map_err(|e| {
-            Err(Diagnostic::plain(Code::H0632, format!("`{}` is no checkpoint of a run", file.display())).note(e.to_string()))
-        })?;
-        if !args.force {
-            about.identity.agree(&identity, file).map_err(Err)?;
-        }
-        let metrics = Metrics::resume(&path, about.metrics).map_err(Err)?;
-        let board = Board::start(folder, Some(*step + 1)).map_err(Err)?;
-        trainer.resume(State { place: about.place, values: saved.tensors });
-        talk.note(&format!("goes on after step {step}"));
-        Ok(Files { folder: folder.to_path_buf(), metrics, board, identity, before: about.seconds, begun })
-    }
-
-    fn seconds(&self) -> f64 {
-        self.before + self.begun.elapsed().as_secs_f64()
-    }
-
-    fn tell(&mut self, record: &Record) -> Result<(), Diagnostic> {
-        self.metrics.append(record)?;
-        self.board.append(record)
-    }
-
-    /// Writes where the run is.
-    fn save(&self, trainer: &mut Trainer, path: &Path) -> Result<(), Diagnostic> {
-        self.metrics.sync()?;
-        let state = trainer.state()?;
-        let about = About {
-            place: state.place,
-            metrics: self.metrics.length(),
-            seconds: self.seconds(),
-            identity: self.identity.clone(),
-        };
-        let meta = serde_json::to_value(about).expect("it is what JSON can say");
-        Checkpoint { tensors: state.values, meta }.save(path)
-    }
 }
 
 fn backend(run: Run) -> &'static str {
