@@ -49,7 +49,7 @@ impl Way {
     }
 
     /// How far a value may be from the oracle's.
-    fn exact(self) -> Exact {
+    pub fn exact(self) -> Exact {
         match self {
             Interpreter | Passes => F64,
             Native(_) | Optimized(_) => F32,
