@@ -83,7 +83,8 @@ impl<M: Module> Writer<'_, M> {
                     Entry::Kernel(id, made)
                 }
                 Step::Rounds(r) => Entry::Body(self.plan(&r.body)?),
-                Step::Product(_) | Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } => Entry::None,
+                Step::Product(_) | Step::Grouped(_) | Step::Segments(_) => Entry::None,
+                Step::Order { .. } | Step::Scan { .. } => Entry::None,
                 Step::Assign { .. } | Step::Scatter { .. } | Step::Random { .. } => Entry::None,
             });
         }

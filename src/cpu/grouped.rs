@@ -1,8 +1,9 @@
 //! Products whose matrix an index chooses: rows are sorted by index (a stable counting sort), each group is one product in place of
 //! the matrices, and its rows go back to where they belong. No copy of a matrix is made.
 
-use super::call::{Matrix, Ptr, slice, slice_mut};
+use super::call::{Matrix, Ptr, slice};
 use super::product::summed;
+use super::rows::{Inner, Sorted, gather, join, split, spread};
 use crate::ir::Size;
 use crate::plan;
 use std::sync::Mutex;
@@ -14,14 +15,6 @@ struct Row {
     a: i64,
     o: i64,
     index: i64,
-}
-
-/// A loop over columns or sums.
-#[derive(Clone, Copy, Debug)]
-struct Inner {
-    n: i64,
-    x: i64,
-    b: i64,
 }
 
 /// A grouped product ready to run.
@@ -44,8 +37,7 @@ pub(super) struct Grouped {
 struct Scratch {
     /// Where each row starts: in `a`, in the result; and its group.
     places: Vec<(i64, i64, i64)>,
-    order: Vec<usize>,
-    starts: Vec<usize>,
+    sorted: Sorted,
     input: Vec<f32>,
     output: Vec<f32>,
 }
@@ -99,11 +91,11 @@ impl Grouped {
         let at = |k: usize| ptrs[self.buffers[k]].moved(self.offsets[k]);
         s.places.clear();
         self.place(0, (0, 0, 0), at(3), &mut s.places);
-        self.sort(s);
+        s.sorted.sort(s.places.iter().map(|p| p.2 as usize), self.count as usize + 1);
         let (width, depth) = (self.width(), self.depth());
         // Rows that no matrix belongs to are the last group.
         for g in 0..=self.count as usize {
-            let rows = s.starts[g]..s.starts[g + 1];
+            let rows = s.sorted.group(g);
             if rows.is_empty() {
                 continue;
             }
@@ -113,13 +105,13 @@ impl Grouped {
             if g < self.count as usize && depth > 0 {
                 s.input.clear();
                 s.input.resize(m * depth, 0.0);
-                for (row, k) in s.input.chunks_exact_mut(depth).zip(&s.order[rows.clone()]) {
+                for (row, k) in s.input.chunks_exact_mut(depth).zip(&s.sorted.order[rows.clone()]) {
                     gather(&self.sums, at(1).moved(s.places[*k].0), row);
                 }
                 let b = at(2).moved(g as i64 * self.stride);
                 self.multiply(&mut s.output, &mut s.input, b, m, threads);
             }
-            for (row, k) in s.output.chunks_exact(width).zip(&s.order[rows]) {
+            for (row, k) in s.output.chunks_exact(width).zip(&s.sorted.order[rows]) {
                 spread(&self.columns, row, at(0).moved(s.places[*k].1));
             }
         }
@@ -144,23 +136,6 @@ impl Grouped {
         }
     }
 
-    fn sort(&self, s: &mut Scratch) {
-        let groups = self.count as usize + 1;
-        s.starts.clear();
-        s.starts.resize(groups + 1, 0);
-        s.places.iter().for_each(|p| s.starts[p.2 as usize + 1] += 1);
-        for g in 0..groups {
-            s.starts[g + 1] += s.starts[g];
-        }
-        s.order.clear();
-        s.order.resize(s.places.len(), 0);
-        let mut next = s.starts.clone();
-        for (k, p) in s.places.iter().enumerate() {
-            s.order[next[p.2 as usize]] = k;
-            next[p.2 as usize] += 1;
-        }
-    }
-
     fn multiply(&self, output: &mut [f32], input: &mut [f32], b: Ptr, m: usize, threads: usize) {
         let (width, depth) = (self.width(), self.depth());
         let (out, a) = (Ptr::of_f32_mut(output), Ptr::of_f32_mut(input));
@@ -172,60 +147,6 @@ impl Grouped {
             let x = Matrix { at: a, row: depth as i64, col: 1 };
             let y = Matrix { at: b.moved(jb), row: sum.b, col: column.b };
             summed(o, x, y, (m, column.n as usize, sum.n as usize), &sums, threads);
-        }
-    }
-}
-
-/// The innermost loop, and for the others all places: in packed memory and in the matrix.
-fn split(dims: &[Inner]) -> (Inner, Vec<(i64, i64)>) {
-    let Some((last, rest)) = dims.split_last() else { return (Inner { n: 1, x: 0, b: 0 }, vec![(0, 0)]) };
-    let mut places = vec![(0, 0)];
-    let mut pack = last.n;
-    for d in rest.iter().rev() {
-        let mut next = Vec::new();
-        for k in 0..d.n {
-            next.extend(places.iter().map(|(p, b)| (p + k * pack, b + k * d.b)));
-        }
-        places = next;
-        pack *= d.n;
-    }
-    (*last, places)
-}
-
-/// Joins neighbours whose strides allow it.
-fn join(dims: Vec<Inner>) -> Vec<Inner> {
-    let mut out: Vec<Inner> = Vec::new();
-    for d in dims {
-        match out.last_mut() {
-            Some(l) if l.x == d.x * d.n && l.b == d.b * d.n => *l = Inner { n: l.n * d.n, ..d },
-            _ => out.push(d),
-        }
-    }
-    out
-}
-
-fn gather(dims: &[Inner], at: Ptr, to: &mut [f32]) {
-    match dims {
-        [] => to[0] = slice::<f32>(at, 1)[0],
-        [d] if d.x == 1 => to.copy_from_slice(slice(at, d.n as usize)),
-        [d, rest @ ..] => {
-            let part = to.len() / d.n as usize;
-            for (k, row) in to.chunks_exact_mut(part).enumerate() {
-                gather(rest, at.moved(k as i64 * d.x), row);
-            }
-        }
-    }
-}
-
-fn spread(dims: &[Inner], from: &[f32], at: Ptr) {
-    match dims {
-        [] => slice_mut::<f32>(at, 1)[0] = from[0],
-        [d] if d.x == 1 => slice_mut::<f32>(at, d.n as usize).copy_from_slice(from),
-        [d, rest @ ..] => {
-            let part = from.len() / d.n as usize;
-            for (k, row) in from.chunks_exact(part).enumerate() {
-                spread(rest, row, at.moved(k as i64 * d.x));
-            }
         }
     }
 }

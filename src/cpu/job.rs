@@ -5,6 +5,7 @@ use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
+use super::segments::Segments;
 use super::{order, runtime};
 use crate::diag::{self, Diagnostic};
 use crate::files::memory;
@@ -27,6 +28,14 @@ pub(super) struct Exec<'a> {
 }
 
 impl Exec<'_> {
+    /// Runs what uses threads itself, where the work is worth them.
+    fn whole(&self, work: f64, f: &(dyn Fn(usize) + Sync)) {
+        match self.pool.filter(|_| work >= WORTHWHILE) {
+            Some(pool) => pool.install(|| f(self.threads)),
+            None => f(1),
+        }
+    }
+
     /// Runs parts of 0..n, in parallel where the work is worth it.
     fn split(&self, n: i64, unit: i64, work: f64, f: &(dyn Fn(i64, i64) + Sync)) {
         let whole = n / unit.max(1);
@@ -54,6 +63,7 @@ pub(super) enum Job {
     Kernel { code: Code, params: Vec<usize>, sizes: Vec<i64>, extent: i64, unit: i64, work: f64 },
     Product { product: Product, buffers: [usize; 3] },
     Grouped(Box<Grouped>),
+    Segments(Box<Segments>),
     Order { input: Pane, out: Pane, axis: usize, descending: bool, dtype: DType },
     Scan { input: Pane, out: usize, axis: usize, dtype: DType },
     Assign { input: Pane, out: usize },
@@ -154,7 +164,7 @@ impl Instance {
         for (step, entry) in plan.steps.iter().zip(&functions.steps) {
             jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
         }
-        let (tiles, scratch) = tiles(plan, &jobs, &size, threads);
+        let (tiles, scratch) = tiles(plan, &jobs, &size);
         Ok(Instance {
             ptrs,
             jobs,
@@ -262,9 +272,8 @@ fn timed(spent: Option<&AtomicU64>, f: impl FnOnce()) {
     spent.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
 }
 
-fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64, _threads: usize) -> (Vec<TileJob>, usize) {
-    let mut out = Vec::new();
-    let mut most = 0;
+fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64) -> (Vec<TileJob>, usize) {
+    let (mut out, mut most) = (Vec::new(), 0);
     for t in &plan.tiles {
         let mut scratch = 0usize;
         let mut private = Vec::new();
@@ -277,9 +286,7 @@ fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64, _threads: usize
         most = most.max(scratch);
         out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work });
     }
-    for t in &mut out {
-        t.scratch = most;
-    }
+    out.iter_mut().for_each(|t| t.scratch = most);
     (out, most)
 }
 
@@ -313,6 +320,7 @@ fn job(
         (Step::Rounds(r), Entry::Body(f)) => Job::Rounds(Box::new(Rounds::new(plan, r, f, sizes, size, limit, threads)?)),
         (Step::Product(p), _) => Job::Product { product: Product::new(p, size), buffers: [p.out.0, p.a.0, p.b.0] },
         (Step::Grouped(g), _) => Job::Grouped(Box::new(Grouped::new(g, size))),
+        (Step::Segments(s), _) => Job::Segments(Box::new(Segments::new(s, size))),
         (Step::Order { input, out, axis, descending, dtype }, _) => {
             Job::Order { input: pane(input), out: pane(out), axis: *axis, descending: *descending, dtype: *dtype }
         }
@@ -336,6 +344,7 @@ impl Job {
             Job::Kernel { work, .. } => *work,
             Job::Product { product, .. } => product.work(),
             Job::Grouped(g) => g.work(),
+            Job::Segments(s) => s.work(),
             Job::Order { .. }
             | Job::Scan { .. }
             | Job::Assign { .. }
@@ -369,16 +378,11 @@ impl Job {
                 match range {
                     Some((start, end)) => product.run(at, start * unit, end * unit, 1),
                     None if product.splits() => exec.split(product.extent(), 1, product.work(), &|s, e| product.run(at, s, e, 1)),
-                    None => match exec.pool.filter(|_| product.work() >= WORTHWHILE) {
-                        Some(pool) => pool.install(|| product.run(at, 0, product.extent(), exec.threads)),
-                        None => product.run(at, 0, product.extent(), 1),
-                    },
+                    None => exec.whole(product.work(), &|threads| product.run(at, 0, product.extent(), threads)),
                 }
             }
-            Job::Grouped(g) => match exec.pool.filter(|_| g.work() >= WORTHWHILE) {
-                Some(pool) => pool.install(|| g.run(ptrs, exec.threads)),
-                None => g.run(ptrs, 1),
-            },
+            Job::Grouped(g) => exec.whole(g.work(), &|threads| g.run(ptrs, threads)),
+            Job::Segments(s) => exec.whole(s.work(), &|threads| s.run(ptrs, threads)),
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
             Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
             Job::Assign { input, out } => runtime::assign(ptrs, input, *out),

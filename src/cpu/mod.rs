@@ -18,7 +18,9 @@ mod micro;
 mod order;
 mod product;
 mod program;
+mod rows;
 mod runtime;
+mod segments;
 #[cfg(test)]
 mod tests;
 

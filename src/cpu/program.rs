@@ -154,6 +154,7 @@ fn kind(step: &Step) -> &'static str {
         Step::Kernel(_) => "kernel",
         Step::Product(_) => "product",
         Step::Grouped(_) => "grouped",
+        Step::Segments(_) => "segments",
         Step::Order { .. } => "order",
         Step::Scan { .. } => "scan",
         Step::Assign { .. } => "assign",

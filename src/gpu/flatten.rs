@@ -203,6 +203,9 @@ fn moved(step: &Step, places: &[Place]) -> Step {
         }
         Step::Product(p) => Step::Product(product(p)),
         Step::Grouped(g) => Step::Grouped(plan::Grouped { product: product(&g.product), index: access(&g.index), ..g.clone() }),
+        Step::Segments(s) => {
+            Step::Segments(plan::Segments { product: product(&s.product), index: access(&s.index), ..s.clone() })
+        }
         Step::Order { input, out, axis, descending, dtype } => {
             Step::Order { input: view(input), out: view(out), axis: *axis, descending: *descending, dtype: *dtype }
         }

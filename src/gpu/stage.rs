@@ -6,11 +6,11 @@ use super::flatten::{Flat, Work};
 use super::long::{self, Parts};
 use super::program::Buffer;
 use super::split::split;
-use super::wgsl::product;
+use super::wgsl::{product, segments_pay};
 use crate::ir::Size;
 use crate::plan::{Expr, Grouped, Kernel, Step};
 use crate::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// One thing to compute.
 #[derive(Clone, Debug)]
@@ -169,7 +169,8 @@ fn parts_of(works: Vec<Work>, buffers: &mut Vec<Buffer>, counts: &Counts, size: 
 /// The stages of a run of steps: folds taken out, what follows a product drawn into it, long folds cut.
 fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Placed> {
     let mut out: Vec<Placed> = Vec::new();
-    for (step, places) in steps {
+    let mut steps = VecDeque::from(steps);
+    while let Some((step, places)) = steps.pop_front() {
         match step {
             Step::Kernel(k) => {
                 let early = buffers[k.store.buffer].early;
@@ -193,6 +194,9 @@ fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Cou
                     None => Stage::Kernel(kernel),
                 };
                 out.push(Placed { stage, places });
+            }
+            Step::Segments(s) if !segments_pay(&s, size) => {
+                steps.push_front((Step::Kernel(product::segments_nest(&s)), places));
             }
             other => out.push(Placed { stage: Stage::Other(Box::new(other)), places }),
         }

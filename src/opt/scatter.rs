@@ -9,6 +9,7 @@
 use super::contract::Product;
 use super::rebuild::{Rebuild, rebuild};
 use crate::ir::{DType, Graph, Map, Node, NodeId, Op, Operand};
+use std::collections::BTreeSet;
 
 pub fn run(graph: &Graph) -> Graph {
     rebuild(graph, run, |r, id| match Product::of_sum(graph, id).and_then(|p| recognise(graph, &p)) {
@@ -114,9 +115,13 @@ fn is_finite(graph: &Graph, id: NodeId) -> bool {
 fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     let Found { rest: p, index, axis } = found;
     let read = |k: usize| p.factors.iter().any(|f| f.subscripts.contains(&k));
-    // Inner loops that only the value has are summed in it.
-    let summed = |k: usize| k >= p.rank && read(k) && !index.subscripts.contains(&k);
-    let value = value(r, id, p, &summed, &read);
+    let sides = sides(p, index);
+    // Inner loops that only the value has are summed in it; in an outer product they are rows like the others.
+    let summed = |k: usize| sides.is_none() && k >= p.rank && read(k) && !index.subscripts.contains(&k);
+    let value = match &sides {
+        Some(sides) => outer(r, id, p, sides, &read),
+        None => value(r, id, p, &summed),
+    };
     let left: Vec<usize> = (0..p.loops.len()).filter(|k| *k < p.rank || !summed(*k)).collect();
     let place = |k: &usize| left.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is left"));
     let renamed = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(place).collect());
@@ -126,9 +131,62 @@ fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     r.add(node, operands)
 }
 
+/// The factors of an outer product on either side; `None` where the value is none. Sides share no loop of the result but those that
+/// the index reads, too; such a value is larger than what it is made of, so the planner has to see both.
+fn sides(p: &Product, index: &Operand) -> Option<[Vec<usize>; 2]> {
+    let own = |at: &usize| {
+        let loops = p.factors[*at].subscripts.iter();
+        loops.copied().filter(|k| *k < p.rank && !index.subscripts.contains(k)).collect::<BTreeSet<_>>()
+    };
+    let (with, without): (Vec<usize>, Vec<usize>) = (0..p.factors.len()).partition(|at| !own(at).is_empty());
+    // Factors that share a loop stand together.
+    let mut parts: Vec<(BTreeSet<usize>, Vec<usize>)> = Vec::new();
+    for at in with {
+        let (mut loops, mut factors) = (own(&at), vec![at]);
+        for (others, mut more) in std::mem::take(&mut parts) {
+            if others.is_disjoint(&loops) {
+                parts.push((others, more));
+            } else {
+                loops.extend(others);
+                more.append(&mut factors);
+                factors = more;
+            }
+        }
+        parts.push((loops, factors));
+    }
+    if parts.len() < 2 {
+        return None;
+    }
+    let mut sides = [parts.swap_remove(0).1, parts.into_iter().flat_map(|p| p.1).collect()];
+    // What has none of these loops makes the side larger that lacks its other loops.
+    for at in without {
+        let has = |side: &[usize], k: &usize| side.iter().any(|f| p.factors[*f].subscripts.contains(k));
+        let covered = |side: &[usize]| p.factors[at].subscripts.iter().filter(|k| has(side, k)).count();
+        let first = covered(&sides[0]) > covered(&sides[1]);
+        sides[usize::from(!first)].push(at);
+    }
+    sides.iter_mut().for_each(|s| s.sort());
+    Some(sides)
+}
+
+/// The product of two sides over all loops that it has; its subscripts name the loops of `p`.
+fn outer(r: &mut Rebuild, id: NodeId, p: &Product, sides: &[Vec<usize>; 2], read: &dyn Fn(usize) -> bool) -> Operand {
+    let made = sides.each_ref().map(|side| {
+        let factors = side.iter().map(|at| p.factors[*at].clone()).collect();
+        value(r, id, &Product { factors, ..p.clone() }, &|_| false)
+    });
+    let loops: Vec<usize> = (0..p.loops.len()).filter(|k| read(*k)).collect();
+    let place = |k: &usize| loops.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is read"));
+    let operands = made.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
+    let shape = loops.iter().map(|k| p.loops[*k].clone()).collect();
+    let node = Node { op: Op::Map(Map::Mul), shape, inner: vec![], name: None, ..r.old.node(id).clone() };
+    Operand::new(r.add(node, operands).node, loops)
+}
+
 /// The product of the other factors, over the loops that it has and that are not summed in it; its subscripts name the loops of `p`.
-fn value(r: &mut Rebuild, id: NodeId, p: &Product, summed: &dyn Fn(usize) -> bool, read: &dyn Fn(usize) -> bool) -> Operand {
+fn value(r: &mut Rebuild, id: NodeId, p: &Product, summed: &dyn Fn(usize) -> bool) -> Operand {
     let old = r.old.node(id);
+    let read = |k: usize| p.factors.iter().any(|f| f.subscripts.contains(&k));
     let (mut shape, mut inner): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for k in (0..p.loops.len()).filter(|k| read(*k)) {
         if summed(k) { inner.push(k) } else { shape.push(k) }

@@ -7,6 +7,7 @@ mod weigh;
 
 use super::Sizes;
 use super::contract::{self, Order};
+use super::segments;
 use super::view;
 use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate};
 pub(super) use weigh::squeeze;
@@ -79,7 +80,7 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
     for id in graph.ids().rev().filter(|id| reach[id.index()]) {
         let how = f.decide(id);
         f.result.how[id.index()] = how;
-        f.result.layouts[id.index()] = f.result.layouts[id.index()].take().or_else(|| f.layout_for_user(id, how));
+        f.result.layouts[id.index()] = f.result.layouts[id.index()].take().or_else(|| f.layout(id, how));
         f.spread(id, how);
     }
     f.result
@@ -193,11 +194,16 @@ impl Fuser<'_> {
                     self.site(o.node, nest, map, self.rates[id.index()]);
                 }
             }
+            Op::Scatter { .. } => {
+                self.forced[operands[0].node.index()] = true;
+                let factors = segments::outer(self.graph, id, self.sizes);
+                let read: Vec<NodeId> = factors.map_or(vec![operands[1].node], |f| f.map(|o| o.node).to_vec());
+                read.into_iter().for_each(|n| self.forced[n.index()] = true);
+            }
             Op::Source { .. }
             | Op::Arg(_)
             | Op::Reshape
             | Op::Random { .. }
-            | Op::Scatter { .. }
             | Op::Order { .. }
             | Op::Scan { .. }
             | Op::Assign
@@ -235,6 +241,15 @@ impl Fuser<'_> {
                 }
             }
         }
+    }
+
+    /// How a value lies in memory, where that is not in the order of its dimensions.
+    fn layout(&self, id: NodeId, how: How) -> Option<Vec<usize>> {
+        if let Op::Scatter { axis } = self.graph.node(id).op {
+            let apart = !self.forced[id.index()] && axis > 0 && segments::outer(self.graph, id, self.sizes).is_some();
+            return apart.then(|| segments::layout(self.graph.node(id).rank(), axis));
+        }
+        self.layout_for_user(id, how)
     }
 
     /// The order in which the only user goes through a product's result.

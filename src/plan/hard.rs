@@ -2,13 +2,14 @@
 
 use super::build::{Planner, body_rates, plan_with};
 use super::contract::{Order, Pair};
+use super::segments;
 use super::view::row_major;
 use super::{Access, Grouped, Kind, Product, Rounds, Span, Step, View, Window};
 use crate::diag::Diagnostic;
 use crate::ir::{Body, DType, Dist, NodeId, Op, Operand, Pick, Rate, Size};
 
 /// A factor or an intermediate result: where it lies, and which loop each dimension is.
-type Item = (View, Vec<usize>);
+pub(super) type Item = (View, Vec<usize>);
 
 impl Planner<'_> {
     /// A contraction: one loop nest, or pair after pair.
@@ -57,18 +58,23 @@ impl Planner<'_> {
     }
 
     fn product(&self, id: NodeId, a: &Item, b: &Item, out: &Item) -> Product {
-        let node = self.graph.node(id);
-        let stride = |item: &Item, l: usize| {
-            let terms = item.0.access(&item.1.iter().map(|l| Some(*l)).collect::<Vec<_>>()).terms;
-            let found = terms.into_iter().find(|t| t.0 == l).map(|t| t.1);
-            item.1.contains(&l).then(|| found.unwrap_or(Size::from(0i64)))
-        };
         let mut loops = out.1.clone();
         for l in a.1.iter().chain(&b.1) {
             if !loops.contains(l) {
                 loops.push(*l);
             }
         }
+        self.product_over(id, &loops, a, b, out)
+    }
+
+    /// A product over some loops of node `id`, each of which some item may or may not have.
+    pub(super) fn product_over(&self, id: NodeId, loops: &[usize], a: &Item, b: &Item, out: &Item) -> Product {
+        let node = self.graph.node(id);
+        let stride = |item: &Item, l: usize| {
+            let terms = item.0.access(&item.1.iter().map(|l| Some(*l)).collect::<Vec<_>>()).terms;
+            let found = terms.into_iter().find(|t| t.0 == l).map(|t| t.1);
+            item.1.contains(&l).then(|| found.unwrap_or(Size::from(0i64)))
+        };
         let spans = loops
             .iter()
             .map(|&l| Span {
@@ -163,6 +169,9 @@ impl Planner<'_> {
     }
 
     pub(super) fn scatter(&mut self, id: NodeId, axis: usize) {
+        if let Some(factors) = segments::outer(self.graph, id, self.sizes) {
+            return self.segments(id, axis, &factors);
+        }
         let node = self.graph.node(id);
         let operands = self.graph.operands(id);
         let axes: Vec<Size> = node.shape.iter().chain(&node.inner).map(|a| a.size.clone()).collect();

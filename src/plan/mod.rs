@@ -16,6 +16,7 @@ mod kernel;
 mod memory;
 mod names;
 mod outside;
+mod segments;
 mod sizes;
 mod text;
 mod tile;
@@ -221,6 +222,18 @@ pub struct Grouped {
     pub clamp: bool,
 }
 
+/// `out[g] = Σ a · b` over the rows whose index is `g`; a row whose index is none of the groups goes nowhere. Loops that `out` lacks
+/// are rows; the groups' own loop is none of the product's.
+#[derive(Clone, Debug)]
+pub struct Segments {
+    pub product: Product,
+    /// The i32 index; its strides stand beside the loops that move it.
+    pub index: Access,
+    /// Groups, and how far apart they lie in `out`.
+    pub count: Size,
+    pub stride: Size,
+}
+
 /// A view with the extents of its dimensions.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -249,6 +262,7 @@ pub enum Step {
     Kernel(Kernel),
     Product(Product),
     Grouped(Grouped),
+    Segments(Segments),
     /// The permutation that sorts each row; `input`'s last dimension is ordered, `out`'s dimension `axis` takes it.
     Order {
         input: Window,
@@ -304,6 +318,7 @@ impl Step {
                 .collect(),
             Step::Product(p) => vec![p.a.0, p.b.0],
             Step::Grouped(g) => vec![g.product.a.0, g.product.b.0, g.index.buffer],
+            Step::Segments(s) => vec![s.product.a.0, s.product.b.0, s.index.buffer],
             Step::Order { input, .. } | Step::Scan { input, .. } | Step::Assign { input, .. } => vec![input.view.buffer],
             Step::Scatter { index, value, .. } => vec![index.view.buffer, value.view.buffer],
             Step::Random { seed, round, .. } => vec![seed.view.buffer, round.view.buffer],
@@ -317,6 +332,7 @@ impl Step {
             Step::Kernel(k) => vec![k.store.buffer],
             Step::Product(p) => vec![p.out.0],
             Step::Grouped(g) => vec![g.product.out.0],
+            Step::Segments(s) => vec![s.product.out.0],
             Step::Order { out, .. } | Step::Scatter { out, .. } => vec![out.view.buffer],
             Step::Scan { out, .. } | Step::Assign { out, .. } | Step::Random { out, .. } => vec![*out],
             Step::Rounds(r) => r.results.clone(),

@@ -108,6 +108,11 @@ impl Plan {
                 self.write_product(f, p)
             }
             Step::Grouped(g) => self.write_grouped(f, g),
+            Step::Segments(s) => {
+                let at = self.address(&s.index, &|l| s.product.spans[l].name.to_string());
+                write!(f, "  segments by {at} of {} by {}: ", s.count, s.stride)?;
+                self.write_product(f, &s.product)
+            }
             Step::Order { input, out, axis, descending, .. } => {
                 let way = if *descending { "descending" } else { "ascending" };
                 writeln!(f, "  order {way} axis {axis}: {} -> {}", self.pane(input), self.pane(out))

@@ -66,7 +66,8 @@ impl Finder<'_> {
                 (self.n(&k.loops[0].size) == rows * unit && self.own_rows(k)).then_some(rows)
             }
             Step::Product(p) => p.lead.map(|l| self.n(&p.spans[l].size)),
-            Step::Kernel(_) | Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => None,
+            Step::Kernel(_) | Step::Grouped(_) | Step::Segments(_) | Step::Order { .. } | Step::Scan { .. } => None,
+            Step::Assign { .. } => None,
             Step::Scatter { .. } | Step::Random { .. } | Step::Rounds(_) => None,
         }
     }
@@ -116,7 +117,7 @@ impl Finder<'_> {
                 };
                 fits(&p.a, &|s| s.a.clone()) && fits(&p.b, &|s| s.b.clone())
             }
-            Step::Grouped(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => false,
+            Step::Grouped(_) | Step::Segments(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => false,
             Step::Scatter { .. } | Step::Random { .. } | Step::Rounds(_) => false,
         }
     }

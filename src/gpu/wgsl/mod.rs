@@ -11,10 +11,12 @@ mod merge;
 pub(super) mod module;
 mod parts;
 pub(super) mod product;
+mod roles;
 mod rows;
 mod scalar;
 mod scan;
 mod scatter;
+mod segments;
 mod shape;
 mod sort;
 mod special;
@@ -23,8 +25,9 @@ mod wide;
 mod words;
 mod work;
 
+pub(super) use roles::pays as tiles_pay;
+pub(super) use segments::pays as segments_pay;
 pub(super) use special::{row_major, share};
-pub(super) use tile::pays as tiles_pay;
 
 use super::arena;
 use super::flatten::{Work, flatten};
@@ -37,8 +40,10 @@ use crate::source::Span;
 use kernel::Nest;
 use module::Module;
 use scatter::Scatter;
+use segments::Segmented;
 use sort::Sorted;
 use std::collections::BTreeMap;
+use tile::Form;
 use work::{flops, rounds};
 
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.
@@ -92,6 +97,7 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
         counts,
         writers,
         sorted: BTreeMap::new(),
+        segmented: BTreeMap::new(),
         choice,
     };
     let prepared = e.parts(&prepare);
@@ -114,6 +120,8 @@ struct Emitter<'a> {
     writers: BTreeMap<usize, usize>,
     /// Orders of rows made in this run of stages, and by which stage.
     sorted: BTreeMap<String, (usize, Sorted)>,
+    /// Orders of rows that are summed by groups, likewise.
+    segmented: BTreeMap<String, Segmented>,
     choice: Choice,
 }
 
@@ -146,6 +154,7 @@ impl Emitter<'_> {
 
     fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
         self.sorted.clear();
+        self.segmented.clear();
         let mut k = 0;
         while k < stages.len() {
             let found = rows_of(stages, k, &self.buffers, self.size);
@@ -223,17 +232,17 @@ impl Emitter<'_> {
         let item = match &placed.stage {
             Stage::Parts(p) => self.parts_of(p, &placed.places),
             Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
-                let r = tile::roles(kernel, *sum, false);
-                let side = tile::height((self.size)(&tile::extent(kernel, &r.rows)));
+                let r = roles::roles(kernel, *sum, false);
+                let side = tile::height((self.size)(&roles::extent(kernel, &r.rows)));
                 self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| {
-                    tile::emit(m, kernel, *sum, side, None, None)
+                    tile::emit(m, kernel, *sum, side, Form::Plain)
                 })
             }
             Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
                 let sorted = self.sort(stages, at, grouped, out);
                 let work = flops(kernel);
                 self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| {
-                    tile::emit(m, kernel, *sum, sorted.side, Some(&sorted), None)
+                    tile::emit(m, kernel, *sum, sorted.side, Form::Rows(&sorted))
                 })
             }
             Stage::Kernel(k) => match wide::lanes(k, self.size) {
@@ -249,6 +258,7 @@ impl Emitter<'_> {
                     let scatter = Scatter { index, value, out: to, axis: *axis, dtype: *dtype };
                     return self.scatter(&scatter, &placed.places, out);
                 }
+                Step::Segments(s) => return self.segments(s, &placed.places, out),
                 Step::Order { input, out: to, axis, descending, dtype } if self.long(input) => {
                     return self.long_order((input, to, *axis), *descending, *dtype, &placed.places, out);
                 }
@@ -263,14 +273,14 @@ impl Emitter<'_> {
 
     /// Whether tiles pay.
     fn tiled(&self, k: &Kernel, sum: usize, grouped: bool) -> bool {
-        tile::pays(k, sum, grouped, self.size)
+        roles::pays(k, sum, grouped, self.size)
     }
 
     /// The order of a grouped product's rows: made once for all products of this run of stages that share the index.
     fn sort(&mut self, stages: &[Placed], at: usize, own: &Grouped, out: &mut Vec<Item>) -> Sorted {
         let rows_of = |s: &Stage| match s {
             Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
-                let r = tile::roles(kernel, *sum, true);
+                let r = roles::roles(kernel, *sum, true);
                 let Expr::Load(index) = &kernel.body[1] else { return None };
                 let shape: Vec<Size> = r.rows.iter().map(|l| kernel.loops[*l].size.clone()).collect();
                 let strides: Vec<Size> = r
@@ -279,7 +289,7 @@ impl Emitter<'_> {
                     .map(|l| index.terms.iter().find(|t| t.0 == *l).map_or(Size::from(0i64), |t| t.1.clone()))
                     .collect();
                 let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
-                Some((key, tile::across(&tile::extent(kernel, &r.columns))))
+                Some((key, tile::across(&roles::extent(kernel, &r.columns))))
             }
             Stage::Grouped { .. } | Stage::Kernel(_) | Stage::Product { .. } | Stage::Parts(_) | Stage::Other(_) => None,
         };
@@ -292,8 +302,8 @@ impl Emitter<'_> {
             stages[at..].iter().filter_map(|s| rows_of(&s.stage)).filter(|r| r.0 == key).map(|r| r.1).collect();
         let Stage::Grouped { kernel, sum, .. } = &stages[at].stage else { unreachable!("the stage is a grouped product") };
         let Expr::Load(index) = &kernel.body[1] else { unreachable!("the index is a load") };
-        let r = tile::roles(kernel, *sum, true);
-        let count = tile::extent(kernel, &r.rows);
+        let r = roles::roles(kernel, *sum, true);
+        let count = roles::extent(kernel, &r.rows);
         let side = tile::height((self.size)(&count) / (self.size)(&own.count).max(1));
         let groups = own.count.add(&Size::from(i64::from(!own.clamp)));
         let early = self.buffers[kernel.store.buffer].early;
@@ -345,7 +355,7 @@ impl Emitter<'_> {
                 self.shader(&name, special::LANES, places, none, &|m| special::random(m, *dist, *key, seed, round, *out))
             }
             Step::Scatter { .. } | Step::Scan { .. } => unreachable!("scatters and running sums may be several shaders"),
-            Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Rounds(_) => {
+            Step::Kernel(_) | Step::Product(_) | Step::Grouped(_) | Step::Segments(_) | Step::Rounds(_) => {
                 unreachable!("kernels are stages of their own kind, and loops are opened before")
             }
         }

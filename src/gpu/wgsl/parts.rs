@@ -5,8 +5,9 @@ use super::super::program::{Grid, Item};
 use super::Emitter;
 use super::kernel::{Cut, Nest};
 use super::module::Module;
+use super::roles;
 use super::special::LANES;
-use super::tile::{self, Stretches};
+use super::tile::{self, Form, Stretches};
 use crate::ir::Size;
 use crate::source::Span;
 
@@ -17,10 +18,10 @@ impl Emitter<'_> {
         match p.how {
             How::Steps { looped, along } => self.shader(&k.name, LANES, places, work, &|m| steps(m, p, looped, along)),
             How::Tiles { deep } => {
-                let rows = tile::roles(k, k.value, false).rows;
-                let side = tile::height((self.size)(&tile::extent(k, &rows)));
+                let rows = roles::roles(k, k.value, false).rows;
+                let side = tile::height((self.size)(&roles::extent(k, &rows)));
                 let cut = Stretches { count: &p.count, deep, stride: &p.stride };
-                self.shader(&k.name, tile::THREADS, places, work, &|m| tile::emit(m, k, k.value, side, None, Some(&cut)))
+                self.shader(&k.name, tile::THREADS, places, work, &|m| tile::emit(m, k, k.value, side, Form::Cut(&cut)))
             }
         }
     }

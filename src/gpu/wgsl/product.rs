@@ -1,7 +1,7 @@
 //! Products as loop nests.
 
 use crate::ir::{DType, Fold, Map, Size};
-use crate::plan::{Access, Expr, Grouped, Index, Kernel, Loop, Product, Span};
+use crate::plan::{Access, Expr, Grouped, Index, Kernel, Loop, Product, Segments, Span};
 
 struct Nested {
     loops: Vec<Loop>,
@@ -47,6 +47,42 @@ pub(in crate::gpu) fn grouped_nest(g: &Grouped) -> (Kernel, Option<usize>) {
     let at = vec![Index { value: 1, extent: g.count.clone(), stride: g.stride.clone() }];
     let b = Expr::Pick { access: source, at, fill: (!g.clamp).then_some(0.0) };
     finish(p, n, vec![a, index, b])
+}
+
+/// A sum of outer products as a kernel that goes over all rows for every group.
+pub(in crate::gpu) fn segments_nest(s: &Segments) -> Kernel {
+    let p = &s.product;
+    let mut n = loops(&p.spans);
+    // The groups' loop is the last of the result's.
+    let group = n.outer;
+    n.order.iter_mut().filter(|l| **l >= group).for_each(|l| *l += 1);
+    n.loops.insert(group, Loop { name: "group".into(), size: s.count.clone() });
+    n.outer += 1;
+    let terms = s.index.terms.iter().map(|(k, s)| (n.order[*k], s.clone())).collect();
+    let mut store = access(&n, &p.spans, &p.out, &|s| s.out.clone());
+    store.terms.push((group, s.stride.clone()));
+    let body = vec![
+        Expr::Load(access(&n, &p.spans, &p.a, &|s| s.a.clone())),
+        Expr::Load(access(&n, &p.spans, &p.b, &|s| s.b.clone())),
+        Expr::Load(Access { terms, ..s.index.clone() }),
+        Expr::Counter(group),
+        Expr::Map(Map::Eq, vec![2, 3]),
+        Expr::Map(Map::Mul, vec![0, 1]),
+        Expr::Const(0.0),
+        Expr::Map(Map::Select, vec![4, 5, 6]),
+        Expr::Reduce { fold: Fold::Sum, loops: (n.outer..n.loops.len()).collect(), value: 7 },
+    ];
+    let types = [DType::F32, DType::F32, DType::I32, DType::I32, DType::Bool, DType::F32, DType::F32, DType::F32, DType::F32];
+    let (name, unit, outer) = (p.name.clone(), Size::from(1i64), n.outer);
+    Kernel { name, loops: n.loops, outer, body, types: types.to_vec(), store, value: 8, unit }
+}
+
+/// An access over the spans of a product, over the loops of its nest.
+pub(in crate::gpu) fn moved(p: &Product, a: &Access) -> Access {
+    let n = loops(&p.spans);
+    let mut terms: Vec<(usize, Size)> = a.terms.iter().map(|(k, s)| (n.order[*k], s.clone())).collect();
+    terms.sort_by_key(|t| t.0);
+    Access { terms, ..a.clone() }
 }
 
 fn finish(p: &Product, n: Nested, mut body: Vec<Expr>) -> (Kernel, Option<usize>) {

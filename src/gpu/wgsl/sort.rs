@@ -42,7 +42,7 @@ pub(super) struct Sort<'k> {
 
 pub(super) fn emit(m: &mut Module, s: &Sort) {
     m.reserve("stretch begin end k row t sum own first tile last r place");
-    let total = super::tile::extent(s.kernel, s.rows);
+    let total = super::roles::extent(s.kernel, s.rows);
     let n = m.size(&total);
     let side = s.sorted.side;
     let groups = s.sorted.count.add(&Size::from(i64::from(!s.sorted.clamp)));

@@ -7,10 +7,12 @@
 use super::super::program::Grid;
 use super::kernel::Nest;
 use super::module::Module;
+use super::roles::{extent, load, roles};
+use super::segments::Segmented;
 use super::sort::Sorted;
 use super::special::share;
 use crate::ir::{Size, size::SizeFn};
-use crate::plan::{Access, Expr, Kernel};
+use crate::plan::{Access, Kernel};
 
 /// Threads of a workgroup: 8 by 8.
 pub(super) const THREADS: u32 = 64;
@@ -30,58 +32,6 @@ const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 /// Rows of a tile where there are so many in all, or in a group on average.
 pub(super) fn height(rows: i64) -> i64 {
     if rows <= 40 { 32 } else { 64 }
-}
-
-/// A product's loops by what they index.
-pub(super) struct Roles {
-    /// Of both factors and the result.
-    pub batch: Vec<usize>,
-    /// Of the first factor (or of the index) and the result.
-    pub rows: Vec<usize>,
-    /// Of the second factor and the result.
-    pub columns: Vec<usize>,
-    /// Summed.
-    pub sums: Vec<usize>,
-}
-
-fn moves(k: &Kernel, e: usize, l: usize) -> bool {
-    k.body[e].access().is_some_and(|a| a.terms.iter().any(|t| t.0 == l))
-}
-
-fn load(k: &Kernel, e: usize) -> &Access {
-    k.body[e].access().unwrap_or_else(|| unreachable!("the factors of a product are loads"))
-}
-
-/// `grouped`: value 1 is an index, value 2 the second factor.
-pub(super) fn roles(k: &Kernel, sum: usize, grouped: bool) -> Roles {
-    let second = if grouped { 2 } else { 1 };
-    let mut r = Roles { batch: Vec::new(), rows: Vec::new(), columns: Vec::new(), sums: Vec::new() };
-    for l in 0..k.outer {
-        let first = moves(k, 0, l) || grouped && moves(k, 1, l);
-        match (first, moves(k, second, l)) {
-            (true, true) => r.batch.push(l),
-            (true, false) => r.rows.push(l),
-            (false, _) => r.columns.push(l),
-        }
-    }
-    if let Expr::Reduce { loops, .. } = &k.body[sum] {
-        r.sums.clone_from(loops);
-    }
-    r
-}
-
-pub(super) fn extent(k: &Kernel, loops: &[usize]) -> Size {
-    loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size))
-}
-
-/// Whether tiles pay.
-pub(in crate::gpu) fn pays(k: &Kernel, sum: usize, grouped: bool, size: &dyn Fn(&Size) -> i64) -> bool {
-    let r = roles(k, sum, grouped);
-    let n = |loops: &[usize]| loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
-    let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
-    let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
-    let work = rows.saturating_mul(columns).saturating_mul(sums);
-    plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20)
 }
 
 /// `ceil(n / side)`
@@ -136,9 +86,25 @@ pub(super) struct Stretches<'p> {
     pub stride: &'p Size,
 }
 
+/// What a tile's rows and sums are.
+#[derive(Clone, Copy)]
+pub(super) enum Form<'a> {
+    /// All of them, in order.
+    Plain,
+    /// A stretch of the sum.
+    Cut(&'a Stretches<'a>),
+    /// Rows of one group, which has a matrix of its own.
+    Rows(&'a Sorted),
+    /// The sum goes over the rows of one group, which has a result of its own.
+    Sums(&'a Segmented),
+}
+
 /// `side`: rows of a tile.
-pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Option<&Sorted>, cut: Option<&Stretches>) -> Grid {
-    m.reserve("part begin end chunk");
+pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form) -> Grid {
+    let sorted = if let Form::Rows(s) = form { Some(s) } else { None };
+    let cut = if let Form::Cut(c) = form { Some(c) } else { None };
+    let segmented = if let Form::Sums(s) = form { Some(s) } else { None };
+    m.reserve("part begin end chunk group place");
     m.reserve("tile left_column top_row count starts row base_left base_right x y at i e line value source sums row_in column own total");
     let r = roles(k, sum, sorted.is_some());
     let (a, b) = (load(k, 0), load(k, if sorted.is_some() { 2 } else { 1 }));
@@ -161,7 +127,9 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
             let across = across(&column_count);
             let down = tiles(&row_count, side);
             let batch = extent(k, &r.batch);
-            let count = across.mul(&down).mul(&batch).mul(cut.map_or(&Size::from(1i64), |c| c.count));
+            let one = Size::from(1i64);
+            let more = segmented.map(|s| &s.count).or(cut.map(|c| c.count)).unwrap_or(&one);
+            let count = across.mul(&down).mul(&batch).mul(more);
             m.line("let tile = wg.y * 65535u + wg.x;");
             let all = m.size(&count);
             m.line(format!("if (tile >= {all}) {{ return; }}"));
@@ -174,6 +142,17 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
                 m.line(format!("let part = {place} / {all};"));
                 m.line(format!("let begin = part * {}u;", c.deep));
                 m.line(format!("let end = min(begin + {}u, {deep});", c.deep));
+                (begin, end) = ("begin".to_string(), "end".to_string());
+                place = format!("({place} % {all})");
+            }
+            if let Some(s) = segmented {
+                let all = m.size(&batch);
+                m.line(format!("let group = {place} / {all};"));
+                let first = s.first(m);
+                for (word, next) in [("begin", ""), ("end", " + 1u")] {
+                    let row = m.element(s.starts, &format!("{first} + group{next}"));
+                    m.line(format!("let {word} = u32({row});"));
+                }
                 (begin, end) = ("begin".to_string(), "end".to_string());
                 place = format!("({place} % {all})");
             }
@@ -227,6 +206,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
     for c in &all {
         m.line(format!("var {c} = vec4<f32>(0.0);"));
     }
+    let order = segmented.map(|s| s.order);
     let none = sorted.filter(|s| !s.clamp).map(|s| {
         let n = m.size(&s.count);
         format!("group < {n}")
@@ -245,7 +225,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         base: "base_left".into(),
         listed,
     };
-    fill(m, k, &l, &r.sums, &end, None);
+    fill(m, k, &l, (&r.sums, order), &end, None);
     let s = Side {
         access: b,
         store: right,
@@ -256,7 +236,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         base: "base_right".into(),
         listed: None,
     };
-    fill(m, k, &s, &r.sums, &end, none.as_deref());
+    fill(m, k, &s, (&r.sums, order), &end, none.as_deref());
     m.line("workgroupBarrier();");
     m.open(format!("for (var i = 0u; i < {DEEP}u; i += {UNROLL}u)"));
     for u in 0..UNROLL {
@@ -323,6 +303,10 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
         let step = m.times("part", c.stride);
         place = format!("{place} + {step}");
     }
+    if let Some(s) = segmented {
+        let step = m.times("group", &s.stride);
+        place = format!("{place} + {step}");
+    }
     m.store(k.store.buffer, &place, &value);
     m.close();
     m.close();
@@ -330,10 +314,11 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, sorted: Op
 }
 
 /// Brings the tile's rows (or columns) of `DEEP` steps into workgroup memory, neighbours in memory to neighbouring threads.
-fn fill(m: &mut Module, k: &Kernel, s: &Side, sums: &[usize], deep: &str, more: Option<&str>) {
+/// Where `order` is given, steps of the sum are places in it.
+fn fill(m: &mut Module, k: &Kernel, s: &Side, (sums, order): (&[usize], Option<usize>), deep: &str, more: Option<&str>) {
     let vectors = s.lines / 4;
     m.open(format!("for (var e = lane; e < {}u; e += {THREADS}u)", vectors * DEEP));
-    if steps(s.access, sums) || !steps(s.access, s.loops) {
+    if order.is_none() && steps(s.access, sums) || !steps(s.access, s.loops) {
         m.line(format!("let line = e / {DEEP}u * 4u;"));
         m.line(format!("let step = e % {DEEP}u;"));
     } else {
@@ -343,7 +328,15 @@ fn fill(m: &mut Module, k: &Kernel, s: &Side, sums: &[usize], deep: &str, more: 
     m.line("var value = vec4<f32>(0.0);");
     let more = more.map_or(String::new(), |t| format!(" && {t}"));
     m.open(format!("if (at + step < {deep}{more})"));
-    let names = m.split("(at + step)", &named(k, sums));
+    let step = match order {
+        None => "(at + step)".to_string(),
+        Some(order) => {
+            let place = m.element(order, "at + step");
+            m.line(format!("let place = u32({place});"));
+            "place".to_string()
+        }
+    };
+    let names = m.split(&step, &named(k, sums));
     let deeper = part(m, s.access, sums, &names);
     m.line(format!("let source = {} + {deeper};", s.base));
     for (n, component) in PARTS.iter().enumerate() {

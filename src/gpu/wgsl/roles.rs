@@ -1,0 +1,56 @@
+//! What each loop of a product is: rows, columns, sums, or of a batch.
+
+use crate::ir::Size;
+use crate::plan::{Access, Expr, Kernel};
+
+/// A product's loops by what they index.
+pub(super) struct Roles {
+    /// Of both factors and the result.
+    pub batch: Vec<usize>,
+    /// Of the first factor (or of the index) and the result.
+    pub rows: Vec<usize>,
+    /// Of the second factor and the result.
+    pub columns: Vec<usize>,
+    /// Summed.
+    pub sums: Vec<usize>,
+}
+
+fn moves(k: &Kernel, e: usize, l: usize) -> bool {
+    k.body[e].access().is_some_and(|a| a.terms.iter().any(|t| t.0 == l))
+}
+
+pub(super) fn load(k: &Kernel, e: usize) -> &Access {
+    k.body[e].access().unwrap_or_else(|| unreachable!("the factors of a product are loads"))
+}
+
+/// `grouped`: value 1 is an index, value 2 the second factor.
+pub(super) fn roles(k: &Kernel, sum: usize, grouped: bool) -> Roles {
+    let second = if grouped { 2 } else { 1 };
+    let mut r = Roles { batch: Vec::new(), rows: Vec::new(), columns: Vec::new(), sums: Vec::new() };
+    for l in 0..k.outer {
+        let first = moves(k, 0, l) || grouped && moves(k, 1, l);
+        match (first, moves(k, second, l)) {
+            (true, true) => r.batch.push(l),
+            (true, false) => r.rows.push(l),
+            (false, _) => r.columns.push(l),
+        }
+    }
+    if let Expr::Reduce { loops, .. } = &k.body[sum] {
+        r.sums.clone_from(loops);
+    }
+    r
+}
+
+pub(super) fn extent(k: &Kernel, loops: &[usize]) -> Size {
+    loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size))
+}
+
+/// Whether tiles pay.
+pub(in crate::gpu) fn pays(k: &Kernel, sum: usize, grouped: bool, size: &dyn Fn(&Size) -> i64) -> bool {
+    let r = roles(k, sum, grouped);
+    let n = |loops: &[usize]| loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
+    let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
+    let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
+    let work = rows.saturating_mul(columns).saturating_mul(sums);
+    plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20)
+}
