@@ -7,13 +7,15 @@
 use super::program::{Buffer, Kind};
 use super::split::{hoist, sweep};
 use super::stage::{Placed, Stage};
-use super::wgsl::{row_major, share, tiles_pay};
+use super::wgsl::{nests, row_major, share, tiles_pay};
 use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Kernel, Loop};
 use crate::source::Span;
 
 /// So many elements are folded by the threads of one element.
 const LONG: i64 = 1 << 14;
+/// So many rounds one thread makes for all folds of an element.
+const TOGETHER: i64 = 2 * LONG;
 /// Elements of a part at least and at most; between them as many as leave so many threads something to do.
 const PART: (i64, i64) = (128, 8192);
 const THREADS: i64 = 1 << 17;
@@ -92,7 +94,23 @@ impl Cutter<'_> {
                 self.kernel(own);
             }
         }
+        while let Some(e) = self.together(&k) {
+            let Expr::Reduce { fold, .. } = k.body[e] else { unreachable!("what is long together are folds") };
+            let own = self.taken_out(&mut k, e, fold.word());
+            self.kernel(own);
+        }
         self.push(Stage::Kernel(k));
+    }
+
+    /// None of an element's folds is long, but all together are, or one for each step of another: the longest that is not the value itself.
+    fn together(&self, k: &Kernel) -> Option<usize> {
+        let nests = nests(k);
+        let rounds = |loops: &Vec<usize>| self.points(k, loops.iter().copied());
+        if nests.iter().map(|(_, loops)| rounds(loops)).fold(0, i64::saturating_add) <= TOGETHER {
+            return None;
+        }
+        let fold = |e: usize| matches!(k.body[e], Expr::Reduce { .. }) && e != k.value;
+        nests.iter().filter(|(e, _)| fold(*e)).max_by_key(|(e, loops)| (rounds(loops), std::cmp::Reverse(*e))).map(|(e, _)| *e)
     }
 
     fn taken_out(&mut self, k: &mut Kernel, e: usize, word: &str) -> Kernel {

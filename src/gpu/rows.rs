@@ -7,6 +7,7 @@
 
 use super::program::{Buffer, Kind};
 use super::stage::{Placed, Stage};
+use super::wgsl::nests;
 use crate::ir::{DType, Size};
 use crate::plan::{Expr, Kernel, Step, Window};
 use std::collections::BTreeMap;
@@ -96,13 +97,9 @@ fn kernel_form(k: &Kernel, product: bool, size: Measure) -> Form {
     }
     let points = |from: usize, to: usize| dims[from..to].iter().map(|d| d.1).fold(1i64, i64::saturating_mul);
     let count = points(0, k.outer);
-    let inner: i64 = k
-        .body
-        .iter()
-        .map(Expr::folded)
-        .filter(|loops| !loops.is_empty())
-        .map(|loops| loops.iter().map(|l| dims[*l].1).fold(1i64, i64::saturating_mul))
-        .sum();
+    let rounds = |loops: &[usize]| loops.iter().map(|l| dims[*l].1).fold(1i64, i64::saturating_mul);
+    let folds = nests(k).into_iter().filter(|(e, _)| !k.body[*e].folded().is_empty());
+    let inner = folds.map(|(_, loops)| rounds(&loops)).fold(0, i64::saturating_add);
     let work = count.saturating_mul(inner.max(1));
     Form { dims, outer: k.outer, touches, work, count, product, order: None }
 }

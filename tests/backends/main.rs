@@ -26,6 +26,7 @@ mod programs;
 mod routes;
 mod runs;
 mod schedules;
+mod segments;
 mod shaders;
 mod slopes;
 mod starts;

@@ -44,6 +44,7 @@ use segments::Segmented;
 use sort::Sorted;
 use std::collections::BTreeMap;
 use tile::Form;
+pub(super) use work::nests;
 use work::{flops, rounds};
 
 /// Says which lines a place is: `models/inr.hnet:19: image(xy)`.

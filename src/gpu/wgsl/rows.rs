@@ -5,7 +5,8 @@ use super::super::rows::{BLOCK, Group, Lead, element};
 use super::super::stage::{Placed, Stage};
 use super::kernel::{Nest, Share, chain};
 use super::module::Module;
-use super::special;
+use super::special::{self, share};
+use super::work::rounds;
 use crate::ir::{DType, Fold, Size};
 use crate::plan::{Access, Expr, Kernel, Step};
 use std::collections::BTreeMap;
@@ -121,6 +122,13 @@ impl Rows<'_, '_, '_> {
         (self.m.size(&width), self.m.size(&whole), width)
     }
 
+    /// Says how often a thread goes round for elements of a row, each computed by `parts` threads in so many rounds.
+    fn goes(&mut self, width: &Size, parts: u32, rounds: &Size) {
+        let own = share(&width.mul(&Size::from(self.shape.rows)), THREADS / parts);
+        let each = if parts == 1 { rounds.clone() } else { share(rounds, parts).add(&Size::from(i64::from(parts))) };
+        self.m.rounds(&own.mul(&each.add(&Size::from(1i64))));
+    }
+
     /// Counters for element `e` of the workgroup's rows; `clamp`: rows beyond the last are the last one.
     fn spot(&mut self, e: &str, dims: &[(String, Size)], lead: Option<Lead>, clamp: bool) -> Spot {
         let Some(lead) = lead else {
@@ -169,7 +177,8 @@ impl Rows<'_, '_, '_> {
     /// One thread an element.
     fn single(&mut self, _k: usize, kernel: &Kernel, lead: Option<Lead>) {
         let dims = Self::dims(kernel);
-        let (_, whole, _) = self.width(&dims, lead);
+        let (_, whole, width) = self.width(&dims, lead);
+        self.goes(&width, 1, &rounds(kernel));
         let e = self.m.fresh("e");
         self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
         let spot = self.spot(&e, &dims, lead, false);
@@ -237,7 +246,8 @@ impl Rows<'_, '_, '_> {
     fn shared(&mut self, k: usize, kernel: &Kernel, lead: Option<Lead>, parts: u32) {
         let scratch = self.scratch(kernel);
         let dims = Self::dims(kernel);
-        let (_, whole, _) = self.width(&dims, lead);
+        let (_, whole, width) = self.width(&dims, lead);
+        self.goes(&width, parts, &rounds(kernel));
         let slots = THREADS / parts;
         let apart = if self.along(k, kernel) { 1 } else { slots };
         self.m.line("{");
@@ -305,6 +315,7 @@ impl Rows<'_, '_, '_> {
         let whole = self.m.size(&apart.mul(&Size::from(self.shape.rows / BLOCK)));
         let w = self.m.size(&apart);
         let all = self.all.clone().unwrap_or_else(|| "1u".to_string());
+        self.goes(&apart.mul(&Size::fraction(1, BLOCK)), 1, &rounds(kernel));
         let e = self.m.fresh("e");
         self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
         let (x, top) = (self.m.fresh("x"), self.m.fresh("top"));
@@ -450,7 +461,8 @@ impl Rows<'_, '_, '_> {
         let (along, rows) = input.shape.split_last().expect("an order has a row");
         let mut dims: Vec<(String, Size)> = rows.iter().enumerate().map(|(k, s)| (format!("row{k}_"), s.clone())).collect();
         dims.push(("i".to_string(), along.clone()));
-        let (_, whole, _) = self.width(&dims, lead);
+        let (_, whole, width) = self.width(&dims, lead);
+        self.goes(&width, 1, along);
         let e = self.m.fresh("e");
         self.m.open(format!("for (var {e} = lane; {e} < {whole}; {e} += {THREADS}u)"));
         let spot = self.spot(&e, &dims, lead, false);

@@ -4,16 +4,22 @@ use super::special;
 use crate::ir::Size;
 use crate::plan::{Expr, Kernel};
 
-/// The rounds that the loops of all folds of an element make, those around stretches of sums among them.
-pub(super) fn rounds(k: &Kernel) -> Size {
-    let mut total = Size::from(0i64);
-    for (e, deps) in k.body.iter().zip(k.dependencies()) {
-        if let Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } = e {
+/// The folds of an element, each with the loops that it runs in: its own, and those of the folds around it.
+pub(in crate::gpu) fn nests(k: &Kernel) -> Vec<(usize, Vec<usize>)> {
+    let mut out = Vec::new();
+    for (e, (x, deps)) in k.body.iter().zip(k.dependencies()).enumerate() {
+        if let Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } = x {
             let mask = loops.iter().fold(deps, |m, l| m | 1 << l);
-            let inner = (k.outer..k.loops.len()).filter(|l| mask >> l & 1 == 1);
-            total = total.add(&inner.fold(Size::from(1i64), |n, l| n.mul(&k.loops[l].size)));
+            out.push((e, (k.outer..k.loops.len()).filter(|l| mask >> l & 1 == 1).collect()));
         }
     }
+    out
+}
+
+/// The rounds that the loops of all folds of an element make, those around stretches of sums among them.
+pub(super) fn rounds(k: &Kernel) -> Size {
+    let points = |loops: Vec<usize>| loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size));
+    let total = nests(k).into_iter().fold(Size::from(0i64), |n, (_, loops)| n.add(&points(loops)));
     total.add(&special::share(&total, 16))
 }
 
