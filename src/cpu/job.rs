@@ -6,6 +6,7 @@ use super::grouped::Grouped;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
+use super::tiles::{TileJob, tiles};
 use super::{order, runtime};
 use crate::diag::{self, Diagnostic};
 use crate::files::memory;
@@ -18,7 +19,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Work below which a second thread costs more than it gives.
-const WORTHWHILE: f64 = 1.5e6;
+pub(super) const WORTHWHILE: f64 = 1.5e6;
 
 /// How steps run.
 #[derive(Clone, Copy)]
@@ -56,7 +57,7 @@ impl Exec<'_> {
 /// One cache line of memory.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Line([u32; 16]);
+pub(super) struct Line(pub(super) [u32; 16]);
 
 /// A step with its sizes known.
 pub(super) enum Job {
@@ -72,23 +73,12 @@ pub(super) enum Job {
     Rounds(Box<Rounds>),
 }
 
-/// A run of steps that goes tile by tile.
-struct TileJob {
-    steps: Range<usize>,
-    extent: i64,
-    rows: i64,
-    /// Buffers private to a tile: elements per row, and the first place in a thread's scratch memory.
-    private: Vec<(usize, i64, usize)>,
-    scratch: usize,
-    work: f64,
-}
-
 /// A plan in memory.
 pub(super) struct Instance {
     pub ptrs: Vec<Ptr>,
-    jobs: Vec<Job>,
+    pub(super) jobs: Vec<Job>,
     tiles: Vec<TileJob>,
-    scratch: Vec<Line>,
+    pub(super) scratch: Vec<Line>,
     pub prepared: usize,
     /// Nanoseconds spent in each step, where they are counted.
     pub spent: Vec<AtomicU64>,
@@ -164,7 +154,7 @@ impl Instance {
         for (step, entry) in plan.steps.iter().zip(&functions.steps) {
             jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
         }
-        let (tiles, scratch) = tiles(plan, &jobs, &size);
+        let (tiles, scratch) = tiles(plan, &mut jobs, &size);
         Ok(Instance {
             ptrs,
             jobs,
@@ -235,59 +225,14 @@ impl Instance {
             k += 1;
         }
     }
-
-    fn tile(&self, t: &TileJob, exec: Exec) {
-        let count = (t.extent + t.rows - 1) / t.rows;
-        let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
-        let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
-        let part = |p: i64| {
-            call::clean();
-            let mut ptrs = self.ptrs.clone();
-            let alone = Exec { pool: None, threads: 1 };
-            for tile in count * p / parts..count * (p + 1) / parts {
-                let (start, end) = (tile * t.rows, ((tile + 1) * t.rows).min(t.extent));
-                for (b, per, at) in &t.private {
-                    ptrs[*b] = scratch.moved((p as usize * t.scratch + at) as i64 - start * per);
-                }
-                for k in t.steps.clone() {
-                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((start, end)), alone));
-                }
-            }
-        };
-        match exec.pool.filter(|_| parts > 1) {
-            Some(pool) => pool.scope(|s| {
-                let part = &part;
-                (0..parts).for_each(|p| s.spawn(move |_| part(p)));
-            }),
-            None => part(0),
-        }
-    }
 }
 
 /// Runs it, and counts its time where somebody asks.
-fn timed(spent: Option<&AtomicU64>, f: impl FnOnce()) {
+pub(super) fn timed(spent: Option<&AtomicU64>, f: impl FnOnce()) {
     let Some(spent) = spent else { return f() };
     let start = std::time::Instant::now();
     f();
     spent.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-}
-
-fn tiles(plan: &Plan, jobs: &[Job], size: &dyn Fn(&Size) -> i64) -> (Vec<TileJob>, usize) {
-    let (mut out, mut most) = (Vec::new(), 0);
-    for t in &plan.tiles {
-        let mut scratch = 0usize;
-        let mut private = Vec::new();
-        for (b, per) in &t.private {
-            let per = size(per);
-            private.push((*b, per, scratch));
-            scratch += ((per * t.rows) as usize).next_multiple_of(16) + 16;
-        }
-        let work = jobs[t.first..t.last].iter().map(Job::work).sum();
-        most = most.max(scratch);
-        out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work });
-    }
-    out.iter_mut().for_each(|t| t.scratch = most);
-    (out, most)
 }
 
 fn kernel_work(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> f64 {
@@ -339,7 +284,7 @@ fn job(
 }
 
 impl Job {
-    fn work(&self) -> f64 {
+    pub(super) fn work(&self) -> f64 {
         match self {
             Job::Kernel { work, .. } => *work,
             Job::Product { product, .. } => product.work(),
@@ -355,7 +300,7 @@ impl Job {
     }
 
     /// Runs it, or the part of its first axis that `range` says.
-    fn run(&self, ptrs: &[Ptr], range: Option<(i64, i64)>, exec: Exec) {
+    pub(super) fn run(&self, ptrs: &[Ptr], range: Option<(i64, i64)>, exec: Exec) {
         match self {
             Job::Kernel { code, params, sizes, extent, unit, work } => {
                 let mut few = [Ptr::null(); 16];

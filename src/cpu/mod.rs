@@ -23,6 +23,7 @@ mod runtime;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub use compile::{emit_asm, emit_clif, emit_object};
 pub use program::Options;

@@ -58,6 +58,8 @@ pub struct Tile {
     /// Extent of the shared axis, and how much of it makes a tile.
     pub extent: Size,
     pub rows: i64,
+    /// Its rows are single elements, whatever the first axis is.
+    pub flat: bool,
     /// Buffers that live inside one tile only, each with its elements per step of the axis.
     pub private: Vec<(usize, Size)>,
 }

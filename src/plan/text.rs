@@ -153,7 +153,8 @@ impl fmt::Display for Plan {
                 let private: Vec<&str> = t.private.iter().map(|p| self.name(p.0)).collect();
                 writeln!(
                     f,
-                    " tiles of {} along {} through {} steps, private ({})",
+                    " {} of {} along {} through {} steps, private ({})",
+                    if t.flat { "stretches" } else { "tiles" },
                     t.rows,
                     t.extent,
                     t.last - t.first,

@@ -41,6 +41,11 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes) {
     for (from, to) in [(0, plan.prepared), (plan.prepared, plan.steps.len())] {
         let mut k = from;
         while k < to {
+            if let Some(tile) = f.flat_run(k, to) {
+                k = tile.last;
+                tiles.push(tile);
+                continue;
+            }
             let end = f.extend(k, to);
             if end > k + 1 {
                 tiles.extend(f.settle(k, end));
@@ -73,7 +78,7 @@ impl Finder<'_> {
     }
 
     fn own_rows(&self, k: &Kernel) -> bool {
-        self.by_row(k, &k.store, &[], self.width(k.store.buffer))
+        self.by_row(k, &k.store, &[], self.by_rows(k, k.store.buffer))
     }
 
     /// Elements of a row of a buffer.
@@ -81,9 +86,13 @@ impl Finder<'_> {
         self.plan.buffers[buffer].shape.iter().skip(1).map(|s| self.n(s)).product()
     }
 
+    /// Steps of a kernel's first loop for each row, and the elements of a row of a buffer.
+    fn by_rows(&self, k: &Kernel, buffer: usize) -> (i64, i64) {
+        (self.n(&k.unit), self.width(buffer))
+    }
+
     /// Whether an access of a kernel stays in row `r` of the buffer in step `r` of the first axis.
-    fn by_row(&self, k: &Kernel, a: &Access, more: &[(i64, i64)], width: i64) -> bool {
-        let unit = self.n(&k.unit);
+    fn by_row(&self, k: &Kernel, a: &Access, more: &[(i64, i64)], (unit, width): (i64, i64)) -> bool {
         let mut step = 0;
         let mut reach = self.n(&a.offset);
         for (l, s) in &a.terms {
@@ -103,10 +112,10 @@ impl Finder<'_> {
     fn reads_by_row(&self, step: &Step, made: &BTreeMap<usize, ()>) -> bool {
         match step {
             Step::Kernel(k) => k.body.iter().all(|e| match e {
-                Expr::Load(a) => !made.contains_key(&a.buffer) || self.by_row(k, a, &[], self.width(a.buffer)),
+                Expr::Load(a) => !made.contains_key(&a.buffer) || self.by_row(k, a, &[], self.by_rows(k, a.buffer)),
                 Expr::Pick { access: a, at, .. } => {
                     let more: Vec<(i64, i64)> = at.iter().map(|i| (self.n(&i.extent), self.n(&i.stride))).collect();
-                    !made.contains_key(&a.buffer) || self.by_row(k, a, &more, self.width(a.buffer))
+                    !made.contains_key(&a.buffer) || self.by_row(k, a, &more, self.by_rows(k, a.buffer))
                 }
                 Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) => true,
                 Expr::Reduce { .. } | Expr::Mend { .. } => true,
@@ -134,6 +143,59 @@ impl Finder<'_> {
             }
         }
         step == width && (0..width.max(1)).contains(&reach)
+    }
+
+    /// The elements of a kernel that goes through them one after the other, in memory, too.
+    fn flat<'s>(&self, step: &'s Step) -> Option<(&'s Kernel, i64)> {
+        let Step::Kernel(k) = step else { return None };
+        let plain = k.outer == 1 && k.loops.len() == 1 && self.by_row(k, &k.store, &[], (1, 1));
+        plain.then(|| (k, self.n(&k.loops[0].size)))
+    }
+
+    /// A run of kernels that go through the same elements, from step `k`, where single rows are too long for the cache. So the rule by
+    /// which a large parameter is trained reads each of its numbers once.
+    fn flat_run(&self, k: usize, to: usize) -> Option<Tile> {
+        let (first, n) = self.flat(&self.plan.steps[k])?;
+        if self.width(first.store.buffer) < CACHE {
+            return None;
+        }
+        let (mut made, mut read, mut last) = (Vec::new(), Vec::new(), k);
+        let mut shared = false;
+        while last < to
+            && let Some((kernel, _)) = self.flat(&self.plan.steps[last]).filter(|f| f.1 == n)
+        {
+            let each = |e: &Expr| match e {
+                Expr::Pick { access, .. } => !made.contains(&access.buffer),
+                Expr::Load(a) => !made.contains(&a.buffer) || self.by_row(kernel, a, &[], (1, 1)),
+                Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Map(..) => true,
+                Expr::Reduce { .. } | Expr::Mend { .. } => false,
+            };
+            if !kernel.body.iter().all(each) {
+                break;
+            }
+            let moving = |a: &&Access| !a.terms.is_empty();
+            for a in kernel.body.iter().filter_map(Expr::access).filter(moving) {
+                shared |= last > k && (made.contains(&a.buffer) || read.contains(&a.buffer));
+                read.push(a.buffer);
+            }
+            made.push(kernel.store.buffer);
+            last += 1;
+        }
+        if last < k + 2 || !shared {
+            return None;
+        }
+        let mut all = [made.as_slice(), &read].concat();
+        all.sort();
+        all.dedup();
+        let rows = (CACHE / 2 / all.len() as i64).max(1024) / 16 * 16;
+        let private = made.iter().filter(|b| self.is_private(**b, k, last)).map(|b| (*b, Size::from(1i64))).collect();
+        Some(Tile { first: k, last, extent: first.loops[0].size.clone(), rows, private, flat: true })
+    }
+
+    /// Whether nobody else reads what a run makes.
+    fn is_private(&self, buffer: usize, first: usize, last: usize) -> bool {
+        let outside = self.readers[buffer].is_some_and(|(from, to)| from < first || to >= last);
+        self.plan.buffers[buffer].kind == Kind::Temp && !outside
     }
 
     /// The end of the run that starts at step `k`.
@@ -171,13 +233,9 @@ impl Finder<'_> {
         if row * rows < LARGE || rows < 2 * tile {
             return None;
         }
-        let private = |b: &usize| {
-            let outside = self.readers[*b].is_some_and(|(from, to)| from < first || to >= last);
-            self.plan.buffers[*b].kind == Kind::Temp && !outside
-        };
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));
-        let private = made.iter().filter(|b| private(b)).map(of).collect();
+        let private = made.iter().filter(|b| self.is_private(**b, first, last)).map(of).collect();
         let extent = self.plan.buffers[made[0]].shape[0].clone();
-        Some(Tile { first, last, extent, rows: tile, private })
+        Some(Tile { first, last, extent, rows: tile, private, flat: false })
     }
 }

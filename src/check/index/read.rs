@@ -2,7 +2,7 @@
 
 use super::IndexValue;
 use crate::check::model::{Allowed, InputKind};
-use crate::check::value::{Label, NameId, Tens, Value};
+use crate::check::value::{Label, NameId, Num, Tens, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Axis, DType, Map, Node, Op, Size, needs, outside};
@@ -119,16 +119,26 @@ impl<'a> Checker<'a> {
                     .help("read place by place: `let w[i < 4] = (v[i] else ..)`"),
             );
         }
+        // Beside whole numbers something real makes all of it real, as in `if`.
+        let t = if t.dtype == DType::I32 && is_real(&value) { self.to_f32(&t) } else { t };
         if let Value::Num(n) = &value
             && let Some(v) = n.known()
             && t.dtype != DType::Bool
         {
+            if t.dtype == DType::I32 {
+                self.as_tens(value.clone(), otherwise.span)?;
+            }
             return self.gather(&t, &picks, Some(v));
         }
         let fill = match value {
             Value::Num(n) if t.dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, otherwise.span)?,
         };
+        let fill = if t.dtype == DType::F32 && fill.dtype == DType::I32 { self.to_f32(&fill) } else { fill };
+        if t.dtype != fill.dtype {
+            let message = format!("this is {}, and what lies outside is {}", self.show(&t), self.show(&fill));
+            return self.error(Code::H0506, otherwise.span, message);
+        }
         let Some(mask) = inside else { return self.gather(&t, &picks, None) };
         let read = self.gather(&t, &picks, Some(0.0))?;
         let spans = [(&mask, span), (&read, span), (&fill, otherwise.span)];
@@ -246,5 +256,15 @@ impl<'a> Checker<'a> {
             let n = values.into_iter().find(|n| at(*n).is_some_and(|left| left < 0))?;
             Some((input.name.clone(), n))
         })
+    }
+}
+
+/// Whether a value is no whole number, and no truth value.
+fn is_real(value: &Value<'_>) -> bool {
+    match value {
+        Value::Tensor(t) => t.dtype == DType::F32,
+        Value::Num(Num::Real(_)) => true,
+        Value::Num(n) => n.known().is_some_and(|v| v.fract() != 0.0),
+        _ => false,
     }
 }

@@ -198,6 +198,9 @@ impl<'a> Checker<'a> {
             let step = c.emit(step, vec![], vec![]);
             c.scopes.name(&"step".into(), Binding::Value(Value::Tensor(step)));
             c.scopes.name(&"steps".into(), Binding::Value(Size::from(steps as i64).into()));
+            if let Some(load) = c.max_load() {
+                c.scopes.name(&"max_load".into(), Binding::Value(Value::Tensor(load)));
+            }
             work(c)
         })
     }

@@ -5,6 +5,7 @@ mod files;
 mod inputs;
 mod learn;
 mod learner;
+mod load;
 mod optimizer;
 mod outputs;
 mod train;

@@ -15,7 +15,7 @@ impl Rule<'_> {
     pub(super) fn op(&self) -> Result<(), String> {
         match &self.node.op {
             Op::Source { .. } => self.count(0).and(self.inner(0)),
-            Op::Const(_) => self.count(0).and(self.rank(0)).and(self.inner(0)),
+            Op::Const(value) => self.count(0).and(self.rank(0)).and(self.inner(0)).and(self.holds(*value)),
             Op::Iota => self.count(0).and(self.rank(1)).and(self.inner(0)).and(self.result(DType::I32)),
             Op::Extent(_) => {
                 let number = NUMBERS.contains(&self.node.dtype);
@@ -34,7 +34,7 @@ impl Rule<'_> {
                 ensure(factors > 0, || "takes at least one factor".into())?;
                 self.alike(factors, NUMBERS)
             }
-            Op::Gather { picks, .. } => self.gather(picks),
+            Op::Gather { picks, fill } => self.gather(picks).and(fill.map_or(Ok(()), |v| self.holds(v))),
             Op::Inside(_) => {
                 let count = self.operands.len();
                 ensure(count == 1 || count == 2, || format!("has {count} operands, and takes an index and perhaps a condition"))?;
@@ -107,6 +107,16 @@ impl Rule<'_> {
             Fold::Any | Fold::All => self.all_alike(BOOLS),
             Fold::Argmax | Fold::Argmin => self.inner(1).and(self.takes(0, NUMBERS)).and(self.result(DType::I32)),
         }
+    }
+
+    /// A number that is written in the graph must be one that the result can hold.
+    fn holds(&self, value: f64) -> Result<(), String> {
+        let held = match self.node.dtype {
+            DType::F32 => true,
+            DType::I32 => value.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value),
+            DType::Bool => value == 0.0 || value == 1.0,
+        };
+        ensure(held, || format!("holds {value}, which is no {}", self.node.dtype.word()))
     }
 
     fn gather(&self, picks: &[Pick]) -> Result<(), String> {
