@@ -87,6 +87,13 @@ impl Reverse<'_> {
         self.pointwise_of(nest, map, DType::F32, operands)
     }
 
+    /// As [`Reverse::pointwise`], its loops in the order of `outer`, which has all of them.
+    fn pointwise_as(&mut self, outer: &[usize], nest: &Nest, map: Map, operands: Vec<Operand>) -> Operand {
+        let used = used(nest, &operands, &|_| false);
+        let shape = outer.iter().copied().filter(|k| used.contains(k)).collect();
+        self.over(nest, Op::Map(map), DType::F32, shape, vec![], operands)
+    }
+
     /// A scalar function, over those loops that its operands have.
     pub fn pointwise_of(&mut self, nest: &Nest, map: Map, dtype: DType, operands: Vec<Operand>) -> Operand {
         let used = used(nest, &operands, &|_| false);
@@ -190,11 +197,13 @@ impl Reverse<'_> {
         let place = |k: usize| outer.iter().chain(inner).position(|l| *l == k).expect("a loop of the nest");
         let moved = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| place(*k)).collect());
         if inner.is_empty() {
-            // Loops that nothing reads need not be built.
+            // Loops that nothing reads need not be built; those that are lie as in the operand, beside which whoever uses it goes.
             let mut factors = factors.into_iter();
             let first = factors.next().expect("an adjoint is a factor");
-            let value = factors.fold(first, |a, b| self.pointwise(nest, Map::Mul, vec![a, b]));
-            return moved(&self.chosen(nest, conditions, value));
+            let value = factors.fold(first, |a, b| self.pointwise_as(outer, nest, Map::Mul, vec![a, b]));
+            let Some(all) = self.all_of(nest, &conditions) else { return moved(&value) };
+            let zero = self.number(0.0);
+            return moved(&self.pointwise_as(outer, nest, Map::Select, vec![all, value, zero]));
         }
         let (factors, conditions) = self.left_out(nest, factors, conditions);
         let closed: Vec<Axis> = inner.iter().map(|k| nest.axes[*k].clone()).collect();

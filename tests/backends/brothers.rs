@@ -482,3 +482,27 @@ model M {
         gives(text, &[("b", b)], &[("x", &x)], &[("y", &y), ("z", &z)]);
     }
 }
+
+#[test]
+fn what_lies_outside_beside_whole_numbers() {
+    let text = |kind: &str, other: &str| {
+        format!("dim t\nmodel M {{\n    input n: i32[t]\n    input x: [t]\n    output y: {kind}[t] = n[t - 1] else {other}\n}}\n")
+    };
+    let (n, x): (&[f64], &[f64]) = (&[7.0, -3.0, 2.0], &[0.25, 1.5, 2.5]);
+    for (kind, other, first) in [
+        ("i32", "5", 5.0),
+        ("f32", "(4 / 2)", 2.0),
+        ("f32", "0.5", 0.5),
+        ("f32", "(1 / 4)", 0.25),
+        ("f32", "x", 0.25),
+        ("f32", "(x + 1)", 1.25),
+        ("i32", "n", 7.0),
+    ] {
+        gives(&text(kind, other), &[("t", 3)], &[("n", n), ("x", x)], &[("y", &[first, 7.0, -3.0])]);
+    }
+    // As a constant it is a number, not a truth value, and has its own range.
+    says(&text("i32", "3000000000"), "H0358");
+    says(&text("f32", "true"), "H0506");
+    let texts = "dim b\ndim t\nmodel M {\n    let v[t, b, _i < 1] = 1\n    output last: [b, t] = v @ v[t - 1] else 0.5\n}\n";
+    gives(texts, &[("b", 2), ("t", 2)], &[], &[("last", &[0.5, 1.0, 0.5, 1.0])]);
+}

@@ -308,3 +308,27 @@ fn who_is_measured_and_does_not_get_better_stops() {
     assert_eq!(records[1].scores[0].0, "held.fit");
     assert!(records[0].scores.is_empty());
 }
+
+#[test]
+fn the_load_of_the_busiest_expert() {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, at) = (floats(&[6, 2], |k| k as f64 / 4.0), |chosen: &[i32]| Tensor::new(vec![6, 2], Data::I32(chosen.to_vec())));
+    let text = "import std.linear { Matrix }\ndim t\nmodel M {\n    condition seen: f32 = 0.0\n    input x: [t, 2]\n    input at: i32[t, 2]\n\
+                sub expert[4] = Matrix(2, 2)\n    let made = route x over expert at at by 0.5\n    loss fit = mean[t] mean(made) * 0 + seen\n}\n\
+                train M {\n    data \"rows.safetensors\" { x, at }\n    minimize fit\n    with sgd(lr: 0.1)\n    every 1 set seen = max_load\n    steps 3\n}\n";
+    let model = model(text);
+    // All choose one pair; everybody another; an expert that is none counts for nobody.
+    for (chosen, load) in [
+        ([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1], 2.0),
+        ([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3], 1.0),
+        ([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], 4.0),
+        ([2, 1, 2, 3, 2, 0, 2, 3, 2, 1, 2, 0], 2.0),
+    ] {
+        save(folder.path(), "rows.safetensors", vec![("x", x.clone()), ("at", at(&chosen))]);
+        for backend in backends() {
+            let (records, _) = trained(&model, start(&model, 1), folder.path(), options(backend, 1));
+            let seen: Vec<f64> = losses(&records);
+            assert_eq!(seen, [0.0, load, load], "{backend:?} {chosen:?}");
+        }
+    }
+}

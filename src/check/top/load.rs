@@ -5,7 +5,7 @@
 //! the largest over all routes that are computed outside of loops.
 
 use crate::check::Checker;
-use crate::check::value::Tens;
+use crate::check::value::{Label, Tens};
 use crate::ir::size::SizeFn;
 use crate::ir::{Axis, DType, Fold, Map, Node, NodeId, Op, Operand, Size};
 
@@ -24,15 +24,15 @@ impl Checker<'_> {
         let loops: Vec<usize> = (1..=places.len()).collect();
         let all: Vec<Axis> = [expert.clone()].into_iter().chain(places.iter().cloned()).collect();
         let whole: Vec<usize> = (0..all.len()).collect();
-        let iota = self.emit(Node::new(Op::Iota, DType::I32, vec![expert.clone()]), vec![], vec![]).node;
+        let iota = self.counted(Node::new(Op::Iota, DType::I32, vec![expert.clone()]), vec![]);
         let sides = vec![Operand::new(index, loops), Operand::new(iota, vec![0])];
-        let same = self.emit(Node::new(Op::Map(Map::Eq), DType::Bool, all.clone()), vec![], sides).node;
+        let same = self.counted(Node::new(Op::Map(Map::Eq), DType::Bool, all.clone()), sides);
         let ones = Node::new(Op::Map(Map::ToF32), DType::F32, all);
-        let ones = self.emit(ones, vec![], vec![Operand::new(same, whole.clone())]).node;
+        let ones = self.counted(ones, vec![Operand::new(same, whole.clone())]);
         let count = Node { inner: places.clone(), ..Node::new(Op::Fold(Fold::Sum), DType::F32, vec![expert.clone()]) };
-        let count = self.emit(count, vec![], vec![Operand::new(ones, whole)]).node;
+        let count = self.counted(count, vec![Operand::new(ones, whole)]);
         let most = Node { inner: vec![expert], ..Node::new(Op::Fold(Fold::Max), DType::F32, vec![]) };
-        let most = self.emit(most, vec![], vec![Operand::new(count, vec![0])]).node;
+        let most = self.counted(most, vec![Operand::new(count, vec![0])]);
         // Of no rows nobody has a load.
         let choices = places.iter().fold(Size::from(1i64), |n, a| n.mul(&a.size));
         let choices = self.extent_of(Size::apply(SizeFn::Max, vec![choices, Size::from(1i64)]));
@@ -41,8 +41,14 @@ impl Checker<'_> {
         self.one(Map::Mul, &[share, experts])
     }
 
+    /// A node without names.
+    fn counted(&mut self, node: Node, operands: Vec<Operand>) -> NodeId {
+        let labels = vec![Label::Sized; node.shape.len()];
+        self.emit(node, labels, operands).node
+    }
+
     fn extent_of(&mut self, size: Size) -> NodeId {
-        self.emit(Node::new(Op::Extent(size), DType::F32, vec![]), vec![], vec![]).node
+        self.counted(Node::new(Op::Extent(size), DType::F32, vec![]), vec![])
     }
 
     fn one(&mut self, map: Map, operands: &[NodeId]) -> Tens {

@@ -224,6 +224,11 @@ impl<'a> Checker<'a> {
     /// Says which words mean nothing.
     fn known_words(&mut self, words: Words) {
         for (word, span) in words.free {
+            if &*word == "max_load" && !self.out.model.routes.iter().any(|r| r.chosen.is_some()) {
+                let d = Diagnostic::error(Code::H0201, span, "there is no `max_load` here: this model chooses no experts");
+                self.report.say(d.help("it is the load of the busiest expert of a `route` that stands outside of loops"));
+                continue;
+            }
             let own = WORDS.contains(&&*word)
                 || self.schedules().contains(&&*word)
                 || builtin::find(&word).is_some()
