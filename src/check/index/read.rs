@@ -119,6 +119,18 @@ impl<'a> Checker<'a> {
                     .help("read place by place: `let w[i < 4] = (v[i] else ..)`"),
             );
         }
+        self.or_else(t, picks, inside, (value, otherwise.span), span)
+    }
+
+    /// A read that has a value where it reaches outside.
+    fn or_else(
+        &mut self,
+        t: Tens,
+        picks: Vec<(usize, Tens)>,
+        inside: Option<Tens>,
+        (value, at): (Value<'a>, Span),
+        span: Span,
+    ) -> Res<Tens> {
         // Beside whole numbers something real makes all of it real, as in `if`.
         let t = if t.dtype == DType::I32 && is_real(&value) { self.to_f32(&t) } else { t };
         if let Value::Num(n) = &value
@@ -126,22 +138,22 @@ impl<'a> Checker<'a> {
             && t.dtype != DType::Bool
         {
             if t.dtype == DType::I32 {
-                self.as_tens(value.clone(), otherwise.span)?;
+                self.as_tens(value.clone(), at)?;
             }
             return self.gather(&t, &picks, Some(v));
         }
         let fill = match value {
             Value::Num(n) if t.dtype == DType::F32 => self.num_f32(&n),
-            v => self.as_tens(v, otherwise.span)?,
+            v => self.as_tens(v, at)?,
         };
         let fill = if t.dtype == DType::F32 && fill.dtype == DType::I32 { self.to_f32(&fill) } else { fill };
         if t.dtype != fill.dtype {
             let message = format!("this is {}, and what lies outside is {}", self.show(&t), self.show(&fill));
-            return self.error(Code::H0506, otherwise.span, message);
+            return self.error(Code::H0506, at, message);
         }
         let Some(mask) = inside else { return self.gather(&t, &picks, None) };
         let read = self.gather(&t, &picks, Some(0.0))?;
-        let spans = [(&mask, span), (&read, span), (&fill, otherwise.span)];
+        let spans = [(&mask, span), (&read, span), (&fill, at)];
         self.map(Map::Select, read.dtype, &spans, "`else`", span)
     }
 
