@@ -135,14 +135,14 @@ enum Key {
 pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut Sink) -> Program {
     let mut files = Vec::new();
     let mut known: HashMap<Key, usize> = HashMap::new();
-    let mut queue = vec![root];
+    let mut queue = vec![(root, false)];
     if let Some(path) = &sources.get(root).path {
         known.insert(Key::File(clean(path)), 0);
     }
     let mut next = 0;
     let mut schedules = None;
     while next < queue.len() {
-        let id = queue[next];
+        let (id, library) = queue[next];
         next += 1;
         let text = sources.get(id).text.clone();
         let ast = parse(id, &text, sink);
@@ -156,7 +156,6 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, root: FileId, sink: &mut
             let what = ast::ImportFrom::Library(vec![word("std"), word("schedule")]);
             schedules = find(sources, loader, id, &what, &mut known, &mut queue, sink);
         }
-        let library = known.iter().any(|(key, n)| *n == files.len() && matches!(key, Key::Library(_)));
         files.push(Loaded { id, text, library, ast, imports });
     }
     Program { files, schedules }
@@ -168,7 +167,7 @@ fn find(
     from: FileId,
     what: &ast::ImportFrom,
     known: &mut HashMap<Key, usize>,
-    queue: &mut Vec<FileId>,
+    queue: &mut Vec<(FileId, bool)>,
     sink: &mut Sink,
 ) -> Option<usize> {
     let (key, span) = match what {
@@ -202,7 +201,7 @@ fn find(
             }
         },
     };
-    queue.push(id);
+    queue.push((id, matches!(key, Key::Library(_))));
     known.insert(key, queue.len() - 1);
     Some(queue.len() - 1)
 }

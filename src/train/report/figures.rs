@@ -122,6 +122,11 @@ fn summary(name: String, values: &[(u64, f64)]) -> Vec<String> {
     ]
 }
 
+/// The name of one of several; the only one may have none of its own.
+fn called(what: &str, name: &str) -> String {
+    if what.ends_with(name) { what.to_string() } else { format!("{what} {name}") }
+}
+
 /// The figures of all curves.
 pub fn all(records: &[Record]) -> String {
     let mut list: Vec<(String, Vec<(u64, f64)>)> = Vec::new();
@@ -130,9 +135,9 @@ pub fn all(records: &[Record]) -> String {
         None => list.push((name, vec![(step, v)])),
     };
     for r in records {
-        r.losses.iter().for_each(|(n, v)| add(format!("loss {n}"), r.step, *v));
+        r.losses.iter().for_each(|(n, v)| add(called("loss", n), r.step, *v));
         r.scores.iter().for_each(|(n, v)| add(format!("validation {n}"), r.step, *v));
-        r.rates.iter().for_each(|(n, v)| add(format!("learning rate {n}"), r.step, *v));
+        r.rates.iter().for_each(|(n, v)| add(called("learning rate", n), r.step, *v));
         if !r.losses.is_empty() {
             add("gradient norm".into(), r.step, r.norm);
         }

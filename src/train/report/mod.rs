@@ -31,6 +31,7 @@ pub struct Head {
 
 /// The page.
 pub fn html(head: &Head, records: &[Record], evals: &[eval::Report]) -> String {
+    let records = &told_once(records);
     let panels = panel::panels(records);
     // No text inside may end the script that holds it.
     let data = serde_json::to_string(&panels).expect("panels are what JSON can say").replace('<', "\\u003c");
@@ -44,6 +45,20 @@ pub fn html(head: &Head, records: &[Record], evals: &[eval::Report]) -> String {
         ("{{script}}", SCRIPT.to_string()),
     ];
     filled(PAGE, &parts)
+}
+
+/// Records in which what is made small is not shown a second time where it is one of the model's losses.
+fn told_once(records: &[Record]) -> Vec<Record> {
+    let value = |r: &Record, name: &str| r.losses.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_bits());
+    let mut others: Vec<&String> = records.iter().flat_map(|r| &r.losses).map(|(n, _)| n).filter(|n| *n != "loss").collect();
+    others.sort();
+    others.dedup();
+    let same = others.iter().any(|n| records.iter().all(|r| value(r, "loss") == value(r, n)));
+    let mut out = records.to_vec();
+    if same {
+        out.iter_mut().for_each(|r| r.losses.retain(|(n, _)| n != "loss"));
+    }
+    out
 }
 
 /// A text with its places filled; what fills one is not looked at again.

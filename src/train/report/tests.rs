@@ -120,3 +120,18 @@ fn a_page_needs_nothing_else_and_no_name_breaks_it() {
     let empty = html(&Head::default(), &[], &[]);
     assert!(empty.contains("No step was taken"));
 }
+
+#[test]
+fn what_is_made_small_is_shown_once() {
+    let record = |k: u64, loss: f64, nll: f64| Record {
+        step: k,
+        losses: vec![("loss".into(), loss), ("nll".into(), nll)],
+        ..Record::default()
+    };
+    let names = |records: &[Record]| told_once(records)[0].losses.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+    let same: Vec<Record> = (0..9).map(|k| record(k, 1.0 / k as f64, 1.0 / k as f64)).collect();
+    assert_eq!(names(&same), ["nll"]);
+    let other: Vec<Record> = (0..9).map(|k| record(k, k as f64, (k % 8) as f64)).collect();
+    assert_eq!(names(&other), ["loss", "nll"]);
+    assert_eq!(told_once(&[]), vec![]);
+}
