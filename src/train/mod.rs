@@ -10,6 +10,7 @@ mod check;
 pub mod checkpoint;
 mod fault;
 mod fed;
+pub mod folder;
 pub mod identity;
 mod make;
 pub mod metrics;

@@ -3,8 +3,6 @@
 //! A run has a folder: checkpoints, the file of metrics, event files for TensorBoard, the report. What it trained goes to a file of weights,
 //! which is found beside the model from then on.
 
-mod files;
-
 use super::open::{self, Opened, Which};
 use super::run::How;
 use super::talk::{self, Exit, Talk, usage};
@@ -13,15 +11,14 @@ use crate::check::model::{DataFile, Eval};
 use crate::diag::Diagnostic;
 use crate::exec::eval::{self, Setting};
 use crate::exec::session::{Backend, Options as Run};
-use crate::files::{archive, atomic};
+use crate::files::archive;
 use crate::gpu;
 use crate::ir::sizes::Sizes;
 use crate::source::Sources;
-use crate::train::checkpoint::{self, Checkpoint};
-use crate::train::metrics;
-use crate::train::report::{Head, html};
-use crate::train::{Options, Record, Trainer};
-use files::Files;
+use crate::train::folder::{Begin, Keep, Kept, Refused};
+use crate::train::identity::Identity;
+use crate::train::report::Head;
+use crate::train::{Options, Record, Trainer, checkpoint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -124,12 +121,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let checked = trainer.check().map_err(|d| opened.fail(talk, &[d]))?;
         talk.note(&checked);
     }
-    let mut files = Files::open(args, &opened, &folder, &read, run, &mut trainer, talk).map_err(|d| match d {
-        Ok(exit) => exit,
-        Err(d) => opened.fail(talk, &[d]),
-    })?;
+    let mut kept = keep(args, &opened, folder.clone(), &read, run, &mut trainer, talk)?;
     TRAINING.store(1, Ordering::SeqCst);
-    let done = steps(args, &mut trainer, &mut files, talk);
+    let done = steps(args, &mut trainer, &mut kept);
     TRAINING.store(0, Ordering::SeqCst);
     talk.say(&opened.sources, &trainer.warnings)?;
     match done {
@@ -150,7 +144,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
         Ok(true) => {}
     }
-    finish(args, &opened, &mut trainer, &out, run, seed, &files, talk)
+    finish(args, &opened, &mut trainer, &out, run, seed, &kept, talk)
 }
 
 /// The data of the blocks that are measured.
@@ -199,8 +193,44 @@ fn backend(run: Run) -> &'static str {
     }
 }
 
+/// Begins the run's folder, or goes on in it.
+fn keep(
+    args: &Args,
+    opened: &Opened,
+    folder: PathBuf,
+    read: &[PathBuf],
+    run: Run,
+    trainer: &mut Trainer,
+    talk: Talk,
+) -> Result<Kept, Exit> {
+    let data: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+    let mut settings: Vec<String> = args.which.set.iter().map(|(n, v)| format!("--set {n}={v}")).collect();
+    settings.extend(args.phase.iter().map(|p| format!("--phase {p}")));
+    settings.extend(args.seed.iter().map(|s| format!("--seed {s}")));
+    settings.extend(args.steps.iter().map(|s| format!("--steps {s}")));
+    let identity = Identity::new(&opened.sources, &data, backend(run), settings).map_err(|d| opened.fail(talk, &[d]))?;
+    let begin = match (args.resume, args.fresh) {
+        (true, _) => Begin::Resume { force: args.force },
+        (false, true) => Begin::Fresh,
+        (false, false) => Begin::New,
+    };
+    let there = folder.display().to_string();
+    let kept = Kept::open(Keep { folder, begin, every: args.save_every, last: args.keep as usize, identity }, trainer);
+    let kept = kept.map_err(|refused| match refused {
+        Refused::There(step) => usage(&format!(
+            "`{there}` has a run that got to step {step}: `--resume` goes on with it, `--fresh` begins anew, `--dir` takes another folder"
+        )),
+        Refused::Nothing => usage(&format!("`{there}` has no checkpoint to go on from: leave `--resume` out")),
+        Refused::Fault(d) => opened.fail(talk, &[d]),
+    })?;
+    if let Some(step) = kept.after() {
+        talk.note(&format!("goes on after step {step}"));
+    }
+    Ok(kept)
+}
+
 /// Takes all steps; `false`: somebody asked to stop.
-fn steps(args: &Args, trainer: &mut Trainer, files: &mut Files, talk: Talk) -> Result<bool, Diagnostic> {
+fn steps(args: &Args, trainer: &mut Trainer, kept: &mut Kept) -> Result<bool, Diagnostic> {
     let (left, all) = trainer.steps();
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -208,34 +238,23 @@ fn steps(args: &Args, trainer: &mut Trainer, files: &mut Files, talk: Talk) -> R
     bar.set_style(style);
     bar.set_position(all - left);
     bar.reset_eta();
-    while let Some(mut record) = trainer.step()? {
-        record.seconds = files.seconds();
+    let done = kept.run(trainer, &mut |record, (left, all)| {
         if !record.losses.is_empty() {
-            files.tell(&record)?;
             if args.json {
                 talk::print(&format!("{}\n", json!(record)));
             }
             bar.set_prefix(record.phase.clone());
-            bar.set_message(message(&record));
+            bar.set_message(message(record));
         }
-        bar.set_position(all - trainer.steps().0);
-        let last = trainer.steps().0 == 0;
-        if record.step.is_multiple_of(args.save_every) || last {
-            files.save(trainer, &checkpoint::place(&files.folder, record.step))?;
-            checkpoint::keep(&files.folder, args.keep as usize)?;
-        }
-        if trainer.is_best() {
-            files.save(trainer, &checkpoint::best(&files.folder))?;
-        }
-        if TRAINING.load(Ordering::SeqCst) == 2 && !last {
-            files.save(trainer, &checkpoint::place(&files.folder, record.step))?;
-            bar.abandon();
-            return Ok(false);
-        }
+        bar.set_position(all - left);
+        TRAINING.load(Ordering::SeqCst) != 2
+    })?;
+    if done {
+        bar.finish_and_clear()
+    } else {
+        bar.abandon()
     }
-    bar.finish_and_clear();
-    let _ = talk;
-    Ok(true)
+    Ok(done)
 }
 
 /// `loss 0.0123 rate 0.001 norm 0.42 51200 rows/s`
@@ -253,25 +272,17 @@ fn finish(
     out: &Path,
     run: Run,
     seed: i32,
-    files: &Files,
+    kept: &Kept,
     talk: Talk,
 ) -> Result<(), Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
-    let best = checkpoint::best(&files.folder);
-    let mut values = trainer.params().map_err(fail)?;
-    if trainer.phases().iter().any(|t| t.watch.as_ref().is_some_and(|w| w.patience.is_some())) && best.is_file() {
-        let saved = Checkpoint::load(&best).map_err(fail)?;
-        values.extend(saved.tensors.into_iter().filter(|(path, _)| !path.starts_with('#')));
+    let (values, best) = kept.trained(trainer).map_err(fail)?;
+    if best {
         talk.note("the weights are those of the best measurement");
     }
     let stored = params::split(&opened.model, &values);
     archive::save(out, &stored).map_err(fail)?;
-    talk.note(&format!(
-        "{} updates in {:.1} s; the weights are in `{}`",
-        trainer.place().updates,
-        files.seconds(),
-        out.display()
-    ));
+    talk.note(&format!("{} updates in {:.1} s; the weights are in `{}`", trainer.place().updates, kept.seconds(), out.display()));
     let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run, seed };
     let blocks: Vec<&Eval> = opened.model.evals.iter().collect();
     let mut reports = vec![];
@@ -291,9 +302,7 @@ fn finish(
         parameters: stored.iter().map(|(_, t)| t.len() as u64).sum(),
         ended: None,
     };
-    let records = metrics::read(&files.folder.join("metrics.jsonl")).map_err(fail)?;
-    let page = files.folder.join("report.html");
-    atomic::write(&page, html(&head, &records, &reports).as_bytes()).map_err(fail)?;
+    let page = kept.report(&head, &reports).map_err(fail)?;
     talk.note(&format!("the curves are in `{}`", page.display()));
     Ok(())
 }
