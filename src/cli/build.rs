@@ -9,6 +9,7 @@ use crate::files::archive::Archive;
 use crate::files::atomic;
 use crate::gpu::locator;
 use crate::pipeline;
+use crate::train::course;
 use crate::web;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
   hnet build tasks.hnet -o out                      what is needed to run it elsewhere: obj
   hnet build tasks.hnet --emit ir,opt,plan -o out
   hnet build tasks.hnet --emit opt --print-after fold
-  hnet build tasks.hnet --target web -o site        a folder for any web server: WebGPU runs the model in the page")]
+  hnet build tasks.hnet --target web -o site        a folder for any web server: WebGPU runs the model in the page
+  hnet build tasks.hnet --target web --train tasks -o site      and trains it there, as its train block says")]
 pub struct Args {
     #[command(flatten)]
     which: Which,
@@ -32,9 +34,12 @@ pub struct Args {
     /// The weights, for a target: safetensors; found beside the file, or drawn
     #[arg(long, value_name = "F", requires = "target")]
     params: Option<PathBuf>,
-    /// Seed of drawn weights, for a target
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "target", allow_negative_numbers = true)]
-    seed: i32,
+    /// Seed of drawn weights, for a target; 0, or that of the train block. With `--train`, of all that training draws
+    #[arg(long, value_name = "N", requires = "target", allow_negative_numbers = true)]
+    seed: Option<i32>,
+    /// The page also trains, as this train block says: its name, or the model's where it has none. It begins with drawn weights, or with --params
+    #[arg(long, value_name = "NAME", requires = "target")]
+    train: Option<String>,
     /// Only this output, for a target; may be repeated
     #[arg(long, value_name = "NAME", requires = "target")]
     output: Vec<String>,
@@ -127,7 +132,17 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     // The page's examples come from the first block.
     opened.allow_data(&opened.model.evals.iter().take(1).collect::<Vec<_>>(), talk)?;
-    let params = opened.params(args.params.as_deref(), &Known::of(&opened.model).sizes(), args.seed, talk)?;
+    let train = args.train.as_ref().map(|name| course::phase(&opened.model, name)).transpose().map_err(fail)?;
+    let sizes = Known::of(&opened.model).sizes();
+    let params = match train {
+        Some(train) => {
+            opened.allow_files(&train.arms.iter().flat_map(|a| &a.rows.data).collect::<Vec<_>>(), talk)?;
+            // As `hnet train` begins.
+            let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
+            opened.begin(args.params.as_deref(), &sizes, seed, talk)?
+        }
+        None => opened.params(args.params.as_deref(), &sizes, args.seed.unwrap_or(0), talk)?,
+    };
     let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
     let locate = locator(&opened.sources, opened.folder());
     let request = web::Request {
@@ -138,6 +153,8 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
         folder: opened.folder(),
         inputs: inputs.as_ref(),
         outputs: &args.output,
+        train,
+        seed: args.seed,
     };
     let bar = talk::spinner(&format!("compiling {} for the web", opened.model.name));
     let bundle = web::bundle(&request).map_err(fail)?;
@@ -150,10 +167,12 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
         ("model.js, runtime.js", size(&|p| p == "model.js" || p == "runtime.js")),
         ("programs.json", size(&|p| p == "programs.json")),
         ("weights.safetensors", size(&|p| p == "weights.safetensors")),
-        ("index.html, demo.*", size(&|p| p == "index.html" || p.starts_with("demo."))),
+        ("train.js, order.js", size(&|p| p == "train.js" || p == "order.js")),
+        ("rows.safetensors", size(&|p| p == "rows.safetensors")),
+        ("index.html, demo.*", size(&|p| ["index.html", "learn.js", "held.safetensors"].contains(&p) || p.starts_with("demo."))),
     ];
     talk.note(&format!("wrote {}", folder.display()));
-    for (what, n) in rows {
+    for (what, n) in rows.into_iter().filter(|(_, n)| *n > 0) {
         talk.note(&format!("  {what:22} {:>9.1} KB", n as f64 / 1000.0));
     }
     talk.note(&format!(

@@ -1,14 +1,15 @@
 //! A phase that runs: its arms with their data, their steps made ready, and who of them has the values at the moment.
 
 use super::check::{self, Checked};
+use super::course;
 use super::fault;
 use super::side::Side;
 use super::step::{self, Carried, Part, Start, Step, Told};
 use super::taken::{Taken, read};
 use super::trainer::Place;
-use crate::bind::init::{cast, fnv1a, scalar};
+use crate::bind::init::{cast, scalar};
 use crate::bind::inputs::{Given, assemble};
-use crate::check::model::{Arm, InputKind, Model, Rows, Train};
+use crate::check::model::{Arm, InputKind, Model, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
 use crate::exec::session::{self, Options, bindings, rebind};
@@ -47,16 +48,10 @@ impl Running {
     pub fn new(train: &Train, name: &str, seed: i32, options: Options, folder: &Path) -> Result<Running, Diagnostic> {
         let mut sides = vec![];
         for (k, arm) in train.arms.iter().enumerate() {
-            let mut rows = Rows { feeds: vec![], ..arm.rows.clone() };
-            // A round has the rows of its task.
-            if let (Some((word, _, _)), Some(first)) = (&train.each, rows.batch.first_mut())
-                && rows.data.iter().flat_map(|d| &d.columns).any(|(name, _)| name == word)
-            {
-                first.2 = Some(word.clone());
-            }
+            let rows = course::rows(train, arm);
             let files = table::open(folder, &rows)?;
             let table = Table::new(&arm.model, &rows, &files)?;
-            let key = fnv1a(&format!("{name}/{k}"));
+            let key = course::key(name, k);
             sides.push(Side { arm: arm.clone(), rows, table, ready: BTreeMap::new(), key });
         }
         Ok(Running {
@@ -125,7 +120,7 @@ impl Running {
         let accumulate = self.sides[k].arm.accumulate;
         let mut out = Taken::default();
         for j in 0..accumulate {
-            let part = part_of(j, accumulate);
+            let part = course::part_of(j, accumulate);
             let taken = self.batch(k, part, before, before * accumulate + j, place, told)?;
             out.rows += taken.rows;
             if out.losses.is_empty() {
@@ -296,7 +291,7 @@ impl Running {
             given = self.given(k, before * accumulate)?.0;
         }
         given.tensors.insert("step".into(), scalar(place.step.min(i32::MAX as u64) as i32));
-        let seed = mixed(self.seed, fnv1a("set"), self.round, place.step);
+        let seed = mixed(self.seed, course::set_key(), self.round, place.step);
         let mut bound = values.clone();
         bound.retain(|path, _| !path.starts_with('#'));
         for (path, t) in values {
@@ -342,16 +337,7 @@ fn start(c: &Carried, sources: &BTreeMap<String, Tensor>, aside: &BTreeMap<Strin
 }
 
 fn make(arm: &Arm, part: Part, options: &Options, warnings: &mut Vec<Diagnostic>) -> Result<Ready, Diagnostic> {
-    let mut step = step::step(arm, part)?;
-    // What a batch decides changes with every step, conditions, too.
-    for id in step.graph.ids().collect::<Vec<_>>() {
-        if let Op::Source { path, origin } = &mut step.graph.node_mut(id).op
-            && *origin == Origin::Condition
-            && arm.model.inputs.iter().any(|i| *i.name == **path && !matches!(i.kind, InputKind::Size(_)))
-        {
-            *origin = Origin::Input;
-        }
-    }
+    let step = course::step(arm, part)?;
     let engine = session::engine(&step.graph, &step.wanted(), options, warnings)?;
     let first = step.told.len();
     let handed = step.carried.iter().enumerate().map(|(n, c)| (first + n, c.path.clone())).collect();
@@ -382,13 +368,4 @@ fn evaluated(
     let bound = bindings(values.clone(), given, seed);
     let mut engine = session::engine(&model.graph, nodes, options, &mut vec![])?;
     engine.run(&bound)
-}
-
-/// A part of a step that several batches make together.
-fn part_of(k: u64, accumulate: u64) -> Part {
-    match (accumulate, k + 1 == accumulate) {
-        (1, _) => Part::Whole,
-        (_, true) => Part::Last,
-        (_, false) => Part::Gather,
-    }
 }

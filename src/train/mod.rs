@@ -8,6 +8,7 @@ mod arm;
 pub mod board;
 mod check;
 pub mod checkpoint;
+pub mod course;
 mod fault;
 mod fed;
 pub mod folder;
@@ -24,4 +25,7 @@ mod taken;
 pub mod trainer;
 
 pub use record::Record;
+pub use rule::Number;
+pub use step::{Carried, Part, Start, Step, Told};
+pub use taken::{List, named};
 pub use trainer::{Options, Place, State, Trainer};

@@ -3,7 +3,6 @@
 use super::step::Told;
 use crate::check::model::Arm;
 use crate::ir::{NodeId, Tensor};
-use std::collections::BTreeMap;
 
 /// What a step came to.
 #[derive(Default)]
@@ -17,30 +16,52 @@ pub(super) struct Taken {
     pub by: Option<(String, i64)>,
 }
 
+/// The list of a record in which something that is told stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    Losses,
+    Rates,
+    /// Norms of the objectives: that of all gradients is the root of the sum of their squares.
+    Norms,
+    /// How often each expert was chosen: shares are told.
+    Loads,
+    /// How often each expert was chosen and had a seat: the share of those who had none is told.
+    Dropped,
+}
+
+/// Where something that is told stands in a record, and under which name.
+pub fn named(arm: &Arm, told: &Told) -> (List, String) {
+    match told {
+        Told::Objective(0) if arm.objectives.len() == 1 => (List::Losses, "loss".into()),
+        Told::Objective(k) => (List::Losses, format!("loss.{k}")),
+        Told::Loss(name) => (List::Losses, name.clone()),
+        Told::Norm(k) => (List::Norms, k.to_string()),
+        Told::Rate(0, 0) => (List::Rates, "rate".into()),
+        Told::Rate(k, n) => (List::Rates, format!("rate.{k}.{n}")),
+        Told::Chosen(k) => (List::Loads, arm.model.routes[*k].over.clone()),
+        Told::Seated(k) => (List::Dropped, arm.model.routes[*k].over.clone()),
+    }
+}
+
 /// What the results of a step say.
 pub(super) fn read(arm: &Arm, told: &[(Told, NodeId)], results: &[Tensor]) -> Taken {
     let mut out = Taken::default();
-    let mut chosen: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    // How often experts were chosen in the route that was told last: its seats come next.
+    let mut chosen = 0.0;
     let mut squares = 0.0;
     for ((what, _), t) in told.iter().zip(results) {
         let one = || t.get(0);
-        match what {
-            Told::Objective(0) if arm.objectives.len() == 1 => out.losses.push(("loss".into(), one())),
-            Told::Objective(k) => out.losses.push((format!("loss.{k}"), one())),
-            Told::Loss(name) => out.losses.push((name.clone(), one())),
-            Told::Norm(_) => squares += one() * one(),
-            Told::Rate(0, 0) => out.rates.push(("rate".into(), one())),
-            Told::Rate(k, n) => out.rates.push((format!("rate.{k}.{n}"), one())),
-            Told::Chosen(k) => {
-                let all: Vec<f64> = t.to_f64();
-                let sum = all.iter().sum::<f64>().max(1.0);
-                out.loads.push((arm.model.routes[*k].over.clone(), all.iter().map(|n| n / sum).collect()));
-                chosen.insert(*k, all);
+        let sum = || t.to_f64().iter().sum::<f64>();
+        let (list, name) = named(arm, what);
+        match list {
+            List::Losses => out.losses.push((name, one())),
+            List::Norms => squares += one() * one(),
+            List::Rates => out.rates.push((name, one())),
+            List::Loads => {
+                chosen = sum().max(1.0);
+                out.loads.push((name, t.to_f64().iter().map(|n| n / chosen).collect()));
             }
-            Told::Seated(k) => {
-                let (all, had): (f64, f64) = (chosen.get(k).map_or(0.0, |c| c.iter().sum()), t.to_f64().iter().sum());
-                out.dropped.push((arm.model.routes[*k].over.clone(), 1.0 - had / all.max(1.0)));
-            }
+            List::Dropped => out.dropped.push((name, 1.0 - sum() / chosen)),
         }
     }
     out.norm = squares.sqrt();

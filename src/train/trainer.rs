@@ -5,6 +5,7 @@
 //! [`State`] has the bits of one that never stopped.
 
 use super::arm::Running;
+use super::course;
 use super::record::Record;
 use super::taken::Taken;
 use crate::check::model::{Model, Train};
@@ -357,13 +358,7 @@ fn phases<'m>(model: &'m Model, only: Option<&str>) -> Result<Vec<&'m Train>, Di
             .help(format!("add `train {} {{ data .. batch .. minimize .. steps .. }}`", model.name)));
     }
     if let Some(name) = only {
-        let found: Vec<&Train> = model.trains.iter().filter(|t| t.phase.as_deref() == Some(name)).collect();
-        if found.is_empty() {
-            let names: Vec<&str> = model.trains.iter().filter_map(|t| t.phase.as_deref()).collect();
-            let d = Diagnostic::plain(Code::H0006, format!("`{}` has no train block `{name}`", model.name));
-            return Err(if names.is_empty() { d } else { d.help(format!("there are {}", names.join(", "))) });
-        }
-        return Ok(found);
+        return Ok(vec![course::phase(model, name)?]);
     }
     let mut left: Vec<&Train> = model.trains.iter().collect();
     let mut out: Vec<&Train> = vec![];

@@ -398,6 +398,10 @@ async function start() {
   const can = spec.outputs.filter((o) => o.needs.every((n) => have.has(n) || spec.inputs.find((i) => i.name === n).default !== undefined));
   wanted = can.map((o) => o.name);
   right.append(...can.filter((o) => !parts || !parts[1].textContent.startsWith(`${o.name} `)).map(view));
+  if (model.train?.hasRows) {
+    const { learning } = await import("./learn.js");
+    at("main").append(await learning(model, spec, demo, { make, button, card, update, say }));
+  }
   at("main").append(left, right);
   if (!right.children.length) say("No output can be computed from what this page has.", true);
   await update();

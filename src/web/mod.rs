@@ -13,16 +13,17 @@ mod expr;
 mod folder;
 mod module;
 mod table;
+mod train;
 mod variants;
 
 pub use folder::write;
 pub use variants::{Family, family};
 
 use crate::bind::init;
-use crate::check::model::{Init, Model};
+use crate::check::model::{Init, Model, Train};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::files::archive::{self, Archive};
-use crate::gpu::Locate;
+use crate::gpu::{Kind, Locate, Program};
 use crate::ir::outside::arriving;
 use crate::ir::{DType, Data, Graph, NodeId, Op, Origin, OutputKind, Sym, Tensor, needs};
 use crate::opt;
@@ -46,6 +47,10 @@ pub struct Request<'a> {
     pub outputs: &'a [String],
     /// Says which line a place is, for messages of the page.
     pub locate: Locate<'a>,
+    /// The block by which the page trains.
+    pub train: Option<&'a Train>,
+    /// Instead of the block's own.
+    pub seed: Option<i32>,
 }
 
 /// A file of the bundle, its path relative to the folder.
@@ -73,6 +78,9 @@ const RUNTIME: &str = include_str!("runtime.js");
 const PAGE: &str = include_str!("index.html");
 const STYLE: &str = include_str!("demo.css");
 const DEMO: &str = include_str!("demo.js");
+const TRAIN: &str = include_str!("train/train.js");
+const ORDER: &str = include_str!("train/order.js");
+const LEARN: &str = include_str!("train/learn.js");
 
 /// Outputs of the graph that the page offers.
 fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diagnostic> {
@@ -229,12 +237,22 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         let needs = needs(model, &graph, *node);
         measures.push(Measure { dim: dim.to_string(), dtype, needs, chosen: make(&[*node], vec![])? });
     }
-    let used = used(&families, &measures);
+    let mut columns = train::Columns::default();
+    let lesson = request.train.map(|t| {
+        let add = &mut |p: &Program| table.add(p, request.locate);
+        let make = &mut |graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>| {
+            train::made(graph, wanted, fixed, allowed, add)
+        };
+        train::teach(request, t, make, &mut columns, &mut notes)
+    });
+    let lesson = lesson.transpose()?;
+    let all = || families.iter().chain(measures.iter().map(|m| &m.chosen));
+    let seed = used(all()).contains("seed") && !model.inputs.iter().any(|i| i.name == "seed");
+    let used = used(all().chain(lesson.iter().flat_map(train::chosen)));
     let shaders = std::mem::take(&mut table.shaders);
     let names: Vec<String> = shaders.iter().map(|s| s.0.clone()).collect();
     let (mut programs, sizes) = table.finish();
     programs["shaders"] = names.into();
-    let seed = used.contains("seed") && !model.inputs.iter().any(|i| i.name == "seed");
     let defaults = defaults(model, &fixed)?;
     let parts = Parts {
         model,
@@ -246,19 +264,33 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         indexing: &indexing,
         defaults: &defaults,
         seed,
+        lesson: lesson.as_ref(),
     };
+    let mut demo = examples::demo(request)?;
+    let names: Vec<&str> = described.iter().map(|o| o.name.as_str()).collect();
+    let held = if lesson.is_some() { train::held(request, &names)? } else { None };
+    if let Some((about, _)) = &held {
+        demo["held"] = about.clone();
+    }
     let title = model.name.replace('&', "&amp;").replace('<', "&lt;");
     let mut files = vec![
         file("index.html", PAGE.replace("{{title}}", &title)),
         file("demo.css", STYLE),
         file("demo.js", DEMO),
-        file("demo.json", examples::demo(request)?.to_string()),
+        file("demo.json", demo.to_string()),
         file("model.js", module::script(&parts)),
         file("model.d.ts", module::types(&parts)),
         file("runtime.js", RUNTIME),
         file("programs.json", programs.to_string()),
         File { path: "weights.safetensors".into(), bytes: weights(request, &used)? },
     ];
+    if lesson.is_some() {
+        files.push(file("train.js", TRAIN));
+        files.push(file("order.js", ORDER));
+        files.push(file("learn.js", LEARN));
+    }
+    files.extend(held.map(|(_, bytes)| File { path: train::HELD.into(), bytes }));
+    files.extend(columns.file()?.map(|bytes| File { path: train::FILE.into(), bytes }));
     files.extend(shaders.into_iter().map(|(name, code)| file(&format!("wgsl/{name}"), code)));
     Ok(Bundle { files, notes })
 }
@@ -289,7 +321,7 @@ fn families(
     sets.sort_by_key(|s| s.0.len());
     let mut out = Vec::new();
     for (set, needs) in sets {
-        let mixed = |p: &crate::gpu::Program| {
+        let mixed = |p: &Program| {
             let sources = table::sources(p, &set);
             model.inputs.iter().any(|i| sources.contains(&i.name) && !needs.contains(&i.name))
         };
@@ -303,13 +335,13 @@ fn families(
 }
 
 /// Paths of all sources.
-fn used(families: &[Chosen], measures: &[Measure]) -> BTreeSet<String> {
-    let programs = families.iter().chain(measures.iter().map(|m| &m.chosen)).flat_map(|c| &c.family.programs);
+fn used<'c>(all: impl Iterator<Item = &'c Chosen>) -> BTreeSet<String> {
+    let programs = all.flat_map(|c| &c.family.programs);
     programs
         .flat_map(|p| &p.buffers)
         .filter_map(|b| match &b.kind {
-            crate::gpu::Kind::Source(path) => Some(path.to_string()),
-            crate::gpu::Kind::Temp | crate::gpu::Kind::Output => None,
+            Kind::Source(path) => Some(path.to_string()),
+            Kind::Temp | Kind::Output => None,
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The module that a page imports (`model.js`) and its types (`model.d.ts`): what the model wants and gives, and its sizes.
 
 use super::expr;
+use super::train::{self, Lesson};
 use super::variants::Family;
 use crate::bind::known::axis;
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
@@ -63,14 +64,16 @@ pub struct Parts<'a> {
     pub defaults: &'a BTreeMap<String, Tensor>,
     /// Whether something is drawn and no condition gives the seed.
     pub seed: bool,
+    /// How the page trains.
+    pub lesson: Option<&'a Lesson<'a>>,
 }
 
-fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
+pub fn list<T>(items: impl IntoIterator<Item = T>, one: impl Fn(T) -> String) -> String {
     format!("[{}]", items.into_iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 /// A size for the page: a number, the name of a dim, or a function of the dims.
-fn axis_value(size: &Size) -> String {
+pub fn axis_value(size: &Size) -> String {
     match (size.constant(), size.symbols().as_slice()) {
         (Some(n), _) => n.to_string(),
         (None, [s]) if *size == Size::sym(s.clone()) => expr::quoted(s),
@@ -78,7 +81,8 @@ fn axis_value(size: &Size) -> String {
     }
 }
 
-fn chosen(c: &Chosen) -> String {
+/// Which program runs at which sizes.
+pub fn chosen(c: &Chosen) -> String {
     let names = |c: &Chosen| list(&c.outputs, |n| expr::quoted(n));
     let outputs = if c.outputs.is_empty() { String::new() } else { format!("outputs: {}, ", names(c)) };
     let dims = list(&c.family.dims, |d| expr::quoted(d));
@@ -101,7 +105,15 @@ pub fn number(v: f64) -> String {
     if v.is_infinite() { if v > 0.0 { "Infinity" } else { "-Infinity" }.into() } else { v.to_string() }
 }
 
-fn input(i: &Input, p: &Parts) -> String {
+/// What inputs are described with: names of outputs, what inputs index for them, defaults that are more than one number.
+pub struct Described<'a> {
+    pub outputs: &'a [String],
+    pub indexing: &'a BTreeMap<String, Vec<Indexes>>,
+    pub defaults: &'a BTreeMap<String, Tensor>,
+}
+
+/// The entries of an input's description.
+pub fn input(i: &Input, p: &Described) -> String {
     let mut text = format!("name: {}, condition: {}, type: \"{}\"", expr::quoted(&i.name), i.condition, i.dtype.word());
     let axes = list(&i.shape, |(name, size)| expr::quoted(&axis(name.as_ref(), size)));
     let _ = write!(text, ", axes: {axes}, shape: {}", list(&i.shape, |(_, s)| axis_value(s)));
@@ -109,7 +121,7 @@ fn input(i: &Input, p: &Parts) -> String {
         let _ = write!(text, ", below: {}", axis_value(below));
     }
     if let Some(indexes) = p.indexing.get(&i.name) {
-        let one = |x: &Indexes| format!("[{}, {}]", axis_value(&x.below), list(&x.by, |k| expr::quoted(&p.outputs[*k].name)));
+        let one = |x: &Indexes| format!("[{}, {}]", axis_value(&x.below), list(&x.by, |k| expr::quoted(&p.outputs[*k])));
         let _ = write!(text, ", indexes: {}", list(indexes, one));
     }
     match &i.kind {
@@ -129,7 +141,16 @@ fn input(i: &Input, p: &Parts) -> String {
         }
         _ => {}
     }
-    format!("{{ {text} }}")
+    text
+}
+
+/// What is asked of sizes by some of these outputs.
+pub fn ask(a: &Ask, outputs: &[String]) -> String {
+    let (least, most) = (expr::size(&a.need.least), expr::size(&a.need.most));
+    let by = list(&a.by, |k| expr::quoted(&outputs[*k]));
+    let words = a.need.words("${least}", "${most}");
+    let place = expr::quoted(&a.place);
+    format!("{{ outputs: {by}, sizes: (d) => [{least}, {most}], say: (least, most) => `{words}`, place: {place} }}")
 }
 
 /// `model.js`
@@ -137,14 +158,20 @@ pub fn script(p: &Parts) -> String {
     let name = &p.model.name;
     let mut out =
         format!("// {name}, written by hnet build. Same for every run: what the model wants and gives, and its sizes.\n\n");
-    out += "import { ModelError, open } from \"./runtime.js\";\n\n";
+    out += "import { ModelError, open } from \"./runtime.js\";\n";
+    if p.lesson.is_some() {
+        out += "import { teach } from \"./train.js\";\n";
+    }
+    out.push('\n');
+    let names: Vec<String> = p.outputs.iter().map(|o| o.name.clone()).collect();
+    let described = Described { outputs: &names, indexing: p.indexing, defaults: p.defaults };
     let _ = writeln!(out, "export const spec = {{\n  name: {},", expr::quoted(name));
     let fixed: Vec<String> =
         p.model.dims.iter().filter_map(|d| Some(format!(", [{}]: {}", expr::quoted(&d.name), d.size?))).collect();
     // Without a prototype: a dim may be called `constructor`.
     let _ = writeln!(out, "  dims: {{ __proto__: null{} }},", fixed.concat());
     let lines = |items: Vec<String>| items.into_iter().map(|i| format!("    {i},\n")).collect::<String>();
-    let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| input(i, p)).collect();
+    let mut inputs: Vec<String> = p.model.inputs.iter().map(|i| format!("{{ {} }}", input(i, &described))).collect();
     if p.seed {
         inputs.push("{ name: \"seed\", condition: true, type: \"i32\", axes: [], shape: [], kind: \"seed\", default: 0 }".into());
     }
@@ -167,20 +194,16 @@ pub fn script(p: &Parts) -> String {
     let _ =
         writeln!(out, "  measures: [{}],", if measures.is_empty() { String::new() } else { format!("\n{}  ", lines(measures)) });
     if !p.asks.is_empty() {
-        let asks = p.asks.iter().map(|a| {
-            let (least, most) = (expr::size(&a.need.least), expr::size(&a.need.most));
-            let by = list(&a.by, |k| expr::quoted(&p.outputs[*k].name));
-            let words = a.need.words("${least}", "${most}");
-            let place = expr::quoted(&a.place);
-            format!("{{ outputs: {by}, sizes: (d) => [{least}, {most}], say: (least, most) => `{words}`, place: {place} }}")
-        });
+        let asks = p.asks.iter().map(|a| ask(a, &names));
         out += "  // What outputs ask of sizes: the first is no greater than the second.\n";
         let _ = writeln!(out, "  asks: [\n{}  ],", lines(asks.collect()));
     }
+    out += &p.lesson.map(train::lesson).unwrap_or_default();
     let sizes = list(p.sizes, expr::size);
     let _ = writeln!(out, "  sizes: (d) => {sizes},\n}};\n");
     out += "export { ModelError };\n\n/** Opens the model: fetches its weights and programs, and asks for a device. */\n";
-    out += "export const load = (options) => open(spec, new URL(\"./\", import.meta.url), options);\n";
+    let then = if p.lesson.is_some() { ".then(teach)" } else { "" };
+    let _ = writeln!(out, "export const load = (options) => open(spec, new URL(\"./\", import.meta.url), options){then};");
     out
 }
 
@@ -192,7 +215,8 @@ fn array(dtype: DType) -> &'static str {
     }
 }
 
-fn doc(text: &str) -> String {
+/// A line of documentation.
+pub fn doc(text: &str) -> String {
     format!("  /** {} */\n", text.replace("*/", "* /"))
 }
 
@@ -253,8 +277,14 @@ export interface RunOptions {
   /** Sizes of free dims that no input tells. */
 ";
     let _ = write!(out, "  dims?: {{ {dims} }};\n}}\n");
+    out += &p.lesson.map(train::types).unwrap_or_default();
+    let train = if p.lesson.is_some() {
+        "  /** Takes steps; runs use the weights as they are then. */\n  readonly train: Train;\n"
+    } else {
+        ""
+    };
+    let _ = write!(out, "\nexport interface Model {{\n{train}");
     out += "
-export interface Model {
   /** Takes conditions; those that are left out keep their last value. What depends on them alone is computed once. */
   prepare(conditions?: Conditions): void;
   /** Computes what the inputs are enough for. Several runs may be under way; they are computed in order. */
@@ -271,7 +301,7 @@ export interface LoadOptions {
 }
 
 export class ModelError extends Error {
-  code: \"no-webgpu\" | \"load\" | \"value\" | \"size\" | \"memory\" | \"lost\" | \"gpu\";
+  code: \"no-webgpu\" | \"load\" | \"value\" | \"size\" | \"memory\" | \"lost\" | \"gpu\" | \"not-finite\";
 }
 
 /** Opens the model: fetches its weights and programs, and asks for a device. */

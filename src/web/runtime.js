@@ -12,9 +12,9 @@
 const WIDEST = 65535, ALIGN = 256, BLOCK = 64, KEPT = 4, LONGEST = 1e6;
 const bits = (x) => new Uint32Array(Float32Array.of(x).buffer)[0];
 const align = (n) => Math.ceil(n / ALIGN) * ALIGN;
-const list = (names) => [...names].map((n) => `\`${n}\``).join(", ") || "none";
+export const list = (names) => [...names].map((n) => `\`${n}\``).join(", ") || "none";
 
-/** What goes wrong: `code` is "no-webgpu", "load", "value", "size", "memory", "lost" or "gpu". */
+/** What goes wrong: `code` is "no-webgpu", "load", "value", "size", "memory", "lost", "gpu" or "not-finite". */
 export class ModelError extends Error {
   constructor(code, message) {
     super(message);
@@ -22,9 +22,9 @@ export class ModelError extends Error {
     this.code = code;
   }
 }
-const fail = (code, message) => { throw new ModelError(code, message); };
+export const fail = (code, message) => { throw new ModelError(code, message); };
 /** An object that has no names of its own: a dim or an output may be called `constructor`. */
-const bare = (...parts) => Object.assign(Object.create(null), ...parts);
+export const bare = (...parts) => Object.assign(Object.create(null), ...parts);
 
 /** Opens a model: its description, the folder of its files, and what the page wants. */
 export async function open(spec, base, options = {}) {
@@ -36,7 +36,7 @@ export async function open(spec, base, options = {}) {
   const given = options.weights ?? "weights.safetensors";
   const weights = given instanceof ArrayBuffer ? given : get(given, "arrayBuffer");
   const [gpu, programs, bytes] = await Promise.all([request(options.device), get("programs.json", "json"), weights]);
-  return new Model(spec, programs, tensors(bytes), gpu, (name) => get(`wgsl/${name}`, "text"), options);
+  return new Model(spec, programs, tensors(bytes), gpu, get, options);
 }
 
 async function request(device) {
@@ -49,13 +49,15 @@ async function request(device) {
   return adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
 }
 
-/** The tensors of a safetensors file, as words. */
-function tensors(bytes) {
+/** The tensors of a safetensors file, as words, with their shapes and types. */
+export function tensors(bytes) {
   const start = 8 + Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, start - 8)));
+  const { __metadata__: about = {} } = header;
   delete header.__metadata__;
-  return new Map(Object.entries(header).map(([name, { data_offsets: [from, to] }]) =>
-    [name, new Uint8Array(bytes, start + from, to - from)]));
+  const all = new Map(Object.entries(header).map(([name, { data_offsets: [from, to], shape, dtype }]) =>
+    [name, Object.assign(new Uint8Array(bytes, start + from, to - from), { shape, dtype })]));
+  return Object.assign(all, { about });
 }
 
 /** The items that the wanted buffers are computed from. What a round reads, the round before it writes. */
@@ -110,7 +112,7 @@ function place(buffers, lengths, items, prepared, outputs, alone) {
   return { offsets, total };
 }
 
-/** A program at certain sizes, for certain outputs: memory, pipelines and bind groups, made once. */
+/** A program at certain sizes, for certain outputs: memory, pipelines and bind groups, made once. Outputs that stay are not read. */
 class Placement {
   static async make(model, program, outputs, dims) {
     const self = new Placement();
@@ -195,8 +197,9 @@ class Placement {
     self.given = program.buffers.flatMap((b, id) =>
       Array.isArray(b) && offsets.has(id) ? [{ ...where(id), path: b[1], early: b[2] === 1, length: values[b[0]] }] : []);
     let staged = 0;
-    self.results = outputs.map((o, k) => {
-      const from = bind(wanted[k]);
+    self.kept = outputs.flatMap((o, k) => (o.stays ? [{ path: o.name, from: bind(wanted[k]) }] : []));
+    self.results = outputs.flatMap((o, k) => (o.stays ? [] : [[o, wanted[k]]])).map(([o, id]) => {
+      const from = bind(id);
       staged += from.size;
       return { name: o.name, type: o.type, shape: shape(o.shape, dims), from, at: staged - from.size };
     });
@@ -206,16 +209,30 @@ class Placement {
       staged += i.from.size;
     }
     self.staging = buffer(Math.max(4, staged), MAP_READ | COPY_DST);
-    self.bytes = total;
+    self.copies = [];
+    self.versions = new Map();
     return self;
   }
 
   /** Puts parameters and conditions in place where they have changed; the steps to run then. */
-  settle(model, state) {
-    if (this.state === state) return this.steps;
-    for (const g of this.given.filter((g) => g.early)) this.upload(model, g, model.source(state, g.path, g.length));
+  settle(model, state, exact) {
+    const moved = this.given.filter((g) => g.early && this.pull(model, g, exact));
+    if (this.state === state && !moved.some((g) => g.copied)) return this.steps;
+    if (this.state !== state) {
+      for (const g of this.given.filter((g) => g.early && !moved.includes(g))) this.upload(model, g, model.source(state, g.path, g.length));
+    }
     this.state = state;
     return [...this.prepare, ...this.steps];
+  }
+
+  /** Whether a source has a value on the device; it is copied with the next submission where it is another one. */
+  pull(model, g, exact) {
+    const value = model.stored(g.path, exact);
+    if (!value) return false;
+    g.copied = this.versions.get(g.path) !== value.version;
+    if (g.copied) this.copies.push({ from: value.buffer, to: g.buffer, at: g.offset, size: 4 * g.length });
+    this.versions.set(g.path, value.version);
+    return true;
   }
 
   upload(model, { path, length, buffer, offset }, words) {
@@ -227,6 +244,7 @@ class Placement {
   /** One encoder, one pass, one submit. */
   submit(model, steps, results) {
     const encoder = model.device.createCommandEncoder();
+    for (const { from, to, at, size } of this.copies.splice(0)) if (size) encoder.copyBufferToBuffer(from, 0, to, at, size);
     const pass = encoder.beginComputePass();
     for (const { pipeline, group, indirect, at, x, y } of steps) {
       pass.setPipeline(pipeline);
@@ -276,10 +294,10 @@ function outside(inside, bytes) {
 }
 
 const shape = (axes, dims) => axes.map((a) => (typeof a === "string" ? dims[a] : typeof a === "function" ? a(dims) : a));
-const declared = (i) => `${i.type}${i.shape.length ? `[${i.axes.join(", ")}]` : ""}`;
+export const declared = (i) => `${i.type}${i.shape.length ? `[${i.axes.join(", ")}]` : ""}`;
 
 /** A value as the user gives it: numbers in any nesting, a typed array, or { shape, data }. */
-function read(input, value) {
+export function read(input, value) {
   const what = `\`${input.name}\` is ${declared(input)}`;
   if (value == null) fail("value", `${what}, but the value given is ${value}`);
   let data = value, sizes = null;
@@ -310,7 +328,7 @@ function read(input, value) {
 }
 
 /** Takes the free dims from a value's shape, or from its length where one axis is open. */
-function learn({ input, words, sizes }, dims) {
+export function learn({ input, words, sizes }, dims) {
   const what = `\`${input.name}\` is ${declared(input)}`;
   if (input.kind === "size") dims[input.name] = words[0];
   let known = shape(input.shape, dims).map((s) => (Number.isNaN(s) ? undefined : s));
@@ -338,7 +356,7 @@ function learn({ input, words, sizes }, dims) {
 }
 
 /** Whether a value lies inside of the axes that it indexes for these outputs. */
-function inside({ input, words }, dims, outputs) {
+export function inside({ input, words }, dims, outputs) {
   for (const [axis, by] of input.indexes ?? []) {
     const [below] = shape([axis], dims);
     const wrong = outputs.some((o) => by.includes(o.name)) ? words.findIndex((v) => v < 0 || v >= below) : -1;
@@ -348,14 +366,18 @@ function inside({ input, words }, dims, outputs) {
 
 /** A model, ready to run. */
 class Model {
-  constructor(spec, programs, weights, device, text, options) {
-    Object.assign(this, { spec, programs: programs.programs, constants: programs.constants, shaders: programs.shaders, weights, text });
+  constructor(spec, programs, weights, device, get, options) {
+    Object.assign(this, { spec, programs: programs.programs, constants: programs.constants, shaders: programs.shaders, weights, get });
     this.own = !options.device;
     // Never changed in place: a run keeps the conditions that it began with.
     this.conditions = new Map();
     this.pending = 0;
     this.placements = new Map();
     this.texts = new Map();
+    this.kept = KEPT + spec.measures.length;
+    // Values that lie on the device and change there, by path: { buffer, version }; no two versions are equal.
+    this.store = new Map();
+    this.clock = 0;
     this.last = Promise.resolve();
     this.adopt(device);
   }
@@ -368,7 +390,20 @@ class Model {
       if (this.device !== device) return;
       this.gone = `the GPU was lost (${reason}${message ? `: ${message}` : ""})`;
       this.placements.clear();
+      // What was learned is gone with it, and nothing else takes its place unasked.
+      this.forgot ||= this.store.size > 0;
+      this.store.clear();
     });
+  }
+
+  tick() {
+    return ++this.clock;
+  }
+
+  /** The value of a path that lies on the device: for a run its average where there is one, for a step what it was set to. */
+  stored(path, exact) {
+    const [first, second] = exact ? [path, `#set.${path}`] : [`#average.${path}`, path];
+    return this.store.get(first) ?? this.store.get(second);
   }
 
   layout(count, uniform) {
@@ -390,7 +425,7 @@ class Model {
 
   async compile(shader, layout) {
     const name = this.shaders[shader], device = this.device;
-    if (!this.texts.has(name)) this.texts.set(name, this.text(name));
+    if (!this.texts.has(name)) this.texts.set(name, this.get(`wgsl/${name}`, "text"));
     const module = device.createShaderModule({ label: name, code: await this.texts.get(name) });
     const pipeline = await device.createComputePipelineAsync({
       label: name,
@@ -401,10 +436,10 @@ class Model {
   }
 
   /** Words of a parameter or condition. */
-  source(conditions, path, length) {
+  source(conditions, path, length, inputs = this.spec.inputs) {
     const given = conditions.get(path)?.words ?? this.weights.get(path);
     if (given) return given;
-    const input = this.spec.inputs.find((i) => i.name === path);
+    const input = inputs.find((i) => i.name === path);
     if (input?.default === undefined) return path === "seed" ? new Int32Array(1) : undefined;
     const words = new (input.type === "f32" ? Float32Array : Int32Array)(length);
     return Array.isArray(input.default) ? words.constructor.from(input.default) : words.fill(input.default);
@@ -445,10 +480,23 @@ class Model {
   run(inputs = {}, options = {}) {
     const taken = this.take(inputs, false);
     const conditions = this.conditions;
+    return this.turn(() => this.execute(conditions, taken, options));
+  }
+
+  /** One after the other. */
+  turn(work) {
     this.pending += 1;
-    const turn = this.last.then(() => this.execute(conditions, taken, options)).finally(() => (this.pending -= 1));
+    const turn = this.last.then(work).finally(() => (this.pending -= 1));
     this.last = turn.catch(() => {});
     return turn;
+  }
+
+  /** There is a device; another one where it was lost. */
+  async present() {
+    if (!this.gone) return;
+    if (!this.own) fail("lost", this.gone);
+    this.adopt(await request());
+    this.gone = null;
   }
 
   /** Outputs to compute. */
@@ -485,11 +533,8 @@ class Model {
   }
 
   async execute(conditions, taken, { outputs: names, dims: asked } = {}) {
-    if (this.gone) {
-      if (!this.own) fail("lost", this.gone);
-      this.adopt(await request());
-      this.gone = null;
-    }
+    await this.present();
+    if (this.forgot) fail("lost", "the GPU was lost, and what was learned with it: train.load() or train.reset()");
     const { wanted, have } = this.wanted(conditions, taken, names);
     const dims = bare(this.spec.dims, asked);
     for (const i of this.spec.inputs.filter((i) => i.kind === "size" && i.default !== undefined)) dims[i.name] = i.default;
@@ -526,19 +571,21 @@ class Model {
   async compute(families, wanted, dims, conditions, taken, remember) {
     const placement = await this.placement(families, wanted, dims);
     if (remember) this.current = { placement, sizes: dims };
-    for (const g of placement.given.filter((g) => !g.early)) {
+    for (const g of placement.given.filter((g) => !g.early && !placement.pull(this, g))) {
       placement.upload(this, g, taken.find((t) => t.input.name === g.path)?.words ?? this.source(conditions, g.path, g.length));
     }
-    const steps = placement.settle(this, conditions);
-    if (placement.checked) placement.submit(this, steps, placement.results);
-    else {
-      this.device.pushErrorScope("validation");
-      placement.submit(this, steps, placement.results);
-      const wrong = await this.device.popErrorScope();
-      if (wrong) fail("gpu", wrong.message);
-      placement.checked = true;
-    }
+    await this.submit(placement, placement.settle(this, conditions), placement.results);
     return placement.read();
+  }
+
+  /** Submits; what the browser has against it is heard the first time. */
+  async submit(placement, steps, results) {
+    if (placement.checked) return placement.submit(this, steps, results);
+    this.device.pushErrorScope("validation");
+    placement.submit(this, steps, results);
+    const wrong = await this.device.popErrorScope();
+    if (wrong) fail("gpu", wrong.message);
+    placement.checked = true;
   }
 
   async placement(families, wanted, dims) {
@@ -559,7 +606,7 @@ class Model {
     this.placements.delete(key);
     this.placements.set(key, found);
     for (const [old, p] of this.placements) {
-      if (this.placements.size <= KEPT + this.spec.measures.length) break;
+      if (this.placements.size <= this.kept) break;
       this.placements.delete(old);
       p.destroy();
     }
@@ -570,6 +617,8 @@ class Model {
   destroy() {
     this.placements.forEach((p) => p.destroy());
     this.placements.clear();
+    this.store.forEach((v) => v.buffer.destroy());
+    this.store.clear();
     this.current = null;
     if (this.own) this.device.destroy();
     this.gone ??= "the model was given back";

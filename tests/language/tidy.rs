@@ -54,6 +54,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("H0904", "a device without a clock"),
     ("H0905", "a warning of a device"),
     ("H0911", "said by `build --target web`, tried in tests/tools/web.rs"),
+    ("H0912", "said by `build --target web --train`, tried in tests/tools/web/training.rs"),
     ("H0921", "said by `run --profile`, which a page does not show"),
 ];
 

@@ -3,6 +3,7 @@
 
 mod browser;
 mod server;
+mod training;
 mod values;
 
 use crate::common;
@@ -41,6 +42,8 @@ fn build(path: &Path) -> Built {
         folder: path.parent().unwrap(),
         inputs: inputs.as_ref(),
         outputs: &[],
+        train: None,
+        seed: None,
     };
     let bundle = web::bundle(&request).unwrap_or_else(|d| panic!("{name}: {d:?}"));
     Built { name, model, params, bundle }

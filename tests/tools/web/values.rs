@@ -25,6 +25,8 @@ fn built(name: &str, text: &str) -> Built {
         inputs: None,
         locate: &|_| None,
         outputs: &[],
+        train: None,
+        seed: None,
     };
     let bundle = web::bundle(&request).unwrap_or_else(|d| panic!("{name}: {d:?}"));
     Built { name: name.into(), model, params: BTreeMap::new(), bundle }
