@@ -36,6 +36,12 @@ impl Checked {
 /// Reads a source file into the table.
 pub fn read(sources: &mut Sources, path: &Path) -> Result<FileId, Diagnostic> {
     let name = path.display().to_string();
+    if name == "-" {
+        // Imports are found from where the reader stands.
+        let text = crate::disk::limited(std::io::stdin().lock(), program::MAX_SOURCE)
+            .map_err(|e| crate::disk::cannot_read("stdin", &e))?;
+        return Ok(sources.add("stdin".to_string(), None, text));
+    }
     let text = Disk.read(path).map_err(|e| crate::disk::cannot_read(&name, &e))?;
     Ok(sources.add(name, Some(path), text))
 }

@@ -51,6 +51,9 @@ impl<'a> Checker<'a> {
             }
             ExprKind::With { base, settings } => self.with_expr(base, settings, e.span),
             ExprKind::Field { base, name } => {
+                if let Some(said) = self.foreign_prefix(base, name) {
+                    return said;
+                }
                 let value = self.expr(base)?;
                 if let (ExprKind::Tree { .. }, Value::Tree(tree)) = (&*base.kind, &value)
                     && let Some(parts) = starred(tree, &name.name)
@@ -176,7 +179,12 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which has no parts", other.kind());
-                self.error(Code::H0205, name.span, message)
+                let d = Diagnostic::error(Code::H0205, name.span, message);
+                let tensor = matches!(other, Value::Tensor(_) | Value::Num(_));
+                self.fail(match super::habit::of_part(&name.name).filter(|_| tensor) {
+                    Some(says) => d.help(says),
+                    None => d,
+                })
             }
         }
     }

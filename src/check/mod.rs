@@ -48,6 +48,7 @@ mod declared;
 mod expr;
 mod filter;
 mod generic;
+mod habit;
 mod index;
 mod instance;
 mod list;

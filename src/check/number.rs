@@ -58,7 +58,12 @@ impl<'a> Checker<'a> {
     fn measured(&mut self, t: &Tens, span: Span) -> Res<Size> {
         if !t.labels.is_empty() {
             let message = format!("a size is one whole number, and this is {}", self.show(t));
-            return self.error(Code::H0303, span, message);
+            let d = Diagnostic::error(Code::H0303, span, message);
+            let axis = t.names().next().map(|n| self.axes.name_text(n).to_string());
+            return self.fail(match axis {
+                Some(axis) => d.help(format!("a dim is a place on its axis; how long the axis is says `count[{axis}]`")),
+                None => d,
+            });
         }
         if let Op::Extent(s) = &self.build.at(t).op {
             return Ok(s.clone());

@@ -58,6 +58,18 @@ impl<'a> Checker<'a> {
             }
             meaning => {
                 if let Meaning::Nothing = meaning {
+                    let own = matches!(&*name.name, "true" | "false" | "training" | "self");
+                    let free = !own && crate::check::builtin::find(&name.name).is_none();
+                    if slots.is_none() && free && !self.report.is_full() {
+                        let d = Diagnostic::error(Code::H0201, name.span, format!("nothing here is called `{}`", name.name));
+                        let known = self.visible_words();
+                        let near = crate::diag::suggest(&name.name, known.iter().map(|n| &**n));
+                        let before = Span { end: name.span.start, ..name.span };
+                        return self.fail(match near {
+                            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+                            None => d.fix("a value gets its name with `let`, one that changes with `var`", before, "let "),
+                        });
+                    }
                     // A word of the language has a value all the same.
                     self.word(&name.name, name.span)?;
                 }

@@ -1,5 +1,6 @@
 //! What a word means at a place: locals, then members, then the file, then primitives.
 
+use super::habit;
 use super::instance::{InstId, MemberRef};
 use super::locals::Locals;
 use super::report::Said;
@@ -206,7 +207,9 @@ impl<'a> Checker<'a> {
         }
         let known = self.visible_words();
         let mut d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
-        if let Some(module) = in_library(word) {
+        if let Some(said) = habit::of_word(d.clone(), word, span) {
+            d = said;
+        } else if let Some(module) = in_library(word) {
             d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
         } else if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
             d = d.fix(format!("`{near}` is near"), span, near);
@@ -287,9 +290,9 @@ pub fn exact(v: f64) -> Num {
 fn in_library(word: &str) -> Option<&'static str> {
     crate::program::LIBRARY.iter().find_map(|(module, text)| {
         let defines = |line: &str| {
-            ["net ", "fn "]
+            [("net ", '('), ("fn ", '('), ("const ", ' ')]
                 .iter()
-                .any(|k| line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with('(')))
+                .any(|(k, end)| line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with(*end)))
         };
         text.lines().any(defines).then_some(*module)
     })

@@ -49,7 +49,7 @@ impl Outside {
     }
 
     /// What reads the files of the program in `file`.
-    fn loader(self, file: &Path) -> Box<dyn Loader + Sync> {
+    pub fn loader(self, file: &Path) -> Box<dyn Loader + Sync> {
         if self.allow_outside { Box::new(Disk) } else { Box::new(Inside::of(file)) }
     }
 }

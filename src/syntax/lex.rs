@@ -222,6 +222,13 @@ impl Cutter<'_, '_, '_> {
         }
     }
 
+    /// Straight quotes for all curly ones from here to the end of the line.
+    fn quotes(&self, start: usize) -> Vec<(Span, String)> {
+        let line = self.out.text[start..].lines().next().unwrap_or_default();
+        let curly = line.match_indices(['\u{201C}', '\u{201D}', '\u{201E}']);
+        curly.map(|(at, sign)| (Span::new(self.out.file, start + at, start + at + sign.len()), "\"".to_string())).collect()
+    }
+
     /// Signs that mean nothing; a run of them is one mistake.
     fn unknown(&mut self, start: usize, end: usize, text: &str) {
         if let Some(last) = self.out.tokens.last_mut()
@@ -235,12 +242,12 @@ impl Cutter<'_, '_, '_> {
             return self.push(Kind::Bad, start, end);
         }
         let span = Span::new(self.out.file, start, end);
-        let sign = text.escape_debug();
+        let sign = if text == "'" { text.to_string() } else { text.escape_debug().to_string() };
         let error = Diagnostic::error(Code::H0101, span, format!("`{sign}` has no meaning here"));
         self.report.error(match text {
             "#" => error.fix("a comment begins with `//`", span, "//"),
             "'" => error.help("a text stands in double quotes, and the prime of a name (`t'`) touches it"),
-            "\u{201C}" | "\u{201D}" | "\u{201E}" => error.fix("write a straight quote", span, "\""),
+            "\u{201C}" | "\u{201D}" | "\u{201E}" => error.fixes("write straight quotes", self.quotes(start)),
             "?" => error.help("a choice is written `if c { a } else { b }`"),
             "|" => error.help("a pipe is `|>`, the logical operator is `or`"),
             "&" => error.help("the logical operator is `and`"),

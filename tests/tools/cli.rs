@@ -333,3 +333,50 @@ fn words_of_other_programs_are_understood() {
     exits(&here, &["run", "model.hnet", "--random-inputs", "--seed", "-1"], 0);
     exits(&here, &["eval", "model.hnet", "--seed", "-1"], 0);
 }
+
+#[test]
+fn what_errors_offer_is_done_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = "from std.linear import Linear\ndim b\nmodel M {\n    input x: float[b, 4]\n    sub fc = nn.Linear(4, 2)\n    h = torch.relu(x) ** 2\n    \
+                output y: [b, 2] = self.fc(h)\n    output z: [b] = h[-1]\n}\n";
+    std::fs::write(here.join("m.hnet"), text).unwrap();
+    let fixed = exits(here, &["check", "m.hnet", "--fix"], 0);
+    assert!(err(&fixed).contains("edits made"), "{}", err(&fixed));
+    let now = std::fs::read_to_string(here.join("m.hnet")).unwrap();
+    let wanted = "import std.linear { Linear }\ndim b\nmodel M {\n    input x: f32[b, 4]\n    sub fc = Linear(4, 2)\n    let h = relu(x) ^ 2\n    \
+                  output y: [b, 2] = fc(h)\n    output z: [b] = h[3]\n}\n";
+    assert_eq!(now, wanted);
+    // A second time there is nothing to do, and nothing is written.
+    let again = exits(here, &["check", "m.hnet", "--fix"], 0);
+    assert!(!err(&again).contains("made"), "{}", err(&again));
+    // What no edit mends stays, and is said; a warning's edit is not made.
+    let left = "dim b\nmodel M {\n    input x: [b, 4]\n    let unused = 1\n    output y: [b] = x.shape + True\n}\n";
+    std::fs::write(here.join("l.hnet"), left).unwrap();
+    let o = exits(here, &["check", "l.hnet", "--fix"], 1);
+    assert!(err(&o).contains("by its name"), "{}", err(&o));
+    assert!(std::fs::read_to_string(here.join("l.hnet")).unwrap().contains("let unused"));
+}
+
+#[test]
+fn programs_of_a_folder_and_of_stdin_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::create_dir_all(here.join("a/.hidden")).unwrap();
+    let good = "dim b\nmodel M {\n    input x: [b]\n    output y: [b] = x\n}\n";
+    for name in ["a/one.hnet", "a/two.hnet", "a/.hidden/three.hnet", "a/text.md"] {
+        std::fs::write(here.join(name), good).unwrap();
+    }
+    let o = exits(here, &["check", "a"], 0);
+    assert_eq!(out(&o).lines().count(), 2, "{}", out(&o));
+    std::fs::write(here.join("a/two.hnet"), "model {").unwrap();
+    exits(here, &["check", "a"], 1);
+    std::fs::create_dir(here.join("empty")).unwrap();
+    assert!(err(&exits(here, &["check", "empty"], 2)).contains("has no programs"));
+    let mut child =
+        command(here, &["check", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(good.as_bytes()).unwrap();
+    let o = child.wait_with_output().unwrap();
+    assert!(o.status.success() && out(&o).contains("M: 1 input"), "{}", err(&o));
+    exits(here, &["check", "-", "--fix"], 2);
+}

@@ -77,7 +77,11 @@ impl<'a> Checker<'a> {
         {
             return self.builtin(function, at, axes, first, args, span);
         }
+        if let Some(said) = self.method(inner, args, span) {
+            return said;
+        }
         let (value, mut renamed) = self.callable(inner)?;
+        let alone = first.is_none() && args.len() == 1;
         let values = self.call_args(first, args, &value, span)?;
         let out = match value {
             Value::Net(net) => self.call_net(net, values, &mut renamed, span),
@@ -85,7 +89,14 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("this is {}, which cannot be called", other.kind());
-                self.error(Code::H0332, inner.span, message)
+                let d = Diagnostic::error(Code::H0332, inner.span, message);
+                let (open, close) =
+                    (Span { start: inner.span.end, end: inner.span.end + 1, ..span }, Span { start: span.end - 1, ..span });
+                let read = matches!(&other, Value::Tensor(t) if !t.labels.is_empty()) && alone;
+                self.fail(match read {
+                    true => d.fixes("elements are read with brackets", vec![(open, "[".into()), (close, "]".into())]),
+                    false => d,
+                })
             }
         }?;
         if let Some(r) = renamed.iter().find(|r| !r.used) {

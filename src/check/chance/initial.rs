@@ -24,6 +24,9 @@ impl<'a> Checker<'a> {
             {
                 let mut d = Diagnostic::error(Code::H0510, callee.span, format!("`{word}` is no initialiser"));
                 let known: Vec<&str> = builtin::all().map(|f| f.word).filter(|w| builtin::distribution(w).is_some()).collect();
+                if let Some(said) = crate::check::habit::of_word(d.clone(), word, callee.span) {
+                    return self.fail(said);
+                }
                 d = match suggest(word, known.iter().copied()) {
                     Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
                     None => d.help(format!("there are {}", known.join(", "))),

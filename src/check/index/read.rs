@@ -214,7 +214,12 @@ impl<'a> Checker<'a> {
                                 "this is index {v}, and the axis has {} places, numbered from 0",
                                 self.axes.show_size(extent)
                             );
-                            return self.error(Code::H0316, e.span, message);
+                            let d = Diagnostic::error(Code::H0316, e.span, message);
+                            let from_end = extent.constant().filter(|n| v < 0.0 && -v <= *n as f64);
+                            return self.fail(match from_end {
+                                Some(n) => d.fix("the end is counted from the start", e.span, (n + v as i64).to_string()),
+                                None => d,
+                            });
                         }
                         Ok(Action::Data(t, e.span))
                     }

@@ -48,7 +48,10 @@ impl<'a> Checker<'a> {
         let d = Diagnostic::error(Code::H0212, name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
         let d = match suggest(&name.name, known.iter().copied()) {
             Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
-            None => d.label(net.name.span, "declared here"),
+            None => d.label(net.name.span, "declared here").help(match known.as_slice() {
+                [] => "it takes none".to_string(),
+                known => format!("it takes {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+            }),
         };
         self.fail(d)
     }

@@ -93,6 +93,9 @@ impl<'a> Checker<'a> {
                 {
                     d = d.help(format!("the library has it: `import std.{module} {{ {} }}`", name.name));
                 }
+                if let Some(says) = crate::check::habit::of_net(&name.name) {
+                    d = d.help(says);
+                }
                 self.fail(d)
             }
         }

@@ -192,6 +192,9 @@ impl Parser<'_, '_> {
             return Ok(ExprKind::Tree { base });
         }
         self.advance();
+        if self.kind() == Kind::Reduction {
+            return self.reduction_as_part(&base);
+        }
         let name = self.name("a field or part")?;
         Ok(ExprKind::Field { base, name })
     }

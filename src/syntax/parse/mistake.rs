@@ -4,6 +4,7 @@
 //! mistake that was most likely made. Silent where the tokens themselves were complained about already.
 
 mod ending;
+mod habit;
 mod shape;
 
 use super::{Fail, Mark, Parse, Parser};
@@ -16,6 +17,7 @@ use crate::syntax::lex::Kind;
 impl Parser<'_, '_> {
     /// Reports, unless the next token is a mistake already reported, and gives up the statement.
     pub(super) fn fail<T>(&mut self, error: Diagnostic) -> Parse<T> {
+        let error = self.advised(error);
         if self.is_silent() {
             self.hold(error);
         } else {
@@ -140,6 +142,7 @@ impl Parser<'_, '_> {
         } else {
             error = error.help("a block stands in braces: `{ .. }`");
         }
+        let error = self.advised(error);
         let said = !self.is_silent() && self.say(error);
         self.missing_brace |= said;
         Err(Fail)

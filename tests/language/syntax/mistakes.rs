@@ -30,7 +30,7 @@ const BODIES: &[Mistake] = &[
     ("generate w by x", "H0132", "by", "expected `from`", ""),
     ("let a = if c { x }\nelse 2", "H0132", "2", "expected `{` after `else`", "braces"),
     ("let a = x +", "H0133", "", "found the end of the line", "right"),
-    ("h += 1", "H0133", "=", "expected an expression", "in full"),
+    ("h += 1", "H0133", "=", "expected an expression", "no assignment with an operator"),
     ("h = = 1", "H0133", "=", "expected an expression", "`==`"),
     ("let a = x ** 2", "H0133", "*", "expected an expression", "`^`"),
     ("let a = f(x y)", "H0134", "y", "or `)`", "comma"),

@@ -69,7 +69,11 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn no_range<T>(&mut self, from: Span) -> Parse<T> {
         let error = self.expectation(Code::H0132, "`..`", "and the end of a range");
         let before = Span { end: from.start, ..from };
-        self.fail(error.fix("a range has both ends, the second not in it", before, "0.."))
+        self.fail(error.fix(
+            "a range has both ends, the second not in it; what a value has at each place is `e[i]`",
+            before,
+            "0..",
+        ))
     }
 
     /// A range whose start is looser than a sum. The parser goes on.

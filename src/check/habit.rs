@@ -1,0 +1,180 @@
+//! Words that people know from Python, PyTorch and JAX, and what stands for them here.
+//!
+//! In: a word that means nothing, a part that a tensor has not, a net that nobody declared. Out: advice, with an edit where the word alone is
+//! wrong. Beside it: what stands before functions elsewhere (`torch.`, `self.`) and after values (`x.relu()`).
+
+use super::builtin;
+use super::value::Value;
+use super::word::Meaning;
+use super::{Checker, Res};
+use crate::diag::{Code, Diagnostic};
+use crate::source::Span;
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Reduction};
+
+/// A word of elsewhere, the word here where it takes its place, and what is said.
+type Row = (&'static str, Option<&'static str>, &'static str);
+
+/// Words that are values or functions elsewhere.
+const WORDS: &[Row] = &[
+    ("True", Some("true"), "truth values are `true` and `false`"),
+    ("False", Some("false"), "truth values are `true` and `false`"),
+    ("None", None, "everything has a value here: leave it out, or choose with `if c { a } else { b }`"),
+    ("cat", Some("concat"), "values are joined by `concat(a, b)`, along a named axis by `concat[t](a, b)`"),
+    ("concatenate", Some("concat"), "values are joined by `concat(a, b)`, along a named axis by `concat[t](a, b)`"),
+    ("clip", Some("clamp"), "it is called `clamp`"),
+    ("pow", None, "a power is written `x ^ 2`"),
+    ("matmul", None, "a product of matrices is written `x @ w`, one over named axes `sum[i] x[i] * w[i]`"),
+    ("mm", None, "a product of matrices is written `x @ w`"),
+    ("bmm", None, "a product of matrices is written `x @ w`; what varies over a batch says so by its axes"),
+    ("dot", None, "a product is written `x @ y`"),
+    ("einsum", None, "write the indices out: `let y[i, k] = sum[j] a[i, j] * b[j, k]`"),
+    ("len", None, "a length is known by its name: the dim, `b`, or the number in the type; `size(x)` counts all numbers"),
+    ("print", None, "nothing is printed while a model runs: what shall be seen is an `output`"),
+    ("dropout", None, "chance is drawn: `draw keep: [n] = bernoulli(p: 0.9)`, then `if training { x * keep / 0.9 } else { x }`"),
+    ("range", None, "a range is written `0..n`"),
+    ("arange", None, "an index is its own number: `let v[i < 4] = i`"),
+    ("linspace", None, "an index is its own number: `let v[i < 5] = i / 4`"),
+    ("ones_like", None, "a number takes the shape of what it meets: write `1`"),
+    ("zeros_like", None, "a number takes the shape of what it meets: write `0`"),
+    ("full_like", None, "a number takes the shape of what it meets"),
+    ("float", Some("number"), "a whole number becomes real by `number(n)`"),
+    ("bool", None, "a number becomes a truth value by comparing it: `x != 0`"),
+    ("where", None, "a choice is `if c { a } else { b }`"),
+    ("map", None, "what a net is called with may have more axes than its signature: it is lifted over them"),
+    ("vmap", None, "what a function is called with may have more axes than its signature: it is lifted over them"),
+    ("scan", None, "write a loop: `for i in 0..n { .. }`"),
+    ("gather", None, "elements are read with brackets: `x[index]`"),
+    ("scatter", None, "write which element is meant: `sum[j where index[j] == i] x[j]`"),
+    ("one_hot", None, "compare: `let h[k < 10] = number(label == k)`"),
+    ("rand", None, "the shape is that of the type: `uniform(low: 0, high: 1)`"),
+    ("randn", None, "the shape is that of the type: `normal(std: 1)`"),
+    ("xavier", Some("xavier_uniform"), "there are `xavier_uniform` and `xavier_normal`"),
+    ("kaiming", Some("kaiming_uniform"), "there are `kaiming_uniform` and `kaiming_normal`"),
+    ("requires_grad", None, "every `param` learns; `freeze` keeps one from learning"),
+    ("no_grad", None, "nothing flows through `stop_gradient(x)`"),
+    ("detach", Some("stop_gradient"), "it is called `stop_gradient`"),
+];
+
+/// Parts that a tensor has elsewhere.
+const PARTS: &[(&str, &str)] = &[
+    ("shape", "an axis is known by its name: the dim, `b`, or the number in the type"),
+    ("size", "an axis is known by its name: the dim, `b`, or the number in the type; `size(x)` counts all numbers"),
+    ("ndim", "the axes of a value are those of its type"),
+    ("dtype", "the type of a value is that of its declaration"),
+    ("T", "a named axis needs no turning; sized ones are named first: `let y[i, j] = x[j, i]`"),
+    ("mT", "a named axis needs no turning; sized ones are named first: `let y[i, j] = x[j, i]`"),
+    ("view", "a size is split by indices: `let y[i < 2, j < 2] = x[(i, j)]`; `flatten(y)` joins them"),
+    ("reshape", "a size is split by indices: `let y[i < 2, j < 2] = x[(i, j)]`; `flatten(y)` joins them"),
+    ("permute", "a named axis needs no turning; sized ones are named first: `let y[i, j] = x[j, i]`"),
+    ("transpose", "a named axis needs no turning; sized ones are named first: `let y[i, j] = x[j, i]`"),
+    ("swapaxes", "a named axis needs no turning; sized ones are named first: `let y[i, j] = x[j, i]`"),
+    ("unsqueeze", "axes meet by their names, and numbers with all of them: no axis of length 1 is needed"),
+    ("squeeze", "an axis of length 1 goes with its place: `x[0]`"),
+    ("expand", "axes meet by their names, and numbers with all of them: nothing is expanded"),
+    ("repeat", "axes meet by their names, and numbers with all of them: nothing is repeated"),
+    ("item", "a value without axes is a number already"),
+    ("to", "where a model runs is said by `hnet run --backend`; types change by `number(n)` and `int(x)`"),
+    ("cuda", "where a model runs is said by `hnet run --backend`"),
+    ("cpu", "where a model runs is said by `hnet run --backend`"),
+    ("numpy", "what shall be read outside is an `output`"),
+    ("float", "a whole number becomes real by `number(n)`"),
+    ("long", "a real number becomes whole by `int(x)`"),
+    ("detach", "nothing flows through `stop_gradient(x)`"),
+    ("backward", "gradients are values: `grad(loss, w)`; a `train` block takes the steps"),
+    ("grad", "gradients are values: `grad(loss, w)`"),
+    ("contiguous", "how values lie in memory is the compiler's matter"),
+    ("matmul", "a product of matrices is written `x @ w`"),
+    ("pow", "a power is written `x ^ 2`"),
+];
+
+/// Layers of elsewhere.
+const NETS: &[(&str, &str)] = &[
+    ("Sequential", "one net after the other is a call in a call, or a pipe: `x |> fc1 |> relu |> fc2`"),
+    ("ModuleList", "equal nets are an array, `sub layer[4] = Linear(8, 8)`; unequal ones a family, `sub layer[l < 4] = ..`"),
+    ("ReLU", "functions are no nets: `relu(x)`"),
+    ("GELU", "functions are no nets: `import std.math { gelu }`, then `gelu(x)`"),
+    ("SiLU", "functions are no nets: `import std.math { silu }`, then `silu(x)`"),
+    ("Sigmoid", "functions are no nets: `sigmoid(x)`"),
+    ("Tanh", "functions are no nets: `tanh(x)`"),
+    ("Softmax", "functions are no nets: `softmax(x)`"),
+    ("Dropout", "chance is drawn: `draw keep: [n] = bernoulli(p: 0.9)`, then `if training { x * keep / 0.9 } else { x }`"),
+    ("Dense", "it is called `Linear(i, o)`: `import std.linear { Linear }`"),
+    ("Flatten", "functions are no nets: `flatten(x)`"),
+];
+
+/// What stands before functions elsewhere.
+const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "jnp", "jax", "math", "tf", "keras", "lax"];
+
+/// A diagnostic with what is said of a word from elsewhere, if it is one.
+pub(super) fn of_word(d: Diagnostic, word: &str, at: Span) -> Option<Diagnostic> {
+    if let Some((_, here, says)) = WORDS.iter().find(|r| r.0 == word) {
+        let known = here.filter(|w| matches!(*w, "true" | "false") || builtin::find(w).is_some());
+        return Some(match known {
+            Some(here) => d.fix(*says, at, here),
+            None => d.help(*says),
+        });
+    }
+    let drawn = builtin::distribution(word).is_some();
+    drawn.then(|| d.fix("it is called: with parentheses, and arguments that have a name", Span { start: at.end, ..at }, "()"))
+}
+
+/// What is said of a layer from elsewhere.
+pub(super) fn of_net(word: &str) -> Option<&'static str> {
+    NETS.iter().find(|r| r.0 == word).map(|r| r.1)
+}
+
+/// What is said of a part that a tensor has elsewhere.
+pub(super) fn of_part(word: &str) -> Option<&'static str> {
+    PARTS.iter().find(|r| r.0 == word).map(|r| r.1)
+}
+
+impl<'a> Checker<'a> {
+    /// `self.fc`, `torch.relu`: what stands before the dot has no place here.
+    pub(super) fn foreign_prefix(&mut self, base: &'a Expr, name: &'a Ident) -> Option<Res<Value<'a>>> {
+        let ExprKind::Name(word) = &*base.kind else { return None };
+        let before = Span { end: name.span.start, ..base.span };
+        if &**word == "self" && self.scopes.frame().own.is_none() {
+            let d = Diagnostic::error(Code::H0411, base.span, "`self` is the value before a relation; there is no relation here");
+            return Some(self.fail(d.fix("members are called by their names alone", before, "")));
+        }
+        if !MODULES.contains(&&**word) || !matches!(self.meaning(word), Meaning::Nothing) || self.report.is_full() {
+            return None;
+        }
+        let d = Diagnostic::error(Code::H0201, base.span, format!("nothing here is called `{word}`"));
+        let reduction = Reduction::ALL.iter().any(|r| r.word() == &*name.name);
+        let d = if builtin::find(&name.name).is_some() || reduction {
+            d.fix("functions have no prefix", before, "")
+        } else {
+            match of_word(d.clone(), &name.name, base.span.to(name.span)) {
+                Some(d) => d,
+                None => match of_net(&name.name) {
+                    Some(says) => d.help(says),
+                    None => d.help("functions have no prefix, and the library's are imported: `import std.math { gelu }`"),
+                },
+            }
+        };
+        Some(self.fail(d))
+    }
+
+    /// `x.relu()`: a function of the value before the dot.
+    pub(super) fn method(&mut self, callee: &'a Expr, args: &'a [Arg], span: Span) -> Option<Res<Value<'a>>> {
+        let ExprKind::Field { base, name } = &*callee.kind else { return None };
+        builtin::find(&name.name)?;
+        if matches!(&*base.kind, ExprKind::Name(word) if matches!(self.meaning(word), Meaning::Nothing)) {
+            return None;
+        }
+        let value = self.expr(base).ok().filter(|v| matches!(v, Value::Tensor(_) | Value::Num(_)))?;
+        let message = format!("this is {}, which has no parts", value.kind());
+        let d = Diagnostic::error(Code::H0205, name.span, message);
+        if let Some(says) = of_part(&name.name) {
+            return Some(self.fail(d.help(says)));
+        }
+        let first = Span { end: base.span.start, ..base.span };
+        let (rest, with) = match args.first() {
+            Some(arg) => (Span { start: base.span.end, end: arg.value.span.start, ..span }, ", ".to_string()),
+            None => (Span { start: base.span.end, end: span.end, ..span }, ")".to_string()),
+        };
+        let help = format!("functions stand before what they are called with: `{}(x)`", name.name);
+        Some(self.fail(d.fixes(help, vec![(first, format!("{}(", name.name)), (rest, with)])))
+    }
+}

@@ -1,0 +1,121 @@
+//! `hnet check`: says what is wrong with a program.
+
+mod fix;
+
+use super::open;
+use super::talk::{self, Exit, Talk, usage};
+use crate::check::model::Model;
+use crate::ir::{OutputKind, Size};
+use crate::source::Sources;
+use std::path::{Path, PathBuf};
+
+/// Check programs and say what is wrong with them
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  hnet check models/*.hnet\n  hnet check models --json\n  hnet check m.hnet --set d=48 --fix\n  cat m.hnet | hnet check -"
+)]
+pub struct Args {
+    /// The files; of a folder all programs in it and below; `-` is what comes in on stdin
+    #[arg(required = true, value_name = "M.hnet")]
+    files: Vec<PathBuf>,
+    /// Makes the edits that errors offer, as long as there is one, then says what is left
+    #[arg(long)]
+    fix: bool,
+    /// One JSON object a line, on stdout
+    #[arg(long)]
+    json: bool,
+    /// Replaces a constant; may be repeated
+    #[arg(long, value_name = "CONST=NUMBER", value_parser = open::number)]
+    set: Vec<(String, f64)>,
+    #[command(flatten)]
+    outside: open::Outside,
+}
+
+pub fn main(args: &Args) -> Result<(), Exit> {
+    let talk = if args.json { Talk::JsonResult } else { Talk::Text };
+    let mut worst = Ok(());
+    for given in &args.files {
+        for file in programs(given, talk)? {
+            if args.fix {
+                mend(&file, args, talk)?;
+            }
+            match open::models(&file, &args.set, args.outside, talk) {
+                Ok((_, models)) if !args.json => {
+                    let what: Vec<String> = models.iter().map(summary).collect();
+                    let what = if what.is_empty() { "no models".to_string() } else { what.join("; ") };
+                    talk::print(&format!("{}: fine, {what}\n", file.display()));
+                }
+                Ok(_) => {}
+                Err(exit) => worst = worst.and(Err(exit)),
+            }
+        }
+    }
+    worst
+}
+
+/// The programs that an argument names: itself, or all of a folder and below, in the order of their names.
+fn programs(given: &Path, talk: Talk) -> Result<Vec<PathBuf>, Exit> {
+    if !given.is_dir() {
+        return Ok(vec![given.to_path_buf()]);
+    }
+    let (mut out, mut todo) = (vec![], vec![given.to_path_buf()]);
+    while let Some(folder) = todo.pop() {
+        let list = std::fs::read_dir(&folder)
+            .map_err(|e| talk.fail(&Sources::default(), crate::disk::cannot_read(&folder.display().to_string(), &e)))?;
+        for entry in list.flatten() {
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            // A link may lead back to where it came from.
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !hidden => todo.push(entry.path()),
+                Ok(kind) if !kind.is_dir() && entry.path().extension().is_some_and(|e| e == "hnet") => out.push(entry.path()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    if out.is_empty() {
+        return Err(usage(&format!("`{}` has no programs: they end in `.hnet`", given.display())));
+    }
+    out.sort();
+    Ok(out)
+}
+
+/// Makes the edits that errors offer, and says how many.
+fn mend(file: &Path, args: &Args, talk: Talk) -> Result<(), Exit> {
+    if file.as_os_str() == "-" {
+        return Err(usage("what comes in on stdin is not written back: `--fix` wants a file"));
+    }
+    let made = fix::mend(file, &args.set, args.outside).map_err(|d| talk.fail(&Sources::default(), d))?;
+    for m in made {
+        let word = if m.edits == 1 { "edit" } else { "edits" };
+        talk.note(&format!("{}: {} {word} made", m.file.display(), m.edits));
+    }
+    Ok(())
+}
+
+/// `TaskDigits: 3 inputs, 5 parameters (168,426 numbers), 5 outputs`
+fn summary(model: &Model) -> String {
+    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let total = model.params.iter().try_fold(Size::from(0i64), |sum, p| {
+        let own = p.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s));
+        own.constant().map(|n| sum.add(&Size::from(n)))
+    });
+    let numbers = total.and_then(|n| n.constant()).map_or(String::new(), |n| format!(" ({} numbers)", grouped(n)));
+    let outputs = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update).count();
+    format!(
+        "{}: {}, {}{numbers}, {}",
+        model.name,
+        count(model.inputs.len(), "input"),
+        count(model.params.len(), "parameter"),
+        count(outputs, "output"),
+    )
+}
+
+/// `168,426`
+fn grouped(n: i64) -> String {
+    let digits = n.to_string();
+    let first = digits.len() % 3;
+    let (head, tail) = digits.split_at(first);
+    let mut parts: Vec<&str> = if head.is_empty() { vec![] } else { vec![head] };
+    parts.extend((0..tail.len() / 3).map(|i| &tail[i * 3..i * 3 + 3]));
+    parts.join(",")
+}

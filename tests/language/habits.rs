@@ -1,0 +1,155 @@
+//! What people write who come from Python, PyTorch and JAX: each line gives one message, with the right word; where an edit is offered, the
+//! program is right with it, or the next message is one that says what only the author can know.
+
+use hnet::diag::Diagnostic;
+use hnet::pipeline;
+use hnet::program::NoFiles;
+use hnet::source::Sources;
+
+/// A line in a model's body, what the advice says, and the line after its edit; empty: there is none.
+const LINES: &[(&str, &str, &str)] = &[
+    ("let o = if True { x } else { 2 * x }", "`true`", "let o = if true { x } else { 2 * x }"),
+    ("let o = None", "leave it out", ""),
+    ("let n = x.shape[0]", "by its name: the dim", ""),
+    ("let n = x.size(0)", "by its name: the dim", ""),
+    ("let o = x.T", "y[i, j] = x[j, i]", ""),
+    ("let o = x.transpose(0, 1)", "y[i, j] = x[j, i]", ""),
+    ("let o = x.view(2, 2)", "split by indices", ""),
+    ("let o = x.unsqueeze(1)", "no axis of length 1", ""),
+    ("let o = x.squeeze()", "axis of length 1", ""),
+    ("let o = x.item()", "number already", ""),
+    ("let o = x.detach()", "stop_gradient", ""),
+    ("let o = x[:, 0]", "taken whole", "let o = x[0]"),
+    ("let o = x[0:2]", "`..`", "let o = x[0..2]"),
+    ("let o = x[:2]", "both ends", "let o = x[0..2]"),
+    ("let o = x[-1]", "counted from the start", "let o = x[3]"),
+    ("let o = x(2)", "brackets", "let o = x[2]"),
+    ("for l in range(3) { h = h + 1 }", "`0..n`", "for l in 0..3 { h = h + 1 }"),
+    ("for l in range(1, 3) { h = h + 1 }", "`0..n`", "for l in 1..3 { h = h + 1 }"),
+    ("while 1 < 2 { h = h + 1 }", "for i in 0..n until", ""),
+    ("let o = self.fc(x)", "by their names alone", "let o = fc(x)"),
+    ("let o = cat(x, x)", "`concat(a, b)`", "let o = concat(x, x)"),
+    ("let o = torch.cat(x, x)", "`concat(a, b)`", "let o = concat(x, x)"),
+    ("let o = torch.relu(x)", "no prefix", "let o = relu(x)"),
+    ("let o = F.relu(x)", "no prefix", "let o = relu(x)"),
+    ("let o = jnp.tanh(x)", "no prefix", "let o = tanh(x)"),
+    ("let o = np.exp(x)", "no prefix", "let o = exp(x)"),
+    ("let o = nn.ReLU()(x)", "functions are no nets", ""),
+    ("let o = x.relu()", "`relu(x)`", "let o = relu(x)"),
+    ("let o = x.clamp(0, 1)", "`clamp(x)`", "let o = clamp(x, 0, 1)"),
+    ("let o = x.mean()", "`mean(x)`", "let o = mean(x)"),
+    ("let o = x.mean(dim=1)", "`mean(x)`", "let o = mean(x)"),
+    ("let o = softmax(x, dim=-1)", "named, not counted", "let o = softmax(x)"),
+    ("let o = sum(x, axis=1)", "named, not counted", "let o = sum(x)"),
+    ("let o = where(x > 0, x, 0)", "of each element", ""),
+    ("let o = dropout(x, 0.1)", "bernoulli", ""),
+    ("let o = x ** 2", "`^`", "let o = x ^ 2"),
+    ("let o = pow(x, 2)", "`x ^ 2`", ""),
+    ("let o = matmul(x, fc.w)", "`x @ w`", ""),
+    ("let o = einsum(x, fc.w)", "sum[j]", ""),
+    ("let o = clip(x, 0, 1)", "`clamp`", "let o = clamp(x, 0, 1)"),
+    ("let o = len(x)", "by its name", ""),
+    ("let o = print(x)", "`output`", ""),
+    ("let o = arange(4)", "v[i < 4] = i", ""),
+    ("let o = ones_like(x)", "write `1`", ""),
+    ("let o = float(2)", "`number(n)`", "let o = number(2)"),
+    ("let o = x * pi", "import std.math { pi }", ""),
+    ("let o = lambda v: v + 1", "fn f(v: f32)", ""),
+    ("o = x + 1", "`let`", "let o = x + 1"),
+    ("let o, q = x, x", "names one value", ""),
+    ("h += 1", "no assignment with an operator", "h = h + 1"),
+    ("h -= x * 2", "no assignment with an operator", "h = h - (x * 2)"),
+    ("let o = if 1 < 2 { x } elif 2 < 3 { x } else { x }", "`else if`", "let o = if 1 < 2 { x } else if 2 < 3 { x } else { x }"),
+    ("let o = x if 1 < 2 else 0", "if c { a } else { b }", "let o = if 1 < 2 { x } else { 0 }"),
+    ("let o = if 1 < 2 && 2 < 3 { x } else { x }", "`and`", "let o = if 1 < 2 and 2 < 3 { x } else { x }"),
+    ("let o = if !(1 < 2) { x } else { x }", "`not`", "let o = if not (1 < 2) { x } else { x }"),
+    ("let o = if 1 === 2 { x } else { x }", "equal is `==`", "let o = if 1 == 2 { x } else { x }"),
+    ("let o = relu x", "in parentheses", "let o = relu(x)"),
+    ("let o = 'a'", "double quotes", ""),
+    ("# a comment", "`//`", "// a comment"),
+    ("sub g = nn.Linear(4, 2)", "no prefix", "sub g = Linear(4, 2)"),
+    ("sub g = Linear(in_features: 4, out_features: 2)", "`i`, `o`", ""),
+    ("sub g = Sequential(fc, fc)", "x |> fc1", ""),
+    ("param z: [4] = zeros", "parentheses", "param z: [4] = zeros()"),
+    ("param z: [4] = randn(4)", "normal(std: 1)", ""),
+    ("param z: float[4] = zeros()", "`f32`", "param z: f32[4] = zeros()"),
+    ("input q: int[b]", "`i32`", "input q: i32[b]"),
+    ("input q: Tensor[b, 4]", "axes in brackets", ""),
+    ("input q: [b, b / 2]", "count[b]", ""),
+];
+
+/// Lines of a file, likewise.
+const ITEMS: &[(&str, &str, &str)] = &[
+    ("class Net(nn.Module):", "`net Name(sizes) { .. }`", ""),
+    ("def f(x):", "`fn f(x: f32) -> f32 { .. }`", ""),
+    ("import torch", "leave `torch` out", ""),
+    ("from std.norm import standardize", "import .. { .. }", "import std.norm { standardize }"),
+    ("import std.norm { standardize as s }", "under its own name", ""),
+    ("model N(d) { }", "dims and constants of the file", ""),
+    ("fn f(v: f32) -> f32 { return v }", "stands last", "fn f(v: f32) -> f32 { v }"),
+];
+
+fn errors(text: &str) -> Vec<Diagnostic> {
+    let mut sources = Sources::default();
+    let root = sources.add("m.hnet", None, text.to_string());
+    let found = pipeline::check_with(&mut sources, &NoFiles, root, &[]).diagnostics;
+    found.into_iter().filter(Diagnostic::is_fatal).collect()
+}
+
+fn in_model(line: &str) -> String {
+    // A variable is there where the line changes one.
+    let var = if line.contains('h') && (line.contains("h =") || line.contains("h +") || line.contains("h -")) {
+        "    var h = x\n"
+    } else {
+        ""
+    };
+    format!(
+        "import std.linear {{ Linear }}\ndim b\nmodel M {{\n    input x: [b, 4]\n    input e: i32[b]\n    sub fc = Linear(4, 4)\n{var}    {line}\n    \
+         output last: [b, 4] = fc(x) + 0 * number(e)\n}}\n"
+    )
+}
+
+fn in_file(line: &str) -> String {
+    format!("{line}\ndim b\nmodel M {{\n    input x: [b, 4]\n    output y: [b, 4] = x\n}}\n")
+}
+
+/// What is wrong with what is said of a line.
+fn judged(text: &dyn Fn(&str) -> String, (line, says, mended): (&str, &str, &str)) -> Option<String> {
+    let before = text(line);
+    let found = errors(&before);
+    let [d] = found.as_slice() else { return Some(format!("{line}: {} messages: {found:#?}", found.len())) };
+    let Some(help) = &d.help else { return Some(format!("{line}: no advice: {}", d.message)) };
+    if !help.text.contains(says) {
+        return Some(format!("{line}: {:?}, without {says:?}", help.text));
+    }
+    let mut edits = help.edits.clone();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let after = edits.iter().fold(before.clone(), |mut t, (span, new)| {
+        t.replace_range(span.start as usize..span.end as usize, new);
+        t
+    });
+    if mended.is_empty() {
+        // An edit there may be, but none that is claimed here: it only takes away.
+        let only_less = after.len() <= before.len();
+        return (!only_less).then(|| format!("{line}: an edit, {after}"));
+    }
+    if after != text(mended) {
+        return Some(format!("{line}: becomes\n{after}"));
+    }
+    let left = errors(&after);
+    (!left.is_empty()).then(|| format!("{line}: after the edit {left:#?}"))
+}
+
+#[test]
+fn habits_of_python_are_answered_with_the_right_word() {
+    let wrong: Vec<String> =
+        LINES.iter().filter_map(|l| judged(&in_model, *l)).chain(ITEMS.iter().filter_map(|l| judged(&in_file, *l))).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), LINES.len() + ITEMS.len(), wrong.join("\n---\n"));
+}
+
+#[test]
+fn quotes_of_a_word_processor_are_mended_in_pairs() {
+    let found = errors("import “./a.hnet” { f }\n");
+    let [d] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(d.help.as_ref().unwrap().edits.len(), 2);
+}
