@@ -1,6 +1,8 @@
 //! `hnet run`: computes a model's outputs.
 
+use super::expect;
 use super::open::{self, Opened, Which};
+use super::probe;
 use super::profile;
 use super::quiet::quietly;
 use super::table::{short, table};
@@ -50,6 +52,15 @@ pub struct Args {
     /// Only this output; may be repeated
     #[arg(long, value_name = "NAME")]
     output: Vec<String>,
+    /// Shows a value on the way, by its path: `logits`, `block.h`; may be repeated. Without `--output` nothing else is computed
+    #[arg(long, value_name = "PATH")]
+    probe: Vec<String>,
+    /// Compares the outputs with those of a file: safetensors, or .npy for a single one; exit code 1 where they differ
+    #[arg(long, value_name = "F")]
+    expect: Option<PathBuf>,
+    /// How far an element may be from the one that is expected, beside it or beside the root of the mean square of its output, whichever is larger
+    #[arg(long, value_name = "T", default_value_t = 1e-5, requires = "expect", value_parser = tolerance)]
+    tol: f64,
     /// Where the outputs go: safetensors, or .npy for a single one
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
@@ -154,7 +165,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     open::once("--dim", &args.dim)?;
     open::once_each("--output", &args.output)?;
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
-    let opened = open::model(&args.which, talk)?;
+    let mut opened = open::model(&args.which, talk)?;
+    probe::add(&mut opened, &args.probe, talk)?;
     let request = request(args, &opened);
     writable(args, &opened, &request)?;
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
@@ -188,22 +200,40 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     if let Some(out) = &args.out {
         store(out, &named, talk, &opened)?;
     }
+    let compared = match &args.expect {
+        Some(file) => Some(expect::compare(file, &named, args.tol).map_err(one)?),
+        None => None,
+    };
+    let verdict = if compared.as_ref().is_none_or(|c| c.is_fine()) { Ok(()) } else { Err(Exit::Program) };
     if args.json {
         let mut value = as_json(&opened, session.backend(), &named, &left, args.out.as_deref());
         if let Some(p) = &measured {
             value["profile"] = profile::as_json(p);
         }
+        if let Some(c) = &compared {
+            value["expected"] = c.as_json();
+        }
         talk::print(&format!("{value}\n"));
-        return Ok(());
+        return verdict;
     }
-    if args.out.is_none() {
-        show(&named);
+    match &compared {
+        Some(c) => talk::print(&c.shown()),
+        None if args.out.is_none() => show(&named),
+        None => {}
     }
     if let Some(p) = &measured {
         talk::print(&format!("\n{}", profile::shown(p)));
     }
     say_left_out(&left, talk);
-    Ok(())
+    verdict
+}
+
+/// A tolerance of the command line.
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(t) if t >= 0.0 => Ok(t),
+        Ok(_) | Err(_) => Err("a tolerance is a number, 0 or more".to_string()),
+    }
 }
 
 /// Refuses to write what cannot be written so, or over what is read.
@@ -234,6 +264,15 @@ fn request(args: &Args, opened: &Opened) -> Request {
 /// The outputs to compute: those asked for, or all that can be.
 fn choose(args: &Args, opened: &Opened, given: &Given, talk: Talk) -> Result<(Vec<usize>, Vec<LeftOut>), Exit> {
     let (can, mut left) = session::computable(&opened.model, given);
+    if args.output.is_empty() && !args.probe.is_empty() {
+        // What was asked for stands behind the model's own outputs.
+        let first = opened.model.graph.outputs.len() - args.probe.len();
+        let absent = |l: &&LeftOut| args.probe.contains(&l.name);
+        if let Some(l) = left.iter().find(absent) {
+            return Err(opened.fail(talk, &[session::nothing_to_run(&opened.model, std::slice::from_ref(l))]));
+        }
+        return Ok((can.into_iter().filter(|k| *k >= first).collect(), vec![]));
+    }
     if args.output.is_empty() {
         if can.is_empty() {
             return Err(opened.fail(talk, &[session::nothing_to_run(&opened.model, &left)]));
@@ -242,7 +281,7 @@ fn choose(args: &Args, opened: &Opened, given: &Given, talk: Talk) -> Result<(Ve
     }
     let outputs = &opened.model.graph.outputs;
     let mut chosen = Vec::new();
-    for name in &args.output {
+    for name in args.output.iter().chain(&args.probe) {
         if let Some(k) = can.iter().find(|k| *outputs[**k].name == **name) {
             chosen.push(*k);
         } else if let Some(absent) = left.iter().find(|l| l.name == *name) {

@@ -14,6 +14,7 @@ mod half;
 #[cfg(feature = "cpu")]
 mod native;
 mod oracle;
+pub mod probe;
 pub mod profile;
 pub mod session;
 pub(crate) mod table;

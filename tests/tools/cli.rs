@@ -380,3 +380,34 @@ fn programs_of_a_folder_and_of_stdin_are_checked() {
     assert!(o.status.success() && out(&o).contains("M: 1 input"), "{}", err(&o));
     exits(here, &["check", "-", "--fix"], 2);
 }
+
+#[test]
+fn outputs_are_compared_and_values_on_the_way_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = "dim b\nnet Twice(n) {\n    (x: [n]) -> [n] {\n        let h = 2 * x\n        h + 1\n    }\n}\nmodel M {\n    input x: [b, 2]\n    sub t = Twice(2)\n    \
+                let mid = t(x)\n    output y: [b, 2] = mid * mid\n}\n";
+    std::fs::write(here.join("m.hnet"), text).unwrap();
+    let run = |more: &[&str], code: i32| {
+        let args = [&["run", "m.hnet", "--condition", "x=1,2,3,4", "--dim", "b=2"], more].concat();
+        exits(here, &args, code)
+    };
+    run(&["-o", "want.safetensors"], 0);
+    assert!(out(&run(&["--expect", "want.safetensors"], 0)).contains("yes"));
+    // y = (2 x + 1)^2; the probe is 2 x, and what a body calls h.
+    let o = out(&run(&["--probe", "t.h", "--probe", "mid"], 0));
+    assert!(o.contains("t.h") && o.contains("2 4 6 8") && o.contains("3 5 7 9") && !o.contains("y "), "{o}");
+    assert!(err(&run(&["--probe", "mit"], 2)).contains("there is `mid`"));
+    run(&["--probe", "mid", "-o", "mid.npy"], 0);
+    run(&["--probe", "mid", "--expect", "mid.npy"], 0);
+    // Another input is not what was expected: which element is the worst, and by how much.
+    let other =
+        exits(here, &["run", "m.hnet", "--condition", "x=1,2,3,5", "--dim", "b=2", "--expect", "want.safetensors", "--json"], 1);
+    let value: serde_json::Value = serde_json::from_str(&out(&other)).unwrap();
+    let first = &value["expected"]["outputs"][0];
+    assert_eq!((first["at"].as_str(), first["is"].as_f64(), first["wanted"].as_f64()), (Some("[1, 1]"), Some(121.0), Some(81.0)));
+    run(&["--output", "y", "--expect", "mid.npy"], 1);
+    run(&["--tol", "1e-3"], 2);
+    run(&["--expect", "want.safetensors", "--tol", "-1"], 2);
+    run(&["--expect", "missing.safetensors"], 2);
+}
