@@ -83,6 +83,11 @@ impl Cutter<'_> {
     }
 
     fn kernel(&mut self, mut k: Kernel) {
+        while let Some(e) = self.together(&k) {
+            let Expr::Reduce { fold, .. } = k.body[e] else { unreachable!("what is long together are folds") };
+            let own = self.taken_out(&mut k, e, fold.word());
+            self.kernel(own);
+        }
         while let Some(e) = (0..k.body.len()).find(|e| self.extent(&k, *e) > LONG) {
             let Expr::Reduce { fold, loops, value } = k.body[e].clone() else { unreachable!("what is long is a fold") };
             if matches!(fold, Fold::Argmax | Fold::Argmin) {
@@ -94,11 +99,6 @@ impl Cutter<'_> {
                 self.kernel(own);
             }
         }
-        while let Some(e) = self.together(&k) {
-            let Expr::Reduce { fold, .. } = k.body[e] else { unreachable!("what is long together are folds") };
-            let own = self.taken_out(&mut k, e, fold.word());
-            self.kernel(own);
-        }
         self.push(Stage::Kernel(k));
     }
 
@@ -106,7 +106,10 @@ impl Cutter<'_> {
     fn together(&self, k: &Kernel) -> Option<usize> {
         let nests = nests(k);
         let rounds = |loops: &Vec<usize>| self.points(k, loops.iter().copied());
-        if nests.iter().map(|(_, loops)| rounds(loops)).fold(0, i64::saturating_add) <= TOGETHER {
+        // The value itself is cut where it is long.
+        let cut = |e: usize| e == k.value && self.extent(k, e) > LONG;
+        let all = nests.iter().filter(|(e, _)| !cut(*e)).map(|(_, loops)| rounds(loops));
+        if all.fold(0, i64::saturating_add) <= TOGETHER {
             return None;
         }
         let fold = |e: usize| matches!(k.body[e], Expr::Reduce { .. }) && e != k.value;

@@ -87,8 +87,8 @@ fn the_gradient_of_a_routed_product_makes_no_matrix_for_a_row() {
 
 #[test]
 fn folds_that_are_long_together() {
-    // None of them has 16,384 steps.
-    for (outer, inner) in [(256, 512), (16_000, 20), (20, 16_000), (400, 400)] {
+    // None of them has 16,384 steps, but the last, whose parts have long folds inside.
+    for (outer, inner) in [(256, 512), (16_000, 20), (20, 16_000), (400, 400), (17_000, 600)] {
         let mut m = Make::new(outer);
         let x = m.f(&[n(), k(inner)]);
         let squares = m.add(Op::Contract, F, &[n()], &[k(inner)], &[(x, &[0, 1]), (x, &[0, 1])]);
