@@ -11,6 +11,7 @@ use hnet::source::Sources;
 
 const LANGUAGE: &str = include_str!("../../docs/language.md");
 const TRAINING: &str = include_str!("../../docs/training.md");
+const FROM_PYTORCH: &str = include_str!("../../docs/from_pytorch.md");
 const README: &str = include_str!("../../README.md");
 
 #[test]
@@ -74,7 +75,8 @@ fn wrapped(block: &Block) -> String {
 fn every_example_of_the_reference_does_what_it_says() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for block in blocks(LANGUAGE).iter().chain(&blocks(TRAINING)).filter(|b| b.info.split(' ').next() == Some("hnet")) {
+    let pages = [LANGUAGE, TRAINING, FROM_PYTORCH].map(blocks).concat();
+    for block in pages.iter().filter(|b| b.info.split(' ').next() == Some("hnet")) {
         count += 1;
         let mut sources = Sources::default();
         let root = sources.add("example.hnet", None, wrapped(block));
