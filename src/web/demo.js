@@ -400,7 +400,7 @@ async function start() {
   right.append(...can.filter((o) => !parts || !parts[1].textContent.startsWith(`${o.name} `)).map(view));
   if (model.train?.hasRows) {
     const { learning } = await import("./learn.js");
-    at("main").append(await learning(model, spec, demo, { make, button, card, update, say }));
+    at("main").append(learning(model, spec, demo, { make, button, card, update, say }));
   }
   at("main").append(left, right);
   if (!right.children.length) say("No output can be computed from what this page has.", true);

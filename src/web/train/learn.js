@@ -39,12 +39,19 @@ class Curve {
     this.smooth.push([step, last === undefined ? loss : last + (loss - last) * share]);
   }
 
-  draw(steps = this.steps ?? 1) {
-    this.steps = steps;
+  draw(all = this.all ?? 1) {
+    this.all = all;
+    const near = Math.max(50, 1.25 * (this.points.at(-1)?.[0] ?? 0)), unit = 10 ** Math.floor(Math.log10(near));
+    const steps = Math.min(all, [1, 2, 5, 10].map((m) => m * unit).find((v) => v >= near));
     const { canvas, points } = this, ratio = devicePixelRatio || 1, [wide, high] = [canvas.clientWidth, canvas.clientHeight];
     if (!wide) return;
     [canvas.width, canvas.height] = [wide * ratio, high * ratio];
-    const c = canvas.getContext("2d"), style = getComputedStyle(canvas), colour = (name) => style.getPropertyValue(name);
+    const c = canvas.getContext("2d"), style = getComputedStyle(canvas);
+    // A colour that hangs on the scheme is known where it is used.
+    const colour = (name) => {
+      canvas.style.color = `var(${name})`;
+      return style.color;
+    };
     c.scale(ratio, ratio);
     c.font = `12px ${style.fontFamily}`;
     const left = 46, bottom = high - 24, top = 10, right = wide - 12;
@@ -67,7 +74,7 @@ class Curve {
       c.fillText(short(v), left - 8, y(v));
     }
     c.textAlign = "center";
-    for (const v of ticks(0, steps, false)) c.fillText(short(v), Math.min(x(v), right - 10), high - 8);
+    for (const v of ticks(0, steps, false)) c.fillText(short(v), Math.min(x(v), right - c.measureText(short(v)).width / 2), high - 8);
     const line = (list, name, width) => {
       c.strokeStyle = colour(name);
       c.lineWidth = width;
@@ -125,18 +132,22 @@ async function judge(model, spec, held) {
 }
 
 /** The card. `update` shows what else hangs on the weights. */
-export async function learning(model, spec, demo, { make, button, card, update, say }) {
+export function learning(model, spec, demo, { make, button, card, update, say }) {
   const { train } = model;
   const canvas = make("canvas", { className: "curve", role: "img", ariaLabel: "The loss by steps" });
   const curve = new Curve(canvas);
   const facts = make("p", { className: "facts", role: "status" });
-  const judged = await judge(model, spec, demo.held);
-  const report = demo.held?.report ?? [], shares = report[0] && spec.outputs.find((o) => o.name === report[0]);
-  const rows = (judged?.groups ?? []).map((name) => [make("b", {}, name), make("i"), make("span", {}, "–")]);
-  const bars = make("div", { className: "scores" }, ...rows.flat());
+  const bars = make("div", { className: "scores" });
+  let rows = [], judged;
+  const ready = judge(model, spec, demo.held).then((found) => {
+    judged = found;
+    rows = (judged?.groups ?? []).map((name) => [make("b", {}, name), make("i"), make("span", {}, "–")]);
+    bars.append(...rows.flat());
+  });
   let running = false, every = 1, speed = 0, last = null, looked = 0;
 
   const look = async () => {
+    await ready;
     if (!judged) return;
     (await judged.look()).forEach(([v], k) => {
       const [, bar, text] = rows[k];
@@ -233,12 +244,11 @@ export async function learning(model, spec, demo, { make, button, card, update, 
     await update();
   });
   const fetchFile = button("Load …", () => file.click());
-  await guarded(look)();
   const title = make("h2", {}, "Learn ", make("small", {}, `${train.name}, as its train block says, on this machine`));
-  const about = judged ? make("div", {}, make("h2", {}, report[0], " ", make("small", {}, shares ? "on rows that it does not learn from" : "")), bars) : "";
+  const about = demo.held ? make("div", {}, make("h2", {}, demo.held.report[0], " ", make("small", {}, "on rows that it does not learn from")), bars) : "";
   const left = make("div", {}, canvas, facts, make("div", { className: "row" }, go, one, again, store, fetchFile, file));
   const out = card(title, make("div", { className: "learn" }, left, about));
   out.classList.add("wide");
-  queueMicrotask(tell);
+  queueMicrotask(guarded(look));
   return out;
 }
