@@ -295,7 +295,7 @@ export interface RunOptions {
 
 export interface LoadOptions {
   /** Other weights: safetensors with the same names and shapes, or where they are. */
-  weights?: ArrayBuffer | string | URL;
+  weights?: ArrayBuffer | Uint8Array | string | URL;
   /** A device that the page has already; it is not given back. */
   device?: GPUDevice;
 }

@@ -34,7 +34,9 @@ export async function open(spec, base, options = {}) {
     return answer.ok ? answer[kind]() : fail("load", `cannot read ${url}: ${answer.status} ${answer.statusText}`);
   };
   const given = options.weights ?? "weights.safetensors";
-  const weights = given instanceof ArrayBuffer ? given : get(given, "arrayBuffer");
+  // A copy of a view, for it may begin where words may not.
+  const own = ArrayBuffer.isView(given) ? Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength)).buffer : given;
+  const weights = own instanceof ArrayBuffer ? own : get(own, "arrayBuffer");
   const [gpu, programs, bytes] = await Promise.all([request(options.device), get("programs.json", "json"), weights]);
   return new Model(spec, programs, tensors(bytes), gpu, get, options);
 }

@@ -194,7 +194,9 @@ fn taught<'a>(
     }
     let fed = |name: &str| arm.rows.feeds.iter().any(|(n, _)| n == name);
     let each = |name: &str| train.each.as_ref().is_some_and(|(n, _, _)| n == name);
-    let inputs = model.inputs.iter().filter(|i| !fed(&i.name) && !each(&i.name));
+    // The step itself says these two.
+    let own = |name: &str| name == "seed" || name == "step";
+    let inputs = model.inputs.iter().filter(|i| !fed(&i.name) && !each(&i.name) && !own(&i.name));
     let inputs = inputs.map(|i| (i.clone(), i.default.is_none() && wanted.contains(&i.name))).collect();
     Ok(Taught { arm, key, inputs, indexing: indexes, defaults: defaults(model, &dims)?, dims, parts, rows })
 }

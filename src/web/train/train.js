@@ -80,9 +80,10 @@ class Train {
     await this.#ready();
     if (this.done) fail("value", `all ${this.taken} steps of \`${this.name}\` are taken: reset() begins anew, and \`steps\` can be raised`);
     const place = this.#next(), { arm, before } = this.#turn(place.step);
-    const list = given == null ? await this.#rows(arm, before, place) : arm.accumulate > 1 ? given : [given];
-    if (!Array.isArray(list) || list.length !== arm.accumulate) {
-      fail("value", `\`${this.name}\` accumulates: a step takes a list of ${arm.accumulate} batches`);
+    const list = given == null ? await this.#rows(arm, before, place) : Array.isArray(given) ? given : [given];
+    if (list.length !== arm.accumulate) {
+      const wanted = arm.accumulate === 1 ? "one batch" : `a list of ${arm.accumulate} batches`;
+      fail("value", `a step of \`${this.name}\` takes ${wanted}, and ${list.length} are given`);
     }
     const batches = list.map((values) => this.#read(arm, values, options, place));
     if (place.step === 0 && !(this.#begun && this.#place.step === 0)) this.#begun = false;
@@ -452,6 +453,7 @@ class Train {
     this.#place = { ...place };
     this.#begun = begun;
     this.#last = undefined;
+    this.#spare = new Map();
   }
 }
 

@@ -52,7 +52,7 @@ pub fn types(l: &Lesson) -> String {
         let mark = if l.arms.len() == 1 { "" } else { "?" };
         let kind = if list == List::Loads { "number[]" } else { "number" };
         let text: Vec<String> = names.iter().map(|n| format!("{}{mark}: {kind}", quoted(n))).collect();
-        format!("{{ {} }}", text.join("; "))
+        if text.is_empty() { "{}".into() } else { format!("{{ {} }}", text.join("; ")) }
     };
     let (losses, rates, loads, dropped) = (told(List::Losses), told(List::Rates), told(List::Loads), told(List::Dropped));
     let _ = write!(
@@ -93,7 +93,7 @@ export interface Train {{
   readonly hasRows: boolean;
   /** The rows of the next step as `hnet train` takes them, from the file that went with the page. */
   rows(): Promise<Rows[]>;
-  /** Takes a step: on these rows (a list of them where the block accumulates), or on the next of the file. One at a time. */
+  /** Takes a step: on these rows (a list of as many batches as the block accumulates), or on the next of the file. One at a time. */
   step(rows?: Rows | readonly Rows[] | null, options?: StepOptions & {{ losses?: true }}): Promise<Taken>;
   step(rows: Rows | readonly Rows[] | null | undefined, options: StepOptions & {{ losses: false }}): Promise<undefined>;
   /** The weights as safetensors: running averages where the block asks for them. */

@@ -2,6 +2,7 @@
 //! numbers; mistakes are said and change nothing.
 
 use super::browser::Browser;
+use super::programs::{ALL, NAMES, ROUNDS, SIZED, TURNS};
 use super::{Built, common, served};
 use hnet::bind::init;
 use hnet::check::model::Model;
@@ -146,105 +147,6 @@ fn rows() -> tempfile::TempDir {
     folder
 }
 
-/// A generated net, experts with seats, a draw, a state, several rules, an average, batches that are gathered.
-const ALL: &str = "import std.linear { Linear }
-import std.mlp { Mlp }
-import std.math { cross_entropy }
-dim b
-model M {
-    condition task: i32
-    input x: [b, 6]
-    input label: i32[b]
-    param embed: [3, 4] = normal(std: 0.5)
-    sub hyper = Linear(4, size(target.*))
-    form target = Linear(6, 5)
-    sub gate = Linear(5, 4)
-    sub expert[4] = Mlp(5, 8, 3)
-    generate target.* from 0.3 * hyper(embed[task])
-    state mu: [6] = zeros()
-    draw noise: [b, 6] = normal(std: 0.01)
-    let h = tanh(target(x - 0.1 * mu + noise))
-    let pick = top_k(gate(h), 2)
-    let y = route h over expert at pick.index by softmax(pick.value) { capacity: 1.0 per [b] }
-    update mu = 0.9 * mu + 0.1 * mean[b] x
-    output logits: [b, 3] = y
-    loss nll = mean[b] cross_entropy(y, label)
-    loss small = mean[i, j] hyper.w[i, j]^2
-}
-train M {
-    data \"rows.safetensors\" { x, label, task }
-    batch b = 8 by task
-    minimize nll + 0.01 * small
-    over * except gate.*
-    with adamw(lr: 1e-2 * warmup((step + 1) / 10))
-    over gate.*
-    with sgd(lr: 0.05, momentum: 0.9)
-    clip 1.0
-    average 0.9
-    accumulate 2
-    steps 40
-    seed 5
-}
-";
-
-/// Rounds, with what is set in each and now and then; a condition that is fed and one of each row; muon; a loss that has a feed.
-const ROUNDS: &str = "dim b
-model R {
-    condition task: i32
-    condition lam: f32 = 0.5
-    input x: [b, 6]
-    input y: [b]
-    param w: [3, 6] = normal(std: 0.3)
-    param v: [6, 4] = normal(std: 0.3)
-    param old: [3, 6] = zeros()
-    output fit: [b] = sum[i] w[task, i] * x[b, i] + mean[j] tanh(sum[i] x[b, i] * v[i, j])
-    loss mse = mean[b] (fit - y)^2
-    loss hold = lam * sum[k, i] (w[k, i] - old[k, i])^2
-}
-train R as each for task in 0..2 {
-    set old = w
-    data \"rows.safetensors\" { x, y, task }
-    batch b = 5
-    feed lam = uniform(0, 1)
-    minimize mse + 0.1 * hold
-    over w
-    with rmsprop(lr: 1e-2, centered: true, momentum: 0.5)
-    over v
-    with muon(lr: 0.02)
-    every 3 when mean[k, i] w[k, i]^2 > 0.01 set w = 0.9 * w
-    steps 7
-    seed 3
-}
-";
-
-/// Two players in turn; each sample has a condition of its own, and one of them takes all rows.
-const TURNS: &str = "dim b
-model T {
-    condition task: i32
-    input x: [b, 6]
-    input y: [b]
-    param w: [3, 6] = normal(std: 0.3)
-    param scale: f32 = 1
-    output fit: [b] = scale * sum[i] w[task, i] * x[b, i]
-    loss mse = mean[b] (fit - y)^2
-}
-train T {
-    data \"rows.safetensors\" { x, y, task }
-    alternate 2 {
-        batch b = 5
-        minimize mse
-        over w
-        with lion(lr: 1e-2)
-    } 1 {
-        batch b = all
-        minimize mse
-        over scale
-        with adagrad(lr: 0.1)
-    }
-    steps 12
-}
-";
-
 /// A page of a program whose data lie in a folder, with what the CPU makes of it.
 fn both(name: &str, text: &str, block: &str, count: usize) -> (Built, Vec<Record>, BTreeMap<String, Tensor>) {
     let folder = rows();
@@ -310,7 +212,7 @@ fn a_page_gives_rows_of_its_own_and_reads_losses_when_it_likes() {
                 else if (taken !== undefined) throw new Error('it was read');
                 if (k % 15 === 14) read.push([...(await m.run({ x })).logits.data]);
             }
-            const weights = (await m.train.params()).buffer;
+            const weights = await m.train.params();
             const other = await (await import('/all/model.js')).load({ weights });
             other.prepare({ task: 1 });
             read.push([...(await other.run({ x })).logits.data]);
@@ -332,6 +234,7 @@ fn mistakes_of_a_page_that_trains_change_nothing() {
     let Some(mut browser) = Browser::start() else { return };
     let (b, want, _) = both("turns", TURNS, "T", 12);
     open(&mut browser, &b);
+    browser.eval("m.prepare({ task: 1 })");
     let first = steps(&mut browser, 3);
     let cases = [
         ("m.train.step({ x: [], y: [] })", "a step of `T` needs `task`, i32[b]"),
@@ -348,7 +251,8 @@ fn mistakes_of_a_page_that_trains_change_nothing() {
             "`task` is i32[b] and indexes an axis of 3: element 2 is 3",
         ),
         ("m.train.step({ x: new Float32Array(30), z: 1 })", "a step of `T` takes no `z`; it takes `task`, `x`, `y`"),
-        ("m.train.step([{}])", "a step of `T` takes { task, x, y }"),
+        ("m.train.step(3)", "a step of `T` takes { task, x, y }"),
+        ("m.train.step([])", "a step of `T` takes one batch, and 0 are given"),
         (
             "m.train.step({ x: new Float32Array(30).fill(1e30), y: new Float32Array(5), task: [0, 0, 0, 0, 0] })",
             "the loss of step 4 is Infinity: nothing was changed by this step",
@@ -373,7 +277,22 @@ fn mistakes_of_a_page_that_trains_change_nothing() {
         taken += u64::from(text.contains("all"));
         browser.wait(&format!("m.train.taken === {taken}"));
     }
-    let rest = steps(&mut browser, 8);
+    let rest = steps(&mut browser, 4);
+    // A device that is lost takes along what was learned, and nothing else is put in its place unasked.
+    let lost = browser.eval(
+        "(async () => {
+            const kept = await m.train.state(), said = [];
+            m.device.destroy();
+            await m.device.lost;
+            for (const work of [() => m.train.step(), () => m.train.params(), () => m.run({ x: new Float32Array(6), y: [1] })]) {
+                try { await work(); said.push('no error'); } catch (e) { said.push(e.code); }
+            }
+            await m.train.load(kept);
+            return said;
+        })()",
+    );
+    assert_eq!(lost, json!(["lost", "lost", "lost"]));
+    let rest = [rest, steps(&mut browser, 4)].concat();
     same("after mistakes", &first, &want[..3], 2e-4);
     same("after mistakes", &rest, &want[4..], 2e-4);
     let said = browser.eval("(async () => { try { await m.train.step(); } catch (e) { return e.message; } })()");
@@ -397,24 +316,6 @@ fn a_step_of_several_batches_of_which_one_is_not_finite_changes_nothing() {
     assert_eq!(said, json!(["not-finite", "the loss of step 4 is NaN: nothing was changed by this step"]));
     same("after NaN", &[first, steps(&mut browser, 3)].concat(), &want, 2e-4);
 }
-
-/// Names that every object has.
-const NAMES: &str = "dim constructor
-model Names {
-    input __proto__: [constructor, 2]
-    condition valueOf: f32 = 1
-    param toString: [2] = normal()
-    param hasOwnProperty: f32 = 0
-    output __defineGetter__: [constructor] = valueOf * (sum[i] toString[i] * __proto__[constructor, i] + hasOwnProperty)
-    loss isPrototypeOf = mean[constructor] (__defineGetter__ - 3)^2
-}
-train Names {
-    data \"names.safetensors\" { __proto__ }
-    batch constructor = 4
-    minimize isPrototypeOf
-    steps 10
-}
-";
 
 #[test]
 fn names_that_every_object_has_are_names_like_others() {
@@ -453,23 +354,6 @@ fn names_that_every_object_has_are_names_like_others() {
     assert_eq!(browser.faults, Vec::<String>::new());
 }
 
-/// A block that says by itself how long something is.
-const SIZED: &str = "dim b
-model S {
-    condition d: size in [1, 2]
-    input x: [b]
-    param w: f32 = 1
-    loss mse = mean[b] sum[k < d] (w * x[b] - number(k))^2
-}
-train S {
-    data \"rows.safetensors\" { x: y }
-    batch b = 5
-    feed d = 2
-    minimize mse
-    steps 3
-}
-";
-
 #[test]
 fn what_a_page_cannot_train_is_refused_when_it_is_built() {
     let folder = rows();
@@ -488,4 +372,57 @@ fn what_a_page_cannot_train_is_refused_when_it_is_built() {
     request.params = init::initialise_all(&model, &BTreeMap::new(), 0).unwrap();
     let said = web::bundle(&request).err().expect("it is refused");
     assert!(said.code == "H0912" && said.message.contains("what is fed to `d` decides sizes"), "{said:?}");
+}
+
+#[test]
+fn the_page_of_digits_learns_before_ones_eyes() {
+    let Some(mut browser) = Browser::start() else { return };
+    let path = common::root().join("models/task_digits.hnet");
+    let b = taught("task_digits", common::models(&path).remove(0), path.parent().unwrap(), "TaskDigits");
+    browser.open(&format!("{}/task_digits/index.html", served([&b])));
+    let taken = "Number(document.body.dataset.steps)";
+    browser.wait("document.body.dataset.steps === '0' && document.querySelector('.learn .scores span')?.textContent > 0");
+    let click = |word: &str| format!("[...document.querySelectorAll('button')].find((b) => b.textContent === '{word}').click()");
+    browser.eval(&click("Start"));
+    browser.wait(&format!("{taken} >= 40"));
+    browser.eval(&click("Stop"));
+    browser.wait("[...document.querySelectorAll('button')].some((b) => b.textContent === 'Go on')");
+    let facts = browser.eval("document.querySelector('.facts').textContent");
+    assert!(facts.as_str().unwrap().contains("of 3,000 \u{b7} loss "), "{facts}");
+    let kinds = "(() => {
+        const c = document.querySelector('.curve'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        return new Set(new Uint32Array(d.buffer)).size;
+    })()";
+    assert!(browser.eval(kinds).as_u64().unwrap() > 20, "there is no curve");
+    super::keep(&mut browser, "learns");
+    browser.eval(&click("Reset"));
+    browser.wait(&format!("{taken} === 0"));
+    browser.eval(&click("One step"));
+    browser.wait(&format!("{taken} === 1"));
+    assert_eq!(browser.eval("document.querySelector('#message').textContent"), "");
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
+#[test]
+fn the_command_says_what_goes_with_a_page_that_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let hnet = |block: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hnet"));
+        let args = ["build", "models/task_digits.hnet", "--target", "web", "--train", block, "-o"];
+        let output = command.current_dir(common::root()).args(args).arg(folder.path()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = hnet("TaskDigits");
+    assert!(code == Some(0) && said.contains("train.js, order.js") && said.contains("rows.safetensors"), "{said}");
+    let path = common::root().join("models/task_digits.hnet");
+    let b = taught("task_digits", common::models(&path).remove(0), path.parent().unwrap(), "TaskDigits");
+    for file in b.bundle.files.iter().filter(|f| f.path != "demo.json") {
+        assert!(std::fs::read(folder.path().join(&file.path)).unwrap() == file.bytes, "{}", file.path);
+    }
+    let types = b.bundle.text("model.d.ts");
+    for line in ["\"x\": Values;", "readonly train: Train;", "losses: { \"loss\": number; \"nll\": number };", "loads: {};"] {
+        assert!(types.contains(line), "{line}");
+    }
+    let (code, said) = hnet("pretrain");
+    assert!(code == Some(2) && said.contains("has no train block `pretrain`") && said.contains("there is TaskDigits"), "{said}");
 }
