@@ -78,9 +78,12 @@ const RUNTIME: &str = include_str!("runtime.js");
 const PAGE: &str = include_str!("index.html");
 const STYLE: &str = include_str!("demo.css");
 const DEMO: &str = include_str!("demo.js");
-const TRAIN: &str = include_str!("train/train.js");
-const ORDER: &str = include_str!("train/order.js");
-const LEARN: &str = include_str!("train/learn.js");
+/// More, where the page learns.
+const LEARNS: [(&str, &str); 3] = [
+    ("train.js", include_str!("train/train.js")),
+    ("order.js", include_str!("train/order.js")),
+    ("learn.js", include_str!("train/learn.js")),
+];
 
 /// Outputs of the graph that the page offers.
 fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diagnostic> {
@@ -208,19 +211,8 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
     let fixed: Sizes = model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
     let allowed: BTreeMap<Sym, Vec<i64>> =
         model.inputs.iter().filter_map(|i| Some((i.name.as_str().into(), module::allowed(i)?))).collect();
-    let described: Vec<Output> = outputs
-        .iter()
-        .zip(&roots)
-        .map(|(k, root)| {
-            let node = model.graph.node(model.graph.outputs[*k].node);
-            Output {
-                name: model.graph.outputs[*k].name.to_string(),
-                dtype: node.dtype,
-                shape: node.shape.iter().map(|a| a.size.clone()).collect(),
-                needs: needs(model, &graph, *root),
-            }
-        })
-        .collect();
+    let described: Vec<Output> =
+        outputs.iter().zip(&roots).map(|(k, root)| described(model, *k, needs(model, &graph, *root))).collect();
     let mut table = Table::default();
     let mut make = |wanted: &[NodeId], outputs: Vec<String>| -> Result<Chosen, Diagnostic> {
         let family = variants::family(&graph, wanted, &fixed, &allowed)?;
@@ -238,14 +230,7 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         measures.push(Measure { dim: dim.to_string(), dtype, needs, chosen: make(&[*node], vec![])? });
     }
     let mut columns = train::Columns::default();
-    let lesson = request.train.map(|t| {
-        let add = &mut |p: &Program| table.add(p, request.locate);
-        let make = &mut |graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>| {
-            train::made(graph, wanted, fixed, allowed, add)
-        };
-        train::teach(request, t, make, &mut columns, &mut notes)
-    });
-    let lesson = lesson.transpose()?;
+    let lesson = lesson(request, &mut table, &mut columns, &mut notes)?;
     let all = || families.iter().chain(measures.iter().map(|m| &m.chosen));
     let seed = used(all()).contains("seed") && !model.inputs.iter().any(|i| i.name == "seed");
     let used = used(all().chain(lesson.iter().flat_map(train::chosen)));
@@ -267,8 +252,7 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         lesson: lesson.as_ref(),
     };
     let mut demo = examples::demo(request)?;
-    let names: Vec<&str> = described.iter().map(|o| o.name.as_str()).collect();
-    let held = if lesson.is_some() { train::held(request, &names)? } else { None };
+    let held = if lesson.is_some() { train::held(request, &described)? } else { None };
     if let Some((about, _)) = &held {
         demo["held"] = about.clone();
     }
@@ -285,14 +269,35 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         File { path: "weights.safetensors".into(), bytes: weights(request, &used)? },
     ];
     if lesson.is_some() {
-        files.push(file("train.js", TRAIN));
-        files.push(file("order.js", ORDER));
-        files.push(file("learn.js", LEARN));
+        files.extend(LEARNS.map(|(path, text)| file(path, text)));
     }
     files.extend(held.map(|(_, bytes)| File { path: train::HELD.into(), bytes }));
     files.extend(columns.file()?.map(|bytes| File { path: train::FILE.into(), bytes }));
     files.extend(shaders.into_iter().map(|(name, code)| file(&format!("wgsl/{name}"), code)));
     Ok(Bundle { files, notes })
+}
+
+/// An output of the model's graph.
+fn described(model: &Model, output: usize, needs: Vec<String>) -> Output {
+    let output = &model.graph.outputs[output];
+    let node = model.graph.node(output.node);
+    let shape = node.shape.iter().map(|a| a.size.clone()).collect();
+    Output { name: output.name.to_string(), dtype: node.dtype, shape, needs }
+}
+
+/// How the page trains, where it does.
+fn lesson<'a>(
+    request: &Request<'a>,
+    table: &mut Table,
+    columns: &mut train::Columns,
+    notes: &mut Vec<String>,
+) -> Result<Option<train::Lesson<'a>>, Diagnostic> {
+    let Some(block) = request.train else { return Ok(None) };
+    let add = &mut |p: &Program| table.add(p, request.locate);
+    let make = &mut |graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>| {
+        train::made(graph, wanted, fixed, allowed, add)
+    };
+    train::teach(request, block, make, columns, notes).map(Some)
 }
 
 fn file(path: &str, text: impl Into<String>) -> File {

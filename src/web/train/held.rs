@@ -4,6 +4,7 @@
 //! A page does without where there is no such block, or its rows do not go with a page.
 
 use super::super::Request;
+use super::super::module::Output;
 use super::shipped::Columns;
 use crate::check::model::{Arm, Eval};
 use crate::diag::Diagnostic;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 pub const HELD: &str = "held.safetensors";
 
 /// The rows of the first block that asks for nothing else, and what is reported of them.
-pub fn held(request: &Request, outputs: &[&str]) -> Result<Option<(Value, Vec<u8>)>, Diagnostic> {
-    let fits =
-        |e: &&Eval| e.lifted.is_none() && e.rows.feeds.is_empty() && e.report.iter().all(|name| outputs.contains(&name.as_str()));
+pub fn held(request: &Request, outputs: &[Output]) -> Result<Option<(Value, Vec<u8>)>, Diagnostic> {
+    let fits = |e: &&Eval| {
+        e.lifted.is_none() && e.rows.feeds.is_empty() && e.report.iter().all(|name| outputs.iter().any(|o| o.name == *name))
+    };
     let Some(eval) = request.model.evals.iter().find(fits) else { return Ok(None) };
     let mut columns = Columns::default();
     let Some(table) = columns.open(request, request.model, &eval.rows, &mut vec![])? else { return Ok(None) };

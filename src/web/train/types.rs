@@ -10,42 +10,7 @@ use std::fmt::Write;
 
 /// Rows, what a step comes to, and the trainer.
 pub fn types(l: &Lesson) -> String {
-    let mut out = String::new();
-    let names: Vec<String> =
-        (0..l.arms.len()).map(|k| if l.arms.len() == 1 { "Rows".into() } else { format!("Rows{k}") }).collect();
-    for (a, name) in l.arms.iter().zip(&names) {
-        let _ = writeln!(
-            out,
-            "\n/** What a step of `{}` takes{}. */",
-            l.name,
-            if l.arms.len() == 1 { "" } else { " in one of its turns" }
-        );
-        let _ = writeln!(out, "export interface {name} {{");
-        for (i, wanted) in &a.inputs {
-            let mut text = declared(i);
-            let known: Vec<String> = i
-                .shape
-                .iter()
-                .filter_map(|(n, _)| n.as_ref())
-                .filter_map(|n| Some(format!("{n} = {}", a.dims.get(n)?)))
-                .collect();
-            if !known.is_empty() {
-                let _ = write!(text, " with {}", known.join(", "));
-            }
-            if let Some(below) = &i.below {
-                let _ = write!(text, ", below {below}");
-            }
-            if i.default.is_some() {
-                text += "; has a default";
-            }
-            out += &doc(&text);
-            let _ = writeln!(out, "  {}{}: Values;", quoted(&i.name), if *wanted { "" } else { "?" });
-        }
-        out += "}\n";
-    }
-    if names.len() > 1 {
-        let _ = writeln!(out, "export type Rows = {};", names.join(" | "));
-    }
+    let mut out = rows(l);
     let told = |list: List| -> String {
         let heard = l.arms.iter().flat_map(|a| &a.parts).flat_map(|p| &p.told).filter(|h| h.list == list);
         let names: BTreeSet<&str> = heard.map(|h| h.name.as_str()).collect();
@@ -70,15 +35,54 @@ export interface Taken {{
   loads: {loads};
   dropped: {dropped};
 }}
+"
+    );
+    out += TRAINER;
+    out
+}
 
-export interface StepOptions {{
+/// What a step of each arm takes.
+fn rows(l: &Lesson) -> String {
+    let mut out = String::new();
+    let one = l.arms.len() == 1;
+    let names: Vec<String> = (0..l.arms.len()).map(|k| if one { "Rows".into() } else { format!("Rows{k}") }).collect();
+    for (a, name) in l.arms.iter().zip(&names) {
+        let turn = if one { "" } else { " in one of its turns" };
+        let _ = writeln!(out, "\n/** What a step of `{}` takes{turn}. */\nexport interface {name} {{", l.name);
+        for (i, wanted) in &a.inputs {
+            let mut text = declared(i);
+            let dims = i.shape.iter().filter_map(|(n, _)| n.as_ref());
+            let known: Vec<String> = dims.filter_map(|n| Some(format!("{n} = {}", a.dims.get(n)?))).collect();
+            if !known.is_empty() {
+                let _ = write!(text, " with {}", known.join(", "));
+            }
+            if let Some(below) = &i.below {
+                let _ = write!(text, ", below {below}");
+            }
+            if i.default.is_some() {
+                text += "; has a default";
+            }
+            out += &doc(&text);
+            let _ = writeln!(out, "  {}{}: Values;", quoted(&i.name), if *wanted { "" } else { "?" });
+        }
+        out += "}\n";
+    }
+    if !one {
+        let _ = writeln!(out, "export type Rows = {};", names.join(" | "));
+    }
+    out
+}
+
+/// The trainer: the same for every block.
+const TRAINER: &str = "
+export interface StepOptions {
   /** Whether losses are read; without, a step does not wait for the device, and gives nothing. */
   losses?: boolean;
   /** Sizes of free dims that no input tells. */
-  dims?: {{ [dim: string]: number }};
-}}
+  dims?: { [dim: string]: number };
+}
 
-export interface Train {{
+export interface Train {
   readonly name: string;
   /** Steps of a round; may be changed. */
   steps: number;
@@ -94,8 +98,8 @@ export interface Train {{
   /** The rows of the next step as `hnet train` takes them, from the file that went with the page. */
   rows(): Promise<Rows[]>;
   /** Takes a step: on these rows (a list of as many batches as the block accumulates), or on the next of the file. One at a time. */
-  step(rows?: Rows | readonly Rows[] | null, options?: StepOptions & {{ losses?: true }}): Promise<Taken>;
-  step(rows: Rows | readonly Rows[] | null | undefined, options: StepOptions & {{ losses: false }}): Promise<undefined>;
+  step(rows?: Rows | readonly Rows[] | null, options?: StepOptions & { losses?: true }): Promise<Taken>;
+  step(rows: Rows | readonly Rows[] | null | undefined, options: StepOptions & { losses: false }): Promise<undefined>;
   /** The weights as safetensors: running averages where the block asks for them. */
   params(): Promise<Uint8Array<ArrayBuffer>>;
   /** All that going on needs, as safetensors: weights, what the rules remember, where training is. */
@@ -104,8 +108,5 @@ export interface Train {{
   load(bytes: ArrayBuffer | Uint8Array): Promise<void>;
   /** Back to the weights that the page came with, and to the first step. */
   reset(): Promise<void>;
-}}
-"
-    );
-    out
 }
+";
