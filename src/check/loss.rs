@@ -80,10 +80,6 @@ impl<'a> Checker<'a> {
             return self.update_part(place, value);
         }
         let v = self.expr(value)?;
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
         let Meaning::Member(_, MemberRef::Param(p)) = self.meaning(&place.root.name) else {
             return self.error(Code::H0413, place.span, format!("`{}` is no state", place.root.name));
         };
@@ -95,7 +91,8 @@ impl<'a> Checker<'a> {
             );
         }
         let shape = self.param_shape(p)?;
-        let t = self.fit(t, &shape, value.span)?;
+        let t = self.as_tens(v, value.span)?;
+        let t = self.fit_sizes(t, &shape, value.span)?;
         self.updated(p, t, &shape, value.span)
     }
 
@@ -120,6 +117,12 @@ impl<'a> Checker<'a> {
                     .help("collect what it needs with `yield`, and update behind the loop"),
             );
         }
+        let ty = &self.nets[p].decl.ty;
+        let scalar = match &ty.kind {
+            ast::TypeKind::Tensor { scalar, .. } => *scalar,
+            _other => None,
+        };
+        let t = self.scalar_kind(t, scalar, at, ty.span)?;
         // Only a step of training needs it laid out as it is stored.
         let t = if self.options.training { self.laid_out(&t, shape, at)? } else { t };
         let path = self.nets[p].path.clone();

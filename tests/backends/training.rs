@@ -332,3 +332,32 @@ fn the_load_of_the_busiest_expert() {
         }
     }
 }
+
+/// Counters and switches are states like others: on every backend they have the values that were counted by hand, and the loss heeds them.
+#[test]
+fn states_of_whole_numbers_and_truths() {
+    let folder = tempfile::tempdir().unwrap();
+    save(folder.path(), "counted.safetensors", vec![("x", floats(&[20, 2], |k| (k % 7) as f64 - 3.0))]);
+    let model = model(
+        "dim b\nmodel M {\n    input x: [b, 2]\n    param w: [2] = ones()\n    state seen: i32 = zeros()\n    state hits: i32[3] = zeros()\n\
+         \x20   state late: bool = bernoulli(0)\n    state sum_: f32 = zeros()\n    let kind[b] = int(x[b, 0]) mod 3\n    let busy[k < 3] = sum[b where kind[b] == k] 1\n\
+         \x20   update seen = seen + count[b]\n    update hits = hits + busy\n    update late = seen >= 10\n    update sum_ = sum_ + count[b]\n\
+         \x20   loss fit = (if late { 2.0 } else { 1.0 }) * (mean[b] (x @ w - 1)^2) + 0 * hits[seen mod 3]\n}\n\
+         train M {\n    data \"counted.safetensors\" { x }\n    batch b = 5\n    minimize fit\n    with sgd(lr: 0.01)\n    steps 8\n}\n",
+    );
+    let (oracle, values) = trained(&model, start(&model, 0), folder.path(), options(Backend::Interp, 1));
+    // Twice all rows, and all of them alike: the first number of row r is 2 r mod 7 less 3.
+    let kinds = (0..20).map(|r| (2 * r % 7 - 3i32).rem_euclid(3));
+    let hits: Vec<i32> = (0..3).map(|k| 2 * kinds.clone().filter(|n| *n == k).count() as i32).collect();
+    for backend in backends() {
+        let (records, got) = trained(&model, start(&model, 0), folder.path(), options(backend, 2));
+        assert_eq!(got["seen"].data, Data::I32(vec![40]), "{backend:?}");
+        assert_eq!(got["hits"].data, Data::I32(hits.clone()), "{backend:?}");
+        assert_eq!(got["late"].data, Data::Bool(vec![1]), "{backend:?}");
+        assert_eq!(got["sum_"].to_f64(), [40.0], "{backend:?}");
+        for (a, b) in losses(&records).into_iter().zip(losses(&oracle)) {
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{backend:?}: {a} and {b}");
+        }
+        assert_eq!(got["w"].shape, values["w"].shape);
+    }
+}

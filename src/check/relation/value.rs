@@ -141,6 +141,11 @@ impl<'a> Checker<'a> {
     /// A value for a parameter: its sizes are the declared ones.
     pub fn fit(&mut self, t: Tens, shape: &[(Label, Size)], span: Span) -> Res<Tens> {
         let t = self.to_f32(&t);
+        self.fit_sizes(t, shape, span)
+    }
+
+    /// A value whose sizes are those of a parameter, or none; it keeps its type.
+    pub fn fit_sizes(&mut self, t: Tens, shape: &[(Label, Size)], span: Span) -> Res<Tens> {
         let own = self.sized_extents(&t);
         let want: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
         if own.is_empty() {
