@@ -6,6 +6,8 @@
 //!   one product after the loop has the rounds among what it sums over.
 //! - What is small is yielded and summed after the loop, which keeps more digits than adding up.
 //! - Everything else is added up in a carry.
+//!
+//! Where no round lets anything through, a guard of the sum says so.
 
 use super::Reverse;
 use super::adjoint::Adjoint;
@@ -25,6 +27,13 @@ pub struct Sum {
     operand: usize,
     tied: Vec<Option<usize>>,
     way: Way,
+    guard: Option<Guard>,
+}
+
+/// Where a captured value has an adjoint at all: a stacked result, and which loops of the adjoint it has behind the rounds.
+struct Guard {
+    stacked: usize,
+    subscripts: Vec<usize>,
 }
 
 enum Way {
@@ -110,16 +119,17 @@ pub fn sums(round: &mut Round, outer: &Outer, shell: &mut Shell) -> Vec<Sum> {
                 for node in reads.nodes {
                     if let Some(adjoint) = round.r.found(node) {
                         let part = round.masked(node, &adjoint);
+                        let guard = round.guard(node, &adjoint, shell);
                         let tied = adjoint.tied.iter().map(|t| t.map(|d| d + usize::from(d >= reads.dimension))).collect();
-                        out.push(Sum { operand, tied, way: Way::Placed(shell.yields.len(), reads.dimension) });
+                        out.push(Sum { operand, tied, way: Way::Placed(shell.yields.len(), reads.dimension), guard });
                         shell.yields.push(part);
                     }
                 }
             }
             None => {
                 for adjoint in round.r.parts(arg) {
-                    let way = round.way(arg, &adjoint, shell);
-                    out.push(Sum { operand, tied: adjoint.tied, way });
+                    let (way, guard) = (round.way(arg, &adjoint, shell), round.guard(arg, &adjoint, shell));
+                    out.push(Sum { operand, tied: adjoint.tied, way, guard });
                 }
             }
         }
@@ -127,6 +137,7 @@ pub fn sums(round: &mut Round, outer: &Outer, shell: &mut Shell) -> Vec<Sum> {
     // Yields come after all carries.
     let carries = shell.carries.len();
     for sum in &mut out {
+        sum.guard.iter_mut().for_each(|g| g.stacked += carries);
         match &mut sum.way {
             Way::Carried(_) => {}
             Way::Yielded(n) | Way::Placed(n, _) => *n += carries,
@@ -150,6 +161,24 @@ impl Round<'_> {
         let ran = self.ran.clone().into_iter().collect();
         let view = self.r.chosen(&nest, ran, adjoint.view.clone());
         self.r.built(&axes, &view)
+    }
+
+    /// Yields where an adjoint is anything but 0, over those loops on which that depends. What would be too large to keep is nowhere left out.
+    fn guard(&mut self, id: NodeId, adjoint: &Adjoint, shell: &mut Shell) -> Option<Guard> {
+        let nest = Nest { axes: self.r.loops(id, &adjoint.tied), first: 0 };
+        let guards: Vec<Operand> = self.ran.iter().chain(&adjoint.guards).cloned().collect();
+        let all = self.r.all_of(&nest, &guards)?;
+        let mut subscripts = all.subscripts.clone();
+        subscripts.sort();
+        subscripts.dedup();
+        let axes: Vec<Axis> = subscripts.iter().map(|k| nest.axes[*k].clone()).collect();
+        if elements(&axes) > SMALL {
+            return None;
+        }
+        let place = |k: &usize| subscripts.iter().position(|s| s == k).expect("one of them");
+        let packed = Operand::new(all.node, all.subscripts.iter().map(place).collect());
+        shell.yields.push(self.r.built(&axes, &packed));
+        Some(Guard { stacked: shell.yields.len() - 1, subscripts })
     }
 
     fn way(&mut self, arg: NodeId, adjoint: &Adjoint, shell: &mut Shell) -> Way {
@@ -211,6 +240,7 @@ impl Reverse<'_> {
         let loops = self.loops(target, &sum.tied);
         let free = sum.tied.iter().filter(|t| t.is_none()).count();
         let all = (0..loops.len()).collect::<Vec<_>>();
+        let guard = sum.guard.map(|guard| self.let_through(outer, guard, &sum.way, results, &loops, free));
         let view = match sum.way {
             Way::Carried(n) => Operand::new(results[n], all),
             Way::Yielded(n) => {
@@ -242,7 +272,36 @@ impl Reverse<'_> {
                 Operand::new(self.add(Op::Contract, DType::F32, shape, inner, operands), view)
             }
         };
-        self.hand(target, Adjoint { view, tied: sum.tied, guards: vec![] });
+        self.hand(target, Adjoint { view, tied: sum.tied, guards: guard.into_iter().collect() });
+    }
+
+    /// Whether any round lets something through; for an array that is read at the round, whether its own does.
+    fn let_through(
+        &mut self,
+        outer: &Outer,
+        guard: Guard,
+        way: &Way,
+        results: &[NodeId],
+        loops: &[Axis],
+        free: usize,
+    ) -> Operand {
+        let Guard { stacked, subscripts } = guard;
+        if let Way::Placed(_, d) = way {
+            // The loops that it has, and the round's.
+            let along = free + d;
+            let moved = |k: &usize| k + usize::from(*k >= along);
+            let mut own: Vec<usize> = subscripts.iter().map(moved).collect();
+            let at = own.iter().filter(|k| **k < along).count();
+            own.insert(at, along);
+            let axes: Vec<Axis> = own.iter().map(|k| loops[*k].clone()).collect();
+            let view = self.placed(outer, results[stacked], &axes, at);
+            return Operand::new(view.node, view.subscripts.iter().map(|k| own[*k]).collect());
+        }
+        let axes = std::iter::once(round_axis(&outer.body)).chain(subscripts.iter().map(|k| loops[*k].clone())).collect();
+        let nest = Nest { axes, first: 0 };
+        let whole = Operand::new(results[stacked], (0..nest.axes.len()).collect());
+        let any = self.folded(&nest, Fold::Any, DType::Bool, whole, &|k| k == 0);
+        Operand::new(any.node, any.subscripts.iter().map(|k| subscripts[k - 1]).collect())
     }
 
     /// Stacked parts of an array, one for each place along loop `along`; places that no round had are 0.
@@ -259,7 +318,8 @@ impl Reverse<'_> {
         let place = self.counter(&nest, along);
         let picks = (0..loops.len()).map(|k| if k == 0 { Pick::Operand(1) } else { Pick::Loop(subscript(k)) }).collect();
         let operands = vec![Operand::new(stacked, vec![]), place];
-        let id = self.add(Op::Gather { picks, fill: Some(0.0) }, DType::F32, loops.to_vec(), vec![], operands);
+        let dtype = self.graph.node(stacked).dtype;
+        let id = self.add(Op::Gather { picks, fill: Some(0.0) }, dtype, loops.to_vec(), vec![], operands);
         Operand::new(id, (0..loops.len()).collect())
     }
 }

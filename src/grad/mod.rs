@@ -25,7 +25,7 @@
 //! `if` and `where` must not let the side that is not taken into a derivative, however infinite its slope is. Multiplying by 0 does
 //! not do that, and calling `0 * inf` 0 loses second derivatives. So an adjoint that comes out of a choice carries the
 //! condition along, as a *guard*: where it is false the adjoint is 0, and what is multiplied with it is not looked at. A value that
-//! is used twice is guarded only where both uses are.
+//! is used twice is guarded only where both uses are. Sums and loops hand guards on: what no place or round of theirs lets through is left out.
 //!
 //! # At the edges
 //!
@@ -36,7 +36,9 @@
 mod active;
 mod adjoint;
 mod affine;
+mod body;
 mod captured;
+pub mod differences;
 mod index;
 mod map;
 mod nest;

@@ -4,17 +4,34 @@
 //! loop keeps what it carried, a value for each round, and no more. An adjoint is carried for what the loop carries; what is captured
 //! gets a sum over the rounds (`captured`). Rounds that an early end left out hand on what they get.
 //!
-//! Which kept axes an adjoint is tied to may change on the way through a round; rounds are built until they agree.
+//! Which kept axes an adjoint is tied to may change on the way through a round, and whether it has a guard; rounds are built until they agree.
+//! A guard is carried beside its adjoint: what a round leaves out is left out of what stands before the loop, too.
 
 use super::adjoint::Adjoint;
+use super::body::Copy;
 use super::captured::{Sum, sums};
 use super::nest::Nest;
 use super::{Reverse, active};
-use crate::ir::{Axis, Body, DType, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Pick};
+use crate::ir::{Axis, Body, DType, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind};
 use std::collections::BTreeMap;
 
-/// For each carry that has an adjoint, the kept axes that it is tied to.
-type Ties = BTreeMap<usize, Vec<Option<usize>>>;
+/// For each carry that has an adjoint, what is known of it in every round.
+type Ties = BTreeMap<usize, Tie>;
+
+#[derive(Clone, PartialEq)]
+struct Tie {
+    /// The kept axes that it is tied to.
+    tied: Vec<Option<usize>>,
+    /// Whether it has a guard.
+    guarded: bool,
+}
+
+/// The adjoint of a stacked yield, with the loops [round, free kept axes, own].
+struct Stacked {
+    node: NodeId,
+    tied: Vec<Option<usize>>,
+    guard: Option<NodeId>,
+}
 
 /// The loop and what it is handed, as its adjoint sees them from outside.
 pub struct Outer {
@@ -22,13 +39,13 @@ pub struct Outer {
     /// What its operands are read from.
     pub operands: Vec<NodeId>,
     /// For each carry that a round reads, its value before every round.
-    before: BTreeMap<usize, NodeId>,
+    pub before: BTreeMap<usize, NodeId>,
     /// Whether each round ran; `None` where all do.
     pub ran: Option<NodeId>,
     /// The adjoints of final carries.
     carries: BTreeMap<usize, Adjoint>,
-    /// Those of stacked yields, with the loops [round, free kept axes, own].
-    yields: BTreeMap<usize, (NodeId, Vec<Option<usize>>)>,
+    /// Those of stacked yields.
+    yields: BTreeMap<usize, Stacked>,
     /// Which operands want an adjoint.
     pub wanted: Vec<bool>,
 }
@@ -41,8 +58,8 @@ pub struct Round<'g> {
     pub counter: NodeId,
     /// Whether this round ran.
     pub ran: Option<Operand>,
-    /// For each carry with an adjoint, the argument that holds it.
-    adjoints: BTreeMap<usize, NodeId>,
+    /// For each carry with an adjoint, the argument that holds it, and the one that holds its guard.
+    adjoints: BTreeMap<usize, (NodeId, Option<NodeId>)>,
     /// Arguments that are captured, with the nodes outside that they are.
     pub captures: Vec<(NodeId, NodeId)>,
 }
@@ -68,7 +85,8 @@ impl Reverse<'_> {
 
     pub(super) fn rounds(&mut self, id: NodeId, body: Body) {
         let outer = self.outer(id, body);
-        let mut ties: Ties = outer.carries.iter().map(|(k, a)| (*k, a.tied.clone())).collect();
+        let first = |a: &Adjoint| Tie { tied: a.tied.clone(), guarded: !a.guards.is_empty() };
+        let mut ties: Ties = outer.carries.iter().map(|(k, a)| (*k, first(a))).collect();
         loop {
             let mut graph = Graph::default();
             let mut round = self.round(&outer, &ties, &mut graph);
@@ -103,7 +121,7 @@ impl Reverse<'_> {
     }
 
     /// The adjoint of a stacked yield with the rounds in front.
-    fn stacked(&mut self, result: NodeId, adjoint: Adjoint) -> (NodeId, Vec<Option<usize>>) {
+    fn stacked(&mut self, result: NodeId, adjoint: Adjoint) -> Stacked {
         let adjoint = self.loosened(result, adjoint, 0);
         let axes = self.loops(result, &adjoint.tied);
         let free = adjoint.free();
@@ -112,12 +130,17 @@ impl Reverse<'_> {
             k if k < free => k + 1,
             k => k,
         };
-        let subscripts = adjoint.view.subscripts.iter().map(front).collect();
-        let mut turned = axes.clone();
+        let nest = Nest { axes: axes.clone(), first: free };
+        let mut turned = axes;
         let round = turned.remove(free);
         turned.insert(0, round);
-        let node = self.built(&turned, &Operand::new(adjoint.view.node, subscripts));
-        (node, adjoint.tied.iter().map(|t| t.map(|d| d - 1)).collect())
+        let guard = self.all_of(&nest, &adjoint.guards);
+        let mut front = |o: &Operand| {
+            let subscripts = o.subscripts.iter().map(front).collect();
+            self.built(&turned, &Operand::new(o.node, subscripts))
+        };
+        let (node, guard) = (front(&adjoint.view), guard.as_ref().map(&mut front));
+        Stacked { node, tied: adjoint.tied.iter().map(|t| t.map(|d| d - 1)).collect(), guard }
     }
 
     /// Further yields of a loop: what it carries into each round, and whether the round ran.
@@ -168,16 +191,28 @@ impl Reverse<'_> {
         let mut round = Copy { outside: self.graph, graph, counter, captures: Vec::new(), moved: Vec::new() };
         round.body(outer);
         let ran = outer.ran.map(|ran| round.at_round(ran, 0));
-        let yields: BTreeMap<usize, NodeId> = outer.yields.iter().map(|(y, (node, _))| (*y, round.at_round(*node, 0))).collect();
+        let read = |round: &mut Copy, s: &Stacked| (round.at_round(s.node, 0), s.guard.map(|g| round.at_round(g, 0)));
+        let yields: Vec<(usize, NodeId, Option<NodeId>)> = outer
+            .yields
+            .iter()
+            .map(|(y, s)| {
+                let (node, guard) = read(&mut round, s);
+                (*y, node, guard)
+            })
+            .collect();
         let Copy { graph, captures, moved, .. } = round;
         let body = &outer.body;
         let output = |n: usize| moved[body.graph.outputs[n].node.index()];
         let mut adjoints = BTreeMap::new();
-        for (k, tied) in ties {
+        for (k, Tie { tied, guarded }) in ties {
             let node = Node { name: None, ..body.graph.node(body.graph.outputs[*k].node).clone() };
             let free = self.kept.iter().zip(tied).filter(|(_, t)| t.is_none()).map(|(axis, _)| axis.clone());
-            let shape = free.chain(node.shape.clone()).collect();
-            adjoints.insert(*k, graph.add(Node { op: Op::Arg(0), dtype: DType::F32, shape, inner: vec![], ..node }, vec![]));
+            let shape: Vec<Axis> = free.chain(node.shape.clone()).collect();
+            let mut arg = |dtype| {
+                let node = Node { op: Op::Arg(0), dtype, shape: shape.clone(), inner: vec![], ..node.clone() };
+                graph.add(node, vec![])
+            };
+            adjoints.insert(*k, (arg(DType::F32), guarded.then(|| arg(DType::Bool))));
         }
         let by: Vec<NodeId> = body
             .graph
@@ -188,14 +223,18 @@ impl Reverse<'_> {
         let by = super::captured::leaves(graph, &by, counter);
         let mut r = Reverse::new(graph, &self.kept, &by);
         let all = |r: &Reverse, node: NodeId| Operand::new(node, (0..r.graph.node(node).rank()).collect());
-        for (k, node) in &adjoints {
-            let view = all(&r, *node);
-            r.hand(output(*k), Adjoint { view, tied: ties[k].clone(), guards: vec![] });
+        let handed = |r: &Reverse, node: NodeId, guard: Option<NodeId>, tied: &[Option<usize>]| Adjoint {
+            view: all(r, node),
+            tied: tied.to_vec(),
+            guards: guard.map(|g| all(r, g)).into_iter().collect(),
+        };
+        for (k, (node, guard)) in &adjoints {
+            let adjoint = handed(&r, *node, *guard, &ties[k].tied);
+            r.hand(output(*k), adjoint);
         }
-        for (y, node) in yields {
-            let view = all(&r, node);
-            let tied = outer.yields[&y].1.clone();
-            r.hand(output(body.carries + usize::from(body.stop) + y), Adjoint { view, tied, guards: vec![] });
+        for (y, node, guard) in yields {
+            let adjoint = handed(&r, node, guard, &outer.yields[&y].tied);
+            r.hand(output(body.carries + usize::from(body.stop) + y), adjoint);
         }
         let ran = ran.map(|node| Operand::new(node, vec![]));
         Round { r, moved, counter, ran, adjoints, captures }
@@ -205,7 +244,7 @@ impl Reverse<'_> {
     fn looped(&mut self, outer: &Outer, ties: &Ties, mut graph: Graph, shell: Shell, sums: Vec<Sum>) {
         let mut operands = Vec::new();
         let inits: Vec<NodeId> = shell.carries.iter().map(|c| c.1).collect();
-        let shapes: Vec<Vec<Axis>> = shell.carries.iter().map(|c| graph.node(c.0).shape.clone()).collect();
+        let carried: Vec<Node> = shell.carries.iter().map(|c| graph.node(c.0).clone()).collect();
         let yielded: Vec<Node> = shell.yields.iter().map(|y| graph.node(*y).clone()).collect();
         let first = shell.carries.len();
         for (n, arg) in shell.carries.iter().map(|c| c.0).chain(shell.captures.iter().map(|c| c.0)).enumerate() {
@@ -214,23 +253,10 @@ impl Reverse<'_> {
         for (name, node) in shell.carries.iter().map(|c| ("next", c.2)).chain(shell.yields.iter().map(|y| ("part", *y))) {
             graph.outputs.push(Output { name: name.into(), kind: OutputKind::Output, node });
         }
-        let starts: Vec<NodeId> = ties
-            .iter()
-            .map(|(k, tied)| match outer.carries.get(k) {
-                Some(adjoint) => {
-                    let result = outer.operands[*k];
-                    let adjoint = self.untie(result, adjoint.clone(), tied);
-                    self.whole(result, &adjoint)
-                }
-                None => {
-                    let axes = self.loops(outer.operands[*k], tied);
-                    self.zeros(&axes)
-                }
-            })
-            .collect();
-        for (n, shape) in shapes.iter().enumerate() {
-            // Those of the carries come first; sums begin with nothing.
-            let start = if n < starts.len() { starts[n] } else { self.zeros(shape) };
+        let starts = self.starts(outer, ties);
+        for (n, node) in carried.iter().enumerate() {
+            // Those of the carries and their guards come first; sums begin with nothing.
+            let start = if n < starts.len() { starts[n] } else { self.nothing(node.dtype, &node.shape) };
             debug_assert!(n >= starts.len() || inits[n] == NodeId::end());
             operands.push(start);
         }
@@ -246,86 +272,62 @@ impl Reverse<'_> {
         };
         let run = self.add(Op::Loop(Box::new(body)), DType::F32, vec![], vec![], operands);
         let mut results = Vec::new();
-        for (n, shape) in shapes.into_iter().enumerate() {
-            results.push(self.add(Op::Result(n), DType::F32, shape, vec![], vec![Operand::new(run, vec![])]));
+        for (n, node) in carried.into_iter().enumerate() {
+            results.push(self.add(Op::Result(n), node.dtype, node.shape, vec![], vec![Operand::new(run, vec![])]));
         }
         for (n, node) in yielded.into_iter().enumerate() {
             let shape = std::iter::once(round_axis(&outer.body)).chain(node.shape).collect();
             results.push(self.add(Op::Result(first + n), node.dtype, shape, vec![], vec![Operand::new(run, vec![])]));
         }
-        for ((k, tied), result) in ties.iter().zip(&results) {
-            let view = Operand::new(*result, (0..self.graph.node(*result).rank()).collect());
-            self.hand(outer.operands[*k], Adjoint { view, tied: tied.clone(), guards: vec![] });
+        let all = |r: &Self, node: NodeId| Operand::new(node, (0..r.graph.node(node).rank()).collect());
+        let mut guards = results[ties.len()..].iter();
+        for ((k, tie), result) in ties.iter().zip(&results) {
+            let guards = guards.by_ref().take(usize::from(tie.guarded)).map(|g| all(self, *g)).collect();
+            let view = all(self, *result);
+            self.hand(outer.operands[*k], Adjoint { view, tied: tie.tied.clone(), guards });
         }
         for sum in sums {
             self.summed(outer, sum, &results);
         }
     }
 
-    /// Zeros over some loops.
-    pub fn zeros(&mut self, axes: &[Axis]) -> NodeId {
-        let zero = self.number(0.0);
-        self.built(axes, &zero)
+    /// What adjoints of carries are before the first round of theirs, then what their guards are.
+    fn starts(&mut self, outer: &Outer, ties: &Ties) -> Vec<NodeId> {
+        let (mut values, mut guards) = (vec![], vec![]);
+        for (k, tie) in ties {
+            let result = outer.operands[*k];
+            let axes = self.loops(result, &tie.tied);
+            let adjoint = outer.carries.get(k).map(|adjoint| self.untie(result, adjoint.clone(), &tie.tied));
+            values.push(match &adjoint {
+                Some(adjoint) => self.whole(result, adjoint),
+                None => self.nothing(DType::F32, &axes),
+            });
+            if tie.guarded {
+                guards.push(self.guard(&axes, adjoint.as_ref()));
+            }
+        }
+        values.into_iter().chain(guards).collect()
+    }
+
+    /// Zeros, or no truth, over some loops.
+    pub fn nothing(&mut self, dtype: DType, axes: &[Axis]) -> NodeId {
+        let zero = self.add(Op::Const(0.0), dtype, vec![], vec![], vec![]);
+        self.built(axes, &Operand::new(zero, vec![]))
+    }
+
+    /// The guard of an adjoint over all of its loops, as a node; it never holds where there is no adjoint.
+    fn guard(&mut self, axes: &[Axis], adjoint: Option<&Adjoint>) -> NodeId {
+        let nest = Nest { axes: axes.to_vec(), first: 0 };
+        match adjoint.and_then(|a| self.all_of(&nest, &a.guards)) {
+            Some(guard) => self.built(axes, &guard),
+            None => self.nothing(DType::Bool, axes),
+        }
     }
 }
 
 /// The rounds as an axis.
 pub fn round_axis(body: &Body) -> Axis {
     Axis::new("round", body.trips.clone())
-}
-
-/// Copies a body into the graph of a round.
-struct Copy<'a, 'b> {
-    outside: &'a Graph,
-    graph: &'b mut Graph,
-    counter: NodeId,
-    captures: Vec<(NodeId, NodeId)>,
-    moved: Vec<NodeId>,
-}
-
-impl Copy<'_, '_> {
-    /// The argument that is a node outside.
-    fn capture(&mut self, node: NodeId) -> NodeId {
-        if let Some((arg, _)) = self.captures.iter().find(|(_, n)| *n == node) {
-            return *arg;
-        }
-        let (dtype, shape) = (self.outside.node(node).dtype, self.outside.node(node).shape.clone());
-        let arg = self.graph.add(Node::new(Op::Arg(0), dtype, shape), vec![]);
-        self.captures.push((arg, node));
-        arg
-    }
-
-    /// What an array outside has at the round, along its dimension `d`.
-    fn at_round(&mut self, node: NodeId, d: usize) -> NodeId {
-        let arg = self.capture(node);
-        let (dtype, mut shape) = (self.graph.node(arg).dtype, self.graph.node(arg).shape.clone());
-        shape.remove(d);
-        let pick = |k: usize| match k {
-            k if k == d => Pick::Operand(1),
-            k => Pick::Loop(if k > d { k - 1 } else { k }),
-        };
-        let picks = (0..=shape.len()).map(pick).collect();
-        let operands = vec![Operand::new(arg, vec![]), Operand::new(self.counter, vec![])];
-        self.graph.add(Node::new(Op::Gather { picks, fill: None }, dtype, shape), operands)
-    }
-
-    fn body(&mut self, outer: &Outer) {
-        let old = &outer.body.graph;
-        for id in old.ids() {
-            let node = if let Op::Arg(k) = old.node(id).op {
-                match k {
-                    0 => self.counter,
-                    k if k <= outer.body.carries => self.at_round(outer.before[&(k - 1)], 0),
-                    k => self.capture(outer.operands[k - 1]),
-                }
-            } else {
-                let moved = |o: &Operand| Operand::new(self.moved[o.node.index()], o.subscripts.clone());
-                let operands = old.operands(id).iter().map(moved).collect();
-                self.graph.add(Node { name: None, ..old.node(id).clone() }, operands)
-            };
-            self.moved.push(node);
-        }
-    }
 }
 
 impl Round<'_> {
@@ -335,17 +337,21 @@ impl Round<'_> {
         Some(self.moved[old.index()])
     }
 
-    /// What the carries are tied to after this round.
+    /// What is known of the carries after this round.
     fn ties(&mut self, outer: &Outer, before: &Ties) -> Ties {
         let mut out = before.clone();
         for k in 0..outer.body.carries {
             let Some(arg) = self.argument(&outer.body, k + 1) else { continue };
             let Some(adjoint) = self.r.found(arg) else { continue };
-            let meet = match out.get(&k) {
-                Some(old) => old.iter().zip(&adjoint.tied).map(|(a, b)| a.filter(|_| a == b)).collect(),
-                None => adjoint.tied,
+            let guarded = !adjoint.guards.is_empty();
+            let next = match out.get(&k) {
+                Some(old) => Tie {
+                    tied: old.tied.iter().zip(&adjoint.tied).map(|(a, b)| a.filter(|_| a == b)).collect(),
+                    guarded: old.guarded && guarded,
+                },
+                None => Tie { tied: adjoint.tied, guarded },
             };
-            out.insert(k, meet);
+            out.insert(k, next);
         }
         out
     }
@@ -353,27 +359,35 @@ impl Round<'_> {
     /// What the round hands on.
     fn finish(mut self, outer: &Outer, ties: &Ties) -> (Shell, Vec<Sum>) {
         let mut shell = Shell { captures: std::mem::take(&mut self.captures), ..Shell::default() };
-        for (k, tied) in ties {
-            let old = self.adjoints[k];
+        let mut guards = vec![];
+        for (k, tie) in ties {
+            let (old, guard) = self.adjoints[k];
             let axes = self.r.graph.node(old).shape.clone();
             let found = self.argument(&outer.body, k + 1).and_then(|arg| Some((arg, self.r.found(arg)?)));
-            let mut next = match found {
-                Some((arg, adjoint)) => {
-                    let adjoint = self.r.untie(arg, adjoint, tied);
-                    self.r.whole(arg, &adjoint)
-                }
-                None => self.r.zeros(&axes),
+            let found = found.map(|(arg, adjoint)| (arg, self.r.untie(arg, adjoint, &tie.tied)));
+            let next = match &found {
+                Some((arg, adjoint)) => self.r.whole(*arg, adjoint),
+                None => self.r.nothing(DType::F32, &axes),
             };
-            if let Some(ran) = self.ran.clone() {
-                let nest = Nest { axes: axes.clone(), first: 0 };
-                let all: Vec<usize> = (0..axes.len()).collect();
-                let sides = vec![ran, Operand::new(next, all.clone()), Operand::new(old, all)];
-                let view = self.r.pointwise(&nest, Map::Select, sides);
-                next = self.r.built(&axes, &view);
+            shell.carries.push((old, NodeId::end(), self.or_kept(next, old)));
+            if let Some(old) = guard {
+                let next = self.r.guard(&axes, found.as_ref().map(|f| &f.1));
+                guards.push((old, NodeId::end(), self.or_kept(next, old)));
             }
-            shell.carries.push((old, NodeId::end(), next));
         }
+        shell.carries.extend(guards);
         let sums = sums(&mut self, outer, &mut shell);
         (shell, sums)
+    }
+
+    /// The next value of a carry; the old one where the round did not run.
+    fn or_kept(&mut self, next: NodeId, old: NodeId) -> NodeId {
+        let Some(ran) = self.ran.clone() else { return next };
+        let node = self.r.graph.node(old).clone();
+        let nest = Nest { axes: node.shape.clone(), first: 0 };
+        let all: Vec<usize> = (0..node.rank()).collect();
+        let sides = vec![ran, Operand::new(next, all.clone()), Operand::new(old, all)];
+        let view = self.r.pointwise_of(&nest, Map::Select, node.dtype, sides);
+        self.r.built(&node.shape, &view)
     }
 }

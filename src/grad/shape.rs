@@ -87,19 +87,30 @@ impl Reverse<'_> {
         self.hand(operand.node, Adjoint { view, tied, guards: guards.into_iter().collect() });
     }
 
-    /// A running sum from the other end: nothing cancels, and what is infinite at one place stays there.
+    /// A running sum from the other end: nothing cancels, and what is infinite at one place stays there. A place counts where one from it on does.
     pub(super) fn scan(&mut self, id: NodeId, axis: usize, adjoint: Adjoint) {
         let adjoint = self.loosened(id, adjoint, axis);
         let nest = self.nest(id, &adjoint);
         let along = nest.own(axis);
         let whole = self.whole(id, &adjoint);
-        let turned = self.turned(&nest, along, whole);
-        let loops: Vec<usize> = (0..nest.axes.len()).collect();
-        let sums = self.add(Op::Scan { axis: along }, DType::F32, nest.axes.clone(), vec![], vec![Operand::new(turned, loops)]);
-        let view = self.turned(&nest, along, sums);
-        let view = Operand::new(view, (0..nest.axes.len()).collect());
+        let view = self.sums_from_the_end(&nest, along, whole);
+        let mut guards = Vec::new();
+        if let Some(guard) = self.all_of(&nest, &adjoint.guards) {
+            let real = self.pointwise(&nest, Map::ToF32, vec![guard]);
+            let real = self.built(&nest.axes, &real);
+            let (count, zero) = (self.sums_from_the_end(&nest, along, real), self.number(0.0));
+            guards.push(self.pointwise_of(&nest, Map::Lt, DType::Bool, vec![zero, count]));
+        }
         let operand = self.graph.operands(id)[0].clone();
-        self.pull(&nest, &adjoint, Part::plain(view, &[]), &operand);
+        self.pull(&nest, &adjoint, Part::plain(view, &guards), &operand);
+    }
+
+    fn sums_from_the_end(&mut self, nest: &Nest, along: usize, whole: NodeId) -> Operand {
+        let turned = self.turned(nest, along, whole);
+        let loops: Vec<usize> = (0..nest.axes.len()).collect();
+        let operands = vec![Operand::new(turned, loops.clone())];
+        let sums = self.add(Op::Scan { axis: along }, DType::F32, nest.axes.clone(), vec![], operands);
+        Operand::new(self.turned(nest, along, sums), loops)
     }
 
     /// A value with one loop the other way round.

@@ -12,6 +12,7 @@ use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::eval::{self, Setting};
 use crate::exec::session::Options as Run;
+use crate::grad::differences::NEAR;
 use crate::ir::{NodeId, OutputKind, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -139,16 +140,23 @@ impl<'m> Trainer<'m> {
         let mut running = Running::new(train, &name, self.seed_of(train), self.options.run, &self.folder)?;
         running.round(0);
         let found = running.check(&self.values)?;
-        if found.worst > 1e-4 {
+        let corners = match found.corners {
+            0 => String::new(),
+            n => format!("; {n} more are not compared, for the loss has a corner just there"),
+        };
+        if found.worst > NEAR {
             return Ok(format!(
-                "gradients differ from differences by {:.1e} (`{}` at {}): the loss has a corner just there, or this is a bug in hnet",
+                "gradients differ from differences by {:.1e} (`{}` at {}): this is a bug in hnet{corners}",
                 found.worst, found.path, found.place
             ));
         }
-        Ok(format!(
-            "gradients agree with differences at {} elements to {:.1e} (the furthest is `{}` at {})",
-            found.elements, found.worst, found.path, found.place
-        ))
+        Ok(match found.elements {
+            0 => format!("no gradient was compared with differences{corners}"),
+            n => format!(
+                "gradients agree with differences at {n} elements to {:.1e} (the furthest is `{}` at {}){corners}",
+                found.worst, found.path, found.place
+            ),
+        })
     }
 
     /// Takes one step. `None`: all is done. Errors: data that cannot be read or does not fit; H0621, a loss or a gradient is not finite, and

@@ -1,10 +1,12 @@
 //! What a model means, on the interpreter, in native code and on a device.
 
+mod adjoints;
 mod arguments;
 mod brothers;
 mod chances;
 #[path = "../common/mod.rs"]
 mod common;
+mod differences;
 mod dispatches;
 mod edges;
 mod evals;
@@ -28,6 +30,7 @@ mod runs;
 mod schedules;
 mod segments;
 mod shaders;
+mod shut;
 mod slopes;
 mod starts;
 mod steps;
