@@ -3,7 +3,7 @@
 use super::open;
 use super::quiet::quietly;
 use super::talk::{self, Exit, Talk};
-use crate::fuzz::check::{Failure, Passed, also_on, check, keep_panics};
+use crate::fuzz::check::{Failure, Passed, also_on, check_order, keep_panics};
 use crate::fuzz::program;
 use crate::fuzz::shrink::shrink;
 use crate::gpu;
@@ -36,6 +36,9 @@ pub struct Args {
     /// Also on the graphics device
     #[arg(long)]
     gpu: bool,
+    /// Their derivatives of this order instead, beside differences, too
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    order: u8,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
@@ -48,12 +51,12 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     keep_panics(false);
     if let Some(path) = &args.file {
         let text = crate::disk::text(path, crate::program::MAX_SOURCE).map_err(|_| talk::usage("cannot read the program"))?;
-        return verdict(args.seed, &text);
+        return verdict(args, args.seed, &text);
     }
     if let Some(seed) = args.only {
         let text = program(seed);
         talk::print(&text);
-        return verdict(seed, &text);
+        return verdict(args, seed, &text);
     }
     let mut kinds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut sum = Passed::default();
@@ -63,12 +66,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             kinds.entry("generator".into()).or_default().push(seed);
             continue;
         };
-        match check(&text, seed) {
-            Ok(p) => {
-                sum.runs += p.runs;
-                sum.ties += p.ties;
-                sum.nodes += p.nodes;
-            }
+        match check_order(&text, seed, args.order.into()) {
+            Ok(p) => sum += p,
             Err(f) => {
                 let seeds = kinds.entry(f.class.clone()).or_default();
                 seeds.push(seed);
@@ -79,20 +78,25 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
     }
     let failed: usize = kinds.values().map(Vec::len).sum();
-    talk::print(&format!(
-        "{} programs from seed {}: {} runs compared, {} on a tie, {} nodes, {failed} failed\n",
-        args.count, args.seed, sum.runs, sum.ties, sum.nodes
-    ));
+    talk::print(&format!("{} programs from seed {}: {}, {failed} failed\n", args.count, args.seed, counts(args, &sum)));
     for (class, seeds) in &kinds {
         talk::print(&format!("{:>6}  {class}: seeds {:?}\n", seeds.len(), &seeds[..seeds.len().min(5)]));
     }
     if failed == 0 { Ok(()) } else { Err(Exit::Bug) }
 }
 
-fn verdict(seed: u64, text: &str) -> Result<(), Exit> {
-    match check(text, seed) {
+fn counts(args: &Args, p: &Passed) -> String {
+    let runs = format!("{} runs compared, {} on a tie, {} nodes", p.runs, p.ties, p.nodes);
+    match args.order {
+        0 => runs,
+        _derivatives => format!("{} slopes beside differences, {} at a corner, {runs}", p.slopes, p.corners),
+    }
+}
+
+fn verdict(args: &Args, seed: u64, text: &str) -> Result<(), Exit> {
+    match check_order(text, seed, args.order.into()) {
         Ok(p) => {
-            talk::print(&format!("// fine: {} runs, {} on a tie, {} nodes\n", p.runs, p.ties, p.nodes));
+            talk::print(&format!("// fine: {}\n", counts(args, &p)));
             Ok(())
         }
         Err(f) => {
@@ -103,8 +107,12 @@ fn verdict(seed: u64, text: &str) -> Result<(), Exit> {
 }
 
 fn report(args: &Args, seed: u64, text: &str, f: &Failure) {
-    let small = if args.shrink > 0 { shrink(text, seed, f, Duration::from_secs(args.shrink)) } else { text.to_string() };
-    let now = check(&small, seed).err().unwrap_or_else(|| f.clone());
+    let small = if args.shrink > 0 {
+        shrink(text, seed, args.order.into(), f, Duration::from_secs(args.shrink))
+    } else {
+        text.to_string()
+    };
+    let now = check_order(&small, seed, args.order.into()).err().unwrap_or_else(|| f.clone());
     let notes: String = format!("{}: {}", now.class, now.detail).lines().take(40).map(|l| format!("// {l}\n")).collect();
     let all = format!("// seed {seed}\n{notes}{small}");
     talk::print(&format!("{all}\n"));

@@ -1,6 +1,7 @@
 //! A verdict about one program: every stage, compared with the one before.
 
 use super::judge::{Exact, F32, F64, SHADERS, judge};
+use super::slopes::{Slopes, slopes};
 use super::values::{self, Lengths};
 use crate::check::model::Model;
 use crate::cpu;
@@ -31,7 +32,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(class: impl Into<String>, detail: impl Into<String>) -> Failure {
+    pub(super) fn new(class: impl Into<String>, detail: impl Into<String>) -> Failure {
         Failure { class: class.into(), detail: detail.into() }
     }
 }
@@ -44,6 +45,19 @@ pub struct Passed {
     /// Runs whose values hang on a tie, which f32 may decide otherwise.
     pub ties: usize,
     pub nodes: usize,
+    /// Derivatives that were compared with differences, and those that have a corner there.
+    pub slopes: usize,
+    pub corners: usize,
+}
+
+impl std::ops::AddAssign for Passed {
+    fn add_assign(&mut self, other: Passed) {
+        self.runs += other.runs;
+        self.ties += other.ties;
+        self.nodes += other.nodes;
+        self.slopes += other.slopes;
+        self.corners += other.corners;
+    }
 }
 
 /// Lengths that free axes take.
@@ -85,8 +99,13 @@ static LAST: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
 
 /// Checks a program; a panic anywhere is a failure. `seed` decides the values.
 pub fn check(text: &str, seed: u64) -> Result<Passed, Failure> {
+    check_order(text, seed, 0)
+}
+
+/// Checks a program, of order 1 and 2 its derivatives: that differences say the same, and that all ways to compute them do.
+pub fn check_order(text: &str, seed: u64, order: usize) -> Result<Passed, Failure> {
     PANIC.with(|p| *p.borrow_mut() = None);
-    match catch_unwind(AssertUnwindSafe(|| stages(text, seed))) {
+    match catch_unwind(AssertUnwindSafe(|| stages(text, seed, order))) {
         Ok(verdict) => verdict,
         Err(payload) => {
             let said =
@@ -102,9 +121,18 @@ pub fn check(text: &str, seed: u64) -> Result<Passed, Failure> {
     }
 }
 
-fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
+fn stages(text: &str, seed: u64, order: usize) -> Result<Passed, Failure> {
     written(text)?;
     let model = model(text)?;
+    match (order, slopes(&model, order)) {
+        (0, _) => ways(&model, seed, None),
+        (_, Some(slopes)) => ways(&slopes.model, seed, Some(&slopes)),
+        (_, None) => Ok(Passed::default()),
+    }
+}
+
+/// Compares all ways to compute a model; its outputs are derivatives where `slopes` are given.
+fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Failure> {
     let graph = &model.graph;
     verify(graph).map_err(|why| Failure::new("verify", why))?;
     let ir = graph.to_string();
@@ -125,13 +153,18 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
     let device = DEVICE.with(|d| d.borrow().clone());
     let mut device = device.map(|d| Engine::gpu_unoptimized(&d, &all, &wanted, gpu::Options::default()));
     let fixed = model.dims.iter().all(|d| d.size.is_some());
-    let rounds = if fixed { 1 } else { LENGTHS.len() + usize::from(seed.is_multiple_of(LONG_EVERY)) };
+    let rounds = match slopes {
+        _ if fixed => 1,
+        None => LENGTHS.len() + usize::from(seed.is_multiple_of(LONG_EVERY)),
+        Some(_) => 2,
+    };
     for round in 0..rounds {
         let lengths = LENGTHS.get(round).map_or(Lengths { of: &[1, 2, 3], long: Some(LONG) }, |of| Lengths { of, long: None });
         // Special values every other time.
-        let special = (seed + round as u64) % 2 == 1;
+        let special = slopes.is_none() && (seed + round as u64) % 2 == 1;
         let bindings =
-            values::bindings(&model, &lengths, special, seed + round as u64).map_err(|why| Failure::new("values", why))?;
+            values::bindings(model, &lengths, special, seed + round as u64).map_err(|why| Failure::new("values", why))?;
+        let bindings = if slopes.is_some() { values::apart(&bindings, seed) } else { bindings };
         if lengths.long.is_some() && points(graph, &bindings.sizes) > POINTS {
             break;
         }
@@ -147,6 +180,11 @@ fn stages(text: &str, seed: u64) -> Result<Passed, Failure> {
             }
             values => values.map_err(|d| Failure::new("interp", d.message))?,
         };
+        if let Some(slopes) = slopes {
+            let compared = slopes.compare(&bindings, &values, seed)?;
+            passed.slopes += compared.alike;
+            passed.corners += compared.corners;
+        }
         let meant = Meant { graphs: [graph, &all], bindings: &bindings, values: &values };
         meant.compare("ir text", &outputs(&again, &bindings), F64)?;
         for (name, after) in &passes {

@@ -13,6 +13,7 @@
 //! | `values` | inputs |
 //! | `check` | a verdict |
 //! | `judge`, `shake` | whether values are as right as f32 can be |
+//! | `slopes` | derivatives in the place of outputs |
 //! | `walk`, `shrink` | a smaller program |
 
 mod body;
@@ -30,6 +31,7 @@ pub mod rng;
 mod scope;
 mod shake;
 pub mod shrink;
+mod slopes;
 mod truth;
 mod values;
 mod walk;

@@ -94,3 +94,15 @@ pub fn nudged(bindings: &Bindings, seed: u64) -> Bindings {
     }
     out
 }
+
+/// The same with every float moved to where nothing is equal by chance: parameters that begin with zeros are ties, and stand in corners.
+pub fn apart(bindings: &Bindings, seed: u64) -> Bindings {
+    let mut rng = Rng::new(seed ^ 0xC0FE);
+    let mut out = bindings.clone();
+    for t in out.sources.values_mut() {
+        if let Data::F32(v) = &mut t.data {
+            v.iter_mut().for_each(|x| *x += (0.1 * (rng.unit() - 0.5)) as f32);
+        }
+    }
+    out
+}

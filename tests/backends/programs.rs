@@ -6,7 +6,7 @@ use crate::common;
 use hnet::bind::init;
 use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session;
-use hnet::fuzz::check::{also_on, check, keep_panics, model};
+use hnet::fuzz::check::{Passed, also_on, check, check_order, keep_panics, model};
 use hnet::fuzz::program;
 use hnet::ir::interp::evaluate;
 
@@ -52,6 +52,38 @@ fn random_programs_mean_the_same_on_the_device() {
     }
     also_on(None);
     assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
+}
+
+/// Derivatives of these programs: differences, and all ways to compute them, say the same.
+fn derived(seeds: std::ops::Range<u64>, order: usize) -> Passed {
+    let mut sum = Passed::default();
+    for seed in seeds {
+        match check_order(&program(seed), seed, order) {
+            Ok(passed) => sum += passed,
+            Err(f) => panic!("`hnet fuzz --order {order} --only {seed}`: {}: {}", f.class, f.detail),
+        }
+    }
+    sum
+}
+
+#[test]
+fn random_programs_have_the_slopes_that_differences_show() {
+    for (seeds, order) in [(0..80, 1), (80..100, 2)] {
+        let Passed { slopes, corners, .. } = derived(seeds, order);
+        println!("order {order}: {slopes} slopes, {corners} at a corner");
+        assert!(slopes >= 200 && corners * 20 <= slopes, "{corners} corners beside {slopes} slopes: too many to trust");
+    }
+}
+
+#[test]
+fn random_programs_have_the_same_slopes_on_the_device() {
+    also_on(Some(match common::device("random_programs_have_the_same_slopes_on_the_device") {
+        Some(device) => device,
+        None => return,
+    }));
+    derived(300..306, 1);
+    derived(306..308, 2);
+    also_on(None);
 }
 
 /// An output called `off` is how far a value is from what it has to be.
