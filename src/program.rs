@@ -99,6 +99,7 @@ pub static LIBRARY: &[(&str, &str)] = &[
     ("mlp", include_str!("../std/mlp.hnet")),
     ("moe", include_str!("../std/moe.hnet")),
     ("norm", include_str!("../std/norm.hnet")),
+    ("position", include_str!("../std/position.hnet")),
     ("recurrent", include_str!("../std/recurrent.hnet")),
     ("schedule", include_str!("../std/schedule.hnet")),
     ("siren", include_str!("../std/siren.hnet")),

@@ -40,7 +40,7 @@ impl<'a> Checker<'a> {
     fn idle(&mut self, stmt: &Stmt, v: &Value<'a>) {
         let StmtKind::Expr(e) = &stmt.kind else { return };
         if !matches!(v, Value::Unit) && !matches!(&*e.kind, ExprKind::For(_) | ExprKind::If { .. }) {
-            self.report.say(
+            self.say(
                 Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used")
                     .help("a body's value is its last expression; name others with `let`"),
             );
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
             StmtKind::Sub(decl) => &decl.name,
             StmtKind::Each(each) => &each.name,
             StmtKind::Var { name, .. } => {
-                return self.scopes.name(&name.name, Binding::Var(Value::Poison(said)));
+                return self.scopes.name(&name.name, Binding::Var(Value::Poison(said), None));
             }
             _ => return,
         };
@@ -85,7 +85,7 @@ impl<'a> Checker<'a> {
             }
             StmtKind::Var { name, ty, value } => {
                 let v = self.var_value(ty.as_ref(), value)?;
-                self.define(name, Binding::Var(v))?;
+                self.define(name, Binding::Var(v, ty.as_ref()))?;
             }
             StmtKind::Assign { name, slots, value } => self.assign_var(name, slots.as_deref(), value)?,
             StmtKind::Relation(r) => self.block_relation(r)?,

@@ -1,5 +1,6 @@
 //! Values of declared types.
 
+use super::kind::{elements, kind_of};
 use super::value::{Label, NameId, Value};
 use super::word::Meaning;
 use super::{Checker, Res};
@@ -33,12 +34,8 @@ impl<'a> Checker<'a> {
                 self.constant(known.unwrap_or(0.0), dtype)
             }
             (v, _) => {
-                let scalar = match &ty.kind {
-                    ast::TypeKind::Tensor { scalar, .. } => *scalar,
-                    _ => None,
-                };
                 let t = self.as_tens(v, value.span)?;
-                self.scalar_kind(t, scalar, value.span, ty.span)?
+                self.scalar_kind(t, kind_of(ty), value.span, ty.span)?
             }
         };
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
@@ -50,11 +47,12 @@ impl<'a> Checker<'a> {
     pub fn declared_value(&mut self, ty: &'a ast::Type, value: Value<'a>, at: Span) -> Res<Value<'a>> {
         let ast::TypeKind::Tensor { scalar, .. } = &ty.kind else { return Ok(value) };
         let (_, shape) = self.tensor_type(ty)?;
-        if shape.is_empty() && matches!(value, Value::Num(_)) {
-            return Ok(value);
-        }
         let t = match value {
-            Value::Num(n) if !matches!(scalar, Some(ast::Scalar::I32 | ast::Scalar::Size)) => self.num_f32(&n),
+            Value::Num(n) => match self.number_kind(n, *scalar, at, ty.span)? {
+                n if shape.is_empty() => return Ok(Value::Num(n)),
+                n if elements(*scalar) == DType::F32 => self.num_f32(&n),
+                n => self.num_tens(&n),
+            },
             v => self.as_tens(v, at)?,
         };
         let t = self.scalar_kind(t, *scalar, at, ty.span)?;

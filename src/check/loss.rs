@@ -90,9 +90,8 @@ impl<'a> Checker<'a> {
                     .help("declare it with `state`; parameters change by training only"),
             );
         }
+        let t = self.fit(v, p, value.span)?;
         let shape = self.param_shape(p)?;
-        let t = self.as_tens(v, value.span)?;
-        let t = self.fit_sizes(t, &shape, value.span)?;
         self.updated(p, t, &shape, value.span)
     }
 
@@ -117,12 +116,6 @@ impl<'a> Checker<'a> {
                     .help("collect what it needs with `yield`, and update behind the loop"),
             );
         }
-        let ty = &self.nets[p].decl.ty;
-        let scalar = match &ty.kind {
-            ast::TypeKind::Tensor { scalar, .. } => *scalar,
-            _other => None,
-        };
-        let t = self.scalar_kind(t, scalar, at, ty.span)?;
         // Only a step of training needs it laid out as it is stored.
         let t = if self.options.training { self.laid_out(&t, shape, at)? } else { t };
         let path = self.nets[p].path.clone();

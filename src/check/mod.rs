@@ -51,6 +51,7 @@ mod generic;
 mod habit;
 mod index;
 mod instance;
+mod kind;
 mod list;
 mod locals;
 mod loops;
@@ -82,7 +83,7 @@ pub use builtin::{described, reference, words};
 use chance::Draws;
 use instance::Nets;
 pub use model::Model;
-use report::{Report, Res};
+use report::{Report, Res, Said};
 use scope::Scopes;
 use std::rc::Rc;
 use top::{Product, RootItems};
@@ -153,10 +154,21 @@ const MAX_UNUSED: usize = 100_000;
 impl<'a> Checker<'a> {
     /// Says an error in the place of a value.
     fn fail<T>(&mut self, diagnostic: Diagnostic) -> Res<T> {
+        Err(self.say(diagnostic))
+    }
+
+    /// Says an error: what shows in the library at the user's line.
+    fn say(&mut self, diagnostic: Diagnostic) -> Said {
         match self.blamed(&diagnostic) {
             Some((at, what)) => self.report.blame(diagnostic, at, &what),
-            None => self.report.fail(diagnostic),
+            None => self.report.say(diagnostic),
         }
+    }
+
+    /// Something needs a known number; with unknown numbers that is nobody's fault.
+    fn unknown<T>(&mut self, span: Span, what: &str) -> Res<T> {
+        let message = format!("{what} must be a number that is known when the model is compiled");
+        self.error(Code::H0320, span, message)
     }
 
     fn error<T>(&mut self, code: Code, span: Span, message: impl Into<String>) -> Res<T> {

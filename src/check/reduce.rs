@@ -151,7 +151,7 @@ impl<'a> Checker<'a> {
         if !logical {
             self.arithmetic(&t, at)?;
         }
-        let float = matches!(op, Reduction::Mean | Reduction::Logsumexp | Reduction::Softmax | Reduction::Prod);
+        let float = matches!(op, Reduction::Mean | Reduction::Logsumexp | Reduction::Softmax);
         let mut t = if float { self.to_f32(&t) } else { t };
         if matches!(op, Reduction::Argmax | Reduction::Argmin) && names.len() != 1 {
             return self.fail(

@@ -88,7 +88,7 @@ impl Report {
     }
 
     /// Says an error that shows in the library at the line that made it: once for each.
-    pub fn blame<T>(&mut self, mut diagnostic: Diagnostic, at: Span, what: &str) -> Res<T> {
+    pub fn blame(&mut self, mut diagnostic: Diagnostic, at: Span, what: &str) -> Said {
         self.faults += 1;
         if self.blamed.insert(at) {
             if let Some(inside) = diagnostic.primary.replace(Label { span: at, text: format!("made by {what}") }) {
@@ -101,21 +101,12 @@ impl Report {
             }
             self.push(diagnostic);
         }
-        Err(Said { _by: () })
+        Said { _by: () }
     }
 
     /// What was tried is tried again, better: whoever catches this knows what to change.
     pub fn again<T>(&mut self) -> Res<T> {
         Err(Said { _by: () })
-    }
-
-    /// Something needs a known number; with unknown numbers that is nobody's fault.
-    pub fn unknown<T>(&mut self, span: Span, what: &str) -> Res<T> {
-        self.fail(Diagnostic::error(
-            Code::H0320,
-            span,
-            format!("{what} must be a number that is known when the model is compiled"),
-        ))
     }
 
     /// What cannot be, unless the checker is wrong.

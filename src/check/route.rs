@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
         let Value::Num(factor) = factor else {
             return self.error(Code::H0354, option.value.span, "a capacity factor is a number");
         };
-        let Some(c) = factor.known() else { return self.report.unknown(option.value.span, "a capacity factor") };
+        let Some(c) = factor.known() else { return self.unknown(option.value.span, "a capacity factor") };
         if c.is_nan() || c < 0.0 {
             return self.error(Code::H0354, option.value.span, "a capacity factor is not negative");
         }

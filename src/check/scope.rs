@@ -8,14 +8,14 @@ use super::value::{InstId, NameId, ParamId, Pick, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::ast::{Name, Stmt};
+use crate::syntax::ast::{self, Name, Stmt};
 
 /// A local.
 #[derive(Clone)]
 pub enum Binding<'a> {
     Value(Value<'a>),
-    /// `var`: may be assigned.
-    Var(Value<'a>),
+    /// `var`: may be assigned what its type, if it has one, says.
+    Var(Value<'a>, Option<&'a ast::Type>),
     /// An index: a temporary name (or an axis under its own name).
     Index(NameId),
     /// A loop's variable spelled like an axis: a number that goes home to it.
@@ -157,8 +157,8 @@ impl<'a> Scopes<'a> {
 
     /// Gives a variable of this body a new value.
     pub fn assign(&mut self, word: &str, value: Value<'a>) {
-        if let Some(binding) = self.frame_mut().scopes.iter_mut().rev().find_map(|s| s.get_mut(word)) {
-            *binding = Binding::Var(value);
+        if let Some(Binding::Var(old, _)) = self.frame_mut().scopes.iter_mut().rev().find_map(|s| s.get_mut(word)) {
+            *old = value;
         }
     }
 

@@ -142,7 +142,7 @@ impl<'a> Checker<'a> {
     pub fn leaf_by_leaf(&mut self, over: &[(NameId, Span)], e: &'a Expr) -> Res<Value<'a>> {
         let Some(((name, at), rest)) = over.split_first() else { return self.expr(e) };
         let count = self.axes.size_of(*name).constant().and_then(|n| usize::try_from(n).ok());
-        let Some(count) = count else { return self.report.unknown(*at, "the number of leaves") };
+        let Some(count) = count else { return self.unknown(*at, "the number of leaves") };
         let over = Over { word: self.axes.name_text(*name).into(), name: *name, count, at: *at };
         let rest = rest.to_vec();
         self.one_by_one(&over, e.span, |c| c.leaf_by_leaf(&rest, e))

@@ -174,6 +174,8 @@ pub enum Value<'a> {
     /// A net that is not made yet: an argument of the net that will have it.
     Plan(Rc<Plan<'a>>),
     Fn(FnVal<'a>),
+    /// A function or reduction of the language, as an argument.
+    Builtin(&'static str),
     /// A list of what is known when the model is compiled.
     List(Rc<List<'a>>),
     /// A member of each leaf of a tree: indexed by the leaf.
@@ -198,7 +200,7 @@ impl Value<'_> {
             Value::Net(_) => "a net",
             Value::Family(_) => "a family of nets",
             Value::Plan(_) => "a net that is not made yet",
-            Value::Fn(_) => "a function",
+            Value::Fn(_) | Value::Builtin(_) => "a function",
             Value::List(_) => "a list",
             Value::Leaves(_) => "one value for each leaf",
             Value::LeafName(..) => "a leaf of a tree",

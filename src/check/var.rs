@@ -1,6 +1,7 @@
 //! Variables: their values, whole and in part.
 
 use super::instance::{MemberRef, Thunk};
+use super::kind::{elements, kind_of};
 use super::scope::Binding;
 use super::value::{Label, NameId, Num, Tens, Value};
 use super::word::Meaning;
@@ -34,27 +35,19 @@ impl<'a> Checker<'a> {
             return Ok(v);
         }
         let v = self.expr(value)?;
-        let scalar = match &ty.kind {
-            ast::TypeKind::Tensor { scalar, .. } => *scalar,
-            _ => None,
-        };
         match self.declared_value(ty, v, value.span)? {
-            // A number is of the declared kind, though it is still known.
-            Value::Num(n) if matches!(scalar, None | Some(ast::Scalar::F32)) => match self.resolved(&n).known() {
-                Some(v) => Ok(Value::Num(Num::Real(v))),
-                None => Ok(Value::Tensor(self.num_f32(&n))),
-            },
-            Value::Num(n) => self.whole(Value::Num(n), value.span).map(Value::from),
+            Value::Num(n) => Ok(self.real_var(n, ty)),
             v => Ok(v),
         }
     }
 
     /// `v = value`, `v[i, 0] = value`
     pub fn assign_var(&mut self, name: &'a ast::Ident, slots: Option<&'a [Slot]>, value: &'a Expr) -> Res<()> {
-        let old = match self.meaning(&name.name) {
-            Meaning::Local(Binding::Var(v)) => v,
-            Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.nets[id].thunks[n], Thunk::Var(_)) => {
-                self.member_value(id, MemberRef::Thunk(n), name.span)?
+        let (old, ty) = match self.meaning(&name.name) {
+            Meaning::Local(Binding::Var(v, ty)) => (v, ty),
+            Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.nets[id].thunks[n], Thunk::Var(..)) => {
+                let ty = if let Thunk::Var(_, ty) = self.nets[id].thunks[n] { ty } else { None };
+                (self.member_value(id, MemberRef::Thunk(n), name.span)?, ty)
             }
             meaning => {
                 if let Meaning::Nothing = meaning {
@@ -82,30 +75,70 @@ impl<'a> Checker<'a> {
         let new = match slots {
             None => {
                 let v = self.expr(value)?;
-                self.keep_type(&old, v, value.span)?
+                self.keep_type(&old, ty, v, value.span)?
             }
-            Some(slots) => self.assign_part(&old, slots, value)?,
+            Some(slots) => self.assign_part(&old, ty, slots, value)?,
         };
         self.set_var(&name.name, new);
         Ok(())
     }
 
-    /// A variable keeps its kind of element and its sizes; names may join.
-    fn keep_type(&mut self, old: &Value<'a>, new: Value<'a>, span: Span) -> Res<Value<'a>> {
-        let Value::Tensor(a) = old else { return Ok(new) };
+    /// A variable keeps its kind of element and its sizes; names may join. Only one that begins with a whole number and has no type
+    /// becomes real with what it is assigned.
+    fn keep_type(&mut self, old: &Value<'a>, ty: Option<&'a ast::Type>, new: Value<'a>, span: Span) -> Res<Value<'a>> {
+        let new = match (new, ty) {
+            (Value::List(list), _) => Value::Tensor(self.list_tens(&list)?),
+            (Value::Num(n), Some(ty)) => {
+                let n = self.number_kind(n, kind_of(ty), span, ty.span)?;
+                self.real_var(n, ty)
+            }
+            (v, _) => v,
+        };
+        let a = match old {
+            Value::Tensor(a) => a.clone(),
+            Value::Num(_) | Value::Bool(_) => {
+                let was = self.as_tens(old.clone(), span)?;
+                let known = matches!((old, &new), (Value::Num(_), Value::Num(_)) | (Value::Bool(_), Value::Bool(_)));
+                if known || ty.is_none() && is_truth(old) == is_truth(&new) {
+                    return Ok(new);
+                }
+                was
+            }
+            _ => return Ok(new),
+        };
         let t = match new {
             Value::Num(n) if a.dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, span)?,
         };
-        let (p, q) = (self.sized_extents(a), self.sized_extents(&t));
+        let t = self.keep_kind(&a, ty, t, span)?;
+        let (p, q) = (self.sized_extents(&a), self.sized_extents(&t));
         if p.len() != q.len() || !p.iter().zip(&q).all(|(x, y)| self.axes.same(x, y)) {
-            let message = format!("the variable is {}, and this is {}", self.show(a), self.show(&t));
+            let message = format!("the variable is {}, and this is {}", self.show(&a), self.show(&t));
             return self.error(Code::H0503, span, message);
         }
-        if a.dtype == DType::F32 && t.dtype == DType::I32 {
-            return Ok(Value::Tensor(self.to_f32(&t)));
-        }
         Ok(Value::Tensor(t))
+    }
+
+    /// Elements for a variable, of the kind that it has.
+    fn keep_kind(&mut self, old: &Tens, ty: Option<&'a ast::Type>, t: Tens, span: Span) -> Res<Tens> {
+        if let Some(ty) = ty {
+            return self.scalar_kind(t, kind_of(ty), span, ty.span);
+        }
+        if (old.dtype == DType::Bool) != (t.dtype == DType::Bool) {
+            let message = format!("the variable is {}, and this is {}", self.show_kind(old), self.show_kind(&t));
+            let help =
+                if t.dtype == DType::Bool { "`number(..)` makes 1 of true and 0 of false" } else { "compare: `> 0.5`, `!= 0`" };
+            return self.fail(Diagnostic::error(Code::H0503, span, message).help(help));
+        }
+        Ok(if old.dtype == DType::F32 { self.to_f32(&t) } else { t })
+    }
+
+    /// A number that is known, as a variable of this type: what meets it is real from the start, where real is declared.
+    fn real_var(&mut self, n: Num, ty: &ast::Type) -> Value<'a> {
+        match n {
+            Num::Exact(_) if elements(kind_of(ty)) == DType::F32 => Value::Tensor(self.num_f32(&n)),
+            n => Value::Num(n),
+        }
     }
 
     /// Sets a variable wherever it was declared.
@@ -113,12 +146,13 @@ impl<'a> Checker<'a> {
         if self.scopes.local(name).is_some() {
             self.scopes.assign(name, value);
         } else if let Meaning::Member(id, MemberRef::Thunk(n)) = self.meaning(name) {
-            self.nets[id].thunks[n] = Thunk::Var(value);
+            let ty = if let Thunk::Var(_, ty) = self.nets[id].thunks[n] { ty } else { None };
+            self.nets[id].thunks[n] = Thunk::Var(value, ty);
         }
     }
 
     /// `v[i, 0] = ..`: a part of a variable.
-    fn assign_part(&mut self, old: &Value<'a>, slots: &'a [Slot], value: &'a Expr) -> Res<Value<'a>> {
+    fn assign_part(&mut self, old: &Value<'a>, ty: Option<&'a ast::Type>, slots: &'a [Slot], value: &'a Expr) -> Res<Value<'a>> {
         let Value::Tensor(old) = old.clone() else {
             return self.error(Code::H0502, value.span, "only a part of a tensor can be assigned");
         };
@@ -130,7 +164,9 @@ impl<'a> Checker<'a> {
             Value::Num(n) if old.dtype == DType::F32 => self.num_f32(&n),
             v => self.as_tens(v, value.span)?,
         };
-        let mut t = t;
+        let mut t = self.keep_kind(&old, ty, t, value.span)?;
+        // What begins whole and gets real parts is real.
+        let old = if t.dtype == DType::F32 { self.to_f32(&old) } else { old };
         for (d, n) in t.sized().into_iter().zip(&part.names[part.given..]) {
             t = self.dim_to_name(&t, d, *n);
         }
@@ -236,10 +272,10 @@ impl<'a> Checker<'a> {
     /// The value that a variable has now.
     pub fn variable(&self, name: &str) -> Option<Value<'a>> {
         if let Some(binding) = self.scopes.local(name) {
-            return if let Binding::Var(v) = binding { Some(v.clone()) } else { None };
+            return if let Binding::Var(v, _) = binding { Some(v.clone()) } else { None };
         }
         let (id, MemberRef::Thunk(n)) = self.member_named(name)? else { return None };
-        if let Thunk::Var(v) = &self.nets[id].thunks[n] { Some(v.clone()) } else { None }
+        if let Thunk::Var(v, _) = &self.nets[id].thunks[n] { Some(v.clone()) } else { None }
     }
 
     /// Those of these names that are variables, with their values now: locals in the order of their statements, outer blocks first, then
@@ -252,4 +288,9 @@ impl<'a> Checker<'a> {
         out.sort_by_key(|(at, _, _)| *at);
         out.into_iter().map(|(_, n, v)| (n, v)).collect()
     }
+}
+
+/// Whether a value is true or false.
+fn is_truth(v: &Value<'_>) -> bool {
+    matches!(v, Value::Bool(_)) || matches!(v, Value::Tensor(t) if t.dtype == DType::Bool)
 }

@@ -148,7 +148,7 @@ impl<'a> Checker<'a> {
             return Err(*said);
         }
         match self.meaning(word) {
-            Meaning::Local(Binding::Value(v) | Binding::Var(v) | Binding::Round(v, _)) => Ok(v),
+            Meaning::Local(Binding::Value(v) | Binding::Var(v, _) | Binding::Round(v, _)) => Ok(v),
             Meaning::Local(Binding::Index(n)) | Meaning::Axis(n) => Ok(Value::Tensor(self.iota(n))),
             Meaning::Member(inst, member) => self.member_value(inst, member, span),
             Meaning::Item(item) => self.item_value(item, word, span),

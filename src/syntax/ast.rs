@@ -150,11 +150,13 @@ pub struct Signature {
     pub span: Span,
 }
 
-/// `x: [t, d]`
+/// `x: [t, d]`, `base: f32 = 10000`
 #[derive(Clone, Debug, PartialEq)]
 pub struct TypedName {
     pub name: Ident,
     pub ty: Type,
+    /// What an argument is where nothing is given; a result has none.
+    pub default: Option<Expr>,
 }
 
 /// A model.

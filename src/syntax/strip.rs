@@ -76,7 +76,7 @@ fields! {
     NetDef { name, formals, members }
     Formal { name, kind, default }
     Signature { args, result, body, span }
-    TypedName { name, ty }
+    TypedName { name, ty, default }
     ModelDef { name, body }
     Type { kind, span }
     ParamDecl { name, over, ty, init }

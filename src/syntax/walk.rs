@@ -328,6 +328,7 @@ pub fn block(b: &Block, v: &mut dyn Visit) {
 fn signature(s: &Signature, v: &mut dyn Visit) {
     s.args.iter().for_each(|a| v.declare(&a.name, What::Argument));
     s.args.iter().for_each(|a| argument(a, v));
+    s.args.iter().filter_map(|a| a.default.as_ref()).for_each(|e| expr(e, v));
     type_words(&s.result, v);
     block(&s.body, v);
 }

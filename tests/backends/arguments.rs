@@ -177,3 +177,74 @@ model M {
 ";
     says(text, "H0215");
 }
+
+/// An argument of a function or of a call that is left out has its default, in which the ones before it are known.
+#[test]
+fn arguments_of_calls_have_defaults() {
+    let text = "dim b
+const three = 3
+fn leaky(x: f32, slope: f32 = 1 / 4) -> f32 { if x > 0 { x } else { slope * x } }
+fn ends(x: [n], n: size, from: size = n - 1, by: f32 = three) -> f32 { by * x[from] }
+net Scaled(d) {
+    param w: [d] = fill(2)
+    (x: [d], by: f32 = 10, bias: [d] = by * w) -> [d] { by * x + bias }
+}
+model M {
+    input x: [b, 2]
+    sub scaled = Scaled(2)
+    output a: [b, 2] = leaky(x)
+    output c: [b, 2] = leaky(x, slope: 0.5)
+    output d: [b] = ends(x, 2)
+    output e: [b] = ends(x, 2, by: 1)
+    output f: [b] = ends(x, 2, 0)
+    output g: [b, 2] = scaled(x)
+    output h: [b, 2] = x |> scaled(bias: x)
+}
+";
+    let text =
+        text.replace("fn ends(x: [n], n: size", "fn ends(x: [d], d: size").replace("from: size = n - 1", "from: size = d - 1");
+    let wants: &[(&str, &[f64])] = &[
+        ("a", &[1.0, -0.5]),
+        ("c", &[1.0, -1.0]),
+        ("d", &[-6.0]),
+        ("e", &[-2.0]),
+        ("f", &[3.0]),
+        ("g", &[30.0, 0.0]),
+        ("h", &[11.0, -22.0]),
+    ];
+    gives(&text, &[("b", 1)], &[("x", &[1.0, -2.0])], wants);
+    says(&text.replace("ends(x, 2, by: 1)", "ends(x)"), "H0333");
+    says(&text.replace("leaky(x, slope: 0.5)", "leaky(slope: 0.5)"), "H0333");
+    says(&text.replace("by: f32 = three", "by: f32 = nothing"), "H0201");
+    // A default that needs itself.
+    says(&text.replace("slope: f32 = 1 / 4", "slope: f32 = leaky(1)"), "H0290");
+}
+
+#[test]
+fn a_function_of_the_language_is_an_argument() {
+    let text = "dim b
+net Mlp(d, act: net = relu, gate: net = softmax) {
+    param w: [d, d] = eye()
+    (x: [d]) -> [d] { x @ w |> act |> gate }
+}
+net Along(f: net) {
+    (x: [4]) -> [4] { f(x) }
+}
+model M {
+    input x: [b, 2]
+    input y: [4]
+    sub one = Mlp(2)
+    sub two = Mlp(2, tanh, abs)
+    sub run = Along(cumsum)
+    output a: [b, 2] = one(x)
+    output c: [b, 2] = two(x)
+    output d: [4] = run(y)
+}
+";
+    let e = std::f64::consts::E;
+    let wants: &[(&str, &[f64])] =
+        &[("a", &[e / (e + 1.0), 1.0 / (e + 1.0)]), ("c", &[1f64.tanh(), 2f64.tanh()]), ("d", &[1.0, 3.0, 6.0, 10.0])];
+    gives(text, &[("b", 1)], &[("x", &[1.0, -2.0]), ("y", &[1.0, 2.0, 3.0, 4.0])], wants);
+    says(&text.replace("Mlp(2, tanh, abs)", "Mlp(2, normal, abs)"), "H0201");
+    says(&text.replace("Mlp(2, tanh, abs)", "Mlp(2, tanhh, abs)"), "H0201");
+}

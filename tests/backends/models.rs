@@ -20,7 +20,7 @@ use std::path::Path;
 #[test]
 fn references_are_met() {
     let mut met = 0;
-    for path in files("models").into_iter().chain(files("tests/backends/derivatives")) {
+    for path in files("models").into_iter().chain(files("tests/backends/derivatives")).chain(files("tests/library")) {
         let all = models(&path);
         // A file's tensors belong to its first model.
         let (Some(inputs), Some(expected)) = (beside(&path, "inputs"), beside(&path, "expected")) else { continue };
@@ -38,7 +38,7 @@ fn references_are_met() {
         Case::of(&name(&path), model, &outputs, bound).judged(&wants);
         met += 1;
     }
-    assert!(met >= 28, "{met} models with references");
+    assert!(met >= 29, "{met} models with references");
 }
 
 /// A model with drawn values where every free dim has this size.

@@ -80,7 +80,92 @@ model M {
     gives(text, &[("b", 2), ("t", 3)], &[("x", &[1.0, -2.0, 3.0, -1.0, -1.0, -1.0])], wants);
     let none: &[(&str, &[f64])] = &[("count_of", &[0.0]), ("h_of", &[0.0])];
     gives(text, &[("b", 1), ("t", 0)], &[("x", &[])], none);
-    says("model M {\n    var n: i32 = 0.5\n    output y: i32 = n\n}\n", "H0304");
+    says("model M {\n    var n: i32 = 0.5\n    output y: i32 = n\n}\n", "H0336");
+}
+
+/// What is declared whole takes nothing real, wherever it is written: in silence it would be real, or cut off.
+#[test]
+fn what_is_declared_holds() {
+    let model = |members: &str| format!("dim b\nmodel M {{\n    input x: f32\n    input k: i32[b]\n{members}\n}}\n");
+    let body = |body: &str| format!("fn f(x: f32) -> f32 {{\n{body}\n}}\n{}", model("    output y: f32 = f(x)"));
+    for (text, code) in [
+        (model("    output y: i32 = 0.5"), "H0336"),
+        (model("    output y: i32 = 3 / 2"), "H0336"),
+        (model("    output y: bool = 1"), "H0336"),
+        (model("    state n: i32 = zeros()\n    update n = x\n    output y: f32 = n"), "H0336"),
+        (model("    state n: i32[2] = zeros()\n    update n = [0.5, 1]\n    output y: f32 = n[0]"), "H0336"),
+        (model("    state n: i32 = fill(0)\n    init n = 0.5 * 3\n    output y: f32 = n"), "H0336"),
+        (model("    state n: i32[3] = zeros()\n    init n[i] = i / 2\n    output y: f32 = n[0]"), "H0336"),
+        (model("    state n: i32 = exponential()\n    output y: f32 = n"), "H0336"),
+        (model("    load n: i32\n    generate n from x\n    output y: f32 = n"), "H0336"),
+        (model("    load n: i32[3]\n    adapt n by 0.5\n    output y: f32 = n[0]"), "H0336"),
+        (model("    load n: i32[3]\n    scale n by x\n    output y: f32 = n[0]"), "H0336"),
+        (model("    load n: i32[3]\n    generate n[i] from 0.5 * i\n    output y: f32 = n[0]"), "H0336"),
+        (body("    var n: i32 = 0\n    n = 0.5 * x\n    n / 2"), "H0336"),
+        (body("    var n: i32 = 0\n    n = 0.5\n    n / 2"), "H0336"),
+        (body("    var n: i32[2] = zeros()\n    n[1] = x\n    n[1] / 2"), "H0336"),
+        (body("    var n: i32 = 0\n    for i in 0..1000 { n = n + 0.5 }\n    n / 2"), "H0336"),
+        (body("    var n: i32 = 0\n    if x > 0 { n = x }\n    n / 2"), "H0336"),
+        (body("    var n: f32 = 0\n    n = x > 0\n    number(n)"), "H0336"),
+        (body("    var n: f32 = 0\n    n = [x, x]\n    sum(n)"), "H0503"),
+        (body("    var n = true\n    n = 0.5\n    n / 2"), "H0503"),
+        (body("    var n = 1.0\n    n = x > 0\n    number(n)"), "H0503"),
+        ("fn f(x: f32) -> i32 { 0.5 }\n".to_string() + &model("    output y: f32 = f(x)"), "H0336"),
+        ("fn f(x: f32) -> bool { 1 }\n".to_string() + &model("    output y: bool = f(x)"), "H0336"),
+        ("fn f(x: f32) -> (n: i32) { (n: 0.5) }\n".to_string() + &model("    output y: i32 = f(x).n"), "H0336"),
+        // What is declared real is real, also where a whole number is given.
+        ("fn f(k: i32, e: f32) -> i32 { k * e }\n".to_string() + &model("    output y: i32[b] = f(k, 2)"), "H0336"),
+        (
+            "net N(e: f32) {\n    (k: i32) -> i32 { k * e }\n}\n".to_string()
+                + &model("    sub n = N(7)\n    output y: i32[b] = n(k)"),
+            "H0336",
+        ),
+    ] {
+        says(&text, code);
+    }
+    let text = "fn whole() -> i32 { 4 / 2 }
+fn real(k: i32, e: f32) -> f32 { k * e * k }
+model M {
+    input k: i32
+    state n: i32[2] = zeros()
+    param table: i32[2] = fill(1)
+    param other: i32[2]
+    update n = n + k
+    adapt table by k
+    generate other[i] from i + k
+    var v: i32 = 0
+    v = 2 * k
+    var part: i32[2] = zeros()
+    part[1] = v
+    output a: i32 = whole()
+    output c: f32 = real(k, 3)
+    output d: i32[2] = table + other
+    output e: i32[2] = part
+}
+";
+    let wants: &[(&str, &[f64])] =
+        &[("a", &[2.0]), ("c", &[3.0 * 50_000.0 * 50_000.0]), ("d", &[100_001.0, 100_002.0]), ("e", &[0.0, 100_000.0])];
+    gives(text, &[], &[("k", &[50_000.0])], wants);
+}
+
+#[test]
+fn products_of_whole_numbers_are_whole() {
+    let text = "model M {
+    input k: i32[3]
+    output a: i32 = prod[i] k[i]
+    output c: i32 = prod[i where k[i] > 5] k[i]
+    output d: i32 = prod(k)
+    output e: f32 = prod[i] k[i] / 2
+}
+";
+    let wants: &[(&str, &[f64])] =
+        &[("a", &[3.0 * 5.0 * 16_777_217.0]), ("c", &[16_777_217.0]), ("d", &[3.0 * 5.0 * 16_777_217.0])];
+    gives(text, &[], &[("k", &[3.0, 5.0, 16_777_217.0])], wants);
+    // Beyond 32 bits it wraps, as a sum does: 2^33 - 2^16 leaves -2^16.
+    let wraps: &[(&str, &[f64])] = &[("a", &[-65_536.0]), ("c", &[-65_536.0])];
+    gives(text, &[], &[("k", &[131_071.0, 65_536.0, 1.0])], &wraps[..1]);
+    let small: &[(&str, &[f64])] = &[("e", &[7.5]), ("c", &[1.0])];
+    gives(text, &[], &[("k", &[3.0, 5.0, 4.0])], small);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The result of a call, with the axes that the caller knows.
 
 use super::Taken;
+use crate::check::kind::elements;
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
+use crate::ir::DType;
 use crate::source::Span;
 use crate::syntax::ast::{self, ExprKind, Name, TypeKind};
 
@@ -43,11 +45,12 @@ impl<'a> Checker<'a> {
             },
             TypeKind::Seed => Ok(value),
             TypeKind::Tensor { scalar, axes: declared } => {
-                if let (Value::Num(_), true) = (&value, declared.is_empty()) {
-                    return Ok(value);
-                }
                 let t = match value {
-                    Value::Num(n) => self.num_f32(&n),
+                    Value::Num(n) => match self.number_kind(n, *scalar, at, ty.span)? {
+                        n if declared.is_empty() => return Ok(Value::Num(n)),
+                        n if elements(*scalar) == DType::F32 => self.num_f32(&n),
+                        n => self.num_tens(&n),
+                    },
                     Value::Unit => {
                         return self.fail(
                             Diagnostic::error(Code::H0342, at, "this body has no value")

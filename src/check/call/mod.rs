@@ -57,11 +57,7 @@ impl<'a> Checker<'a> {
             inner = p;
         }
         if let ExprKind::ReductionName(op) = &*inner.kind {
-            if let Some(name) = args.iter().find_map(|a| a.name.as_ref()) {
-                return self.error(Code::H0333, name.span, format!("`{}` has no argument `{}`", op.word(), name.name));
-            }
-            let values = self.plain_args(first, args)?;
-            return self.reduction_call(*op, values, span);
+            return self.called_reduction(*op, first, args, span);
         }
         let (word, axes): (Option<(&'a Name, Span)>, &'a [Index]) = match &*inner.kind {
             ExprKind::Name(word) => (Some((word, inner.span)), &[]),
@@ -81,6 +77,9 @@ impl<'a> Checker<'a> {
             return said;
         }
         let (value, mut renamed) = self.callable(inner)?;
+        if let Value::Builtin(word) = value {
+            return self.given_builtin(word, inner.span, first, args, span);
+        }
         let alone = first.is_none() && args.len() == 1;
         let values = self.call_args(first, args, &value, span)?;
         let out = match value {
@@ -103,6 +102,37 @@ impl<'a> Checker<'a> {
             return self.error(Code::H0318, r.span, format!("the signature has no axis `{}`", r.axis));
         }
         Ok(out)
+    }
+
+    /// `softmax(v)`
+    fn called_reduction(
+        &mut self,
+        op: ast::Reduction,
+        first: Option<(Value<'a>, Span)>,
+        args: &'a [ast::Arg],
+        span: Span,
+    ) -> Res<Value<'a>> {
+        if let Some(name) = args.iter().find_map(|a| a.name.as_ref()) {
+            return self.error(Code::H0333, name.span, format!("`{}` has no argument `{}`", op.word(), name.name));
+        }
+        let values = self.plain_args(first, args)?;
+        self.reduction_call(op, values, span)
+    }
+
+    /// Calls a function of the language that a net was given.
+    fn given_builtin(
+        &mut self,
+        word: &str,
+        at: Span,
+        first: Option<(Value<'a>, Span)>,
+        args: &'a [ast::Arg],
+        span: Span,
+    ) -> Res<Value<'a>> {
+        match (ast::Reduction::from_word(word), builtin::find(word)) {
+            (Some(op), _) => self.called_reduction(op, first, args, span),
+            (None, Some(function)) => self.builtin(function, at, &[], first, args, span),
+            (None, None) => self.report.bug(at, "a function has gone"),
+        }
     }
 
     fn plain_args(&mut self, first: Option<(Value<'a>, Span)>, args: &'a [ast::Arg]) -> Res<Vec<(Value<'a>, Span)>> {
@@ -159,10 +189,53 @@ impl<'a> Checker<'a> {
             }
             slots[at] = Some(v);
         }
-        match slots.into_iter().collect::<Option<Vec<_>>>() {
-            Some(values) => Ok(values),
-            None => self.error(Code::H0333, span, "an argument is missing"),
+        let frame = match callee {
+            Value::Net(net) => self.nets.inst_frame(net.inst),
+            Value::Fn(f) => Frame::new(f.file, None),
+            _ => return self.report.bug(span, "this has no signature"),
+        };
+        self.completed(signature, frame, slots, span)
+    }
+
+    /// Arguments that are not given have their defaults, in which the ones before are known.
+    fn completed(
+        &mut self,
+        signature: &'a ast::Signature,
+        mut frame: Frame<'a>,
+        slots: Vec<Option<(Value<'a>, Span)>>,
+        span: Span,
+    ) -> Res<Vec<(Value<'a>, Span)>> {
+        (frame.span, frame.called) = (span, true);
+        let mut out = vec![];
+        for (k, slot) in slots.into_iter().enumerate() {
+            let arg = signature.args.get(k);
+            let (value, at) = match (slot, arg.and_then(|a| a.default.as_ref())) {
+                (Some(given), _) => given,
+                (None, Some(e)) => (self.nested(span, |c| c.in_frame(frame.clone(), |c| c.expr(e)))?, e.span),
+                (None, None) => return self.error(Code::H0333, span, "an argument is missing"),
+            };
+            if let Some(arg) = arg {
+                frame.scopes[0].push((arg.name.name.clone(), Binding::Value(value.clone())));
+            }
+            out.push((value, at));
         }
+        Ok(out)
+    }
+
+    /// Adds the defaults of arguments that are left out at the end.
+    fn with_defaults(
+        &mut self,
+        signature: &'a ast::Signature,
+        frame: Frame<'a>,
+        args: Vec<(Value<'a>, Span)>,
+        span: Span,
+    ) -> Res<Vec<(Value<'a>, Span)>> {
+        let left = signature.args.get(args.len()..).unwrap_or_default();
+        if left.is_empty() || left.iter().any(|a| a.default.is_none()) {
+            return Ok(args);
+        }
+        let slots = args.into_iter().map(Some).chain(left.iter().map(|_| None)).collect();
+        self.completed(signature, frame, slots, span)
     }
 
     /// What is called, and axes that are given for it.
@@ -225,10 +298,12 @@ impl<'a> Checker<'a> {
                 Pick::Number(_) => {}
             }
         }
+        let args = self.with_defaults(signature, frame.clone(), args, span)?;
         self.replacing(&net.with, |c| c.call_signature(signature, frame, args, renamed, &name, span))
     }
 
     pub fn call_fn(&mut self, f: FnVal<'a>, args: Vec<(Value<'a>, Span)>, renamed: &mut [Renamed], span: Span) -> Res<Value<'a>> {
+        let args = self.with_defaults(&f.def.signature, Frame::new(f.file, None), args, span)?;
         match self.call_of_numbers(f, &args, renamed, span)? {
             Some(v) => Ok(v),
             None => self.call_plain_fn(f, args, renamed, span),
@@ -260,8 +335,10 @@ impl<'a> Checker<'a> {
     ) -> Res<Value<'a>> {
         if args.len() != signature.args.len() {
             let words: Vec<&str> = signature.args.iter().map(|a| &*a.name.name).collect();
+            let needed = signature.args.iter().filter(|a| a.default.is_none()).count();
             let message = format!(
-                "`{name}` takes {} ({}), and {} given",
+                "`{name}` takes {}{} ({}), and {} given",
+                if needed < words.len() { format!("at least {needed} of ") } else { String::new() },
                 super::instance::count(words.len(), "argument"),
                 words.join(", "),
                 if args.len() == 1 { "1 is".to_string() } else { format!("{} are", args.len()) }

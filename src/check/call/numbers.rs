@@ -41,11 +41,13 @@ impl<'a> Checker<'a> {
         if !of_numbers(signature) || args.len() != signature.args.len() {
             return Ok(None);
         }
-        if let [(Value::Tree(tree), at)] = args
+        if let [(Value::Tree(tree), at), rest @ ..] = args
+            && rest.iter().all(|(v, _)| matches!(v, Value::Num(_) | Value::Bool(_)))
             && takes_sizes(&signature.args[0].ty)
         {
             let out = self.tree_map(tree, &mut |c, leaf| {
-                let v = c.call_fn(f, vec![(Value::Tensor(leaf.clone()), *at)], &mut [], span)?;
+                let args = [&[(Value::Tensor(leaf.clone()), *at)], rest].concat();
+                let v = c.call_fn(f, args, &mut [], span)?;
                 c.as_tens(v, span)
             })?;
             return Ok(Some(Value::Tree(out.into())));

@@ -1,11 +1,10 @@
 //! Arguments against the types of a signature.
 
 use super::{Matching, Renamed, with::push, with::tree_axes};
-use crate::check::value::{Tens, Value};
+use crate::check::value::Value;
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::DType;
 use crate::source::Span;
 use crate::syntax::ast::{self, TypeKind};
 
@@ -23,12 +22,8 @@ impl<'a> Checker<'a> {
             TypeKind::Tensor { scalar, axes } => {
                 // A number known at compile time stays one.
                 let t = match value {
-                    Value::Num(n) if axes.is_empty() && matches!(scalar, None | Some(ast::Scalar::F32)) => {
-                        return Ok(Value::Num(n));
-                    }
-                    Value::Num(n) if axes.is_empty() && *scalar == Some(ast::Scalar::I32) => {
-                        self.whole(Value::Num(n.clone()), at)?;
-                        return Ok(Value::Num(n));
+                    Value::Num(n) if axes.is_empty() => {
+                        return self.number_kind(n, *scalar, at, ty.span).map(Value::Num);
                     }
                     Value::Bool(b) if axes.is_empty() && *scalar == Some(ast::Scalar::Bool) => return Ok(Value::Bool(b)),
                     Value::Num(n) if matches!(scalar, None | Some(ast::Scalar::F32)) => self.num_f32(&n),
@@ -99,27 +94,5 @@ impl<'a> Checker<'a> {
             leaf.names().filter(|n| !inside.contains(n)).for_each(|n| push(&mut m.lifted, n));
         }
         Ok(Value::Tree(tree.into()))
-    }
-
-    /// The declared kind of element.
-    pub fn scalar_kind(&mut self, t: Tens, scalar: Option<ast::Scalar>, at: Span, declared: Span) -> Res<Tens> {
-        let want = match scalar {
-            None | Some(ast::Scalar::F32) => DType::F32,
-            Some(ast::Scalar::I32 | ast::Scalar::Size) => DType::I32,
-            Some(ast::Scalar::Bool) => DType::Bool,
-        };
-        if t.dtype == want {
-            return Ok(t);
-        }
-        if want == DType::F32 && t.dtype == DType::I32 {
-            return Ok(self.to_f32(&t));
-        }
-        let message = format!("this is {}, and {} is declared", self.show_kind(&t), want.word());
-        let help = match want {
-            DType::F32 => "`number(..)` makes 1 of true and 0 of false",
-            DType::I32 => "`int(..)` casts to whole numbers",
-            DType::Bool => "compare: `> 0.5`, `!= 0`",
-        };
-        self.fail(Diagnostic::error(Code::H0336, at, message).label(declared, "declared here").help(help))
     }
 }

@@ -80,9 +80,7 @@ impl<'a> Checker<'a> {
                 Some(path) => {
                     let targets = self.find_targets(net.clone(), path)?;
                     for target in targets {
-                        let t = self.as_tens(value.clone(), s.value.span)?;
-                        let shape = self.param_shape(target.param)?;
-                        let t = self.fit(t, &shape, s.value.span)?;
+                        let t = self.fit(value.clone(), target.param, s.value.span)?;
                         net.with.push((target.param, t));
                     }
                 }
@@ -118,6 +116,7 @@ impl<'a> Checker<'a> {
             Ok(got.clone())
         })?;
         for (p, t) in params.into_iter().zip(leaves) {
+            let t = self.for_param(Value::Tensor(t), p, at)?;
             net.with.push((p, t));
         }
         Ok(())

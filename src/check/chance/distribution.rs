@@ -94,7 +94,7 @@ impl<'a> Checker<'a> {
                 };
                 match n.known() {
                     Some(v) => Ok(v),
-                    None => self.report.unknown(*at, "this"),
+                    None => self.unknown(*at, "this"),
                 }
             }
             Some((_, _, at)) => self.error(Code::H0509, *at, "an initialiser takes plain numbers"),

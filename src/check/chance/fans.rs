@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
     fn known_size(&mut self, size: &Size, at: Span) -> Res<f64> {
         match self.axes.resolve(size).number() {
             Some(n) => Ok(n),
-            None => self.report.unknown(at, "the size of what is written"),
+            None => self.unknown(at, "the size of what is written"),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::distribution::{Chosen, Given, OF};
 use super::fans::Keeps;
 use super::{Random, fnv};
 use crate::check::builtin::{self, Distribution};
+use crate::check::kind::{elements, kind_of};
 use crate::check::model::{Columns, Init};
 use crate::check::value::{Label, Tens, Value};
 use crate::check::word::Meaning;
@@ -111,7 +112,7 @@ impl<'a> Checker<'a> {
             let message = format!("the layer gives {has} numbers, and what it writes takes {wants}");
             return self.fail(Diagnostic::error(Code::H0509, *at, message).here("what it writes"));
         }
-        let Some(width) = self.axes.resolve(width).number() else { return self.report.unknown(span, "the width of the layer") };
+        let Some(width) = self.axes.resolve(width).number() else { return self.unknown(span, "the width of the layer") };
         let variance = self.number_arg(args, "variance", Some(1.0), span)?;
         let gain = self.number_arg(args, "gain", Some(std::f64::consts::SQRT_2), span)?;
         if variance.is_nan() || variance <= 0.0 {
@@ -132,7 +133,7 @@ impl<'a> Checker<'a> {
         let path = format!("{}:{word}", self.scopes.frame().path);
         let count = self.draws.call(&path);
         let random = Random { shape: shape.to_vec(), seed: self.run_seed(), key: fnv(&format!("{path}#{count}")) };
-        match self.shaped(what, args, DType::F32, &random, span)? {
+        match self.shaped(what, args, DType::I32, &random, span)? {
             Some(t) => self.init_node(t, shape),
             None => self.report.bug(span, "a draw that nobody makes"),
         }
@@ -140,7 +141,6 @@ impl<'a> Checker<'a> {
 
     /// An initialiser that is computed: a node of the parameter's shape.
     pub fn init_node(&mut self, t: Tens, shape: &[(Label, Size)]) -> Res<Init> {
-        let t = self.to_f32(&t);
         let labels: Vec<Label> = shape.iter().map(|(l, _)| *l).collect();
         let axes: Vec<Axis> =
             shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
@@ -172,18 +172,18 @@ impl<'a> Checker<'a> {
 
     /// An initialiser gives elements of the declared kind.
     pub fn init_fits(&mut self, init: &Init, e: &Expr, ty: &ast::Type) -> Res<()> {
-        let want = match &ty.kind {
-            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::I32 | ast::Scalar::Size), .. } => DType::I32,
-            ast::TypeKind::Tensor { scalar: Some(ast::Scalar::Bool), .. } => DType::Bool,
-            _ => DType::F32,
-        };
+        let want = elements(kind_of(ty));
         let word = match &*e.kind {
             ExprKind::Call { callee, .. } => crate::syntax::print_expr(callee),
             _ => "this".to_string(),
         };
         match init {
             Init::Fill(v) => self.fill_fits(*v, want, e.span, ty.span),
-            Init::Bernoulli { .. } | Init::Node(_) => Ok(()),
+            Init::Bernoulli { .. } => Ok(()),
+            Init::Node(node) => {
+                let own = Tens { level: 0, node: *node, labels: vec![], dtype: self.build.graph(0).node(*node).dtype };
+                self.scalar_kind(own, kind_of(ty), e.span, ty.span).map(|_| ())
+            }
             Init::RandInt { .. } if want != DType::Bool => Ok(()),
             Init::Eye { gain } => self.fill_fits(*gain, want, e.span, ty.span),
             _ if want == DType::F32 => Ok(()),

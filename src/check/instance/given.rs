@@ -1,6 +1,8 @@
 //! Arguments of nets: what a `sub` gives, brought together with what its net takes. All is known when the model is compiled.
 
 use super::{InstId, SubFrom, Thunk, count};
+use crate::check::builtin;
+use crate::check::kind::real;
 use crate::check::value::{List, Num, Plan, Value};
 use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, Res};
@@ -69,13 +71,28 @@ impl<'a> Checker<'a> {
 
     /// One argument, as its declaration wants it.
     fn actual(&mut self, formal: &'a Formal, e: &'a Expr) -> Res<Value<'a>> {
-        if formal.kind == FormalKind::Net
-            && let Some(plan) = self.plan(e)?
-        {
-            return Ok(Value::Plan(plan));
+        if formal.kind == FormalKind::Net {
+            if let Some(word) = self.own_function(e) {
+                return Ok(Value::Builtin(word));
+            }
+            if let Some(plan) = self.plan(e)? {
+                return Ok(Value::Plan(plan));
+            }
         }
         let value = self.expr(e)?;
         self.fit_formal(formal, value, e.span)
+    }
+
+    /// `relu`, `softmax`: a function of the language.
+    fn own_function(&self, e: &Expr) -> Option<&'static str> {
+        match &*e.kind {
+            ExprKind::Paren(inner) => self.own_function(inner),
+            ExprKind::ReductionName(op) => Some(op.word()),
+            ExprKind::Name(word) if matches!(self.meaning(word), Meaning::Nothing) => {
+                builtin::find(word).map(|f| f.word).filter(|w| builtin::distribution(w).is_none())
+            }
+            _ => None,
+        }
     }
 
     /// `Mlp(64, 256, 64)`: a net that whoever takes it will have.
@@ -106,10 +123,11 @@ impl<'a> Checker<'a> {
             (_, Value::Poison(said)) => return Err(said),
             (FormalKind::Size, v) => return Ok(Value::from(self.whole(v, at)?)),
             (FormalKind::Whole, Value::Num(n)) => return Ok(Value::from(self.whole(Value::Num(n), at)?)),
-            (FormalKind::Real, v @ Value::Num(_)) | (FormalKind::Truth, v @ Value::Bool(_)) => return Ok(v),
+            (FormalKind::Real, Value::Num(n)) => return Ok(Value::Num(real(n))),
+            (FormalKind::Truth, v @ Value::Bool(_)) => return Ok(v),
             (FormalKind::List { scalar, .. }, Value::List(list)) => return self.fit_list(formal, *scalar, list, at),
             (FormalKind::Form, v @ Value::Net(_)) => return Ok(v),
-            (FormalKind::Net, v @ (Value::Net(_) | Value::Plan(_) | Value::Fn(_))) => return Ok(v),
+            (FormalKind::Net, v @ (Value::Net(_) | Value::Plan(_) | Value::Fn(_) | Value::Builtin(_))) => return Ok(v),
             (FormalKind::Whole | FormalKind::Real, v) => ("a number that is known when the model is compiled", v),
             (FormalKind::Truth, v) => ("`true` or `false`, known when the model is compiled", v),
             (FormalKind::List { .. }, v) => ("a list, `[16, 32]`, known when the model is compiled", v),
@@ -137,7 +155,12 @@ impl<'a> Checker<'a> {
                 return self.fail(Diagnostic::error(Code::H0213, at, message).label(formal.name.span, "declared here"));
             }
         }
-        Ok(Value::List(list))
+        if scalar != Some(Scalar::F32) {
+            return Ok(Value::List(list));
+        }
+        let item = |v: &Value<'a>| if let Value::Num(n) = v { Value::Num(real(n.clone())) } else { v.clone() };
+        let items = list.items.iter().map(item).collect();
+        Ok(Value::List(Rc::new(List { items, span: list.span, made: Default::default() })))
     }
 
     /// Arguments under their names; those that are not given have their defaults, in which the ones before are known.

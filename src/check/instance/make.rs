@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
             }
             ast::ArrayDecl::Family { index, count } => {
                 let n = self.outside(frame.clone(), |c| c.size_of_expr(count))?;
-                let Some(n) = n.constant() else { return self.report.unknown(count.span, "the length of a family") };
+                let Some(n) = n.constant() else { return self.unknown(count.span, "the length of a family") };
                 if n > 4096 {
                     return self.fail(Diagnostic::limit(Code::H0812, count.span, format!("a family of {n} nets is too long")));
                 }

@@ -92,13 +92,13 @@ impl<'a> Checker<'a> {
         let thunk = std::mem::replace(&mut self.nets[id].thunks[n], Thunk::Running);
         let frame = Frame { own, ..self.nets.inst_frame(id) };
         let value = match thunk {
-            Thunk::Done(Value::Poison(said)) | Thunk::Var(Value::Poison(said)) => Err(said),
+            Thunk::Done(Value::Poison(said)) | Thunk::Var(Value::Poison(said), _) => Err(said),
             Thunk::Done(v) => {
                 self.nets[id].thunks[n] = Thunk::Done(v.clone());
                 return Ok(v);
             }
-            Thunk::Var(v) => {
-                self.nets[id].thunks[n] = Thunk::Var(v.clone());
+            Thunk::Var(v, ty) => {
+                self.nets[id].thunks[n] = Thunk::Var(v.clone(), ty);
                 return Ok(v);
             }
             Thunk::Running => {

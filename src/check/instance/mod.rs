@@ -44,7 +44,8 @@ pub enum Thunk<'a> {
     Waiting,
     Running,
     Done(Value<'a>),
-    Var(Value<'a>),
+    /// A `var` from its statement on, and its type, if that is declared.
+    Var(Value<'a>, Option<&'a ast::Type>),
 }
 
 /// What the nets of a `sub` are made from.

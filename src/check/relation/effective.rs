@@ -154,7 +154,7 @@ impl<'a> Checker<'a> {
     /// A relation about one net of an array.
     fn relate_single(&mut self, p: ParamId, (r, k): (usize, usize), axis: NameId, n: i64, so_far: &mut SoFar) -> Res<()> {
         let at = self.nets.relations[r].place.span;
-        let Some(count) = self.axes.size_of(axis).constant() else { return self.report.unknown(at, "the number of nets") };
+        let Some(count) = self.axes.size_of(axis).constant() else { return self.unknown(at, "the number of nets") };
         if n < 0 || n >= count {
             return self.error(Code::H0316, at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
         }

@@ -188,7 +188,7 @@ impl<'a> Checker<'a> {
             }
             Cursor::Net { inst, elems, pending: Some(axis), .. } => {
                 let Some(n) = self.axes.size_of(axis).constant() else {
-                    return self.report.unknown(span, "the number of nets under `*`");
+                    return self.unknown(span, "the number of nets under `*`");
                 };
                 let room = crate::check::MAX_MATCHES.saturating_sub(out.targets.len());
                 if n > room as i64 {

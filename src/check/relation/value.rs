@@ -8,7 +8,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens, Tree, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{DType, Map, Size};
+use crate::ir::{Map, Size};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, Slot};
 
@@ -65,10 +65,15 @@ impl<'a> Checker<'a> {
     pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
         let shape = self.param_shape(p)?;
         self.at_level(value.level, |c| match (kind, own) {
-            (RelationKind::Adapt, Some(own)) => c.map(Map::Add, DType::F32, &[(&own, span), (&value, span)], "`adapt`", span),
-            (RelationKind::Scale, Some(own)) => c.map(Map::Mul, DType::F32, &[(&own, span), (&value, span)], "`scale`", span),
+            (RelationKind::Adapt, Some(own)) => c.changed(Map::Add, &own, &value, "`adapt`", span),
+            (RelationKind::Scale, Some(own)) => c.changed(Map::Mul, &own, &value, "`scale`", span),
             _ => Ok(c.everywhere(value, &shape)),
         })
+    }
+
+    fn changed(&mut self, by: Map, own: &Tens, value: &Tens, word: &str, span: Span) -> Res<Tens> {
+        self.arithmetic(value, span)?;
+        self.map(by, own.dtype, &[(own, span), (value, span)], word, span)
     }
 
     /// One number for all places of a parameter.
@@ -103,14 +108,9 @@ impl<'a> Checker<'a> {
             return Ok(out);
         }
         let v = self.expr(value)?;
-        let one = match &v {
-            Value::Num(n) => Some(self.num_f32(n)),
-            Value::Tensor(t) if t.sized().is_empty() => Some(self.to_f32(t)),
-            _ => None,
-        };
-        if let Some(t) = one {
+        if matches!(&v, Value::Num(_) | Value::Bool(_)) || matches!(&v, Value::Tensor(t) if t.sized().is_empty()) {
             // One number is for every value of every target.
-            return Ok(vec![t; targets.len()]);
+            return targets.iter().map(|t| self.for_param(v.clone(), t.param, value.span)).collect();
         }
         if let Some(like) = tree {
             let tree = self.tree_or_flat(v, &like, value.span)?;
@@ -121,31 +121,17 @@ impl<'a> Checker<'a> {
             })?;
             let mut out = vec![];
             for (t, leaf) in targets.iter().zip(leaves) {
-                let shape = self.param_shape(t.param)?;
-                out.push(self.fit(leaf, &shape, value.span)?);
+                out.push(self.fit(Value::Tensor(leaf), t.param, value.span)?);
             }
             return Ok(out);
         }
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let mut out = vec![];
-        for target in targets {
-            let shape = self.param_shape(target.param)?;
-            out.push(self.fit(t.clone(), &shape, value.span)?);
-        }
-        Ok(out)
+        targets.iter().map(|t| self.fit(v.clone(), t.param, value.span)).collect()
     }
 
-    /// A value for a parameter: its sizes are the declared ones.
-    pub fn fit(&mut self, t: Tens, shape: &[(Label, Size)], span: Span) -> Res<Tens> {
-        let t = self.to_f32(&t);
-        self.fit_sizes(t, shape, span)
-    }
-
-    /// A value whose sizes are those of a parameter, or none; it keeps its type.
-    pub fn fit_sizes(&mut self, t: Tens, shape: &[(Label, Size)], span: Span) -> Res<Tens> {
+    /// A value for a parameter: its sizes and its kind of element are the declared ones.
+    pub fn fit(&mut self, value: Value<'a>, p: ParamId, span: Span) -> Res<Tens> {
+        let shape = self.param_shape(p)?;
+        let t = self.for_param(value, p, span)?;
         let own = self.sized_extents(&t);
         let want: Vec<Size> = shape.iter().filter(|(l, _)| *l == Label::Sized).map(|(_, s)| s.clone()).collect();
         if own.is_empty() {
@@ -195,11 +181,7 @@ impl<'a> Checker<'a> {
             }
             Ok((v, bound))
         })?;
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let t = self.to_f32(&t);
+        let t = self.for_param(v, target.param, value.span)?;
         self.ranges_known(&bound)?;
         if !t.sized().is_empty() {
             let message = format!("the indices on the left name all axes, and this still has sizes: it is {}", self.show(&t));
@@ -257,11 +239,7 @@ impl<'a> Checker<'a> {
             Ok((part, c.expr(value)?))
         })?;
         let Part { names, masks, moves } = part;
-        let t = match v {
-            Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, value.span)?,
-        };
-        let t = self.to_f32(&t);
+        let t = self.for_param(v, target.param, value.span)?;
         let t = self.in_part(t, slots, &names, &moves, value.span)?;
         let mut old = own.clone();
         for (d, n) in own.sized().into_iter().zip(&names) {

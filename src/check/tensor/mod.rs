@@ -32,7 +32,7 @@ impl<'a> Checker<'a> {
     pub fn constant(&mut self, value: f64, dtype: DType) -> Tens {
         if dtype == DType::I32 && value as i32 as f64 != value.trunc() {
             let span = self.scopes.place();
-            self.report.say(crate::diag::beyond_i32(span, value));
+            self.say(crate::diag::beyond_i32(span, value));
         }
         self.build.constant(value, dtype)
     }
@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
     fn kept(&mut self, size: &Size) {
         if size.is_lost() {
             let d = too_long(self.scopes.place());
-            self.report.say(d);
+            self.say(d);
         }
     }
 

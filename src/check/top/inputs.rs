@@ -119,7 +119,7 @@ impl<'a> Checker<'a> {
     fn allowed(&mut self, within: Option<&'a ast::Within>) -> Res<Allowed> {
         let known = |c: &mut Self, e: &'a ast::Expr| match c.size_of_expr(e)?.constant() {
             Some(n) => Ok(n),
-            None => c.report.unknown(e.span, "this"),
+            None => c.unknown(e.span, "this"),
         };
         Ok(match within {
             None => Allowed::Any,

@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
                 let (from, to) = (self.size_of_expr(from)?, self.size_of_expr(to)?);
                 match (from.constant(), to.constant()) {
                     (Some(from), Some(to)) => Some((word.name.to_string(), from, to)),
-                    _ => return self.report.unknown(word.span, "the range of the rounds"),
+                    _ => return self.unknown(word.span, "the range of the rounds"),
                 }
             }
         };

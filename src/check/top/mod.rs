@@ -239,7 +239,7 @@ impl<'a> Checker<'a> {
             StmtKind::Var { name, ty, value } => {
                 let v = self.var_value(ty.as_ref(), value);
                 if let Some(MemberRef::Thunk(n)) = self.nets[id].members.get(&name.name).copied() {
-                    self.nets[id].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison));
+                    self.nets[id].thunks[n] = Thunk::Var(v.clone().unwrap_or_else(Value::Poison), ty.as_ref());
                 }
                 v?;
             }

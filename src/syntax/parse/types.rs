@@ -15,7 +15,7 @@ impl Parser<'_, '_> {
             Kind::LBracket => TypeKind::Tensor { scalar: None, axes: self.axes()? },
             Kind::LParen => {
                 self.enter()?;
-                let entries = self.args()?;
+                let entries = self.list(Self::typed_name)?;
                 self.nesting -= 1;
                 TypeKind::Record(entries)
             }
@@ -47,16 +47,25 @@ impl Parser<'_, '_> {
         })
     }
 
-    /// `(x: [t, d], memory: [m, d])`
+    /// `(x: [t, d], base: f32 = 10000)`; only arguments have a default.
     pub(super) fn args(&mut self) -> Parse<Vec<TypedName>> {
         if !self.sees(Kind::LParen) {
             return self.expected("`(`", "before the arguments");
         }
         self.list(|p| {
-            let name = p.name("an argument")?;
-            p.expect(Kind::Colon, "between an argument and its type")?;
-            Ok(TypedName { name, ty: p.ty()? })
+            let mut arg = p.typed_name()?;
+            if p.eat(Kind::Assign) {
+                arg.default = Some(p.expr()?);
+            }
+            Ok(arg)
         })
+    }
+
+    /// `x: [t, d]`
+    fn typed_name(&mut self) -> Parse<TypedName> {
+        let name = self.name("an argument")?;
+        self.expect(Kind::Colon, "between an argument and its type")?;
+        Ok(TypedName { name, ty: self.ty()?, default: None })
     }
 }
 

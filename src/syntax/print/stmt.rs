@@ -314,7 +314,12 @@ impl Printer {
     /// `(x: [t, d], c: f32)`
     fn typed_names(&mut self, names: &[TypedName]) {
         self.put("(");
-        self.commas(names, |p, arg| p.typed("", &arg.name.name, &arg.ty));
+        self.commas(names, |p, arg| {
+            p.typed("", &arg.name.name, &arg.ty);
+            if let Some(default) = &arg.default {
+                p.equals(default);
+            }
+        });
         self.put(")");
     }
 
