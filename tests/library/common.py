@@ -25,7 +25,7 @@ class Case:
         value = np.asarray(value)
         if value.dtype == np.float64:
             value = value.astype(np.float32)
-        table[name] = np.ascontiguousarray(value)
+        table[name] = np.array(value, order="C")
         return torch.tensor(value.astype(np.float64) if value.dtype == np.float32 else value)
 
     def input(self, name, *shape):
@@ -53,7 +53,7 @@ class Case:
             value = value.detach().numpy()
         value = np.asarray(value)
         kind = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.bool_}[value.dtype.kind]
-        self.expected[name] = np.ascontiguousarray(value.astype(kind))
+        self.expected[name] = np.array(value.astype(kind), order="C")
 
     def save(self):
         for kind in ["inputs", "params", "expected"]:
