@@ -6,8 +6,7 @@
 use crate::diag::{Code, Diagnostic, Sink, suggest};
 use crate::disk;
 use crate::source::{FileId, Sources, Span};
-use crate::syntax::ast;
-use crate::syntax::parse;
+use crate::syntax::{ast, doc, parse};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,8 +107,23 @@ pub static LIBRARY: &[(&str, &str)] = &[
     ("scan", include_str!("../std/scan.hnet")),
     ("schedule", include_str!("../std/schedule.hnet")),
     ("siren", include_str!("../std/siren.hnet")),
+    ("spectral", include_str!("../std/spectral.hnet")),
     ("transformer", include_str!("../std/transformer.hnet")),
 ];
+
+/// The page of a module of the library.
+pub fn library_page(module: &str) -> Option<String> {
+    let (name, text) = LIBRARY.iter().find(|(name, _)| *name == module)?;
+    let file = parse(FileId(0), text, &mut Sink::default());
+    Some(doc::page(&format!("std.{name}"), text, &file))
+}
+
+/// The whole library as one page.
+pub fn library_book() -> String {
+    let head = "# The library\n\nEvery module of `std`, as its files say it; `hnet doc std.moe` shows one, `hnet doc Moe` a net. Nets are compared with\nreferences from elsewhere (`tests/library`), or with plain arithmetic written down a second time. The page is printed from the sources.\n";
+    let pages = LIBRARY.iter().filter_map(|(name, _)| library_page(name)).map(|page| format!("\n#{page}"));
+    [head.to_string()].into_iter().chain(pages).collect()
+}
 
 /// One parsed file.
 #[derive(Debug)]

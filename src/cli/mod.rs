@@ -16,6 +16,7 @@ mod bug;
 mod build;
 mod check;
 mod completions;
+mod doc;
 mod eval;
 mod expect;
 mod explain;
@@ -76,6 +77,7 @@ enum Command {
     Graph(graph::Args),
     Snapshot(snapshot::Args),
     Explain(explain::Args),
+    Doc(doc::Args),
     New(new::Args),
     Completions(completions::Args),
 }
@@ -120,6 +122,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Graph(args) => graph::main(&args),
         Command::Snapshot(args) => snapshot::main(&args),
         Command::Explain(args) => explain::main(&args),
+        Command::Doc(args) => doc::main(&args),
         Command::New(args) => new::main(&args),
         Command::Completions(args) => completions::main(&args, &mut Cli::command()),
     };

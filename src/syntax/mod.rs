@@ -5,6 +5,7 @@
 
 pub mod ast;
 mod bracket;
+pub mod doc;
 pub mod format;
 mod lex;
 pub mod parse;

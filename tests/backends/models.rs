@@ -73,6 +73,17 @@ fn all_ways_agree_at_all_sizes() {
     }
 }
 
+/// The cases of the library with one place along every axis, and with an odd number: nothing that they are compared with has that.
+#[test]
+fn the_library_at_other_sizes() {
+    for name in ["attention", "recurrent", "relax", "linalg", "adapters", "images", "functions"] {
+        let path = root().join(format!("tests/library/{name}.hnet"));
+        for size in [1, 7] {
+            at_size(name, &models(&path)[0], size, &[]).on(&[Passes, Optimized(1), Optimized(2)]).agrees();
+        }
+    }
+}
+
 /// Every second model from `first` on: two tests, so that they run side by side. Mesa's software device takes seconds for a long
 /// shader with many barriers, and each size has its own: so each model takes two sizes in turn, and all of them with
 /// `HNET_ALL_SIZES=1`. `HNET_ONLY=moe` takes one model.

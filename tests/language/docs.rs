@@ -26,6 +26,23 @@ fn the_page_of_functions_is_the_table() {
 }
 
 #[test]
+fn the_page_of_the_library_is_the_library() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/library.md");
+    let text = hnet::program::library_book();
+    if std::env::var_os("HNET_ACCEPT").is_some() {
+        std::fs::write(path, &text).expect("written");
+    }
+    let agreed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(agreed == text, "docs/library.md is another one; HNET_ACCEPT=1 writes it");
+    let bare = text.split("```text\n").skip(1).filter(|part| {
+        let (head, rest) = part.split_once("\n```\n").unwrap_or_default();
+        !head.starts_with("const") && (rest.trim().is_empty() || rest.trim_start().starts_with("```"))
+    });
+    let bare: Vec<&str> = bare.filter_map(|part| part.lines().next()).collect();
+    assert!(bare.is_empty(), "nothing is said of {bare:?}");
+}
+
+#[test]
 fn the_reference_of_the_language_names_every_function() {
     let named = |word: &&str| LANGUAGE.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == *word);
     let missing: Vec<&str> = hnet::check::words().into_iter().filter(|w| !named(w)).collect();

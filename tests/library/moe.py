@@ -45,6 +45,7 @@ for e in range(3):
         y[r] = value[r] * mlp(experts[e], flat[r])
 assert (y.abs().sum(-1) == 0).any(), "some go without"
 c.expect("full_y", y.view_as(x))
+c.expect("full.balance", 3 * (F.one_hot(pick, 3).double().mean(0) * p.mean(0)).sum())
 
 # DSelect-k, one gate for each example: binary codes through the smooth step.
 z, alpha = c.linear("gates.z", D, 6, scale=0.8)(flat).view(-1, 2, 3), c.linear("gates.alpha", D, 2)(flat)

@@ -33,8 +33,8 @@ fn json_lines(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l}"))).collect()
 }
 
-const COMMANDS: [&str; 11] =
-    ["check", "run", "eval", "train", "build", "fmt", "graph", "snapshot", "explain", "new", "completions"];
+const COMMANDS: [&str; 12] =
+    ["check", "run", "eval", "train", "build", "fmt", "graph", "snapshot", "explain", "doc", "new", "completions"];
 
 /// A project made by `hnet new`.
 fn project() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -75,6 +75,24 @@ fn wrong_arguments_files_and_devices_have_their_exit_codes() {
     let lines = json_lines(&out(&o));
     assert!(lines.len() >= 2 && lines.iter().all(|l| l["code"].is_string() && l["severity"] == "error"), "{lines:?}");
     assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&"wrong.hnet".into(), &1.into()));
+}
+
+#[test]
+fn the_library_says_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.hnet"), "//! Mine.\n\n/// Twice.\nfn two(x: f32, by: f32 = 2) -> f32 { by * x }\n")
+        .unwrap();
+    let text = |args: &[&str]| out(&exits(folder.path(), args, 0)).to_string();
+    let list = text(&["doc"]);
+    assert!(list.contains("std.moe  mixtures of experts.") && list.lines().count() > 20, "{list}");
+    let module = text(&["doc", "std.moe"]);
+    assert!(module.contains("net Moe(d, h, n, k)\n    (x: [d]) -> [d]") && module.contains("Mixtral"), "{module}");
+    assert_eq!(text(&["doc", "moe"]), module);
+    let net = text(&["doc", "DeepSeekMoe"]);
+    assert!(net.contains("std.moe") && net.contains("scaling: f32 = 1") && !net.contains("SwiGlu("), "{net}");
+    assert!(text(&["doc", "own.hnet"]).contains("fn two(x: f32, by: f32 = 2) -> f32\n```\n\nTwice."));
+    assert!(err(&exits(folder.path(), &["doc", "std.mo"], 2)).contains("there is std.moe"));
+    assert!(err(&exits(folder.path(), &["doc", "none.hnet"], 2)).contains("none.hnet"));
 }
 
 #[test]
