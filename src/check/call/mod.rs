@@ -1,6 +1,7 @@
 //! Calls: an argument's axes are matched with the signature's, what is left over is what the net is lifted over.
 
 mod axes;
+mod defaults;
 mod give;
 mod numbers;
 mod take;
@@ -194,47 +195,6 @@ impl<'a> Checker<'a> {
             Value::Fn(f) => Frame::new(f.file, None),
             _ => return self.report.bug(span, "this has no signature"),
         };
-        self.completed(signature, frame, slots, span)
-    }
-
-    /// Arguments that are not given have their defaults, in which the ones before are known.
-    fn completed(
-        &mut self,
-        signature: &'a ast::Signature,
-        mut frame: Frame<'a>,
-        slots: Vec<Option<(Value<'a>, Span)>>,
-        span: Span,
-    ) -> Res<Vec<(Value<'a>, Span)>> {
-        (frame.span, frame.called) = (span, true);
-        let mut out = vec![];
-        for (k, slot) in slots.into_iter().enumerate() {
-            let arg = signature.args.get(k);
-            let (value, at) = match (slot, arg.and_then(|a| a.default.as_ref())) {
-                (Some(given), _) => given,
-                (None, Some(e)) => (self.nested(span, |c| c.in_frame(frame.clone(), |c| c.expr(e)))?, e.span),
-                (None, None) => return self.error(Code::H0333, span, "an argument is missing"),
-            };
-            if let Some(arg) = arg {
-                frame.scopes[0].push((arg.name.name.clone(), Binding::Value(value.clone())));
-            }
-            out.push((value, at));
-        }
-        Ok(out)
-    }
-
-    /// Adds the defaults of arguments that are left out at the end.
-    fn with_defaults(
-        &mut self,
-        signature: &'a ast::Signature,
-        frame: Frame<'a>,
-        args: Vec<(Value<'a>, Span)>,
-        span: Span,
-    ) -> Res<Vec<(Value<'a>, Span)>> {
-        let left = signature.args.get(args.len()..).unwrap_or_default();
-        if left.is_empty() || left.iter().any(|a| a.default.is_none()) {
-            return Ok(args);
-        }
-        let slots = args.into_iter().map(Some).chain(left.iter().map(|_| None)).collect();
         self.completed(signature, frame, slots, span)
     }
 
