@@ -50,6 +50,10 @@ impl<'a> Checker<'a> {
             None => Ok(Value::Unit),
         };
         let (a, b) = (a?, b?);
+        if otherwise.is_some() && self.report.is_generic() && self.of_sizes_alone(&c) {
+            // Both sides were looked at; which of them is meant, and so what it gives, numbers decide that are unknown here.
+            return Ok(a);
+        }
         let after_else = self.variables(&assigned);
         for ((n, x), (_, y)) in after_then.into_iter().zip(after_else) {
             if !same_value(&x, &y) {

@@ -109,6 +109,13 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// Whether a value is made of numbers and sizes: it is decided when those are known.
+    pub fn of_sizes_alone(&self, t: &Tens) -> bool {
+        let graph = self.build.graph(t.level);
+        let need = graph.reachable([t.node]);
+        graph.ids().filter(|id| need[id.index()]).all(|id| matches!(graph.node(id).op, Op::Const(_) | Op::Extent(_) | Op::Map(_)))
+    }
+
     /// Two numbers.
     pub fn num_binary(&mut self, op: BinaryOp, a: &Num, b: &Num, span: Span) -> Res<Value<'a>> {
         if let (Num::Exact(x), Num::Exact(y)) = (a, b) {

@@ -248,3 +248,31 @@ model M {
     says(&text.replace("Mlp(2, tanh, abs)", "Mlp(2, normal, abs)"), "H0201");
     says(&text.replace("Mlp(2, tanh, abs)", "Mlp(2, tanhh, abs)"), "H0201");
 }
+
+/// What a net is made of may hang on a size that nobody gives: a net that no model uses is looked at all the same, and nothing is said of it
+/// that is wrong for some sizes only.
+#[test]
+fn nets_that_nobody_uses_may_hang_on_sizes() {
+    let text = "net Low(i, o, r: size = 0) {
+    if r > 0 {
+        param down: [i, r] = normal()
+        param up: [r, o] = normal()
+    } else {
+        param w: [i, o] = normal()
+    }
+
+    (x: [i]) -> [o] { if r > 0 { x @ down @ up } else { x @ w } }
+}
+fn part(x: [w], w: size, part: size = w) -> [w] {
+    let y = exp(x[0..part])
+    if part == w { y } else { concat(y, x[part..w]) }
+}
+model M {
+    input x: [2]
+    output y: [2] = x
+}
+";
+    let wants: &[(&str, &[f64])] = &[("y", &[1.0, 2.0])];
+    gives(text, &[], &[("x", &[1.0, 2.0])], wants);
+    says(&text.replace("exp(x[0..part])", "exq(x[0..part])"), "H0201");
+}

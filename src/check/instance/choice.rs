@@ -118,6 +118,8 @@ impl<'a> Checker<'a> {
         let frame = Frame { span: cond.span, ..self.nets.inst_frame(id) };
         match self.outside(frame, |c| c.expr(cond))? {
             Value::Bool(b) => Ok(b),
+            // With unknown numbers nobody knows which members there are.
+            Value::Tensor(t) if self.report.is_generic() && self.of_sizes_alone(&t) => self.report.again(),
             v => {
                 let message = format!("what is there is decided when the model is compiled, and this is {}", v.kind());
                 let d = Diagnostic::error(Code::H0228, cond.span, message);
