@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
         let (a, b) = (a?, b?);
         if otherwise.is_some() && self.report.is_generic() && self.of_sizes_alone(&c) {
             // Both sides were looked at; which of them is meant, and so what it gives, numbers decide that are unknown here.
-            return Ok(a);
+            return self.report.again();
         }
         let after_else = self.variables(&assigned);
         for ((n, x), (_, y)) in after_then.into_iter().zip(after_else) {
