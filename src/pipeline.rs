@@ -7,6 +7,7 @@
 //! What becomes of a model is said elsewhere: [`crate::emit`] writes what every stage makes, [`crate::exec`] runs it.
 
 use crate::bind::known::Known;
+use crate::check::model::weights::{Mapping, Shelf, Written};
 use crate::check::{self, model::Model};
 use crate::diag::{Code, Diagnostic, Sink, suggest};
 use crate::ir::{OutputKind, Sym};
@@ -89,6 +90,46 @@ pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: Fil
         Checked { models, diagnostics: sink.into_sorted() }
     };
     on_large_stack(work).unwrap_or_else(|d| Checked { models: vec![], diagnostics: vec![d] })
+}
+
+/// What the `weights from` blocks of a model come to when it is known what their files have; `of` says for each of them which shelf it reads.
+pub fn weights(
+    sources: &mut Sources,
+    loader: &(dyn Loader + Sync),
+    root: FileId,
+    set: &[(String, f64)],
+    model: &str,
+    shelves: &[Shelf],
+    of: &[usize],
+) -> (Option<Mapping>, Vec<Diagnostic>) {
+    let options = check::Options { set: set.to_vec(), ..check::Options::default() };
+    let work = || {
+        let mut sink = Sink::default();
+        let program = program::load(sources, loader, root, &mut sink);
+        let mapping = check::read_weights(&program, &options, model, shelves, of, &mut sink);
+        let said: Vec<Diagnostic> = sink.into_sorted().into_iter().filter(Diagnostic::is_fatal).collect();
+        (mapping, said)
+    };
+    on_large_stack(work).unwrap_or_else(|d| (None, vec![d]))
+}
+
+/// A model with an output for each line of its `weights to` blocks; and these lines, whose outputs are the last.
+pub fn written(
+    sources: &mut Sources,
+    loader: &(dyn Loader + Sync),
+    root: FileId,
+    set: &[(String, f64)],
+    model: &str,
+) -> (Option<(Model, Vec<Written>)>, Vec<Diagnostic>) {
+    let options = check::Options { set: set.to_vec(), ..check::Options::default() };
+    let work = || {
+        let mut sink = Sink::default();
+        let program = program::load(sources, loader, root, &mut sink);
+        let made = check::written(&program, &options, model, &mut sink);
+        let said: Vec<Diagnostic> = sink.into_sorted().into_iter().filter(Diagnostic::is_fatal).collect();
+        (made, said)
+    };
+    on_large_stack(work).unwrap_or_else(|d| (None, vec![d]))
 }
 
 /// The canonical layout of a text; the mistakes when it cannot be parsed.

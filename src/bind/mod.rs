@@ -10,3 +10,4 @@ pub mod inputs;
 pub mod known;
 mod literal;
 pub mod params;
+pub mod weights;

@@ -74,6 +74,26 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
     Err(problems)
 }
 
+/// Whether files have every parameter under its own name, in whatever spelling.
+pub fn has_all(model: &Model, files: &[Archive]) -> bool {
+    let named: BTreeSet<&str> = files.iter().flat_map(Archive::names).collect();
+    model.params.iter().filter(|p| p.origin != Origin::State || p.init.is_none()).all(|p| {
+        let stars = p.path.matches('*').count();
+        let Some(lead) = p.shape.iter().take(stars).map(|s| usize::try_from(s.constant()?).ok()).collect::<Option<Vec<_>>>()
+        else {
+            return false;
+        };
+        (0..lead.iter().product()).all(|n| {
+            let net = unravel(n, &lead);
+            let spelt = |mask: usize| {
+                let numbers: Vec<_> = net.iter().enumerate().map(|(k, n)| (mask >> k & 1 == 1).then_some(*n)).collect();
+                key(&p.path, &numbers)
+            };
+            p.provided.iter().any(|given| matches(&net, given)) || (0..1usize << stars).any(|m| named.contains(&*spelt(m)))
+        })
+    })
+}
+
 /// One parameter being filled from files.
 struct Fill<'a> {
     param: &'a Param,
@@ -195,7 +215,7 @@ fn matches(net: &[usize], numbers: &[usize]) -> bool {
     net.iter().zip(numbers).all(|(a, b)| a == b)
 }
 
-fn unravel(mut n: usize, sizes: &[usize]) -> Vec<usize> {
+pub(super) fn unravel(mut n: usize, sizes: &[usize]) -> Vec<usize> {
     let mut out = vec![0; sizes.len()];
     for (o, size) in out.iter_mut().zip(sizes).rev() {
         *o = n % size;
@@ -215,8 +235,7 @@ pub fn key(path: &str, numbers: &[Option<usize>]) -> String {
 }
 
 /// Element types that are read, and what to do about others.
-pub const READ: &str =
-    "f32, f16, bf16, f64, i32, i64, u8 and bool are read: save it as one of these, with PyTorch `x.to(torch.float32)`";
+pub const READ: &str = "f64 f32 f16 bf16, f8 (e4m3, e5m2), i8 to i64, u8 to u64 and bool are read: save it as one of these, with PyTorch `x.to(torch.float32)`";
 
 /// `w` is of a type that is not read.
 pub fn unread(name: &str, file: &str, kind: &str) -> String {

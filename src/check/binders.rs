@@ -233,7 +233,7 @@ impl<'a> Checker<'a> {
         self.bind_value(v, &bound, value.span)
     }
 
-    fn bound_inner(&mut self, bound: &BoundNames, value: &'a Expr) -> Res<Value<'a>> {
+    pub fn bound_inner(&mut self, bound: &BoundNames, value: &'a Expr) -> Res<Value<'a>> {
         // `let out[t] = for t in ..` gives the axis back.
         if let ExprKind::For(f) = &*value.kind
             && let Some(&first) = bound.groups.first().and_then(|g| g.first())

@@ -29,6 +29,7 @@ impl<'a> Checker<'a> {
                 (true, exact) => exact,
             })),
             ExprKind::Name(word) => self.word(word, e.span),
+            ExprKind::Stored(pattern) => self.stored_tensor(pattern, e.span),
             ExprKind::ReductionName(op) => self.fail(
                 Diagnostic::error(Code::H0313, e.span, format!("`{}` is a function here and has no value of its own", op.word()))
                     .help(format!("call it, `{0}(v)`, or bind an index, `{0}[i] v[i]`", op.word())),

@@ -86,6 +86,7 @@ pub use model::Model;
 use report::{Report, Res, Said};
 use scope::Scopes;
 use std::rc::Rc;
+pub use top::weights::{Pattern, read as read_weights, written};
 use top::{Product, RootItems};
 use word::{FileConstants, FileScope};
 
@@ -125,6 +126,8 @@ struct Checker<'a> {
     /// Constants of files that were computed.
     constants: FileConstants<'a>,
     draws: Draws,
+    /// Lines of `weights` blocks, while it is known what the files have.
+    reading: top::weights::Reading,
     /// The model as far as it is.
     out: Product,
 }

@@ -3,6 +3,8 @@
 //! Everything about names, axes, sizes, and who owns, generates or adapts a parameter is decided here. What is left to be
 //! known at run time are the sizes of free dims, the numbers that conditions carry, and the values.
 
+pub mod weights;
+
 use crate::ir::{DType, Graph, NodeId, Origin, Size, Sym};
 use crate::source::Span;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Model {
     pub evals: Vec<Eval>,
     /// The `train` blocks of this model, in the order of the file.
     pub trains: Vec<Train>,
+    /// The `weights` blocks about this model that name files, in the order of the file.
+    pub weights: Vec<weights::Block>,
 }
 
 /// A named axis.

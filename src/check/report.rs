@@ -50,6 +50,8 @@ pub struct Report {
     blamed: HashSet<Span>,
     /// Where parameters that are made from themselves were first written.
     circles: Vec<(Span, Said)>,
+    /// What every message says besides, for as long as it holds.
+    light: Vec<String>,
 }
 
 impl Report {
@@ -67,7 +69,13 @@ impl Report {
         self.sink
     }
 
-    fn push(&mut self, diagnostic: Diagnostic) {
+    /// From here on every message has these notes.
+    pub fn in_the_light_of(&mut self, notes: Vec<String>) {
+        self.light = notes;
+    }
+
+    fn push(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.notes.extend(self.light.iter().cloned());
         let certain = diagnostic.code.stage() == "02" || CERTAIN.contains(&diagnostic.code);
         if certain || !self.generic {
             self.sink.push(diagnostic);

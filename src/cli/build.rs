@@ -33,7 +33,7 @@ pub struct Args {
     target: Option<Target>,
     /// The weights, for a target: safetensors; found beside the file, or drawn
     #[arg(long, value_name = "F", requires = "target")]
-    params: Option<PathBuf>,
+    params: Vec<PathBuf>,
     /// Seed of drawn weights, for a target; 0, or that of the train block. With `--train`, of all that training draws
     #[arg(long, value_name = "N", requires = "target", allow_negative_numbers = true)]
     seed: Option<i32>,
@@ -139,9 +139,9 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
             opened.allow_files(&train.arms.iter().flat_map(|a| &a.rows.data).collect::<Vec<_>>(), talk)?;
             // As `hnet train` begins.
             let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
-            opened.begin(args.params.as_deref(), &sizes, seed, talk)?
+            opened.begin(&args.params, &sizes, seed, talk)?
         }
-        None => opened.params(args.params.as_deref(), &sizes, args.seed.unwrap_or(0), talk)?,
+        None => opened.params(&args.params, &sizes, args.seed.unwrap_or(0), talk)?,
     };
     let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
     let locate = locator(&opened.sources, opened.folder());

@@ -21,7 +21,7 @@ pub struct Args {
     which: Which,
     /// The weights: safetensors
     #[arg(long, value_name = "F")]
-    params: Option<PathBuf>,
+    params: Vec<PathBuf>,
     /// Only the block of this name
     #[arg(long, value_name = "NAME")]
     phase: Option<String>,
@@ -50,7 +50,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     opened.allow_data(&blocks, talk)?;
     let fixed = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?)));
-    let params = opened.params(args.params.as_deref(), &fixed.collect::<Sizes>(), args.seed, talk)?;
+    let params = opened.params(&args.params, &fixed.collect::<Sizes>(), args.seed, talk)?;
     let setting = Setting { model: &opened.model, params: &params, folder: opened.folder(), options, seed: args.seed };
     for (k, block) in blocks.iter().enumerate() {
         let bar = bar(block.phase.as_deref().unwrap_or(&opened.model.name));

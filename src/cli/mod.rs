@@ -20,10 +20,13 @@ mod doc;
 mod eval;
 mod expect;
 mod explain;
+mod export;
 mod fmt;
 mod fuzz;
 mod graph;
 mod hints;
+mod init;
+mod load;
 pub mod memory;
 mod new;
 mod open;
@@ -35,6 +38,7 @@ mod snapshot;
 mod table;
 mod talk;
 mod train;
+mod weights;
 
 use crate::files::atomic;
 use crate::pipeline;
@@ -70,6 +74,9 @@ enum Command {
     Run(run::Args),
     Eval(eval::Args),
     Train(train::Args),
+    Init(init::Args),
+    Weights(weights::Args),
+    Export(export::Args),
     Build(build::Args),
     Fmt(fmt::Args),
     #[command(hide = true)]
@@ -116,6 +123,9 @@ fn dispatch(command: Command) -> Exit {
         Command::Run(args) => run::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Train(args) => train::main(&args),
+        Command::Init(args) => init::main(&args),
+        Command::Weights(args) => weights::main(&args),
+        Command::Export(args) => export::main(&args),
         Command::Build(args) => build::main(&args),
         Command::Fmt(args) => fmt::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),

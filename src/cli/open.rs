@@ -2,19 +2,13 @@
 
 use super::bug;
 use super::talk::{Exit, Talk, usage};
-use crate::bind::init;
-use crate::bind::params;
 use crate::check::model::{DataFile, Eval, Model};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::disk;
-use crate::files::archive::Archive;
-use crate::ir::Tensor;
-use crate::ir::sizes::Sizes;
 use crate::pipeline;
 use crate::plan;
 use crate::program::{Disk, Inside, Loader, MAX_SOURCE, outside};
-use crate::source::Sources;
-use std::collections::BTreeMap;
+use crate::source::{FileId, Sources};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -106,6 +100,9 @@ pub struct Opened {
     /// Whether it is the file's first model.
     pub first: bool,
     pub file: PathBuf,
+    pub root: FileId,
+    /// `--set`
+    pub set: Vec<(String, f64)>,
     outside: Outside,
 }
 
@@ -132,7 +129,7 @@ pub fn whole(text: &str) -> Result<(String, i64), String> {
 }
 
 /// Reads, parses and checks; says what is wrong.
-pub fn models(file: &Path, set: &[(String, f64)], outside: Outside, talk: Talk) -> Result<(Sources, Vec<Model>), Exit> {
+pub fn models(file: &Path, set: &[(String, f64)], outside: Outside, talk: Talk) -> Result<(Sources, FileId, Vec<Model>), Exit> {
     once("--set", set)?;
     let mut sources = Sources::default();
     let root = match pipeline::read(&mut sources, file) {
@@ -142,16 +139,18 @@ pub fn models(file: &Path, set: &[(String, f64)], outside: Outside, talk: Talk) 
     bug::remember(&sources.get(root).name, &sources.get(root).text);
     let checked = pipeline::check_with(&mut sources, &*outside.loader(file), root, set);
     talk.say(&sources, &checked.diagnostics)?;
-    Ok((sources, checked.models))
+    Ok((sources, root, checked.models))
 }
 
 /// The chosen model of a file.
 pub fn model(which: &Which, talk: Talk) -> Result<Opened, Exit> {
-    let (sources, models) = models(&which.file, &which.set, which.outside, talk)?;
+    let (sources, root, models) = models(&which.file, &which.set, which.outside, talk)?;
     let names: Vec<String> = models.iter().map(|m| m.name.clone()).collect();
     let file = which.file.clone();
     match models.into_iter().enumerate().find(|(_, m)| which.model.as_ref().is_none_or(|n| *n == m.name)) {
-        Some((k, model)) => Ok(Opened { sources, model, first: k == 0, file, outside: which.outside }),
+        Some((k, model)) => {
+            Ok(Opened { sources, model, first: k == 0, file, root, set: which.set.clone(), outside: which.outside })
+        }
         None => Err(talk.fail(&sources, no_model(&file, which.model.as_deref(), &names))),
     }
 }
@@ -189,6 +188,16 @@ impl Opened {
         let short = self.folder().join(format!("{what}.safetensors"));
         let there = |p: &PathBuf| p.is_file() && self.outside.allows(&self.file, p);
         [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(there)
+    }
+
+    /// Whether the program may read this file.
+    pub fn may_read(&self, path: &Path) -> bool {
+        self.outside.allows(&self.file, path)
+    }
+
+    /// What reads the program's files.
+    pub fn loader(&self) -> Box<dyn Loader + Sync> {
+        self.outside.loader(&self.file)
     }
 
     /// Refuses data of an `eval` block that lie where the program may not read.
@@ -229,29 +238,6 @@ impl Opened {
             talk.note(&format!("{name} = {n} (choose with --dim {name}=N)"));
         }
         Ok(sizes)
-    }
-
-    /// Parameters to begin training with: from a file, or drawn.
-    pub fn begin(&self, file: Option<&Path>, sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {
-        match file {
-            Some(_) => self.params(file, sizes, seed, talk),
-            None => init::initialise_all(&self.model, sizes, seed).map_err(|list| self.fail(talk, &list)),
-        }
-    }
-
-    /// Parameters from a file, from the file beside the model, or drawn.
-    pub fn params(&self, file: Option<&Path>, sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {
-        let found = file.map(Path::to_path_buf).or_else(|| self.beside("params"));
-        let Some(path) = found else {
-            if self.model.params.iter().any(|p| p.init.is_some()) {
-                talk.note(&format!("no weights were given: they are drawn with seed {seed}"));
-            }
-            return init::initialise_all(&self.model, sizes, seed).map_err(|list| self.fail(talk, &list));
-        };
-        let archive = Archive::open(&path).map_err(|d| talk.fail(&self.sources, d))?;
-        let loaded = params::load(&self.model, &[archive], sizes, seed).map_err(|list| self.fail(talk, &list))?;
-        talk.say(&self.sources, &loaded.warnings)?;
-        Ok(loaded.tensors)
     }
 
     /// Says messages of which one is fatal.

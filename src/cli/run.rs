@@ -31,7 +31,7 @@ pub struct Args {
     which: Which,
     /// The weights: safetensors
     #[arg(long, value_name = "F")]
-    params: Option<PathBuf>,
+    params: Vec<PathBuf>,
     /// Inputs and conditions: safetensors, or .npy called like the input; may be repeated
     #[arg(long, value_name = "F")]
     inputs: Vec<PathBuf>,
@@ -177,7 +177,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let (chosen, left) = choose(args, &opened, &given, talk)?;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
     inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
-    let params = opened.params(args.params.as_deref(), &given.sizes, args.seed, talk)?;
+    let params = opened.params(&args.params, &given.sizes, args.seed, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
     let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;
@@ -238,10 +238,11 @@ fn tolerance(text: &str) -> Result<f64, String> {
 
 /// Refuses to write what cannot be written so, or over what is read.
 fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit> {
-    let params = args.params.clone().or_else(|| opened.beside("params"));
+    let beside = if args.params.is_empty() { opened.beside("params") } else { None };
+    let params = args.params.iter().cloned().chain(beside);
     let values = request.conditions.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
     let read: Vec<PathBuf> = request.files.iter().cloned().chain(params).chain(values).collect();
-    for (out, ends) in [(&args.out, &["safetensors", "npy"][..]), (&args.trace, &["json"][..])] {
+    for (out, ends) in [(&args.out, &["safetensors", "npz", "npy"][..]), (&args.trace, &["json"][..])] {
         if let Some(out) = out {
             opened.spare(out, &read)?;
             open::ends(out, ends)?;

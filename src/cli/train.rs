@@ -47,7 +47,7 @@ pub struct Args {
     seed: Option<i32>,
     /// The weights to begin with: safetensors; drawn where they are not given
     #[arg(long, value_name = "F")]
-    params: Option<PathBuf>,
+    params: Vec<PathBuf>,
     /// Where the trained weights go
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
@@ -114,7 +114,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
     let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
-    let params = opened.begin(args.params.as_deref(), &fixed, seed, talk)?;
+    let params = opened.begin(&args.params, &fixed, seed, talk)?;
     let options = Options { run, seed: args.seed, steps: args.steps, phase: args.phase.clone(), told: args.log_every };
     let mut trainer = Trainer::new(&opened.model, params, opened.folder(), options).map_err(|d| opened.fail(talk, &[d]))?;
     if args.check {
@@ -281,7 +281,7 @@ fn finish(
         talk.note("the weights are those of the best measurement");
     }
     let stored = params::split(&opened.model, &values);
-    archive::save(out, &stored).map_err(fail)?;
+    archive::save_params(out, &stored).map_err(fail)?;
     talk.note(&format!("{} updates in {:.1} s; the weights are in `{}`", trainer.place().updates, kept.seconds(), out.display()));
     let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run, seed };
     let blocks: Vec<&Eval> = opened.model.evals.iter().collect();

@@ -1,4 +1,4 @@
-//! Named tensors in a file: safetensors, or `.npy` for a single one.
+//! Named tensors in a file: safetensors, `.npz`, or `.npy` for a single one.
 //!
 //! In: a path. Out: [`Archive`], an open file whose header was checked: every entry lies within the file, none
 //! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for.
@@ -6,15 +6,14 @@
 //! is read: elements are read, not mapped.
 
 use super::stored::{Kind, Place, Stored};
-use super::{atomic, header, npy};
+use super::{atomic, header, npy, npz};
 use crate::diag::{Code, Diagnostic};
 use crate::disk;
 use crate::ir::{Data, Tensor};
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -22,7 +21,15 @@ use std::sync::Mutex;
 struct Entry {
     kind: Kind,
     shape: Vec<usize>,
-    bytes: Range<u64>,
+    at: At,
+}
+
+/// Where elements begin.
+#[derive(Debug)]
+enum At {
+    File(u64),
+    /// In what was unpacked of it.
+    Memory(Vec<u8>, usize),
 }
 
 /// An open file of tensors.
@@ -58,6 +65,8 @@ impl Archive {
         let mut archive = Archive { path: path.to_path_buf(), name, file: Mutex::new(file), entries, unread, about, single };
         if single {
             archive.index_npy(&first, length)?;
+        } else if is_npz(&first, path) {
+            archive.index_npz(length)?;
         } else {
             archive.index(&first, length)?;
         }
@@ -74,9 +83,24 @@ impl Archive {
         let head = npy::head(first).map_err(wrong)?;
         let text = self.read(0, head.min(length as usize))?;
         let header = npy::read(&text, length).map_err(wrong)?;
-        let bytes = header.start as u64..length;
+        let at = At::File(header.start as u64);
         let stem = self.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        self.entries.insert(stem, Entry { kind: header.kind, shape: header.shape, bytes });
+        self.entries.insert(stem, Entry { kind: header.kind, shape: header.shape, at });
+        Ok(())
+    }
+
+    fn index_npz(&mut self, length: u64) -> Result<(), Diagnostic> {
+        let found = npz::members(length, &|at, n| self.read(at, n)).map_err(|wrong| match wrong {
+            npz::Wrong::Archive(why) => damaged(&self.name, ".npz", &why),
+            npz::Wrong::Machine(d) => d,
+        })?;
+        for m in found {
+            let at = match m.bytes {
+                npz::Bytes::Stored(start) => At::File(start + m.header.start as u64),
+                npz::Bytes::Unpacked(bytes) => At::Memory(bytes, m.header.start),
+            };
+            self.entries.insert(m.name, Entry { kind: m.header.kind, shape: m.header.shape, at });
+        }
         Ok(())
     }
 
@@ -98,8 +122,8 @@ impl Archive {
             let place = e.place();
             match e.kind() {
                 Some(kind) => {
-                    let bytes = 8 + size + place.start..8 + size + place.end;
-                    self.entries.insert(e.name, Entry { kind, shape: e.shape, bytes });
+                    let at = At::File(8 + size + place.start);
+                    self.entries.insert(e.name, Entry { kind, shape: e.shape, at });
                 }
                 None => self.unread.push((e.name, e.dtype)),
             }
@@ -133,6 +157,11 @@ impl Archive {
         &self.about
     }
 
+    /// Whether its names are those of a model's parameters, by what it says of itself.
+    pub fn is_own(&self) -> bool {
+        self.about.get(OWN.0).is_some_and(|names| names == OWN.1)
+    }
+
     /// The type of an entry that no model wants.
     pub fn kind_unread(&self, name: &str) -> Option<&str> {
         self.unread.iter().find(|(n, _)| n == name).map(|(_, kind)| kind.as_str())
@@ -141,27 +170,50 @@ impl Archive {
     /// The entry of this name.
     pub fn get(&self, name: &str) -> Option<Stored<'_>> {
         let (name, e) = self.entries.get_key_value(name)?;
-        let place = Place::File { file: &self.file, start: e.bytes.start };
+        let place = match &e.at {
+            At::File(start) => Place::File { file: &self.file, start: *start },
+            At::Memory(bytes, start) => Place::Memory(&bytes[*start..]),
+        };
         Some(Stored { name, file: &self.name, kind: e.kind, shape: &e.shape, place })
     }
 }
 
-/// Writes tensors as safetensors, all or nothing; f64 as f32. The bytes depend on names and values only.
+/// Writes tensors as safetensors, or as `.npz` where the path ends so, all or nothing; f64 as f32. The bytes depend on names and values only.
 pub fn save(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Diagnostic> {
-    let whole = bytes(tensors);
+    save_about(path, tensors, None)
+}
+
+fn save_about(path: &Path, tensors: &[(String, Tensor)], about: Option<HashMap<String, String>>) -> Result<(), Diagnostic> {
+    let whole = match path.extension().is_some_and(|e| e == "npz") {
+        true => npz::write(tensors),
+        false => bytes_with(tensors, about).map_err(|e| e.to_string()),
+    };
     let whole = whole.map_err(|e| Diagnostic::plain(Code::H0003, format!("cannot write `{}`: {e}", path.display())))?;
     atomic::write(path, &whole)
 }
 
+/// As [`save`], of a model's parameters under its own names: the header says so.
+pub fn save_params(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Diagnostic> {
+    let about = [(OWN.0.to_string(), OWN.1.to_string())].into();
+    save_about(path, tensors, Some(about))
+}
+
+/// What the header of a file says whose names are a model's own.
+const OWN: (&str, &str) = ("names", "hnet");
+
 /// The bytes of such a file.
 pub fn bytes(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, SafeTensorError> {
+    bytes_with(tensors, None)
+}
+
+fn bytes_with(tensors: &[(String, Tensor)], about: Option<HashMap<String, String>>) -> Result<Vec<u8>, SafeTensorError> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, t)| npy::bytes(t)).collect();
     let views: Result<Vec<_>, SafeTensorError> = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, t), b)| Ok((name.as_str(), TensorView::new(dtype(t), t.shape.clone(), b)?)))
         .collect();
-    views.and_then(|v| safetensors::serialize(v, None))
+    views.and_then(|v| safetensors::serialize(v, about))
 }
 
 /// Writes one tensor as `.npy`, all or nothing.
@@ -181,20 +233,24 @@ fn damaged(name: &str, format: &str, why: &str) -> Diagnostic {
     Diagnostic::plain(Code::H0608, format!("`{name}` is not a whole {format} file")).note(why)
 }
 
+/// Whether a file is an archive of NumPy's.
+fn is_npz(first: &[u8], path: &Path) -> bool {
+    let ends = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    let zip = first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06");
+    zip && (ends || first.windows(4).any(|w| w == b".npy"))
+}
+
 /// A file of another kind, which one, and how to make of it one that is read.
 fn foreign(first: &[u8], path: &Path) -> Option<Diagnostic> {
     // After its length, which may look like anything, the header begins so.
     if first.get(8) == Some(&b'{') {
         return None;
     }
-    let ends = |end: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end));
-    let inside = |what: &[u8]| first.windows(what.len()).any(|w| w == what);
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let name = path.display();
     let torch = format!("safetensors.torch.save_file(torch.load('{name}', weights_only=True), '{stem}.safetensors')");
-    let numpy = format!("safetensors.numpy.save_file(dict(numpy.load('{name}')), '{stem}.safetensors')");
     let (what, how) = match first {
-        [b'P', b'K', 3, 4, ..] if ends("npz") || inside(b".npy") => ("a .npz archive of NumPy", numpy),
+        _ if is_npz(first, path) => return None,
         [b'P', b'K', 3, 4, ..] => ("a zip archive, as PyTorch saves", torch),
         [0x80, 2..=5, ..] => ("a pickle, as Python saves", torch),
         [0x89, b'H', b'D', b'F', ..] => {
@@ -205,7 +261,8 @@ fn foreign(first: &[u8], path: &Path) -> Option<Diagnostic> {
         }
         _ => return None,
     };
-    let d = Diagnostic::plain(Code::H0608, format!("`{name}` is {what}, and tensors are read from safetensors and .npy files"));
+    let d =
+        Diagnostic::plain(Code::H0608, format!("`{name}` is {what}, and tensors are read from safetensors, .npz and .npy files"));
     Some(d.help(format!("in Python: {how}").replace("in Python: convert", "convert")))
 }
 

@@ -36,9 +36,16 @@ impl Entry {
             "F16" => Kind::F16,
             "BF16" => Kind::Bf16,
             "F64" => Kind::F64,
+            "I8" => Kind::I8,
+            "I16" => Kind::I16,
             "I32" => Kind::I32,
             "I64" => Kind::I64,
             "U8" => Kind::U8,
+            "U16" => Kind::U16,
+            "U32" => Kind::U32,
+            "U64" => Kind::U64,
+            "F8_E4M3" => Kind::F8E4M3,
+            "F8_E5M2" => Kind::F8E5M2,
             "BOOL" => Kind::Bool,
             _ => return None,
         })
@@ -143,8 +150,8 @@ mod tests {
         assert!(said(&all(&[one("a", "F32", "[2]", 8, 0)]), 8).contains("outside"));
         assert!(said(&all(&[one("a", "F32", "[2]", 0, u64::MAX)]), 8).contains("place"));
         // A type that nobody here knows has elements of any length.
-        let (other, _) = read(all(&[one("a", "F8_E4M3", "[8]", 0, 8)]).as_bytes(), 8).unwrap();
-        assert_eq!((other[0].kind(), other[0].dtype.as_str()), (None, "F8_E4M3"));
+        let (other, _) = read(all(&[one("a", "F8_E8M0", "[8]", 0, 8)]).as_bytes(), 8).unwrap();
+        assert_eq!((other[0].kind(), other[0].dtype.as_str()), (None, "F8_E8M0"));
         let (_, about) = read(br#"{"__metadata__":{"a":"one","b":2}}"#, 0).unwrap();
         assert_eq!(about, About::from([("a".into(), "one".into())]));
     }

@@ -74,12 +74,17 @@ fn element(text: &str) -> Result<Kind, String> {
         "<f4" => Kind::F32,
         "<f2" => Kind::F16,
         "<f8" => Kind::F64,
+        "|i1" => Kind::I8,
+        "<i2" => Kind::I16,
         "<i4" => Kind::I32,
         "<i8" => Kind::I64,
         "|u1" => Kind::U8,
+        "<u2" => Kind::U16,
+        "<u4" => Kind::U32,
+        "<u8" => Kind::U64,
         "|b1" => Kind::Bool,
         w if w.starts_with('>') => return Err(format!("its elements are big-endian ({w}); save `x.astype('<f4')`")),
-        w => return Err(format!("elements of type '{w}' are not read (f2, f4, f8, i4, i8, u1 and b1 are)")),
+        w => return Err(format!("elements of type '{w}' are not read (f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8 and b1 are)")),
     })
 }
 

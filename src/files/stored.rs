@@ -18,9 +18,18 @@ pub enum Kind {
     F16,
     Bf16,
     F64,
+    /// Eight bits: four of exponent, three of mantissa, no infinities (`float8_e4m3fn`).
+    F8E4M3,
+    /// Eight bits: five of exponent, two of mantissa, as IEEE 754 would have it.
+    F8E5M2,
+    I8,
+    I16,
     I32,
     I64,
     U8,
+    U16,
+    U32,
+    U64,
     Bool,
 }
 
@@ -31,20 +40,35 @@ impl Kind {
             Kind::F16 => "f16",
             Kind::Bf16 => "bf16",
             Kind::F64 => "f64",
+            Kind::F8E4M3 => "f8_e4m3",
+            Kind::F8E5M2 => "f8_e5m2",
+            Kind::I8 => "i8",
+            Kind::I16 => "i16",
             Kind::I32 => "i32",
             Kind::I64 => "i64",
             Kind::U8 => "u8",
+            Kind::U16 => "u16",
+            Kind::U32 => "u32",
+            Kind::U64 => "u64",
             Kind::Bool => "bool",
+        }
+    }
+
+    /// Whole numbers, which a model has as i32.
+    pub fn is_whole(self) -> bool {
+        match self {
+            Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 | Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => true,
+            Kind::F32 | Kind::F16 | Kind::Bf16 | Kind::F64 | Kind::F8E4M3 | Kind::F8E5M2 | Kind::Bool => false,
         }
     }
 
     /// Bytes of one element.
     pub fn width(self) -> usize {
         match self {
-            Kind::F64 | Kind::I64 => 8,
-            Kind::F32 | Kind::I32 => 4,
-            Kind::F16 | Kind::Bf16 => 2,
-            Kind::U8 | Kind::Bool => 1,
+            Kind::F64 | Kind::I64 | Kind::U64 => 8,
+            Kind::F32 | Kind::I32 | Kind::U32 => 4,
+            Kind::F16 | Kind::Bf16 | Kind::I16 | Kind::U16 => 2,
+            Kind::F8E4M3 | Kind::F8E5M2 | Kind::I8 | Kind::U8 | Kind::Bool => 1,
         }
     }
 }
@@ -169,7 +193,9 @@ impl Stored<'_> {
                 };
                 words(bytes).map(f64::from_le_bytes).enumerate().map(fits).collect::<Result<_, _>>()?
             }
-            Kind::I32 | Kind::I64 | Kind::U8 | Kind::Bool => {
+            Kind::F8E4M3 => bytes.iter().map(|b| small_float(*b, 4, false)).collect(),
+            Kind::F8E5M2 => bytes.iter().map(|b| small_float(*b, 5, true)).collect(),
+            Kind::I8 | Kind::I16 | Kind::I32 | Kind::I64 | Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 | Kind::Bool => {
                 let exact = |v: i64| ((v as f32) as i64 == v && v.unsigned_abs() < 1 << 60).then_some(v as f32);
                 self.whole(bytes, DType::F32, first, exact)?
             }
@@ -185,11 +211,19 @@ impl Stored<'_> {
     ) -> Result<Vec<T>, Diagnostic> {
         let check = |(i, v): (usize, i64)| convert(v).ok_or_else(|| self.does_not_fit(want, first + i, &v.to_string()));
         match self.kind {
+            Kind::I8 => bytes.iter().map(|v| i64::from(*v as i8)).enumerate().map(check).collect(),
+            Kind::I16 => words(bytes).map(|w| i16::from_le_bytes(w).into()).enumerate().map(check).collect(),
+            Kind::U16 => words(bytes).map(|w| u16::from_le_bytes(w).into()).enumerate().map(check).collect(),
+            Kind::U32 => words(bytes).map(|w| u32::from_le_bytes(w).into()).enumerate().map(check).collect(),
+            Kind::U64 => {
+                let far = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
+                words(bytes).map(|w| far(u64::from_le_bytes(w))).enumerate().map(check).collect()
+            }
             Kind::I32 => words(bytes).map(|w| i32::from_le_bytes(w).into()).enumerate().map(check).collect(),
             Kind::I64 => words(bytes).map(i64::from_le_bytes).enumerate().map(check).collect(),
             Kind::U8 => bytes.iter().map(|v| i64::from(*v)).enumerate().map(check).collect(),
             Kind::Bool => bytes.iter().map(|v| i64::from(*v != 0)).enumerate().map(check).collect(),
-            Kind::F32 | Kind::F16 | Kind::Bf16 | Kind::F64 => Err(self.wrong_type(want)),
+            Kind::F32 | Kind::F16 | Kind::Bf16 | Kind::F64 | Kind::F8E4M3 | Kind::F8E5M2 => Err(self.wrong_type(want)),
         }
     }
 
@@ -205,6 +239,26 @@ impl Stored<'_> {
             .note(format!("the file has  {}", self.describe()))
             .note(format!("the model wants {shape}"))
     }
+}
+
+/// A number of eight bits with so many bits of exponent. `whole`: the highest exponent is for infinities and NaN; else NaN alone has all bits.
+fn small_float(byte: u8, exponent: u32, whole: bool) -> f32 {
+    let mantissa = 7 - exponent;
+    let (e, m) = (i32::from(byte & 0x7f) >> mantissa, f32::from(byte & ((1 << mantissa) - 1)) / (1 << mantissa) as f32);
+    let (most, bias) = ((1 << exponent) - 1, (1 << (exponent - 1)) - 1);
+    let size = match e {
+        _ if whole && e == most => {
+            if m == 0.0 {
+                f32::INFINITY
+            } else {
+                f32::NAN
+            }
+        }
+        _ if !whole && byte & 0x7f == 0x7f => f32::NAN,
+        0 => m * 2f32.powi(1 - bias),
+        e => (1.0 + m) * 2f32.powi(e - bias),
+    };
+    if byte & 0x80 == 0 { size } else { -size }
 }
 
 /// The position of element `at` in row-major order: `[2, 0, 7]`.
@@ -229,6 +283,28 @@ mod tests {
 
     fn stored<'a>(kind: Kind, shape: &'a [usize], bytes: &'a [u8]) -> Stored<'a> {
         Stored { name: "x", file: "f", kind, shape, place: Place::Memory(bytes) }
+    }
+
+    #[test]
+    fn numbers_of_eight_bits_are_those_of_the_tables() {
+        let four = |b| small_float(b, 4, false);
+        let five = |b| small_float(b, 5, true);
+        assert_eq!(
+            [four(0x38), four(0x7e), four(0x01), four(0x08), four(0xb8)],
+            [1.0, 448.0, 2f32.powi(-9), 2f32.powi(-6), -1.0]
+        );
+        assert!(four(0x7f).is_nan() && four(0xff).is_nan() && four(0x78) == 256.0 && four(0x80).is_sign_negative());
+        assert_eq!(
+            [five(0x3c), five(0x7b), five(0x01), five(0x7c), five(0xfc)],
+            [1.0, 57344.0, 2f32.powi(-16), f32::INFINITY, f32::NEG_INFINITY]
+        );
+        assert!(five(0x7d).is_nan() && five(0x7f).is_nan());
+        let whole = [0x80u8, 0xff, 0x7f];
+        assert_eq!(stored(Kind::I8, &[3], &whole).load(DType::I32).unwrap().data, Data::I32(vec![-128, -1, 127]));
+        assert_eq!(stored(Kind::I16, &[1], &whole[..2]).load(DType::F32).unwrap().data, Data::F32(vec![-128.0]));
+        assert_eq!(stored(Kind::U16, &[1], &whole[..2]).load(DType::I32).unwrap().data, Data::I32(vec![65408]));
+        assert_eq!(stored(Kind::U64, &[1], &[0xff; 8]).load(DType::I32).unwrap_err().code, Code::H0606);
+        assert_eq!(stored(Kind::F8E4M3, &[1], &[0x38]).load(DType::F32).unwrap().data, Data::F32(vec![1.0]));
     }
 
     #[test]

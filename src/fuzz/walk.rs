@@ -127,7 +127,7 @@ fn binders(b: &mut Binders, v: &mut dyn Visit) {
 fn expr(e: &mut Expr, v: &mut dyn Visit) {
     v.expr(e);
     match &mut *e.kind {
-        ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::ReductionName(_) => {}
+        ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::Stored(_) | ExprKind::ReductionName(_) => {}
         ExprKind::Unary { arg: a, .. } | ExprKind::Field { base: a, .. } | ExprKind::Tree { base: a } | ExprKind::Paren(a) => {
             expr(a, v)
         }

@@ -8,6 +8,7 @@ use crate::source::Span;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex as NodeId;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One loop: its extent, and the name that people know it by.
@@ -205,6 +206,32 @@ impl Graph {
             }
         }
         seen
+    }
+
+    /// A node and all that it is computed from, in order; measured sizes are not looked at.
+    pub fn needs_of(&self, root: NodeId) -> BTreeSet<NodeId> {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![root];
+        while let Some(id) = todo.pop() {
+            if seen.insert(id) {
+                todo.extend(self.operands(id).iter().map(|o| o.node));
+            }
+        }
+        seen
+    }
+
+    /// A graph of nothing but a node and what it is computed from; where the node is in it.
+    pub fn excerpt(&self, root: NodeId) -> (Graph, NodeId) {
+        let mut out = Graph::default();
+        let mut places = BTreeMap::new();
+        let mut last = root;
+        for id in self.needs_of(root) {
+            let moved = |o: &Operand| Operand { node: places[&o.node], subscripts: o.subscripts.clone() };
+            let operands = self.operands(id).iter().map(moved).collect();
+            last = out.add(self.node(id).clone(), operands);
+            places.insert(id, last);
+        }
+        (out, last)
     }
 
     /// Unknown sizes that a node mentions itself.

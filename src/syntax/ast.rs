@@ -545,6 +545,8 @@ pub enum ExprKind {
         text: String,
     },
     Name(Name),
+    /// `"model.layers.{l}.w"`: a tensor of a file, in a `weights` block
+    Stored(String),
     /// A reduction word used as an ordinary function or value.
     ReductionName(Reduction),
     Unary {
@@ -784,20 +786,59 @@ pub struct SetItem {
     pub value: Expr,
 }
 
-/// `weights from ..`
+/// `weights from ..`, `weights to ..`
 #[derive(Clone, Debug, PartialEq)]
 pub enum Weights {
-    /// `weights from "f"` with an optional map
-    File { file: String, span: Span, map: Option<Vec<WeightMap>> },
+    /// `weights from "f"`: equal names; with braces, as their lines say
+    From { file: String, span: Span, lines: Option<Vec<WeightLine>> },
+    /// `weights to "f" { .. }`
+    To { file: String, span: Span, lines: Vec<WeightLine> },
     /// `weights from Small { alpha[l] <- 2 * alpha[l] }`
     Model { model: Ident, sets: Vec<SetItem> },
 }
 
-/// `"model.layers.{l}.w" -> block[l].w transposed`
+/// A line of a `weights` block.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WeightMap {
+pub struct WeightLine {
+    pub kind: WeightLineKind,
+    pub span: Span,
+}
+
+/// What a line of a `weights` block says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WeightLineKind {
+    /// `"layers.{l}.w" -> block[l].w transposed`; or, with the arrow pointing back, `block[l].w[i, o] <- "layers.{l}.w"[o, i]`
+    Read { value: Expr, place: Place, back: bool, layout: Layout, optional: bool },
+    /// `block[l].w -> "layers.{l}.w" transposed`; or `"layers.{l}.w"[o, i] <- block[l].w[i, o]`
+    Write { value: Expr, name: Stored, back: bool, layout: Layout },
+    /// `prefix "model."`: stands before each name of the block
+    Prefix(String, Span),
+    /// `drop "lm_head.weight", hyper.*`: tensors that nobody takes, parameters that nothing gives
+    Drop(Vec<Dropped>),
+}
+
+/// The name of a tensor that is written, and its indices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
     pub pattern: String,
-    pub pattern_span: Span,
-    pub place: Place,
-    pub transposed: bool,
+    pub span: Span,
+    pub slots: Option<(Vec<Slot>, Span)>,
+}
+
+/// What a `drop` leaves out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dropped {
+    Stored(String, Span),
+    Params(Path),
+}
+
+/// Which way round a tensor lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Whichever fits; where both do, it must be said.
+    Unsaid,
+    /// `transposed`: its last two axes are exchanged
+    Transposed,
+    /// `not transposed`
+    Straight,
 }

@@ -14,6 +14,7 @@ mod sequence;
 mod stmt;
 mod train;
 mod types;
+mod weights;
 
 use super::ast::{File, Ident, Name};
 use super::bracket::{self, Unmatched};

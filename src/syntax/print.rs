@@ -6,6 +6,7 @@
 mod expr;
 mod item;
 mod stmt;
+mod weights;
 
 use super::ast::{Expr, File};
 

@@ -98,7 +98,8 @@ fields! {
     Column { name, column }
     BatchItem { dim, size, by }
     SetItem { place, value }
-    WeightMap { pattern_span, place }
+    WeightLine { kind, span }
+    Stored { span, slots }
 }
 
 /// Strips the fields that each variant binds.
@@ -189,6 +190,7 @@ variants! {
     ExprKind {
         Number { .. } => (),
         Name(_) => (),
+        Stored(_) => (),
         ReductionName(_) => (),
         Unary { arg, op: _ } => (arg),
         Binary { op_span, left, right, op: _ } => (op_span, left, right),
@@ -233,7 +235,18 @@ variants! {
         Validate { block, interval, patience } => (block, interval, patience),
         Report(a) => (a),
     }
-    Weights { File { span, map, file: _ } => (span, map), Model { model, sets } => (model, sets) }
+    Weights {
+        From { span, lines, file: _ } => (span, lines),
+        To { span, lines, file: _ } => (span, lines),
+        Model { model, sets } => (model, sets),
+    }
+    WeightLineKind {
+        Read { value, place, back: _, layout: _, optional: _ } => (value, place),
+        Write { value, name, back: _, layout: _ } => (value, name),
+        Prefix(_, a) => (a),
+        Drop(a) => (a),
+    }
+    Dropped { Stored(_, a) => (a), Params(a) => (a) }
 }
 
 impl Strip for Item {

@@ -63,6 +63,10 @@ pub trait Visit {
     fn indexed(&mut self, base: &Expr, indices: &[Index]) {
         let _ = (base, indices);
     }
+    /// A tensor of a file, by the pattern of its name.
+    fn stored(&mut self, pattern: &str, span: Span) {
+        let _ = (pattern, span);
+    }
     /// A part of a value or net.
     fn field(&mut self, name: &Ident) {
         let _ = name;
@@ -464,7 +468,8 @@ pub fn place(p: &Place, v: &mut dyn Visit) {
     }
 }
 
-fn slot(s: &Slot, v: &mut dyn Visit) {
+/// One entry of a left side.
+pub fn slot(s: &Slot, v: &mut dyn Visit) {
     match s {
         Slot::Bound(b) => bound_name(b, What::Slot, v),
         Slot::Merged(list, _) => list.iter().for_each(|b| bound_name(b, What::Slot, v)),
@@ -500,6 +505,7 @@ pub fn bound(b: &Binders, body: &Expr, v: &mut dyn Visit) {
 pub fn expr(e: &Expr, v: &mut dyn Visit) {
     match &*e.kind {
         ExprKind::Number { .. } | ExprKind::ReductionName(_) => {}
+        ExprKind::Stored(pattern) => v.stored(pattern, e.span),
         ExprKind::Name(word) => v.mention(word, e.span),
         ExprKind::Unary { arg, .. } | ExprKind::Paren(arg) | ExprKind::Tree { base: arg } => expr(arg, v),
         ExprKind::Binary { left, right, .. } => [left, right].into_iter().for_each(|e| expr(e, v)),

@@ -113,6 +113,7 @@ fn elements(t: &Tensor, to: &mut dyn Write) -> io::Result<()> {
 
 /// A tensor as it was when it was written.
 fn tensor(stored: &Stored, refused: &impl Fn(&str) -> Diagnostic) -> Result<Tensor, Diagnostic> {
+    let other = || Err(refused(&format!("`{}` has type {}, which no checkpoint has", stored.name, stored.kind.word())));
     let dtype = match stored.kind {
         Kind::F32 => DType::F32,
         Kind::I32 => DType::I32,
@@ -122,10 +123,8 @@ fn tensor(stored: &Stored, refused: &impl Fn(&str) -> Diagnostic) -> Result<Tens
             let values = bytes.chunks_exact(8).map(|w| f64::from_le_bytes(w.try_into().expect("chunks have this length")));
             return Ok(Tensor::new(stored.shape.to_vec(), Data::F64(values.collect())));
         }
-        Kind::F16 | Kind::Bf16 | Kind::I64 | Kind::U8 => {
-            let what = stored.kind.word();
-            return Err(refused(&format!("`{}` has type {what}, which no checkpoint has", stored.name)));
-        }
+        Kind::F16 | Kind::Bf16 | Kind::F8E4M3 | Kind::F8E5M2 => return other(),
+        Kind::I8 | Kind::I16 | Kind::I64 | Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => return other(),
     };
     stored.load(dtype)
 }

@@ -88,6 +88,7 @@ fn model() -> Model {
         routes: vec![],
         evals: vec![],
         trains: vec![],
+        weights: vec![],
     }
 }
 

@@ -80,7 +80,7 @@ fn the_library_and_the_tour_are_read_without_a_word() {
     for (name, text) in STD {
         assert!(!tree(text).items.is_empty(), "{name}");
     }
-    assert_eq!(tree(TOUR).items.len(), 16);
+    assert_eq!(tree(TOUR).items.len(), 18);
 }
 
 #[test]

@@ -33,8 +33,23 @@ fn json_lines(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l}"))).collect()
 }
 
-const COMMANDS: [&str; 12] =
-    ["check", "run", "eval", "train", "build", "fmt", "graph", "snapshot", "explain", "doc", "new", "completions"];
+const COMMANDS: [&str; 15] = [
+    "check",
+    "run",
+    "eval",
+    "train",
+    "init",
+    "weights",
+    "export",
+    "build",
+    "fmt",
+    "graph",
+    "snapshot",
+    "explain",
+    "doc",
+    "new",
+    "completions",
+];
 
 /// A project made by `hnet new`.
 fn project() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -331,13 +346,13 @@ fn what_is_said_twice_or_cannot_be_is_an_error_that_shows_it() {
     );
     assert!(said(&["check", "model.hnet", "--set", "d=1", "--set", "d=2"]).contains("`--set d=1` and `--set d=2`"));
     assert!(said(&["snapshot", "model.hnet", "--dim", "b=1", "--dim", "b=1"]).contains("twice"));
-    assert!(said(&["run", "model.hnet", "--out", "y.npz"]).contains(".safetensors and .npy can be"));
+    assert!(said(&["run", "model.hnet", "--out", "y.h5"]).contains(".safetensors and .npz and .npy can be"));
     assert!(said(&["graph", "model.hnet", "-o", "m.png"]).contains(".svg"));
     assert!(said(&["graph", "model.hnet", "-o", "m.dot", "--format", "svg"]).contains("another format"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "cpu"]).contains("H0007"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "interp"]).contains("H0007"));
     assert!(err(&exits(&here, &["run", "model.hnet", "--threads", "2", "--backend", "interp"], 0)).contains("warning[H0007]"));
-    assert!(!here.join("y.npz").exists() && !here.join("m.png").exists());
+    assert!(!here.join("y.h5").exists() && !here.join("m.png").exists());
 }
 
 #[test]

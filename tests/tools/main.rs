@@ -7,3 +7,4 @@ mod growth;
 mod hostile;
 mod training;
 mod web;
+mod weights;

@@ -44,7 +44,22 @@ pub(in crate::check) struct Found<'a> {
     pub(super) family: Option<(Name, usize)>,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// The parameters, each with the nets of arrays that are picked.
+    pub(in crate::check) fn into_targets(self) -> Vec<Target> {
+        self.targets
+    }
+
+    /// The indices behind the parameter.
+    pub(in crate::check) fn element_slots(&self) -> Option<&'a [Slot]> {
+        self.slots
+    }
+
+    /// A free name that stands for all nets of an array or a family.
+    pub(in crate::check) fn free_word(&self) -> Option<Name> {
+        self.bound.first().map(|(w, _)| w.clone()).or_else(|| self.family.as_ref().map(|(w, _)| w.clone()))
+    }
+
     /// The parameters, and whether single nets of an array are meant.
     pub(in crate::check) fn params(&self) -> (Vec<ParamId>, bool) {
         let single = |t: &Target| t.elems.iter().any(|(a, p)| !matches!(p, Pick::Name(n) if n == a));
@@ -323,7 +338,7 @@ fn path_steps(path: &ast::Path) -> Vec<Step<'_>> {
         .collect()
 }
 
-pub(super) fn slot_span(slot: &Slot) -> Span {
+pub(in crate::check) fn slot_span(slot: &Slot) -> Span {
     match slot {
         Slot::Bound(b) => b.name.span,
         Slot::Merged(_, s) => *s,

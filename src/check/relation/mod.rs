@@ -10,6 +10,7 @@ mod find;
 mod value;
 mod words;
 
+pub(super) use find::slot_span;
 pub use words::{assigned_in, assigned_in_block, walk_names};
 
 use super::instance::{InstId, MemberRef, Rel, Thunk, Whose, join};

@@ -78,7 +78,7 @@ fn walk_index(i: &ast::Index, f: &mut dyn FnMut(&Name, bool)) {
 /// Every name, and whether it is assigned there.
 fn walk(e: &Expr, f: &mut dyn FnMut(&Name, bool)) {
     match &*e.kind {
-        ExprKind::Number { .. } | ExprKind::ReductionName(_) => {}
+        ExprKind::Number { .. } | ExprKind::Stored(_) | ExprKind::ReductionName(_) => {}
         ExprKind::Name(n) => f(n, false),
         ExprKind::Unary { arg, .. } => walk(arg, f),
         ExprKind::Binary { left, right, .. } => {

@@ -9,6 +9,7 @@ mod load;
 mod optimizer;
 mod outputs;
 mod train;
+pub(super) mod weights;
 
 use super::chance::Draws;
 use super::instance::{InstId, MemberRef, Nets, Thunk, Whose};
@@ -93,7 +94,7 @@ impl RootItems {
                 ItemKind::Eval(ast::EvalDef { model, .. }) | ItemKind::Train(ast::TrainDef { model, .. }) => {
                     out.blocks.entry(model.name.clone()).or_default().push(n);
                 }
-                ItemKind::Weights(_) => out.has_weights = true,
+                ItemKind::Weights(w) => out.has_weights |= !matches!(w, ast::Weights::To { .. }),
                 ItemKind::Import(_) | ItemKind::Const(_) | ItemKind::ConstDraw(_) | ItemKind::Fn(_) | ItemKind::Net(_) => {}
                 ItemKind::Model(_) | ItemKind::Form(_) => {}
             }
@@ -131,6 +132,7 @@ impl<'a> Checker<'a> {
             build: Build::default(),
             constants: FileConstants::default(),
             draws: Draws::default(),
+            reading: weights::Reading::default(),
             out: Product::default(),
         }
     }

@@ -8,7 +8,7 @@ use crate::check::word::{FileItem, Meaning};
 use crate::check::{Checker, builtin};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name, PlacePart, Slot, StmtKind, Weights};
+use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name};
 use crate::syntax::walk::{self, Visit, What};
 
 /// Words that have a value in a train block only: the step under way, how many there are, the load of the busiest expert, and
@@ -17,9 +17,9 @@ const WORDS: &[&str] = &["step", "steps", "max_load"];
 
 /// Collects the words that an expression does not bind itself.
 #[derive(Default)]
-struct Words {
+pub(super) struct Words {
     scopes: Vec<Vec<Name>>,
-    free: Vec<(Name, Span)>,
+    pub free: Vec<(Name, Span)>,
     /// `base.name`
     dotted: Vec<(Expr, Ident)>,
 }
@@ -51,7 +51,7 @@ impl Visit for Words {
 }
 
 /// The words of something that is walked in a scope of its own.
-fn words(walk: impl FnOnce(&mut Words)) -> Words {
+pub(super) fn words(walk: impl FnOnce(&mut Words)) -> Words {
     let mut out = Words::default();
     out.open();
     walk(&mut out);
@@ -222,7 +222,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Says which words mean nothing.
-    fn known_words(&mut self, words: Words) {
+    pub(super) fn known_words(&mut self, words: Words) {
         for (word, span) in words.free {
             if &*word == "max_load" && !self.out.model.routes.iter().any(|r| r.chosen.is_some()) {
                 let d = Diagnostic::error(Code::H0201, span, "there is no `max_load` here: this model chooses no experts");
@@ -297,85 +297,6 @@ impl<'a> Checker<'a> {
         match self.sub(inst, n).ok()? {
             Parts::One(s) | Parts::Array(s, _) => Some(s),
             Parts::Family(nets) => nets.first().map(|n| n.1),
-        }
-    }
-
-    /// Left sides of `weights` blocks, where one model stands in the file; and what is read of another model.
-    pub(super) fn weights_blocks(&mut self, def: &'a ast::ModelDef) {
-        let program = self.program;
-        let items = &program.files[0].ast.items;
-        if !items.iter().any(|i| matches!(i.kind, ItemKind::Weights(_))) {
-            return;
-        }
-        let models: Vec<&ast::ModelDef> = items
-            .iter()
-            .filter_map(|i| match &i.kind {
-                ItemKind::Model(m) => Some(m),
-                _ => None,
-            })
-            .collect();
-        for item in items {
-            match &item.kind {
-                ItemKind::Weights(Weights::File { map: Some(map), .. }) => {
-                    for m in map {
-                        self.known_pattern(m, models.len() == 1);
-                        if models.len() > 1 && models[0].name.name == def.name.name {
-                            self.known_in_any(&m.place.root, &models);
-                        }
-                    }
-                }
-                ItemKind::Weights(Weights::Model { model, sets }) if model.name == def.name.name => {
-                    for s in sets {
-                        let others: Vec<&ast::ModelDef> =
-                            models.iter().copied().filter(|m| models.len() == 1 || m.name.name != model.name).collect();
-                        self.known_in_any(&s.place.root, &others);
-                        self.known_words(words(|w| {
-                            walk::place(&s.place, w);
-                            walk::expr(&s.value, w);
-                        }));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// `"layers.{l}.w" -> block[l].w`: indices of nets stand in the pattern.
-    fn known_pattern(&mut self, m: &'a ast::WeightMap, alone: bool) {
-        if !alone {
-            return;
-        }
-        let found = self.in_scope(|c| c.find_place(&m.place)).is_ok();
-        let parts = &m.place.parts;
-        for (part, next) in parts.iter().zip(parts.iter().skip(1)) {
-            let (PlacePart::Slots(slots, _), PlacePart::Field(_)) = (part, next) else { continue };
-            for slot in slots {
-                let Slot::Bound(b) = slot else { continue };
-                let free = found && matches!(self.meaning(&b.name.name), Meaning::Nothing);
-                if free && !m.pattern.contains(&format!("{{{}}}", b.name.name)) {
-                    self.report.say(
-                        Diagnostic::error(Code::H0206, b.name.span, format!("the index `{}` is not bound here", b.name.name))
-                            .label(m.pattern_span, format!("no `{{{}}}` stands here", b.name.name)),
-                    );
-                }
-            }
-        }
-    }
-
-    /// A parameter or net of one of these models.
-    fn known_in_any(&mut self, root: &Ident, models: &[&ast::ModelDef]) {
-        let mut known: Vec<&str> = vec![];
-        for s in models.iter().flat_map(|m| &m.body.stmts) {
-            match &s.kind {
-                StmtKind::Param(d) => known.push(&d.name.name),
-                StmtKind::Sub(d) => known.push(&d.name.name),
-                StmtKind::Each(d) => known.push(&d.name.name),
-                _ => {}
-            }
-        }
-        if !known.contains(&&*root.name) {
-            let d = Diagnostic::error(Code::H0201, root.span, format!("no net and no parameter is called `{}`", root.name));
-            self.report.say(d.near(root, &known, ""));
         }
     }
 

@@ -40,7 +40,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
                 mend(&file, args, talk)?;
             }
             match open::models(&file, &args.set, args.outside, talk) {
-                Ok((_, models)) if !args.json => {
+                Ok((_, _, models)) if !args.json => {
                     let what: Vec<String> = models.iter().map(summary).collect();
                     let what = if what.is_empty() { "no models".to_string() } else { what.join("; ") };
                     talk::print(&format!("{}: fine, {what}\n", file.display()));

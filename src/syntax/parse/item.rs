@@ -2,8 +2,7 @@
 
 use super::{Mark, Parse, Parser, Scope, types};
 use crate::syntax::ast::{
-    File, FnDef, Formal, FormalKind, Import, ImportFrom, Item, ItemKind, ModelDef, NetDef, Scalar, SetItem, StmtKind, WeightMap,
-    Weights,
+    File, FnDef, Formal, FormalKind, Import, ImportFrom, Item, ItemKind, ModelDef, NetDef, Scalar, StmtKind,
 };
 use crate::syntax::lex::Kind;
 
@@ -153,40 +152,5 @@ impl Parser<'_, '_> {
     fn list_of(&mut self, scalar: Option<Scalar>) -> Parse<FormalKind> {
         let length = self.inside(false, Self::sum)?;
         Ok(FormalKind::List { scalar: scalar.or(Some(Scalar::F32)), length: Some(length) })
-    }
-
-    /// `weights from "f" { .. }`, `weights from Small { .. }`
-    fn weights(&mut self) -> Parse<Weights> {
-        self.advance();
-        self.expect_word("from", "after `weights`")?;
-        if self.sees(Kind::Str) {
-            let (file, span) = self.string("")?;
-            let map = if self.sees(Kind::LBrace) { Some(self.braces(Scope::Map, Self::weight)) } else { None };
-            return Ok(Weights::File { file, span, map });
-        }
-        let model = self.name("a model, or a file in quotes,")?;
-        self.expect_brace("after the model that the weights come from")?;
-        Ok(Weights::Model { model, sets: self.braces(Scope::Map, Self::weight_from) })
-    }
-
-    /// `"layers.{l}.w" -> block[l].w transposed`
-    fn weight(&mut self) -> Parse<WeightMap> {
-        let (pattern, pattern_span) = self.string("with the name in the weights file")?;
-        self.expect(Kind::Arrow, "after the name in the weights file")?;
-        let place = self.place("a parameter")?;
-        let transposed = self.eat_word("transposed");
-        Ok(WeightMap { pattern, pattern_span, place, transposed })
-    }
-
-    /// `alpha[l, 0] <- 2 * alpha[l]`
-    fn weight_from(&mut self) -> Parse<SetItem> {
-        let place = self.place("a parameter")?;
-        let arrow = self.sees(Kind::Less) && self.peek(1) == Kind::Minus && self.touches_at(self.at + 1);
-        if !arrow {
-            return self.no_left_arrow();
-        }
-        self.advance_as(Mark::Arrow);
-        self.advance_as(Mark::Arrow);
-        Ok(SetItem { place, value: self.expr()? })
     }
 }

@@ -26,6 +26,7 @@ impl Parser<'_, '_> {
             Kind::If => self.if_else()?,
             Kind::For => self.loop_over()?,
             Kind::Route => self.route()?,
+            Kind::Str => self.stored_tensor()?,
             _ => return self.no_operand(),
         };
         Ok(node(kind, self.since(start)))

@@ -98,6 +98,7 @@ impl Printer {
         match &*expr.kind {
             ExprKind::Number { text, .. } => self.put(text),
             ExprKind::Name(name) => self.put(name),
+            ExprKind::Stored(pattern) => self.quoted(pattern),
             ExprKind::ReductionName(reduction) => self.put(reduction.word()),
             ExprKind::Unary { op, arg } => {
                 let (sign, least) = if *op == UnaryOp::Not { ("not ", NOT) } else { ("-", UNARY) };

@@ -4,7 +4,7 @@ use super::Printer;
 use super::expr::{FREE, OR, SUM};
 use crate::syntax::ast::{
     BatchItem, Clause, ClauseKind, Expr, ExprKind, File, FormalKind, Ident, Import, ImportFrom, Item, ItemKind, NetDef,
-    Reduction, SetItem, TrainDef, WeightMap, Weights,
+    Reduction, SetItem, TrainDef,
 };
 
 impl Printer {
@@ -122,7 +122,7 @@ impl Printer {
     }
 
     /// `"text"`
-    fn quoted(&mut self, text: &str) {
+    pub(super) fn quoted(&mut self, text: &str) {
         self.put("\"");
         self.put(text);
         self.put("\"");
@@ -134,39 +134,6 @@ impl Printer {
             self.put(word);
             self.put(&name.name);
         }
-    }
-
-    /// `weights from ..`
-    fn weights(&mut self, weights: &Weights) {
-        self.put("weights from ");
-        match weights {
-            Weights::File { file, map, .. } => {
-                self.quoted(file);
-                if let Some(map) = map {
-                    self.put(" ");
-                    self.braces(map, |_| false, Printer::weight);
-                }
-            }
-            Weights::Model { model, sets } => {
-                self.put(&model.name);
-                self.put(" ");
-                // A place at the start of a line may be called `at`.
-                let joins = |set: &SetItem| crate::syntax::parse::JOINING.contains(&&*set.place.root.name);
-                self.braces(sets, joins, |p, set| {
-                    p.place(&set.place);
-                    p.put(" <- ");
-                    p.expr(&set.value, FREE);
-                });
-            }
-        }
-    }
-
-    /// `"layers.{l}.w" -> block[l].w transposed`
-    fn weight(&mut self, map: &WeightMap) {
-        self.quoted(&map.pattern);
-        self.put(" -> ");
-        self.place(&map.place);
-        self.put(if map.transposed { " transposed" } else { "" });
     }
 
     /// `train M as p after q for t in 0..5 { .. }`

@@ -18,7 +18,7 @@ pub(super) fn joins(stmt: &Stmt) -> bool {
 }
 
 /// The name that an expression begins with, if it begins with one.
-fn first_name(expr: &Expr) -> Option<&str> {
+pub(super) fn first_name(expr: &Expr) -> Option<&str> {
     match &*expr.kind {
         ExprKind::Name(name) => Some(name),
         ExprKind::Binary { left, .. } => first_name(left),
