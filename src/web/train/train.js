@@ -351,12 +351,13 @@ class Train {
     return this.#groups.get(column);
   }
 
-  /** Weights, running averages in the place of what they are averages of. */
-  params() {
+  /** Weights, running averages in the place of what they are averages of; `apart` has a tensor for each net of an array. */
+  params({ apart = false } = {}) {
     return this.#model.turn(async () => {
       await this.#ready();
       const { weights } = this.#model;
-      return written(await this.#fetched([...weights].map(([path, words]) => [path, this.#model.stored(path) ?? words])), undefined);
+      const all = await this.#fetched([...weights].map(([path, words]) => [path, this.#model.stored(path) ?? words]));
+      return written(apart ? all.flatMap(nets) : all);
     });
   }
 
@@ -476,6 +477,19 @@ function selected(column, input, parts) {
     sizes[axis] = rows.length;
   }
   return { shape: sizes, data };
+}
+
+/** The tensor of each net of an array: `expert.0.w`, `expert.1.w`, .. of `expert.*.w`. */
+function nets([path, { words, shape, dtype }]) {
+  const parts = path.split("."), stars = parts.filter((p) => p === "*").length;
+  const lead = shape.slice(0, stars), count = lead.reduce((n, s) => n * s, 1), size = words.byteLength / Math.max(1, count);
+  return Array.from({ length: count }, (_, k) => {
+    const places = [];
+    for (let d = stars - 1, rest = k; d >= 0; rest = Math.floor(rest / lead[d]), d--) places.unshift(rest % lead[d]);
+    const name = parts.map((p) => (p === "*" ? places.shift() : p)).join(".");
+    const own = new Uint8Array(words.buffer, words.byteOffset + k * size, size);
+    return [name, { words: own, shape: shape.slice(stars), dtype }];
+  });
 }
 
 /** A safetensors file. */

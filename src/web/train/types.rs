@@ -100,8 +100,8 @@ export interface Train {
   /** Takes a step: on these rows (a list of as many batches as the block accumulates), or on the next of the file. One at a time. */
   step(rows?: Rows | readonly Rows[] | null, options?: StepOptions & { losses?: true }): Promise<Taken>;
   step(rows: Rows | readonly Rows[] | null | undefined, options: StepOptions & { losses: false }): Promise<undefined>;
-  /** The weights as safetensors: running averages where the block asks for them. */
-  params(): Promise<Uint8Array<ArrayBuffer>>;
+  /** The weights as safetensors: running averages where the block asks for them. `apart`: a tensor for each net of an array, as `hnet` has them. */
+  params(options?: { apart?: boolean }): Promise<Uint8Array<ArrayBuffer>>;
   /** All that going on needs, as safetensors: weights, what the rules remember, where training is. */
   state(): Promise<Uint8Array<ArrayBuffer>>;
   /** Takes what `params()` gave (and begins anew with it) or what `state()` gave (and goes on). */

@@ -155,8 +155,19 @@ fn both(name: &str, text: &str, block: &str, count: usize) -> (Built, Vec<Record
     (b, want, params)
 }
 
-/// The weights that a page gives.
+/// The weights that a page gives, in its own spelling; those apart are the same numbers.
 fn weights(browser: &mut Browser) -> BTreeMap<String, Tensor> {
+    let apart = "(async () => {
+        const header = (b) => JSON.parse(new TextDecoder().decode(b.subarray(8, 8 + Number(new DataView(b.buffer).getBigUint64(0, true)))));
+        const [joined, apart] = [await m.train.params(), await m.train.params({ apart: true })];
+        const bytes = (b) => b.slice(8 + Number(new DataView(b.buffer).getBigUint64(0, true))).join();
+        return { same: bytes(joined) === bytes(apart), names: Object.keys(header(apart)), joined: Object.keys(header(joined)) };
+    })()";
+    let said = browser.eval(apart);
+    assert_eq!(said["same"], true);
+    let stars = said["joined"].as_array().unwrap().iter().any(|n| n.as_str().unwrap().contains("expert.*."));
+    let numbered = said["names"].as_array().unwrap().iter().any(|n| n.as_str().unwrap().contains("expert.3."));
+    assert!(stars == numbered && !said["names"].to_string().contains('*'), "{said}");
     let got = browser.eval("(async () => [...await m.train.params()])()");
     let bytes: Vec<u8> = got.as_array().unwrap().iter().map(|b| b.as_u64().unwrap() as u8).collect();
     let file = tempfile::NamedTempFile::with_suffix(".safetensors").unwrap();
