@@ -4,6 +4,7 @@
 //! conditions lifted that its data bind row by row; what the clauses say is made in that model's graph. *Not looked at:* files, and
 //! how a step is computed.
 
+use crate::check::kind::kind_of;
 use crate::check::model::{Arm, Clip, Every, InputKind, Objective, Rows, Set, Train, Watch};
 use crate::check::report::Report;
 use crate::check::scope::Binding;
@@ -295,6 +296,8 @@ impl<'a> Checker<'a> {
             }
             for (p, t) in self.placed_values(&s.place, &s.value)? {
                 let shape = self.param_shape(p)?;
+                let ty = &self.nets[p].decl.ty;
+                let t = self.scalar_kind(t, kind_of(ty), s.value.span, ty.span)?;
                 let t = self.laid_out(&t, &shape, s.value.span)?;
                 out.push(Set { path: self.nets[p].path.clone(), node: t.node, span: s.place.span });
             }
