@@ -191,7 +191,8 @@ impl<'a> Checker<'a> {
             let mut inst = frame.inst.filter(|_| !frame.called);
             while let Some(id) = inst {
                 let inside = &self.nets[id];
-                if !library(inside.span) && file(inside.span).is_some() {
+                // Nobody made the model: the statement that calls says more.
+                if inside.parent.is_some() && !library(inside.span) && file(inside.span).is_some() {
                     return Some((inside.span, inside.made_by()));
                 }
                 inst = inside.parent;
