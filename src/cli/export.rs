@@ -1,5 +1,6 @@
 //! `hnet export`: writes what the `weights to` blocks of a model say.
 
+use super::given::Values;
 use super::open::{self, Opened, Which};
 use super::run::How;
 use super::talk::{Exit, Talk, usage};
@@ -26,21 +27,8 @@ adapter_model.safetensors and has the names of PEFT gets its adapter_config.json
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// The weights of the model: safetensors, .npz, a folder or an index; may be repeated
-    #[arg(long, value_name = "F")]
-    params: Vec<PathBuf>,
-    /// Inputs and conditions: safetensors, or .npy called like the input; may be repeated
-    #[arg(long, value_name = "F")]
-    inputs: Vec<PathBuf>,
-    /// A condition or input: `task=3`, `lam=0.3,0.7`, `code=@file.npy`; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = open::pair)]
-    condition: Vec<(String, String)>,
-    /// The size of a free dim; may be repeated
-    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
-    dim: Vec<(String, i64)>,
-    /// Seed of all that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    seed: i32,
+    #[command(flatten)]
+    values: Values,
     /// Where it goes instead, for a model with one block: safetensors or .npz
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
@@ -50,8 +38,7 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
-    open::once("--condition", &args.condition)?;
-    open::once("--dim", &args.dim)?;
+    args.values.once()?;
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let blocks: Vec<&Block> = opened.model.weights.iter().filter(|b| b.writes).collect();
@@ -80,7 +67,7 @@ fn places(args: &Args, opened: &Opened, blocks: &[&Block], talk: Talk) -> Result
             return Err(usage(&format!("`--out` is one file, and the model has {} `weights to` blocks", blocks.len())));
         }
         open::ends(out, &["safetensors", "npz"])?;
-        opened.spare(out, &args.params)?;
+        opened.spare(out, &args.values.params)?;
         return Ok(vec![out.clone()]);
     }
     let mut out = vec![];
@@ -90,7 +77,7 @@ fn places(args: &Args, opened: &Opened, blocks: &[&Block], talk: Talk) -> Result
             return Err(opened.fail(talk, &[outside(&path, block.span)]));
         }
         open::ends(&path, &["safetensors", "npz"])?;
-        opened.spare(&path, &args.params)?;
+        opened.spare(&path, &args.values.params)?;
         out.push(path);
     }
     Ok(out)
@@ -105,11 +92,17 @@ fn computed(
     options: session::Options,
     talk: Talk,
 ) -> Result<Vec<Tensor>, Exit> {
-    let mut files = args.inputs.clone();
+    let mut files = args.values.inputs.clone();
     if files.is_empty() {
         files.extend(opened.beside("inputs"));
     }
-    let request = Request { files, conditions: args.condition.clone(), dims: args.dim.clone(), random: false, seed: args.seed };
+    let request = Request {
+        files,
+        conditions: args.values.condition.clone(),
+        dims: args.values.dim.clone(),
+        random: false,
+        seed: args.values.seed,
+    };
     let fail = |list: &[Diagnostic]| opened.fail(talk, list);
     let given = inputs::gather(model, &request).map_err(|list| fail(&list))?;
     talk.say(&opened.sources, &given.warnings)?;
@@ -121,9 +114,9 @@ fn computed(
         return Err(fail(&[session::nothing_to_run(model, &absent)]));
     }
     inputs::indices(model, &wanted, &given).map_err(|d| fail(&[d]))?;
-    let params = opened.params(&args.params, &given.sizes, args.seed, talk)?;
+    let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
     let mut session = Session::new(model, &wanted, &options).map_err(|d| fail(&[d]))?;
-    let bound = session::bindings(params, given, args.seed);
+    let bound = session::bindings(params, given, args.values.seed);
     session.run(&bound).map_err(|d| fail(&[d]))
 }
 

@@ -23,6 +23,7 @@ mod explain;
 mod export;
 mod fmt;
 mod fuzz;
+mod given;
 mod graph;
 mod hints;
 mod init;

@@ -1,6 +1,7 @@
 //! `hnet run`: computes a model's outputs.
 
 use super::expect;
+use super::given::Values;
 use super::open::{self, Opened, Which};
 use super::probe;
 use super::profile;
@@ -29,24 +30,11 @@ called model.hnet also `params.safetensors` and `inputs.safetensors`. Without we
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// The weights: safetensors
-    #[arg(long, value_name = "F")]
-    params: Vec<PathBuf>,
-    /// Inputs and conditions: safetensors, or .npy called like the input; may be repeated
-    #[arg(long, value_name = "F")]
-    inputs: Vec<PathBuf>,
-    /// A condition or input: `task=3`, `lam=0.3,0.7`, `code=@file.npy`; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = open::pair)]
-    condition: Vec<(String, String)>,
-    /// The size of a free dim; may be repeated
-    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
-    dim: Vec<(String, i64)>,
+    #[command(flatten)]
+    values: Values,
     /// Draws the inputs that are not given
     #[arg(long)]
     random_inputs: bool,
-    /// Seed of all that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
-    seed: i32,
     #[command(flatten)]
     how: How,
     /// Only this output; may be repeated
@@ -161,8 +149,7 @@ fn little_room() -> bool {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    open::once("--condition", &args.condition)?;
-    open::once("--dim", &args.dim)?;
+    args.values.once()?;
     open::once_each("--output", &args.output)?;
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let mut opened = open::model(&args.which, talk)?;
@@ -177,12 +164,12 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let (chosen, left) = choose(args, &opened, &given, talk)?;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
     inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
-    let params = opened.params(&args.params, &given.sizes, args.seed, talk)?;
+    let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
     let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;
     bar.set_message(format!("running {}", opened.model.name));
-    let bound = session::bindings(params, given, args.seed);
+    let bound = session::bindings(params, given, args.values.seed);
     let said = session.warnings.len();
     let tensors = session.run(&bound).map_err(one)?;
     talk.say(&opened.sources, &session.warnings[said..])?;
@@ -238,8 +225,8 @@ fn tolerance(text: &str) -> Result<f64, String> {
 
 /// Refuses to write what cannot be written so, or over what is read.
 fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit> {
-    let beside = if args.params.is_empty() { opened.beside("params") } else { None };
-    let params = args.params.iter().cloned().chain(beside);
+    let beside = if args.values.params.is_empty() { opened.beside("params") } else { None };
+    let params = args.values.params.iter().cloned().chain(beside);
     let values = request.conditions.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
     let read: Vec<PathBuf> = request.files.iter().cloned().chain(params).chain(values).collect();
     for (out, ends) in [(&args.out, &["safetensors", "npz", "npy"][..]), (&args.trace, &["json"][..])] {
@@ -255,11 +242,17 @@ fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit>
 }
 
 fn request(args: &Args, opened: &Opened) -> Request {
-    let mut files = args.inputs.clone();
+    let mut files = args.values.inputs.clone();
     if files.is_empty() && !args.random_inputs {
         files.extend(opened.beside("inputs"));
     }
-    Request { files, conditions: args.condition.clone(), dims: args.dim.clone(), random: args.random_inputs, seed: args.seed }
+    Request {
+        files,
+        conditions: args.values.condition.clone(),
+        dims: args.values.dim.clone(),
+        random: args.random_inputs,
+        seed: args.values.seed,
+    }
 }
 
 /// The outputs to compute: those asked for, or all that can be.

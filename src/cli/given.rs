@@ -1,0 +1,33 @@
+//! What a model is run on, as options of the command line: shared by all commands that compute outputs or weights.
+
+use super::open;
+use super::talk::Exit;
+use std::path::PathBuf;
+
+/// Weights, inputs, sizes, and the seed of what is drawn.
+#[derive(clap::Args)]
+pub struct Values {
+    /// The weights of the model: safetensors, .npz, a folder or an index; may be repeated
+    #[arg(long, value_name = "F")]
+    pub params: Vec<PathBuf>,
+    /// Inputs and conditions: safetensors, or .npy called like the input; may be repeated
+    #[arg(long, value_name = "F")]
+    pub inputs: Vec<PathBuf>,
+    /// A condition or input: `task=3`, `lam=0.3,0.7`, `code=@file.npy`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = open::pair)]
+    pub condition: Vec<(String, String)>,
+    /// The size of a free dim; may be repeated
+    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
+    pub dim: Vec<(String, i64)>,
+    /// Seed of all that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub seed: i32,
+}
+
+impl Values {
+    /// Refuses what is said twice.
+    pub fn once(&self) -> Result<(), Exit> {
+        open::once("--condition", &self.condition)?;
+        open::once("--dim", &self.dim)
+    }
+}
