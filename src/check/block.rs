@@ -154,8 +154,10 @@ impl<'a> Checker<'a> {
 
     /// Gives a value the name that the source has for it, unless it has one.
     pub fn call(&mut self, t: &Tens, name: &Name) {
-        let within = self.scopes.net_path();
-        let within = if within.is_empty() { name.clone() } else { format!("{within}.{name}").into() };
+        let within = match self.scopes.net_path() {
+            Some(path) if !path.is_empty() => format!("{path}.{name}").into(),
+            _ => name.clone(),
+        };
         let node = self.build.at_mut(t);
         if node.name.is_none() {
             (node.name, node.within) = (Some(name.clone()), Some(within));

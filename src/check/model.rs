@@ -199,8 +199,10 @@ impl RelationKind {
 #[derive(Clone, Debug)]
 pub struct RelationInfo {
     pub kind: RelationKind,
-    /// Path of the parameters that it writes.
+    /// Path of the parameters that it writes, as its left side says it.
     pub target: String,
+    /// The parameters themselves.
+    pub params: Vec<String>,
     /// Nets and parameters that its expression mentions.
     pub sources: Vec<String>,
     pub span: Span,

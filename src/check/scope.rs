@@ -42,7 +42,7 @@ pub struct Frame<'a> {
     /// Names that the call is lifted over, invisible here.
     pub lifted: Vec<NameId>,
     /// Dotted path, for draws and losses.
-    pub path: String,
+    pub path: Name,
     /// The statement under way, for the graph's spans.
     pub span: Span,
     /// The name that this statement gives a value.
@@ -65,7 +65,7 @@ impl<'a> Frame<'a> {
             called: false,
             sees_dims: false,
             lifted: vec![],
-            path: String::new(),
+            path: "".into(),
             span: Span::default(),
             member: None,
             own: None,
@@ -130,14 +130,14 @@ impl<'a> Scopes<'a> {
     }
 
     /// The path of the net that is called. A function belongs to its caller.
-    pub fn net_path(&self) -> &str {
-        self.frames().find(|f| f.inst.is_some()).map_or("", |f| f.path.as_str())
+    pub fn net_path(&self) -> Option<&Name> {
+        self.frames().find(|f| f.inst.is_some()).map(|f| &f.path)
     }
 
     /// What a value made here belongs to: the path of the net that is called and the name that its statement gives.
     pub fn place_name(&self) -> Option<Name> {
         let frame = self.frames().find(|f| f.inst.is_some())?;
-        match (frame.path.as_str(), &frame.member) {
+        match (&*frame.path, &frame.member) {
             ("", None) => None,
             ("", Some(m)) => Some(m.clone()),
             (path, None) => Some(path.into()),

@@ -1,10 +1,13 @@
-//! Where the boxes of a scene go: left to right in layers, boxes within boxes.
+//! Where the boxes of a scene go, and which way its edges take: left to right in columns, boxes within boxes.
 //!
-//! In: a [`Scene`]. Out: a rectangle for each item, points that each edge passes, the size of the picture. Layers by longest
-//! path, order within a layer by the mean place of the neighbours (Sugiyama, Tagawa and Toda 1981), each box laid out by itself first.
-//! Deterministic: ties go to the order of the scene.
+//! In: a [`Scene`]. Out: a rectangle for each item, the points of each edge, the size of the picture. Promised: no two boxes overlap but a
+//! box and what lies in it, and no edge runs through a box that it does not begin, end or lie in. Edges are level within a column, where they pass
+//! between boxes like a box themselves, and change their height between columns, where nothing else is. Deterministic: ties go to the
+//! order of the scene.
 
-use super::scene::{Kind, Scene};
+use super::layers::{Layers, children, lift, order};
+use super::scene::{Kind, Link, Scene};
+use std::collections::BTreeMap;
 
 /// A rectangle, x and y of its upper left corner.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,8 +28,10 @@ impl Rect {
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
     pub boxes: Vec<Rect>,
-    /// For each edge of the scene: points between its ends.
-    pub bends: Vec<Vec<(f64, f64)>>,
+    /// For each edge the points that it passes, ends included; between two points of one height it is straight.
+    pub paths: Vec<Vec<(f64, f64)>>,
+    /// For each edge the point of its path after which it goes from one outermost box of its own to the other: there its word stands.
+    pub words: Vec<usize>,
     pub width: f64,
     pub height: f64,
 }
@@ -35,59 +40,285 @@ pub struct Placed {
 pub const CHAR: f64 = 7.0;
 /// Height of the part of a box that has its name.
 pub const HEAD: f64 = 44.0;
-const PAD: f64 = 14.0;
-const GAP_X: f64 = 56.0;
+/// How far the boxes of an array stand out behind each other.
+pub const STACK: f64 = 8.0;
+const PAD: f64 = 16.0;
+const GAP_X: f64 = 52.0;
 const GAP_Y: f64 = 18.0;
 
-/// One level: the children of a box, and the points where long edges pass their layers.
+/// Something in a column: a box, or an edge that passes.
+struct Spot {
+    item: Option<usize>,
+    layer: usize,
+    w: f64,
+    h: f64,
+    x: f64,
+    mid: f64,
+}
+
+/// A part of an edge at one level, from left to right.
+struct Chain {
+    edge: usize,
+    spots: Vec<usize>,
+    /// It comes from, or goes on, outside of the box around this level.
+    open: (bool, bool),
+    back: bool,
+}
+
+/// One level: what stands in a box, or outside of all.
 struct Level {
-    /// `Some`: an item; `None`: a bend.
-    items: Vec<Option<usize>>,
-    size: Vec<(f64, f64)>,
-    layer: Vec<usize>,
-    links: Vec<(usize, usize)>,
-    /// Edge of the scene → its bends, as positions in `items`.
-    bends: Vec<(usize, Vec<usize>)>,
+    spots: Vec<Spot>,
+    chains: Vec<Chain>,
+    rows: Vec<Vec<usize>>,
+    /// Left and right edge of each column.
+    columns: Vec<(f64, f64)>,
+}
+
+struct Placer<'s> {
+    scene: &'s Scene,
+    layers: Layers,
+    boxes: Vec<Rect>,
+    /// Of each edge the points at each level, in the order in which the edge goes.
+    parts: BTreeMap<(usize, Option<usize>), Vec<(f64, f64)>>,
 }
 
 /// Lays a scene out.
 pub fn place(scene: &Scene) -> Placed {
-    let n = scene.items.len();
-    let mut out = Placed { boxes: vec![Rect::default(); n], bends: vec![Vec::new(); scene.edges.len()], ..Placed::default() };
-    let (w, h) = inside(scene, None, &mut out);
-    (out.width, out.height) = (w, h);
-    absolute(scene, &out)
+    let boxes = vec![Rect::default(); scene.items.len()];
+    let mut placer = Placer { scene, layers: Layers::of(scene), boxes, parts: BTreeMap::new() };
+    let (width, height) = placer.inside(None);
+    let boxes = (0..scene.items.len()).map(|k| placer.shifted(k)).collect();
+    let (paths, words) = (0..scene.edges.len()).map(|e| placer.path(e)).unzip();
+    Placed { boxes, paths, words, width, height }
 }
 
-/// Places the children of a box from (0, 0) on; gives the size that they take.
-fn inside(scene: &Scene, parent: Option<usize>, out: &mut Placed) -> (f64, f64) {
-    let children: Vec<usize> = (0..scene.items.len()).filter(|k| scene.items[*k].parent == parent).collect();
-    for k in &children {
-        let (w, h) = inside(scene, Some(*k), out);
-        let (own_w, own_h) = own_size(scene, *k);
-        let full = if w > 0.0 { (own_w.max(w + 2.0 * PAD), HEAD + h + PAD) } else { (own_w, own_h) };
-        (out.boxes[*k].w, out.boxes[*k].h) = full;
+impl Placer<'_> {
+    /// Places the children of a box from (0, 0) on; the size that they take.
+    fn inside(&mut self, parent: Option<usize>) -> (f64, f64) {
+        let children = children(self.scene, parent);
+        for k in &children {
+            let (w, h) = self.inside(Some(*k));
+            let (own_w, own_h) = own_size(self.scene, *k);
+            let full = if w > 0.0 { (own_w.max(w + 2.0 * PAD), HEAD + h + PAD) } else { (own_w, own_h) };
+            (self.boxes[*k].w, self.boxes[*k].h) = full;
+        }
+        if children.is_empty() {
+            return (0.0, 0.0);
+        }
+        let mut level = self.level(parent, &children);
+        self.columns(&mut level);
+        self.heights(&mut level);
+        let (mut width, mut height) = (0.0f64, 0.0f64);
+        let top = level.spots.iter().map(|s| s.mid - s.h / 2.0).fold(f64::INFINITY, f64::min);
+        for s in &mut level.spots {
+            s.mid -= top;
+            (width, height) = (width.max(s.x + s.w), height.max(s.mid + s.h / 2.0));
+            if let Some(k) = s.item {
+                let stacked = self.stack(k);
+                (self.boxes[k].x, self.boxes[k].y) = (s.x, s.mid - s.h / 2.0 + stacked);
+            }
+        }
+        for chain in &level.chains {
+            let mut points = self.points(&level, chain, width);
+            if chain.back {
+                points.reverse();
+            }
+            self.parts.insert((chain.edge, parent), points);
+        }
+        (width, height)
     }
-    if children.is_empty() {
-        return (0.0, 0.0);
+
+    fn stack(&self, k: usize) -> f64 {
+        if self.scene.items[k].count.is_some() { STACK } else { 0.0 }
     }
-    let level = level(scene, parent, &children, out);
-    let rows = order(&level);
-    let spots = spots(&level, &rows);
-    let left = spots.iter().map(|s| s.0).fold(f64::INFINITY, f64::min);
-    let top = spots.iter().map(|s| s.1).fold(f64::INFINITY, f64::min);
-    let (mut w, mut h) = (0.0f64, 0.0f64);
-    for (k, (x, y)) in spots.iter().enumerate() {
-        let (x, y) = (x - left, y - top);
-        (w, h) = (w.max(x + level.size[k].0), h.max(y + level.size[k].1));
-        if let Some(item) = level.items[k] {
-            (out.boxes[item].x, out.boxes[item].y) = (x, y);
+
+    fn level(&self, parent: Option<usize>, children: &[usize]) -> Level {
+        let box_of = |k: &usize| {
+            let stacked = self.stack(*k);
+            let (w, h) = (self.boxes[*k].w + stacked, self.boxes[*k].h + stacked);
+            Spot { item: Some(*k), layer: self.layers.of[*k], w, h, x: 0.0, mid: 0.0 }
+        };
+        let mut spots: Vec<Spot> = children.iter().map(box_of).collect();
+        let last = spots.iter().map(|s| s.layer).max().unwrap_or(0);
+        let mut chains = Vec::new();
+        for (e, edge) in self.scene.edges.iter().enumerate() {
+            let at = |item: usize| lift(self.scene, parent, item).and_then(|k| children.iter().position(|c| *c == k));
+            let back = self.layers.back[e];
+            let (mut a, mut b) = (at(edge.from), at(edge.to));
+            if back {
+                (a, b) = (b, a);
+            }
+            if a == b {
+                continue;
+            }
+            let (from, to) = (a.map_or(0, |a| spots[a].layer + 1), b.map_or(last + 1, |b| spots[b].layer));
+            let mut chain = Chain { edge: e, spots: a.into_iter().collect(), open: (a.is_none(), b.is_none()), back };
+            for layer in from..to {
+                chain.spots.push(spots.len());
+                spots.push(Spot { item: None, layer, w: 0.0, h: 8.0, x: 0.0, mid: 0.0 });
+            }
+            chain.spots.extend(b);
+            chains.push(chain);
+        }
+        let layer: Vec<usize> = spots.iter().map(|s| s.layer).collect();
+        let links: Vec<(usize, usize)> = chains.iter().flat_map(|c| c.spots.windows(2).map(|p| (p[0], p[1]))).collect();
+        let rows = order(&layer, &links);
+        Level { spots, chains, rows, columns: Vec::new() }
+    }
+
+    /// Columns side by side, the boxes of one in its middle.
+    fn columns(&self, level: &mut Level) {
+        let mut left = 0.0;
+        for (l, row) in level.rows.iter().enumerate() {
+            let width = row.iter().map(|k| level.spots[*k].w).fold(0.0, f64::max);
+            row.iter().for_each(|k| level.spots[*k].x = left + (width - level.spots[*k].w) / 2.0);
+            level.columns.push((left, left + width));
+            // Words need room.
+            let word = level.chains.iter().filter(|c| c.open == (false, false) && level.spots[c.spots[0]].layer == l);
+            let word = word.filter(|c| self.scene.edges[c.edge].link.is_relation());
+            let word = word.map(|c| self.scene.edges[c.edge].link.word().len() as f64 * CHAR + 28.0).fold(GAP_X, f64::max);
+            left += width + word;
         }
     }
-    for (edge, list) in &level.bends {
-        out.bends[*edge] = list.iter().map(|k| (spots[*k].0 - left, spots[*k].1 - top)).collect();
+
+    /// Heights: each near the middle of its neighbours.
+    fn heights(&self, level: &mut Level) {
+        for row in &level.rows {
+            let total: f64 = row.iter().map(|k| level.spots[*k].h + GAP_Y).sum::<f64>() - GAP_Y;
+            let mut y = -total / 2.0;
+            for k in row {
+                level.spots[*k].mid = y + level.spots[*k].h / 2.0;
+                y += level.spots[*k].h + GAP_Y;
+            }
+        }
+        // Neighbours, with where the line meets each of the two, from its middle.
+        let mut near: Vec<Vec<(usize, f64)>> = (0..level.spots.len()).map(|_| Vec::new()).collect();
+        for c in &level.chains {
+            for pair in c.spots.windows(2) {
+                let (a, b) = (self.port(level, c, pair[0], true), self.port(level, c, pair[1], false));
+                near[pair[0]].push((pair[1], b - a));
+                near[pair[1]].push((pair[0], a - b));
+            }
+        }
+        for sweep in 0..24 {
+            let forward = sweep % 2 == 0;
+            let rows: Vec<usize> = if forward { (0..level.rows.len()).collect() } else { (0..level.rows.len()).rev().collect() };
+            for r in rows {
+                let row = level.rows[r].clone();
+                let wish = |k: &usize| {
+                    let wishes: Vec<f64> = near[*k].iter().map(|(m, off)| level.spots[*m].mid + off).collect();
+                    if wishes.is_empty() { level.spots[*k].mid } else { wishes.iter().sum::<f64>() / wishes.len() as f64 }
+                };
+                let wish: Vec<f64> = row.iter().map(wish).collect();
+                settle(&mut level.spots, &row, &wish);
+            }
+        }
     }
-    (w, h)
+
+    /// Where a line meets a spot, from its middle: where the edge goes on in a box, at the head of a box with parts, else in the middle.
+    fn port(&self, level: &Level, chain: &Chain, spot: usize, right: bool) -> f64 {
+        let s = &level.spots[spot];
+        let Some(k) = s.item else { return 0.0 };
+        let top = self.stack(k) - s.h / 2.0;
+        if let Some(points) = self.parts.get(&(chain.edge, Some(k))) {
+            let first = (points[0], points[points.len() - 1]);
+            let end = if right != chain.back { first.1 } else { first.0 };
+            return top + HEAD + end.1;
+        }
+        let has_parts = self.scene.items.iter().any(|t| t.parent == Some(k));
+        let middle = top + if has_parts { HEAD / 2.0 } else { self.boxes[k].h / 2.0 };
+        middle + if right { 0.0 } else { self.lane(k, self.scene.edges[chain.edge].link) }
+    }
+
+    /// Edges of different kinds into one box do not end at one point.
+    fn lane(&self, to: usize, link: Link) -> f64 {
+        let mut links: Vec<Link> = self.scene.edges.iter().filter(|e| e.to == to).map(|e| e.link).collect();
+        links.sort();
+        links.dedup();
+        let at = links.iter().position(|l| *l == link).unwrap_or(0) as f64;
+        (at - (links.len().max(1) - 1) as f64 / 2.0) * 13.0
+    }
+
+    /// The points of a chain, from left to right.
+    fn points(&self, level: &Level, chain: &Chain, width: f64) -> Vec<(f64, f64)> {
+        let mut out = Vec::new();
+        let last = chain.spots.len() - 1;
+        for (i, k) in chain.spots.iter().enumerate() {
+            let s = &level.spots[*k];
+            let (left, right) = level.columns[s.layer];
+            let (first, end) = (i == 0 && !chain.open.0, i == last && !chain.open.1);
+            let y = s.mid + self.port(level, chain, *k, !end || (first && last == 0));
+            if !first {
+                out.push((left, y));
+            }
+            if end && s.item.is_some() {
+                out.push((s.x, y));
+                continue;
+            }
+            if first && let Some(item) = s.item {
+                let stacked = if self.parts.contains_key(&(chain.edge, Some(item))) { self.stack(item) } else { 0.0 };
+                out.push((s.x + s.w - stacked, y));
+            }
+            out.push((right, y));
+        }
+        if chain.open.0 && out[0].0 > 0.0 {
+            out.insert(0, (0.0, out[0].1));
+        }
+        if chain.open.1 {
+            let y = out[out.len() - 1].1;
+            out.push((width, y));
+        }
+        out
+    }
+
+    /// A rectangle in the picture.
+    fn shifted(&self, k: usize) -> Rect {
+        let (dx, dy) = self.origin(self.scene.items[k].parent);
+        let r = self.boxes[k];
+        Rect { x: r.x + dx, y: r.y + dy, ..r }
+    }
+
+    /// The whole path of an edge: out of boxes, across, into boxes.
+    fn path(&self, e: usize) -> (Vec<(f64, f64)>, usize) {
+        let edge = &self.scene.edges[e];
+        let common = self.scene.around(edge.from, edge.to);
+        let up = |item: usize| {
+            let mut out = Vec::new();
+            let mut at = self.scene.items[item].parent;
+            while at != common {
+                out.push(at);
+                at = at.and_then(|k| self.scene.items[k].parent);
+            }
+            out
+        };
+        let mut levels = up(edge.from);
+        let before = levels.len();
+        levels.push(common);
+        levels.extend(up(edge.to).into_iter().rev());
+        let mut out: Vec<(f64, f64)> = Vec::new();
+        let mut word = 0;
+        for (i, level) in levels.iter().enumerate() {
+            let (dx, dy) = self.origin(*level);
+            if i == before {
+                word = out.len();
+            }
+            let points = self.parts.get(&(e, *level)).map_or(&[][..], |p| p);
+            out.extend(points.iter().map(|(x, y)| (x + dx, y + dy)));
+        }
+        (out, word)
+    }
+
+    /// Where the inside of a box begins.
+    fn origin(&self, parent: Option<usize>) -> (f64, f64) {
+        let (mut x, mut y) = (0.0, 0.0);
+        let mut at = parent;
+        while let Some(k) = at {
+            x += self.boxes[k].x + PAD;
+            y += self.boxes[k].y + HEAD;
+            at = self.scene.items[k].parent;
+        }
+        (x, y)
+    }
 }
 
 fn own_size(scene: &Scene, k: usize) -> (f64, f64) {
@@ -98,302 +329,30 @@ fn own_size(scene: &Scene, k: usize) -> (f64, f64) {
     ((chars * CHAR + 2.0 * PAD + extra).max(64.0), HEAD)
 }
 
-/// The child of `parent` that an item lies in.
-fn lift(scene: &Scene, parent: Option<usize>, mut item: usize) -> Option<usize> {
-    loop {
-        if scene.items[item].parent == parent {
-            return Some(item);
-        }
-        item = scene.items[item].parent?;
-    }
-}
-
-fn level(scene: &Scene, parent: Option<usize>, children: &[usize], out: &Placed) -> Level {
-    let at = |item: usize| children.iter().position(|c| *c == item);
-    let mut between: Vec<(usize, usize, usize)> = Vec::new();
-    for (e, edge) in scene.edges.iter().enumerate() {
-        let ends = (lift(scene, parent, edge.from).and_then(at), lift(scene, parent, edge.to).and_then(at));
-        if let (Some(a), Some(b)) = ends
-            && a != b
-        {
-            between.push((e, a, b));
-        }
-    }
-    let layer = layers(scene, children, &between);
-    let size = children.iter().map(|c| (out.boxes[*c].w, out.boxes[*c].h)).collect();
-    let mut level =
-        Level { items: children.iter().copied().map(Some).collect(), size, layer, links: Vec::new(), bends: Vec::new() };
-    for (e, a, b) in between {
-        let (from, to) = (level.layer[a], level.layer[b]);
-        let mut last = a;
-        let mut bends = Vec::new();
-        for l in from + 1..to {
-            level.items.push(None);
-            level.size.push((0.0, 6.0));
-            level.layer.push(l);
-            let k = level.items.len() - 1;
-            level.links.push((last, k));
-            bends.push(k);
-            last = k;
-        }
-        level.links.push((last, b));
-        level.bends.push((e, bends));
-    }
-    level
-}
-
-/// Longest path from the left; edges that would close a cycle are left out. Outputs stand at the far right, and what
-/// has no edge into it stands just before what it feeds.
-fn layers(scene: &Scene, children: &[usize], edges: &[(usize, usize, usize)]) -> Vec<usize> {
-    let n = children.len();
-    let mut kept: Vec<(usize, usize)> = Vec::new();
-    for (_, a, b) in edges {
-        if !reaches(&kept, *b, *a, n) {
-            kept.push((*a, *b));
-        }
-    }
-    let mut layer = vec![0; n];
-    for _ in 0..n {
-        for (a, b) in &kept {
-            layer[*b] = layer[*b].max(layer[*a] + 1);
-        }
-    }
-    let last = layer.iter().copied().max().unwrap_or(0);
-    for k in (0..n).rev() {
-        let first_user = kept.iter().filter(|(a, _)| *a == k).map(|(_, b)| layer[*b]).min();
-        match scene.items[children[k]].kind {
-            Kind::Output | Kind::Loss => layer[k] = last,
-            _ if !kept.iter().any(|(_, b)| *b == k) => layer[k] = first_user.map_or(0, |u| u - 1),
-            _ => {}
-        }
-    }
-    layer
-}
-
-fn reaches(edges: &[(usize, usize)], from: usize, to: usize, n: usize) -> bool {
-    let mut seen = vec![false; n];
-    let mut todo = vec![from];
-    while let Some(k) = todo.pop() {
-        if k == to {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[k], true) {
-            todo.extend(edges.iter().filter(|(a, _)| *a == k).map(|(_, b)| *b));
-        }
-    }
-    false
-}
-
-/// The items of each layer from top to bottom.
-fn order(level: &Level) -> Vec<Vec<usize>> {
-    let count = level.layer.iter().copied().max().unwrap_or(0) + 1;
-    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for (k, l) in level.layer.iter().enumerate() {
-        rows[*l].push(k);
-    }
-    for sweep in 0..8 {
-        let forward = sweep % 2 == 0;
-        let layers: Vec<usize> = if forward { (1..count).collect() } else { (0..count.saturating_sub(1)).rev().collect() };
-        for l in layers {
-            let place = places(&rows, level.items.len());
-            let key = |k: &usize| {
-                let near: Vec<f64> = level
-                    .links
-                    .iter()
-                    .filter_map(|(a, b)| if forward { (b == k).then_some(*a) } else { (a == k).then_some(*b) })
-                    .map(|m| place[m])
-                    .collect();
-                if near.is_empty() { place[*k] } else { near.iter().sum::<f64>() / near.len() as f64 }
-            };
-            let mut row = std::mem::take(&mut rows[l]);
-            row.sort_by(|a, b| key(a).total_cmp(&key(b)));
-            rows[l] = row;
-        }
-    }
-    rows
-}
-
-fn places(rows: &[Vec<usize>], n: usize) -> Vec<f64> {
-    let mut out = vec![0.0; n];
-    for row in rows {
-        for (i, k) in row.iter().enumerate() {
-            out[*k] = (i as f64 + 0.5) / row.len() as f64;
-        }
-    }
-    out
-}
-
-/// Upper left corners: layers side by side, each item near the middle of its neighbours.
-fn spots(level: &Level, rows: &[Vec<usize>]) -> Vec<(f64, f64)> {
-    let n = level.items.len();
-    let mut x = vec![0.0; n];
-    let mut left = 0.0;
-    for row in rows {
-        let width = row.iter().map(|k| level.size[*k].0).fold(0.0, f64::max);
-        row.iter().for_each(|k| x[*k] = left + (width - level.size[*k].0) / 2.0);
-        left += width + GAP_X;
-    }
-    let mut mid = vec![0.0; n];
-    for row in rows {
-        let total: f64 = row.iter().map(|k| level.size[*k].1 + GAP_Y).sum::<f64>() - GAP_Y;
-        let mut y = -total / 2.0;
-        for k in row {
-            mid[*k] = y + level.size[*k].1 / 2.0;
-            y += level.size[*k].1 + GAP_Y;
-        }
-    }
-    for _ in 0..6 {
-        for row in rows {
-            let wish: Vec<f64> = row.iter().map(|k| wanted(level, &mid, *k)).collect();
-            settle(level, row, &wish, &mut mid);
-        }
-    }
-    (0..n).map(|k| (x[k], mid[k] - level.size[k].1 / 2.0)).collect()
-}
-
-fn wanted(level: &Level, mid: &[f64], k: usize) -> f64 {
-    let near: Vec<f64> = level
-        .links
-        .iter()
-        .filter_map(|(a, b)| {
-            if *a == k {
-                Some(mid[*b])
-            } else if *b == k {
-                Some(mid[*a])
-            } else {
-                None
+/// Puts a row where it wants to be without overlap: in groups of neighbours that touch, each where the mean of its wishes is.
+fn settle(spots: &mut [Spot], row: &[usize], wish: &[f64]) {
+    // A group: its first member, how many, the sum of the wishes for its first member's middle.
+    let mut groups: Vec<(usize, usize, f64)> = Vec::new();
+    let offset = |from: usize, to: usize| (from..to).map(|i| (spots[row[i]].h + spots[row[i + 1]].h) / 2.0 + GAP_Y).sum::<f64>();
+    for (i, want) in wish.iter().enumerate() {
+        groups.push((i, 1, *want));
+        while let [.., (a, n, s), (b, m, t)] = groups[..] {
+            let gap = offset(a, b);
+            if s / n as f64 + gap <= t / m as f64 {
+                break;
             }
-        })
-        .collect();
-    if near.is_empty() { mid[k] } else { near.iter().sum::<f64>() / near.len() as f64 }
-}
-
-/// Puts a row where it wants to be without overlap: pushed down from above, then moved up so that the mean wish is met.
-fn settle(level: &Level, row: &[usize], wish: &[f64], mid: &mut [f64]) {
-    let mut bottom = f64::NEG_INFINITY;
-    for (k, want) in row.iter().zip(wish) {
-        let half = level.size[*k].1 / 2.0;
-        mid[*k] = want.max(bottom + half);
-        bottom = mid[*k] + half + GAP_Y;
+            groups.truncate(groups.len() - 2);
+            groups.push((a, n + m, s + t - gap * m as f64));
+        }
     }
-    let off: f64 = row.iter().zip(wish).map(|(k, w)| w - mid[*k]).sum::<f64>() / row.len().max(1) as f64;
-    row.iter().for_each(|k| mid[*k] += off);
-}
-
-/// Turns places that are relative to the box around them into places in the picture.
-fn absolute(scene: &Scene, placed: &Placed) -> Placed {
-    let mut out = placed.clone();
-    for k in 0..scene.items.len() {
-        let (dx, dy) = origin(scene, placed, scene.items[k].parent);
-        out.boxes[k].x += dx;
-        out.boxes[k].y += dy;
+    let mut mids = vec![0.0; row.len()];
+    for (a, n, s) in groups {
+        for (i, mid) in mids.iter_mut().enumerate().skip(a).take(n) {
+            *mid = s / n as f64 + offset(a, i);
+        }
     }
-    for (e, edge) in scene.edges.iter().enumerate() {
-        let (dx, dy) = origin(scene, placed, scene.around(edge.from, edge.to));
-        out.bends[e].iter_mut().for_each(|(x, y)| (*x, *y) = (*x + dx, *y + dy));
-    }
-    out
-}
-
-/// Where the inside of a box begins.
-fn origin(scene: &Scene, placed: &Placed, parent: Option<usize>) -> (f64, f64) {
-    let (mut x, mut y) = (0.0, 0.0);
-    let mut at = parent;
-    while let Some(k) = at {
-        x += placed.boxes[k].x + PAD;
-        y += placed.boxes[k].y + HEAD;
-        at = scene.items[k].parent;
-    }
-    (x, y)
+    row.iter().zip(mids).for_each(|(k, mid)| spots[*k].mid = mid);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::scene::{Edge, Item, Link};
-    use super::super::svg;
-    use super::*;
-    use crate::ir::Rate;
-
-    fn scene() -> Scene {
-        let mut s = Scene { title: "Tasks".into(), ..Scene::default() };
-        let mut add = |path: &str, kind: Kind, about: &str, count: Option<&str>, rate: Rate, parent: Option<usize>| {
-            let name = path.rsplit('.').next().unwrap_or(path).to_string();
-            s.items.push(Item { path: path.into(), kind, name, about: about.into(), count: count.map(Into::into), rate, parent });
-            s.items.len() - 1
-        };
-        let (input, condition) = (Rate::Input, Rate::Condition);
-        let task = add("task", Kind::Condition, "i32", None, condition, None);
-        let x = add("x", Kind::Input, "f32[b, 64]", None, input, None);
-        let label = add("label", Kind::Input, "i32[b]", None, input, None);
-        let embed = add("embed", Kind::Param, "f32[5, 16]", None, Rate::Parameter, None);
-        let hyper = add("hyper", Kind::Net, "Hyper", None, condition, None);
-        let trunk = add("hyper.trunk", Kind::Net, "Linear", None, condition, Some(hyper));
-        let head = add("hyper.head", Kind::Net, "Linear", None, condition, Some(hyper));
-        let target = add("target", Kind::Net, "Mlp", None, input, None);
-        let fc1 = add("target.fc1", Kind::Net, "Linear", None, input, Some(target));
-        let fc2 = add("target.fc2", Kind::Net, "Linear", None, input, Some(target));
-        let gate = add("gate", Kind::Net, "Linear", None, input, None);
-        let router = add("router", Kind::Router, "capacity 1.25", None, input, None);
-        let expert = add("expert", Kind::Net, "Ffn", Some("× 8"), input, None);
-        let logits = add("logits", Kind::Output, "f32[b, 10]", None, input, None);
-        let nll = add("nll", Kind::Loss, "f32", None, input, None);
-        s.items[router].name = "2 of 8".into();
-        let flow = [
-            (task, trunk),
-            (embed, trunk),
-            (trunk, head),
-            (x, fc1),
-            (fc1, fc2),
-            (fc2, gate),
-            (fc2, router),
-            (gate, router),
-            (expert, logits),
-            (expert, nll),
-            (label, nll),
-        ];
-        s.edges.extend(flow.map(|(from, to)| Edge { from, to, link: Link::Flow }));
-        s.edges.push(Edge { from: hyper, to: target, link: Link::Generate });
-        s.edges.push(Edge { from: trunk, to: fc2, link: Link::Scale });
-        s.edges.push(Edge { from: router, to: expert, link: Link::Route });
-        s.edges.push(Edge { from: nll, to: gate, link: Link::Tie });
-        s
-    }
-
-    #[test]
-    fn boxes_hold_their_parts_and_do_not_overlap() {
-        let s = scene();
-        let placed = place(&s);
-        let r = |k: usize| placed.boxes[k];
-        for a in 0..s.items.len() {
-            if let Some(p) = s.items[a].parent {
-                let (inner, outer) = (r(a), r(p));
-                assert!(
-                    inner.x >= outer.x
-                        && inner.y >= outer.y
-                        && inner.x + inner.w <= outer.x + outer.w
-                        && inner.y + inner.h <= outer.y + outer.h
-                );
-            }
-            for b in 0..a {
-                let apart = r(a).x + r(a).w <= r(b).x
-                    || r(b).x + r(b).w <= r(a).x
-                    || r(a).y + r(a).h <= r(b).y
-                    || r(b).y + r(b).h <= r(a).y;
-                assert!(apart || s.within(a, b) || s.within(b, a), "{} and {}", s.items[a].path, s.items[b].path);
-            }
-        }
-        if let Ok(path) = std::env::var("HNET_PICTURE") {
-            std::fs::write(path, svg::write(&s, &placed)).unwrap();
-        }
-    }
-
-    #[test]
-    fn edges_go_from_left_to_right() {
-        let s = scene();
-        let placed = place(&s);
-        for e in s.edges.iter().filter(|e| e.link != Link::Tie) {
-            let (a, b) = (placed.boxes[e.from], placed.boxes[e.to]);
-            assert!(a.x + a.w <= b.x, "{} to {}", s.items[e.from].path, s.items[e.to].path);
-        }
-    }
-}
+mod tests;

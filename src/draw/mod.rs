@@ -5,6 +5,7 @@
 
 pub mod dot;
 pub mod flow;
+pub mod layers;
 pub mod layout;
 pub mod scene;
 pub mod svg;

@@ -2,8 +2,9 @@
 
 use super::flow;
 use crate::bind::known::declared;
-use crate::check::model::{Model, RelationKind, RouteInfo};
+use crate::check::model::{Model, Param, RelationKind, RouteInfo};
 use crate::ir::{OutputKind, Rate, type_text};
+use std::collections::BTreeSet;
 
 /// What a box stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,14 @@ impl Link {
         }
     }
 
+    /// Whether it says more than that a value goes there.
+    pub fn is_relation(self) -> bool {
+        match self {
+            Link::Flow | Link::Route => false,
+            Link::Generate | Link::Adapt | Link::Scale | Link::Tie | Link::Blend => true,
+        }
+    }
+
     /// Of a relation that one net has to another's parameters.
     pub fn of(kind: RelationKind) -> Option<Link> {
         match kind {
@@ -90,6 +99,16 @@ pub struct Scene {
     pub edges: Vec<Edge>,
 }
 
+/// The number of a net in its family: `stage.0`.
+fn number(path: &str) -> Option<&str> {
+    path.rsplit('.').next().filter(|p| p.parse::<u64>().is_ok())
+}
+
+/// Whether a path names one of a family.
+fn number_within(path: &str) -> bool {
+    path.split('.').any(|p| p.parse::<u64>().is_ok())
+}
+
 /// A path without the `*` and the numbers of arrays, and without a final `.*`.
 pub fn plain(path: &str) -> String {
     let named = |p: &&str| *p != "*" && p.parse::<u64>().is_err();
@@ -105,13 +124,7 @@ impl Scene {
             scene.add(&i.name, kind, &i.name, declared(i), None, rate);
         }
         scene.add_nets(model);
-        for p in model.params.iter() {
-            let path = plain(&p.path);
-            if scene.net_of(&path).is_none() {
-                let name = path.clone();
-                scene.add(&path, Kind::Param, &name, type_text(p.dtype.word(), &p.shape), None, Rate::Parameter);
-            }
-        }
+        scene.add_params(model);
         let rates = model.graph.rates();
         for o in model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update) {
             let node = model.graph.node(o.node);
@@ -120,8 +133,10 @@ impl Scene {
             let path = format!("output {}", o.name);
             scene.add(&path, kind, &o.name, type_text(node.dtype.word(), &sizes), None, rates[o.node.index()]);
         }
-        scene.relate(model);
+        scene.tie(model);
         flow::trace(model, &mut scene);
+        flow::unread(model, &mut scene);
+        scene.gather();
         for r in &model.routes {
             scene.add_router(r);
         }
@@ -137,14 +152,44 @@ impl Scene {
     fn add_nets(&mut self, model: &Model) {
         let mut nets: Vec<_> = model.instances.iter().map(|i| (plain(&i.path), i)).collect();
         nets.sort_by_key(|(path, _)| path.matches('.').count());
-        for (path, i) in nets {
-            if self.items.iter().any(|t| t.path == path && t.is_net()) {
+        for (path, i) in &nets {
+            if self.items.iter().any(|t| t.path == *path && t.is_net()) {
                 continue;
             }
             let parent = path.rsplit_once('.').and_then(|(up, _)| self.net_of(up));
             let name = parent.map_or(path.as_str(), |p| path[self.items[p].path.len()..].trim_start_matches('.')).to_string();
             let kind = if i.form { Kind::Form } else { Kind::Net };
-            let at = self.add(&path, kind, &name, i.net.clone(), i.count.as_ref().map(|n| format!("× {n}")), Rate::Parameter);
+            let inside = |p: &&Param| plain(&p.path).strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
+            let mut own = model.params.iter().filter(inside).peekable();
+            let frozen = own.peek().is_some() && own.all(|p| p.frozen);
+            let about = format!("{}{}", i.net, if frozen { ", frozen" } else { "" });
+            // Unequal nets of a family are one box, too.
+            let members: BTreeSet<&str> = nets.iter().filter(|(p, _)| p == path).filter_map(|(_, i)| number(&i.path)).collect();
+            let count = i.count.as_ref().map(|n| n.to_string()).or((members.len() > 1).then(|| members.len().to_string()));
+            let at = self.add(path, kind, &name, about, count.map(|n| format!("× {n}")), Rate::Parameter);
+            self.items[at].parent = parent;
+        }
+    }
+
+    /// Parameters of the model, and of nets that have parts.
+    fn add_params(&mut self, model: &Model) {
+        let paths: Vec<String> = model.params.iter().map(|p| plain(&p.path)).collect();
+        for (k, p) in model.params.iter().enumerate() {
+            let path = &paths[k];
+            let parent = self.net_of(path);
+            if parent.is_some_and(|p| !self.has_parts(p)) || paths[..k].contains(path) {
+                continue;
+            }
+            let name = parent.map_or(path.as_str(), |p| path[self.items[p].path.len()..].trim_start_matches('.')).to_string();
+            let equal: Vec<&Param> = model.params.iter().zip(&paths).filter(|(_, q)| *q == path).map(|(p, _)| p).collect();
+            let alike = equal.iter().all(|q| q.shape == p.shape);
+            // A leading entry for each array that it stands in is said by the array.
+            let arrays = p.path.split('.').filter(|s| *s == "*").count();
+            let ty = type_text(p.dtype.word(), p.shape.get(arrays..).unwrap_or_default());
+            let about = format!("{ty}{}", if alike { "" } else { ", .." });
+            let count = (equal.len() > 1 && number_within(&p.path)).then(|| format!("× {}", equal.len()));
+            let count = count.filter(|_| parent.is_none());
+            let at = self.add(path, Kind::Param, &name, about, count, Rate::Parameter);
             self.items[at].parent = parent;
         }
     }
@@ -195,22 +240,91 @@ impl Scene {
         }
     }
 
-    fn relate(&mut self, model: &Model) {
-        for r in &model.relations {
-            let (Some(link), Some(to)) = (Link::of(r.kind), self.find(&plain(&r.target))) else { continue };
-            let sources: Vec<usize> = r.sources.iter().filter_map(|s| self.find(&plain(s))).collect();
-            // What a net is given is not what it writes.
-            let nets = sources.iter().any(|k| self.items[*k].is_net());
-            for from in sources.into_iter().filter(|k| !nets || self.items[*k].is_net()).collect::<Vec<_>>() {
-                self.link(from, to, link);
+    /// Whether values reach `item` from `net`.
+    pub fn comes_from(&self, item: usize, net: usize) -> bool {
+        let mut seen = vec![false; self.items.len()];
+        let mut todo = vec![net];
+        while let Some(k) = todo.pop() {
+            if self.within(item, k) {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[k], true) {
+                let leaves = |e: &&Edge| self.within(e.from, k) || self.within(k, e.from);
+                todo.extend(self.edges.iter().filter(leaves).map(|e| e.to));
             }
         }
-        // Several relations between parts of the same two nets are one edge in the picture where they are many.
-        if self.edges.len() > 24 {
-            let tops: Vec<Edge> =
-                self.edges.iter().map(|e| Edge { from: self.top(e.from), to: self.top(e.to), link: e.link }).collect();
-            self.edges.clear();
-            tops.into_iter().for_each(|e| self.link(e.from, e.to, e.link));
+        false
+    }
+
+    /// A net is as fast as the fastest of its values, and so are the nets around it.
+    pub fn raise(&mut self, item: usize, rate: Rate) {
+        let mut at = Some(item);
+        while let Some(k) = at {
+            self.items[k].rate = self.items[k].rate.max(rate);
+            at = self.items[k].parent;
+        }
+    }
+
+    /// The box of an output or a loss.
+    pub fn output(&self, name: &str) -> Option<usize> {
+        let path = format!("output {name}");
+        self.items.iter().position(|t| t.path == path && matches!(t.kind, Kind::Output | Kind::Loss))
+    }
+
+    pub fn has_parts(&self, k: usize) -> bool {
+        self.items.iter().any(|t| t.parent == Some(k) && t.is_net())
+    }
+
+    /// The parts of a net, where these are all of them, as the net.
+    pub fn together(&self, boxes: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut out = boxes.clone();
+        loop {
+            let parents: BTreeSet<usize> = out.iter().filter_map(|k| self.items[*k].parent).collect();
+            let all = |p: &usize| self.parts(*p).iter().all(|k| out.contains(k));
+            let Some(p) = parents.into_iter().find(all) else { return out };
+            out.retain(|k| self.items[*k].parent != Some(p));
+            out.insert(p);
+        }
+    }
+
+    fn parts(&self, parent: usize) -> Vec<usize> {
+        (0..self.items.len()).filter(|k| self.items[*k].parent == Some(parent)).collect()
+    }
+
+    /// One parameter that is another: there is no value of its own to follow.
+    fn tie(&mut self, model: &Model) {
+        for r in model.relations.iter().filter(|r| r.kind == RelationKind::Tie) {
+            let part = r.params.first().filter(|_| !r.target.ends_with(".*")).and_then(|p| self.find(&plain(p)));
+            let to = part.or_else(|| self.find(&plain(&r.target)));
+            let Some(to) = to else { continue };
+            for from in r.sources.iter().filter_map(|s| self.find(&plain(s))).collect::<Vec<_>>() {
+                self.link(from, to, Link::Tie);
+            }
+        }
+    }
+
+    /// Relations from one box to all parts of a net are one to the net; where there are very many, those between the same two
+    /// outermost nets are one.
+    fn gather(&mut self) {
+        let kinds: BTreeSet<(usize, Link)> =
+            self.edges.iter().filter(|e| e.link != Link::Flow).map(|e| (e.from, e.link)).collect();
+        for (from, link) in kinds {
+            let of = |e: &&Edge| e.from == from && e.link == link;
+            let to: BTreeSet<usize> = self.edges.iter().filter(of).map(|e| e.to).collect();
+            let fewer = self.together(&to);
+            if fewer.len() < to.len() {
+                self.edges.retain(|e| !(e.from == from && e.link == link));
+                fewer.into_iter().for_each(|k| self.link(from, k, link));
+            }
+        }
+        if self.edges.iter().filter(|e| e.link != Link::Flow).count() > 24 {
+            let all = std::mem::take(&mut self.edges);
+            for e in all {
+                match e.link {
+                    Link::Flow => self.link(e.from, e.to, e.link),
+                    _ => self.link(self.top(e.from), self.top(e.to), e.link),
+                }
+            }
         }
     }
 

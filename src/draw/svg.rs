@@ -1,6 +1,6 @@
 //! A placed scene as SVG: readable on light and dark grounds, text as text.
 
-use super::layout::{CHAR, HEAD, Placed, Rect};
+use super::layout::{CHAR, Placed, Rect, STACK};
 use super::scene::{Edge, Item, Kind, Link, Scene};
 use super::text::rate;
 use crate::ir::Rate;
@@ -125,7 +125,7 @@ fn item(out: &mut String, scene: &Scene, k: usize, r: Rect) {
     };
     let _ = writeln!(out, "<g><title>{}</title>", escape(&tooltip(item)));
     if item.count.is_some() {
-        for off in [8.0, 4.0] {
+        for off in [STACK, STACK / 2.0] {
             let _ = writeln!(
                 out,
                 r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" rx="{round:.0}"/>"#,
@@ -208,61 +208,51 @@ fn classes(link: Link) -> &'static str {
     }
 }
 
-/// Where an edge meets a box: a box with parts is met at its head, so that the line does not cross what is in it.
-fn port(scene: &Scene, k: usize, r: Rect) -> f64 {
-    if scene.items.iter().any(|t| t.parent == Some(k)) { r.y + HEAD / 2.0 } else { r.middle() }
-}
-
 fn edge(out: &mut String, scene: &Scene, e: &Edge, placed: &Placed, k: usize) {
-    let (a, b) = (placed.boxes[e.from], placed.boxes[e.to]);
+    let points = &placed.paths[k];
+    let [.., before, end] = points[..] else { return };
     if e.link == Link::Route {
-        return fan(out, scene, e, a, b);
+        return fan(out, scene, e, points[0], placed.boxes[e.to]);
     }
-    let stacked = if scene.items[e.from].count.is_some() { 8.0 } else { 0.0 };
-    let mut points = vec![(a.x + a.w + stacked, port(scene, e.from, a))];
-    points.extend(placed.bends[k].iter().map(|(x, y)| (*x, y + 3.0)));
-    let back = b.x < a.x + a.w;
-    points.push((b.x - 7.0, port(scene, e.to, b)));
     let classes = classes(e.link);
-    let path = if back { around(a, b) } else { curve(&points) };
-    let _ = writeln!(out, r#"<path class="edge{classes}" d="{path}"/>"#);
-    let (x, y) = if back { (b.x + b.w / 2.0, b.y - 7.0) } else { points[points.len() - 1] };
-    let tip = if back { format!("M{x:.1} {:.1}l-4 -7h8z", y + 7.0) } else { format!("M{:.1} {y:.1}l-8 -4v8z", x + 7.0) };
+    // The tip is 7 long, and the line ends where it begins.
+    let ahead = if before.0 <= end.0 { 1.0 } else { -1.0 };
+    let mut line = points.clone();
+    line.push((end.0 - 7.0 * ahead, end.1));
+    line.swap_remove(points.len() - 1);
+    let _ = writeln!(out, r#"<path class="edge{classes}" d="{}"/>"#, curve(&line));
+    let tip = format!("M{:.1} {:.1}l{:.0} -4v8z", end.0, end.1, -8.0 * ahead);
     let _ = writeln!(out, r#"<path class="tip{}" d="{tip}"/>"#, if classes.is_empty() { "" } else { " relation" });
-    if !classes.is_empty() && !back {
-        let half = e.link.word().len() as f64 * CHAR / 2.0;
-        let (x0, y0) = points[0];
-        let (x1, y1) = points[1];
-        let _ = writeln!(
-            out,
-            r#"<text class="word" x="{:.1}" y="{:.1}">{}</text>"#,
-            (x0 + x1) / 2.0 - half,
-            (y0 + y1) / 2.0 - 6.0,
-            e.link.word()
-        );
+    if !classes.is_empty() {
+        let (x, y) = word(&points[placed.words[k].min(points.len() - 2)..]);
+        let _ =
+            writeln!(out, r#"<text class="word" text-anchor="middle" x="{x:.1}" y="{:.1}">{}</text>"#, y - 5.0, e.link.word());
     }
 }
 
-/// A smooth line that leaves and enters levelly.
+/// Where the word of an edge stands: in the middle of the first stretch between two columns.
+fn word(points: &[(f64, f64)]) -> (f64, f64) {
+    let wide = points.windows(2).find(|p| (p[1].0 - p[0].0).abs() > 40.0).or_else(|| points.windows(2).next());
+    wide.map_or(points[0], |p| ((p[0].0 + p[1].0) / 2.0, (p[0].1 + p[1].1) / 2.0))
+}
+
+/// A smooth line that leaves and enters each stretch levelly.
 fn curve(points: &[(f64, f64)]) -> String {
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
     for pair in points.windows(2) {
         let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
-        let reach = ((x1 - x0) / 2.0).max(12.0);
-        let _ = write!(path, "C{:.1} {y0:.1} {:.1} {y1:.1} {x1:.1} {y1:.1}", x0 + reach, x1 - reach);
+        if (y0 - y1).abs() < 0.05 {
+            let _ = write!(path, "L{x1:.1} {y1:.1}");
+        } else {
+            let x = (x0 + x1) / 2.0;
+            let _ = write!(path, "C{x:.1} {y0:.1} {x:.1} {y1:.1} {x1:.1} {y1:.1}");
+        }
     }
     path
 }
 
-/// A line over the top, for an edge that goes back.
-fn around(a: Rect, b: Rect) -> String {
-    let (x0, x1) = (a.x + a.w / 2.0, b.x + b.w / 2.0);
-    let top = a.y.min(b.y) - 28.0;
-    format!("M{x0:.1} {:.1}C{x0:.1} {top:.1} {x1:.1} {top:.1} {x1:.1} {:.1}", a.y, b.y - 7.0)
-}
-
 /// One line for each net of a routed array (eight at most): the slots solid, the others faint.
-fn fan(out: &mut String, scene: &Scene, e: &Edge, a: Rect, b: Rect) {
+fn fan(out: &mut String, scene: &Scene, e: &Edge, from: (f64, f64), b: Rect) {
     const LINES: usize = 8;
     let mut words = scene.items[e.from].name.split(" of ").map(|w| w.parse::<usize>().ok());
     let slots = words.next().flatten().unwrap_or(1);
@@ -270,7 +260,7 @@ fn fan(out: &mut String, scene: &Scene, e: &Edge, a: Rect, b: Rect) {
     for i in 0..lines {
         let y = b.y + b.h * (i as f64 + 0.5) / lines as f64;
         let faint = if i < slots { "" } else { " faint" };
-        let path = curve(&[(a.x + a.w, a.middle()), (b.x - 2.0, y)]);
+        let path = curve(&[from, (b.x - 2.0, y)]);
         let _ = writeln!(out, r#"<path class="edge{faint}" d="{path}"/>"#);
     }
 }

@@ -63,7 +63,7 @@ impl Reverse<'_> {
     pub fn add(&mut self, op: Op, dtype: DType, shape: Vec<Axis>, inner: Vec<Axis>, operands: Vec<Operand>) -> NodeId {
         let at = self.graph.node(self.at);
         let (within, span) = (at.within.clone(), at.span);
-        self.graph.add(Node { op, dtype, shape, inner, name: None, within, span }, operands)
+        self.graph.add(Node { inner, within, span, ..Node::new(op, dtype, shape) }, operands)
     }
 
     /// A number.

@@ -33,6 +33,15 @@ pub enum Rate {
     Input,
 }
 
+/// What a relation makes of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The relation's word: `generate`.
+    pub by: &'static str,
+    /// The parameter's dotted path.
+    pub path: String,
+}
+
 /// A node.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -46,13 +55,17 @@ pub struct Node {
     pub name: Option<Arc<str>>,
     /// The net's path and the statement's name that it is part of: `hyper.trunk`, `logits`.
     pub within: Option<Arc<str>>,
+    /// The path of the net in whose body it is made; empty for the model's own.
+    pub net: Option<Arc<str>>,
+    /// The parameter that it is the value of, by a relation.
+    pub writes: Option<Arc<Written>>,
     /// Where it comes from.
     pub span: Span,
 }
 
 impl Node {
     pub fn new(op: Op, dtype: DType, shape: Vec<Axis>) -> Node {
-        Node { op, dtype, shape, inner: Vec::new(), name: None, within: None, span: Span::default() }
+        Node { op, dtype, shape, inner: Vec::new(), name: None, within: None, net: None, writes: None, span: Span::default() }
     }
 
     /// Number of dimensions of the result.

@@ -83,7 +83,7 @@ mod tokens;
 pub mod verify;
 mod words;
 
-pub use graph::{Axis, Graph, Node, NodeId, Operand, Output, OutputKind, Rate};
+pub use graph::{Axis, Graph, Node, NodeId, Operand, Output, OutputKind, Rate, Written};
 pub use op::{Body, DType, Dist, Fold, Op, Origin, Pick};
 pub use scalar::Map;
 pub use size::{Size, Sym};

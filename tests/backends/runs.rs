@@ -56,6 +56,9 @@ fn model() -> Model {
     let picks = vec![Pick::Operand(1), Pick::Loop(0)];
     let row = add(&mut g, Op::Gather { picks, fill: None }, DType::F32, &[("i", two.clone())], &[], &[(w, &[]), (task, &[])]);
     let sum = add(&mut g, Op::Contract, DType::F32, &[], &[("b", b.clone()), ("i", two.clone())], &[(x, &[0, 1]), (row, &[1])]);
+    for made in [row, sum] {
+        g.node_mut(made).net = Some("table".into());
+    }
     let n = add(&mut g, Op::Extent(b.clone()), DType::I32, &[], &[], &[]);
     let n = add(&mut g, Op::Map(Map::ToF32), DType::F32, &[], &[], &[(n, &[])]);
     let score = add(&mut g, Op::Map(Map::Div), DType::F32, &[], &[], &[(sum, &[]), (n, &[])]);
@@ -273,6 +276,7 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
     m.relations.push(RelationInfo {
         kind: RelationKind::Generate,
         target: "table.*".into(),
+        params: vec!["table.w".into()],
         sources: vec!["hyper.head".into()],
         span: Span::default(),
     });

@@ -4,7 +4,7 @@ use super::table::{Arg, Call};
 use crate::check::value::{Label, NameId, Tens, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Axis, Node, Op, Operand, Size};
+use crate::ir::{Axis, Node, Op, Operand, Size, Written};
 use crate::source::Span;
 use crate::syntax::ast::ExprKind;
 
@@ -108,7 +108,16 @@ impl<'a> Checker<'a> {
         })?;
         let [(flat, at)] = self.values(call.args)?;
         let flat = self.as_tens(flat, at)?;
-        Ok(Value::Tree(self.unflatten(&flat, &tree, at)?.into()))
+        let filled = self.unflatten(&flat, &tree, at)?;
+        // Whose parameters these are, where the layout is one that others fill.
+        let (into, made) = (tree.leaves(), filled.leaves());
+        for ((_, into), (_, made)) in into.into_iter().zip(made).filter(|(_, (_, made))| made.node != flat.node) {
+            if let Op::Source { path, .. } = &self.build.at(into).op {
+                let path = path.to_string();
+                self.build.at_mut(made).writes = Some(Written { by: "value", path }.into());
+            }
+        }
+        Ok(Value::Tree(filled.into()))
     }
 
     /// `transpose(x)`

@@ -250,7 +250,7 @@ impl<'a> Checker<'a> {
         }
         let mut frame = Frame::new(inst.file, Some(net.inst));
         frame.picks = net.picks.clone();
-        frame.path = inst.path.clone();
+        frame.path = inst.path.as_str().into();
         for (_, pick) in &net.picks {
             match pick {
                 Pick::Name(n) => push(&mut frame.lifted, *n),
@@ -280,7 +280,7 @@ impl<'a> Checker<'a> {
     ) -> Res<Value<'a>> {
         self.nets.used.insert(f.def.name.span);
         let mut frame = Frame::new(f.file, None);
-        frame.path = f.def.name.name.to_string();
+        frame.path = f.def.name.name.clone();
         self.call_signature(&f.def.signature, frame, args, renamed, &f.def.name.name, span)
     }
 

@@ -5,6 +5,7 @@ use crate::check::scope::Frame;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
+use crate::ir::Written;
 use crate::source::Span;
 use crate::syntax::ast::{self, Name};
 use std::rc::Rc;
@@ -69,6 +70,10 @@ impl<'a> Checker<'a> {
             },
         };
         let picked = self.pick_all(whole, &net.picks, span)?;
+        if net.picks.iter().any(|(_, pick)| matches!(pick, Pick::Mix(_))) {
+            let path = self.nets[p].path.clone();
+            self.build.at_mut(&picked).writes = Some(Written { by: "blend", path }.into());
+        }
         let arrays = self.nets[self.nets[p].inst].arrays.clone();
         let open: Vec<NameId> = arrays.into_iter().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
         if open.is_empty() { Ok(picked) } else { Ok(self.names_to_sizes(picked, &open)) }

@@ -90,7 +90,7 @@ impl<'a> Nets<'a> {
         let inst = &self[id];
         let mut frame = Frame::new(inst.file, Some(id));
         frame.sees_dims = inst.sees_dims;
-        frame.path = inst.path.clone();
+        frame.path = inst.path.as_str().into();
         frame.span = inst.span;
         frame.picks = inst.arrays.iter().map(|a| (*a, Pick::Name(*a))).collect();
         frame

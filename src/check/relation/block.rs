@@ -1,7 +1,7 @@
 //! Relations that stand in a block and hold to its end.
 
-use super::{find::Found, value::EACH, walk_names};
-use crate::check::instance::{ParamId, fixed_slots};
+use super::{find::Found, print_place, value::EACH, walk_names};
+use crate::check::instance::{ParamId, fixed_slots, join};
 use crate::check::model::RelationKind;
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, Pick, Tens, Tree, Value};
@@ -24,18 +24,26 @@ impl<'a> Checker<'a> {
                 return self.error(Code::H0412, paths[0].span, "`freeze` is about what is learned; it stands among the members");
             }
         };
-        let all = self.written_values(kind, place, value)?;
+        let found = self.find_place(place)?;
+        self.note_block(kind, place, value, &found);
+        let all = self.written_values(kind, place, value, found)?;
         self.scopes.replace(all);
         Ok(())
     }
 
     /// What parameters are once a place in them has a value.
     pub fn placed_values(&mut self, place: &'a Place, value: &'a Expr) -> Res<Vec<(ParamId, Tens)>> {
-        self.written_values(RelationKind::Generate, place, value)
+        let found = self.find_place(place)?;
+        self.written_values(RelationKind::Generate, place, value, found)
     }
 
-    fn written_values(&mut self, kind: RelationKind, place: &'a Place, value: &'a Expr) -> Res<Vec<(ParamId, Tens)>> {
-        let found = self.find_place(place)?;
+    fn written_values(
+        &mut self,
+        kind: RelationKind,
+        place: &'a Place,
+        value: &'a Expr,
+        found: Found<'a>,
+    ) -> Res<Vec<(ParamId, Tens)>> {
         if let Some((word, _)) = &found.family {
             let message = format!("the nets of a family are unequal: which of them is `{word}`?");
             return self.error(Code::H0407, place.span, message);
@@ -51,6 +59,15 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// Keeps a block's relation for people.
+    fn note_block(&mut self, kind: RelationKind, place: &Place, value: &Expr, found: &Found<'a>) {
+        let path = self.scopes.net_path().map_or(String::new(), |p| p.to_string());
+        let mut sources = vec![];
+        self.mentions(value, &mut sources);
+        let sources = sources.into_iter().map(|s| join(&path, &s)).collect();
+        self.note_relation(kind, join(&path, &print_place(place)), &found.targets, sources, place.span);
+    }
+
     fn block_values(
         &mut self,
         kind: RelationKind,
@@ -64,7 +81,7 @@ impl<'a> Checker<'a> {
         walk_names(value, &mut |w| with_self |= &**w == "self");
         let together = match with_self || fixed_slots(found.slots) {
             true => None,
-            false => Some(self.place_values(value, found.slots, &found.targets, tree)?),
+            false => Some(self.own_values(kind, |c| c.place_values(value, found.slots, &found.targets, tree))?),
         };
         for (k, target) in found.targets.iter().enumerate() {
             let needs = kind == RelationKind::Adapt || kind == RelationKind::Scale || with_self || fixed_slots(found.slots);
@@ -78,10 +95,11 @@ impl<'a> Checker<'a> {
                 Some(list) => list[k].clone(),
                 None => {
                     let one = [target.clone()];
-                    self.with_self(own.clone().map(Value::Tensor), |c| match fixed_slots(found.slots) {
-                        true => c.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()),
-                        false => c.place_values(value, found.slots, &one, None).map(|mut all| all.pop().expect(EACH)),
-                    })?
+                    let made = self.with_self(own.clone().map(Value::Tensor), |c| match fixed_slots(found.slots) {
+                        true => c.partial_value(value, found.slots.unwrap_or(&[]), target, own.clone()).map(|t| vec![t]),
+                        false => c.own_values(kind, |c| c.place_values(value, found.slots, &one, None)),
+                    });
+                    made?.pop().expect(EACH)
                 }
             };
             let v = if fixed_slots(found.slots) { v } else { self.combine(kind, own, v, value.span, target.param)? };

@@ -13,7 +13,7 @@ mod words;
 pub(super) use find::slot_span;
 pub use words::{assigned_in, assigned_in_block, walk_names};
 
-use super::instance::{InstId, MemberRef, Rel, Thunk, Whose, join};
+use super::instance::{InstId, MemberRef, Rel, Target, Thunk, Whose, join};
 use super::model::{RelationInfo, RelationKind};
 use super::scope::Binding;
 use super::value::{Label, NetVal, Value};
@@ -62,12 +62,8 @@ impl<'a> Checker<'a> {
             Relation::Freeze { paths } => {
                 for path in paths {
                     let found = self.find_path(path)?;
-                    self.out.model.relations.push(RelationInfo {
-                        kind: RelationKind::Freeze,
-                        target: join(&self.nets[id].path, &print_path(path)),
-                        sources: vec![],
-                        span: path.span,
-                    });
+                    let target = join(&self.nets[id].path, &print_path(path));
+                    self.note_relation(RelationKind::Freeze, target, &found.targets, vec![], path.span);
                     for t in found.targets {
                         self.nets[t.param].frozen = true;
                     }
@@ -105,12 +101,9 @@ impl<'a> Checker<'a> {
         };
         let mut sources = vec![];
         self.mentions(value, &mut sources);
-        self.out.model.relations.push(RelationInfo {
-            kind,
-            target: join(&self.nets[id].path, &print_place(place)),
-            sources: sources.into_iter().map(|s| join(&self.nets[id].path, &s)).collect(),
-            span: place.span,
-        });
+        let path = &self.nets[id].path;
+        let sources = sources.into_iter().map(|s| join(path, &s)).collect();
+        self.note_relation(kind, join(path, &print_place(place)), &found.targets, sources, place.span);
         let number = self.nets.relations.len();
         for (k, t) in found.targets.iter().enumerate() {
             if kind == RelationKind::Init {
@@ -133,6 +126,15 @@ impl<'a> Checker<'a> {
             values: None,
         });
         Ok(())
+    }
+
+    /// Keeps a relation for people, once: a body is made more than once.
+    fn note_relation(&mut self, kind: RelationKind, target: String, targets: &[Target], sources: Vec<String>, span: Span) {
+        let params: Vec<String> = targets.iter().map(|t| self.nets[t.param].path.clone()).collect();
+        let relations = &mut self.out.model.relations;
+        if !relations.iter().any(|r| r.kind == kind && r.span == span && r.target == target && r.params == params) {
+            relations.push(RelationInfo { kind, target, params, sources, span });
+        }
     }
 
     /// Members that an expression mentions, for people.

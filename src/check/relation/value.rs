@@ -8,7 +8,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{Label, NameId, Tens, Tree, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Map, Size};
+use crate::ir::{Map, Node, Op, Operand, Size, Written};
 use crate::source::Span;
 use crate::syntax::ast::{self, Expr, Slot};
 
@@ -47,16 +47,18 @@ impl<'a> Checker<'a> {
         frame.member = Some(print_place(rel.place).trim_end_matches(".*").into());
         if alone {
             let (targets, tree) = (self.nets.relations[r].targets.clone(), self.nets.relations[r].tree.clone());
-            let values = self.outside(frame, |c| c.place_values(value, slots, &targets, tree));
+            let values = self.outside(frame, |c| c.own_values(kind, |c| c.place_values(value, slots, &targets, tree)));
             let v = values.as_ref().map(|all| all.get(k).cloned().expect(EACH)).map_err(|said| *said);
             self.nets.relations[r].values = Some(values);
             return self.combine(kind, own, v?, value.span, one.param);
         }
         frame.own = own.clone().map(Value::Tensor);
         let one = [one];
-        let mut values = self.outside(frame, |c| match fixed_slots(slots) {
-            true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
-            false => c.place_values(value, slots, &one, None),
+        let mut values = self.outside(frame, |c| {
+            c.own_values(kind, |c| match fixed_slots(slots) {
+                true => c.partial_value(value, slots.unwrap_or(&[]), &one[0], own.clone()).map(|t| vec![t]),
+                false => c.place_values(value, slots, &one, None),
+            })
         })?;
         let v = values.pop().expect(EACH);
         self.combine(if fixed_slots(slots) { RelationKind::Generate } else { kind }, own, v, value.span, one[0].param)
@@ -64,11 +66,39 @@ impl<'a> Checker<'a> {
 
     pub(super) fn combine(&mut self, kind: RelationKind, own: Option<Tens>, value: Tens, span: Span, p: ParamId) -> Res<Tens> {
         let shape = self.param_shape(p)?;
-        self.at_level(value.level, |c| match (kind, own) {
+        let out = self.at_level(value.level, |c| match (kind, own) {
             (RelationKind::Adapt, Some(own)) => c.changed(Map::Add, &own, &value, "`adapt`", span),
             (RelationKind::Scale, Some(own)) => c.changed(Map::Mul, &own, &value, "`scale`", span),
             _ => Ok(c.everywhere(value, &shape)),
-        })
+        })?;
+        let path = self.nets[p].path.clone();
+        // A tie has no value of its own: what it names is another parameter as it is.
+        if kind == RelationKind::Tie {
+            return Ok(out);
+        }
+        let taken = self.build.at(&out).writes.as_ref().is_some_and(|w| w.path != path);
+        let out = if taken { self.at_level(out.level, |c| c.own_value(&out)) } else { out };
+        self.build.at_mut(&out).writes = Some(Written { by: kind.word(), path }.into());
+        Ok(out)
+    }
+
+    /// The values of a relation as nodes that nothing else is: so a node says which parameter it is the value of.
+    pub(super) fn own_values(&mut self, kind: RelationKind, work: impl FnOnce(&mut Self) -> Res<Vec<Tens>>) -> Res<Vec<Tens>> {
+        let (level, since) = (self.build.level(), self.build.len());
+        let mut values = work(self)?;
+        for t in values.iter_mut().filter(|_| kind == RelationKind::Generate) {
+            if t.level < level || t.node.index() < since {
+                *t = self.own_value(t);
+            }
+        }
+        Ok(values)
+    }
+
+    fn own_value(&mut self, t: &Tens) -> Tens {
+        let node = self.build.node(t);
+        let axes = self.build.at(t).shape.clone();
+        let subscripts = (0..axes.len()).collect();
+        self.emit(Node::new(Op::Map(Map::Copy), t.dtype, axes), t.labels.clone(), vec![Operand::new(node, subscripts)])
     }
 
     fn changed(&mut self, by: Map, own: &Tens, value: &Tens, word: &str, span: Span) -> Res<Tens> {

@@ -16,8 +16,8 @@ impl<'a> Checker<'a> {
     /// Adds a node whose dimensions have these labels.
     pub fn emit(&mut self, node: Node, labels: Vec<Label>, operands: Vec<Operand>) -> Tens {
         node.shape.iter().chain(&node.inner).for_each(|a| self.kept(&a.size));
-        let (span, within) = (self.scopes.place(), self.scopes.place_name());
-        self.build.add(Node { span, within, ..node }, labels, operands)
+        let (span, within, net) = (self.scopes.place(), self.scopes.place_name(), self.scopes.net_path().cloned());
+        self.build.add(Node { span, within, net, ..node }, labels, operands)
     }
 
     /// Does something at another level.
