@@ -6,6 +6,7 @@
 //!
 //! Contractions stay n-ary: which two factors meet first is the planner's choice, as is what is computed when it is prepared.
 
+mod apiece;
 mod contract;
 mod cse;
 mod dce;
@@ -16,6 +17,7 @@ mod simplify;
 
 use crate::ir::verify::verify;
 use crate::ir::{Graph, NodeId, Output, OutputKind};
+pub use apiece::apiece;
 pub use rebuild::{Rebuild, rebuild};
 
 /// A pass.

@@ -101,6 +101,10 @@ pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
     }));
     roots.extend(model.routes.iter().filter_map(|r| r.chosen).flat_map(|(n, s)| [Some(n), s].into_iter().flatten()));
     let (graph, moved) = fed(&model.graph, &late, &roots, arm.rows.span)?;
+    // Before anything is differentiated, so that gradients have their part in it.
+    let rows = |name: &str| arm.rows.batch.iter().find(|b| *b.0 == *name).and_then(|b| b.1).map(|n| n as i64);
+    let (graph, places) = crate::opt::apiece(&graph, &|size| size.eval(&rows));
+    let moved = moved.into_iter().map(|n| n.map(|n| places[n.index()])).collect();
     let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![] };
     work.losses();
     for k in 0..arm.objectives.len() {
