@@ -15,7 +15,7 @@ use crate::exec::Engine;
 use crate::exec::session::{self, Options, bindings, rebind};
 use crate::exec::table::{self, Table};
 use crate::ir::random::philox;
-use crate::ir::{Bindings, Data, NodeId, Op, Origin, Tensor};
+use crate::ir::{Bindings, Data, NodeId, Op, Origin, OutputKind, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -114,26 +114,44 @@ impl Running {
         (0, step)
     }
 
-    /// One step.
+    /// One step. Where it fails, all values are what they were before it.
     pub fn step(&mut self, place: &Place, told: bool) -> Result<Taken, Diagnostic> {
         let (k, before) = self.turn(place.step);
         let accumulate = self.sides[k].arm.accumulate;
+        let states = if accumulate > 1 { self.states(k)? } else { BTreeMap::new() };
         let mut out = Taken::default();
         for j in 0..accumulate {
             let part = course::part_of(j, accumulate);
-            let taken = self.batch(k, part, before, before * accumulate + j, place, told)?;
-            out.rows += taken.rows;
-            if out.losses.is_empty() {
-                out.losses = taken.losses;
-            } else {
-                // The loss of a step is the mean of its batches.
-                let share = 1.0 / (j + 1) as f64;
-                out.losses.iter_mut().zip(taken.losses).for_each(|(a, b)| a.1 += (b.1 - a.1) * share);
-            }
-            (out.rates, out.norm, out.by) = (taken.rates, taken.norm, taken.by);
-            (out.loads, out.dropped) = (taken.loads, taken.dropped);
+            let taken = match self.batch(k, part, before, before * accumulate + j, place, told) {
+                Ok(taken) => taken,
+                Err(d) if j > 0 => {
+                    self.undo(states)?;
+                    return Err(d);
+                }
+                Err(d) => return Err(d),
+            };
+            out.add(taken, j);
         }
         Ok(out)
+    }
+
+    /// States that every batch of an arm changes, as they are.
+    fn states(&mut self, k: usize) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+        let outputs = &self.sides[k].arm.model.graph.outputs;
+        let names: Vec<_> = outputs.iter().filter(|o| o.kind == OutputKind::Update).map(|o| o.name.to_string()).collect();
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let values = self.peek()?;
+        Ok(names.into_iter().filter_map(|n| values.get_key_value(&n)).map(|(n, t)| (n.clone(), t.clone())).collect())
+    }
+
+    /// Takes back what the first batches of a step left: gradients that they gathered, states that they changed.
+    fn undo(&mut self, states: BTreeMap<String, Tensor>) -> Result<(), Diagnostic> {
+        let mut values = self.release()?;
+        values.retain(|path, _| !step::is_gathered(path));
+        values.extend(states);
+        self.hold(values)
     }
 
     /// The inputs of a batch, and the condition that its rows share.

@@ -89,6 +89,11 @@ fn own(what: &str, path: &str) -> String {
     format!("#{what}.{path}")
 }
 
+/// Whether a path is that of a gradient that a step gathers.
+pub fn is_gathered(path: &str) -> bool {
+    path.starts_with("#gathered.")
+}
+
 /// Makes the step of an arm. Errors: what is fed is computed from what it feeds.
 pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
     let model = &*arm.model;

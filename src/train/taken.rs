@@ -16,6 +16,17 @@ pub(super) struct Taken {
     pub by: Option<(String, i64)>,
 }
 
+impl Taken {
+    /// Takes in batch `j` of a step: its loss is the mean of theirs.
+    pub fn add(&mut self, batch: Taken, j: u64) {
+        let (rows, mut losses) = (self.rows + batch.rows, std::mem::take(&mut self.losses));
+        let share = 1.0 / (j + 1) as f64;
+        losses.iter_mut().zip(&batch.losses).for_each(|(a, b)| a.1 += (b.1 - a.1) * share);
+        let losses = if j == 0 { batch.losses } else { losses };
+        *self = Taken { rows, losses, ..batch };
+    }
+}
+
 /// The list of a record in which something that is told stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {

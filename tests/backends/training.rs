@@ -294,6 +294,33 @@ fn a_loss_that_is_not_finite_stops_the_run_and_changes_nothing() {
 }
 
 #[test]
+fn a_batch_that_fails_takes_back_what_those_before_it_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let x = |bad: usize| floats(&[4, 2], move |k| if k / 2 == bad { f64::NAN } else { k as f64 - 3.0 });
+    let model = model(
+        "dim b\nmodel M {\n    input x: [b, 2]\n    param w: [2] = ones()\n    state seen: i32 = zeros()\n    update seen = seen + count[b]\n\
+         \x20   loss fit = mean[b] (x @ w - 1)^2\n}\n\
+         train M {\n    data \"rows.safetensors\" { x }\n    batch b = 1\n    accumulate 4\n    minimize fit\n    with adam(lr: 0.1)\n    steps 8\n}\n",
+    );
+    for (backend, bad) in backends().into_iter().flat_map(|b| (0..4).map(move |bad| (b, bad))) {
+        // Where the row is the first that a step takes, there is nothing to take back.
+        save(folder.path(), "rows.safetensors", vec![("x", x(bad))]);
+        let mut trainer = Trainer::new(&model, start(&model, 0), folder.path(), options(backend, 1)).unwrap();
+        let before = trainer.state().unwrap();
+        let said = trainer.step().unwrap_err();
+        assert_eq!(said.code, "H0621", "{said:?}");
+        let after = trainer.state().unwrap();
+        assert_eq!(before.place, after.place);
+        for (path, t) in &after.values {
+            match before.values.get(path) {
+                Some(was) => assert!(was.same_bits(t), "{backend:?}, {bad}: `{path}`"),
+                None => assert!(t.to_f64().iter().all(|v| *v == 0.0), "{backend:?}, {bad}: `{path}`"),
+            }
+        }
+    }
+}
+
+#[test]
 fn who_is_measured_and_does_not_get_better_stops() {
     let folder = tempfile::tempdir().unwrap();
     rows(folder.path());
