@@ -379,7 +379,7 @@ weights from \"adapter\" {
 #[test]
 fn checkpoints_of_the_transformers_library_load_and_compute_what_it_does() {
     let here = tempfile::tempdir().unwrap();
-    for name in ["llama", "mixtral"] {
+    for name in ["llama", "mixtral", "mamba", "vit"] {
         for backend in ["interp", "cpu"] {
             let out = here.path().join("y.safetensors");
             let program = format!("{name}.hnet");
