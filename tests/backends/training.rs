@@ -293,6 +293,38 @@ fn a_loss_that_is_not_finite_stops_the_run_and_changes_nothing() {
     }
 }
 
+/// A batch whose length is known generates once for each row of the table; one of all rows, once for each sample.
+#[test]
+fn networks_that_samples_share_learn_as_those_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = Tensor::new(vec![20], Data::I32((0..20).map(|k| [0, 2, 2, 3][k % 4]).collect()));
+    let x = floats(&[20, 3], |k| (k as f64 * 0.7).sin());
+    save(folder.path(), "rows.safetensors", vec![("x", x), ("task", task)]);
+    // Nobody asks for row 1, which holds no numbers.
+    let text = |batch: &str| {
+        format!(
+            "import std.mlp {{ Mlp }}\nimport std.hyper {{ Hyper }}\ndim b\nmodel M {{\n    condition task: i32\n    input x: [b, 3]\n\
+             \x20   param embed: [4, 2] = normal()\n    sub hyper  = Hyper(2, 5, size(target.*))\n    sub target = Mlp(3, 4, 2)\n\
+             \x20   generate target.* from hyper(embed[task])\n    loss fit = mean[b] sum((target(x) - 1)^2)\n}}\n\
+             train M {{\n    data \"rows.safetensors\" {{ x, task }}\n    batch b = {batch}\n    minimize fit\n    with adam(lr: 0.05)\n    steps 12\n}}\n"
+        )
+    };
+    let (shared, own) = (model(&text("20")), model(&text("all")));
+    let mut begun = start(&shared, 3);
+    let Data::F32(embed) = &mut begun.get_mut("embed").unwrap().data else { panic!("reals") };
+    embed[2..4].fill(f32::NAN);
+    let (wanted, _) = trained(&own, begun.clone(), folder.path(), options(Backend::Interp, 1));
+    for backend in backends() {
+        let (records, params) = trained(&shared, begun.clone(), folder.path(), options(backend, 2));
+        for (a, b) in losses(&records).into_iter().zip(losses(&wanted)) {
+            assert!((a - b).abs() <= 1e-4 * b.abs(), "{backend:?}: {a} and {b}");
+        }
+        assert!(records.last().unwrap().losses[0].1 < 0.5 * records[0].losses[0].1, "{backend:?}");
+        let embed = params["embed"].to_f64();
+        assert!(embed.iter().enumerate().all(|(k, v)| v.is_nan() == (2..4).contains(&k)), "{backend:?}: {embed:?}");
+    }
+}
+
 #[test]
 fn a_batch_that_fails_takes_back_what_those_before_it_left() {
     let folder = tempfile::tempdir().unwrap();
