@@ -39,7 +39,7 @@ pub fn initialise_all(model: &Model, sizes: &Sizes, seed: i32) -> Result<BTreeMa
 }
 
 fn all_provided(param: &Param) -> bool {
-    let nets: i64 = param.shape.iter().take(param.path.matches('*').count()).filter_map(|s| s.constant()).product();
+    let nets: i64 = param.shape.iter().take(param.arrays()).filter_map(|s| s.constant()).product();
     param.provided.len() as i64 >= nets.max(1)
 }
 

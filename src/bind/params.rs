@@ -78,7 +78,7 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
 pub fn has_all(model: &Model, files: &[Archive]) -> bool {
     let named: BTreeSet<&str> = files.iter().flat_map(Archive::names).collect();
     model.params.iter().filter(|p| p.origin != Origin::State || p.init.is_none()).all(|p| {
-        let stars = p.path.matches('*').count();
+        let stars = p.arrays();
         let Some(lead) = p.shape.iter().take(stars).map(|s| usize::try_from(s.constant()?).ok()).collect::<Option<Vec<_>>>()
         else {
             return false;

@@ -63,6 +63,13 @@ pub struct Param {
     pub span: Span,
 }
 
+impl Param {
+    /// How many of the leading entries of its shape count nets of an array.
+    pub fn arrays(&self) -> usize {
+        self.path.matches('*').count().min(self.shape.len())
+    }
+}
+
 /// An initialiser.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Init {
@@ -305,9 +312,17 @@ pub struct Objective {
 /// Parameters with an optimizer.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Places in the model's list of parameters.
-    pub params: Vec<usize>,
+    pub learners: Vec<Learner>,
     pub optimizer: Optimizer,
+}
+
+/// A parameter that learns.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    /// Its place in the model's list of parameters.
+    pub param: usize,
+    /// Which nets of its arrays do, row-major over the arrays' axes; `None`: all.
+    pub nets: Option<Vec<bool>>,
 }
 
 /// Which rule changes parameters.

@@ -113,7 +113,7 @@ fn rows(model: &Model, mapping: &Mapping, sources: &[Source]) -> Vec<Row> {
 }
 
 fn wants(p: &Param) -> String {
-    let stars = p.path.matches('*').count().min(p.shape.len());
+    let stars = p.arrays();
     type_text(p.dtype.word(), &p.shape[stars..])
 }
 

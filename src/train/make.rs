@@ -66,6 +66,36 @@ impl Maker<'_> {
         self.add(a, part)
     }
 
+    /// Which nets are meant, over the first `arrays` dimensions of a value: row-major.
+    pub fn of_nets(&mut self, nets: &[bool], like: NodeId, arrays: usize) -> NodeId {
+        let axes = self.shape(like)[..arrays].to_vec();
+        let whole = |m: &mut Self, v: i64| m.graph.add(Node::new(Op::Const(v as f64), DType::I32, vec![]), vec![]);
+        let read = |m: &Self, id: NodeId| Operand::new(id, (0..m.graph.node(id).rank()).collect());
+        let both = |m: &mut Self, map: Map, dtype: DType, a: NodeId, b: NodeId| {
+            let operands = vec![read(m, a), read(m, b)];
+            m.graph.add(Node::new(Op::Map(map), dtype, axes.clone()), operands)
+        };
+        let mut number = whole(self, 0);
+        for (k, axis) in axes.iter().enumerate() {
+            let own = self.graph.add(Node::new(Op::Iota, DType::I32, vec![axis.clone()]), vec![]);
+            let length = self.graph.add(Node::new(Op::Extent(axis.size.clone()), DType::I32, vec![]), vec![]);
+            let before = both(self, Map::Mul, DType::I32, number, length);
+            let operands = vec![read(self, before), Operand::new(own, vec![k])];
+            number = self.graph.add(Node::new(Op::Map(Map::Add), DType::I32, axes.clone()), operands);
+        }
+        let mut out = self.graph.add(Node::new(Op::Const(0.0), DType::Bool, vec![]), vec![]);
+        let ends = |k: usize| k == 0 || k == nets.len() || nets[k] != nets[k - 1];
+        let runs: Vec<usize> = (0..=nets.len()).filter(|k| ends(*k)).collect();
+        for run in runs.windows(2).filter(|run| nets[run[0]]) {
+            let (from, to) = (whole(self, run[0] as i64), whole(self, run[1] as i64));
+            let above = both(self, Map::Le, DType::Bool, from, number);
+            let below = both(self, Map::Lt, DType::Bool, number, to);
+            let inside = both(self, Map::And, DType::Bool, above, below);
+            out = both(self, Map::Or, DType::Bool, out, inside);
+        }
+        out
+    }
+
     /// The sum of the squares over the last `closed` dimensions.
     pub fn squares(&mut self, a: NodeId, closed: usize) -> NodeId {
         let axes = self.shape(a);

@@ -10,7 +10,7 @@
 use super::fed::fed;
 use super::make::Maker;
 use super::rule::{self, Number, Update};
-use crate::check::model::{Arm, Clip, Group, InputKind};
+use crate::check::model::{Arm, Clip, Group, InputKind, Learner};
 use crate::diag::Diagnostic;
 use crate::grad;
 use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, OutputKind};
@@ -184,9 +184,12 @@ impl Work<'_> {
     fn learn(&mut self, k: usize) {
         let objective = &self.arm.objectives[k];
         let model = self.arm.model.clone();
-        let params: Vec<usize> = objective.groups.iter().flat_map(|g| &g.params).copied().collect();
+        let learners: Vec<&Learner> = objective.groups.iter().flat_map(|g| &g.learners).collect();
+        let params: BTreeSet<usize> = learners.iter().map(|l| l.param).collect();
+        let params: Vec<usize> = params.into_iter().collect();
         let mut gradients = self.gradients(self.at(objective.loss), &params);
         self.slopes.push(gradients.iter().map(|(p, n)| (model.params[*p].path.clone(), *n)).collect());
+        self.only_learners(&learners, &mut gradients);
         if self.part != Part::Whole {
             let count = self.arm.accumulate as f64;
             for p in &params {
@@ -239,6 +242,22 @@ impl Work<'_> {
         out
     }
 
+    /// What no group changes has no part in norms and limits: 0 in the nets of an array that do not learn.
+    fn only_learners(&mut self, learners: &[&Learner], gradients: &mut BTreeMap<usize, NodeId>) {
+        let mut nets: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for l in learners {
+            let Some(own) = &l.nets else { continue };
+            let any = nets.entry(l.param).or_insert_with(|| vec![false; own.len()]);
+            any.iter_mut().zip(own).for_each(|(a, b)| *a |= b);
+        }
+        for (p, nets) in nets.into_iter().filter(|(_, nets)| nets.contains(&false)) {
+            let mut m = Maker { graph: &mut self.graph };
+            let zero = m.number(0.0);
+            let only = m.of_nets(&nets, gradients[&p], self.arm.model.params[p].arrays());
+            gradients.insert(p, m.map(Map::Select, &[only, gradients[&p], zero]));
+        }
+    }
+
     /// Tells the norm of all gradients together, and keeps it below a limit where there is one.
     fn clipped(&mut self, k: usize, params: &[usize], gradients: &mut BTreeMap<usize, NodeId>) {
         let mut m = Maker { graph: &mut self.graph };
@@ -284,21 +303,30 @@ impl Work<'_> {
             numbers.push(self.source(&path, DType::F32, vec![]));
             self.numbers.push((path, number));
         }
-        for p in &group.params {
-            let param = &model.params[*p];
-            let gradient = gradients[p];
+        for learner in &group.learners {
+            let param = &model.params[learner.param];
+            let gradient = gradients[&learner.param];
             let shape = self.graph.node(gradient).shape.clone();
+            // Groups that share an array remember apart from each other.
+            let whose = if learner.nets.is_some() { format!("{k}.{n}") } else { k.to_string() };
             let mut memories = vec![];
             for (word, start) in rule::memories(optimizer) {
-                let path = own(&format!("{word}.{k}"), &param.path);
+                let path = own(&format!("{word}.{whose}"), &param.path);
                 let node = self.source(&path, DType::F32, shape.clone());
                 memories.push((path, node, start));
             }
             let value = self.current(&param.path, &shape);
             let nodes: Vec<NodeId> = memories.iter().map(|m| m.1).collect();
-            let nets = param.path.matches('*').count();
+            let nets = param.arrays();
             let update = Update { optimizer, value, gradient, memories: &nodes, numbers: &numbers, nets };
-            let (new, remembered) = rule::apply(&mut Maker { graph: &mut self.graph }, &update);
+            let mut m = Maker { graph: &mut self.graph };
+            let (mut new, mut remembered) = rule::apply(&mut m, &update);
+            if let Some(learn) = &learner.nets {
+                let learn = m.of_nets(learn, value, nets);
+                let mut only = |new: NodeId, old: NodeId| m.map(Map::Select, &[learn, new, old]);
+                new = only(new, value);
+                remembered = remembered.into_iter().zip(&nodes).map(|(new, old)| only(new, *old)).collect();
+            }
             self.carry(&param.path, new, Start::Stored);
             for ((path, _, start), node) in memories.into_iter().zip(remembered) {
                 self.carry(&path, node, Start::Filled(start, param.path.clone()));

@@ -420,3 +420,48 @@ fn states_of_whole_numbers_and_truths() {
         assert_eq!(got["w"].shape, values["w"].shape);
     }
 }
+
+/// A mixture of four nets, as an array and as nets of their own; `over` says who learns, in words of `one`.
+fn four(arrayed: bool, over: &str) -> Model {
+    let (subs, net) = match arrayed {
+        true => ("    sub e[4] = E(6)\n".to_string(), (0..4).map(|k| format!("e[{k}]")).collect::<Vec<_>>()),
+        false => ((0..4).map(|k| format!("    sub e{k} = E(6)\n")).collect(), (0..4).map(|k| format!("e{k}")).collect()),
+    };
+    let over = (0..4).fold(over.to_string(), |text, k| text.replace(&format!("<{k}>"), &net[k]));
+    model(&format!(
+        "dim b\nnet E(d) {{\n    param w: [d] = ones()\n    param v: [d] = ones()\n    (x: [d]) -> f32 {{ (x @ w) * (x @ v) }}\n}}\n\
+         model M {{\n    input x: [b, 6]\n{subs}    loss fit = mean[b] ({}(x) + 2 * {}(x) - {}(x) + 3 * {}(x) - 1)^2\n}}\n\
+         train M {{\n    data \"rows.safetensors\" {{ x }}\n    batch b = 20\n    minimize fit\n    clip 0.5\n    {over}\n    steps 9\n}}\n",
+        net[0], net[1], net[2], net[3]
+    ))
+}
+
+#[test]
+fn nets_of_an_array_learn_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    rows(folder.path());
+    for over in [
+        "over <2>.*",
+        "over <1>.*, <3>.w with sgd(lr: 0.01, momentum: 0.9)\n    over <0>.* with adamw(lr: 0.01, decay: 0.1, decay_all: true)",
+        "over * except <0>.*, <1>.v with rmsprop(lr: 0.001)",
+        "over <3>.w with lion(lr: 0.01)\n    with adam(lr: 0.02)",
+    ] {
+        let (one, apart) = (four(true, over), four(false, over));
+        let begin = start(&one, 3);
+        let alone = |values: &BTreeMap<String, Tensor>, k: usize, name: &str| {
+            Tensor::new(vec![6], Data::F64(values[&format!("e.*.{name}")].to_f64()[6 * k..6 * k + 6].to_vec()))
+        };
+        let each = (0..4).flat_map(|k| ["w", "v"].map(|n| (format!("e{k}.{n}"), alone(&begin, k, n)))).collect();
+        let (_, wanted) = trained(&apart, each, folder.path(), options(Backend::Interp, 1));
+        for backend in backends() {
+            let (_, got) = trained(&one, begin.clone(), folder.path(), options(backend, 2));
+            let near = if backend == Backend::Interp { 1e-9 } else { 1e-4 };
+            for (path, t) in &wanted {
+                let (k, name) = (path[1..2].parse().unwrap(), &path[3..]);
+                for (p, q) in alone(&got, k, name).to_f64().iter().zip(t.to_f64()) {
+                    assert!((p - q).abs() <= near * q.abs(), "{backend:?}: {over}: {path} {p} {q}");
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What a place on the left of a relation means: parameters, instances, and single nets of arrays.
 
-use crate::check::instance::{InstId, MemberRef, ParamId, Parts, Target, Thunk};
+use crate::check::instance::{InstId, MemberRef, Parts, Target, Thunk};
 use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
 use crate::check::word::Meaning;
@@ -58,12 +58,6 @@ impl<'a> Found<'a> {
     /// A free name that stands for all nets of an array or a family.
     pub(in crate::check) fn free_word(&self) -> Option<Name> {
         self.bound.first().map(|(w, _)| w.clone()).or_else(|| self.family.as_ref().map(|(w, _)| w.clone()))
-    }
-
-    /// The parameters, and whether single nets of an array are meant.
-    pub(in crate::check) fn params(&self) -> (Vec<ParamId>, bool) {
-        let single = |t: &Target| t.elems.iter().any(|(a, p)| !matches!(p, Pick::Name(n) if n == a));
-        (self.targets.iter().map(|t| t.param).collect(), self.targets.iter().any(single))
     }
 }
 

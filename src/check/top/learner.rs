@@ -1,13 +1,14 @@
 //! Who learns from a loss, by which rule; and the numbers of a `train` block.
 
 use super::learn::Pair;
-use crate::check::model::{Group, Method, Optimizer};
+use super::chosen::Chosen;
+use crate::check::model::{Group, Learner, Method, Optimizer};
 use crate::check::value::Value;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, NodeId, Op, Origin};
 use crate::source::Span;
-use crate::syntax::ast::{Clause, ClauseKind, Expr, Name, Path};
+use crate::syntax::ast::{Expr, Name};
 use std::collections::BTreeSet;
 
 impl<'a> Checker<'a> {
@@ -27,7 +28,8 @@ impl<'a> Checker<'a> {
                 _ => None,
             })
             .collect();
-        let mut taken: BTreeSet<usize> = BTreeSet::new();
+        let mut left = self.learned();
+        left.retain(|path| read.contains(path));
         let mut out = vec![];
         // Those that say whom they mean come first: without a word it is all the others.
         let (named, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|p| p.over.is_some());
@@ -36,20 +38,17 @@ impl<'a> Checker<'a> {
                 Some(e) => self.optimizer(e)?,
                 None => self.usual_optimizer(at),
             };
-            let chosen = self.named_paths(pair.over)?;
-            let params = &self.out.model.params;
-            let learned = |k: &usize| {
-                let p = &params[*k];
-                p.origin == Origin::Param && !p.frozen && p.dtype == DType::F32 && read.contains(&*p.path)
+            let mine = match pair.over {
+                Some(clause) => {
+                    let chosen = self.named(clause)?;
+                    left.take(&chosen)
+                }
+                None => std::mem::take(&mut left),
             };
-            let mine: Vec<usize> = (0..params.len())
-                .filter(|k| chosen.as_ref().is_none_or(|c| c.contains(&params[*k].path)))
-                .filter(|k| learned(k) && !taken.contains(k))
-                .collect();
-            taken.extend(&mine);
-            self.suits(&optimizer, &mine)?;
-            if !mine.is_empty() {
-                out.push(Group { params: mine, optimizer });
+            let learners = self.learners(mine);
+            self.suits(&optimizer, &learners)?;
+            if !learners.is_empty() {
+                out.push(Group { learners, optimizer });
             } else if let Some(clause) = pair.over {
                 let d = Diagnostic::error(Code::H0722, clause.span, "nothing that is named here learns from this loss")
                     .label(at, "the loss")
@@ -65,31 +64,10 @@ impl<'a> Checker<'a> {
         Ok(out)
     }
 
-    /// Paths that `over` names; none: all.
-    fn named_paths(&mut self, over: Option<&'a Clause>) -> Res<Option<BTreeSet<String>>> {
-        let Some(ClauseKind::Over { all, paths, except }) = over.map(|c| &c.kind) else { return Ok(None) };
-        let mut out: BTreeSet<String> = match all {
-            true => self.out.model.params.iter().map(|p| p.path.clone()).collect(),
-            false => self.paths_of(paths)?,
-        };
-        for path in self.paths_of(except)? {
-            out.remove(&path);
-        }
-        Ok(Some(out))
-    }
-
-    /// The stored paths that these name.
-    fn paths_of(&mut self, paths: &'a [Path]) -> Res<BTreeSet<String>> {
-        let mut out = BTreeSet::new();
-        for path in paths {
-            let (params, part) = self.find_path(path)?.params();
-            if part {
-                let d = Diagnostic::limit(Code::H0816, path.span, "single nets of an array do not learn apart from the others");
-                return self.fail(d.help("name the array, `expert.*`; or make them nets of their own"));
-            }
-            out.extend(params.into_iter().map(|p| self.nets[p].path.clone()));
-        }
-        Ok(out)
+    /// The parameters that learn, in the model's order.
+    fn learners(&self, mine: Chosen) -> Vec<Learner> {
+        let params = self.out.model.params.iter().enumerate();
+        params.filter_map(|(param, p)| Some(Learner { param, nets: mine.nets(&p.path)? })).collect()
     }
 
     fn usual_optimizer(&mut self, span: Span) -> Optimizer {
@@ -99,11 +77,11 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether an optimizer can change these parameters.
-    fn suits(&mut self, optimizer: &Optimizer, params: &[usize]) -> Res<()> {
+    fn suits(&mut self, optimizer: &Optimizer, learners: &[Learner]) -> Res<()> {
         if optimizer.method != Method::Muon {
             return Ok(());
         }
-        let flat = params.iter().map(|k| &self.out.model.params[*k]).find(|p| p.shape.len() - p.path.matches('*').count() != 2);
+        let flat = learners.iter().map(|l| &self.out.model.params[l.param]).find(|p| p.shape.len() - p.arrays() != 2);
         let Some(p) = flat else { return Ok(()) };
         let d = Diagnostic::error(Code::H0724, optimizer.span, format!("muon is for matrices, and `{}` is none", p.path))
             .label(p.span, "declared here")

@@ -1,6 +1,7 @@
 //! Models, and the blocks that speak of them.
 
 pub(super) mod blocks;
+mod chosen;
 mod files;
 mod inputs;
 mod learn;

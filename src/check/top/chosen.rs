@@ -1,0 +1,98 @@
+//! Which parameters `over` means, and which nets of their arrays.
+//!
+//! In: paths. Out: for each stored parameter that they name, a truth value for every net of its arrays. What has no array is one net.
+
+use crate::check::value::Pick;
+use crate::check::{Checker, Res};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{DType, Origin};
+use crate::syntax::ast::{Clause, ClauseKind, Path};
+use std::collections::BTreeMap;
+
+/// For each path, which nets are meant: row-major over the arrays' axes.
+#[derive(Default)]
+pub(super) struct Chosen(BTreeMap<String, Vec<bool>>);
+
+impl Chosen {
+    /// Keeps what these paths name.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|path, _| keep(path));
+    }
+
+    /// Takes away what others name, too, and gives it.
+    pub fn take(&mut self, others: &Chosen) -> Chosen {
+        let mut out = Chosen::default();
+        for (path, nets) in &others.0 {
+            let Some(own) = self.0.get_mut(path) else { continue };
+            let both: Vec<bool> = own.iter().zip(nets).map(|(a, b)| *a && *b).collect();
+            own.iter_mut().zip(&both).for_each(|(a, taken)| *a &= !taken);
+            out.0.insert(path.clone(), both);
+        }
+        out
+    }
+
+    /// The nets of a path; none of it: `None`, all: `Some(None)`.
+    pub fn nets(&self, path: &str) -> Option<Option<Vec<bool>>> {
+        let nets = self.0.get(path).filter(|nets| nets.contains(&true))?;
+        Some(nets.contains(&false).then(|| nets.clone()))
+    }
+
+    fn add(&mut self, path: String, nets: Vec<bool>) {
+        let own = self.0.entry(path).or_insert_with(|| vec![false; nets.len()]);
+        own.iter_mut().zip(nets).for_each(|(a, b)| *a |= b);
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// All parameters that may learn.
+    pub(super) fn learned(&self) -> Chosen {
+        let may = self.out.model.params.iter().filter(|p| p.origin == Origin::Param && !p.frozen && p.dtype == DType::F32);
+        Chosen(may.map(|p| (p.path.clone(), vec![true; self.count_of_nets(&p.path)])).collect())
+    }
+
+    /// How many nets the arrays of a parameter have; 1 where that is not known here.
+    fn count_of_nets(&self, path: &str) -> usize {
+        let Some(p) = self.out.model.params.iter().find(|p| p.path == path) else { return 1 };
+        let arrays = &p.shape[..p.arrays()];
+        arrays.iter().map(|size| size.constant().map_or(1, |n| n.max(0) as usize)).product()
+    }
+
+    /// What a clause `over` names.
+    pub(super) fn named(&mut self, clause: &'a Clause) -> Res<Chosen> {
+        let ClauseKind::Over { all, paths, except } = &clause.kind else { return Ok(Chosen::default()) };
+        let mut out = match all {
+            true => self.learned(),
+            false => self.chosen_by(paths)?,
+        };
+        let others = self.chosen_by(except)?;
+        out.take(&others);
+        Ok(out)
+    }
+
+    fn chosen_by(&mut self, paths: &'a [Path]) -> Res<Chosen> {
+        let mut out = Chosen::default();
+        for path in paths {
+            for target in self.find_path(path)?.into_targets() {
+                let arrays = self.nets[self.nets[target.param].inst].arrays.clone();
+                let mut nets = vec![true];
+                for array in arrays {
+                    let count = self.axes.size_of(array).constant();
+                    let pick = target.elems.iter().find(|(a, _)| *a == array).map(|(_, pick)| pick);
+                    let only = match (pick, count) {
+                        (None, _) => None,
+                        (Some(Pick::Name(n)), _) if *n == array => None,
+                        (Some(Pick::Number(k)), Some(_)) if k.constant().is_some() => k.constant(),
+                        (Some(_), _) => {
+                            let d = Diagnostic::limit(Code::H0824, path.span, "which net of this array learns is not known here");
+                            return self.fail(d.help("pick it by a number, `expert[3].*`; or name the array, `expert.*`"));
+                        }
+                    };
+                    let places = 0..count.unwrap_or(1);
+                    nets = nets.iter().flat_map(|n| places.clone().map(|k| *n && only.is_none_or(|o| o == k))).collect();
+                }
+                out.add(self.nets[target.param].path.clone(), nets);
+            }
+        }
+        Ok(out)
+    }
+}
