@@ -18,7 +18,7 @@ use crate::source::Sources;
 use crate::train::folder::{Begin, Keep, Kept, Refused};
 use crate::train::identity::Identity;
 use crate::train::report::Head;
-use crate::train::{Options, Record, Trainer, checkpoint};
+use crate::train::{MEMORY, Options, Record, Trainer, checkpoint};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,9 @@ pub struct Args {
     /// Compares gradients with differences before it starts
     #[arg(long)]
     check: bool,
+    /// How much the rounds of loops may keep for their derivatives (512MB, 8GB); long loops are cut where they would keep more
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    memory: bytesize::ByteSize,
     #[command(flatten)]
     how: How,
     /// A JSON object for each step on stdout
@@ -115,7 +118,14 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
     let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
     let params = opened.begin(&args.params, &fixed, seed, talk)?;
-    let options = Options { run, seed: args.seed, steps: args.steps, phase: args.phase.clone(), told: args.log_every };
+    let options = Options {
+        run,
+        seed: args.seed,
+        steps: args.steps,
+        phase: args.phase.clone(),
+        told: args.log_every,
+        memory: Some(args.memory.0),
+    };
     let mut trainer = Trainer::new(&opened.model, params, opened.folder(), options).map_err(|d| opened.fail(talk, &[d]))?;
     if args.check {
         let checked = trainer.check().map_err(|d| opened.fail(talk, &[d]))?;
@@ -208,6 +218,9 @@ fn keep(
     settings.extend(args.phase.iter().map(|p| format!("--phase {p}")));
     settings.extend(args.seed.iter().map(|s| format!("--seed {s}")));
     settings.extend(args.steps.iter().map(|s| format!("--steps {s}")));
+    if args.memory.0 != MEMORY {
+        settings.push(format!("--memory {}", args.memory.0));
+    }
     let identity = Identity::new(&opened.sources, &data, backend(run), settings).map_err(|d| opened.fail(talk, &[d]))?;
     let begin = match (args.resume, args.fresh) {
         (true, _) => Begin::Resume { force: args.force },

@@ -93,6 +93,21 @@ impl Table {
         Ok(table)
     }
 
+    /// How long the axes of a batch are, as far as files and batches decide.
+    pub fn lengths(&self) -> Vec<(Sym, i64)> {
+        let mut out = self.extents.clone();
+        out.extend(self.dims.iter().map(|(dim, _, rows)| (dim.clone(), *rows as i64)));
+        for c in &self.columns {
+            let stored = c.file.get(&c.name).expect("looked up before");
+            for ((dim, _), n) in c.input.shape.iter().zip(stored.shape.iter()) {
+                if let Some(dim) = dim.as_ref().filter(|dim| !out.iter().any(|(known, _)| known == *dim)) {
+                    out.push((dim.clone(), *n as i64));
+                }
+            }
+        }
+        out
+    }
+
     /// How many rows the columns with this dim have.
     fn length(&self, dim: &Sym) -> Result<Option<usize>, Diagnostic> {
         let mut found: Option<(usize, &Column)> = None;

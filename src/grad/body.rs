@@ -2,6 +2,7 @@
 
 use super::rounds::Outer;
 use crate::ir::{Graph, Node, NodeId, Op, Operand, Pick};
+use std::collections::BTreeMap;
 
 /// Copies a body into the graph of a round.
 pub struct Copy<'a, 'b> {
@@ -12,6 +13,8 @@ pub struct Copy<'a, 'b> {
     pub captures: Vec<(NodeId, NodeId)>,
     /// Where the nodes of the old body are.
     pub moved: Vec<NodeId>,
+    /// What is read from what the loop kept, once everything is derived.
+    pub instead: BTreeMap<NodeId, NodeId>,
 }
 
 impl Copy<'_, '_> {
@@ -55,6 +58,10 @@ impl Copy<'_, '_> {
                 let operands = old.operands(id).iter().map(moved).collect();
                 self.graph.add(Node { name: None, ..old.node(id).clone() }, operands)
             };
+            if let Some(stored) = outer.stored.get(&id) {
+                let read = self.at_round(*stored, 0);
+                self.instead.insert(node, read);
+            }
             self.moved.push(node);
         }
     }

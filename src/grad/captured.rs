@@ -64,12 +64,12 @@ pub fn leaves(graph: &Graph, arguments: &[NodeId], round: NodeId) -> Vec<NodeId>
 }
 
 /// All reads of an array, which are of one dimension at the round.
-struct Reads {
-    nodes: Vec<NodeId>,
-    dimension: usize,
+pub struct Reads {
+    pub nodes: Vec<NodeId>,
+    pub dimension: usize,
 }
 
-fn reads(graph: &Graph, argument: NodeId, round: NodeId) -> Option<Reads> {
+pub fn reads(graph: &Graph, argument: NodeId, round: NodeId) -> Option<Reads> {
     let is_argument = matches!(graph.node(argument).op, Op::Arg(_));
     let nodes = graph.users(argument);
     let mut dimension = None;

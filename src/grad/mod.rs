@@ -38,17 +38,21 @@ mod adjoint;
 mod affine;
 mod body;
 mod captured;
+mod cut;
 pub mod differences;
 mod index;
+pub mod levels;
 mod map;
 mod nest;
 mod reduce;
 mod rounds;
 mod shape;
+mod stored;
 
 use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand};
 use adjoint::Adjoint;
 use std::collections::{BTreeMap, BTreeSet};
+pub use stored::Room;
 
 /// The adjoint of a node: `d target / d node`.
 #[derive(Clone, Debug)]
@@ -88,7 +92,18 @@ pub fn depends(graph: &Graph, by: &[NodeId]) -> Vec<bool> {
 
 /// The adjoints of `by`, of their own shapes, given those of `seeds` (each of its node's shape).
 pub fn pull_back(graph: &mut Graph, seeds: &[(NodeId, NodeId)], by: &[NodeId]) -> Vec<Option<NodeId>> {
+    pull_back_within(graph, seeds, by, None)
+}
+
+/// As [`pull_back`]; where there is room, loops keep what is dear to compute again.
+pub fn pull_back_within(
+    graph: &mut Graph,
+    seeds: &[(NodeId, NodeId)],
+    by: &[NodeId],
+    room: Option<&Room>,
+) -> Vec<Option<NodeId>> {
     let mut reverse = Reverse::new(graph, &[], by);
+    reverse.room = room;
     for (node, seed) in seeds {
         let rank = reverse.graph.node(*node).rank();
         let view = Operand::new(*seed, (0..rank).collect());
@@ -115,6 +130,8 @@ struct Reverse<'g> {
     found: BTreeMap<NodeId, Vec<Adjoint>>,
     /// The node that is visited: what is added belongs to its place in the source.
     at: NodeId,
+    /// What loops may keep beyond what they carry; none: nothing.
+    room: Option<&'g Room<'g>>,
 }
 
 impl<'g> Reverse<'g> {
@@ -129,6 +146,7 @@ impl<'g> Reverse<'g> {
             results: BTreeMap::new(),
             found: BTreeMap::new(),
             at: NodeId::new(0),
+            room: None,
         }
     }
 

@@ -11,7 +11,7 @@ use super::adjoint::Adjoint;
 use super::body::Copy;
 use super::captured::{Sum, sums};
 use super::nest::Nest;
-use super::{Reverse, active};
+use super::{Reverse, active, stored};
 use crate::ir::{Axis, Body, DType, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind};
 use std::collections::BTreeMap;
 
@@ -42,6 +42,8 @@ pub struct Outer {
     pub before: BTreeMap<usize, NodeId>,
     /// Whether each round ran; `None` where all do.
     pub ran: Option<NodeId>,
+    /// Values of a round that the loop keeps, for they are dear to compute again.
+    pub stored: BTreeMap<NodeId, NodeId>,
     /// The adjoints of final carries.
     carries: BTreeMap<usize, Adjoint>,
     /// Those of stacked yields.
@@ -62,6 +64,8 @@ pub struct Round<'g> {
     adjoints: BTreeMap<usize, (NodeId, Option<NodeId>)>,
     /// Arguments that are captured, with the nodes outside that they are.
     pub captures: Vec<(NodeId, NodeId)>,
+    /// What is read from what the loop keeps, instead of being computed again.
+    pub instead: BTreeMap<NodeId, NodeId>,
 }
 
 /// What a round carries and yields, and what it captures.
@@ -93,7 +97,12 @@ impl Reverse<'_> {
             round.r.run();
             let next = round.ties(&outer, &ties);
             if next == ties {
-                let (shell, sums) = round.finish(&outer, &ties);
+                let instead = std::mem::take(&mut round.instead);
+                let (mut shell, sums) = round.finish(&outer, &ties);
+                if !instead.is_empty() {
+                    graph = stored::read_instead(&graph, &instead);
+                    shell.yields.iter_mut().for_each(|y| *y = *instead.get(y).unwrap_or(y));
+                }
                 self.looped(&outer, &ties, graph, shell, sums);
                 return;
             }
@@ -115,9 +124,9 @@ impl Reverse<'_> {
                 yields.insert(k - body.carries, self.stacked(result, adjoint));
             }
         }
-        let (before, ran) = self.kept_rounds(id, &body);
         let operands = self.graph.operands(id).iter().map(|o| o.node).collect();
-        Outer { body, operands, before, ran, carries, yields, wanted }
+        let kept = self.kept_rounds(id, &body);
+        Outer { body, operands, before: kept.before, ran: kept.ran, stored: kept.stored, carries, yields, wanted }
     }
 
     /// The adjoint of a stacked yield with the rounds in front.
@@ -143,52 +152,11 @@ impl Reverse<'_> {
         Stacked { node, tied: adjoint.tied.iter().map(|t| t.map(|d| d - 1)).collect(), guard }
     }
 
-    /// Further yields of a loop: what it carries into each round, and whether the round ran.
-    fn kept_rounds(&mut self, id: NodeId, old: &Body) -> (BTreeMap<usize, NodeId>, Option<NodeId>) {
-        let mut body = old.clone();
-        let mut kept = Vec::new();
-        for node in old.graph.ids() {
-            if let Op::Arg(k @ 1..) = old.graph.node(node).op
-                && k <= old.carries
-            {
-                kept.push((k - 1, node));
-            }
-        }
-        let mut made = |graph: &mut Graph, node: NodeId| {
-            graph.outputs.push(Output { name: "kept".into(), kind: OutputKind::Output, node });
-            body.yields += 1;
-            old.carries + body.yields - 1
-        };
-        let mut graph = old.graph.clone();
-        let mut results: Vec<(Option<usize>, NodeId, usize)> = Vec::new();
-        for (k, node) in kept {
-            results.push((Some(k), node, made(&mut graph, node)));
-        }
-        if old.stop {
-            let yes = graph.add(Node::new(Op::Const(1.0), DType::Bool, vec![]), vec![]);
-            results.push((None, yes, made(&mut graph, yes)));
-        }
-        body.graph = graph;
-        let (mut before, mut ran) = (BTreeMap::new(), None);
-        let shapes: Vec<Node> = results.iter().map(|(_, node, _)| body.graph.node(*node).clone()).collect();
-        self.graph.node_mut(id).op = Op::Loop(Box::new(body));
-        for ((k, _, number), node) in results.into_iter().zip(shapes) {
-            let shape = std::iter::once(round_axis(old)).chain(node.shape).collect();
-            let result = self.add(Op::Result(number), node.dtype, shape, vec![], vec![Operand::new(id, vec![])]);
-            match k {
-                Some(k) => {
-                    before.insert(k, result);
-                }
-                None => ran = Some(result),
-            }
-        }
-        (before, ran)
-    }
-
     /// The body again with what it is handed at its end.
     fn round<'b>(&self, outer: &Outer, ties: &Ties, graph: &'b mut Graph) -> Round<'b> {
         let counter = graph.add(Node::new(Op::Arg(0), DType::I32, vec![]), vec![]);
-        let mut round = Copy { outside: self.graph, graph, counter, captures: Vec::new(), moved: Vec::new() };
+        let mut round =
+            Copy { outside: self.graph, graph, counter, captures: Vec::new(), moved: Vec::new(), instead: BTreeMap::new() };
         round.body(outer);
         let ran = outer.ran.map(|ran| round.at_round(ran, 0));
         let read = |round: &mut Copy, s: &Stacked| (round.at_round(s.node, 0), s.guard.map(|g| round.at_round(g, 0)));
@@ -200,7 +168,7 @@ impl Reverse<'_> {
                 (*y, node, guard)
             })
             .collect();
-        let Copy { graph, captures, moved, .. } = round;
+        let Copy { graph, captures, moved, instead, .. } = round;
         let body = &outer.body;
         let output = |n: usize| moved[body.graph.outputs[n].node.index()];
         let mut adjoints = BTreeMap::new();
@@ -237,7 +205,7 @@ impl Reverse<'_> {
             r.hand(output(body.carries + usize::from(body.stop) + y), adjoint);
         }
         let ran = ran.map(|node| Operand::new(node, vec![]));
-        Round { r, moved, counter, ran, adjoints, captures }
+        Round { r, moved, counter, ran, adjoints, captures, instead }
     }
 
     /// The loop that the rounds make, and what it hands on.

@@ -3,15 +3,15 @@
 use super::check::{self, Checked};
 use super::course;
 use super::fault;
+use super::ready::{make, sources_of, start};
 use super::side::Side;
-use super::step::{self, Carried, Part, Start, Step, Told};
+use super::step::{self, Part, Told, Within};
 use super::taken::{Taken, read};
 use super::trainer::Place;
 use crate::bind::init::{cast, scalar};
 use crate::bind::inputs::{Given, assemble};
-use crate::check::model::{Arm, InputKind, Model, Train};
-use crate::diag::{Code, Diagnostic};
-use crate::exec::Engine;
+use crate::check::model::{InputKind, Model, Train};
+use crate::diag::Diagnostic;
 use crate::exec::session::{self, Options, bindings, rebind};
 use crate::exec::table::{self, Table};
 use crate::ir::random::philox;
@@ -19,21 +19,13 @@ use crate::ir::{Bindings, Data, NodeId, Op, Origin, OutputKind, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A step made ready.
-pub(super) struct Ready {
-    pub step: Step,
-    pub engine: Engine,
-    /// Numbers of results with the paths that they are handed on to.
-    pub handed: Vec<(usize, String)>,
-    /// Conditions that decide sizes, as the engine was prepared with.
-    pub early: BTreeMap<String, Tensor>,
-}
-
 /// A phase that runs.
 pub(super) struct Running {
     sides: Vec<Side>,
     seed: i32,
     options: Options,
+    /// Bytes that the loops of a step may keep.
+    memory: u64,
     /// The condition that the rounds go through, and its value in this one.
     each: Option<(String, i64, i64)>,
     round: i64,
@@ -45,19 +37,27 @@ pub(super) struct Running {
 
 impl Running {
     /// Opens the data of a phase. Errors: they are not there or do not fit.
-    pub fn new(train: &Train, name: &str, seed: i32, options: Options, folder: &Path) -> Result<Running, Diagnostic> {
+    pub fn new(
+        train: &Train,
+        name: &str,
+        seed: i32,
+        (options, memory): (Options, u64),
+        folder: &Path,
+    ) -> Result<Running, Diagnostic> {
         let mut sides = vec![];
         for (k, arm) in train.arms.iter().enumerate() {
             let rows = course::rows(train, arm);
             let files = table::open(folder, &rows)?;
             let table = Table::new(&arm.model, &rows, &files)?;
             let key = course::key(name, k);
-            sides.push(Side { arm: arm.clone(), rows, table, ready: BTreeMap::new(), key });
+            let lengths = table.lengths();
+            sides.push(Side { arm: arm.clone(), rows, table, lengths, ready: BTreeMap::new(), key });
         }
         Ok(Running {
             sides,
             seed,
             options,
+            memory,
             each: train.each.clone(),
             round: 0,
             holder: None,
@@ -185,7 +185,7 @@ impl Running {
         let (given, rows, group) = self.given(k, q)?;
         let seed = mixed(self.seed, self.sides[k].key, self.round, q);
         if !self.sides[k].ready.contains_key(&part) {
-            let ready = make(&self.sides[k].arm, part, &self.options, &mut self.warnings)?;
+            let ready = make(&self.sides[k], part, &self.options, self.memory, &mut self.warnings)?;
             self.sides[k].ready.insert(part, ready);
         }
         let mut inputs = Bindings { sources: BTreeMap::new(), sizes: given.sizes.clone() };
@@ -234,7 +234,8 @@ impl Running {
         let mut out = Checked::default();
         for k in 0..self.sides.len() {
             let given = self.given(k, 0)?.0;
-            let step = step::step(&self.sides[k].arm, Part::Whole)?;
+            let within = Within { extents: &self.sides[k].lengths, memory: self.memory };
+            let step = step::step(&self.sides[k].arm, Part::Whole, &within)?;
             let mut inputs = Bindings { sources: given.tensors, sizes: given.sizes };
             inputs.sources.insert("seed".into(), scalar(mixed(self.seed, self.sides[k].key, self.round, 0)));
             inputs.sources.insert("step".into(), scalar(0));
@@ -327,39 +328,6 @@ impl Running {
         }
         evaluated(&model, nodes, &bound, given, seed, &self.options)
     }
-}
-
-/// Paths that a step reads.
-fn sources_of(step: &Step) -> BTreeSet<String> {
-    let reach = step.graph.reachable(step.wanted());
-    let all = step.graph.ids().filter(|id| reach[id.index()]);
-    all.filter_map(|id| match &step.graph.node(id).op {
-        Op::Source { path, .. } => Some(path.to_string()),
-        _ => None,
-    })
-    .collect()
-}
-
-/// What a carried value is before the first step.
-fn start(c: &Carried, sources: &BTreeMap<String, Tensor>, aside: &BTreeMap<String, Tensor>) -> Result<Tensor, Diagnostic> {
-    let known = |path: &str| sources.get(path).or_else(|| aside.get(path));
-    let missing = || Diagnostic::plain(Code::H0899, format!("`{}` has no value", c.path)).note("this is a bug in hnet");
-    match &c.start {
-        Start::Stored => known(&c.path).cloned().ok_or_else(missing),
-        Start::Copy(path) => known(path).cloned().ok_or_else(missing),
-        Start::Filled(v, path) => {
-            let like = known(path).ok_or_else(missing)?;
-            Ok(Tensor::new(like.shape.clone(), Data::F32(vec![*v as f32; like.len()])))
-        }
-    }
-}
-
-fn make(arm: &Arm, part: Part, options: &Options, warnings: &mut Vec<Diagnostic>) -> Result<Ready, Diagnostic> {
-    let step = course::step(arm, part)?;
-    let engine = session::engine(&step.graph, &step.wanted(), options, warnings)?;
-    let first = step.told.len();
-    let handed = step.carried.iter().enumerate().map(|(n, c)| (first + n, c.path.clone())).collect();
-    Ok(Ready { step, engine, handed, early: BTreeMap::new() })
 }
 
 /// The seed of one batch.

@@ -118,10 +118,15 @@ impl std::fmt::Display for Checked {
         match self.alone + self.together {
             0 => write!(f, "no gradient was compared with differences")?,
             // A loss over many rows has many small corners and jumps in reach: differences of it are no better than this.
-            _ if worst > CLOSE => {
-                write!(f, "gradients differ from differences by {worst:.1e} (`{path}`): the loss jumps there, or this is a bug in hnet")?
-            }
-            _ => write!(f, "gradients agree with differences to {worst:.1e} at {} parameters (the furthest is `{path}`)", self.alone)?,
+            _ if worst > CLOSE => write!(
+                f,
+                "gradients differ from differences by {worst:.1e} (`{path}`): the loss jumps there, or this is a bug in hnet"
+            )?,
+            _ => write!(
+                f,
+                "gradients agree with differences to {worst:.1e} at {} parameters (the furthest is `{path}`)",
+                self.alone
+            )?,
         }
         if self.together > 0 {
             write!(f, "; {} more were moved together, for lack of time", self.together)?;

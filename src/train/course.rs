@@ -3,7 +3,7 @@
 //! In: a `train` block. Out: for each arm the rows that it asks for and its steps, which whoever runs them hands on from one to the
 //! next: the trainer here, or a page ([`crate::web`]) elsewhere. *Not looked at:* data.
 
-use super::step::{self, Part, Step};
+use super::step::{self, Part, Step, Within};
 use crate::bind::init::fnv1a;
 use crate::check::model::{Arm, InputKind, Model, Rows, Train};
 use crate::diag::{Code, Diagnostic};
@@ -45,8 +45,8 @@ pub fn part_of(j: u64, accumulate: u64) -> Part {
 }
 
 /// The step of an arm as it is run.
-pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
-    let mut step = step::step(arm, part)?;
+pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> {
+    let mut step = step::step(arm, part, within)?;
     moving(&mut step.graph, &arm.model);
     Ok(step)
 }

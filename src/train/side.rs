@@ -1,12 +1,13 @@
 //! An arm with its data: which rows a batch has.
 
-use super::arm::Ready;
 use super::order;
+use super::ready::Ready;
 use super::step::Part;
 use crate::bind::init::fnv1a;
 use crate::check::model::{Arm, Rows};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::table::{Batch, Table};
+use crate::ir::Sym;
 use std::collections::BTreeMap;
 
 /// An arm with its data.
@@ -15,6 +16,8 @@ pub(super) struct Side {
     /// Its rows without feeds, which are part of the step.
     pub rows: Rows,
     pub table: Table,
+    /// How long axes are in every batch.
+    pub lengths: Vec<(Sym, i64)>,
     pub ready: BTreeMap<Part, Ready>,
     /// Keys its order of rows.
     pub key: u32,

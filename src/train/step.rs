@@ -9,12 +9,12 @@
 
 use super::fed::fed;
 use super::make::Maker;
-use super::rule::{self, Number, Update};
-use crate::check::model::{Arm, Clip, Group, InputKind, Learner};
+use super::rule::Number;
+use crate::check::model::{Arm, InputKind};
 use crate::diag::Diagnostic;
 use crate::grad;
-use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, OutputKind};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, OutputKind, Size, Sym};
+use std::collections::BTreeSet;
 
 /// What a step does with its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,8 @@ pub struct Step {
     pub early: Vec<(String, NodeId)>,
     /// The gradients of each objective by the paths of parameters, before they are clipped.
     pub slopes: Vec<Vec<(String, NodeId)>>,
+    /// What its loops must keep for their derivatives.
+    pub kept: grad::levels::Kept,
 }
 
 impl Step {
@@ -85,7 +87,7 @@ impl Step {
 }
 
 /// Paths of what training adds begin so; no word of a program does.
-fn own(what: &str, path: &str) -> String {
+pub(super) fn own(what: &str, path: &str) -> String {
     format!("#{what}.{path}")
 }
 
@@ -94,8 +96,20 @@ pub fn is_gathered(path: &str) -> bool {
     path.starts_with("#gathered.")
 }
 
+/// Bytes that the loops of a step keep for their derivatives without a word.
+pub const MEMORY: u64 = 4 << 30;
+
+/// What is known of the sizes of a step before it runs, and how much its loops may keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Within<'a> {
+    /// Axes whose lengths the data decide.
+    pub extents: &'a [(Sym, i64)],
+    /// In bytes.
+    pub memory: u64,
+}
+
 /// Makes the step of an arm. Errors: what is fed is computed from what it feeds.
-pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
+pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> {
     let model = &*arm.model;
     let decides = |name: &str| model.inputs.iter().any(|i| i.name == name && i.kind != InputKind::Tensor);
     let (early, late): (Vec<_>, Vec<_>) = arm.rows.feeds.iter().cloned().partition(|(name, _)| decides(name));
@@ -108,9 +122,14 @@ pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
     let (graph, moved) = fed(&model.graph, &late, &roots, arm.rows.span)?;
     // Before anything is differentiated, so that gradients have their part in it.
     let rows = |name: &str| arm.rows.batch.iter().find(|b| *b.0 == *name).and_then(|b| b.1).map(|n| n as i64);
-    let (graph, places) = crate::opt::apiece(&graph, &|size| size.eval(&rows));
-    let moved = moved.into_iter().map(|n| n.map(|n| places[n.index()])).collect();
-    let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![] };
+    let extent = |name: &str| within.extents.iter().find(|e| *e.0 == *name).map(|e| e.1);
+    let length = |size: &Size| size.eval(&|name| rows(name).or_else(|| extent(name)));
+    let (graph, places) = crate::opt::apiece(&graph, &length);
+    let (graph, levels, kept) = grad::levels::in_two_levels(&graph, &length, within.memory);
+    let moved = moved.into_iter().map(|n| n.map(|n| levels[places[n.index()].index()])).collect();
+    // What loops need not keep, they may.
+    let room = grad::Room::new(&length, within.memory.saturating_sub(kept.bytes));
+    let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![], room: &room };
     work.losses();
     for k in 0..arm.objectives.len() {
         work.learn(k);
@@ -130,28 +149,29 @@ pub fn step(arm: &Arm, part: Part) -> Result<Step, Diagnostic> {
         }
     }
     graph.outputs.clear();
-    Ok(Step { graph, told: work.told, carried: work.carried, numbers: work.numbers, early, slopes: work.slopes })
+    Ok(Step { graph, told: work.told, carried: work.carried, numbers: work.numbers, early, slopes: work.slopes, kept })
 }
 
 /// A step under construction.
-struct Work<'a> {
-    arm: &'a Arm,
-    part: Part,
-    graph: Graph,
+pub(super) struct Work<'a> {
+    pub(super) arm: &'a Arm,
+    pub(super) part: Part,
+    pub(super) graph: Graph,
     /// Where the nodes of the model's graph are.
-    moved: Vec<Option<NodeId>>,
-    told: Vec<(Told, NodeId)>,
-    carried: Vec<Carried>,
-    numbers: Vec<(String, Number)>,
-    slopes: Vec<Vec<(String, NodeId)>>,
+    pub(super) moved: Vec<Option<NodeId>>,
+    pub(super) told: Vec<(Told, NodeId)>,
+    pub(super) carried: Vec<Carried>,
+    pub(super) numbers: Vec<(String, Number)>,
+    pub(super) slopes: Vec<Vec<(String, NodeId)>>,
+    pub(super) room: &'a grad::Room<'a>,
 }
 
 impl Work<'_> {
-    fn at(&self, id: NodeId) -> NodeId {
+    pub(super) fn at(&self, id: NodeId) -> NodeId {
         self.moved[id.index()].expect("all that is wanted was taken over")
     }
 
-    fn source(&mut self, path: &str, dtype: DType, shape: Vec<Axis>) -> NodeId {
+    pub(super) fn source(&mut self, path: &str, dtype: DType, shape: Vec<Axis>) -> NodeId {
         self.graph.add(Node::new(Op::Source { origin: Origin::Input, path: path.into() }, dtype, shape), vec![])
     }
 
@@ -178,175 +198,6 @@ impl Work<'_> {
             }),
             _ => true,
         })
-    }
-
-    /// The gradients of an objective, and what its rules make of them.
-    fn learn(&mut self, k: usize) {
-        let objective = &self.arm.objectives[k];
-        let model = self.arm.model.clone();
-        let learners: Vec<&Learner> = objective.groups.iter().flat_map(|g| &g.learners).collect();
-        let params: BTreeSet<usize> = learners.iter().map(|l| l.param).collect();
-        let params: Vec<usize> = params.into_iter().collect();
-        let mut gradients = self.gradients(self.at(objective.loss), &params);
-        self.slopes.push(gradients.iter().map(|(p, n)| (model.params[*p].path.clone(), *n)).collect());
-        self.only_learners(&learners, &mut gradients);
-        if self.part != Part::Whole {
-            let count = self.arm.accumulate as f64;
-            for p in &params {
-                let path = own(&format!("gathered.{k}"), &model.params[*p].path);
-                let gradient = gradients[p];
-                let shape = self.graph.node(gradient).shape.clone();
-                let before = self.source(&path, DType::F32, shape);
-                let mut m = Maker { graph: &mut self.graph };
-                let sum = m.add(before, gradient);
-                let next = if self.part == Part::Last { m.filled(0.0, m.shape(sum)) } else { sum };
-                gradients.insert(*p, m.scale(sum, 1.0 / count));
-                self.carried.push(Carried { path, node: next, start: Start::Filled(0.0, model.params[*p].path.clone()) });
-            }
-        }
-        if self.part == Part::Gather {
-            return;
-        }
-        self.clipped(k, &params, &mut gradients);
-        for (n, group) in objective.groups.iter().enumerate() {
-            self.told.push((Told::Rate(k, n), self.at(group.optimizer.rate)));
-            self.apply(k, n, group, &gradients);
-        }
-    }
-
-    /// The gradient of a loss by each of these parameters. Several sources may have one path.
-    fn gradients(&mut self, loss: NodeId, params: &[usize]) -> BTreeMap<usize, NodeId> {
-        let model = self.arm.model.clone();
-        let mut sources: Vec<(usize, NodeId)> = vec![];
-        for id in self.graph.ids() {
-            if let Op::Source { path, .. } = &self.graph.node(id).op {
-                sources.extend(params.iter().filter(|p| *model.params[**p].path == **path).map(|p| (*p, id)));
-            }
-        }
-        let nodes: Vec<NodeId> = sources.iter().map(|(_, id)| *id).collect();
-        let one = Maker { graph: &mut self.graph }.number(1.0);
-        let found = grad::pull_back(&mut self.graph, &[(loss, one)], &nodes);
-        let mut out: BTreeMap<usize, NodeId> = BTreeMap::new();
-        for ((p, source), gradient) in sources.iter().zip(found) {
-            let mut m = Maker { graph: &mut self.graph };
-            let gradient = match gradient {
-                Some(g) => g,
-                None => m.filled(0.0, m.shape(*source)),
-            };
-            let sum = match out.get(p) {
-                Some(known) => m.add(*known, gradient),
-                None => gradient,
-            };
-            out.insert(*p, sum);
-        }
-        out
-    }
-
-    /// What no group changes has no part in norms and limits: 0 in the nets of an array that do not learn.
-    fn only_learners(&mut self, learners: &[&Learner], gradients: &mut BTreeMap<usize, NodeId>) {
-        let mut nets: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-        for l in learners {
-            let Some(own) = &l.nets else { continue };
-            let any = nets.entry(l.param).or_insert_with(|| vec![false; own.len()]);
-            any.iter_mut().zip(own).for_each(|(a, b)| *a |= b);
-        }
-        for (p, nets) in nets.into_iter().filter(|(_, nets)| nets.contains(&false)) {
-            let mut m = Maker { graph: &mut self.graph };
-            let zero = m.number(0.0);
-            let only = m.of_nets(&nets, gradients[&p], self.arm.model.params[p].arrays());
-            gradients.insert(p, m.map(Map::Select, &[only, gradients[&p], zero]));
-        }
-    }
-
-    /// Tells the norm of all gradients together, and keeps it below a limit where there is one.
-    fn clipped(&mut self, k: usize, params: &[usize], gradients: &mut BTreeMap<usize, NodeId>) {
-        let mut m = Maker { graph: &mut self.graph };
-        let mut total = m.number(0.0);
-        for p in params {
-            let rank = m.graph.node(gradients[p]).rank();
-            let squares = m.squares(gradients[p], rank);
-            total = m.add(total, squares);
-        }
-        let norm = m.sqrt(total);
-        let factor = match self.arm.clip {
-            Some(Clip::Norm(limit)) => {
-                let (limit, little, one) = (m.number(limit), m.number(1e-6), m.number(1.0));
-                let below = m.add(norm, little);
-                let ratio = m.div(limit, below);
-                Some(m.map(Map::Min, &[ratio, one]))
-            }
-            Some(Clip::Value(_)) | None => None,
-        };
-        for p in params {
-            let g = gradients[p];
-            let made = match (self.arm.clip, factor) {
-                (Some(Clip::Value(limit)), _) => {
-                    let (low, high) = (m.number(-limit), m.number(limit));
-                    let above = m.map(Map::Max, &[g, low]);
-                    m.map(Map::Min, &[above, high])
-                }
-                (_, Some(factor)) => m.mul(g, factor),
-                (_, None) => g,
-            };
-            gradients.insert(*p, made);
-        }
-        self.told.push((Told::Norm(k), norm));
-    }
-
-    /// Changes the parameters of a group.
-    fn apply(&mut self, k: usize, n: usize, group: &Group, gradients: &BTreeMap<usize, NodeId>) {
-        let model = self.arm.model.clone();
-        let optimizer = &crate::check::model::Optimizer { rate: self.at(group.optimizer.rate), ..group.optimizer.clone() };
-        let mut numbers = vec![];
-        for (j, number) in rule::numbers(optimizer).into_iter().enumerate() {
-            let path = format!("#number.{k}.{n}.{j}");
-            numbers.push(self.source(&path, DType::F32, vec![]));
-            self.numbers.push((path, number));
-        }
-        for learner in &group.learners {
-            let param = &model.params[learner.param];
-            let gradient = gradients[&learner.param];
-            let shape = self.graph.node(gradient).shape.clone();
-            // Groups that share an array remember apart from each other.
-            let whose = if learner.nets.is_some() { format!("{k}.{n}") } else { k.to_string() };
-            let mut memories = vec![];
-            for (word, start) in rule::memories(optimizer) {
-                let path = own(&format!("{word}.{whose}"), &param.path);
-                let node = self.source(&path, DType::F32, shape.clone());
-                memories.push((path, node, start));
-            }
-            let value = self.current(&param.path, &shape);
-            let nodes: Vec<NodeId> = memories.iter().map(|m| m.1).collect();
-            let nets = param.arrays();
-            let update = Update { optimizer, value, gradient, memories: &nodes, numbers: &numbers, nets };
-            let mut m = Maker { graph: &mut self.graph };
-            let (mut new, mut remembered) = rule::apply(&mut m, &update);
-            if let Some(learn) = &learner.nets {
-                let learn = m.of_nets(learn, value, nets);
-                let mut only = |new: NodeId, old: NodeId| m.map(Map::Select, &[learn, new, old]);
-                new = only(new, value);
-                remembered = remembered.into_iter().zip(&nodes).map(|(new, old)| only(new, *old)).collect();
-            }
-            self.carry(&param.path, new, Start::Stored);
-            for ((path, _, start), node) in memories.into_iter().zip(remembered) {
-                self.carry(&path, node, Start::Filled(start, param.path.clone()));
-            }
-        }
-    }
-
-    /// The next value that a path has so far in this step, else what it is before the step.
-    fn current(&mut self, path: &str, shape: &[Axis]) -> NodeId {
-        if let Some(known) = self.carried.iter().find(|c| c.path == path) {
-            return known.node;
-        }
-        let mut there = self.graph.ids();
-        let found = there.find(|id| matches!(&self.graph.node(*id).op, Op::Source { path: p, .. } if **p == *path));
-        found.unwrap_or_else(|| self.source(path, DType::F32, shape.to_vec()))
-    }
-
-    fn carry(&mut self, path: &str, node: NodeId, start: Start) {
-        self.carried.retain(|c| c.path != path);
-        self.carried.push(Carried { path: path.to_string(), node, start });
     }
 
     /// Running averages of what is learned.

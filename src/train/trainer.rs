@@ -7,6 +7,7 @@
 use super::arm::Running;
 use super::course;
 use super::record::Record;
+use super::step::MEMORY;
 use super::taken::Taken;
 use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
@@ -29,6 +30,15 @@ pub struct Options {
     pub phase: Option<String>,
     /// Steps after which losses are looked at; 0 is as 1. Between them a device is not waited for.
     pub told: u64,
+    /// Bytes that the loops of a step may keep for their derivatives; `None`: [`MEMORY`]. Long loops are cut into stretches where they would
+    /// keep more, which changes the last digits.
+    pub memory: Option<u64>,
+}
+
+impl Options {
+    fn of_steps(&self) -> (Run, u64) {
+        (self.run, self.memory.unwrap_or(MEMORY))
+    }
 }
 
 /// Where training stands.
@@ -136,7 +146,7 @@ impl<'m> Trainer<'m> {
     pub fn check(&mut self) -> Result<String, Diagnostic> {
         let Some(train) = self.phase() else { return Ok("there is nothing to train".into()) };
         let name = train.phase.clone().unwrap_or_default();
-        let mut running = Running::new(train, &name, self.seed_of(train), self.options.run, &self.folder)?;
+        let mut running = Running::new(train, &name, self.seed_of(train), self.options.of_steps(), &self.folder)?;
         running.round(0);
         Ok(running.check(&self.values)?.to_string())
     }
@@ -191,7 +201,7 @@ impl<'m> Trainer<'m> {
     fn begin(&mut self, train: &'m Train) -> Result<(), Diagnostic> {
         let seed = self.seed_of(train);
         let name = train.phase.clone().unwrap_or_default();
-        let mut running = Running::new(train, &name, seed, self.options.run, &self.folder)?;
+        let mut running = Running::new(train, &name, seed, self.options.of_steps(), &self.folder)?;
         running.round(self.place.round);
         let mut values = std::mem::take(&mut self.values);
         if self.place.step == 0 {

@@ -465,3 +465,66 @@ fn nets_of_an_array_learn_apart() {
         }
     }
 }
+
+/// A recurrent net whose loop reads a place of its input in each round, and its number; goes one way and the other; draws; yields.
+const ROUNDS: &str = "dim b\ndim t\nnet Cell(n, h) {
+    param w: [n, h] = normal(0, 0.3)
+    param u: [h, h] = normal(0, 0.1)
+    param bias: [h] = normal(0, 0.1)
+    (x: [n], s: [h]) -> [h] { tanh(x @ w + s @ u + bias) }
+}
+model M {
+    input x: [b, t, 3]
+    input y: [b]
+    sub cell = Cell(3, 40)
+    sub back = Cell(3, 5)
+    param out: [40] = normal(0, 0.4)
+    param last: [5] = normal(0, 0.4)
+    param turn: [5] = normal(0, 0.4)
+    var s: [40] = zeros()
+    let row[t] = for t in 0..count[t] {
+        s = cell(x[t], s) * (1 + 0.01 * t)
+        yield s @ out
+    }
+    var r: [5] = ones()
+    for t in rev 0..count[t] {
+        draw eps: [5] = normal()
+        r = back(x[t], r) + 0.1 * eps * turn
+    }
+    loss fit = mean[b] (0.1 * sum[t] row + r @ last - y)^2
+}
+train M {
+    data \"series.safetensors\" { x, y }
+    batch b = 4
+    minimize fit
+    with sgd(lr: 0.01)
+    steps 3
+}
+";
+
+#[test]
+fn loops_that_are_cut_into_stretches_teach_the_same() {
+    let model = model(ROUNDS);
+    for rounds in [0, 1, 2, 3, 4, 5, 7, 12, 13, 36, 67] {
+        let folder = tempfile::tempdir().unwrap();
+        let series = floats(&[8, rounds, 3], |k| ((k * 31 + 7) % 23) as f64 / 9.0 - 1.2);
+        save(folder.path(), "series.safetensors", vec![("x", series), ("y", floats(&[8], |k| k as f64 / 4.0))]);
+        let with = |backend, memory| Options { memory: Some(memory), ..options(backend, 2) };
+        let (whole, wanted) = trained(&model, start(&model, 5), folder.path(), with(Backend::Interp, 1 << 40));
+        // With nothing kept but what must be, and with loops cut as well.
+        for backend in backends().into_iter().filter(|b| *b != Backend::Gpu || rounds == 13) {
+            let near = if backend == Backend::Interp { 1e-8 } else { 2e-3 };
+            for memory in [0, 1 << 11, 1 << 40] {
+                let (cut, values) = trained(&model, start(&model, 5), folder.path(), with(backend, memory));
+                for (a, b) in losses(&cut).iter().zip(losses(&whole)) {
+                    assert!((a - b).abs() <= near * b.abs(), "{backend:?}, {rounds} rounds, {memory} bytes: {a} {b}");
+                }
+                for (path, t) in wanted.iter().filter(|_| backend == Backend::Interp) {
+                    for (a, b) in values[path].to_f64().iter().zip(t.to_f64()) {
+                        assert!((a - b).abs() <= 1e-6 * b.abs().max(1e-3), "{rounds} rounds, {memory} bytes, {path}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Who learns from a loss, by which rule; and the numbers of a `train` block.
 
-use super::learn::Pair;
 use super::chosen::Chosen;
+use super::learn::Pair;
 use crate::check::model::{Group, Learner, Method, Optimizer};
 use crate::check::value::Value;
 use crate::check::{Checker, Res};

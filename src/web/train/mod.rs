@@ -23,7 +23,7 @@ use crate::ir::{DType, Graph, NodeId, Size, Sym, Tensor};
 use crate::opt;
 use crate::plan::Sizes;
 use crate::source::Span;
-use crate::train::{Carried, List, Number, Part, Step, Told, course, named};
+use crate::train::{Carried, List, MEMORY, Number, Part, Step, Told, Within, course, named};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a page needs to train.
@@ -165,7 +165,7 @@ fn taught<'a>(
     let (mut wanted, mut indexes) = (BTreeSet::new(), BTreeMap::new());
     let mut parts = vec![];
     for part in course::parts(arm) {
-        let step = course::step(arm, *part)?;
+        let step = course::step(arm, *part, &Within { extents: &[], memory: MEMORY })?;
         if let Some((name, node)) = step.early.first() {
             let message = format!("a page cannot train this: what is fed to `{name}` decides sizes or draws before the step");
             return Err(
