@@ -75,6 +75,9 @@ pub struct Args {
     /// Compares gradients with differences before it starts
     #[arg(long)]
     check: bool,
+    /// Products read their factors in 16 bits, losses are scaled; sums, weights and rules stay in 32
+    #[arg(long)]
+    mixed: bool,
     /// How much the rounds of loops may keep for their derivatives (512MB, 8GB); long loops are cut where they would keep more
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     memory: bytesize::ByteSize,
@@ -97,7 +100,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
     let run = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     if run.half {
-        return Err(usage("`--f16` is for running a model: training keeps parameters in 32 bits"));
+        return Err(usage("`--f16` is for running a model: training keeps parameters in 32 bits (`--mixed` reads them in 16)"));
     }
     let opened = open::model(&args.which, talk)?;
     let trains: Vec<&DataFile> =
@@ -125,6 +128,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         phase: args.phase.clone(),
         told: args.log_every,
         memory: Some(args.memory.0),
+        mixed: args.mixed,
     };
     let mut trainer = Trainer::new(&opened.model, params, opened.folder(), options).map_err(|d| opened.fail(talk, &[d]))?;
     if args.check {
@@ -218,6 +222,7 @@ fn keep(
     settings.extend(args.phase.iter().map(|p| format!("--phase {p}")));
     settings.extend(args.seed.iter().map(|s| format!("--seed {s}")));
     settings.extend(args.steps.iter().map(|s| format!("--steps {s}")));
+    settings.extend(args.mixed.then(|| "--mixed".to_string()));
     if args.memory.0 != MEMORY {
         settings.push(format!("--memory {}", args.memory.0));
     }

@@ -74,6 +74,7 @@ impl Gen<'_> {
             Map::Floor => self.b.ins().floor(x),
             Map::Ceil => self.b.ins().ceil(x),
             Map::Round => self.b.ins().nearest(x),
+            Map::Half => self.half(x),
             Map::Sign if real => self.sign(x),
             Map::Sign => self.whole_sign(x),
             Map::Add if real => self.b.ins().fadd(x, v[1]),
@@ -130,6 +131,39 @@ impl Gen<'_> {
         let cc = if map == Map::Max { FloatCC::GreaterThan } else { FloatCC::LessThan };
         let beats = self.fcmp(cc, b, a);
         self.choose(beats, b, a)
+    }
+
+    /// The nearest number of 16 bits: 13 bits fewer; below 2^-14 a multiple of 2^-24; from 65520 on infinite.
+    fn half(&mut self, x: Value) -> Value {
+        let bits = self.bits(x);
+        let (top, rest) = (self.int(i32::MIN, bits), self.int(i32::MAX, bits));
+        let sign = self.b.ins().band(bits, top);
+        let size = self.b.ins().band(bits, rest);
+        let odd = self.b.ins().ushr_imm_u(size, 13);
+        let one = self.int(1, bits);
+        let odd = self.b.ins().band(odd, one);
+        let almost = self.int(0xfff, bits);
+        let up = self.b.ins().iadd(size, almost);
+        let up = self.b.ins().iadd(up, odd);
+        let kept = self.int(!0x1fff, bits);
+        let normal = self.b.ins().band(up, kept);
+        let (large, small) = (self.float(16_777_216.0, x), self.float(1.0 / 16_777_216.0, x));
+        let whole = self.from_bits(size);
+        let whole = self.b.ins().fmul(whole, large);
+        let whole = self.b.ins().nearest(whole);
+        let tiny = self.b.ins().fmul(whole, small);
+        let (normal, magnitude) = (self.from_bits(normal), self.from_bits(size));
+        let (least, most) = (self.float(1.0 / 16_384.0, x), self.float(65_520.0, x));
+        let is_tiny = self.fcmp(FloatCC::LessThan, magnitude, least);
+        let r = self.choose(is_tiny, tiny, normal);
+        let is_large = self.fcmp(FloatCC::GreaterThanOrEqual, magnitude, most);
+        let infinite = self.float(f32::INFINITY, x);
+        let r = self.choose(is_large, infinite, r);
+        let r = self.bits(r);
+        let r = self.b.ins().bor(r, sign);
+        let r = self.from_bits(r);
+        let none = self.fcmp(FloatCC::NotEqual, x, x);
+        self.choose(none, x, r)
     }
 
     /// -1, 0, 1 or NaN.

@@ -72,11 +72,11 @@ fn long(graph: &Graph, id: NodeId, length: Length) -> Option<Long> {
         return None;
     }
     let rounds = u64::try_from(length(&body.trips)?).ok()?;
-    let carried = graph.operands(id)[..body.carries].iter().map(|o| {
-        let sizes = graph.node(o.node).shape.iter().map(|a| length(&a.size).and_then(|n| u64::try_from(n).ok()));
-        sizes.fold(Some(4u64), |n, size| Some(n?.saturating_mul(size?)))
+    let mut carried = graph.operands(id)[..body.carries].iter().map(|o| {
+        let mut sizes = graph.node(o.node).shape.iter().map(|a| length(&a.size).and_then(|n| u64::try_from(n).ok()));
+        sizes.try_fold(4u64, |n, size| Some(n.saturating_mul(size?)))
     });
-    let round = carried.fold(Some(0u64), |n, bytes| Some(n?.saturating_add(bytes?)))?;
+    let round = carried.try_fold(0u64, |n, bytes| Some(n.saturating_add(bytes?)))?;
     Some(Long { id, rounds, round, stretch: 0 })
 }
 

@@ -16,7 +16,7 @@ pub fn has_slope(map: Map, n: usize) -> bool {
         // Its value is the first, its slope that of the second.
         Map::Surrogate => n == 1,
         Map::Cut => false,
-        Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => false,
+        Map::Floor | Map::Ceil | Map::Round | Map::Half | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => false,
         Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => false,
     }
 }
@@ -72,7 +72,7 @@ impl Reverse<'_> {
             Map::Sigmoid => at.sigmoid(),
             Map::Erf => at.erf(),
             // No slope anywhere.
-            Map::Cut | Map::Floor | Map::Ceil | Map::Round | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => {}
+            Map::Cut | Map::Floor | Map::Ceil | Map::Round | Map::Half | Map::Sign | Map::IntDiv | Map::ToF32 | Map::ToI32 => {}
             Map::Not | Map::Eq | Map::Ne | Map::Lt | Map::Le | Map::And | Map::Or => {}
         }
     }

@@ -178,6 +178,9 @@ table! {
     /// Ties to even.
     Round = "round": Same(REALS), 1.0, Steps, Settles, One(libm::rint),
         called: round(x) "the nearest whole number; halves go to the even one";
+    /// The nearest number of 16 bits (IEEE 754's binary16); ties to even, infinite from 65520 on. Mixed precision reads factors so; it is made after
+    /// derivatives are.
+    Half = "half": Same(REALS), 4.0, Rough, Settles, One(|x| half::f16::from_f64(x).to_f64());
     /// -1, 0 or 1; NaN of NaN.
     Sign = "sign": Same(NUMBERS), 1.0, Steps, Settles, One(sign),
         called: sign(x) "-1, 0 or 1; NaN of NaN";

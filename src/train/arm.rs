@@ -5,9 +5,9 @@ use super::course;
 use super::fault;
 use super::ready::{make, sources_of, start};
 use super::side::Side;
-use super::step::{self, Part, Told, Within};
+use super::step::{self, Part, SCALE, Told, Within};
 use super::taken::{Taken, read};
-use super::trainer::Place;
+use super::trainer::{How, Place};
 use crate::bind::init::{cast, scalar};
 use crate::bind::inputs::{Given, assemble};
 use crate::check::model::{InputKind, Model, Train};
@@ -23,9 +23,7 @@ use std::path::Path;
 pub(super) struct Running {
     sides: Vec<Side>,
     seed: i32,
-    options: Options,
-    /// Bytes that the loops of a step may keep.
-    memory: u64,
+    how: How,
     /// The condition that the rounds go through, and its value in this one.
     each: Option<(String, i64, i64)>,
     round: i64,
@@ -37,13 +35,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Opens the data of a phase. Errors: they are not there or do not fit.
-    pub fn new(
-        train: &Train,
-        name: &str,
-        seed: i32,
-        (options, memory): (Options, u64),
-        folder: &Path,
-    ) -> Result<Running, Diagnostic> {
+    pub fn new(train: &Train, name: &str, seed: i32, how: How, folder: &Path) -> Result<Running, Diagnostic> {
         let mut sides = vec![];
         for (k, arm) in train.arms.iter().enumerate() {
             let rows = course::rows(train, arm);
@@ -56,8 +48,7 @@ impl Running {
         Ok(Running {
             sides,
             seed,
-            options,
-            memory,
+            how,
             each: train.each.clone(),
             round: 0,
             holder: None,
@@ -132,6 +123,9 @@ impl Running {
             };
             out.add(taken, j);
         }
+        if out.skipped && accumulate > 1 {
+            self.undo(states)?;
+        }
         Ok(out)
     }
 
@@ -185,7 +179,7 @@ impl Running {
         let (given, rows, group) = self.given(k, q)?;
         let seed = mixed(self.seed, self.sides[k].key, self.round, q);
         if !self.sides[k].ready.contains_key(&part) {
-            let ready = make(&self.sides[k], part, &self.options, self.memory, &mut self.warnings)?;
+            let ready = make(&self.sides[k], part, &self.how, &mut self.warnings)?;
             self.sides[k].ready.insert(part, ready);
         }
         let mut inputs = Bindings { sources: BTreeMap::new(), sizes: given.sizes.clone() };
@@ -205,8 +199,14 @@ impl Running {
             }
         }
         for (path, number) in &self.sides[k].ready[&part].step.numbers {
-            let value = number.value(before + 1) as f32;
-            inputs.sources.insert(path.clone(), Tensor::new(vec![], Data::F32(vec![value])));
+            let updates = before - place.scaling.as_ref().map_or(0, |s| s.skipped(k));
+            inputs.sources.insert(path.clone(), number_of(number.value(updates + 1)));
+        }
+        let scale = place.scaling.as_ref().map(|s| s.scale);
+        if let Some(scale) = scale {
+            for (path, value) in SCALE.into_iter().zip([scale, 1.0 / scale]) {
+                inputs.sources.insert(path.into(), number_of(value));
+            }
         }
         self.settle(k, part, &mut inputs)?;
         let ready = self.sides[k].ready.get_mut(&part).expect("made before");
@@ -217,13 +217,19 @@ impl Running {
         };
         let results = ready.engine.step(&inputs, &ready.handed, told, &fine)?;
         let results = if told { results[..wanted.len()].to_vec() } else { vec![] };
-        if told && !fine(&results) {
+        let held = wanted
+            .iter()
+            .zip(&results)
+            .filter(|((told, _), _)| matches!(told, Told::Objective(_)))
+            .all(|(_, t)| t.get(0).is_finite());
+        let skipped = told && held && scale.is_some_and(|s| s > 1.0) && !fine(&results);
+        if told && !fine(&results) && !skipped {
             let values = self.peek()?.clone();
             let ready = &self.sides[k].ready[&part];
             return Err(fault::located(&self.sides[k].arm, &ready.step, &results, values, inputs, place.updates + 1));
         }
         let mut out = read(&self.sides[k].arm, &wanted, &results);
-        out.rows = rows;
+        (out.rows, out.arm, out.skipped) = (rows, k, skipped);
         let by = self.sides[k].table.group.as_ref().map(|(name, _)| name.clone());
         out.by = by.zip(group.map(i64::from));
         Ok(out)
@@ -234,7 +240,7 @@ impl Running {
         let mut out = Checked::default();
         for k in 0..self.sides.len() {
             let given = self.given(k, 0)?.0;
-            let within = Within { extents: &self.sides[k].lengths, memory: self.memory };
+            let within = Within { extents: &self.sides[k].lengths, memory: self.how.memory, mixed: false };
             let step = step::step(&self.sides[k].arm, Part::Whole, &within)?;
             let mut inputs = Bindings { sources: given.tensors, sizes: given.sizes };
             inputs.sources.insert("seed".into(), scalar(mixed(self.seed, self.sides[k].key, self.round, 0)));
@@ -326,8 +332,12 @@ impl Running {
                 given.sizes.entry(d.name.clone()).or_insert(n);
             }
         }
-        evaluated(&model, nodes, &bound, given, seed, &self.options)
+        evaluated(&model, nodes, &bound, given, seed, &self.how.run)
     }
+}
+
+fn number_of(value: f64) -> Tensor {
+    Tensor::new(vec![], Data::F32(vec![value as f32]))
 }
 
 /// The seed of one batch.

@@ -1,24 +1,50 @@
 //! What an objective teaches in a step: gradients, their limits, and what rules make of them.
 
 use super::make::Maker;
+use super::mixed::in_16_bits;
 use super::rule::{self, Update};
-use super::step::{Carried, Part, Start, Told, Work, own};
+use super::step::{Carried, Part, SCALE, Start, Told, Work, own};
 use crate::check::model::{Clip, Group, Learner, Optimizer};
 use crate::grad;
 use crate::ir::{Axis, DType, Map, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Work<'_> {
-    /// The gradients of an objective, and what its rules make of them.
-    pub(super) fn learn(&mut self, k: usize) {
+    /// The gradients of an objective, by the places of parameters; those of its scaled loss where it is `scaled`.
+    pub(super) fn differentiated(&mut self, k: usize, scaled: bool) -> BTreeMap<usize, NodeId> {
         let objective = &self.arm.objectives[k];
-        let model = self.arm.model.clone();
         let learners: Vec<&Learner> = objective.groups.iter().flat_map(|g| &g.learners).collect();
         let params: BTreeSet<usize> = learners.iter().map(|l| l.param).collect();
-        let params: Vec<usize> = params.into_iter().collect();
-        let mut gradients = self.gradients(self.at(objective.loss), &params);
-        self.slopes.push(gradients.iter().map(|(p, n)| (model.params[*p].path.clone(), *n)).collect());
+        let seed = match scaled {
+            true => self.source(SCALE[0], DType::F32, vec![]),
+            false => Maker { graph: &mut self.graph }.number(1.0),
+        };
+        let mut gradients = self.gradients(self.at(objective.loss), seed, &params.into_iter().collect::<Vec<_>>());
+        self.slopes.push(gradients.iter().map(|(p, n)| (self.arm.model.params[*p].path.clone(), *n)).collect());
         self.only_learners(&learners, &mut gradients);
+        gradients
+    }
+
+    /// Has all products that are there read 16 bits; the gradients, which have the scale, are those of the loss itself then.
+    pub(super) fn in_16_bits(&mut self, gradients: &mut [BTreeMap<usize, NodeId>]) {
+        let (graph, places) = in_16_bits(&self.graph);
+        self.graph = graph;
+        let at = |n: &mut NodeId| *n = places[n.index()];
+        self.moved.iter_mut().flatten().for_each(at);
+        self.told.iter_mut().for_each(|(_, n)| at(n));
+        self.slopes.iter_mut().flatten().for_each(|(_, n)| at(n));
+        let unscale = self.source(SCALE[1], DType::F32, vec![]);
+        for gradient in gradients.iter_mut().flat_map(|g| g.values_mut()) {
+            at(gradient);
+            *gradient = Maker { graph: &mut self.graph }.mul(*gradient, unscale);
+        }
+    }
+
+    /// What the rules of an objective make of its gradients.
+    pub(super) fn learn(&mut self, k: usize, mut gradients: BTreeMap<usize, NodeId>) {
+        let objective = &self.arm.objectives[k];
+        let model = self.arm.model.clone();
+        let params: Vec<usize> = gradients.keys().copied().collect();
         if self.part != Part::Whole {
             let count = self.arm.accumulate as f64;
             for p in &params {
@@ -44,7 +70,7 @@ impl Work<'_> {
     }
 
     /// The gradient of a loss by each of these parameters. Several sources may have one path.
-    fn gradients(&mut self, loss: NodeId, params: &[usize]) -> BTreeMap<usize, NodeId> {
+    fn gradients(&mut self, loss: NodeId, seed: NodeId, params: &[usize]) -> BTreeMap<usize, NodeId> {
         let model = self.arm.model.clone();
         let mut sources: Vec<(usize, NodeId)> = vec![];
         for id in self.graph.ids() {
@@ -53,8 +79,7 @@ impl Work<'_> {
             }
         }
         let nodes: Vec<NodeId> = sources.iter().map(|(_, id)| *id).collect();
-        let one = Maker { graph: &mut self.graph }.number(1.0);
-        let found = grad::pull_back_within(&mut self.graph, &[(loss, one)], &nodes, Some(self.room));
+        let found = grad::pull_back_within(&mut self.graph, &[(loss, seed)], &nodes, Some(self.room));
         let mut out: BTreeMap<usize, NodeId> = BTreeMap::new();
         for ((p, source), gradient) in sources.iter().zip(found) {
             let mut m = Maker { graph: &mut self.graph };

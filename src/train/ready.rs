@@ -3,9 +3,10 @@
 use super::course;
 use super::side::Side;
 use super::step::{Carried, Part, Start, Step, Within};
+use super::trainer::How;
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
-use crate::exec::session::{self, Options};
+use crate::exec::session;
 use crate::grad::levels::Kept;
 use crate::ir::{Data, Op, Tensor};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,17 +50,11 @@ pub(super) fn start(
     }
 }
 
-pub(super) fn make(
-    side: &Side,
-    part: Part,
-    options: &Options,
-    memory: u64,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Ready, Diagnostic> {
-    let within = Within { extents: &side.lengths, memory };
+pub(super) fn make(side: &Side, part: Part, how: &How, warnings: &mut Vec<Diagnostic>) -> Result<Ready, Diagnostic> {
+    let within = Within { extents: &side.lengths, memory: how.memory, mixed: how.mixed };
     let step = course::step(&side.arm, part, &within)?;
-    warnings.extend(too_much(&step.kept, memory));
-    let engine = session::engine(&step.graph, &step.wanted(), options, warnings)?;
+    warnings.extend(too_much(&step.kept, how.memory));
+    let engine = session::engine(&step.graph, &step.wanted(), &how.run, warnings)?;
     let first = step.told.len();
     let handed = step.carried.iter().enumerate().map(|(n, c)| (first + n, c.path.clone())).collect();
     Ok(Ready { step, engine, handed, early: BTreeMap::new() })

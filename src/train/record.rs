@@ -46,6 +46,12 @@ pub struct Record {
     /// The condition that all rows of this batch share, and its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<(String, i64)>,
+    /// The scale of losses after this step, in mixed precision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// Gradients were not finite in 16 bits, and the step changed nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
 }
 
 /// A number as JSON holds it: NaN and the infinities, which JSON has not, are the words `nan`, `inf` and `-inf`.
@@ -169,11 +175,13 @@ mod tests {
             dropped: named(&[("pick", 0.0)]),
             scores: named(&[("accuracy", 0.5)]),
             by: Some(("task".into(), -1)),
+            scale: Some(32768.0),
+            skipped: true,
         };
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(
             line,
-            r#"{"phase":"main","round":2,"step":7,"at":3,"losses":{"z":0.1,"a":-2.5},"rates":{"adam":0.001},"norm":0.3,"rows":448,"seconds":1.25,"loads":{"pick":[0.25,0.75]},"dropped":{"pick":0.0},"scores":{"accuracy":0.5},"by":["task",-1]}"#
+            r#"{"phase":"main","round":2,"step":7,"at":3,"losses":{"z":0.1,"a":-2.5},"rates":{"adam":0.001},"norm":0.3,"rows":448,"seconds":1.25,"loads":{"pick":[0.25,0.75]},"dropped":{"pick":0.0},"scores":{"accuracy":0.5},"by":["task",-1],"scale":32768.0,"skipped":true}"#
         );
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
         let short = Record { losses: named(&[("loss", 1.0)]), ..Record::default() };

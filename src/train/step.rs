@@ -106,7 +106,12 @@ pub struct Within<'a> {
     pub extents: &'a [(Sym, i64)],
     /// In bytes.
     pub memory: u64,
+    /// Whether products read 16 bits, and losses are scaled.
+    pub mixed: bool,
 }
+
+/// The source of the scale of losses in mixed precision, and of what undoes it.
+pub const SCALE: [&str; 2] = ["#scale", "#unscale"];
 
 /// Makes the step of an arm. Errors: what is fed is computed from what it feeds.
 pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> {
@@ -131,8 +136,12 @@ pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> 
     let room = grad::Room::new(&length, within.memory.saturating_sub(kept.bytes));
     let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![], room: &room };
     work.losses();
-    for k in 0..arm.objectives.len() {
-        work.learn(k);
+    let mut gradients: Vec<_> = (0..arm.objectives.len()).map(|k| work.differentiated(k, within.mixed)).collect();
+    if within.mixed {
+        work.in_16_bits(&mut gradients);
+    }
+    for (k, gradients) in gradients.into_iter().enumerate() {
+        work.learn(k, gradients);
     }
     if part != Part::Gather {
         work.averages();

@@ -14,6 +14,10 @@ pub(super) struct Taken {
     pub dropped: Vec<(String, f64)>,
     pub rows: u64,
     pub by: Option<(String, i64)>,
+    /// Which arm took the step.
+    pub arm: usize,
+    /// Its gradients were not finite in 16 bits: it changed nothing.
+    pub skipped: bool,
 }
 
 impl Taken {

@@ -7,6 +7,7 @@
 use super::arm::Running;
 use super::course;
 use super::record::Record;
+use super::scaling::Scaling;
 use super::step::MEMORY;
 use super::taken::Taken;
 use crate::check::model::{Model, Train};
@@ -33,12 +34,22 @@ pub struct Options {
     /// Bytes that the loops of a step may keep for their derivatives; `None`: [`MEMORY`]. Long loops are cut into stretches where they would
     /// keep more, which changes the last digits.
     pub memory: Option<u64>,
+    /// Products read 16 bits, and losses are scaled (docs/training.md, mixed precision).
+    pub mixed: bool,
 }
 
 impl Options {
-    fn of_steps(&self) -> (Run, u64) {
-        (self.run, self.memory.unwrap_or(MEMORY))
+    fn how(&self) -> How {
+        How { run: self.run, memory: self.memory.unwrap_or(MEMORY), mixed: self.mixed }
     }
+}
+
+/// How steps are made and run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    pub run: Run,
+    pub memory: u64,
+    pub mixed: bool,
 }
 
 /// Where training stands.
@@ -58,6 +69,9 @@ pub struct Place {
     pub best: Option<(f64, u64)>,
     /// Measurements since then.
     pub since: u64,
+    /// The scale of losses, in mixed precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
 }
 
 /// All that going on needs: parameters, states, what the rules remember, conditions that were set.
@@ -146,7 +160,7 @@ impl<'m> Trainer<'m> {
     pub fn check(&mut self) -> Result<String, Diagnostic> {
         let Some(train) = self.phase() else { return Ok("there is nothing to train".into()) };
         let name = train.phase.clone().unwrap_or_default();
-        let mut running = Running::new(train, &name, self.seed_of(train), self.options.of_steps(), &self.folder)?;
+        let mut running = Running::new(train, &name, self.seed_of(train), self.options.how(), &self.folder)?;
         running.round(0);
         Ok(running.check(&self.values)?.to_string())
     }
@@ -168,10 +182,20 @@ impl<'m> Trainer<'m> {
         }
         let running = self.running.as_mut().expect("it was begun");
         let last = self.place.step + 1 == self.options.steps.unwrap_or(train.steps);
-        let told = last || self.place.step.is_multiple_of(self.options.told.max(1));
+        // A step that may be skipped is looked at.
+        let told = last || self.options.mixed || self.place.step.is_multiple_of(self.options.told.max(1));
         let taken = running.step(&self.place, told)?;
         self.place.step += 1;
-        self.place.updates += 1;
+        match &mut self.place.scaling {
+            Some(scaling) if taken.skipped => {
+                scaling.bad(taken.arm);
+            }
+            Some(scaling) => {
+                scaling.good();
+                self.place.updates += 1;
+            }
+            None => self.place.updates += 1,
+        }
         self.place.rows += taken.rows;
         self.now_and_then(train)?;
         let scores = self.measured(train)?;
@@ -194,6 +218,8 @@ impl<'m> Trainer<'m> {
             dropped: taken.dropped,
             scores,
             by: taken.by,
+            scale: self.place.scaling.as_ref().map(|s| s.scale),
+            skipped: taken.skipped,
         }
     }
 
@@ -201,7 +227,7 @@ impl<'m> Trainer<'m> {
     fn begin(&mut self, train: &'m Train) -> Result<(), Diagnostic> {
         let seed = self.seed_of(train);
         let name = train.phase.clone().unwrap_or_default();
-        let mut running = Running::new(train, &name, seed, self.options.of_steps(), &self.folder)?;
+        let mut running = Running::new(train, &name, seed, self.options.how(), &self.folder)?;
         running.round(self.place.round);
         let mut values = std::mem::take(&mut self.values);
         if self.place.step == 0 {
@@ -214,6 +240,12 @@ impl<'m> Trainer<'m> {
             }
         }
         running.hold(values)?;
+        if self.options.mixed {
+            let scaling = self.place.scaling.get_or_insert_default();
+            if self.place.step == 0 {
+                scaling.skipped.clear();
+            }
+        }
         self.warnings.append(&mut running.warnings);
         self.running = Some(running);
         Ok(())
@@ -227,8 +259,8 @@ impl<'m> Trainer<'m> {
         self.place.round += 1;
         if self.phase().is_some_and(|t| self.place.round >= rounds(t)) {
             self.values = averaged(std::mem::take(&mut self.values));
-            self.place =
-                Place { phase: self.place.phase + 1, updates: self.place.updates, rows: self.place.rows, ..Place::default() };
+            let Place { phase, updates, rows, scaling, .. } = std::mem::take(&mut self.place);
+            self.place = Place { phase: phase + 1, updates, rows, scaling, ..Place::default() };
         }
         Ok(())
     }

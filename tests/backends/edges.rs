@@ -70,6 +70,26 @@ fn functions_of_one_at_the_edges() {
     for map in [Map::Floor, Map::Ceil, Map::Round] {
         one(map, &[(NAN, NAN), (INF, INF), (-INF, -INF), (-0.0, -0.0), (3e38, f64::from(3e38f32))]);
     }
+    let least = 2f64.powi(-24);
+    let to_half = [
+        (NAN, NAN),
+        (INF, INF),
+        (-INF, -INF),
+        (-0.0, -0.0),
+        (65_519.996_093_75, 65_504.0),
+        (65_520.0, INF),
+        (-65_520.0, -INF),
+        (3e38, INF),
+        (2049.0, 2048.0),
+        (2051.0, 2052.0),
+        (least, least),
+        (least / 2.0, 0.0),
+        (-0.75 * least, -least),
+        (1.5 * least, 2.0 * least),
+        (1023.5 * least, 1024.0 * least),
+        (1022.5 * least, 1022.0 * least),
+    ];
+    one(Map::Half, &to_half);
     check(
         Map::ToI32,
         I,

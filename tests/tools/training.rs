@@ -79,6 +79,11 @@ fn a_run_leaves_weights_figures_and_a_report() {
     // Nothing of a run is written over by chance.
     let o = hnet(here, &["train", "m.hnet", "--backend", "cpu"], 2);
     assert!(err(&o).contains("--resume"), "{}", err(&o));
+    // Other digits: refused, too.
+    for other in [&["--mixed"][..], &["--memory", "64KB"]] {
+        let o = hnet(here, &[&["train", "m.hnet", "--backend", "cpu", "--resume"], other].concat(), 2);
+        assert!(err(&o).contains("H0633") && err(&o).contains(other[0]), "{}", err(&o));
+    }
     // Another text, other data: refused unless it is meant.
     rows(here, 0.5);
     let o = hnet(here, &["train", "m.hnet", "--backend", "cpu", "--resume"], 2);

@@ -111,6 +111,10 @@ fn angles_of_points() {
 fn roots_and_rounding_are_exact() {
     worst(Map::Sqrt, libm::sqrt, inputs(0.0, 1e6), 0.51);
     worst(Map::Round, libm::rint, inputs(-10.0, 10.0), 0.0);
+    let half = |x: f64| half::f16::from_f64(x).to_f64();
+    worst(Map::Half, half, inputs(-10.0, 10.0), 0.0);
+    worst(Map::Half, half, inputs(-7e-5, 7e-5), 0.0);
+    worst(Map::Half, half, inputs(-66_000.0, 66_000.0), 0.0);
     worst(Map::Floor, libm::floor, inputs(-10.0, 10.0), 0.0);
     worst(Map::Ceil, libm::ceil, inputs(-10.0, 10.0), 0.0);
 }

@@ -11,6 +11,20 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
     // A function's argument is no constant: so infinities and NaN can be written down.
     ("from_bits", &[], "fn from_bits(b: u32) -> f32 { return bitcast<f32>(b); }\n"),
     ("from_half", &[], "fn from_half(w: u32, i: u32) -> f32 { return unpack2x16float(w)[i & 1u]; }\n"),
+    (
+        "half_",
+        &["from_bits"],
+        "fn half_(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let size = bits & 0x7fffffffu;
+    let sign = bits & 0x80000000u;
+    if size > 0x7f800000u { return x; }
+    if size >= 0x477ff000u { return from_bits(sign | 0x7f800000u); }
+    if size < 0x38800000u { return round(x * 16777216.0) * 5.9604644775390625e-8; }
+    return from_bits(sign | ((size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u));
+}
+",
+    ),
     ("is_nan", &[], "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n"),
     // A comparison that may be turned round, or an operation that drivers take for their own `max`, loses NaN: so its bits are asked.
     (

@@ -78,6 +78,7 @@ fn spelled(m: &mut Module, map: Map, v: &[String], on: DType) -> String {
         Map::Floor => format!("floor({x})"),
         Map::Ceil => format!("ceil({x})"),
         Map::Round => format!("round({x})"),
+        Map::Half => call("half_"),
         Map::Sign if real => call("sign_"),
         Map::Sign => format!("sign({x})"),
         Map::Add => format!("({x} + {})", v[1]),

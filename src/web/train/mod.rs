@@ -165,7 +165,7 @@ fn taught<'a>(
     let (mut wanted, mut indexes) = (BTreeSet::new(), BTreeMap::new());
     let mut parts = vec![];
     for part in course::parts(arm) {
-        let step = course::step(arm, *part, &Within { extents: &[], memory: MEMORY })?;
+        let step = course::step(arm, *part, &Within { extents: &[], memory: MEMORY, mixed: false })?;
         if let Some((name, node)) = step.early.first() {
             let message = format!("a page cannot train this: what is fed to `{name}` decides sizes or draws before the step");
             return Err(
