@@ -192,7 +192,7 @@ impl<'a> Checker<'a> {
                 return self.fail(
                     Diagnostic::error(Code::H0312, *span, format!("the index `{text}` has no range"))
                         .here("it indexes no axis bare")
-                        .help(format!("give it one: `{text} < n`")),
+                        .help(format!("give it one, as in `{text} < 4`")),
                 );
             }
         }
@@ -234,15 +234,24 @@ impl<'a> Checker<'a> {
     }
 
     pub fn bound_inner(&mut self, bound: &BoundNames, value: &'a Expr) -> Res<Value<'a>> {
-        // `let out[t] = for t in ..` gives the axis back.
-        if let ExprKind::For(f) = &*value.kind
-            && let Some(&first) = bound.groups.first().and_then(|g| g.first())
-            && *self.axes.name_text(first) == *f.var.name
-        {
-            return self.for_expr(f, Some(first), value.span);
-        }
         let over = self.written_out_in(bound, value)?;
+        if over.is_empty() {
+            let given: Vec<NameId> = bound.groups.iter().filter(|g| g.len() == 1).flatten().copied().collect();
+            return self.rounds_along(&given, value);
+        }
         self.leaf_by_leaf(&over, value)
+    }
+
+    /// A value in which loops give axes back: `let out[t] = for t in ..`, also as the value of an `if`.
+    pub fn rounds_along(&mut self, given: &[NameId], value: &'a Expr) -> Res<Value<'a>> {
+        match &*value.kind {
+            ExprKind::For(f) => {
+                let named = given.iter().copied().find(|n| *self.axes.name_text(*n) == *f.var.name);
+                self.for_expr(f, named, value.span)
+            }
+            ExprKind::If { cond, then, otherwise } => self.if_along(given, cond, then, otherwise.as_ref(), value.span),
+            _ => self.expr(value),
+        }
     }
 
     /// Turns the bound names into leading sizes (an axis under its own name stays one).

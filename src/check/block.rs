@@ -2,29 +2,60 @@
 
 use super::report::Said;
 use super::scope::Binding;
-use super::value::{Tens, Value};
+use super::value::{NameId, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind};
+use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Stmt, StmtKind, UnaryOp};
+
+/// What is said where a line that begins with `-` is a statement of its own.
+pub const WENT_ON: &str = "a line that begins with `-` does not go on with the one before: put the `-` at the end of that line";
+
+/// Whether a statement is an expression that begins with `-`.
+pub fn is_negative(stmt: &Stmt) -> bool {
+    let StmtKind::Expr(e) = &stmt.kind else { return false };
+    let mut e = e;
+    loop {
+        match &*e.kind {
+            ExprKind::Unary { op: UnaryOp::Neg, .. } => return true,
+            ExprKind::Binary { left, .. } => e = left,
+            _ => return false,
+        }
+    }
+}
 
 impl<'a> Checker<'a> {
     /// Runs a block in a scope of its own; its value is an expression that stands last. A statement that fails is passed
     /// over, so that the others are checked, too.
     pub fn block(&mut self, block: &'a Block) -> Res<Value<'a>> {
-        self.in_block(|c| c.statements(&block.stmts))
+        self.block_along(&[], block)
+    }
+
+    /// As [`Checker::block`]; a loop that stands last gives the axis back that it is called like, if it is `given`.
+    pub fn block_along(&mut self, given: &[NameId], block: &'a Block) -> Res<Value<'a>> {
+        self.in_block(|c| c.statements_along(given, &block.stmts))
     }
 
     /// Statements in the present scope.
     pub fn statements(&mut self, stmts: &'a [Stmt]) -> Res<Value<'a>> {
+        self.statements_along(&[], stmts)
+    }
+
+    fn statements_along(&mut self, given: &[NameId], stmts: &'a [Stmt]) -> Res<Value<'a>> {
         let mut value = Value::Unit;
         let mut failed = None;
         for (i, stmt) in stmts.iter().enumerate() {
-            match self.stating(stmt, |c| c.statement(stmt)) {
+            let done = match &stmt.kind {
+                StmtKind::Expr(e) if i + 1 == stmts.len() && !given.is_empty() => {
+                    self.stating(stmt, |c| c.rounds_along(given, e))
+                }
+                _ => self.stating(stmt, |c| c.statement(stmt)),
+            };
+            match done {
                 Ok(v) => {
                     if i + 1 == stmts.len() {
                         value = v;
                     } else {
-                        self.idle(stmt, &v);
+                        self.idle(stmt, stmts.get(i + 1), &v);
                     }
                 }
                 Err(said) => {
@@ -36,14 +67,16 @@ impl<'a> Checker<'a> {
         failed.map_or(Ok(value), Err)
     }
 
-    /// An expression whose value nobody takes.
-    fn idle(&mut self, stmt: &Stmt, v: &Value<'a>) {
+    /// An expression whose value nobody takes, and the statement after it.
+    fn idle(&mut self, stmt: &Stmt, next: Option<&Stmt>, v: &Value<'a>) {
         let StmtKind::Expr(e) = &stmt.kind else { return };
         if !matches!(v, Value::Unit) && !matches!(&*e.kind, ExprKind::For(_) | ExprKind::If { .. }) {
-            self.say(
-                Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used")
-                    .help("a body's value is its last expression; name others with `let`"),
-            );
+            let help = if is_negative(stmt) || next.is_some_and(is_negative) {
+                WENT_ON
+            } else {
+                "a body's value is its last expression; name others with `let`"
+            };
+            self.say(Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used").help(help));
         }
     }
 

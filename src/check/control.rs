@@ -1,7 +1,7 @@
 //! `if`.
 
 use super::relation::{assigned_in, assigned_in_block};
-use super::value::{Num, Tens, Value};
+use super::value::{NameId, Num, Tens, Value};
 use super::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Map};
@@ -12,11 +12,23 @@ use std::collections::BTreeSet;
 impl<'a> Checker<'a> {
     /// `if cond { .. } else { .. }`
     pub fn if_expr(&mut self, cond: &'a Expr, then: &'a Block, otherwise: Option<&'a Else>, span: Span) -> Res<Value<'a>> {
+        self.if_along(&[], cond, then, otherwise, span)
+    }
+
+    /// As [`Checker::if_expr`]; a loop that is the value of a side gives the axis back that it is called like, if it is `given`.
+    pub fn if_along(
+        &mut self,
+        given: &[NameId],
+        cond: &'a Expr,
+        then: &'a Block,
+        otherwise: Option<&'a Else>,
+        span: Span,
+    ) -> Res<Value<'a>> {
         let c = match self.expr(cond)? {
             Value::Bool(b) => {
                 return match (b, otherwise) {
-                    (true, _) => self.block(then),
-                    (false, Some(e)) => self.else_value(e),
+                    (true, _) => self.block_along(given, then),
+                    (false, Some(e)) => self.else_value(given, e),
                     (false, None) => Ok(Value::Unit),
                 };
             }
@@ -37,7 +49,7 @@ impl<'a> Checker<'a> {
             None => {}
         }
         let before = self.variables(&assigned);
-        let a = self.assuming([c.clone()], |s| s.block(then));
+        let a = self.assuming([c.clone()], |s| s.block_along(given, then));
         let after_then = self.variables(&assigned);
         for (n, v) in &before {
             self.set_var(n, v.clone());
@@ -45,7 +57,7 @@ impl<'a> Checker<'a> {
         let b = match otherwise {
             Some(e) => {
                 let not = self.pointwise(Map::Not, &[&c])?;
-                self.assuming([not], |s| s.else_value(e))
+                self.assuming([not], |s| s.else_value(given, e))
             }
             None => Ok(Value::Unit),
         };
@@ -72,10 +84,10 @@ impl<'a> Checker<'a> {
         self.choose(&c, a, b, cond.span, span)
     }
 
-    fn else_value(&mut self, e: &'a Else) -> Res<Value<'a>> {
+    fn else_value(&mut self, given: &[NameId], e: &'a Else) -> Res<Value<'a>> {
         match e {
-            Else::Block(b) => self.block(b),
-            Else::If(e) => self.expr(e),
+            Else::Block(b) => self.block_along(given, b),
+            Else::If(e) => self.rounds_along(given, e),
         }
     }
 

@@ -321,8 +321,8 @@ impl<'a> Checker<'a> {
         let sized = t.sized();
         let [dim] = sized.as_slice() else {
             let message = format!("`{}(..)` wants exactly one sized axis, and this is {}", op.word(), self.show(&t));
-            return self
-                .fail(Diagnostic::error(Code::H0328, at, message).help(format!("say which: `{}[i] v[.., i]`", op.word())));
+            let help = self.which(op, &t);
+            return self.fail(Diagnostic::error(Code::H0328, at, message).help(help));
         };
         let extent = self.extent(&t, *dim);
         let n = self.axes.new_name("i", extent, Some(at));
@@ -334,6 +334,24 @@ impl<'a> Checker<'a> {
         Ok(self.relabel(&out, n, Label::Sized))
     }
 
+    /// How a reduction says along which of a value's axes it goes.
+    fn which(&self, op: Reduction, t: &Tens) -> String {
+        let word = op.word();
+        let last_name = t.names().last().map(|n| self.axes.name_text(n).to_string());
+        match (t.sized().len(), last_name) {
+            (0, None) => "a single number has no axis".to_string(),
+            (0, Some(name)) => format!("along an axis with a name: `{word}[{name}] v`"),
+            (n, _) => {
+                let names: Vec<String> = (0..n).map(index_word).collect();
+                let (all, last) = (names.join(", "), &names[n - 1]);
+                match op {
+                    Reduction::Softmax => format!("say along which: `{word}[{last}] v[{all}]`"),
+                    _ => format!("say along which: `{word}[{last}] v[{all}]` for the last, `{word}[{all}] v[{all}]` for all"),
+                }
+            }
+        }
+    }
+
     /// One number from all leaves of a tree (names that the leaves are lifted over stay).
     fn reduce_tree(&mut self, op: Reduction, tree: &Tree, at: Span, span: Span) -> Res<Value<'a>> {
         if !matches!(op, Reduction::Sum | Reduction::Mean | Reduction::Max | Reduction::Min) {
@@ -341,5 +359,13 @@ impl<'a> Checker<'a> {
         }
         let flat = self.flatten(tree)?;
         self.reduce_sized(op, flat, at, span).map(Value::Tensor)
+    }
+}
+
+/// A word for the index of an axis: `i`, `j`, `k`, then with numbers.
+fn index_word(k: usize) -> String {
+    match ["i", "j", "k"].get(k) {
+        Some(word) => word.to_string(),
+        None => format!("i{k}"),
     }
 }

@@ -114,8 +114,8 @@ impl<'a> Checker<'a> {
             Value::Tree(t) => Ok((*t).clone()),
             Value::Poison(said) => Err(said),
             other => {
-                let message = format!("`.*` is the parameter tree of a net, and this is {}", other.kind());
-                self.error(Code::H0331, span, message)
+                let message = format!("the parameter tree of a net is wanted here, and this is {}", other.kind());
+                self.fail(Diagnostic::error(Code::H0331, span, message).help("of a net `fc`, all its parameters are `fc.*`"))
             }
         }
     }

@@ -35,6 +35,9 @@ pub struct Args {
     /// Draws the inputs that are not given
     #[arg(long)]
     random_inputs: bool,
+    /// Writes the inputs and conditions that it runs on, given and drawn: safetensors
+    #[arg(long, value_name = "F")]
+    save_inputs: Option<PathBuf>,
     #[command(flatten)]
     how: How,
     /// Only this output; may be repeated
@@ -69,7 +72,7 @@ pub struct How {
     /// What computes
     #[arg(long, value_enum, default_value_t)]
     backend: Device,
-    /// Threads; 0 means all
+    /// Threads of the CPU's code; 0 means all. The interpreter and a graphics device take no notice
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Keep the parameters in 16 bits on the graphics device; sums stay in 32
@@ -129,9 +132,6 @@ impl How {
                 Backend::Gpu
             }
         };
-        if self.threads > 0 && matches!(backend, Backend::Interp | Backend::Gpu) {
-            talk.warn("`--threads` does nothing here: only the CPU's code runs on several");
-        }
         Ok(Options { backend, threads: self.threads, half: self.f16 })
     }
 }
@@ -163,6 +163,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let (chosen, left) = choose(args, &opened, &given, talk)?;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
+    if let Some(path) = &args.save_inputs {
+        let all: Vec<(String, Tensor)> = given.tensors.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
+        archive::save(path, &all).map_err(one)?;
+        talk.note(&format!("the inputs were written to {}", path.display()));
+    }
     inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
@@ -229,16 +234,20 @@ fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit>
     let params = args.values.params.iter().cloned().chain(beside);
     let values = request.conditions.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
     let read: Vec<PathBuf> = request.files.iter().cloned().chain(params).chain(values).collect();
-    for (out, ends) in [(&args.out, &["safetensors", "npz", "npy"][..]), (&args.trace, &["json"][..])] {
-        if let Some(out) = out {
-            opened.spare(out, &read)?;
-            open::ends(out, ends)?;
+    let files: [(&str, &Option<PathBuf>, &[&str]); 3] = [
+        ("--out", &args.out, &["safetensors", "npz", "npy"]),
+        ("--trace", &args.trace, &["json"]),
+        ("--save-inputs", &args.save_inputs, &["safetensors", "npz"]),
+    ];
+    for (k, (option, out, ends)) in files.iter().enumerate() {
+        let Some(out) = out else { continue };
+        opened.spare(out, &read)?;
+        open::ends(out, ends)?;
+        if let Some((first, _, _)) = files[..k].iter().find(|(_, o, _)| o.as_ref() == Some(out)) {
+            return Err(usage(&format!("`{first}` and `{option}` both write `{}`", out.display())));
         }
     }
-    match (&args.out, &args.trace) {
-        (Some(a), Some(b)) if a == b => Err(usage(&format!("`--out` and `--trace` both write `{}`", a.display()))),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn request(args: &Args, opened: &Opened) -> Request {

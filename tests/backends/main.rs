@@ -25,6 +25,7 @@ mod places;
 mod points;
 mod products;
 mod programs;
+mod rounds;
 mod routes;
 mod runs;
 mod schedules;

@@ -74,7 +74,11 @@ impl<'a> Checker<'a> {
             };
             let Some(place) = formals.iter().position(|f| *f == &*name.name) else {
                 let message = format!("`{}` has no argument `{}`", function.word, name.name);
-                return self.fail(Diagnostic::error(Code::H0333, name.span, message).near(name, formals, ""));
+                let d = Diagnostic::error(Code::H0333, name.span, message);
+                return self.fail(match otherwise(&function) {
+                    Some(help) => d.help(help),
+                    None => d.near(name, formals, ""),
+                });
             };
             if places[place].is_some() {
                 return self.error(Code::H0333, name.span, format!("`{}` is given twice", name.name));
@@ -92,7 +96,8 @@ impl<'a> Checker<'a> {
                 super::instance::count(formals.len(), "argument"),
                 if given == 1 { "1 is".into() } else { format!("{given} are") }
             );
-            return self.fail(Diagnostic::error(Code::H0333, span, message).help(format!("`{}`", function.signature())));
+            let help = otherwise(&function).map_or_else(|| format!("`{}`", function.signature()), String::from);
+            return self.fail(Diagnostic::error(Code::H0333, span, message).help(help));
         }
         free.into_iter().zip(rest).for_each(|(k, arg)| places[k] = Some(arg));
         Ok(places.into_iter().flatten().collect())
@@ -115,5 +120,14 @@ impl<'a> Checker<'a> {
     pub fn values<const N: usize>(&mut self, args: Vec<Arg<'a>>) -> Res<[(Value<'a>, Span); N]> {
         let values = self.list(args)?;
         Ok(values.try_into().unwrap_or_else(|_| unreachable!("a rule that takes other arguments than its row has")))
+    }
+}
+
+/// What stands for an argument that other languages have.
+fn otherwise(function: &Function) -> Option<&'static str> {
+    match function.word {
+        "sort" => Some("values go up; down they go in `-sort(-x)`"),
+        "argsort" => Some("values go up; where they go down is `argsort(-x)`"),
+        _ => None,
     }
 }

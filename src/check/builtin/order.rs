@@ -20,7 +20,15 @@ impl<'a> Checker<'a> {
                     return Ok((*d, None));
                 }
                 let message = format!("`{word}(..)` wants exactly one sized axis, and this is {}", self.show(t));
-                self.fail(Diagnostic::error(Code::H0328, at, message).help(format!("name the axis: `{word}[t](..)`")))
+                let name = t.names().last().map(|n| self.axes.name_text(n).to_string());
+                let help = match (sized.len(), name) {
+                    (0, Some(name)) => format!("say along which axis: `{word}[{name}](..)`"),
+                    (0, None) => "a single number has no axis".to_string(),
+                    (_, _) => {
+                        format!("index the others: `let y[i] = {word}(v[i])`; an axis with a name is said, `{word}[t](..)`")
+                    }
+                };
+                self.fail(Diagnostic::error(Code::H0328, at, message).help(help))
             }
             [Index::At(e)] => {
                 if let ExprKind::Name(w) = &*e.kind

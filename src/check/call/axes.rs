@@ -132,13 +132,25 @@ impl<'a> Checker<'a> {
         }
         let message = format!("no axis is left for `{word}`: this is {}", self.show(t));
         let own = format!("`{word}` is an axis of the signature");
-        let free = t.names().filter(|n| !entries.iter().any(|e| e.home.is_some_and(|h| h.1 == *n))).last();
-        let help = match free {
-            Some(n) => {
-                let axis = self.axes.name_text(n).to_string();
-                format!("say along which it goes: `{}[{word} = {axis}](..)`", m.callee)
+        let free: Vec<String> = t
+            .names()
+            .filter(|n| !entries.iter().any(|e| e.home.is_some_and(|h| h.1 == *n)))
+            .map(|n| self.axes.name_text(n).to_string())
+            .collect();
+        // Sized axes go to the last words; of the first ones each wants to be told.
+        let words: Vec<&str> = entries.iter().filter(|e| e.home.is_none()).filter_map(|e| e.word.as_deref()).collect();
+        let told = &words[..words.len().saturating_sub(t.sized().len()).max(1)];
+        let help = match free.len() >= told.len() {
+            true => {
+                let own = told.iter().all(|w| free.iter().any(|f| f == w)) && told.len() > 1;
+                let last = &free[free.len() - told.len()..];
+                let pairs = told.iter().zip(last).map(|(w, f)| format!("{w} = {}", if own { w } else { f.as_str() }));
+                format!("say along which it goes: `{}[{}](..)`", m.callee, pairs.collect::<Vec<_>>().join(", "))
             }
-            None => format!("it takes a sized axis, or one that is given: `{}[{word} = axis](..)`", m.callee),
+            false => {
+                let pairs: Vec<String> = told.iter().map(|w| format!("{w} = axis")).collect();
+                format!("it takes a sized axis, or one that is given: `{}[{}](..)`", m.callee, pairs.join(", "))
+            }
         };
         self.fail(Diagnostic::error(Code::H0337, places.at, message).label(places.declared, own).help(help))
     }

@@ -78,9 +78,11 @@ impl<'a> Checker<'a> {
     /// Says that too many parts of a merged index have no range.
     pub fn no_ranges<T>(&mut self, m: &Merged) -> Res<T> {
         let open = m.names.iter().filter(|n| self.axes.is_open(**n));
-        let texts: Vec<String> = open.map(|n| format!("`{}`", self.axes.name_text(*n))).collect();
+        let words: Vec<&str> = open.map(|n| self.axes.name_text(*n)).collect();
+        let texts: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+        let help = format!("give a range where the index is bound, as in `{} < 4`", words.first().unwrap_or(&"i"));
         let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
-        self.fail(Diagnostic::error(Code::H0312, m.at, message).help("give a range where the index is bound: `i < n`"))
+        self.fail(Diagnostic::error(Code::H0312, m.at, message).help(help))
     }
 
     /// As [`Checker::divide`]; of more than one that has no range nothing is found: those.
@@ -89,14 +91,23 @@ impl<'a> Checker<'a> {
         let known = names.iter().filter(|n| !open.contains(n)).fold(Size::from(1i64), |p, n| p.mul(&self.axes.size_of(*n)));
         match open.as_slice() {
             [] if !self.axes.same(&known, extent) => {
+                let cut = leading(&known, extent);
                 let (known, extent) = (self.axes.show_size(&known), self.axes.show_size(extent));
-                self.error(Code::H0311, at, format!("the parts cover {known} places, and the axis has {extent}"))
+                let message = format!("the parts cover {known} places, and the axis has {extent}");
+                let d = Diagnostic::error(Code::H0311, at, message);
+                self.fail(if cut.is_some() { d.help(format!("the first {known} places alone are `x[0..{known}]`")) } else { d })
             }
             [one] => {
                 let whole = |q: &Size| q.is_whole() && (q.number().is_none() || q.constant().is_some());
                 let Some(q) = extent.div(&known).filter(whole) else {
+                    let cut = leading(&known, extent);
                     let (known, extent) = (self.axes.show_size(&known), self.axes.show_size(extent));
-                    return self.error(Code::H0311, at, format!("an axis of {extent} does not divide into parts of {known}"));
+                    let message = format!("an axis of {extent} does not divide into parts of {known}");
+                    let d = Diagnostic::error(Code::H0311, at, message);
+                    return self.fail(match cut {
+                        Some(n) => d.help(format!("the first {n} places do: `x[0..{n}]`")),
+                        None => d,
+                    });
                 };
                 let own = self.axes.size_of(*one);
                 self.axes.same(&own, &q);
@@ -137,4 +148,10 @@ impl<'a> Checker<'a> {
         }
         out
     }
+}
+
+/// The largest number of places that divides into parts of `known` and is less than `extent`, where both are numbers.
+fn leading(known: &Size, extent: &Size) -> Option<i64> {
+    let (known, extent) = (known.constant()?, extent.constant()?);
+    (known > 0 && known <= extent).then(|| extent / known * known)
 }

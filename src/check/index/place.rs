@@ -238,6 +238,17 @@ impl<'a> Checker<'a> {
         if let Some(at) = self.axes.ranged(n) {
             d = d.label(at, format!("its range is {} because of this", self.axes.show_size(&own)));
         }
+        // An index goes over a whole axis: of a longer one its leading part can be meant.
+        let (a, b) = (own.constant(), extent.constant());
+        if what == "places" {
+            d = match a.zip(b).map(|(a, b)| a.min(b)) {
+                Some(0) => d,
+                Some(n) => {
+                    d.help(format!("an index runs over a whole axis; the first {n} places of the longer one are `x[0..{n}]`"))
+                }
+                None => d.help("an index runs over a whole axis; the leading part of one is `x[0..n]`"),
+            };
+        }
         self.fail(d)
     }
 }

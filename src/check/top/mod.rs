@@ -12,6 +12,7 @@ mod outputs;
 mod train;
 pub(super) mod weights;
 
+use super::block;
 use super::chance::Draws;
 use super::instance::{InstId, MemberRef, Nets, Thunk, Whose};
 use super::model::{Input, Model};
@@ -250,10 +251,13 @@ impl<'a> Checker<'a> {
                 let one = std::slice::from_ref(stmt);
                 let v = self.statements(one)?;
                 if !matches!(v, Value::Unit) {
-                    self.report.say(
-                        Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used")
-                            .help("`output name: type = ..` gives it to the caller; `let` names it"),
-                    );
+                    let help = if block::is_negative(stmt) {
+                        block::WENT_ON
+                    } else {
+                        "`output name: type = ..` gives it to the caller; `let` names it"
+                    };
+                    self.report
+                        .say(Diagnostic::error(Code::H0220, stmt.span, "the value of this expression is not used").help(help));
                 }
             }
             StmtKind::Const(defs) => {

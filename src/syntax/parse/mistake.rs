@@ -28,8 +28,30 @@ impl Parser<'_, '_> {
 
     /// Reports, unless a bracket of the same line was complained about. Says whether it did.
     pub(super) fn say(&mut self, error: Diagnostic) -> bool {
+        if self.is_of_a_reserved_name(&error) {
+            self.hold(error);
+            return false;
+        }
+        self.say_first(error)
+    }
+
+    /// The token that an error is about.
+    fn token_of(&self, error: &Diagnostic) -> usize {
         let start = error.primary.as_ref().map_or(0, |p| p.span.start);
-        let token = self.tokens.partition_point(|t| t.start <= start).saturating_sub(1);
+        self.tokens.partition_point(|t| t.start <= start).saturating_sub(1)
+    }
+
+    /// Whether an error stands where a reserved word is used that was complained about as a name.
+    fn is_of_a_reserved_name(&self, error: &Diagnostic) -> bool {
+        let line = self.tokens[self.token_of(error)].line;
+        let from = self.tokens.partition_point(|t| t.line < line);
+        let on_line = (from..self.tokens.len()).take_while(|i| self.tokens[*i].line == line);
+        on_line.into_iter().any(|i| self.tokens[i].kind.is_reserved() && self.names.contains_key(self.word(i)))
+    }
+
+    /// As [`Self::say`], of what follows from no reserved name.
+    fn say_first(&mut self, error: Diagnostic) -> bool {
+        let token = self.token_of(&error);
         if self.unmatched.lines.contains(&self.tokens[token].line) {
             self.hold(error);
             return false;
@@ -156,10 +178,15 @@ impl Parser<'_, '_> {
         }
         if self.kind() != Kind::Name {
             let (span, word) = (self.here(), self.word(self.at));
-            self.say(
+            let error =
                 Diagnostic::error(Code::H0120, span, format!("`{word}` is a reserved word and cannot be the name of {what}"))
-                    .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_")),
-            );
+                    .fix(format!("call it something else, `{word}_` perhaps"), span, format!("{word}_"));
+            // An index or a field only uses what was complained about where it was declared.
+            if matches!(what, "an index" | "a field or part") {
+                self.say(error)
+            } else {
+                self.say_first(error)
+            };
         }
         Ok(self.take_ident())
     }
@@ -205,6 +232,7 @@ impl Parser<'_, '_> {
             (Kind::Plus, Kind::Plus) | (Kind::Plus | Kind::Minus | Kind::Star | Kind::Slash, Kind::Assign) if touches => {
                 plain.help("there is no assignment with an operator: write `h = h + ..` in full")
             }
+            (_, kind) if kind.is_binary() && self.is_first(self.at) => self.went_on(plain),
             (_, Kind::Plus) => plain.fix("a number needs no `+` before it", here, ""),
             (_, Kind::Not) => plain.help("`not` binds looser than what stands before it: put it in parentheses"),
             (_, Kind::Str) => plain.help("texts in quotes name files and stored parameters only; they are no values"),
@@ -215,6 +243,23 @@ impl Parser<'_, '_> {
                 Diagnostic::error(Code::H0133, here, format!("expected an expression, found the reserved word `{word}`"))
             }
             _ => plain,
+        }
+    }
+
+    /// A line that begins with an operator was to go on with the one before: the operator moves there.
+    fn went_on(&self, error: Diagnostic) -> Diagnostic {
+        let word = self.word(self.at);
+        let help = format!("a line goes on if it ends in an operator: `{word}` belongs at the end of the line before");
+        let next = self.tokens.get(self.at + 1).filter(|_| !self.is_first(self.at + 1));
+        let value = self.before().is_some_and(|t| {
+            matches!(t.kind, Kind::Name | Kind::Number | Kind::RParen | Kind::RBracket | Kind::DotStar) || t.kind.is_reserved()
+        });
+        match next {
+            Some(next) if value => {
+                let operator = Span { end: next.start, ..self.here() };
+                error.fixes(help, vec![(self.gap(), format!(" {word}")), (operator, String::new())])
+            }
+            Some(_) | None => error.help(help),
         }
     }
 
