@@ -3,11 +3,12 @@
 use super::check::{self, Checked};
 use super::course;
 use super::fault;
+use super::options::How;
 use super::ready::{make, sources_of, start};
 use super::side::Side;
 use super::step::{self, Part, SCALE, Told, Within};
 use super::taken::{Taken, read};
-use super::trainer::{How, Place};
+use super::trainer::Place;
 use crate::bind::init::{cast, scalar};
 use crate::bind::inputs::{Given, assemble};
 use crate::check::model::{InputKind, Model, Train};

@@ -1,9 +1,9 @@
 //! A step made ready to run: its engine, what it reads, and what its values are before the first step.
 
 use super::course;
+use super::options::How;
 use super::side::Side;
 use super::step::{Carried, Part, Start, Step, Within};
-use super::trainer::How;
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
 use crate::exec::session;
