@@ -66,6 +66,14 @@ pub(super) fn body_rates(graph: &Graph, moving: usize) -> Vec<Rate> {
 pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) -> Result<Plan, Diagnostic> {
     let reach = reachable(graph, wanted);
     check_sizes(graph, &reach, sizes)?;
+    match super::shared::shared(graph, wanted, &rates, sizes) {
+        Some((graph, wanted, rates)) => planned(&graph, &wanted, sizes, rates),
+        None => planned(graph, wanted, sizes, rates),
+    }
+}
+
+fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) -> Result<Plan, Diagnostic> {
+    let reach = reachable(graph, wanted);
     let fusion = fuse(graph, wanted, &reach, &rates, sizes);
     let mut p = Planner {
         graph,

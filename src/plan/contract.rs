@@ -49,12 +49,12 @@ struct Item {
     early: bool,
 }
 
-struct Search<'a> {
-    extents: &'a [i64],
-    result: &'a [usize],
-    masks: Vec<u64>,
+pub(super) struct Search<'a> {
+    pub extents: &'a [i64],
+    pub result: &'a [usize],
+    pub masks: Vec<u64>,
     /// Factors that depend on no input: what is made of them alone is made once.
-    early: &'a [bool],
+    pub early: &'a [bool],
 }
 
 /// Factors that are searched exactly; beyond, all is one loop nest.
@@ -73,7 +73,7 @@ impl Search<'_> {
     }
 
     /// Loops that the product of a set of factors still needs.
-    fn keep(&self, set: usize) -> u64 {
+    pub fn keep(&self, set: usize) -> u64 {
         let (mut inside, mut outside) = (0, bits(self.result));
         for (f, m) in self.masks.iter().enumerate() {
             if set >> f & 1 == 1 { inside |= m } else { outside |= m }
@@ -81,11 +81,24 @@ impl Search<'_> {
         inside & outside
     }
 
-    /// Cheapest way to make each set of factors: its cost and the part that is split off.
-    fn run(&self) -> Vec<(f64, usize)> {
+    /// What it costs to write down the product of a set of factors and to read it again.
+    pub fn writing(&self, set: usize) -> f64 {
+        self.rate(set) * 4.0 * self.points(self.keep(set))
+    }
+
+    fn rate(&self, set: usize) -> f64 {
+        if (0..self.masks.len()).all(|f| set >> f & 1 == 0 || self.early[f]) { ONCE } else { 1.0 }
+    }
+
+    /// Cheapest way to make each set of factors: its cost and the part that is split off. Those sets are there already that are `free`.
+    pub fn run(&self, free: &[usize]) -> Vec<(f64, usize)> {
         let full = (1usize << self.masks.len()) - 1;
         let mut best = vec![(f64::INFINITY, 0); full + 1];
         for set in 1..=full {
+            if free.contains(&set) {
+                best[set].0 = 0.0;
+                continue;
+            }
             if set.count_ones() == 1 {
                 let f = set.trailing_zeros() as usize;
                 let lost = self.keep(set) != self.masks[f];
@@ -93,7 +106,7 @@ impl Search<'_> {
                 best[set] = (if lost { rate * (self.points(self.masks[f]) + 4.0 * self.points(self.keep(set))) } else { 0.0 }, 0);
                 continue;
             }
-            let rate = if (0..self.masks.len()).all(|f| set >> f & 1 == 0 || self.early[f]) { ONCE } else { 1.0 };
+            let rate = self.rate(set);
             let mut part = (set - 1) & set;
             while part > 0 {
                 let rest = set & !part;
@@ -174,7 +187,7 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) ->
     if (0..count).any(|l| !search.masks.iter().any(|m| m >> l & 1 == 1)) {
         return Order::Nest;
     }
-    let best = search.run();
+    let best = search.run(&[]);
     let everything = search.points(search.masks.iter().fold(0, |a, b| a | b));
     let full = (1usize << factors.len()) - 1;
     if everything * (factors.len() - 1) as f64 <= best[full].0 && factors.len() > 2 {

@@ -17,6 +17,7 @@ mod memory;
 mod names;
 mod outside;
 mod segments;
+mod shared;
 mod sizes;
 mod text;
 mod tile;
