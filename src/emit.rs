@@ -28,7 +28,7 @@ pub enum Stage {
 /// All stages in order: their words, the ends of their files, what they write.
 pub const STAGES: &[(Stage, &str, &str, &str)] = &[
     (Stage::Ast, "ast", "ast", "The syntax tree"),
-    (Stage::Model, "model", "model", "Inputs, parameters, outputs with their types and rates"),
+    (Stage::Model, "model", "model.json", "Inputs, parameters, outputs, nets and relations, with types and rates, as JSON"),
     (Stage::Ir, "ir", "ir", "The graph as lowered"),
     (Stage::Opt, "opt", "opt.ir", "The graph after all passes"),
     (Stage::Plan, "plan", "plan", "Kernels, buffers and their order"),
@@ -84,7 +84,7 @@ pub fn emit(
             let tree = syntax::parse(root, &sources.get(root).text, &mut Sink::default());
             text(format!("{tree:#?}\n"))
         }
-        Stage::Model => text(draw::text::model(model)),
+        Stage::Model => text(format!("{:#}\n", draw::facts::model(model, locate))),
         Stage::Ir => text(model.graph.to_string()),
         Stage::Opt => text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
         Stage::Plan => text(pipeline::plan(model, sizes)?.to_string()),

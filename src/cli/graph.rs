@@ -3,13 +3,15 @@
 use super::open::{self, Which};
 use super::talk::{self, Exit, Talk, usage};
 use crate::draw;
+#[cfg(feature = "pictures")]
+use crate::draw::raster;
 use crate::files::atomic;
 use std::path::{Path, PathBuf};
 
 /// Draw a model: nets, who writes whose parameters, routing, rates
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  hnet graph tasks.hnet -o tasks.svg\n  hnet graph tasks.hnet --format dot | dot -Tpdf > tasks.pdf"
+    after_help = "Examples:\n  hnet graph tasks.hnet -o tasks.svg\n  hnet graph tasks.hnet -o tasks.png\n  hnet graph tasks.hnet --format dot | dot -Tpdf > tasks.pdf"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -25,6 +27,8 @@ pub struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Svg,
+    Png,
+    Pdf,
     Dot,
 }
 
@@ -36,14 +40,20 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         opened.spare(out, &[])?;
     }
     let format = format(args.format, out)?;
-    let text = match format {
-        Format::Svg => draw::to_svg(&opened.model),
-        Format::Dot => draw::to_dot(&opened.model),
+    if out.is_none() && matches!(format, Format::Png | Format::Pdf) {
+        return Err(usage("a picture in pixels or pages is no text: say where it goes, `-o F.png` or `-o F.pdf`"));
+    }
+    let svg = || draw::to_svg(&opened.model);
+    let made = match format {
+        Format::Svg => svg().into_bytes(),
+        Format::Png => raster::png(&svg()).map_err(|e| usage(&e))?,
+        Format::Pdf => raster::pdf(&svg()).map_err(|e| usage(&e))?,
+        Format::Dot => draw::to_dot(&opened.model).into_bytes(),
     };
     match out {
-        None => talk::print(&text),
+        None => talk::print(&String::from_utf8_lossy(&made)),
         Some(path) => {
-            atomic::write(path, text.as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
+            atomic::write(path, &made).map_err(|d| opened.fail(talk, &[d]))?;
             talk.note(&format!("{} drawn to {}", opened.model.name, path.display()));
         }
     }
@@ -55,6 +65,8 @@ fn format(asked: Option<Format>, out: Option<&Path>) -> Result<Format, Exit> {
     let end = out.and_then(|p| p.extension()).map(|e| e.to_string_lossy().into_owned());
     let named = match end.as_deref() {
         Some("svg") => Some(Format::Svg),
+        Some("png") => Some(Format::Png),
+        Some("pdf") => Some(Format::Pdf),
         Some("dot" | "gv") => Some(Format::Dot),
         Some(_) | None => None,
     };
@@ -64,7 +76,22 @@ fn format(asked: Option<Format>, out: Option<&Path>) -> Result<Format, Exit> {
         }
         (Some(asked), _, _) => Ok(asked),
         (None, Some(named), _) => Ok(named),
-        (None, None, Some(out)) => open::ends(out, &["svg", "dot", "gv"]).map(|()| Format::Svg),
+        (None, None, Some(out)) => open::ends(out, &["svg", "png", "pdf", "dot", "gv"]).map(|()| Format::Svg),
         (None, None, None) => Ok(Format::Svg),
+    }
+}
+
+/// Without the feature there is no program that draws letters.
+#[cfg(not(feature = "pictures"))]
+mod raster {
+    const MISSING: &str =
+        "this hnet was built without pictures in pixels and pages: write .svg, or install with `--features pictures`";
+
+    pub fn png(_: &str) -> Result<Vec<u8>, String> {
+        Err(MISSING.to_string())
+    }
+
+    pub fn pdf(_: &str) -> Result<Vec<u8>, String> {
+        Err(MISSING.to_string())
     }
 }

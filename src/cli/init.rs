@@ -32,6 +32,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let stored = params::split(&opened.model, &drawn);
     archive::save_params(&args.out, &stored).map_err(|d| opened.fail(talk, &[d]))?;
     let numbers: usize = stored.iter().map(|(_, t)| t.len()).sum();
-    talk.note(&format!("{} tensors, {numbers} numbers, written to {}", stored.len(), args.out.display()));
+    let word = if stored.len() == 1 { "tensor" } else { "tensors" };
+    talk.note(&format!("{} {word}, {numbers} numbers, written to {}", stored.len(), args.out.display()));
     Ok(())
 }

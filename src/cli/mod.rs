@@ -12,6 +12,7 @@
 //! | 101 | a bug in hnet |
 //! | 130 | interrupted |
 
+mod bench;
 mod bug;
 mod build;
 mod check;
@@ -73,6 +74,7 @@ enum Color {
 enum Command {
     Check(check::Args),
     Run(run::Args),
+    Bench(bench::Args),
     Eval(eval::Args),
     Train(train::Args),
     Init(init::Args),
@@ -82,6 +84,7 @@ enum Command {
     Fmt(fmt::Args),
     #[command(hide = true)]
     Fuzz(fuzz::Args),
+    #[command(visible_alias = "draw")]
     Graph(graph::Args),
     Snapshot(snapshot::Args),
     Explain(explain::Args),
@@ -122,6 +125,7 @@ fn dispatch(command: Command) -> Exit {
     let done = match command {
         Command::Check(args) => check::main(&args),
         Command::Run(args) => run::main(&args),
+        Command::Bench(args) => bench::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Train(args) => train::main(&args),
         Command::Init(args) => init::main(&args),

@@ -90,7 +90,11 @@ pub fn ends(out: &Path, ends: &[&str]) -> Result<(), Exit> {
         return Ok(());
     }
     let all: Vec<String> = ends.iter().map(|e| format!(".{e}")).collect();
-    Err(usage(&format!("`{}`: no .{end} file is written; {} can be", out.display(), all.join(" and "))))
+    let all = match all.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        few => few.concat(),
+    };
+    Err(usage(&format!("`{}`: no .{end} file is written; {all} can be", out.display())))
 }
 
 /// A checked file and the chosen model.

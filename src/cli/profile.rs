@@ -30,7 +30,7 @@ pub fn shown(p: &Profile) -> String {
     text + &format!("{count} {word}{cut}, {}; {} at its peak: {peaks}\n", time(total), p.device)
 }
 
-fn time(seconds: f64) -> String {
+pub fn time(seconds: f64) -> String {
     match seconds {
         s if s >= 1.0 => format!("{s:.3} s "),
         s if s >= 1e-3 => format!("{:.3} ms", s * 1e3),

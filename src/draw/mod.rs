@@ -1,15 +1,17 @@
-//! A model for people: as text, as a picture.
+//! A model for people and programs: as a picture, as JSON.
 //!
-//! In: a checked [`Model`](crate::check::Model). Out: [`text`], the typed interface; [`scene`], boxes and edges, which [`layout`]
-//! places and [`svg`] or [`dot`] writes. Promised: the same model gives the same bytes.
+//! In: a checked [`Model`](crate::check::Model). Out: [`facts`], the typed interface; [`scene`], boxes and edges, which [`layout`]
+//! places and [`svg`] or [`dot`] writes; `raster` makes PNG and PDF of the former. Promised: the same model gives the same bytes.
 
 pub mod dot;
+pub mod facts;
 pub mod flow;
 pub mod layers;
 pub mod layout;
+#[cfg(feature = "pictures")]
+pub mod raster;
 pub mod scene;
 pub mod svg;
-pub mod text;
 
 use crate::check::model::Model;
 

@@ -1,8 +1,8 @@
 //! A placed scene as SVG: readable on light and dark grounds, text as text.
 
+use super::facts::rate;
 use super::layout::{CHAR, Placed, Rect, STACK};
 use super::scene::{Edge, Item, Kind, Link, Scene};
-use super::text::rate;
 use crate::ir::Rate;
 use std::fmt::Write;
 

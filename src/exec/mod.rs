@@ -6,6 +6,7 @@
 //! sessions, batch by batch; [`profile`] says where the time goes.
 
 mod backend;
+pub mod bench;
 #[cfg(feature = "gpu")]
 mod device;
 mod engine;

@@ -246,6 +246,29 @@ impl Session {
         }
     }
 
+    /// Takes what stays: parameters, conditions, sizes.
+    pub fn prepare(&mut self, early: &Bindings) -> Result<(), Diagnostic> {
+        self.warnings.extend(half::lost(&std::mem::take(&mut self.half), early));
+        self.engine.prepare(early)
+    }
+
+    /// Runs on inputs after [`Session::prepare`]; as in [`Session::run`] the CPU steps in for a device that nobody asked for.
+    pub fn run_prepared(&mut self, early: &Bindings, late: &Bindings) -> Result<(), Diagnostic> {
+        match (self.engine.run_prepared(late).map(|_| ()), self.spare.take()) {
+            (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
+                self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?;
+                let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
+                self.warnings.push(warning.note("the CPU runs it instead"));
+                self.engine.prepare(early)?;
+                self.engine.run_prepared(late).map(|_| ())
+            }
+            (done, spare) => {
+                self.spare = spare;
+                done
+            }
+        }
+    }
+
     /// Measures a run. Errors: as [`Engine::profile`].
     pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
         self.engine.profile(bindings)

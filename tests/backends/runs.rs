@@ -313,11 +313,9 @@ fn a_picture_shows_nets_relations_and_routing_and_is_always_the_same() {
         assert!(edges.contains(&(from.into(), to.into())), "{from} to {to} is missing in {edges:?}");
     }
     assert!(!edges.contains(&("x".into(), "score".into())));
-    let text = draw::text::model(&m);
-    for part in ["inputs", "x     f32[b, 2]", "table.w  f32[3, 2] = normal", "score", "generate table.*", "8 experts, 2 of them"]
-    {
-        assert!(text.contains(part), "{part} is missing in\n{text}");
-    }
+    let facts = draw::facts::model(&m, &|_| None);
+    assert_eq!(facts["relations"][0]["kind"], "generate");
+    assert_eq!((&facts["routes"][0]["experts"], &facts["routes"][0]["slots"]), (&8.into(), &2.into()));
     let nothing = Model {
         graph: Graph::default(),
         inputs: vec![],

@@ -8,22 +8,22 @@ fn hnet(folder: &Path, args: &[&str]) -> Output {
     command(folder, args).output().expect("hnet starts")
 }
 
-fn command(folder: &Path, args: &[&str]) -> Command {
+pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut c = Command::new(env!("CARGO_BIN_EXE_hnet"));
     c.args(args).current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
     c
 }
 
-fn out(o: &Output) -> String {
+pub fn out(o: &Output) -> String {
     String::from_utf8_lossy(&o.stdout).into_owned()
 }
 
-fn err(o: &Output) -> String {
+pub fn err(o: &Output) -> String {
     String::from_utf8_lossy(&o.stderr).into_owned()
 }
 
 /// Runs and demands an exit code.
-fn exits(folder: &Path, args: &[&str], code: i32) -> Output {
+pub fn exits(folder: &Path, args: &[&str], code: i32) -> Output {
     let o = hnet(folder, args);
     assert_eq!(o.status.code(), Some(code), "hnet {}\n{}\n{}", args.join(" "), out(&o), err(&o));
     o
@@ -33,9 +33,10 @@ fn json_lines(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l}"))).collect()
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "check",
     "run",
+    "bench",
     "eval",
     "train",
     "init",
@@ -196,11 +197,13 @@ fn every_stage_can_be_written() {
     let shaders =
         std::fs::read_dir(here.join("out")).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|e| e == "wgsl"));
     assert!(shaders.count() > 0);
-    for end in ["ast", "model", "ir", "opt.ir", "plan", "dispatches", "clif", "s", "o"] {
+    for end in ["ast", "model.json", "ir", "opt.ir", "plan", "dispatches", "clif", "s", "o"] {
         assert!(here.join(format!("out/MyTasks.{end}")).metadata().is_ok_and(|m| m.len() > 0), "{end}");
     }
     let text = out(&exits(&here, &["build", "model.hnet", "--emit", "model"], 0));
-    assert!(text.contains("generate target") && text.contains("rate input"), "{text}");
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&facts["layout"], &facts["model"]), (&1.into(), &"MyTasks".into()), "{text}");
+    assert!(text.contains("generate target") && text.contains("\"rate\": \"input\""), "{text}");
     assert!(err(&exits(&here, &["build", "model.hnet", "--print-after", "nothing"], 2)).contains("no pass"));
     exits(&here, &["build", "model.hnet", "--emit", "opt", "--print-after", "all"], 0);
 }

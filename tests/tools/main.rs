@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod growth;
 mod hostile;
+mod hour;
 mod pictures;
 mod training;
 mod web;

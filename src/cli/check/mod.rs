@@ -1,18 +1,21 @@
 //! `hnet check`: says what is wrong with a program.
 
 mod fix;
+mod watch;
 
 use super::open;
 use super::talk::{self, Exit, Talk, usage};
 use crate::check::model::Model;
 use crate::ir::{OutputKind, Size};
 use crate::source::Sources;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use watch::Watch;
 
 /// Check programs and say what is wrong with them
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  hnet check models/*.hnet\n  hnet check models --json\n  hnet check m.hnet --set d=48 --fix\n  cat m.hnet | hnet check -"
+    after_help = "Examples:\n  hnet check models/*.hnet\n  hnet check models --json\n  hnet check m.hnet --set d=48 --fix\n  hnet check m.hnet --watch\n  cat m.hnet | hnet check -"
 )]
 pub struct Args {
     /// The files; of a folder all programs in it and below; `-` is what comes in on stdin
@@ -21,6 +24,9 @@ pub struct Args {
     /// Makes the edits that errors offer, as long as there is one, then says what is left
     #[arg(long)]
     fix: bool,
+    /// Checks again whenever a program changes, until it is interrupted
+    #[arg(long)]
+    watch: bool,
     /// One JSON object a line, on stdout
     #[arg(long)]
     json: bool,
@@ -33,6 +39,33 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = if args.json { Talk::JsonResult } else { Talk::Text };
+    if !args.watch {
+        return all(args, talk);
+    }
+    if args.files.iter().any(|f| open::is_stdout(f)) {
+        return Err(usage("what comes in on stdin does not change: `--watch` wants files"));
+    }
+    let fail = |d| talk.fail(&Sources::default(), d);
+    let mut watch = Watch::new().map_err(fail)?;
+    loop {
+        let mut found = vec![];
+        for given in &args.files {
+            found.extend(programs(given, talk)?);
+        }
+        watch.over(&args.files, &found, args.outside).map_err(fail)?;
+        if io::stdout().is_terminal() && !args.json {
+            // Clears the screen and what was scrolled away.
+            talk::print("\x1b[H\x1b[2J\x1b[3J");
+        }
+        // What is wrong now may be mended in a moment.
+        let _ = all(args, talk);
+        talk.note("watching; Ctrl-C ends");
+        watch.wait();
+    }
+}
+
+/// Checks all programs once.
+fn all(args: &Args, talk: Talk) -> Result<(), Exit> {
     let mut worst = Ok(());
     for given in &args.files {
         for file in programs(given, talk)? {
