@@ -146,7 +146,12 @@ impl Kept {
     /// `false`, the run is kept where it is and stops. Gives whether it came to its end.
     /// Errors: a loss that is not finite, a file that cannot be written; the last checkpoint is whole.
     pub fn run(&mut self, trainer: &mut Trainer, each: &mut dyn FnMut(&Record, (u64, u64)) -> bool) -> Result<bool, Diagnostic> {
-        while let Some(mut record) = trainer.step()? {
+        let every = self.keep.every.max(1);
+        loop {
+            if (trainer.place().updates + 1).is_multiple_of(every) {
+                trainer.look();
+            }
+            let Some(mut record) = trainer.step()? else { return Ok(true) };
             record.seconds = self.seconds();
             if !record.losses.is_empty() {
                 self.metrics.append(&record)?;
@@ -155,7 +160,7 @@ impl Kept {
             let left = trainer.steps();
             let last = left.0 == 0;
             let goes_on = each(&record, left);
-            if record.step.is_multiple_of(self.keep.every.max(1)) || last || !goes_on {
+            if record.step.is_multiple_of(every) || last || !goes_on {
                 self.save(trainer, &checkpoint::place(&self.keep.folder, record.step))?;
                 checkpoint::keep(&self.keep.folder, self.keep.last)?;
             }
@@ -166,7 +171,6 @@ impl Kept {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
 
     /// Writes where the run is.

@@ -60,6 +60,8 @@ pub struct Trainer<'m> {
     seconds: f64,
     /// What was said and is no error.
     pub warnings: Vec<Diagnostic>,
+    /// Whether the next step is looked at in any case.
+    looks: bool,
 }
 
 impl<'m> Trainer<'m> {
@@ -81,6 +83,7 @@ impl<'m> Trainer<'m> {
             running: None,
             seconds: 0.0,
             warnings: vec![],
+            looks: false,
         })
     }
 
@@ -131,6 +134,11 @@ impl<'m> Trainer<'m> {
         Ok(running.check(&self.values)?.to_string())
     }
 
+    /// The next step is looked at, whatever [`Options::told`] says: what a checkpoint keeps is finite.
+    pub fn look(&mut self) {
+        self.looks = true;
+    }
+
     /// Takes one step. `None`: all is done. Errors: data that cannot be read or does not fit; H0621, a loss or a gradient is not finite, and
     /// then all values are what they were before the step.
     pub fn step(&mut self) -> Result<Option<Record>, Diagnostic> {
@@ -149,7 +157,10 @@ impl<'m> Trainer<'m> {
         let running = self.running.as_mut().expect("it was begun");
         let last = self.place.step + 1 == self.options.steps.unwrap_or(train.steps);
         // A step that may be skipped is looked at.
-        let told = last || self.options.mixed || self.place.step.is_multiple_of(self.options.told.max(1));
+        let told = last
+            || self.options.mixed
+            || std::mem::take(&mut self.looks)
+            || self.place.step.is_multiple_of(self.options.told.max(1));
         let taken = running.step(&self.place, told)?;
         self.place.step += 1;
         match &mut self.place.scaling {

@@ -177,3 +177,20 @@ fn an_interrupt_ends_the_step_and_says_how_to_go_on() {
     assert_eq!(steps.len(), 1);
     assert_eq!(std::fs::read_to_string(&metrics).unwrap().lines().count() as u64, steps[0].0);
 }
+
+#[test]
+fn no_checkpoint_keeps_what_is_not_finite() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    // The weight goes down by 0.1 a step, and its gradient is NaN from the twelfth on.
+    let text = "dim b\nmodel M {\n    input x: [b, 16]\n    param w: f32 = ones()\n    loss fit = w + 0 * log(w) + 0 * mean[b] x[b, 0]\n}\n\
+                train M {\n    data \"rows.safetensors\" { x }\n    batch b = 5\n    minimize fit\n    with sgd(lr: 0.1)\n    steps 100\n}\n";
+    std::fs::write(here.join("m.hnet"), text).unwrap();
+    rows(here, 0.0);
+    let o = hnet(here, &["train", "m.hnet", "--backend", "cpu", "--log-every", "50", "--save-every", "5", "--keep", "9"], 2);
+    assert!(err(&o).contains("H0621") && err(&o).contains("step 15") && err(&o).contains("step 10 is whole"), "{}", err(&o));
+    let names = std::fs::read_dir(here.join("m.train")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut kept: Vec<String> = names.filter(|n| n.ends_with(".safetensors")).collect();
+    kept.sort();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+}
