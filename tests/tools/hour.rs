@@ -129,7 +129,7 @@ fn a_program_is_checked_again_when_it_or_what_it_imports_changes() {
         .and_then(|()| {
             write("new", "model M { input x: f32 }\n");
             std::fs::rename(folder.path().join("new"), folder.path().join("m.hnet")).unwrap();
-            until("never read")
+            until("nothing reads")
         });
     child.kill().unwrap();
     child.wait().unwrap();
