@@ -57,20 +57,35 @@ fn at_size(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)]) -> 
 /// Long samplers: the interpreter takes seconds for the largest size, a device for the shaders of each.
 const LONG: [&str; 4] = ["steel", "deep_weight_flow", "hypino", "weight_diffusion"];
 
-#[test]
-fn all_ways_agree_at_all_sizes() {
-    for path in files("models") {
-        for model in models(&path) {
+/// Transformers for whose largest size the interpreter takes a minute.
+const DEAR: [&str; 2] = ["hyperformer", "hypertuning"];
+
+/// Every second model from `first` on: two tests, so that they run side by side.
+fn all_ways(first: usize) {
+    for path in files("models").iter().skip(first).step_by(2) {
+        let start = std::time::Instant::now();
+        for model in models(path) {
             for (size, ways) in
                 [(0, &[Passes, Optimized(1)][..]), (1, &[Optimized(1)]), (3, &[Passes, Optimized(1), Optimized(2)])]
             {
-                at_size(&name(&path), &model, size, &[]).on(ways).agrees();
+                at_size(&name(path), &model, size, &[]).on(ways).agrees();
             }
-            if !LONG.contains(&name(&path).as_str()) {
-                at_size(&name(&path), &model, 17, &[]).on(&[Passes, Optimized(2)]).agrees();
+            if !LONG.iter().chain(&DEAR).any(|long| *long == name(path)) {
+                at_size(&name(path), &model, 17, &[]).on(&[Passes, Optimized(2)]).agrees();
             }
         }
+        println!("{}: {:.1} s", name(path), start.elapsed().as_secs_f64());
     }
+}
+
+#[test]
+fn all_ways_agree_at_all_sizes() {
+    all_ways(0);
+}
+
+#[test]
+fn all_ways_agree_at_all_sizes_too() {
+    all_ways(1);
 }
 
 /// The cases of the library with one place along every axis, and with an odd number: nothing that they are compared with has that.
