@@ -9,7 +9,7 @@
 
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Program};
-use crate::ir::{Graph, NodeId, Sym};
+use crate::ir::{Graph, NodeId, Op, Sym};
 use crate::plan::{self, Sizes};
 use std::collections::BTreeMap;
 
@@ -173,9 +173,23 @@ fn upper(from: i64, to: i64, others: &[i64]) -> i64 {
     (from..to).rev().find(|n| prime(*n) && !others.contains(n)).unwrap_or(to - 1)
 }
 
-/// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which sizes a dim can have, where few. Errors: the
-/// planner has no plan for any sizes.
+/// What sizes can be: those of conditions, and those that are the number of such a condition.
+fn measured(graph: &Graph, allowed: &BTreeMap<Sym, Vec<i64>>) -> BTreeMap<Sym, Vec<i64>> {
+    let mut out = allowed.clone();
+    for (size, node) in &graph.measured {
+        if let Op::Source { path, .. } = &graph.node(*node).op
+            && let Some(list) = allowed.get(path)
+        {
+            out.insert(size.clone(), list.clone());
+        }
+    }
+    out
+}
+
+/// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which numbers a condition can be, where few. Errors:
+/// the planner has no plan for any sizes.
 pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMap<Sym, Vec<i64>>) -> Result<Family, Diagnostic> {
+    let allowed = measured(graph, allowed);
     let reach = graph.reachable(wanted.iter().copied());
     let mut dims: Vec<Sym> = graph.ids().filter(|id| reach[id.index()]).flat_map(|id| graph.symbols_of(id)).collect();
     dims.retain(|s| !fixed.contains_key(s));

@@ -241,6 +241,7 @@ fn pages_give_the_numbers_of_the_cpu() {
     }
     // Sizes that a condition decides.
     agree(&mut browser, of("gateskip"), 9, &[("budget", "0.2,0.5,0.9,1")]);
+    agree(&mut browser, of("learngene"), 3, &[("leave", "3"), ("enter", "1")]);
     assert_eq!(browser.faults, Vec::<String>::new());
 }
 
