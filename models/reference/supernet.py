@@ -1,4 +1,4 @@
-"""The expected values of ../supernet.hnet (Yu et al. 2021): each of 27 paths as a net of its own, with copied weights."""
+"""The expected values of ../supernet.hnet (Yu et al. 2020): each of 27 paths as a net of its own, with copied weights."""
 
 import itertools
 
