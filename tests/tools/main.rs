@@ -1,5 +1,6 @@
 //! The command line and the pages that it builds.
 
+mod checkpoints;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,6 +2,7 @@
 //! means each of them.
 
 use super::find::{Cursor, Found, Step};
+use crate::check::instance::MemberRef;
 use crate::check::scope::Binding;
 use crate::check::value::{Pick, Value};
 use crate::check::word::Meaning;
@@ -49,7 +50,9 @@ impl<'a> Checker<'a> {
                 if out.family.is_none() {
                     out.family = Some((b.name.name.clone(), nets.len()));
                 }
-                (Pick::Number(Size::from(0i64)), *span)
+                // What is behind it need not be in all of them.
+                let first = nets.iter().position(|n| self.leads(n, rest)).unwrap_or(0);
+                (Pick::Number(Size::from(first)), *span)
             }
             Step::Index(_, span) | Step::Slots(_, span) => {
                 let d = Diagnostic::error(Code::H0407, *span, "the nets of a family are unequal: a number picks one of them");
@@ -68,6 +71,21 @@ impl<'a> Checker<'a> {
                 let message = format!("there is no net {number}: the family has {}, counted from 0", nets.len());
                 self.error(Code::H0315, span, message)
             }
+        }
+    }
+
+    /// Whether a net has the members that a path names.
+    fn leads(&mut self, at: &Cursor, steps: &[Step<'a>]) -> bool {
+        let (Cursor::Net { inst, .. }, Some((Step::Field(name), rest))) = (at, steps.split_first()) else { return true };
+        match self.nets[*inst].members.get(&name.name).copied() {
+            None => false,
+            Some(member @ MemberRef::Sub(_)) => {
+                // Why a net cannot be made was said, and is no matter of names.
+                let Ok(nets) = self.cursors(*inst, member, vec![], name.span) else { return true };
+                let rest = if let Some(Step::Slots(..) | Step::Index(..)) = rest.first() { &rest[1..] } else { rest };
+                nets.iter().any(|n| self.leads(n, rest))
+            }
+            Some(MemberRef::Param(_) | MemberRef::LeafParams(_) | MemberRef::Match(_) | MemberRef::Thunk(_)) => true,
         }
     }
 

@@ -56,12 +56,21 @@ impl<'a> Found<'a> {
     }
 
     /// A free name that stands for all nets of an array or a family.
-    pub(in crate::check) fn free_word(&self) -> Option<Name> {
-        self.bound.first().map(|(w, _)| w.clone()).or_else(|| self.family.as_ref().map(|(w, _)| w.clone()))
+    pub(in crate::check) fn free_word(&self) -> Option<&Name> {
+        self.bound.first().map(|(w, _)| w).or(self.family.as_ref().map(|(w, _)| w))
     }
 }
 
 impl<'a> Checker<'a> {
+    /// How many nets the free name of a place stands for.
+    pub(in crate::check) fn free_count(&self, found: &Found) -> Size {
+        match (found.bound.first(), &found.family) {
+            (Some((_, axis)), _) => self.axes.size_of(*axis),
+            (None, Some((_, count))) => Size::from(*count),
+            (None, None) => Size::from(1i64),
+        }
+    }
+
     fn start(&mut self, root: &Ident) -> Res<Vec<Cursor>> {
         match self.meaning(&root.name) {
             Meaning::Member(inst, member) => self.cursors(inst, member, vec![], root.span),
@@ -81,7 +90,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn cursors(&mut self, inst: InstId, member: MemberRef, elems: Vec<(NameId, Pick)>, span: Span) -> Res<Vec<Cursor>> {
+    pub(super) fn cursors(
+        &mut self,
+        inst: InstId,
+        member: MemberRef,
+        elems: Vec<(NameId, Pick)>,
+        span: Span,
+    ) -> Res<Vec<Cursor>> {
         match member {
             MemberRef::Param(param) => Ok(vec![Cursor::Param(Target { param, elems })]),
             MemberRef::LeafParams(n) => Ok(self.nets[inst].leaf_params[n]

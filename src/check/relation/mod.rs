@@ -10,7 +10,7 @@ mod find;
 mod value;
 mod words;
 
-pub(super) use find::slot_span;
+pub(super) use find::{Found, slot_span};
 pub use words::{assigned_in, assigned_in_block, walk_names};
 
 use super::instance::{InstId, MemberRef, Rel, Target, Thunk, Whose, join};

@@ -1,6 +1,6 @@
 """Makes tiny checkpoints as the transformers library writes them, and what that library computes with them: python3 published.py [NAME ..]
 
-Needs torch and transformers. The configurations are random but small; nothing is downloaded.
+Needs torch, transformers and peft. The configurations are random but small; nothing is downloaded.
 """
 
 import os
@@ -34,6 +34,9 @@ def fill(model, generator):
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.randn(p.shape, generator=generator) * 0.4 + (1.0 if p.dim() == 1 else 0.0))
+        for name, b in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                b.copy_(torch.randn(b.shape, generator=generator) * 0.4)
     return model.eval()
 
 
@@ -77,6 +80,100 @@ def mixtral():
     decoder("mixtral", hf.MixtralForCausalLM(config))
 
 
+def olmoe():
+    config = hf.OlmoeConfig(**DECODER, **NO_WORDS, num_experts=4, num_experts_per_tok=2, norm_topk_prob=False)
+    decoder("olmoe", hf.OlmoeForCausalLM(config))
+
+
+def qwen2_moe():
+    config = hf.Qwen2MoeConfig(
+        **DECODER,
+        **NO_WORDS,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=8,
+        shared_expert_intermediate_size=10,
+        norm_topk_prob=False,
+        mlp_only_layers=[0],
+    )
+    decoder("qwen2_moe", hf.Qwen2MoeForCausalLM(config))
+
+
+def deepseek_v3():
+    config = hf.DeepseekV3Config(
+        **{**DECODER, "num_key_value_heads": 4, "rope_theta": None},
+        **NO_WORDS,
+        moe_intermediate_size=8,
+        n_shared_experts=1,
+        n_routed_experts=4,
+        num_experts_per_tok=2,
+        n_group=2,
+        topk_group=1,
+        routed_scaling_factor=2.5,
+        norm_topk_prob=True,
+        first_k_dense_replace=1,
+        q_lora_rank=8,
+        kv_lora_rank=6,
+        qk_nope_head_dim=4,
+        qk_rope_head_dim=8,
+        v_head_dim=5,
+        rope_parameters=dict(
+            rope_type="yarn",
+            rope_theta=100.0,
+            factor=4.0,
+            original_max_position_embeddings=16,
+            beta_fast=4,
+            beta_slow=1,
+            mscale=1.0,
+            mscale_all_dim=1.0,
+        ),
+    )
+    decoder("deepseek_v3", hf.DeepseekV3ForCausalLM(config))
+
+
+def gpt_oss():
+    config = hf.GptOssConfig(
+        **{**DECODER, "rope_theta": None},
+        **NO_WORDS,
+        head_dim=8,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=3,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters=dict(
+            rope_type="yarn",
+            rope_theta=100.0,
+            factor=4.0,
+            original_max_position_embeddings=16,
+            beta_fast=4.0,
+            beta_slow=1.0,
+            truncate=False,
+        ),
+    )
+    decoder("gpt_oss", hf.GptOssForCausalLM(config))
+
+
+def t5():
+    config = hf.T5Config(
+        vocab_size=WORDS,
+        d_model=16,
+        d_kv=6,
+        d_ff=12,
+        num_layers=2,
+        num_decoder_layers=2,
+        num_heads=4,
+        relative_attention_num_buckets=8,
+        relative_attention_max_distance=12,
+        decoder_start_token_id=0,
+    )
+    keep(
+        "t5",
+        hf.T5ForConditionalGeneration(config),
+        lambda g: {"source": text(g, 2, 7), "target": text(g, 2, 5)},
+        lambda m, i: {"logits": m(input_ids=i["source"], decoder_input_ids=i["target"]).logits},
+    )
+
+
 def mamba():
     config = hf.MambaConfig(
         vocab_size=WORDS, hidden_size=8, state_size=4, num_hidden_layers=2, expand=2, conv_kernel=4, time_step_rank=3, **NO_WORDS
@@ -96,7 +193,63 @@ def vit():
     )
 
 
-ALL = [llama, mixtral, mamba, vit]
+def whisper():
+    config = hf.WhisperConfig(
+        vocab_size=WORDS,
+        num_mel_bins=5,
+        d_model=16,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=12,
+        decoder_ffn_dim=12,
+        max_source_positions=6,
+        max_target_positions=8,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    keep(
+        "whisper",
+        hf.WhisperForConditionalGeneration(config),
+        lambda g: {"sound": torch.randn(2, 5, 12, generator=g), "token": text(g, 2, 5)},
+        lambda m, i: {"logits": m(input_features=i["sound"], decoder_input_ids=i["token"]).logits},
+    )
+
+
+def lokr():
+    """An adapter of PEFT beside the checkpoint of `llama`: one factor in full, the other in full and as a product."""
+    from peft import LoKrConfig, get_peft_model
+
+    llama()
+    generator = torch.Generator().manual_seed(6)
+    with tempfile.TemporaryDirectory() as folder:
+        model = hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, tie_word_embeddings=False))
+        model.save_pretrained(folder)
+        shutil.copy("llama.safetensors", os.path.join(folder, "model.safetensors"))
+        base = hf.LlamaForCausalLM.from_pretrained(folder)
+    config = LoKrConfig(
+        r=1, alpha=3, target_modules=["q_proj", "v_proj", "down_proj"], rank_pattern={"v_proj": 3}, decompose_factor=4
+    )
+    model = get_peft_model(base, config)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lokr" in name:
+                p.copy_(torch.randn(p.shape, generator=generator) * 0.4)
+    model.eval()
+    token = text(generator, 2, 6)
+    with torch.no_grad():
+        logits = model(token).logits
+    written(model, "lokr", "adapter_model.safetensors")
+    save_file(arrays({"token": token}), "lokr.inputs.safetensors")
+    save_file(arrays({"logits": logits}), "lokr.expected.safetensors")
+
+
+ALL = [llama, mixtral, olmoe, qwen2_moe, deepseek_v3, gpt_oss, t5, mamba, vit, whisper, lokr]
 for make in ALL:
     if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
         torch.manual_seed(0)

@@ -28,15 +28,29 @@ enum Side {
 }
 
 impl<'a> Checker<'a> {
-    /// The value of a line and the part that it becomes; the value has a size for each axis along which the part goes.
-    pub(super) fn left_side(&mut self, read: &Read<'a>, aim: &Aim, slots: Option<&'a [Slot]>) -> Res<(Tens, Vec<Places>)> {
+    /// The value of a line and the part that it becomes; the value has a size for each axis along which the part goes. `nets`: an index
+    /// that goes over so many nets, and the axis in front.
+    pub(super) fn left_side(
+        &mut self,
+        read: &Read<'a>,
+        aim: &Aim,
+        slots: Option<&'a [Slot]>,
+        nets: Option<(&ast::Name, usize)>,
+    ) -> Res<(Tens, Vec<Places>)> {
         let given = slots.unwrap_or(&[]);
         if let Some(extra) = given.get(aim.sizes.len()) {
             let n = aim.sizes.len();
             let message = format!("`{}` has {n} {}, and here is an index more", aim.path, if n == 1 { "axis" } else { "axes" });
             return self.error(Code::H0410, slot_span(extra), message);
         }
-        let mut sides = vec![];
+        let (mut sides, mut sizes) = (vec![], vec![]);
+        if let Some((word, n)) = nets {
+            let name = self.axes.new_name(word, Size::from(n), Some(read.place.span));
+            self.left_word(word, name, read.place.span)?;
+            sides.push(Side::Named { names: vec![name], from: 0, step: 1, at: read.place.span });
+            sizes.push(n);
+        }
+        sizes.extend(&aim.sizes);
         for (k, n) in aim.sizes.iter().enumerate() {
             sides.push(match given.get(k) {
                 None => Side::Sized(Places::all(*n)),
@@ -56,7 +70,7 @@ impl<'a> Checker<'a> {
         };
         let t = self.of_kind(t, aim, read.value.span)?;
         let t = if slots.is_none() { self.way_round(t, read, aim)? } else { t };
-        self.laid(t, &sides, aim, read.value.span)
+        self.laid(t, &sides, &sizes, aim, read.value.span)
     }
 
     /// What one entry of a left side is, for an axis of `n`.
@@ -174,10 +188,10 @@ impl<'a> Checker<'a> {
     }
 
     /// The value laid out as the part that the sides name.
-    fn laid(&mut self, t: Tens, sides: &[Side], aim: &Aim, at: Span) -> Res<(Tens, Vec<Places>)> {
+    fn laid(&mut self, t: Tens, sides: &[Side], sizes: &[usize], aim: &Aim, at: Span) -> Res<(Tens, Vec<Places>)> {
         let mut part = vec![];
         let mut names = vec![];
-        for (side, n) in sides.iter().zip(&aim.sizes) {
+        for (side, n) in sides.iter().zip(sizes) {
             part.push(match side {
                 Side::At(k) => Places::At(*k),
                 Side::Sized(places) => *places,

@@ -5,6 +5,7 @@ use super::{Checker, stored_in};
 use crate::check::Res;
 use crate::check::instance::Target;
 use crate::check::model::weights::{How, Move, Places, STORED, numbered};
+use crate::check::relation::Found;
 use crate::check::scope::Binding;
 use crate::check::value::{Label, Pick, Tens, Value};
 use crate::diag::{Code, Diagnostic};
@@ -167,14 +168,14 @@ impl<'a> Checker<'a> {
 
     /// A line with its numbers.
     fn read_once(&mut self, read: &Read<'a>) -> Res<()> {
-        let (aim, slots) = self.aim(read.place)?;
+        let found = self.find_place(read.place)?;
+        if let Some(word) = found.free_word() {
+            return self.read_for_each(read, word, self.free_count(&found));
+        }
+        let (aim, slots) = self.aim(found, read.place)?;
+        let (part, how) = self.in_light(&aim, |c| c.read_part(read, &aim, slots))?;
         let mut names: Vec<String> = self.reading.spelt.values().cloned().collect();
         names.sort();
-        let notes = self.both_sides(&aim, &names);
-        self.report.in_the_light_of(notes);
-        let done = self.read_part(read, &aim, slots);
-        self.report.in_the_light_of(vec![]);
-        let (part, how) = done?;
         let (shelf, line) = (self.reading.shelf, read.span);
         let part = aim.nets.iter().copied().chain(part).collect();
         self.reading.out.moves.push(Move { shelf, line, param: aim.param, part, how, names });
@@ -188,7 +189,7 @@ impl<'a> Checker<'a> {
             let transposed = self.moved(read, aim, &name)?;
             return Ok((aim.sizes.iter().map(|n| Places::all(*n)).collect(), How::Stored { transposed }));
         }
-        let (t, part) = self.in_scope(|c| c.left_side(read, aim, slots))?;
+        let (t, part) = self.in_scope(|c| c.left_side(read, aim, slots, None))?;
         let graph = self.build.graph(0);
         let foreign = graph.needs_of(t.node).into_iter().find_map(|id| match &graph.node(id).op {
             Op::Source { path, .. } => (!path.starts_with(STORED)).then(|| path.clone()),
@@ -203,14 +204,49 @@ impl<'a> Checker<'a> {
         Ok((part, How::Computed(Box::new((Default::default(), t.node)))))
     }
 
-    /// The parameter that a place names, the nets of it, and the indices behind it.
-    fn aim(&mut self, place: &'a ast::Place) -> Res<(Aim, Option<&'a [Slot]>)> {
-        let found = self.find_place(place)?;
-        if let Some(word) = found.free_word() {
-            let at = slot_of(place, &word).unwrap_or(place.span);
+    /// A line whose index of nets is one of a stacked tensor: once for each net.
+    fn read_for_each(&mut self, read: &Read<'a>, word: &ast::Name, count: Size) -> Res<()> {
+        let place = read.place;
+        if !super::mentions(read.value, word) {
+            let at = slot_of(place, word).unwrap_or(place.span);
             let d = Diagnostic::error(Code::H0206, at, format!("the index `{word}` is not bound here"));
-            return self.fail(d.help(format!("write its number, or `{{{word}}}` in the name on the other side")));
+            return self.fail(d.help(format!(
+                "write its number, or `{{{word}}}` in the name on the other side, or it as an index of a stacked tensor"
+            )));
         }
+        let Some(count) = count.constant() else {
+            return self.unknown(place.span, &format!("how many nets `{word}` counts"));
+        };
+        self.stack_fits(read, word, count)?;
+        (0..count).try_for_each(|k| self.with_numbers(&Numbers::from([(word.clone(), k)]), |c| c.read_once(read)))
+    }
+
+    /// Whether the index of nets goes along all of what it indexes, as every other index does: the line is looked at once with an axis for
+    /// them.
+    fn stack_fits(&mut self, read: &Read<'a>, word: &ast::Name, count: i64) -> Res<()> {
+        let found = self.with_numbers(&Numbers::from([(word.clone(), 0)]), |c| c.find_place(read.place))?;
+        if let Some(other) = found.free_word() {
+            let first = Numbers::from([(other.clone(), 0)]);
+            return self.with_numbers(&first, |c| c.stack_fits(read, word, count));
+        }
+        let (aim, slots) = self.aim(found, read.place)?;
+        self.in_light(&aim, |c| c.in_scope(|c| c.left_side(read, &aim, slots, Some((word, count as usize)))))?;
+        Ok(())
+    }
+
+    /// Does what may go wrong with what both sides are at hand.
+    fn in_light<T>(&mut self, aim: &Aim, work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut names: Vec<String> = self.reading.spelt.values().cloned().collect();
+        names.sort();
+        let notes = self.both_sides(aim, &names);
+        self.report.in_the_light_of(notes);
+        let done = work(self);
+        self.report.in_the_light_of(vec![]);
+        done
+    }
+
+    /// The parameter that a place names, the nets of it, and the indices behind it.
+    fn aim(&mut self, found: Found<'a>, place: &ast::Place) -> Res<(Aim, Option<&'a [Slot]>)> {
         let slots = found.element_slots();
         let targets = found.into_targets();
         let [target] = targets.as_slice() else {

@@ -140,7 +140,7 @@ impl<'a> Checker<'a> {
         match &line.kind {
             WeightLineKind::Read { value, place, .. } => {
                 let Some(numbers) = self.patterns_of(value) else { return };
-                self.known_left(place, &numbers, line.span);
+                self.known_left(place, value, &numbers, line.span);
                 let numbers = [numbers, self.computed_words(place)].concat();
                 self.known_value(&numbers, |w| {
                     walk::place(place, w);
@@ -190,15 +190,15 @@ impl<'a> Checker<'a> {
         Some(out)
     }
 
-    /// The left side of a line that reads: its net, and that its indices of nets stand in a name.
-    fn known_left(&mut self, place: &'a ast::Place, numbers: &[ast::Name], line: Span) {
+    /// The left side of a line that reads: its net, and that its indices of nets stand in a name or in the value.
+    fn known_left(&mut self, place: &'a ast::Place, value: &ast::Expr, numbers: &[ast::Name], line: Span) {
         let mut plain = true;
         for (part, next) in place.parts.iter().zip(place.parts.iter().skip(1)) {
             let (PlacePart::Slots(slots, _), PlacePart::Field(_)) = (part, next) else { continue };
             for slot in slots {
                 match slot {
                     Slot::Bound(b) if matches!(self.meaning(&b.name.name), Meaning::Nothing) => {
-                        if !numbers.contains(&b.name.name) {
+                        if !numbers.contains(&b.name.name) && !mentions(value, &b.name.name) {
                             let message = format!("the index `{}` is not bound here", b.name.name);
                             let d = Diagnostic::error(Code::H0206, b.name.span, message);
                             self.report.say(d.label(line, format!("no `{{{}}}` stands in a name here", b.name.name)));
@@ -256,6 +256,13 @@ impl<'a> Checker<'a> {
             self.report.say(d);
         }
     }
+}
+
+/// Whether an expression has a word: an index of nets on the left is one of a stacked tensor.
+fn mentions(value: &ast::Expr, word: &ast::Name) -> bool {
+    let mut found = false;
+    crate::check::relation::walk_names(value, &mut |w| found |= w == word);
+    found
 }
 
 /// Tensors of files that an expression names, and where.
