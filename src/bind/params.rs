@@ -2,8 +2,10 @@
 //!
 //! In: a [`Model`], open files, the sizes that are known. Out: a tensor for each parameter under its path, where an array of nets is one
 //! tensor with a leading axis for each `*` of the path. A file may have one tensor for each net (`expert.0.w1`), one for the whole
-//! array (`expert.w1`), or for nested arrays a mixture (`block.3.expert.w1`).
+//! array (`expert.w1`), or for nested arrays a mixture (`block.3.expert.w1`); nets of a family, too, if they are alike.
 //! Promised: everything that is wrong is said at once, and each message shows what the file has and what the model wants.
+
+mod stacked;
 
 use super::init;
 use crate::check::model::{Model, Param};
@@ -13,6 +15,7 @@ use crate::files::memory;
 use crate::files::stored::Stored;
 use crate::ir::sizes::Sizes;
 use crate::ir::{Origin, Tensor, type_text};
+use stacked::Families;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Parameters, and what may be wrong with them all the same.
@@ -39,8 +42,9 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
     let mut missing: Vec<(&Param, Vec<String>)> = Vec::new();
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut out = Loaded::default();
+    let families = Families::of(model);
     for param in &model.params {
-        let mut fill = match Fill::new(param, files, sizes) {
+        let mut fill = match Fill::new(param, files, &families, sizes) {
             Ok(fill) => fill,
             Err(d) => {
                 problems.push(d);
@@ -77,6 +81,7 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
 /// Whether files have every parameter under its own name, in whatever spelling.
 pub fn has_all(model: &Model, files: &[Archive]) -> bool {
     let named: BTreeSet<&str> = files.iter().flat_map(Archive::names).collect();
+    let families = Families::of(model);
     model.params.iter().filter(|p| p.origin != Origin::State || p.init.is_none()).all(|p| {
         let stars = p.arrays();
         let Some(lead) = p.shape.iter().take(stars).map(|s| usize::try_from(s.constant()?).ok()).collect::<Option<Vec<_>>>()
@@ -85,11 +90,11 @@ pub fn has_all(model: &Model, files: &[Archive]) -> bool {
         };
         (0..lead.iter().product()).all(|n| {
             let net = unravel(n, &lead);
-            let spelt = |mask: usize| {
+            let there = |mask: usize| {
                 let numbers: Vec<_> = net.iter().enumerate().map(|(k, n)| (mask >> k & 1 == 1).then_some(*n)).collect();
-                key(&p.path, &numbers)
+                named.contains(&*key(&p.path, &numbers)) || families.find(&p.path, &numbers, files).is_some()
             };
-            p.provided.iter().any(|given| matches(&net, given)) || (0..1usize << stars).any(|m| named.contains(&*spelt(m)))
+            p.provided.iter().any(|given| matches(&net, given)) || (0..1usize << stars).any(there)
         })
     })
 }
@@ -98,6 +103,7 @@ pub fn has_all(model: &Model, files: &[Archive]) -> bool {
 struct Fill<'a> {
     param: &'a Param,
     files: &'a [Archive],
+    families: &'a Families,
     /// Sizes of the arrays (of each `*`), and of one net's tensor.
     lead: Vec<usize>,
     rest: Vec<usize>,
@@ -113,7 +119,7 @@ struct Fill<'a> {
 }
 
 impl<'a> Fill<'a> {
-    fn new(param: &'a Param, files: &'a [Archive], sizes: &Sizes) -> Result<Self, Diagnostic> {
+    fn new(param: &'a Param, files: &'a [Archive], families: &'a Families, sizes: &Sizes) -> Result<Self, Diagnostic> {
         let shape = shape(param, sizes)?;
         let stars = param.path.split('.').filter(|p| *p == "*").count().min(shape.len());
         let (lead, rest) = (shape[..stars].to_vec(), shape[stars..].to_vec());
@@ -127,7 +133,7 @@ impl<'a> Fill<'a> {
         let tensor = memory::zeros(&param.path, param.dtype, shape)?;
         let covered = vec![false; nets];
         let by = vec![None; nets];
-        Ok(Fill { param, files, lead, rest, tensor, covered, by, provided, problems: Vec::new(), more: 0 })
+        Ok(Fill { param, files, families, lead, rest, tensor, covered, by, provided, problems: Vec::new(), more: 0 })
     }
 
     /// Looks for every spelling, single nets first.
@@ -143,9 +149,16 @@ impl<'a> Fill<'a> {
                 }
                 let key = key(&self.param.path, &numbers);
                 let files = self.files;
+                let stack = self.families.find(&self.param.path, &numbers, files);
                 if let Some(stored) = files.iter().find_map(|f| f.get(&key)) {
                     used.insert(key);
                     self.put(&numbers, &stored);
+                    if let Some(stack) = stack {
+                        self.problems.push(twice(self.param, stored.name, &stack.stored));
+                    }
+                } else if let Some(stack) = stack {
+                    used.insert(stack.stored.name.to_string());
+                    self.put_of(&numbers, &stack);
                 } else if let Some((file, kind)) = files.iter().find_map(|f| Some((f, f.kind_unread(&key)?))) {
                     self.nets(&numbers).iter().for_each(|n| self.covered[*n] = true);
                     let d = Diagnostic::error(Code::H0616, self.param.span, unread(&key, file.name(), kind)).here("wanted here");
@@ -166,6 +179,12 @@ impl<'a> Fill<'a> {
         (0..self.covered.len()).filter(named).collect()
     }
 
+    /// The shape of a tensor whose name has these numbers.
+    fn wanted(&self, numbers: &[Option<usize>]) -> Vec<usize> {
+        let stacked = numbers.iter().zip(&self.lead).filter(|(n, _)| n.is_none()).map(|(_, size)| *size);
+        stacked.chain(self.rest.iter().copied()).collect()
+    }
+
     /// Copies one tensor of a file to where it belongs.
     fn put(&mut self, numbers: &[Option<usize>], stored: &Stored) {
         let nets = self.nets(numbers);
@@ -175,8 +194,7 @@ impl<'a> Fill<'a> {
             return;
         }
         nets.iter().for_each(|n| self.by[*n] = Some(stored.name.to_string()));
-        let stacked = numbers.iter().zip(&self.lead).filter(|(n, _)| n.is_none()).map(|(_, size)| *size);
-        let wanted: Vec<usize> = stacked.chain(self.rest.iter().copied()).collect();
+        let wanted = self.wanted(numbers);
         nets.iter().for_each(|n| self.covered[*n] = true);
         if stored.shape != wanted {
             if self.problems.iter().any(|d| d.code == Code::H0615) {
