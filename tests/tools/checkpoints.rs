@@ -52,7 +52,7 @@ model M {
 weights from \"w.safetensors\" {
     layer[l].ffn.w[i, o]       <- \"{l}.dense\"[o, i]
     layer[l].expert[e].w[i, o] <- \"{l}.stack\"[e, o, i]
-    same[l].expert[e].w        <- 2 * \"all\"[l, e]
+    same[l].expert[e].w[i, o]  <- 2 * \"all\"[l, e, i, o]
 }
 ";
 
@@ -102,7 +102,7 @@ fn nets_of_a_family_may_lie_in_one_tensor() {
     let at = here.path();
     let program = "dim b
 net Expert(d) {
-    param w: [d, d]
+    param w: [d, d] = zeros()
     (x: [d]) -> [d] { x @ w }
 }
 net Layer(d, gated: bool) {

@@ -4,6 +4,7 @@ mod checkpoints;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod documents;
 mod growth;
 mod hostile;
 mod hour;
