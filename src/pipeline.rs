@@ -7,10 +7,11 @@
 //! What becomes of a model is said elsewhere: [`crate::emit`] writes what every stage makes, [`crate::exec`] runs it.
 
 use crate::bind::known::Known;
+use crate::check;
 use crate::check::model::weights::{Mapping, Shelf, Written};
-use crate::check::{self, model::Model};
+use crate::check::model::{Allowed, InputKind, Model};
 use crate::diag::{Code, Diagnostic, Sink, suggest};
-use crate::ir::{OutputKind, Sym};
+use crate::ir::{NodeId, Op, OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes};
 use crate::program::{self, Disk, Loader};
@@ -143,6 +144,25 @@ pub fn unknowns(model: &Model) -> Vec<Sym> {
     all.into_iter().collect()
 }
 
+/// The value that an unknown size may have and that is nearest to a number: a condition that decides it may allow few.
+pub fn nearest(model: &Model, size: &Sym, to: i64) -> i64 {
+    let decides = |node: NodeId| match &model.graph.node(node).op {
+        Op::Source { path, .. } => model.inputs.iter().find(|i| *i.name == **path),
+        _other => None,
+    };
+    let node = model.graph.measured.iter().find(|(sym, _)| sym == size).map(|(_, node)| *node);
+    match node.and_then(decides).map(|i| &i.kind) {
+        Some(InputKind::Size(Allowed::List(list))) => list.iter().copied().min_by_key(|n| n.abs_diff(to)).unwrap_or(to),
+        Some(InputKind::Size(Allowed::Range(from, end))) => to.clamp(*from, (end - 1).max(*from)),
+        Some(InputKind::Size(Allowed::Any) | InputKind::Tensor | InputKind::Seed) | None => to,
+    }
+}
+
+/// All unknown sizes, as near to a number as they may be.
+pub fn sizes_near(model: &Model, to: i64) -> Sizes {
+    unknowns(model).into_iter().map(|s| (s.clone(), nearest(model, &s, to))).collect()
+}
+
 /// A number for every unknown size: as asked, or one that is neither small nor large. Also those that nobody asked for, and what
 /// they are. Errors: a dim that there is not.
 pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, i64)>), Diagnostic> {
@@ -153,10 +173,11 @@ pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, 
     }
     let mut assumed = Vec::new();
     for name in unknowns(model) {
+        let size = nearest(model, &name, ROWS);
         if known.get(&name).is_none() {
-            assumed.push((name.clone(), ROWS));
+            assumed.push((name.clone(), size));
         }
-        known.assume(&name, ROWS, "it was chosen");
+        known.assume(&name, size, "it was chosen");
     }
     Ok((known.sizes(), assumed))
 }

@@ -223,14 +223,14 @@ impl Finder<'_> {
         let mut made: Vec<usize> = steps.iter().flat_map(Step::writes).collect();
         made.sort();
         made.dedup();
-        let row: i64 = made.iter().map(|b| self.width(*b)).sum();
+        let row = made.iter().fold(0i64, |n, b| n.saturating_add(self.width(*b)));
         // A product whose matrix stays the same for all rows.
         let free = |p: &Product| p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none());
         let still = |s: &Step| matches!(s, Step::Product(p) if free(p));
         let least = if steps.iter().any(still) { ROWS } else { 1 };
         let tile = (CACHE / row.max(1)).max(least) / 16 * 16;
         let tile = if tile == 0 { (CACHE / row.max(1)).max(least) } else { tile };
-        if row * rows < LARGE || rows < 2 * tile {
+        if row.saturating_mul(rows) < LARGE || rows < tile.saturating_mul(2) {
             return None;
         }
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));

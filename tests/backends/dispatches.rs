@@ -13,7 +13,7 @@ fn program(name: &str, set: &[(&str, f64)], free: i64) -> (Program, plan::Sizes)
     let checked = pipeline::check(&mut sources, file, &set);
     assert!(checked.is_fine(), "{name}");
     let model = &checked.models[0];
-    let sizes: plan::Sizes = pipeline::unknowns(model).into_iter().map(|s| (s, free)).collect();
+    let sizes = pipeline::sizes_near(model, free);
     let roots: Vec<_> = model.graph.outputs.iter().map(|o| o.node).collect();
     let (graph, roots) = hnet::opt::optimize_for(&model.graph, &roots);
     let plan = plan::plan(&graph, &roots, &sizes).unwrap();

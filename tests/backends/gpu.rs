@@ -20,7 +20,7 @@ fn every_emitted_shader_of_every_shipped_model_passes_naga() {
     for path in files("models") {
         for model in models(&path) {
             for size in [1, 64, 5000] {
-                let sizes = pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
+                let sizes = pipeline::sizes_near(&model, size);
                 let (_, program) = hnet::emit::shaders(&model, &sizes, &|_| None).unwrap();
                 for shader in program.shaders {
                     if seen.insert(shader.code.clone())
@@ -81,12 +81,11 @@ fn programs_of_pages_hold_in_their_ranges() {
 /// Values may be called like anything that shaders use themselves.
 #[test]
 fn no_name_of_a_value_is_a_name_of_the_emitter() {
-    let sizes_of = |model: &hnet::check::model::Model, n| pipeline::unknowns(model).into_iter().map(|s| (s, n)).collect();
     let mut words = BTreeSet::new();
     let mut plans = Vec::new();
     for model in files("models").iter().flat_map(|path| models(path)) {
         for size in [3, 5000] {
-            let sizes: hnet::plan::Sizes = sizes_of(&model, size);
+            let sizes = pipeline::sizes_near(&model, size);
             let (plan, program) = hnet::emit::shaders(&model, &sizes, &|_| None).unwrap();
             for shader in &program.shaders {
                 let text = shader.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

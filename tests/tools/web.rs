@@ -138,7 +138,7 @@ fn tint_takes_the_shaders_of_random_programs() {
         for seed in some {
             let Ok(model) = hnet::fuzz::check::model(&hnet::fuzz::program(*seed)) else { continue };
             for size in [2, 70] {
-                let sizes = hnet::pipeline::unknowns(&model).into_iter().map(|s| (s, size)).collect();
+                let sizes = hnet::pipeline::sizes_near(&model, size);
                 let Ok((_, program)) = hnet::emit::shaders(&model, &sizes, &|_| None) else { continue };
                 for s in program.shaders {
                     validate(&s.code).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{}", s.code));
