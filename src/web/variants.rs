@@ -7,9 +7,9 @@
 //! narrow ones join the next, and each range has the program of its largest sizes. A program may also hold only because two sizes
 //! happen to be equal: so where a range is wide, primes stand for it, another one for each dim.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::gpu::{self, Program};
-use crate::ir::{Graph, NodeId, Op, Sym};
+use crate::ir::{Graph, NodeId, Op, Size, Sym};
 use crate::plan::{self, Sizes};
 use std::collections::BTreeMap;
 
@@ -74,6 +74,14 @@ struct Prober<'a> {
     refused: Option<Diagnostic>,
 }
 
+/// Whether the lengths of all buffers are numbers.
+fn countable(plan: &plan::Plan, sizes: &Sizes) -> bool {
+    let counts = |size: &Size| size.value(&|name| sizes.get(name).copied()).is_ok_and(|n| n < i64::MAX / 64);
+    let mut inner = plan.steps.iter().filter_map(|s| if let plan::Step::Rounds(r) = s { Some(&r.body) } else { None });
+    inner.all(|p| countable(p, sizes))
+        && plan.buffers.iter().all(|b| counts(&b.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))))
+}
+
 impl Prober<'_> {
     /// The number of the program at a point.
     fn at(&mut self, point: &[i64]) -> Option<usize> {
@@ -85,6 +93,16 @@ impl Prober<'_> {
         let made = match plan::plan_anywhere(self.graph, self.wanted, &sizes) {
             Err(d) => {
                 self.refused = Some(d);
+                None
+            }
+            // What no number of 64 bits counts no device holds.
+            Ok(plan) if !countable(&plan, &sizes) => {
+                let message = "values have more elements here than can be counted";
+                self.refused = Some(Diagnostic::limit(
+                    Code::H0822,
+                    plan.places.iter().flatten().next().copied().unwrap_or_default(),
+                    message,
+                ));
                 None
             }
             Ok(plan) => Some(self.program(&plan, &sizes)),
@@ -215,7 +233,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     let mut cells = Vec::new();
     for cell in 0..count {
         let mut rest = cell;
-        let mut point = vec![0; dims.len()];
+        let (mut point, mut least) = (vec![0; dims.len()], vec![0; dims.len()]);
         for dim in (0..dims.len()).rev() {
             let k = rest % cuts[dim].len();
             rest /= cuts[dim].len();
@@ -224,8 +242,15 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
                 true => values[dim].iter().copied().filter(|n| *n < to).max().unwrap_or(from),
                 false => upper(from, to, &point[dim + 1..]),
             };
+            least[dim] = if p.listed[dim] { point[dim] } else { from };
         }
-        cells.push(p.at(&point));
+        // Where all are long at once nothing holds it: the program of the largest sizes that something does.
+        let mut made = p.at(&point);
+        while made.is_none() && point != least {
+            point.iter_mut().zip(&least).for_each(|(n, least)| *n = (*n / 2).max(*least));
+            made = p.at(&point);
+        }
+        cells.push(made);
     }
     if cells.iter().all(Option::is_none) {
         return Err(p.refused.expect("a point without a plan has a reason"));

@@ -102,7 +102,10 @@ fn the_library_says_what_it_has() {
     let list = text(&["doc"]);
     assert!(list.contains("std.moe  mixtures of experts.") && list.lines().count() > 20, "{list}");
     let module = text(&["doc", "std.moe"]);
-    assert!(module.contains("net Moe(d, h, n, k, even: bool = true)\n    (x: [d]) -> [d]") && module.contains("Mixtral"), "{module}");
+    assert!(
+        module.contains("net Moe(d, h, n, k, even: bool = true)\n    (x: [d]) -> [d]") && module.contains("Mixtral"),
+        "{module}"
+    );
     assert_eq!(text(&["doc", "moe"]), module);
     let net = text(&["doc", "DeepSeekMoe"]);
     assert!(net.contains("std.moe") && net.contains("scaling: f32 = 1") && !net.contains("SwiGlu("), "{net}");
