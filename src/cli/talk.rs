@@ -107,13 +107,21 @@ fn exit_of(list: &[Diagnostic]) -> Result<(), Exit> {
 
 /// Writes to stdout. A reader that has gone away ends the program quietly.
 pub fn print(text: &str) {
+    if !prints(text) {
+        std::process::exit(Exit::Fine as i32);
+    }
+}
+
+/// As [`print`]; `false` where the reader has gone away.
+pub fn prints(text: &str) -> bool {
     let mut out = anstream::stdout().lock();
-    if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        if e.kind() != io::ErrorKind::BrokenPipe {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => false,
+        Err(e) => {
             tell(&format!("hnet: cannot write the result: {e}\n"));
             std::process::exit(Exit::Usage as i32);
         }
-        std::process::exit(Exit::Fine as i32);
     }
 }
 

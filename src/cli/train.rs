@@ -149,11 +149,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             return Err(exit);
         }
         Ok(false) => {
-            talk.note(&format!(
-                "stopped after step {}, which is kept: `{} --resume` goes on",
-                trainer.place().updates,
-                again(args)
-            ));
+            let step = trainer.place().updates;
+            talk::tell(&format!("stopped after step {step}, which is kept: `{} --resume` goes on\n", again(args)));
             return Err(Exit::Interrupted);
         }
         Ok(true) => {}
@@ -256,17 +253,21 @@ fn steps(args: &Args, trainer: &mut Trainer, kept: &mut Kept) -> Result<bool, Di
     bar.set_style(style);
     bar.set_position(all - left);
     bar.reset_eta();
+    let mut heard = true;
     let done = kept.run(trainer, &mut |record, (left, all)| {
         if !record.losses.is_empty() {
             if args.json {
-                talk::print(&format!("{}\n", json!(record)));
+                heard = talk::prints(&format!("{}\n", json!(record)));
             }
             bar.set_prefix(record.phase.clone());
             bar.set_message(message(record));
         }
         bar.set_position(all - left);
-        TRAINING.load(Ordering::SeqCst) != 2
+        heard && TRAINING.load(Ordering::SeqCst) != 2
     })?;
+    if !heard {
+        talk::tell("nobody reads what is printed any more\n");
+    }
     if done {
         bar.finish_and_clear()
     } else {

@@ -109,7 +109,7 @@ fn param(m: &Model, p: &Param, rates: &[Rate], at: Locate) -> Value {
         "shape": p.shape.iter().map(size).collect::<Vec<_>>(),
         "numbers": numbers,
         "rate": rate(own),
-        "frozen": p.frozen,
+        "frozen": p.is_frozen(),
         "init": p.init.as_ref().map(init),
         "provided": p.provided,
         "at": at(p.span),

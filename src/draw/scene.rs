@@ -161,7 +161,7 @@ impl Scene {
             let kind = if i.form { Kind::Form } else { Kind::Net };
             let inside = |p: &&Param| plain(&p.path).strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
             let mut own = model.params.iter().filter(inside).peekable();
-            let frozen = own.peek().is_some() && own.all(|p| p.frozen);
+            let frozen = own.peek().is_some() && own.all(Param::is_frozen);
             let about = format!("{}{}", i.net, if frozen { ", frozen" } else { "" });
             // Unequal nets of a family are one box, too.
             let members: BTreeSet<&str> = nets.iter().filter(|(p, _)| p == path).filter_map(|(_, i)| number(&i.path)).collect();

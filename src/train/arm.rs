@@ -153,7 +153,10 @@ impl Running {
     fn given(&self, k: usize, q: u64) -> Result<(Given, u64, Option<i32>), Diagnostic> {
         let side = &self.sides[k];
         let batch = side.batch(q, self.seed, self.each.as_ref().map(|_| self.round))?;
-        let rows = batch.parts.iter().map(|(_, rows)| rows.len() as u64).product();
+        let rows = match batch.parts.is_empty() {
+            true => side.table.rows() as u64,
+            false => batch.parts.iter().map(|(_, rows)| rows.len() as u64).product(),
+        };
         let mut values = side.table.values(&batch, &|_| true)?;
         let model = &*side.arm.model;
         let mut fixed = |name: &str, t: Tensor, who: String| {

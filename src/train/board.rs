@@ -69,6 +69,16 @@ impl Board {
     }
 }
 
+/// The event files of a folder that are ours.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let listed = std::fs::read_dir(folder).and_then(|list| list.collect::<Result<Vec<_>, _>>());
+    let own = |path: &PathBuf| {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with("events.out.tfevents.") && name.contains(".hnet.")
+    };
+    Ok(listed.map_err(|e| atomic::cannot(folder, &e))?.into_iter().map(|e| e.path()).filter(own).collect())
+}
+
 /// A file of a name that no other has; names in the order of time, which is the order of reading.
 fn fresh(folder: &Path) -> Result<(PathBuf, File), Diagnostic> {
     let (time, process) = (now(), std::process::id());

@@ -104,7 +104,8 @@ impl Kept {
         let force = match (keep.begin, there.last()) {
             (Begin::New, Some((step, _))) => return Err(Refused::There(*step)),
             (Begin::New | Begin::Fresh, _) => {
-                for (_, file) in there.iter().map(|(s, p)| (*s, p.clone())).chain([(0, checkpoint::best(folder))]) {
+                let older = there.iter().map(|(_, path)| path.clone()).chain([checkpoint::best(folder)]);
+                for file in older.chain(super::board::files(folder)?) {
                     match std::fs::remove_file(&file) {
                         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(atomic::cannot(&file, &e).into()),
                         Ok(()) | Err(_) => {}

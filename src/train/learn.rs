@@ -189,7 +189,7 @@ impl Work<'_> {
     }
 
     /// The next value that a path has so far in this step, else what it is before the step.
-    fn current(&mut self, path: &str, shape: &[Axis]) -> NodeId {
+    pub(super) fn current(&mut self, path: &str, shape: &[Axis]) -> NodeId {
         if let Some(known) = self.carried.iter().find(|c| c.path == path) {
             return known.node;
         }

@@ -209,16 +209,18 @@ impl Work<'_> {
         })
     }
 
-    /// Running averages of what is learned.
+    /// Running averages of what the block teaches, also of what this arm does not.
     fn averages(&mut self) {
-        let Some(factor) = self.arm.average else { return };
-        let learned: Vec<Carried> = self.carried.iter().filter(|c| c.start == Start::Stored).cloned().collect();
-        for c in learned {
-            let path = own("average", &c.path);
-            let shape = self.graph.node(c.node).shape.clone();
+        let Some(average) = &self.arm.average else { return };
+        let model = self.arm.model.clone();
+        for param in model.params.iter().filter(|p| average.of.contains(&p.path)) {
+            let axes: Vec<Axis> = param.shape.iter().map(|size| Axis::new("d", size.clone())).collect();
+            let now = self.current(&param.path, &axes);
+            let shape = self.graph.node(now).shape.clone();
+            let path = own("average", &param.path);
             let before = self.source(&path, DType::F32, shape);
-            let node = Maker { graph: &mut self.graph }.between(before, c.node, 1.0 - factor);
-            self.carry(&path, node, Start::Copy(c.path));
+            let node = Maker { graph: &mut self.graph }.between(before, now, 1.0 - average.factor);
+            self.carry(&path, node, Start::Copy(param.path.clone()));
         }
     }
 

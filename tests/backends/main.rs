@@ -1,6 +1,7 @@
 //! What a model means, on the interpreter, in native code and on a device.
 
 mod adjoints;
+mod apart;
 mod arguments;
 mod brothers;
 mod chances;
@@ -35,6 +36,7 @@ mod shut;
 mod slopes;
 mod starts;
 mod steps;
+mod stretches;
 mod suite;
 mod sums;
 mod taught;

@@ -75,7 +75,7 @@ fn model() -> Model {
         dtype: DType::F32,
         shape: vec![three, two.clone()],
         init: Some(Init::Normal { mean: 0.0, std: 1.0 }),
-        frozen: false,
+        frozen: vec![],
         provided: vec![],
         span: Span::default(),
     };

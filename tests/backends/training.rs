@@ -14,7 +14,7 @@ use hnet::train::{Options, Record, Trainer};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn model(text: &str) -> Model {
+pub fn model(text: &str) -> Model {
     let mut sources = Sources::default();
     let root = sources.add("m.hnet", None, text.to_string());
     let checked = pipeline::check_with(&mut sources, &NoFiles, root, &[]);
@@ -22,17 +22,24 @@ fn model(text: &str) -> Model {
     checked.models.into_iter().next().unwrap()
 }
 
-fn floats(shape: &[usize], value: impl Fn(usize) -> f64) -> Tensor {
+/// What is said of a program that is not right.
+pub fn refused(text: &str) -> Vec<hnet::diag::Diagnostic> {
+    let mut sources = Sources::default();
+    let root = sources.add("m.hnet", None, text.to_string());
+    pipeline::check_with(&mut sources, &NoFiles, root, &[]).diagnostics
+}
+
+pub fn floats(shape: &[usize], value: impl Fn(usize) -> f64) -> Tensor {
     Tensor::new(shape.to_vec(), Data::F32((0..shape.iter().product()).map(|k| value(k) as f32).collect()))
 }
 
-fn save(folder: &Path, name: &str, columns: Vec<(&str, Tensor)>) {
+pub fn save(folder: &Path, name: &str, columns: Vec<(&str, Tensor)>) {
     let named: Vec<_> = columns.into_iter().map(|(n, t)| (n.to_string(), t)).collect();
     archive::save(&folder.join(name), &named).unwrap();
 }
 
 /// The backends that are here.
-fn backends() -> Vec<Backend> {
+pub fn backends() -> Vec<Backend> {
     let mut out = vec![Backend::Interp, Backend::Cpu];
     if common::device("training").is_some() {
         out.push(Backend::Gpu);
@@ -40,16 +47,16 @@ fn backends() -> Vec<Backend> {
     out
 }
 
-fn options(backend: Backend, threads: usize) -> Options {
+pub fn options(backend: Backend, threads: usize) -> Options {
     Options { run: Run { backend, threads, half: false }, ..Options::default() }
 }
 
-fn start(model: &Model, seed: i32) -> BTreeMap<String, Tensor> {
+pub fn start(model: &Model, seed: i32) -> BTreeMap<String, Tensor> {
     init::initialise_all(model, &Sizes::new(), seed).unwrap()
 }
 
 /// Trains to the end.
-fn trained(
+pub fn trained(
     model: &Model,
     params: BTreeMap<String, Tensor>,
     folder: &Path,
@@ -112,7 +119,7 @@ fn rules_are_those_of_pytorch() {
 }
 
 /// A small hypernetwork with experts, a draw, a state and a condition: all that a step may have.
-const ALL: &str = "import std.linear { Linear }
+pub const ALL: &str = "import std.linear { Linear }
 import std.mlp { Mlp }
 import std.math { cross_entropy }
 dim b
@@ -151,7 +158,7 @@ train M {
 }
 ";
 
-fn rows(folder: &Path) {
+pub fn rows(folder: &Path) {
     let n = 50;
     save(
         folder,
@@ -164,7 +171,7 @@ fn rows(folder: &Path) {
     );
 }
 
-fn losses(records: &[Record]) -> Vec<f64> {
+pub fn losses(records: &[Record]) -> Vec<f64> {
     records.iter().map(|r| r.losses[0].1).collect()
 }
 
@@ -418,184 +425,5 @@ fn states_of_whole_numbers_and_truths() {
             assert!((a - b).abs() <= 1e-5 * b.abs(), "{backend:?}: {a} and {b}");
         }
         assert_eq!(got["w"].shape, values["w"].shape);
-    }
-}
-
-/// A mixture of four nets, as an array and as nets of their own; `over` says who learns, in words of `one`.
-fn four(arrayed: bool, over: &str) -> Model {
-    let (subs, net) = match arrayed {
-        true => ("    sub e[4] = E(6)\n".to_string(), (0..4).map(|k| format!("e[{k}]")).collect::<Vec<_>>()),
-        false => ((0..4).map(|k| format!("    sub e{k} = E(6)\n")).collect(), (0..4).map(|k| format!("e{k}")).collect()),
-    };
-    let over = (0..4).fold(over.to_string(), |text, k| text.replace(&format!("<{k}>"), &net[k]));
-    model(&format!(
-        "dim b\nnet E(d) {{\n    param w: [d] = ones()\n    param v: [d] = ones()\n    (x: [d]) -> f32 {{ (x @ w) * (x @ v) }}\n}}\n\
-         model M {{\n    input x: [b, 6]\n{subs}    loss fit = mean[b] ({}(x) + 2 * {}(x) - {}(x) + 3 * {}(x) - 1)^2\n}}\n\
-         train M {{\n    data \"rows.safetensors\" {{ x }}\n    batch b = 20\n    minimize fit\n    clip 0.5\n    {over}\n    steps 9\n}}\n",
-        net[0], net[1], net[2], net[3]
-    ))
-}
-
-#[test]
-fn nets_of_an_array_learn_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    rows(folder.path());
-    for over in [
-        "over <2>.*",
-        "over <1>.*, <3>.w with sgd(lr: 0.01, momentum: 0.9)\n    over <0>.* with adamw(lr: 0.01, decay: 0.1, decay_all: true)",
-        "over * except <0>.*, <1>.v with rmsprop(lr: 0.001)",
-        "over <3>.w with lion(lr: 0.01)\n    with adam(lr: 0.02)",
-    ] {
-        let (one, apart) = (four(true, over), four(false, over));
-        let begin = start(&one, 3);
-        let alone = |values: &BTreeMap<String, Tensor>, k: usize, name: &str| {
-            Tensor::new(vec![6], Data::F64(values[&format!("e.*.{name}")].to_f64()[6 * k..6 * k + 6].to_vec()))
-        };
-        let each = (0..4).flat_map(|k| ["w", "v"].map(|n| (format!("e{k}.{n}"), alone(&begin, k, n)))).collect();
-        let (_, wanted) = trained(&apart, each, folder.path(), options(Backend::Interp, 1));
-        for backend in backends() {
-            let (_, got) = trained(&one, begin.clone(), folder.path(), options(backend, 2));
-            let near = if backend == Backend::Interp { 1e-9 } else { 1e-4 };
-            for (path, t) in &wanted {
-                let (k, name) = (path[1..2].parse().unwrap(), &path[3..]);
-                for (p, q) in alone(&got, k, name).to_f64().iter().zip(t.to_f64()) {
-                    assert!((p - q).abs() <= near * q.abs(), "{backend:?}: {over}: {path} {p} {q}");
-                }
-            }
-        }
-    }
-}
-
-/// A recurrent net whose loop reads a place of its input in each round, and its number; goes one way and the other; draws; yields.
-const ROUNDS: &str = "dim b\ndim t\nnet Cell(n, h) {
-    param w: [n, h] = normal(0, 0.3)
-    param u: [h, h] = normal(0, 0.1)
-    param bias: [h] = normal(0, 0.1)
-    (x: [n], s: [h]) -> [h] { tanh(x @ w + s @ u + bias) }
-}
-model M {
-    input x: [b, t, 3]
-    input y: [b]
-    sub cell = Cell(3, 40)
-    sub back = Cell(3, 5)
-    param out: [40] = normal(0, 0.4)
-    param last: [5] = normal(0, 0.4)
-    param turn: [5] = normal(0, 0.4)
-    var s: [40] = zeros()
-    let row[t] = for t in 0..count[t] {
-        s = cell(x[t], s) * (1 + 0.01 * t)
-        yield s @ out
-    }
-    var r: [5] = ones()
-    for t in rev 0..count[t] {
-        draw eps: [5] = normal()
-        r = back(x[t], r) + 0.1 * eps * turn
-    }
-    loss fit = mean[b] (0.1 * sum[t] row + r @ last - y)^2
-}
-train M {
-    data \"series.safetensors\" { x, y }
-    batch b = 4
-    minimize fit
-    with sgd(lr: 0.01)
-    steps 3
-}
-";
-
-#[test]
-fn loops_that_are_cut_into_stretches_teach_the_same() {
-    let model = model(ROUNDS);
-    for rounds in [0, 1, 2, 3, 4, 5, 7, 12, 13, 36, 67] {
-        let folder = tempfile::tempdir().unwrap();
-        let series = floats(&[8, rounds, 3], |k| ((k * 31 + 7) % 23) as f64 / 9.0 - 1.2);
-        save(folder.path(), "series.safetensors", vec![("x", series), ("y", floats(&[8], |k| k as f64 / 4.0))]);
-        let with = |backend, memory| Options { memory: Some(memory), ..options(backend, 2) };
-        let (whole, wanted) = trained(&model, start(&model, 5), folder.path(), with(Backend::Interp, 1 << 40));
-        // With nothing kept but what must be, and with loops cut as well.
-        for backend in backends().into_iter().filter(|b| *b != Backend::Gpu || rounds == 13) {
-            let near = if backend == Backend::Interp { 1e-8 } else { 2e-3 };
-            for memory in [0, 1 << 11, 1 << 40] {
-                let (cut, values) = trained(&model, start(&model, 5), folder.path(), with(backend, memory));
-                for (a, b) in losses(&cut).iter().zip(losses(&whole)) {
-                    assert!((a - b).abs() <= near * b.abs(), "{backend:?}, {rounds} rounds, {memory} bytes: {a} {b}");
-                }
-                for (path, t) in wanted.iter().filter(|_| backend == Backend::Interp) {
-                    for (a, b) in values[path].to_f64().iter().zip(t.to_f64()) {
-                        assert!((a - b).abs() <= 1e-6 * b.abs().max(1e-3), "{rounds} rounds, {memory} bytes, {path}: {a} {b}");
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn mixed_precision_learns_as_the_plain_one() {
-    let folder = tempfile::tempdir().unwrap();
-    rows(folder.path());
-    let model = model(ALL);
-    let (plain, _) = trained(&model, start(&model, 5), folder.path(), options(Backend::Interp, 1));
-    for backend in backends() {
-        let mixed = |threads| Options { mixed: true, ..options(backend, threads) };
-        let (records, values) = trained(&model, start(&model, 5), folder.path(), mixed(2));
-        assert!(records.iter().all(|r| r.scale == Some(65_536.0) && !r.skipped));
-        // Routing may choose another expert where 16 bits say so: the first steps agree, and all of them learn.
-        for (a, b) in losses(&records).iter().zip(losses(&plain)).take(5) {
-            assert!((a - b).abs() <= 2e-2 * b.abs() && a != &b, "{backend:?}: {a} {b}");
-        }
-        assert!(losses(&records)[39] < losses(&records)[0]);
-        // Cut off and resumed: the same bits.
-        let mut first = Trainer::new(&model, start(&model, 5), folder.path(), mixed(1)).unwrap();
-        (0..17).for_each(|_| drop(first.step().unwrap()));
-        let mut second = Trainer::new(&model, BTreeMap::new(), folder.path(), mixed(1)).unwrap();
-        second.resume(first.state().unwrap());
-        while second.step().unwrap().is_some() {}
-        let got = second.params().unwrap();
-        assert!(values.iter().all(|(path, t)| t.same_bits(&got[path])), "{backend:?}");
-    }
-}
-
-#[test]
-fn a_step_whose_gradients_are_beyond_16_bits_is_skipped() {
-    let text = |extra: &str, factor: &str, steps: usize| {
-        format!(
-            "dim b\nmodel M {{\n    input x: [b, 6]\n    param w: [6] = ones()\n    state seen: f32 = zeros()\n    update seen = seen + 1\n\
-             loss fit = {factor} * mean[b] (x @ w - 9)^2\n}}\n\
-             train M {{\n    data \"rows.safetensors\" {{ x }}\n    batch b = 5\n    {extra}minimize fit\n    with adam(lr: 0.01)\n    steps {steps}\n}}\n"
-        )
-    };
-    let folder = tempfile::tempdir().unwrap();
-    rows(folder.path());
-    for backend in backends() {
-        for extra in ["", "accumulate 3\n    "] {
-            let model = model(&text(extra, "10", 12));
-            let mixed = Options { mixed: true, ..options(backend, 1) };
-            let mut trainer = Trainer::new(&model, start(&model, 5), folder.path(), mixed.clone()).unwrap();
-            let (mut before, mut skipped) = (trainer.state().unwrap().values, 0);
-            while let Some(record) = trainer.step().unwrap() {
-                let state = trainer.state().unwrap();
-                if record.skipped {
-                    skipped += 1;
-                    assert!(before.iter().all(|(path, t)| t.same_bits(&state.values[path])), "{backend:?}: {extra}");
-                    assert_eq!(record.scale, Some(65_536.0 / f64::powi(2.0, skipped)));
-                }
-                assert_eq!(record.step + skipped as u64, record.at);
-                before = state.values;
-            }
-            assert!((2..9).contains(&skipped), "{backend:?}: {extra}: {skipped}");
-            // Adam's first step is of the learning rate's length, however many were skipped before it.
-            let seen = before["seen"].get(0);
-            assert_eq!(seen, (12 - skipped) as f64 * if extra.is_empty() { 1.0 } else { 3.0 });
-            for w in before["w"].to_f64() {
-                assert!((w - 1.0).abs() <= 0.011 * (12 - skipped) as f64, "{w}");
-            }
-        }
-        // Where no scale helps, the run stops and says so.
-        let model = model(&text("", "100000000", 40));
-        let mixed = Options { mixed: true, ..options(backend, 1) };
-        let mut trainer = Trainer::new(&model, start(&model, 5), folder.path(), mixed).unwrap();
-        let (steps, stopped) = (0..40).find_map(|k| trainer.step().err().map(|d| (k, d))).unwrap();
-        assert_eq!((steps, stopped.code.to_string().as_str()), (16, "H0621"), "{stopped:?}");
-        assert_eq!(trainer.place().updates, 0);
     }
 }

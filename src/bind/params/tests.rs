@@ -33,7 +33,7 @@ fn param(path: &str, shape: &[i64]) -> Param {
         dtype: DType::F32,
         shape: shape.iter().map(|n| Size::from(*n)).collect(),
         init: Some(Init::Fill(1.0)),
-        frozen: false,
+        frozen: vec![],
         provided: vec![],
         span: Span::default(),
     }

@@ -171,7 +171,8 @@ pub struct Param<'a> {
     pub relations: Vec<(usize, usize)>,
     pub effective: Asked,
     pub init: Option<(usize, usize)>,
-    pub frozen: bool,
+    /// Which nets of its arrays are frozen, row-major; empty: none.
+    pub frozen: Vec<bool>,
     /// Its stored value is read, whatever writes it.
     pub kept: bool,
 }

@@ -219,7 +219,7 @@ impl<'a> Nets<'a> {
             relations: vec![],
             effective: Asked::Not,
             init: None,
-            frozen: false,
+            frozen: vec![],
             kept: false,
         });
         ParamId(self.params.len() - 1)

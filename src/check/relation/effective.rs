@@ -156,7 +156,7 @@ impl<'a> Checker<'a> {
         let at = self.nets.relations[r].place.span;
         let Some(count) = self.axes.size_of(axis).constant() else { return self.unknown(at, "the number of nets") };
         if n < 0 || n >= count {
-            return self.error(Code::H0316, at, format!("there are {count} nets here, numbered from 0, and this is number {n}"));
+            return self.no_such_net(at, count, n);
         }
         if count as usize > crate::check::MAX_MATCHES {
             return self.fail(written_out(at, count));

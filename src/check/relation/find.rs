@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
             (Step::Index(_, span), Cursor::Param(_)) => self.error(Code::H0407, span, "a path ends at a parameter"),
             (Step::Index(indices, span), Cursor::Net { inst, elems, pending, .. }) => {
                 let (Some(axis), [ast::Index::At(e)]) = (pending, indices) else {
-                    return self.error(Code::H0315, span, "this is no array of nets");
+                    return self.fail(not_one_net(pending.is_some(), span));
                 };
                 let pick = Self::as_pick(self.index_value(e)?);
                 let pick = self.number_pick(pick);
@@ -253,7 +253,7 @@ impl<'a> Checker<'a> {
         out: &mut Found<'a>,
     ) -> Res<(Option<Pick>, NameId)> {
         let (Some(axis), [slot]) = (pending, slots) else {
-            return self.error(Code::H0315, span, "this is no array of nets, or there are too many indices");
+            return self.fail(not_one_net(pending.is_some(), span));
         };
         match slot {
             Slot::Bound(b) => {
@@ -334,6 +334,18 @@ impl<'a> Checker<'a> {
         self.walk(start, &steps, false, &mut out)?;
         Ok(out.targets)
     }
+}
+
+/// What is in these brackets does not pick one net.
+fn not_one_net(array: bool, span: Span) -> Diagnostic {
+    if array {
+        return Diagnostic::error(Code::H0315, span, "one number picks a net of an array").help(
+            "`expert[3].*` is one net, `expert.*` all; some are listed one by one, `expert[0].*, expert[1].*`; arrays in arrays have \
+             brackets of their own, `block[0].expert[1].*`",
+        );
+    }
+    Diagnostic::error(Code::H0315, span, "this is no array of nets")
+        .help("a net that is no array has no number: leave the brackets out")
 }
 
 fn path_steps(path: &ast::Path) -> Vec<Step<'_>> {

@@ -65,7 +65,10 @@ impl<'a> Checker<'a> {
                     let target = join(&self.nets[id].path, &print_path(path));
                     self.note_relation(RelationKind::Freeze, target, &found.targets, vec![], path.span);
                     for t in found.targets {
-                        self.nets[t.param].frozen = true;
+                        let nets = self.picked_nets(&t, path.span)?;
+                        let own = &mut self.nets[t.param].frozen;
+                        own.resize(nets.len(), false);
+                        own.iter_mut().zip(nets).for_each(|(a, b)| *a |= b);
                     }
                 }
                 return Ok(());

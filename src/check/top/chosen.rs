@@ -1,11 +1,14 @@
-//! Which parameters `over` means, and which nets of their arrays.
+//! Which parameters `over` and `freeze` mean, and which nets of their arrays.
 //!
 //! In: paths. Out: for each stored parameter that they name, a truth value for every net of its arrays. What has no array is one net.
 
+use crate::check::instance::Target;
+use crate::check::model::Param;
 use crate::check::value::Pick;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Origin};
+use crate::source::Span;
 use crate::syntax::ast::{Clause, ClauseKind, Path};
 use std::collections::BTreeMap;
 
@@ -46,13 +49,16 @@ impl Chosen {
 impl<'a> Checker<'a> {
     /// All parameters that may learn.
     pub(super) fn learned(&self) -> Chosen {
-        let may = self.out.model.params.iter().filter(|p| p.origin == Origin::Param && !p.frozen && p.dtype == DType::F32);
-        Chosen(may.map(|p| (p.path.clone(), vec![true; self.count_of_nets(&p.path)])).collect())
+        let may = self.out.model.params.iter().filter(|p| p.origin == Origin::Param && !p.is_frozen() && p.dtype == DType::F32);
+        let nets = |p: &Param| {
+            let all = vec![true; self.count_of_nets(p)];
+            if p.frozen.is_empty() { all } else { p.frozen.iter().map(|frozen| !frozen).collect() }
+        };
+        Chosen(may.map(|p| (p.path.clone(), nets(p))).collect())
     }
 
     /// How many nets the arrays of a parameter have; 1 where that is not known here.
-    fn count_of_nets(&self, path: &str) -> usize {
-        let Some(p) = self.out.model.params.iter().find(|p| p.path == path) else { return 1 };
+    fn count_of_nets(&self, p: &Param) -> usize {
         let arrays = &p.shape[..p.arrays()];
         arrays.iter().map(|size| size.constant().map_or(1, |n| n.max(0) as usize)).product()
     }
@@ -73,26 +79,41 @@ impl<'a> Checker<'a> {
         let mut out = Chosen::default();
         for path in paths {
             for target in self.find_path(path)?.into_targets() {
-                let arrays = self.nets[self.nets[target.param].inst].arrays.clone();
-                let mut nets = vec![true];
-                for array in arrays {
-                    let count = self.axes.size_of(array).constant();
-                    let pick = target.elems.iter().find(|(a, _)| *a == array).map(|(_, pick)| pick);
-                    let only = match (pick, count) {
-                        (None, _) => None,
-                        (Some(Pick::Name(n)), _) if *n == array => None,
-                        (Some(Pick::Number(k)), Some(_)) if k.constant().is_some() => k.constant(),
-                        (Some(_), _) => {
-                            let d = Diagnostic::limit(Code::H0824, path.span, "which net of this array learns is not known here");
-                            return self.fail(d.help("pick it by a number, `expert[3].*`; or name the array, `expert.*`"));
-                        }
-                    };
-                    let places = 0..count.unwrap_or(1);
-                    nets = nets.iter().flat_map(|n| places.clone().map(|k| *n && only.is_none_or(|o| o == k))).collect();
-                }
+                let nets = self.picked_nets(&target, path.span)?;
                 out.add(self.nets[target.param].path.clone(), nets);
             }
         }
         Ok(out)
+    }
+
+    /// Which nets of a parameter's arrays a path picks, row-major; one where there is no array, or its length is not known and all are
+    /// meant.
+    pub(in crate::check) fn picked_nets(&mut self, target: &Target, span: Span) -> Res<Vec<bool>> {
+        let arrays = self.nets[self.nets[target.param].inst].arrays.clone();
+        let mut nets = vec![true];
+        for array in arrays {
+            let count = self.axes.size_of(array).constant();
+            let pick = target.elems.iter().find(|(a, _)| *a == array).map(|(_, pick)| pick);
+            let only = match (pick, count) {
+                (None, _) => None,
+                (Some(Pick::Name(n)), _) if *n == array => None,
+                (Some(Pick::Number(k)), Some(_)) if k.constant().is_some() => k.constant(),
+                (Some(_), _) => {
+                    let d = Diagnostic::limit(Code::H0824, span, "which net of this array is meant is not known here");
+                    return self.fail(d.help("pick it by a number, `expert[3].*`; or name the array, `expert.*`"));
+                }
+            };
+            let places = 0..count.unwrap_or(1);
+            if let Some(n) = only.filter(|n| !places.contains(n)) {
+                return self.no_such_net(span, places.end, n);
+            }
+            nets = nets.iter().flat_map(|n| places.clone().map(|k| *n && only.is_none_or(|o| o == k))).collect();
+        }
+        Ok(nets)
+    }
+
+    /// A number that no net of an array has.
+    pub(in crate::check) fn no_such_net<T>(&mut self, span: Span, count: i64, n: i64) -> Res<T> {
+        self.error(Code::H0316, span, format!("there are {count} nets here, numbered from 0, and this is number {n}"))
     }
 }

@@ -5,7 +5,7 @@
 //! how a step is computed.
 
 use crate::check::kind::kind_of;
-use crate::check::model::{Arm, Clip, Every, InputKind, Objective, Rows, Set, Train, Watch};
+use crate::check::model::{Arm, Average, Clip, Every, InputKind, Objective, Rows, Set, Train, Watch};
 use crate::check::report::Report;
 use crate::check::scope::Binding;
 use crate::check::value::{FnVal, Label, Tens, Value};
@@ -99,9 +99,10 @@ impl<'a> Checker<'a> {
                 objectives: asked.objectives,
                 clip: asked.clip,
                 accumulate: asked.accumulate.max(1),
-                average: asked.average,
+                average: asked.average.map(|factor| Average { factor, of: vec![] }),
             });
         }
+        all_averaged(&mut out.arms);
         Ok(out)
     }
 
@@ -322,5 +323,17 @@ impl<'a> Checker<'a> {
             return self.error(Code::H0401, at, message);
         }
         Ok(self.turned(t, shape, &order))
+    }
+}
+
+/// Notes what learns in arms that have averages.
+fn all_averaged(arms: &mut [Arm]) {
+    let groups = |a: &Arm| -> Vec<String> {
+        let learners = a.objectives.iter().flat_map(|o| &o.groups).flat_map(|g| &g.learners);
+        learners.map(|l| a.model.params[l.param].path.clone()).collect()
+    };
+    let learned: BTreeSet<String> = arms.iter().filter(|a| a.average.is_some()).flat_map(groups).collect();
+    for average in arms.iter_mut().filter_map(|a| a.average.as_mut()) {
+        average.of = learned.iter().cloned().collect();
     }
 }

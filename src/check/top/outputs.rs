@@ -156,7 +156,7 @@ impl<'a> Checker<'a> {
             ast::ParamKind::State => Origin::State,
             ast::ParamKind::Load => Origin::Load,
         };
-        let (name, path, frozen) = (param.decl.name.clone(), param.path.clone(), param.frozen);
+        let (name, path, frozen) = (param.decl.name.clone(), param.path.clone(), param.frozen.clone());
         if init.is_none() && origin == Origin::Param && !has_weights {
             return self.fail(
                 Diagnostic::error(Code::H0404, name.span, format!("`{path}` comes from nowhere"))
