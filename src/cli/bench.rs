@@ -5,7 +5,7 @@ use super::open::{self, Which};
 use super::profile::time;
 use super::run::How;
 use super::talk::{self, Exit, Talk};
-use crate::bind::inputs::{self, Request};
+use crate::bind::inputs;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::exec::bench::{Times, measure};
 use crate::exec::session::{self, Session};
@@ -51,17 +51,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let opened = open::model(&args.which, talk)?;
     let model = &opened.model;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
-    let mut files = args.values.inputs.clone();
-    if files.is_empty() {
-        files.extend(opened.beside("inputs"));
-    }
-    let request = Request {
-        files,
-        conditions: args.values.condition.clone(),
-        dims: args.values.dim.clone(),
-        random: true,
-        seed: args.values.seed,
-    };
+    let request = args.values.request(&opened, true, true);
     let given = inputs::gather(model, &request).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
     for (dim, n) in &given.chosen {

@@ -4,7 +4,7 @@ use super::given::Values;
 use super::open::{self, Opened, Which};
 use super::run::How;
 use super::talk::{Exit, Talk, usage};
-use crate::bind::inputs::{self, Request};
+use crate::bind::inputs;
 use crate::bind::weights::layout::{self, Adapter};
 use crate::check::model::Model;
 use crate::check::model::weights::Block;
@@ -92,17 +92,7 @@ fn computed(
     options: session::Options,
     talk: Talk,
 ) -> Result<Vec<Tensor>, Exit> {
-    let mut files = args.values.inputs.clone();
-    if files.is_empty() {
-        files.extend(opened.beside("inputs"));
-    }
-    let request = Request {
-        files,
-        conditions: args.values.condition.clone(),
-        dims: args.values.dim.clone(),
-        random: false,
-        seed: args.values.seed,
-    };
+    let request = args.values.request(opened, true, false);
     let fail = |list: &[Diagnostic]| opened.fail(talk, list);
     let given = inputs::gather(model, &request).map_err(|list| fail(&list))?;
     talk.say(&opened.sources, &given.warnings)?;

@@ -1,7 +1,8 @@
 //! What a model is run on, as options of the command line: shared by all commands that compute outputs or weights.
 
-use super::open;
+use super::open::{self, Opened};
 use super::talk::Exit;
+use crate::bind::inputs::Request;
 use std::path::PathBuf;
 
 /// Weights, inputs, sizes, and the seed of what is drawn.
@@ -25,6 +26,15 @@ pub struct Values {
 }
 
 impl Values {
+    /// What is asked for: the files that are named, or (where `beside`) the one beside the model. Where `random`, what nobody gives is drawn.
+    pub fn request(&self, opened: &Opened, beside: bool, random: bool) -> Request {
+        let mut files = self.inputs.clone();
+        if files.is_empty() && beside {
+            files.extend(opened.beside("inputs"));
+        }
+        Request { files, conditions: self.condition.clone(), dims: self.dim.clone(), random, seed: self.seed }
+    }
+
     /// Refuses what is said twice.
     pub fn once(&self) -> Result<(), Exit> {
         open::once("--condition", &self.condition)?;

@@ -154,7 +154,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let mut opened = open::model(&args.which, talk)?;
     probe::add(&mut opened, &args.probe, talk)?;
-    let request = request(args, &opened);
+    let request = args.values.request(&opened, !args.random_inputs, args.random_inputs);
     writable(args, &opened, &request)?;
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
@@ -248,20 +248,6 @@ fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit>
         }
     }
     Ok(())
-}
-
-fn request(args: &Args, opened: &Opened) -> Request {
-    let mut files = args.values.inputs.clone();
-    if files.is_empty() && !args.random_inputs {
-        files.extend(opened.beside("inputs"));
-    }
-    Request {
-        files,
-        conditions: args.values.condition.clone(),
-        dims: args.values.dim.clone(),
-        random: args.random_inputs,
-        seed: args.values.seed,
-    }
 }
 
 /// The outputs to compute: those asked for, or all that can be.
