@@ -8,6 +8,7 @@ use super::profile::Profile;
 use crate::diag::Diagnostic;
 use crate::ir::sizes::{Sizes, places};
 use crate::ir::{Bindings, DType, Graph, NodeId, Size, Tensor};
+use crate::plan::Pins;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub(super) struct Task {
     pub graph: Graph,
     pub wanted: Vec<NodeId>,
+    /// What planners take whatever it costs.
+    pub pins: Pins,
 }
 
 /// A source that a placed graph reads.

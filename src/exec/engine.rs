@@ -20,7 +20,7 @@ use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
-use crate::plan::{self, Sizes};
+use crate::plan::{self, Pins, Sizes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -97,11 +97,17 @@ impl Engine {
         Engine::new(Box::new(OnDevice { device: device.clone(), options, program: Some(program) }), graph, roots)
     }
 
+    /// With some decisions of the planner taken already. To be said before anything is placed.
+    pub fn pinned(mut self, pins: Pins) -> Engine {
+        self.task = Arc::new(Task { graph: self.task.graph.clone(), wanted: self.task.wanted.clone(), pins });
+        self
+    }
+
     fn new(backend: Box<dyn Backend>, graph: &Graph, wanted: &[NodeId]) -> Engine {
         let reach = graph.reachable(wanted.iter().copied());
         let measured = graph.measured.iter().filter(|(_, n)| reach[n.index()]).cloned().collect();
         Engine {
-            task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec() }),
+            task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec(), pins: Pins::None }),
             backend,
             early: graph.early_paths(),
             measured,

@@ -41,7 +41,7 @@ impl Backend for Native {
     }
 
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {
-        let plan = plan::plan(&task.graph, &task.wanted, sizes)?;
+        let plan = plan::plan_pinned(&task.graph, &task.wanted, sizes, &task.pins)?;
         let text = plan.to_string();
         let program = match self.programs.iter().find(|p| p.text == text) {
             Some(program) => program.clone(),

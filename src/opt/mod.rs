@@ -18,6 +18,7 @@ mod simplify;
 use crate::ir::verify::verify;
 use crate::ir::{Graph, NodeId, Output, OutputKind};
 pub use apiece::apiece;
+pub use contract::{Facts, Product};
 pub use rebuild::{Rebuild, rebuild};
 
 /// A pass.
@@ -35,11 +36,7 @@ pub static PASSES: &[Pass] = &[
     Pass { name: "fold", about: "Computes what depends on nothing.", run: fold::run },
     Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
     Pass { name: "scatter", about: "Turns sums over an index comparison into scatters.", run: scatter::run },
-    Pass {
-        name: "contract",
-        about: "Joins nested sums of products, and multiplies sums out where that avoids a large value.",
-        run: contract::run,
-    },
+    Pass { name: "contract", about: "Joins nested sums of products.", run: contract::run },
     Pass { name: "dce", about: "Drops what no output needs.", run: dce::run },
 ];
 
@@ -62,6 +59,14 @@ pub fn optimize(graph: &Graph, observer: &mut dyn FnMut(&str, &Graph)) -> Graph 
         observer(pass.name, &graph);
     }
     graph
+}
+
+/// The order in which a graph is settled whose products the planner changed.
+const SETTLE: &[&str] = &["scatter", "simplify", "fold", "cse", "dce"];
+
+/// What the planner made of a graph, without what nobody needs now, and equal values once. Bodies of loops stay as they are.
+pub fn settle(graph: &Graph) -> Graph {
+    SETTLE.iter().filter_map(|name| pass(name)).fold(graph.clone(), |graph, pass| (pass.run)(&graph))
 }
 
 /// As [`optimize`], for a graph some of whose nodes are known by number: also gives where they are afterwards.

@@ -1,12 +1,13 @@
 //! Goes through the graph in order and writes the steps down.
 
+use super::asked::{asked, check_sizes};
+use super::decide::{Choices, Pins};
 use super::fuse::{Fusion, How, fuse, squeeze};
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::needs::needs;
 use crate::ir::verify::verify;
-use crate::ir::{DType, Graph, Node, NodeId, Op, Pick, Rate, Size};
+use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub(super) struct Planner<'a> {
     pub graph: &'a Graph,
     pub sizes: &'a Sizes,
+    pub choices: &'a Choices<'a>,
     pub rates: Vec<Rate>,
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
@@ -29,19 +31,35 @@ pub(super) struct Planner<'a> {
 
 /// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one; a graph that is not well-formed.
 pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
+    plan_pinned(graph, wanted, sizes, &Pins::None)
+}
+
+/// As [`plan`], with some decisions taken already.
+pub fn plan_pinned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Result<Plan, Diagnostic> {
     asked(graph, wanted, sizes)?;
-    plan_anywhere(graph, wanted, sizes)
+    decided(graph, wanted, sizes, pins)
 }
 
 /// As [`plan`], for somebody who runs the plan at other sizes: what the graph asks of these is not looked at (a page does so itself).
 pub fn plan_anywhere(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
+    decided(graph, wanted, sizes, &Pins::None)
+}
+
+fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Result<Plan, Diagnostic> {
     if let Err(what) = verify(graph) {
         let message = format!("the graph is not well-formed: {what}");
         return Err(Diagnostic::plain(Code::H0899, message).note("this is a bug in hnet"));
     }
-    let Some(watched) = super::outside::watch(graph, wanted) else { return plan_with(graph, wanted, sizes, graph.rates()) };
-    let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, watched.graph.rates())?;
-    plan.demands = watched.demands;
+    let choices = Choices::new(pins);
+    let mut plan = match super::outside::watch(graph, wanted) {
+        Some(watched) => {
+            let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, &Graph::rates, &choices)?;
+            plan.demands = watched.demands;
+            plan
+        }
+        None => plan_with(graph, wanted, sizes, &Graph::rates, &choices)?,
+    };
+    plan.decisions = choices.into_made();
     Ok(plan)
 }
 
@@ -63,21 +81,37 @@ pub(super) fn body_rates(graph: &Graph, moving: usize) -> Vec<Rate> {
     rates
 }
 
-pub(super) fn plan_with(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) -> Result<Plan, Diagnostic> {
-    let reach = reachable(graph, wanted);
-    check_sizes(graph, &reach, sizes)?;
-    match super::shared::shared(graph, wanted, &rates, sizes) {
-        Some((graph, wanted, rates)) => planned(&graph, &wanted, sizes, rates),
-        None => planned(graph, wanted, sizes, rates),
+/// How often each value of a graph changes.
+pub(super) type Rates<'a> = &'a dyn Fn(&Graph) -> Vec<Rate>;
+
+pub(super) fn plan_with(
+    graph: &Graph,
+    wanted: &[NodeId],
+    sizes: &Sizes,
+    rates: Rates,
+    choices: &Choices,
+) -> Result<Plan, Diagnostic> {
+    check_sizes(graph, &reachable(graph, wanted), sizes)?;
+    match super::expand::expand(graph, wanted, &rates(graph), sizes, choices) {
+        Some((graph, wanted)) => plan_shared(&graph, &wanted, sizes, rates(&graph), choices),
+        None => plan_shared(graph, wanted, sizes, rates(graph), choices),
     }
 }
 
-fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) -> Result<Plan, Diagnostic> {
+fn plan_shared(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, choices: &Choices) -> Result<Plan, Diagnostic> {
+    match super::shared::shared(graph, wanted, &rates, sizes, choices) {
+        Some((graph, wanted, rates)) => planned(&graph, &wanted, sizes, rates, choices),
+        None => planned(graph, wanted, sizes, rates, choices),
+    }
+}
+
+fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, choices: &Choices) -> Result<Plan, Diagnostic> {
     let reach = reachable(graph, wanted);
-    let fusion = fuse(graph, wanted, &reach, &rates, sizes);
+    let fusion = fuse(graph, wanted, &reach, &rates, sizes, choices);
     let mut p = Planner {
         graph,
         sizes,
+        choices,
         rates,
         fusion,
         views: vec![None; graph.len()],
@@ -100,7 +134,16 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>) ->
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
     let (steps, places) = first.into_iter().chain(second).map(|(_, s, places)| (s, places)).unzip();
-    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, demands: Default::default(), tiles: Vec::new(), places };
+    let mut plan = Plan {
+        buffers: p.buffers,
+        steps,
+        prepared,
+        outputs,
+        demands: Default::default(),
+        tiles: Vec::new(),
+        places,
+        decisions: Vec::new(),
+    };
     super::tile::tile(&mut plan, sizes);
     Ok(plan)
 }
@@ -115,62 +158,6 @@ pub(super) fn reachable(graph: &Graph, wanted: &[NodeId]) -> Vec<bool> {
         }
     }
     seen
-}
-
-/// Whether sizes are as the nodes ask, those of loop bodies, too.
-fn asked(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<(), Diagnostic> {
-    let reach = graph.reachable(wanted.iter().copied());
-    graph.ids().filter(|id| reach[id.index()]).try_for_each(|id| {
-        needs(graph, id).iter().try_for_each(|n| n.check(&|s| sizes.get(s).copied()))?;
-        let Op::Loop(body) = &graph.node(id).op else { return Ok(()) };
-        let outputs: Vec<NodeId> = body.graph.outputs.iter().map(|o| o.node).collect();
-        asked(&body.graph, &outputs, sizes)
-    })
-}
-
-fn check_sizes(graph: &Graph, reach: &[bool], sizes: &Sizes) -> Result<(), Diagnostic> {
-    let mut known: BTreeMap<Size, ()> = BTreeMap::new();
-    let mut check = |size: &Size, span, what: &str| {
-        if size.constant().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) || known.contains_key(size) {
-            return Ok(());
-        }
-        match size.value(&|s| sizes.get(s).copied()) {
-            Ok(n) if n > i64::from(i32::MAX) => {
-                Err(Diagnostic::limit(Code::H0822, span, format!("`{what}` has {n} places here"))
-                    .here(format!("more than {} cannot be counted", i32::MAX))
-                    .help("split the axis in two"))
-            }
-            Ok(n) if n >= 0 => {
-                known.insert(size.clone(), ());
-                Ok(())
-            }
-            Ok(n) => Err(Diagnostic::error(Code::H0604, span, format!("`{what}` has the size {size}, which is {n} here"))),
-            Err(fault) => {
-                Err(Diagnostic::error(Code::H0604, span, format!("the size {size} of `{what}` has no value here: {fault}")))
-            }
-        }
-    };
-    for id in graph.ids().filter(|id| reach[id.index()]) {
-        let node = graph.node(id);
-        for a in node.shape.iter().chain(&node.inner) {
-            check(&a.size, node.span, &a.name)?;
-        }
-        match &node.op {
-            Op::Loop(body) => check(&body.trips, node.span, "rounds")?,
-            Op::Extent(size) => number(size, node, sizes)?,
-            _not_a_size => {}
-        }
-    }
-    Ok(())
-}
-
-/// A size that is computed with: as a whole number it has 32 bits.
-fn number(size: &Size, node: &Node, sizes: &Sizes) -> Result<(), Diagnostic> {
-    match size.value(&|s| sizes.get(s).copied()) {
-        Ok(n) if node.dtype == DType::I32 && i32::try_from(n).is_err() => Err(crate::diag::beyond_i32(node.span, n)),
-        Ok(_) => Ok(()),
-        Err(fault) => Err(Diagnostic::error(Code::H0604, node.span, format!("the size {size} has no value here: {fault}"))),
-    }
 }
 
 impl Planner<'_> {

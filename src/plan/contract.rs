@@ -1,9 +1,11 @@
 //! In which order a product of several factors is summed, and which of its steps are matrix products.
 //!
-//! Exact search over subsets (at most eight factors; beyond, from left to right). The cost is multiply-adds, plus four for each
-//! element of an intermediate result, which has to be written and read again.
+//! The order is searched in `order`; here its steps are written down. A product of more factors than are searched is one loop nest.
 
 use super::Sizes;
+use super::decide::{Choices, Site, Way, What};
+use super::names::called;
+use super::order::{Best, Search, bits};
 use super::view::{self, window};
 use crate::ir::{DType, Graph, Map, NodeId, Op, Operand, Pick, Rate};
 
@@ -49,81 +51,8 @@ struct Item {
     early: bool,
 }
 
-pub(super) struct Search<'a> {
-    pub extents: &'a [i64],
-    pub result: &'a [usize],
-    pub masks: Vec<u64>,
-    /// Factors that depend on no input: what is made of them alone is made once.
-    pub early: &'a [bool],
-}
-
 /// Factors that are searched exactly; beyond, all is one loop nest.
 const MOST: usize = 10;
-
-/// What a prepared step costs, compared with one of every run.
-const ONCE: f64 = 0.01;
-
-fn bits(loops: &[usize]) -> u64 {
-    loops.iter().fold(0, |m, l| m | 1 << l)
-}
-
-impl Search<'_> {
-    fn points(&self, mask: u64) -> f64 {
-        self.extents.iter().enumerate().filter(|(l, _)| mask >> l & 1 == 1).map(|(_, n)| *n as f64).product()
-    }
-
-    /// Loops that the product of a set of factors still needs.
-    pub fn keep(&self, set: usize) -> u64 {
-        let (mut inside, mut outside) = (0, bits(self.result));
-        for (f, m) in self.masks.iter().enumerate() {
-            if set >> f & 1 == 1 { inside |= m } else { outside |= m }
-        }
-        inside & outside
-    }
-
-    /// What it costs to write down the product of a set of factors and to read it again.
-    pub fn writing(&self, set: usize) -> f64 {
-        self.rate(set) * 4.0 * self.points(self.keep(set))
-    }
-
-    fn rate(&self, set: usize) -> f64 {
-        if (0..self.masks.len()).all(|f| set >> f & 1 == 0 || self.early[f]) { ONCE } else { 1.0 }
-    }
-
-    /// Cheapest way to make each set of factors: its cost and the part that is split off. Those sets are there already that are `free`.
-    pub fn run(&self, free: &[usize]) -> Vec<(f64, usize)> {
-        let full = (1usize << self.masks.len()) - 1;
-        let mut best = vec![(f64::INFINITY, 0); full + 1];
-        for set in 1..=full {
-            if free.contains(&set) {
-                best[set].0 = 0.0;
-                continue;
-            }
-            if set.count_ones() == 1 {
-                let f = set.trailing_zeros() as usize;
-                let lost = self.keep(set) != self.masks[f];
-                let rate = if self.early[f] { ONCE } else { 1.0 };
-                best[set] = (if lost { rate * (self.points(self.masks[f]) + 4.0 * self.points(self.keep(set))) } else { 0.0 }, 0);
-                continue;
-            }
-            let rate = self.rate(set);
-            let mut part = (set - 1) & set;
-            while part > 0 {
-                let rest = set & !part;
-                if part > rest {
-                    let own = self.points(self.keep(part) | self.keep(rest));
-                    let write = if set == full { 0.0 } else { 4.0 * self.points(self.keep(set)) };
-                    let cost = best[part].0 + best[rest].0 + rate * (own + write);
-                    if cost < best[set].0 {
-                        best[set] = (cost, rest);
-                    }
-                }
-                part = (part - 1) & set;
-            }
-        }
-        best
-    }
-}
 
 /// Index loops of a factor that is a gather by one operand from a source, when it can be read in place.
 fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<usize>> {
@@ -167,7 +96,7 @@ fn is_zero_without(graph: &Graph, factor: &Operand, guard: &Operand) -> bool {
 }
 
 /// Decides for contraction `id`.
-pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) -> Order {
+pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, choices: &Choices) -> Order {
     let node = graph.node(id);
     let (factors, guards) = graph.factors(id);
     // Pairs know nothing of guards: they are right where a factor is 0 already where a guard is false.
@@ -183,15 +112,16 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) ->
     let result: Vec<usize> = (0..node.shape.len()).collect();
     let early: Vec<bool> = factors.iter().map(|f| rates[f.node.index()] < Rate::Input).collect();
     let masks = factors.iter().map(|f| bits(&f.subscripts)).collect();
-    let search = Search { extents: &extents, result: &result, masks, early: &early };
+    let lengths: Vec<f64> = extents.iter().map(|n| *n as f64).collect();
+    let search = Search { extents: &lengths, result: bits(&result), masks, early: &early };
     if (0..count).any(|l| !search.masks.iter().any(|m| m >> l & 1 == 1)) {
         return Order::Nest;
     }
-    let best = search.run(&[]);
-    let everything = search.points(search.masks.iter().fold(0, |a, b| a | b));
-    let full = (1usize << factors.len()) - 1;
-    if everything * (factors.len() - 1) as f64 <= best[full].0 && factors.len() > 2 {
-        return Order::Nest;
+    let mut best = search.run(&[]);
+    let full = search.full();
+    if factors.len() > 2 {
+        let Some(way) = decided(graph, id, &search, &best, choices) else { return Order::Nest };
+        best[full] = way;
     }
     let mut pairs = Vec::new();
     let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes)).collect();
@@ -207,9 +137,45 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) ->
     if matches!(pairs.as_slice(), [p] if !p.product) { Order::Nest } else { Order::Pairs(pairs) }
 }
 
+/// Ways that are looked at besides the cheapest.
+const WAYS: usize = 3;
+
+/// The order of three factors or more; none where all is one loop nest.
+fn decided(graph: &Graph, id: NodeId, search: &Search, best: &[Best], choices: &Choices) -> Option<Best> {
+    let node = graph.node(id);
+    let names: Vec<String> = graph.factors(id).0.iter().map(|f| called(graph, f.node)).collect();
+    let nest = (Way { text: format!("{} in one loop nest", names.join(" · ")), ns: search.nest() }, None);
+    let orders = search.ways(best).into_iter().take(WAYS).map(|way| {
+        let mut best = best.to_vec();
+        best[search.full()] = way;
+        (Way { text: tree(&names, &best, search.full()), ns: way.ns }, Some(way))
+    });
+    let mut ways: Vec<(Way, Option<Best>)> = std::iter::once(nest).chain(orders).collect();
+    ways.sort_by(|a, b| a.0.ns.total_cmp(&b.0.ns));
+    let (texts, ways): (Vec<Way>, Vec<Option<Best>>) = ways.into_iter().unzip();
+    let site = Site { what: What::Order, span: node.span };
+    let decision = choices.choose(site, &called(graph, id), texts);
+    let taken = ways[decision.taken];
+    choices.note([decision]);
+    taken
+}
+
+/// `(x · a) · u`
+fn tree(names: &[String], best: &[Best], set: usize) -> String {
+    if set.is_power_of_two() {
+        return names[set.trailing_zeros() as usize].clone();
+    }
+    let rest = best[set].rest;
+    let part = |part: usize| {
+        let text = tree(names, best, part);
+        if part.is_power_of_two() { text } else { format!("({text})") }
+    };
+    format!("{} · {}", part(set & !rest), part(rest))
+}
+
 struct Writer<'a> {
     s: &'a Search<'a>,
-    best: &'a [(f64, usize)],
+    best: &'a [Best],
     factors: &'a [Operand],
     groups: &'a [Option<Vec<usize>>],
     pairs: Vec<Pair>,
@@ -254,7 +220,7 @@ impl Writer<'_> {
             let kept: Vec<usize> = item.loops.iter().copied().filter(|l| keep >> l & 1 == 1).collect();
             return self.write(item, &kept);
         }
-        let rest = self.best[set].1;
+        let rest = self.best[set].rest;
         let mut a = self.emit(set & !rest);
         let mut b = self.emit(rest);
         if a.groups.is_some() && b.groups.is_none() || b.parts[0] < a.parts[0] && b.groups.is_none() {

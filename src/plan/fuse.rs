@@ -7,6 +7,7 @@ mod weigh;
 
 use super::Sizes;
 use super::contract::{self, Order};
+use super::decide::Choices;
 use super::segments;
 use super::view;
 use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate};
@@ -58,7 +59,7 @@ struct Fuser<'a> {
 }
 
 /// Decides for every node.
-pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes) -> Fusion {
+pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes, choices: &Choices) -> Fusion {
     let n = graph.len();
     let mut f = Fuser {
         graph,
@@ -73,7 +74,7 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
     for id in graph.ids().filter(|id| reach[id.index()]) {
         f.weights[id.index()] = f.weigh(id);
         if matches!(graph.node(id).op, Op::Contract) {
-            f.result.orders[id.index()] = Some(contract::order(graph, id, rates, sizes));
+            f.result.orders[id.index()] = Some(contract::order(graph, id, rates, sizes, choices));
         }
     }
     wanted.iter().for_each(|w| f.forced[w.index()] = true);

@@ -193,8 +193,7 @@ impl Planner<'_> {
     pub(super) fn rounds(&mut self, id: NodeId, body: &Body) -> Result<(), Diagnostic> {
         let graph = self.graph;
         let wanted: Vec<NodeId> = body.graph.outputs.iter().map(|o| o.node).collect();
-        let rates = body_rates(&body.graph, 1 + body.carries);
-        let plan = plan_with(&body.graph, &wanted, self.sizes, rates)?;
+        let plan = plan_with(&body.graph, &wanted, self.sizes, &|graph| body_rates(graph, 1 + body.carries), self.choices)?;
         let operands = graph.operands(id).iter().map(|o| self.packed(o.node)).collect();
         let mut results = Vec::new();
         for k in 0..body.carries + body.yields {

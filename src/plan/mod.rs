@@ -7,14 +7,19 @@
 //! A [`Kernel`] is one fused loop nest: an expression over loads, whose reductions may stand anywhere in it. A [`Product`]
 //! is the sum of products of two strided operands. What a view can say (transposes, slices, reshapes) costs no step.
 
+mod asked;
 mod build;
 mod contract;
+mod cost;
+mod decide;
+mod expand;
 mod fuse;
 mod grow;
 mod hard;
 mod kernel;
 mod memory;
 mod names;
+mod order;
 mod outside;
 mod segments;
 mod shared;
@@ -24,7 +29,8 @@ mod tile;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
-pub use build::{plan, plan_anywhere};
+pub use build::{plan, plan_anywhere, plan_pinned};
+pub use decide::{Decision, Pins, Site, Way, What};
 pub use memory::{Layout, place};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
@@ -49,6 +55,8 @@ pub struct Plan {
     pub tiles: Vec<Tile>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
+    /// What was decided, in bodies of loops, too.
+    pub decisions: Vec<Decision>,
 }
 
 /// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.

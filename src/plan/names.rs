@@ -49,6 +49,19 @@ impl Names {
     }
 }
 
+/// What a value is called where people read of it, among others of its name.
+pub(super) fn called(graph: &Graph, id: NodeId) -> String {
+    match &graph.node(id).op {
+        Op::Source { path, .. } => path.to_string(),
+        Op::Const(x) => {
+            let short = format!("{x:.4}");
+            let plain = x.to_string();
+            if plain.len() <= short.len() { plain } else { short }
+        }
+        _computed => word(graph.node(id)),
+    }
+}
+
 /// `hyper_trunk_h` for what a net calls `h`, `logits_sum` for an intermediate value of the statement that gives `logits`.
 fn word(node: &Node) -> String {
     let text = match (&node.within, &node.name) {

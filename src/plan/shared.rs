@@ -8,18 +8,23 @@
 //! In: a graph, what is wanted of it, its rates, all sizes. Out: a graph of the same meaning to within rounding, where the wanted nodes are,
 //! and its rates.
 
+mod rewrite;
+
 use super::Sizes;
-use super::contract::Search;
+use super::decide::{Choices, Site, Way, What};
+use super::names::called;
+use super::order::{Search, bits};
 use super::view;
-use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Output, Rate};
+use crate::ir::{DType, Graph, NodeId, Op, Operand, Rate};
+use rewrite::rewrite;
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// Factors of a contraction that is looked at: fewer have no parts, more have too many.
 const FACTORS: std::ops::RangeInclusive<usize> = 3..=6;
 /// A part is shared where that saves at least this share of what the contractions cost that have it,
 const WORTH: f64 = 0.05;
-/// and so much in all.
-const LEAST: f64 = 16_384.0;
+/// and so many nanoseconds in all.
+const LEAST: f64 = 400.0;
 
 /// A part of contractions: its factors by node, each with the loops that index it, and the loops that are kept. Loops are numbered as they
 /// are met.
@@ -30,8 +35,8 @@ struct Whole {
     id: NodeId,
     factors: Vec<Operand>,
     masks: Vec<u64>,
-    extents: Vec<i64>,
-    result: Vec<usize>,
+    extents: Vec<f64>,
+    result: u64,
     early: Vec<bool>,
     /// Sets of factors that are shared, which cost nothing here.
     free: Vec<usize>,
@@ -40,7 +45,13 @@ struct Whole {
 }
 
 /// Shares what is worth it.
-pub(super) fn shared(graph: &Graph, wanted: &[NodeId], rates: &[Rate], sizes: &Sizes) -> Option<(Graph, Vec<NodeId>, Vec<Rate>)> {
+pub(super) fn shared(
+    graph: &Graph,
+    wanted: &[NodeId],
+    rates: &[Rate],
+    sizes: &Sizes,
+    choices: &Choices,
+) -> Option<(Graph, Vec<NodeId>, Vec<Rate>)> {
     let reach = super::build::reachable(graph, wanted);
     let mut wholes: Vec<Whole> =
         graph.ids().filter(|id| reach[id.index()]).filter_map(|id| Whole::new(graph, id, rates, sizes)).collect();
@@ -55,7 +66,7 @@ pub(super) fn shared(graph: &Graph, wanted: &[NodeId], rates: &[Rate], sizes: &S
         }
     }
     users.retain(|_, list| list.len() > 1);
-    let chosen = choose(&mut wholes, &users);
+    let chosen = choose(&mut wholes, &users, &|k, ways| taken(graph, users.keys().nth(k).expect("one of them"), ways, choices));
     (!chosen.is_empty()).then(|| rewrite(graph, wanted, rates, &wholes, &users, &chosen))
 }
 
@@ -74,15 +85,15 @@ impl Whole {
         let mut nodes: Vec<NodeId> = factors.iter().map(|f| f.node).collect();
         nodes.sort();
         nodes.dedup();
-        let extents: Vec<i64> = (0..count).map(|l| view::value(&node.axis(l).size, sizes)).collect();
-        let masks: Vec<u64> = factors.iter().map(|f| f.subscripts.iter().fold(0, |m, l| m | 1 << l)).collect();
+        let extents: Vec<f64> = (0..count).map(|l| view::value(&node.axis(l).size, sizes) as f64).collect();
+        let masks: Vec<u64> = factors.iter().map(|f| bits(&f.subscripts)).collect();
         let every = masks.iter().fold(0, |a, b| a | b);
-        if nodes.len() < factors.len() || extents.contains(&0) || every.count_ones() as usize != count {
+        if nodes.len() < factors.len() || extents.contains(&0.0) || every.count_ones() as usize != count {
             return None;
         }
         let early = factors.iter().map(|f| rates[f.node.index()] < Rate::Input).collect();
         let factors = factors.to_vec();
-        let result = (0..node.shape.len()).collect();
+        let result = (1 << node.shape.len()) - 1;
         let mut out = Whole { id, factors, masks, extents, result, early, free: vec![], cost: 0.0 };
         out.cost = out.costs(None).1;
         Some(out)
@@ -90,19 +101,20 @@ impl Whole {
 
     /// What a set of factors costs, and what all do where that set is there already.
     fn costs(&self, set: Option<usize>) -> (f64, f64) {
-        let search = Search { extents: &self.extents, result: &self.result, masks: self.masks.clone(), early: &self.early };
-        let own = set.map_or(0.0, |set| {
-            let best = search.run(&self.free)[set].0;
-            best + search.writing(set)
-        });
+        let search = self.search();
+        let own = set.map_or(0.0, |set| search.run(&self.free)[set].ns + search.writing(set));
         let mut free = self.free.clone();
         free.extend(set);
-        (own, search.run(&free).last().map_or(0.0, |b| b.0))
+        (own, search.least(&free))
     }
 
     /// The loops of a set of factors that are left when all others are summed.
     fn kept(&self, set: usize) -> u64 {
-        Search { extents: &self.extents, result: &self.result, masks: self.masks.clone(), early: &self.early }.keep(set)
+        self.search().keep(set)
+    }
+
+    fn search(&self) -> Search<'_> {
+        Search { extents: &self.extents, result: self.result, masks: self.masks.clone(), early: &self.early }
     }
 
     /// Factors of a set in the order of their nodes, and loops as they are met in it.
@@ -151,7 +163,11 @@ impl Ord for Saving {
 }
 
 /// The parts that are shared, by their places among all, in the order in which they were chosen.
-fn choose(wholes: &mut [Whole], users: &BTreeMap<Part, Vec<(usize, usize)>>) -> Vec<usize> {
+fn choose(
+    wholes: &mut [Whole],
+    users: &BTreeMap<Part, Vec<(usize, usize)>>,
+    takes: &dyn Fn(usize, (f64, f64)) -> bool,
+) -> Vec<usize> {
     let lists: Vec<&Vec<(usize, usize)>> = users.values().collect();
     // What is saved, and who gains by it.
     let saving = |wholes: &[Whole], k: usize| {
@@ -183,6 +199,10 @@ fn choose(wholes: &mut [Whole], users: &BTreeMap<Part, Vec<(usize, usize)>>) -> 
             heap.push(Saving(now, k));
             continue;
         }
+        let apart: f64 = gain.iter().map(|(n, _, _)| wholes[*n].cost).sum();
+        if !takes(k, (apart - now, apart)) {
+            continue;
+        }
         for (n, set, cost) in gain {
             wholes[n].free.push(set);
             wholes[n].cost = cost;
@@ -192,112 +212,30 @@ fn choose(wholes: &mut [Whole], users: &BTreeMap<Part, Vec<(usize, usize)>>) -> 
     out
 }
 
-/// The graph with shared parts as nodes before their first users.
-fn rewrite(
-    graph: &Graph,
-    wanted: &[NodeId],
-    rates: &[Rate],
-    wholes: &[Whole],
-    users: &BTreeMap<Part, Vec<(usize, usize)>>,
-    chosen: &[usize],
-) -> (Graph, Vec<NodeId>, Vec<Rate>) {
-    let parts: Vec<&Part> = users.keys().collect();
-    let by_node: BTreeMap<NodeId, &Whole> = wholes.iter().filter(|w| !w.free.is_empty()).map(|w| (w.id, w)).collect();
-    let mut work =
-        Work { new: Graph::with_room(graph.len() + chosen.len()), rates: vec![], places: vec![], made: BTreeMap::new() };
-    for id in graph.ids() {
-        let place = match by_node.get(&id) {
-            Some(whole) => work.whole(graph, whole, rates[id.index()], &chosen.iter().map(|k| parts[*k]).collect::<Vec<_>>()),
-            None => {
-                let read = |o: &Operand| Operand::new(work.places[o.node.index()], o.subscripts.clone());
-                let operands = graph.operands(id).iter().map(read).collect();
-                work.add(graph.node(id).clone(), operands, rates[id.index()])
-            }
-        };
-        work.places.push(place);
-    }
-    let Work { mut new, rates, places, .. } = work;
-    new.outputs.extend(graph.outputs.iter().cloned().map(|o| Output { node: places[o.node.index()], ..o }));
-    new.measured.extend(graph.measured.iter().map(|(sym, n)| (sym.clone(), places[n.index()])));
-    (new, wanted.iter().map(|w| places[w.index()]).collect(), rates)
-}
-
-struct Work {
-    new: Graph,
-    rates: Vec<Rate>,
-    places: Vec<NodeId>,
-    made: BTreeMap<Part, NodeId>,
-}
-
-impl Work {
-    fn add(&mut self, node: Node, operands: Vec<Operand>, rate: Rate) -> NodeId {
-        self.rates.push(rate);
-        self.new.add(node, operands)
-    }
-
-    /// A contraction of shared parts and the factors that are in none. Parts that were chosen first are made first: a later one may read them.
-    fn whole(&mut self, graph: &Graph, whole: &Whole, rate: Rate, chosen: &[&Part]) -> NodeId {
-        let sets: Vec<usize> = chosen
-            .iter()
-            .filter_map(|part| whole.free.iter().copied().find(|set| whole.part(*set).as_ref() == Some(*part)))
-            .collect();
-        // The largest that are in no other.
-        let outer: Vec<usize> = sets.iter().copied().filter(|s| !sets.iter().any(|t| t != s && t & s == *s)).collect();
-        let mut operands: Vec<Operand> = outer.iter().map(|set| self.part(graph, whole, *set, &sets)).collect();
-        let within = |f: usize| outer.iter().any(|set| set >> f & 1 == 1);
-        let rest = whole.factors.iter().enumerate().filter(|(f, _)| !within(*f));
-        operands.extend(rest.map(|(_, o)| Operand::new(self.places[o.node.index()], o.subscripts.clone())));
-        let node = graph.node(whole.id);
-        self.contraction(node, &whole.result, operands, rate)
-    }
-
-    /// A shared part of a contraction, read over its loops.
-    fn part(&mut self, graph: &Graph, whole: &Whole, set: usize, sets: &[usize]) -> Operand {
-        let part = whole.part(set).expect("it was one when it was chosen");
-        let (_, loops) = whole.met(set);
-        let kept: Vec<usize> = part.1.iter().map(|k| loops[*k]).collect();
-        if let Some(known) = self.made.get(&part) {
-            return Operand::new(*known, kept);
-        }
-        let inner: Vec<usize> = sets.iter().copied().filter(|s| *s != set && s & set == *s).collect();
-        let outer: Vec<usize> = inner.iter().copied().filter(|s| !inner.iter().any(|t| t != s && t & s == *s)).collect();
-        let mut operands: Vec<Operand> = outer.iter().map(|s| self.part(graph, whole, *s, &inner)).collect();
-        let within = |f: usize| outer.iter().any(|s| s >> f & 1 == 1);
-        let own = whole.factors.iter().enumerate().filter(|(f, _)| set >> f & 1 == 1 && !within(*f));
-        operands.extend(own.map(|(_, o)| Operand::new(self.places[o.node.index()], o.subscripts.clone())));
-        let rate = operands.iter().map(|o| self.rates[o.node.index()]).fold(Rate::Constant, Rate::max);
-        let made = self.contraction(graph.node(whole.id), &kept, operands, rate);
-        self.new.node_mut(made).name = None;
-        self.made.insert(part, made);
-        Operand::new(made, kept)
-    }
-
-    /// A contraction of these over loops of an old node, of which it keeps some, in this order.
-    fn contraction(&mut self, old: &Node, keep: &[usize], operands: Vec<Operand>, rate: Rate) -> NodeId {
-        let mut loops = keep.to_vec();
-        for l in operands.iter().flat_map(|o| &o.subscripts) {
-            if !loops.contains(l) {
-                loops.push(*l);
-            }
-        }
-        let axes: Vec<Axis> = loops.iter().map(|l| old.axis(*l).clone()).collect();
-        let at = |l: &usize| loops.iter().position(|k| k == l).expect("it is one of them");
-        let operands = operands.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(at).collect())).collect();
-        let (shape, inner) = axes.split_at(keep.len());
-        let node = Node { shape: shape.to_vec(), inner: inner.to_vec(), ..old.clone() };
-        self.add(node, operands, rate)
-    }
+/// Whether a part is shared that makes this of what its users cost.
+fn taken(graph: &Graph, part: &Part, (shared, apart): (f64, f64), choices: &Choices) -> bool {
+    let names: Vec<String> = part.0.iter().map(|(id, _)| called(graph, *id)).collect();
+    let name = names.join(" · ");
+    let ways = [("computed once", shared), ("by each product for itself", apart)];
+    let ways = ways.map(|(text, ns)| Way { text: text.to_string(), ns }).to_vec();
+    let span = part.0.iter().map(|(id, _)| graph.node(*id).span).max_by_key(|s| s.start).unwrap_or_default();
+    let decision = choices.choose(Site { what: What::Shared, span }, &name, ways);
+    let taken = decision.taken == 0;
+    choices.note([decision]);
+    taken
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::grad::pull_back;
+    use crate::ir::Node;
     use crate::ir::interp::evaluate;
     use crate::ir::read::read;
     use crate::ir::verify::verify;
     use crate::ir::{Bindings, Data, Tensor};
     use crate::opt::optimize_for;
+    use crate::plan::decide::Pins;
 
     /// A product of several factors, squared and summed, with its gradients: the graph, what is wanted of it, what it is computed from.
     fn gradients(factors: &[(&str, &[&str])], kept: &str) -> (Graph, Vec<NodeId>, Bindings) {
@@ -347,12 +285,12 @@ mod tests {
         let one = |id: NodeId| {
             let node = graph.node(id);
             let factors = graph.operands(id);
-            let extents: Vec<i64> =
-                (0..node.shape.len() + node.inner.len()).map(|l| view::value(&node.axis(l).size, &sizes)).collect();
-            let result: Vec<usize> = (0..node.shape.len()).collect();
-            let masks = factors.iter().map(|f| f.subscripts.iter().fold(0, |m, l| m | 1 << l)).collect();
+            let extents: Vec<f64> =
+                (0..node.shape.len() + node.inner.len()).map(|l| view::value(&node.axis(l).size, &sizes) as f64).collect();
+            let masks = factors.iter().map(|f| bits(&f.subscripts)).collect();
             let early = vec![false; factors.len()];
-            Search { extents: &extents, result: &result, masks, early: &early }.run(&[]).last().unwrap().0
+            Search { extents: &extents, result: bits(&(0..node.shape.len()).collect::<Vec<_>>()), masks, early: &early }
+                .least(&[])
         };
         graph.ids().filter(contraction).map(one).sum()
     }
@@ -364,7 +302,8 @@ mod tests {
         for (factors, most) in [(generated, 3.3), (low_rank, 3.6)] {
             let (graph, wanted, bound) = gradients(factors, "bo");
             let rates = graph.rates();
-            let (new, places, new_rates) = shared(&graph, &wanted, &rates, &Sizes::new()).expect("there is something to share");
+            let (new, places, new_rates) =
+                shared(&graph, &wanted, &rates, &Sizes::new(), &Choices::new(&Pins::None)).expect("there is something to share");
             verify(&new).unwrap();
             assert_eq!(new_rates, new.rates());
             let forward = cost(&graph, &wanted[..1]);
@@ -377,15 +316,15 @@ mod tests {
                 assert!(a.to_f64().iter().zip(b.to_f64()).all(|(x, y)| (x - y).abs() <= 1e-12 * largest));
             }
             // What is shared already has nothing left to share.
-            assert!(shared(&new, &places, &new_rates, &Sizes::new()).is_none());
+            assert!(shared(&new, &places, &new_rates, &Sizes::new(), &Choices::new(&Pins::None)).is_none());
         }
     }
 
     #[test]
     fn what_is_alone_or_small_stays_as_it_is() {
         let (graph, wanted, _) = gradients(&[("h", &["b", "z"]), ("g", &["z", "i", "o"]), ("x", &["b", "i"])], "bo");
-        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new()).is_none());
+        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new(), &Choices::new(&Pins::None)).is_none());
         let (graph, wanted, _) = gradients(&[("h", &["z", "r"]), ("g", &["r"]), ("x", &["z"])], "z");
-        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new()).is_none());
+        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new(), &Choices::new(&Pins::None)).is_none());
     }
 }

@@ -13,8 +13,9 @@ use hnet::files::archive::Archive;
 use hnet::gpu::{Device, DeviceOptions};
 use hnet::ir::{Bindings, Tensor};
 use hnet::pipeline;
+use hnet::plan::Pins;
 use hnet::source::Sources;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[test]
@@ -86,6 +87,30 @@ fn all_ways_agree_at_all_sizes() {
 #[test]
 fn all_ways_agree_at_all_sizes_too() {
     all_ways(1);
+}
+
+/// Each thing that the planner may do instead of what it does, in turn, and any mixture of them.
+#[test]
+fn every_other_way_agrees() {
+    let (mut sites, mut others) = (0, 0);
+    for path in files("models") {
+        for model in models(&path) {
+            let case = at_size(&name(&path), &model, 3, &[]).on(&[Optimized(1)]);
+            let mut known = BTreeSet::new();
+            for decision in case.decisions().into_iter().filter(|d| known.insert(d.site)) {
+                sites += 1;
+                for way in (0..decision.ways.len()).filter(|way| *way != decision.taken) {
+                    others += 1;
+                    case.pinned(Pins::At([(decision.site, way)].into())).agrees();
+                }
+            }
+            if !known.is_empty() {
+                case.pinned(Pins::Any(1)).agrees();
+            }
+        }
+    }
+    println!("{sites} sites, {others} other ways");
+    assert!(sites > 40 && others > sites, "{sites} sites, {others} other ways");
 }
 
 /// The cases of the library with one place along every axis, and with an odd number: nothing that they are compared with has that.

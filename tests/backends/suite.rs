@@ -16,6 +16,7 @@ use hnet::fuzz::check::model;
 use hnet::fuzz::judge::{Exact, F32, F64, SHADERS, judge};
 use hnet::gpu::{self, Device};
 use hnet::ir::{Bindings, Data, Graph, NodeId, Output, OutputKind, Tensor};
+use hnet::plan::{self, Decision, Pins};
 use hnet::{cpu, opt};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -104,6 +105,8 @@ pub struct Case {
     bindings: Bindings,
     ways: Vec<Way>,
     device: Option<Arc<Device>>,
+    /// What the planner takes whatever it costs.
+    pins: Pins,
     oracle: OnceCell<Result<Vec<Tensor>, Diagnostic>>,
 }
 
@@ -119,7 +122,7 @@ fn nodes(graph: &Graph) -> Vec<NodeId> {
 impl Case {
     fn bare(what: String, text: &str, graph: Graph, bindings: Bindings, ways: &[Way]) -> Case {
         let (optimized, oracle) = (OnceCell::new(), OnceCell::new());
-        Case { what, text: text.into(), graph, optimized, bindings, ways: ways.to_vec(), device: None, oracle }
+        Case { what, text: text.into(), graph, optimized, bindings, ways: ways.to_vec(), device: None, pins: Pins::None, oracle }
     }
 
     /// Nodes of a graph that was put together by hand.
@@ -173,6 +176,19 @@ impl Case {
         self
     }
 
+    /// With some decisions of the planner taken already.
+    pub fn pinned(&self, pins: Pins) -> Case {
+        let case =
+            Case::bare(format!("{}, {pins:?}", self.what), &self.text, self.graph.clone(), self.bindings.clone(), &self.ways);
+        Case { device: self.device.clone(), optimized: self.optimized.clone(), oracle: self.oracle.clone(), pins, ..case }
+    }
+
+    /// What the planner decides; none where sizes are measured in the run.
+    pub fn decisions(&self) -> Vec<Decision> {
+        let graph = self.optimized();
+        plan::plan(graph, &nodes(graph), &self.bindings.sizes).map(|p| p.decisions).unwrap_or_default()
+    }
+
     /// On a device of its own, which compiles on a thread of its own.
     pub fn with(mut self, device: &Arc<Device>) -> Case {
         self.device = Some(device.clone());
@@ -203,14 +219,15 @@ impl Case {
         let roots = nodes(graph);
         let native = |threads| {
             let options = cpu::Options { threads, ..cpu::Options::default() };
-            Engine::cpu_unoptimized(graph, &roots, &options).unwrap_or_else(|d| self.fail(way, &d.message))
+            let engine = Engine::cpu_unoptimized(graph, &roots, &options).unwrap_or_else(|d| self.fail(way, &d.message));
+            engine.pinned(self.pins.clone())
         };
         Some(match way {
             Interpreter | Passes => Engine::interpreter(graph, &roots),
             Native(threads) | Optimized(threads) => native(threads),
             Device | OptimizedDevice => {
                 let device = self.device.clone().or_else(|| common::device(&self.what))?;
-                Engine::gpu_unoptimized(&device, graph, &roots, gpu::Options::default())
+                Engine::gpu_unoptimized(&device, graph, &roots, gpu::Options::default()).pinned(self.pins.clone())
             }
         })
     }

@@ -115,6 +115,31 @@ fn the_library_says_what_it_has() {
 }
 
 #[test]
+fn what_was_decided_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "dim b\nconst n = 64\nmodel M {\n    input x: [b, n]\n    param w: [n, n] = normal()\n    input a: [n, 4]\n    input u: [4, n]\n    \
+                output y: [b, n] = x @ (w + a @ u)\n}\n";
+    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    let told = |more: &[&str]| out(&exits(folder.path(), &[&["explain", "m.hnet"], more].concat(), 0));
+    let (few, many) = (told(&["--dim", "b=1"]), told(&["--dim", "b=1000"]));
+    let taken = |text: &str| text.lines().find(|l| l.trim_start().starts_with('→')).unwrap().to_string();
+    assert!(taken(&few).ends_with("multiplied out") && taken(&many).ends_with("made"), "{few}{many}");
+    assert!(few.contains("m.hnet:8:24") && few.contains("holds for b from 1 to "), "{few}");
+    let json: serde_json::Value = serde_json::from_str(&told(&["--dim", "b=1000", "--json"])).unwrap();
+    let sum = &json["decisions"][0];
+    assert_eq!((sum["what"].as_str(), sum["taken"].as_u64(), sum["ways"].as_array().unwrap().len()), (Some("sum"), Some(0), 2));
+    // The end of the range is where the other way begins.
+    let end = sum["holds"]["b"]["from"].as_u64().unwrap();
+    assert!(taken(&told(&["--dim", &format!("b={end}")])).ends_with("made"));
+    assert!(taken(&told(&["--dim", &format!("b={}", end - 1)])).ends_with("multiplied out"));
+    assert!(err(&exits(folder.path(), &["explain", "none.hnet"], 2)).contains("none.hnet"));
+    std::fs::write(folder.path().join("n.hnet"), "model N {\n    input x: [3]\n    output y = exp(x)\n}\n").unwrap();
+    assert!(err(&exits(folder.path(), &["explain", "n.hnet"], 1)).contains("H0"));
+    std::fs::write(folder.path().join("n.hnet"), "model N {\n    input x: [3]\n    output y: [3] = exp(x)\n}\n").unwrap();
+    assert!(out(&exits(folder.path(), &["explain", "n.hnet"], 0)).contains("nothing was to be decided"));
+}
+
+#[test]
 fn a_code_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let text = out(&exits(folder.path(), &["explain", "h0602"], 0));

@@ -1,17 +1,20 @@
-//! `hnet explain`: what a code means, or what a function of the language gives.
+//! `hnet explain`: what a code means, what a function of the language gives, or what the planner decided for a model.
 
+mod plan;
+
+use super::open::{self, Outside, Which};
 use super::talk::{self, BOLD, DIM, Exit, usage};
 use crate::check;
 use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
 
-/// Say what the code of a message means, with an example and its remedy, or what a function gives
+/// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  hnet explain H0301\n  hnet explain top_k\n  hnet explain --list\n  hnet explain --functions"
+    after_help = "Examples:\n  hnet explain H0301\n  hnet explain top_k\n  hnet explain lora.hnet --dim b=64      what is computed in which order, and what else there was\n  hnet explain --list\n  hnet explain --functions"
 )]
 pub struct Args {
-    /// The code: H0301, or 301; or the word of a function: softplus
+    /// The code: H0301, or 301; or the word of a function: softplus; or a model: tasks.hnet
     #[arg(required_unless_present_any = ["list", "functions"], conflicts_with_all = ["list", "functions"])]
     code: Option<String>,
     /// All codes with their titles
@@ -20,6 +23,20 @@ pub struct Args {
     /// All functions of the language
     #[arg(long, conflicts_with = "list")]
     functions: bool,
+    /// The model; the first of the file unless said
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Replaces a constant; may be repeated
+    #[arg(long, value_name = "CONST=NUMBER", value_parser = open::number)]
+    set: Vec<(String, f64)>,
+    /// The size of a free dim; may be repeated
+    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
+    dim: Vec<(String, i64)>,
+    /// The decisions as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    outside: Outside,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
@@ -33,6 +50,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
         return Ok(());
     };
+    if code.ends_with(".hnet") {
+        open::once("--dim", &args.dim)?;
+        let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
+        return plan::main(&which, &args.dim, args.json);
+    }
     if let Some(text) = page(code) {
         talk::print(&styled(text));
     } else if let Some(text) = check::described(code) {

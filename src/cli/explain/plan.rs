@@ -1,0 +1,200 @@
+//! What the planner decided for a model: what was taken at each place, what else there was, and what it would have cost.
+
+use crate::check::model::Model;
+use crate::cli::open::{self, Which};
+use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
+use crate::diag::Diagnostic;
+use crate::ir::Sym;
+use crate::pipeline;
+use crate::plan::{Decision, Sizes};
+use crate::source::Sources;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How far sizes are looked at, in powers of two.
+const FAR: u32 = 20;
+
+/// A decision, and the range of each free size in which it is taken, the others as they are.
+struct Held<'a> {
+    decision: &'a Decision,
+    ranges: Vec<(Sym, i64, Option<i64>)>,
+}
+
+pub fn main(which: &Which, dims: &[(String, i64)], json: bool) -> Result<(), Exit> {
+    let talk = Talk::json(json);
+    let opened = open::model(which, talk)?;
+    let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let model = &opened.model;
+    let (sizes, assumed) = pipeline::sizes(model, dims).map_err(fail)?;
+    let decisions = pipeline::plan(model, &sizes).map_err(fail)?.decisions;
+    let free: Vec<Sym> = pipeline::unknowns(model);
+    let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
+        free.iter().map(|name| held(model, &sizes, name, &decisions)).collect();
+    let held: Vec<Held> = decisions
+        .iter()
+        .enumerate()
+        .map(|(k, decision)| {
+            let ranges =
+                free.iter().zip(&ranges).filter_map(|(name, r)| r.get(&k).map(|(low, high)| (name.clone(), *low, *high)));
+            Held { decision, ranges: ranges.collect() }
+        })
+        .collect();
+    if json {
+        talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held)));
+        return Ok(());
+    }
+    talk::print(&shown(model, &opened.sources, &sizes, &assumed, &held));
+    Ok(())
+}
+
+/// What says that two decisions are about one thing: its site and its number among those of that site.
+fn taken(decisions: &[Decision]) -> BTreeMap<(crate::plan::Site, usize), String> {
+    let mut counts = BTreeMap::new();
+    let mut out = BTreeMap::new();
+    for d in decisions {
+        let n: &mut usize = counts.entry(d.site).or_default();
+        out.insert((d.site, *n), d.ways[d.taken].text.clone());
+        *n += 1;
+    }
+    out
+}
+
+/// For each decision the range of one size in which it is taken: powers of two are tried, and the ends found between them.
+fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTreeMap<usize, (i64, Option<i64>)> {
+    let now = sizes.get(name).copied().unwrap_or(1);
+    let mut tried: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
+    let own = taken(decisions);
+    let keys: Vec<_> = {
+        let mut counts: BTreeMap<crate::plan::Site, usize> = BTreeMap::new();
+        let number = |d: &Decision| {
+            let n = counts.entry(d.site).or_default();
+            *n += 1;
+            (d.site, *n - 1)
+        };
+        decisions.iter().map(number).collect()
+    };
+    let mut same = |n: i64, key: &(crate::plan::Site, usize)| {
+        let there = tried.entry(n).or_insert_with(|| {
+            let at = sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
+            pipeline::plan(model, &at).map(|p| taken(&p.decisions)).unwrap_or_default()
+        });
+        there.get(key) == own.get(key)
+    };
+    let powers = || (0..=FAR).map(|p| 1i64 << p);
+    let mut out = BTreeMap::new();
+    for (k, key) in keys.iter().enumerate() {
+        // The nearest on either side where it is another.
+        let (mut low, mut high) = (now, now);
+        let mut end = None;
+        for n in powers().filter(|n| *n > now) {
+            if !same(n, key) {
+                end = Some(n);
+                break;
+            }
+            high = n;
+        }
+        let mut start = None;
+        for n in powers().rev().filter(|n| *n < now) {
+            if !same(n, key) {
+                start = Some(n);
+                break;
+            }
+            low = n;
+        }
+        if let Some(mut other) = end {
+            while other - high > 1 {
+                let middle = high + (other - high) / 2;
+                if same(middle, key) { high = middle } else { other = middle }
+            }
+        }
+        if let Some(mut other) = start {
+            while low - other > 1 {
+                let middle = other + (low - other) / 2;
+                if same(middle, key) { low = middle } else { other = middle }
+            }
+        }
+        out.insert(k, (low, end.map(|_| high)));
+    }
+    out
+}
+
+/// `lora.hnet:12:36`
+fn place(sources: &Sources, d: &Decision) -> Option<String> {
+    let (file, start) = (d.site.span.file, d.site.span.start);
+    if d.site.span.start == d.site.span.end {
+        return None;
+    }
+    let (line, column) = sources.line_col(file, start);
+    Some(format!("{}:{line}:{column}", sources.get(file).name))
+}
+
+fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held]) -> serde_json::Value {
+    let one = |h: &Held| {
+        let d = h.decision;
+        let ways: Vec<_> = d.ways.iter().map(|w| json!({ "way": w.text, "ns": w.ns })).collect();
+        let ranges: serde_json::Map<_, _> =
+            h.ranges.iter().map(|(name, low, high)| (name.to_string(), json!({ "from": low, "to": high }))).collect();
+        json!({
+            "what": d.site.what.word(),
+            "value": d.name,
+            "at": place(sources, d),
+            "ways": ways,
+            "taken": d.taken,
+            "holds": ranges,
+        })
+    };
+    let sizes: serde_json::Map<_, _> = sizes.iter().map(|(name, n)| (name.to_string(), json!(n))).collect();
+    json!({ "model": model.name, "sizes": sizes, "decisions": held.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+    let at: Vec<String> = sizes.iter().map(|(name, n)| format!("{name} = {n}")).collect();
+    let mut out = format!("{BOLD}{}{BOLD:#}{}{}\n", model.name, if at.is_empty() { "" } else { " at " }, at.join(", "));
+    for (name, n) in assumed {
+        out.push_str(&format!("{DIM}{name} = {n} was assumed: --dim {name}=N{DIM:#}\n"));
+    }
+    if held.is_empty() {
+        out.push_str("nothing was to be decided: no product here has three factors, or a sum in it\n");
+    }
+    let mut told: Vec<&Held> = vec![];
+    for h in held {
+        let d = h.decision;
+        // Equal layers are told of once.
+        if told.iter().any(|t| t.decision == d && t.ranges == h.ranges) {
+            continue;
+        }
+        told.push(h);
+        let times = held.iter().filter(|t| t.decision == d && t.ranges == h.ranges).count();
+        let times = if times > 1 { format!(", {times} times") } else { String::new() };
+        out.push_str(&format!("\n{BOLD}{}{BOLD:#} of `{}`{times}", d.site.what.word(), d.name));
+        out.push_str(&place(sources, d).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
+        for (n, way) in d.ways.iter().enumerate() {
+            let mark = if n == d.taken { "→" } else { " " };
+            out.push_str(&format!("  {mark} {:>10}  {}\n", time(way.ns), way.text));
+        }
+        let ranges: Vec<String> = h.ranges.iter().map(range).collect();
+        if !ranges.is_empty() {
+            out.push_str(&format!("    {DIM}holds for {}{DIM:#}\n", ranges.join(", and for ")));
+        }
+    }
+    out
+}
+
+fn range((name, low, high): &(Sym, i64, Option<i64>)) -> String {
+    match high {
+        Some(high) if low == high => format!("{name} = {low}"),
+        Some(high) => format!("{name} from {low} to {high}"),
+        None if *low <= 1 => format!("every {name}"),
+        None => format!("{name} from {low} on"),
+    }
+}
+
+/// `1.2 ms`
+fn time(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.1} µs", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.1} ms", ns / 1e6),
+        ns => format!("{:.1} s", ns / 1e9),
+    }
+}
