@@ -1,7 +1,7 @@
 //! `hnet bench`: how long a model takes, run after run.
 
 use super::given::Values;
-use super::open::{self, Which};
+use super::open::{self, Opened, Which};
 use super::profile::time;
 use super::run::How;
 use super::talk::{self, Exit, Talk};
@@ -32,6 +32,9 @@ pub struct Args {
     /// Only this output; may be repeated
     #[arg(long, value_name = "NAME")]
     output: Vec<String>,
+    /// Takes another way than the cheapest at a place: `sum@8:24=2`, as `hnet explain M.hnet` numbers them; may be repeated
+    #[arg(long, value_name = "WHAT@LINE:COLUMN=N")]
+    pin: Vec<String>,
     /// Runs that are timed
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
@@ -49,30 +52,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     open::once_each("--output", &args.output)?;
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
-    let model = &opened.model;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
-    let request = args.values.request(&opened, true, true);
-    let given = inputs::gather(model, &request).map_err(|list| opened.fail(talk, &list))?;
-    talk.say(&opened.sources, &given.warnings)?;
-    for (dim, n) in &given.chosen {
-        talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));
-    }
-    let (can, left) = session::computable(model, &given);
-    let chosen = chosen(args, model, &can).map_err(one)?;
-    if chosen.is_empty() {
-        return Err(one(session::nothing_to_run(model, &left)));
-    }
-    inputs::indices(model, &chosen, &given).map_err(one)?;
-    let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
-    let mut session = Session::new(model, &chosen, &options).map_err(one)?;
-    let shapes: Vec<(String, String)> =
-        given.tensors.iter().map(|(n, t)| (n.clone(), type_text(t.dtype().word(), &t.shape))).collect();
-    let sizes = given.sizes.clone();
-    let all = session::bindings(params, given, args.values.seed);
-    // Inputs come with every run; all else stays.
-    let (late, early) =
-        all.sources.into_iter().partition(|(name, _)| model.inputs.iter().any(|i| i.name == *name && !i.condition));
-    let (early, late) = (Bindings { sources: early, sizes: sizes.clone() }, Bindings { sources: late, sizes });
+    let model = &opened.model;
+    let Ready { outputs, early, late, shapes } = ready(&opened, &args.values, &args.output, talk)?;
+    let pins = super::explain::pins(&opened, &early.sizes, &args.pin, talk)?;
+    let mut session = Session::new(model, &outputs, &options).map_err(one)?.pinned(pins);
     let bar = progress(args.runs);
     let times =
         measure(&mut session, &early, &late, (args.warmup as usize, args.runs as usize), &mut || bar.inc(1)).map_err(one)?;
@@ -86,14 +70,50 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     Ok(())
 }
 
+/// What a model is timed on.
+pub(super) struct Ready {
+    pub outputs: Vec<usize>,
+    /// Parameters and conditions.
+    pub early: Bindings,
+    /// What comes with every run.
+    pub late: Bindings,
+    /// Of what is given, for people.
+    pub shapes: Vec<(String, String)>,
+}
+
+/// Finds what is given, draws what is not, and says what was chosen. `output`: only these.
+pub(super) fn ready(opened: &Opened, values: &Values, output: &[String], talk: Talk) -> Result<Ready, Exit> {
+    let model = &opened.model;
+    let one = |d: Diagnostic| opened.fail(talk, &[d]);
+    let given = inputs::gather(model, &values.request(opened, true, true)).map_err(|list| opened.fail(talk, &list))?;
+    talk.say(&opened.sources, &given.warnings)?;
+    for (dim, n) in &given.chosen {
+        talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));
+    }
+    let (can, left) = session::computable(model, &given);
+    let outputs = chosen(output, model, &can).map_err(one)?;
+    if outputs.is_empty() {
+        return Err(one(session::nothing_to_run(model, &left)));
+    }
+    inputs::indices(model, &outputs, &given).map_err(one)?;
+    let params = opened.params(&values.params, &given.sizes, values.seed, talk)?;
+    let shapes = given.tensors.iter().map(|(n, t)| (n.clone(), type_text(t.dtype().word(), &t.shape))).collect();
+    let sizes = given.sizes.clone();
+    let all = session::bindings(params, given, values.seed);
+    let (late, early) =
+        all.sources.into_iter().partition(|(name, _)| model.inputs.iter().any(|i| i.name == *name && !i.condition));
+    let (early, late) = (Bindings { sources: early, sizes: sizes.clone() }, Bindings { sources: late, sizes });
+    Ok(Ready { outputs, early, late, shapes })
+}
+
 /// The numbers of the outputs that are asked for; all that can be computed unless said. Errors: there is no such output, or it cannot be.
-fn chosen(args: &Args, model: &crate::check::model::Model, can: &[usize]) -> Result<Vec<usize>, Diagnostic> {
-    if args.output.is_empty() {
+fn chosen(asked: &[String], model: &crate::check::model::Model, can: &[usize]) -> Result<Vec<usize>, Diagnostic> {
+    if asked.is_empty() {
         return Ok(can.to_vec());
     }
     let outputs = &model.graph.outputs;
     let mut out = Vec::new();
-    for name in &args.output {
+    for name in asked {
         let Some(k) = can.iter().find(|k| *outputs[**k].name == **name) else {
             let d = Diagnostic::plain(Code::H0612, format!("`{}` has no output `{name}` that can be computed", model.name));
             let names: Vec<&str> = can.iter().map(|k| &*outputs[*k].name).collect();

@@ -10,6 +10,7 @@ use crate::diag::{Code, Diagnostic, Label, Severity};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, DType, Graph, NodeId, Op, Origin, OutputKind, Tensor, interp};
+use crate::plan::Pins;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What computes.
@@ -216,6 +217,12 @@ impl Session {
         let on_device = options.half && engine.name() == "gpu";
         let half = model.params.iter().filter(|p| on_device && p.dtype == DType::F32).map(|p| p.path.clone()).collect();
         Ok(Session { engine, names, warnings, spare, half })
+    }
+
+    /// With some decisions of the planner taken already. To be said before the first run.
+    pub fn pinned(mut self, pins: Pins) -> Session {
+        self.engine = self.engine.pinned(pins);
+        self
     }
 
     /// The names of the outputs, in the order in which [`Session::run`] gives them.

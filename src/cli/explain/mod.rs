@@ -1,12 +1,15 @@
 //! `hnet explain`: what a code means, what a function of the language gives, or what the planner decided for a model.
 
+mod pin;
 mod plan;
 
+use super::given::Values;
 use super::open::{self, Outside, Which};
 use super::talk::{self, BOLD, DIM, Exit, usage};
 use crate::check;
 use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
+pub(super) use pin::pins;
 
 /// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model
 #[derive(clap::Args)]
@@ -29,9 +32,11 @@ pub struct Args {
     /// Replaces a constant; may be repeated
     #[arg(long, value_name = "CONST=NUMBER", value_parser = open::number)]
     set: Vec<(String, f64)>,
-    /// The size of a free dim; may be repeated
-    #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
-    dim: Vec<(String, i64)>,
+    #[command(flatten)]
+    values: Values,
+    /// Runs the model in each of the ways, on one thread of the CPU, and says how long that took
+    #[arg(long)]
+    measure: bool,
     /// The decisions as one JSON object
     #[arg(long)]
     json: bool,
@@ -51,9 +56,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         return Ok(());
     };
     if code.ends_with(".hnet") {
-        open::once("--dim", &args.dim)?;
+        args.values.once()?;
         let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
-        return plan::main(&which, &args.dim, args.json);
+        return plan::main(&which, &args.values, args.measure, args.json);
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

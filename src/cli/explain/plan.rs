@@ -1,12 +1,16 @@
 //! What the planner decided for a model: what was taken at each place, what else there was, and what it would have cost.
 
 use crate::check::model::Model;
-use crate::cli::open::{self, Which};
+use crate::cli::bench;
+use crate::cli::given::Values;
+use crate::cli::open::{self, Opened, Which};
 use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
 use crate::diag::Diagnostic;
+use crate::exec::bench::measure;
+use crate::exec::session::{Backend, Options, Session};
 use crate::ir::Sym;
 use crate::pipeline;
-use crate::plan::{Decision, Sizes};
+use crate::plan::{Decision, Pins, Site, Sizes, Way};
 use crate::source::Sources;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -18,27 +22,32 @@ const FAR: u32 = 20;
 struct Held<'a> {
     decision: &'a Decision,
     ranges: Vec<(Sym, i64, Option<i64>)>,
+    /// Seconds of a run in each of the ways, where they were measured.
+    measured: Vec<Option<f64>>,
 }
 
-pub fn main(which: &Which, dims: &[(String, i64)], json: bool) -> Result<(), Exit> {
+pub fn main(which: &Which, values: &Values, measure: bool, json: bool) -> Result<(), Exit> {
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
-    let (sizes, assumed) = pipeline::sizes(model, dims).map_err(fail)?;
+    let (sizes, assumed) = pipeline::sizes(model, &values.dim).map_err(fail)?;
     let decisions = pipeline::plan(model, &sizes).map_err(fail)?.decisions;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
         free.iter().map(|name| held(model, &sizes, name, &decisions)).collect();
-    let held: Vec<Held> = decisions
+    let mut held: Vec<Held> = decisions
         .iter()
         .enumerate()
         .map(|(k, decision)| {
             let ranges =
                 free.iter().zip(&ranges).filter_map(|(name, r)| r.get(&k).map(|(low, high)| (name.clone(), *low, *high)));
-            Held { decision, ranges: ranges.collect() }
+            Held { decision, ranges: ranges.collect(), measured: vec![] }
         })
         .collect();
+    if measure {
+        measured(&opened, values, &mut held, talk)?;
+    }
     if json {
         talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held)));
         return Ok(());
@@ -47,8 +56,42 @@ pub fn main(which: &Which, dims: &[(String, i64)], json: bool) -> Result<(), Exi
     Ok(())
 }
 
+/// Runs that are timed in each way, and before them; one alone where it takes longer than that, in seconds.
+const RUNS: (usize, usize) = (2, 15);
+const LONG: f64 = 0.1;
+
+/// What is so much dearer than what is taken, and takes so long, in nanoseconds, is not run.
+const DEAR: (f64, f64) = (100.0, 1e8);
+
+/// Runs the model in each way at each site.
+fn measured(opened: &Opened, values: &Values, held: &mut [Held], talk: Talk) -> Result<(), Exit> {
+    let ready = bench::ready(opened, values, &[], talk)?;
+    let options = Options { backend: Backend::Cpu, threads: 1, half: false };
+    let mut known: BTreeMap<(Site, usize), f64> = BTreeMap::new();
+    for h in held {
+        let least = h.decision.ways[h.decision.taken].ns;
+        for (way, priced) in h.decision.ways.iter().enumerate() {
+            let key = (h.decision.site, way);
+            if !known.contains_key(&key) && !(priced.ns > DEAR.0 * least && priced.ns > DEAR.1) {
+                let session = Session::new(&opened.model, &ready.outputs, &options);
+                let session = session.map(|s| s.pinned(Pins::At([(h.decision.site, way)].into())));
+                known.insert(key, session.and_then(|s| seconds(s, &ready)).map_err(|d| opened.fail(talk, &[d]))?);
+            }
+            h.measured.push(known.get(&key).copied());
+        }
+    }
+    Ok(())
+}
+
+/// The median time of a run.
+fn seconds(mut session: Session, ready: &bench::Ready) -> Result<f64, Diagnostic> {
+    let mut runs = |count| measure(&mut session, &ready.early, &ready.late, count, &mut || {}).map(|times| times.quantile(0.5));
+    let first = runs((0, 1))?;
+    if first > LONG { Ok(first) } else { runs(RUNS) }
+}
+
 /// What says that two decisions are about one thing: its site and its number among those of that site.
-fn taken(decisions: &[Decision]) -> BTreeMap<(crate::plan::Site, usize), String> {
+fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
     let mut counts = BTreeMap::new();
     let mut out = BTreeMap::new();
     for d in decisions {
@@ -65,7 +108,7 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTr
     let mut tried: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
     let own = taken(decisions);
     let keys: Vec<_> = {
-        let mut counts: BTreeMap<crate::plan::Site, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<Site, usize> = BTreeMap::new();
         let number = |d: &Decision| {
             let n = counts.entry(d.site).or_default();
             *n += 1;
@@ -73,7 +116,7 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTr
         };
         decisions.iter().map(number).collect()
     };
-    let mut same = |n: i64, key: &(crate::plan::Site, usize)| {
+    let mut same = |n: i64, key: &(Site, usize)| {
         let there = tried.entry(n).or_insert_with(|| {
             let at = sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
             pipeline::plan(model, &at).map(|p| taken(&p.decisions)).unwrap_or_default()
@@ -119,7 +162,7 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTr
 }
 
 /// `lora.hnet:12:36`
-fn place(sources: &Sources, d: &Decision) -> Option<String> {
+pub(super) fn place(sources: &Sources, d: &Decision) -> Option<String> {
     let (file, start) = (d.site.span.file, d.site.span.start);
     if d.site.span.start == d.site.span.end {
         return None;
@@ -131,7 +174,11 @@ fn place(sources: &Sources, d: &Decision) -> Option<String> {
 fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held]) -> serde_json::Value {
     let one = |h: &Held| {
         let d = h.decision;
-        let ways: Vec<_> = d.ways.iter().map(|w| json!({ "way": w.text, "ns": w.ns })).collect();
+        let one = |(n, w): (usize, &Way)| match h.measured.get(n) {
+            Some(seconds) => json!({ "way": w.text, "ns": w.ns, "measured": seconds }),
+            None => json!({ "way": w.text, "ns": w.ns }),
+        };
+        let ways: Vec<_> = d.ways.iter().enumerate().map(one).collect();
         let ranges: serde_json::Map<_, _> =
             h.ranges.iter().map(|(name, low, high)| (name.to_string(), json!({ "from": low, "to": high }))).collect();
         json!({
@@ -170,7 +217,12 @@ fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)]
         out.push_str(&place(sources, d).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
         for (n, way) in d.ways.iter().enumerate() {
             let mark = if n == d.taken { "→" } else { " " };
-            out.push_str(&format!("  {mark} {:>10}  {}\n", time(way.ns), way.text));
+            let took = match h.measured.get(n) {
+                Some(Some(seconds)) => format!("  a run took {:>9}", time(1e9 * seconds)),
+                Some(None) => format!("  {:>20}", "not run"),
+                None => String::new(),
+            };
+            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, time(way.ns), way.text));
         }
         let ranges: Vec<String> = h.ranges.iter().map(range).collect();
         if !ranges.is_empty() {

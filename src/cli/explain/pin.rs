@@ -1,0 +1,48 @@
+//! `--pin sum@8:24=2`: which way is taken at a place, as `hnet explain` numbers them.
+
+use super::plan::place;
+use crate::cli::open::Opened;
+use crate::cli::talk::{Exit, Talk, usage};
+use crate::diag::Diagnostic;
+use crate::pipeline;
+use crate::plan::{Decision, Pins, Sizes};
+use std::collections::BTreeMap;
+
+/// Sites by their numbers. Errors: no such place, more than one, no such way.
+pub fn pins(opened: &Opened, sizes: &Sizes, asked: &[String], talk: Talk) -> Result<Pins, Exit> {
+    if asked.is_empty() {
+        return Ok(Pins::None);
+    }
+    let decisions = pipeline::plan(&opened.model, sizes).map_err(|d: Diagnostic| opened.fail(talk, &[d]))?.decisions;
+    let mut out = BTreeMap::new();
+    for text in asked {
+        let parts = text.split_once('@').and_then(|(what, rest)| Some((what, rest.rsplit_once('=')?)));
+        let Some((what, (at, number))) = parts else {
+            return Err(usage(&format!(
+                "`--pin {text}` is not like `sum@8:24=2`: what is decided, its line and column, a way's number"
+            )));
+        };
+        let here = |d: &&Decision| {
+            let place = place(&opened.sources, d).unwrap_or_default();
+            d.site.what.word() == what && (place == at || place.ends_with(&format!(":{at}")))
+        };
+        let found: Vec<&Decision> = decisions.iter().filter(here).collect();
+        let Some(first) = found.first() else {
+            let all: Vec<String> =
+                decisions.iter().filter_map(|d| Some(format!("{}@{}", d.site.what.word(), place(&opened.sources, d)?))).collect();
+            let known = if all.is_empty() { "nothing is decided here".into() } else { format!("there are {}", all.join(", ")) };
+            return Err(usage(&format!("`--pin {text}`: nothing of this kind is decided there; {known}")));
+        };
+        if found.iter().any(|d| d.site != first.site) {
+            return Err(usage(&format!(
+                "`--pin {text}`: several files have that place; say the file, too: `sum@std.linear:8:23=2`"
+            )));
+        }
+        let most = found.iter().map(|d| d.ways.len()).max().unwrap_or(0);
+        match number.parse::<usize>() {
+            Ok(n) if (1..=most).contains(&n) => drop(out.insert(first.site, n - 1)),
+            Ok(_) | Err(_) => return Err(usage(&format!("`--pin {text}`: there are ways 1 to {most}"))),
+        }
+    }
+    Ok(Pins::At(out))
+}
