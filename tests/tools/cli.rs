@@ -124,7 +124,7 @@ fn what_was_decided_is_explained() {
     let (few, many) = (told(&["--dim", "b=1"]), told(&["--dim", "b=1000"]));
     let taken = |text: &str| text.lines().find(|l| l.trim_start().starts_with('→')).unwrap().to_string();
     assert!(taken(&few).ends_with("multiplied out") && taken(&many).ends_with("made"), "{few}{many}");
-    assert!(few.contains("m.hnet:8:24") && few.contains("holds for b from 1 to "), "{few}");
+    assert!(few.contains("m.hnet:8:5") && few.contains("holds for b from 1 to "), "{few}");
     let json: serde_json::Value = serde_json::from_str(&told(&["--dim", "b=1000", "--json"])).unwrap();
     let sum = &json["decisions"][0];
     assert_eq!((sum["what"].as_str(), sum["taken"].as_u64(), sum["ways"].as_array().unwrap().len()), (Some("sum"), Some(0), 2));
@@ -132,6 +132,23 @@ fn what_was_decided_is_explained() {
     let end = sum["holds"]["b"]["from"].as_u64().unwrap();
     assert!(taken(&told(&["--dim", &format!("b={end}")])).ends_with("made"));
     assert!(taken(&told(&["--dim", &format!("b={}", end - 1)])).ends_with("multiplied out"));
+    // Each way is run, and may be taken.
+    let text = told(&["--dim", "b=1", "--measure"]);
+    let ways = |text: &str| {
+        text.lines().filter(|l| l.contains("multiplied out") || l.ends_with("made")).map(str::to_string).collect::<Vec<_>>()
+    };
+    assert!(ways(&text).len() == 2 && ways(&text).iter().all(|l| l.contains("a run took")), "{text}");
+    let bench = |pin: &str, code| exits(folder.path(), &["bench", "m.hnet", "--dim", "b=3", "--runs", "1", "--pin", pin], code);
+    assert!(out(&bench("sum@8:5=2", 0)).contains("median"));
+    assert!(out(&bench("sum@m.hnet:8:5=1", 0)).contains("median"));
+    for (pin, said) in [
+        ("sum@8:5=3", "ways 1 to 2"),
+        ("sum@9:5=1", "there are sum@m.hnet:8:5"),
+        ("sum=1", "is not like"),
+        ("sum@8:5=x", "ways 1 to 2"),
+    ] {
+        assert!(err(&bench(pin, 2)).contains(said), "{pin}");
+    }
     assert!(err(&exits(folder.path(), &["explain", "none.hnet"], 2)).contains("none.hnet"));
     std::fs::write(folder.path().join("n.hnet"), "model N {\n    input x: [3]\n    output y = exp(x)\n}\n").unwrap();
     assert!(err(&exits(folder.path(), &["explain", "n.hnet"], 1)).contains("H0"));

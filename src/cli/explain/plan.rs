@@ -72,7 +72,8 @@ fn measured(opened: &Opened, values: &Values, held: &mut [Held], talk: Talk) -> 
         let least = h.decision.ways[h.decision.taken].ns;
         for (way, priced) in h.decision.ways.iter().enumerate() {
             let key = (h.decision.site, way);
-            if !known.contains_key(&key) && !(priced.ns > DEAR.0 * least && priced.ns > DEAR.1) {
+            let dear = priced.ns > DEAR.0 * least && priced.ns > DEAR.1;
+            if !dear && !known.contains_key(&key) {
                 let session = Session::new(&opened.model, &ready.outputs, &options);
                 let session = session.map(|s| s.pinned(Pins::At([(h.decision.site, way)].into())));
                 known.insert(key, session.and_then(|s| seconds(s, &ready)).map_err(|d| opened.fail(talk, &[d]))?);
