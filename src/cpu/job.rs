@@ -321,7 +321,7 @@ impl Job {
                 let at = (ptrs[*o], ptrs[*a], ptrs[*b]);
                 let unit = product.unit();
                 match range {
-                    Some((start, end)) => product.run(at, start * unit, end * unit, 1),
+                    Some((start, end)) => product.run(at, start * unit, end * unit, exec.threads),
                     None if product.splits() => exec.split(product.extent(), 1, product.work(), &|s, e| product.run(at, s, e, 1)),
                     None => exec.whole(product.work(), &|threads| product.run(at, 0, product.extent(), threads)),
                 }

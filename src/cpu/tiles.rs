@@ -1,6 +1,6 @@
 //! Runs of steps that go through their first axis tile by tile, so that what they hand over stays in cache.
 
-use super::call::{self, Ptr};
+use super::call::{self, Ptr, slice, slice_mut};
 use super::job::{Exec, Instance, Job, WORTHWHILE, timed};
 use crate::ir::Size;
 use crate::plan::Plan;
@@ -15,24 +15,73 @@ pub(super) struct TileJob {
     private: Vec<(usize, i64, usize)>,
     scratch: usize,
     work: f64,
+    kept: Option<Kept>,
+}
+
+/// Rows that are brought together, and where each buffer of them lies meanwhile: elements per row, place in the scratch memory.
+struct Kept {
+    /// A bool for each row: buffer, offset, stride, and which it has to be.
+    conditions: Vec<(usize, i64, i64, bool)>,
+    read: Vec<(usize, i64, usize)>,
+    written: Vec<(usize, i64, usize)>,
+}
+
+impl Kept {
+    /// The rows in which all conditions are as they have to be.
+    fn rows(&self, ptrs: &[Ptr], extent: i64) -> Vec<i64> {
+        let holds = |r: &i64| {
+            let is = |(b, offset, stride, holds): &(usize, i64, i64, bool)| {
+                (slice::<i32>(ptrs[*b].moved(offset + r * stride), 1)[0] != 0) == *holds
+            };
+            self.conditions.iter().all(is)
+        };
+        (0..extent).filter(holds).collect()
+    }
+}
+
+/// Copies rows of so many elements: row `k` of `from` is row `place(k)` of `to`, or the other way round.
+fn bring(rows: &[i64], per: i64, at: Ptr, together: Ptr, back: bool) {
+    for (k, r) in rows.iter().enumerate() {
+        let (apart, here) = (at.moved(r * per), together.moved(k as i64 * per));
+        let (to, from) = if back { (apart, here) } else { (here, apart) };
+        slice_mut::<u32>(to, per as usize).copy_from_slice(slice(from, per as usize));
+    }
 }
 
 impl Instance {
     pub(super) fn tile(&self, t: &TileJob, exec: Exec) {
-        let count = (t.extent + t.rows - 1) / t.rows;
+        let kept = t.kept.as_ref().map(|kept| (kept, kept.rows(&self.ptrs, t.extent)));
+        let extent = kept.as_ref().map_or(t.extent, |(_, rows)| rows.len() as i64);
+        let count = (extent + t.rows - 1) / t.rows;
         let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
+        // One tile alone: its products share the threads.
+        let alone =
+            Exec { pool: None, threads: if kept.is_some() && parts == 1 && t.work >= WORTHWHILE { exec.threads } else { 1 } };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
             call::clean();
             let mut ptrs = self.ptrs.clone();
-            let alone = Exec { pool: None, threads: 1 };
+            let own = scratch.moved(p * t.scratch as i64);
             for tile in count * p / parts..count * (p + 1) / parts {
-                let (start, end) = (tile * t.rows, ((tile + 1) * t.rows).min(t.extent));
+                let (start, end) = (tile * t.rows, ((tile + 1) * t.rows).min(extent));
+                // Rows that were brought together begin where their memory begins.
+                let from = if kept.is_some() { 0 } else { start };
                 for (b, per, at) in &t.private {
-                    ptrs[*b] = scratch.moved((p as usize * t.scratch + at) as i64 - start * per);
+                    ptrs[*b] = own.moved(*at as i64 - from * per);
+                }
+                let rows = kept.as_ref().map(|(kept, rows)| (*kept, &rows[start as usize..end as usize]));
+                if let Some((kept, rows)) = rows {
+                    for (b, per, at) in &kept.read {
+                        ptrs[*b] = own.moved(*at as i64);
+                        bring(rows, *per, self.ptrs[*b], ptrs[*b], false);
+                    }
+                    kept.written.iter().for_each(|(b, _, at)| ptrs[*b] = own.moved(*at as i64));
                 }
                 for k in t.steps.clone() {
-                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((start, end)), alone));
+                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((from, from + end - start)), alone));
+                }
+                if let Some((kept, rows)) = rows {
+                    kept.written.iter().for_each(|(b, per, _)| bring(rows, *per, self.ptrs[*b], ptrs[*b], true));
                 }
             }
         };
@@ -41,7 +90,10 @@ impl Instance {
                 let part = &part;
                 (0..parts).for_each(|p| s.spawn(move |_| part(p)));
             }),
-            None => part(0),
+            None => match exec.pool.filter(|_| alone.threads > 1) {
+                Some(pool) => pool.install(|| part(0)),
+                None => part(0),
+            },
         }
     }
 }
@@ -56,15 +108,28 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
     let (mut out, mut most) = (Vec::new(), 0);
     for t in &plan.tiles {
         let mut scratch = 0usize;
-        let mut private = Vec::new();
-        for (b, per) in &t.private {
-            let per = size(per);
-            private.push((*b, per, scratch));
-            scratch += ((per * t.rows) as usize).next_multiple_of(16) + 16;
-        }
+        let mut places = |buffers: &[(usize, Size)]| {
+            let mut out = Vec::new();
+            for (b, per) in buffers {
+                let per = size(per);
+                out.push((*b, per, scratch));
+                scratch += ((per * t.rows) as usize).next_multiple_of(16) + 16;
+            }
+            out
+        };
+        let private = places(&t.private);
+        let kept = t.kept.as_ref().map(|kept| Kept {
+            conditions: kept
+                .conditions
+                .iter()
+                .map(|(v, holds)| (v.buffer, size(&v.offset), v.strides.first().map_or(0, size), *holds))
+                .collect(),
+            read: places(&kept.read),
+            written: places(&kept.written),
+        });
         let work = jobs[t.first..t.last].iter().map(Job::work).sum();
         most = most.max(scratch);
-        out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work });
+        out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work, kept });
     }
     out.iter_mut().for_each(|t| t.scratch = most);
     (out, most)

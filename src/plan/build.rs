@@ -3,6 +3,7 @@
 use super::asked::{asked, check_sizes};
 use super::decide::{Choices, Pins};
 use super::fuse::{Fusion, How, fuse, squeeze};
+use super::needed::Only;
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
@@ -22,7 +23,9 @@ pub(super) struct Planner<'a> {
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
     pub buffers: Vec<Buffer>,
-    steps: Vec<(bool, Step, Vec<Span>)>,
+    steps: Vec<(bool, Step, Vec<Span>, Vec<(View, bool)>)>,
+    /// Where the rows are needed that the next steps make, if all of them make rows.
+    pub rows: Vec<(View, bool)>,
     /// Places in the source that the next step computes.
     touched: RefCell<BTreeSet<Span>>,
     wanted: Vec<NodeId>,
@@ -117,6 +120,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         views: vec![None; graph.len()],
         buffers: Vec::new(),
         steps: Vec::new(),
+        rows: Vec::new(),
         touched: RefCell::default(),
         wanted: wanted.to_vec(),
         names: RefCell::default(),
@@ -133,7 +137,9 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let outputs = wanted.iter().map(|w| p.output(*w)).collect();
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
-    let (steps, places) = first.into_iter().chain(second).map(|(_, s, places)| (s, places)).unzip();
+    let all = first.into_iter().chain(second).map(|(_, step, places, rows)| ((step, places), rows));
+    let (steps, rows): (Vec<_>, Vec<_>) = all.unzip();
+    let (steps, places) = steps.into_iter().unzip();
     let mut plan = Plan {
         buffers: p.buffers,
         steps,
@@ -144,7 +150,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         places,
         decisions: Vec::new(),
     };
-    super::tile::tile(&mut plan, sizes);
+    super::tile::tile(&mut plan, sizes, &rows);
     Ok(plan)
 }
 
@@ -175,7 +181,7 @@ impl Planner<'_> {
 
     pub(super) fn push(&mut self, early: bool, step: Step) {
         let places = self.touched.take().into_iter().collect();
-        self.steps.push((early, step, places));
+        self.steps.push((early, step, places, self.rows.clone()));
     }
 
     /// Notes that the next step computes this node.
@@ -296,6 +302,7 @@ impl Planner<'_> {
         let graph = self.graph;
         let node = graph.node(id);
         self.touch(id);
+        self.rows = self.needed_rows(id);
         match &node.op {
             Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
             Op::Arg(k) => self.given(id, Kind::Arg(*k)),
@@ -314,7 +321,17 @@ impl Planner<'_> {
             Op::Loop(body) => self.rounds(id, body)?,
             Op::Result(_) => {}
         }
+        self.rows.clear();
         Ok(())
+    }
+
+    /// Where rows of a node are needed, if it lies in memory row after row and that is known by now.
+    fn needed_rows(&self, id: NodeId) -> Vec<(View, bool)> {
+        if self.fusion.layouts[id.index()].as_ref().is_some_and(|order| order[0] != 0) {
+            return Vec::new();
+        }
+        let at = |only: &Only| Some((self.views[only.condition.index()].clone()?, only.holds));
+        self.fusion.needed[id.index()].iter().map(at).collect::<Option<_>>().unwrap_or_default()
     }
 
     fn given(&mut self, id: NodeId, kind: Kind) {

@@ -8,6 +8,7 @@ mod weigh;
 use super::Sizes;
 use super::contract::{self, Order};
 use super::decide::Choices;
+use super::needed::{Only, needed};
 use super::segments;
 use super::view;
 use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate};
@@ -31,6 +32,8 @@ pub(super) struct Fusion {
     pub orders: Vec<Option<Order>>,
     /// Dimensions in the order in which they lie in memory, outermost first, where that is not their own order.
     pub layouts: Vec<Option<Vec<usize>>>,
+    /// The conditions under which a row of a node is needed.
+    pub needed: Vec<Vec<Only>>,
 }
 
 /// A loop nest under construction, as a tree of loops.
@@ -61,6 +64,7 @@ struct Fuser<'a> {
 /// Decides for every node.
 pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes, choices: &Choices) -> Fusion {
     let n = graph.len();
+    let needed = needed(graph, wanted, reach, sizes);
     let mut f = Fuser {
         graph,
         sizes,
@@ -69,8 +73,11 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
         forced: vec![false; n],
         sites: (0..n).map(|_| Vec::new()).collect(),
         nests: Vec::new(),
-        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect(), layouts: vec![None; n] },
+        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect(), layouts: vec![None; n], needed },
     };
+    for only in f.result.needed.iter().flatten() {
+        f.forced[only.condition.index()] = true;
+    }
     for id in graph.ids().filter(|id| reach[id.index()]) {
         f.weights[id.index()] = f.weigh(id);
         if matches!(graph.node(id).op, Op::Contract) {

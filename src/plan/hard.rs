@@ -24,7 +24,13 @@ impl Planner<'_> {
         for (k, pair) in pairs.iter().enumerate() {
             let last = k + 1 == pairs.len();
             let target = if last && guards.is_empty() { self.own(id) } else { self.intermediate(id, k, pair) };
+            // What does not begin with the rows has none.
+            let rows = self.rows.clone();
+            if pair.keep.first() != Some(&0) {
+                self.rows.clear();
+            }
             self.pair(id, pair, factors, &items, &target);
+            self.rows = rows;
             if last && !guards.is_empty() {
                 self.mend(id, &target);
             }

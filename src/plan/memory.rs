@@ -72,7 +72,9 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     for (k, step) in plan.steps.iter().enumerate() {
         let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
         let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
-        for b in step.reads().into_iter().chain(step.writes()) {
+        let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
+        let asked = asked.iter().map(|(view, _)| view.buffer);
+        for b in step.reads().into_iter().chain(step.writes()).chain(asked) {
             let span = spans[b].get_or_insert((first, last));
             span.1 = span.1.max(last);
             span.0 = span.0.min(first);

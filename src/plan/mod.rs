@@ -16,9 +16,11 @@ mod expand;
 mod fuse;
 mod grow;
 mod hard;
+mod kept;
 mod kernel;
 mod memory;
 mod names;
+mod needed;
 mod order;
 mod outside;
 mod segments;
@@ -71,6 +73,19 @@ pub struct Tile {
     pub flat: bool,
     /// Buffers that live inside one tile only, each with its elements per step of the axis.
     pub private: Vec<(usize, Size)>,
+    /// Which rows there are, where not all of them are.
+    pub kept: Option<Kept>,
+}
+
+/// The rows that a run of steps is for. They are brought together, go through the steps as if there were no others, and what is read
+/// afterwards goes back to its rows; the other rows of that hold anything.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// All of them hold in such a row, the first one asked first: a bool for each row, and which it has to be.
+    pub conditions: Vec<(View, bool)>,
+    /// What the steps read of the rows, and what others read of them afterwards: buffers with their elements per row.
+    pub read: Vec<(usize, Size)>,
+    pub written: Vec<(usize, Size)>,
 }
 
 /// Where a buffer comes from.

@@ -1,6 +1,6 @@
 //! The readable form of a plan. Two plans that read alike are alike.
 
-use super::{Access, Expr, Grouped, Kernel, Kind, Plan, Product, Rounds, Step, View, Window};
+use super::{Access, Expr, Grouped, Kept, Kernel, Kind, Plan, Product, Rounds, Step, View, Window};
 use std::fmt;
 
 impl Plan {
@@ -100,6 +100,13 @@ impl Plan {
         Ok(())
     }
 
+    fn write_kept(&self, f: &mut fmt::Formatter<'_>, kept: &Kept) -> fmt::Result {
+        let asks = |(v, holds): &(View, bool)| format!("{}{}", if *holds { "" } else { "not " }, self.seen(v));
+        let asked: Vec<String> = kept.conditions.iter().map(asks).collect();
+        let names = |all: &[(usize, crate::ir::Size)]| all.iter().map(|b| self.name(b.0)).collect::<Vec<_>>().join(", ");
+        writeln!(f, " rows where {}: ({}) -> ({})", asked.join(" and "), names(&kept.read), names(&kept.written))
+    }
+
     fn write_step(&self, f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         match step {
             Step::Kernel(k) => self.write_kernel(f, k),
@@ -160,6 +167,9 @@ impl fmt::Display for Plan {
                     t.last - t.first,
                     private.join(", ")
                 )?;
+                if let Some(kept) = &t.kept {
+                    self.write_kept(f, kept)?;
+                }
             }
             self.write_step(f, step)?;
         }

@@ -5,7 +5,7 @@
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
 use super::view::value;
-use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile};
+use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ const LARGE: i64 = 192 << 10;
 /// A matrix product has to prepare its matrix for every tile, so a tile has at least so many rows.
 const ROWS: i64 = 192;
 
-struct Finder<'a> {
-    plan: &'a Plan,
+pub(super) struct Finder<'a> {
+    pub plan: &'a Plan,
     sizes: &'a Sizes,
     /// For each buffer the first and the last step that read it.
     readers: Vec<Option<(usize, usize)>>,
@@ -34,13 +34,20 @@ fn readers(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     out
 }
 
-/// Finds the runs and notes them in the plan.
-pub(super) fn tile(plan: &mut Plan, sizes: &Sizes) {
+/// Finds the runs and notes them in the plan; `rows` says of each step where its rows are needed.
+pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
     let f = Finder { plan, sizes, readers: readers(plan) };
     let mut tiles = Vec::new();
     for (from, to) in [(0, plan.prepared), (plan.prepared, plan.steps.len())] {
+        let kept = f.kept_runs(from..to, rows);
         let mut k = from;
         while k < to {
+            if let Some(tile) = kept.iter().find(|t| t.first == k) {
+                k = tile.last;
+                tiles.push(tile.clone());
+                continue;
+            }
+            let to = kept.iter().map(|t| t.first).find(|first| *first > k).unwrap_or(to);
             if let Some(tile) = f.flat_run(k, to) {
                 k = tile.last;
                 tiles.push(tile);
@@ -57,12 +64,12 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes) {
 }
 
 impl Finder<'_> {
-    fn n(&self, s: &Size) -> i64 {
+    pub(super) fn n(&self, s: &Size) -> i64 {
         value(s, self.sizes)
     }
 
     /// Rows of a step's result, if it makes them one by one.
-    fn rows(&self, step: &Step) -> Option<i64> {
+    pub(super) fn rows(&self, step: &Step) -> Option<i64> {
         match step {
             Step::Kernel(k) if k.outer > 0 => {
                 let unit = self.n(&k.unit);
@@ -82,17 +89,17 @@ impl Finder<'_> {
     }
 
     /// Elements of a row of a buffer.
-    fn width(&self, buffer: usize) -> i64 {
+    pub(super) fn width(&self, buffer: usize) -> i64 {
         self.plan.buffers[buffer].shape.iter().skip(1).map(|s| self.n(s)).product()
     }
 
     /// Steps of a kernel's first loop for each row, and the elements of a row of a buffer.
-    fn by_rows(&self, k: &Kernel, buffer: usize) -> (i64, i64) {
+    pub(super) fn by_rows(&self, k: &Kernel, buffer: usize) -> (i64, i64) {
         (self.n(&k.unit), self.width(buffer))
     }
 
     /// Whether an access of a kernel stays in row `r` of the buffer in step `r` of the first axis.
-    fn by_row(&self, k: &Kernel, a: &Access, more: &[(i64, i64)], (unit, width): (i64, i64)) -> bool {
+    pub(super) fn by_row(&self, k: &Kernel, a: &Access, more: &[(i64, i64)], (unit, width): (i64, i64)) -> bool {
         let mut step = 0;
         let mut reach = self.n(&a.offset);
         for (l, s) in &a.terms {
@@ -131,7 +138,7 @@ impl Finder<'_> {
         }
     }
 
-    fn product_by_row(&self, p: &Product, o: &(usize, Size), pick: &dyn Fn(&super::Span) -> Option<Size>) -> bool {
+    pub(super) fn product_by_row(&self, p: &Product, o: &(usize, Size), pick: &dyn Fn(&super::Span) -> Option<Size>) -> bool {
         let width = self.width(o.0);
         let (mut step, mut reach) = (0, self.n(&o.1));
         for (k, span) in p.spans.iter().enumerate() {
@@ -189,11 +196,11 @@ impl Finder<'_> {
         all.dedup();
         let rows = (CACHE / 2 / all.len() as i64).max(1024) / 16 * 16;
         let private = made.iter().filter(|b| self.is_private(**b, k, last)).map(|b| (*b, Size::from(1i64))).collect();
-        Some(Tile { first: k, last, extent: first.loops[0].size.clone(), rows, private, flat: true })
+        Some(Tile { first: k, last, extent: first.loops[0].size.clone(), rows, private, flat: true, kept: None })
     }
 
     /// Whether nobody else reads what a run makes.
-    fn is_private(&self, buffer: usize, first: usize, last: usize) -> bool {
+    pub(super) fn is_private(&self, buffer: usize, first: usize, last: usize) -> bool {
         let outside = self.readers[buffer].is_some_and(|(from, to)| from < first || to >= last);
         self.plan.buffers[buffer].kind == Kind::Temp && !outside
     }
@@ -236,6 +243,6 @@ impl Finder<'_> {
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));
         let private = made.iter().filter(|b| self.is_private(**b, first, last)).map(of).collect();
         let extent = self.plan.buffers[made[0]].shape[0].clone();
-        Some(Tile { first, last, extent, rows: tile, private, flat: false })
+        Some(Tile { first, last, extent, rows: tile, private, flat: false, kept: None })
     }
 }

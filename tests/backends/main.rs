@@ -17,6 +17,7 @@ mod gpu;
 mod gradients;
 mod grads;
 mod graphs;
+mod kept;
 mod learns;
 mod library;
 mod make;
