@@ -263,6 +263,24 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
     micro::dots_plain(&shape, av, bv, ov);
 }
 
+/// Sums over taps, in registers.
+pub(super) fn strip(s: &micro::Strip, out: &mut [[f32; micro::WIDE]; micro::HIGH]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has the feature.
+            unsafe { micro::strip_avx512(s, out) };
+            return clean();
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has the features.
+            unsafe { micro::strip_avx2(s, out) };
+            return clean();
+        }
+    }
+    micro::strip_plain(s, out);
+}
+
 /// Clears the upper halves of vector registers, which would slow compiled code down many times over.
 pub(super) fn clean() {
     #[cfg(target_arch = "x86_64")]

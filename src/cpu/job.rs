@@ -6,6 +6,7 @@ use super::grouped::Grouped;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
+use super::taps::Taps;
 use super::tiles::{TileJob, tiles};
 use super::{order, runtime};
 use crate::diag::{self, Diagnostic};
@@ -38,7 +39,7 @@ impl Exec<'_> {
     }
 
     /// Runs parts of 0..n, in parallel where the work is worth it.
-    fn split(&self, n: i64, unit: i64, work: f64, f: &(dyn Fn(i64, i64) + Sync)) {
+    pub(super) fn split(&self, n: i64, unit: i64, work: f64, f: &(dyn Fn(i64, i64) + Sync)) {
         let whole = n / unit.max(1);
         let parts = (self.threads as i64).min(whole);
         let Some(pool) = self.pool.filter(|_| parts > 1 && work >= WORTHWHILE) else { return f(0, n) };
@@ -61,15 +62,54 @@ pub(super) struct Line(pub(super) [u32; 16]);
 
 /// A step with its sizes known.
 pub(super) enum Job {
-    Kernel { code: Code, params: Vec<usize>, sizes: Vec<i64>, extent: i64, unit: i64, work: f64 },
-    Product { product: Product, buffers: [usize; 3] },
+    Kernel {
+        code: Code,
+        params: Vec<usize>,
+        sizes: Vec<i64>,
+        extent: i64,
+        unit: i64,
+        work: f64,
+    },
+    Product {
+        product: Product,
+        buffers: [usize; 3],
+    },
     Grouped(Box<Grouped>),
     Segments(Box<Segments>),
-    Order { input: Pane, out: Pane, axis: usize, descending: bool, dtype: DType },
-    Scan { input: Pane, out: usize, axis: usize, dtype: DType },
-    Assign { input: Pane, out: usize },
-    Scatter { index: Pane, value: Pane, out: Pane, axis: usize, dtype: DType },
-    Random { dist: Dist, key: u32, seed: Pane, round: Pane, out: usize },
+    Taps(Box<Taps>),
+    /// Another step does it.
+    Done,
+    Order {
+        input: Pane,
+        out: Pane,
+        axis: usize,
+        descending: bool,
+        dtype: DType,
+    },
+    Scan {
+        input: Pane,
+        out: usize,
+        axis: usize,
+        dtype: DType,
+    },
+    Assign {
+        input: Pane,
+        out: usize,
+    },
+    Scatter {
+        index: Pane,
+        value: Pane,
+        out: Pane,
+        axis: usize,
+        dtype: DType,
+    },
+    Random {
+        dist: Dist,
+        key: u32,
+        seed: Pane,
+        round: Pane,
+        out: usize,
+    },
     Rounds(Box<Rounds>),
 }
 
@@ -153,6 +193,13 @@ impl Instance {
         let mut jobs = Vec::new();
         for (step, entry) in plan.steps.iter().zip(&functions.steps) {
             jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
+        }
+        for t in &plan.taps {
+            let lost =
+                || Diagnostic::plain(diag::Code::H0899, "windows of the plan have no memory").note("this is a bug in hnet");
+            let geometry = plan::geometry(plan, t, sizes).ok_or_else(lost)?;
+            jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
+            jobs[t.gather] = Job::Done;
         }
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
         Ok(Instance {
@@ -290,7 +337,9 @@ impl Job {
             Job::Product { product, .. } => product.work(),
             Job::Grouped(g) => g.work(),
             Job::Segments(s) => s.work(),
-            Job::Order { .. }
+            Job::Taps(t) => t.work(),
+            Job::Done
+            | Job::Order { .. }
             | Job::Scan { .. }
             | Job::Assign { .. }
             | Job::Scatter { .. }
@@ -328,12 +377,13 @@ impl Job {
             }
             Job::Grouped(g) => exec.whole(g.work(), &|threads| g.run(ptrs, threads)),
             Job::Segments(s) => exec.whole(s.work(), &|threads| s.run(ptrs, threads)),
+            Job::Taps(t) => t.run(ptrs, exec),
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
             Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
             Job::Assign { input, out } => runtime::assign(ptrs, input, *out),
             Job::Scatter { index, value, out, axis, dtype } => runtime::scatter(ptrs, index, value, out, *axis, *dtype),
             Job::Random { dist, key, seed, round, out } => runtime::random(ptrs, *dist, *key, (seed, round), *out),
-            Job::Rounds(_) => {}
+            Job::Done | Job::Rounds(_) => {}
         }
     }
 }

@@ -21,6 +21,7 @@ mod program;
 mod rows;
 mod runtime;
 mod segments;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod tiles;

@@ -147,6 +147,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         outputs,
         demands: Default::default(),
         tiles: Vec::new(),
+        taps: Vec::new(),
         places,
         decisions: Vec::new(),
     };

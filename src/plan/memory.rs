@@ -28,7 +28,9 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
         lengths.push(n);
     }
     // What lives inside one tile lies in the executor's scratch memory.
-    let private: Vec<usize> = plan.tiles.iter().flat_map(|t| t.private.iter().map(|p| p.0)).collect();
+    let private = plan.tiles.iter().flat_map(|t| t.private.iter().map(|p| p.0));
+    // Windows that a product reads where they come from lie nowhere.
+    let private: Vec<usize> = private.chain(plan.taps.iter().map(|t| t.buffer)).collect();
     let spans = lifetimes(plan);
     let mut order: Vec<usize> = (0..plan.buffers.len())
         .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
@@ -72,6 +74,8 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     for (k, step) in plan.steps.iter().enumerate() {
         let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
         let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
+        // What windows are taken from is read when their product is computed.
+        let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
         let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
         let asked = asked.iter().map(|(view, _)| view.buffer);
         for b in step.reads().into_iter().chain(step.writes()).chain(asked) {

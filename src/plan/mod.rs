@@ -26,6 +26,7 @@ mod outside;
 mod segments;
 mod shared;
 mod sizes;
+mod taps;
 mod text;
 mod tile;
 mod view;
@@ -38,6 +39,7 @@ pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
 pub use sizes::complete;
 use std::sync::Arc;
+pub use taps::{Along, Batch, Geometry, geometry};
 
 /// The values of the sizes that are unknown in the graph.
 pub use crate::ir::sizes::Sizes;
@@ -55,10 +57,20 @@ pub struct Plan {
     pub demands: Demands,
     /// Runs of steps that go through their first axis tile by tile: [first, last) and the extent of that axis.
     pub tiles: Vec<Tile>,
+    /// Gathers of windows that an executor may leave out, with the product of each.
+    pub taps: Vec<Taps>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.
     pub decisions: Vec<Decision>,
+}
+
+/// Step `gather` writes windows into `buffer`, which step `product` alone reads; it may read the windows where they come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Taps {
+    pub gather: usize,
+    pub product: usize,
+    pub buffer: usize,
 }
 
 /// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.

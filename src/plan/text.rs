@@ -173,6 +173,9 @@ impl fmt::Display for Plan {
             }
             self.write_step(f, step)?;
         }
+        for t in &self.taps {
+            writeln!(f, "no memory for {}", self.name(t.buffer))?;
+        }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;
         for d in &self.demands.computed {

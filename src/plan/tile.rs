@@ -4,10 +4,12 @@
 //! rows, and whoever reads what an earlier one of them wrote reads row `r` for row `r`. Then a tile of rows can go through all steps
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
+use super::taps;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use crate::ir::Size;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Elements that the rows of a tile should hold together: what a core's own cache takes.
 const CACHE: i64 = 96 << 10;
@@ -34,12 +36,15 @@ fn readers(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     out
 }
 
-/// Finds the runs and notes them in the plan; `rows` says of each step where its rows are needed.
+/// Finds the runs, and windows that need no memory, and notes them in the plan; `rows` says of each step where its rows are needed.
 pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
     let f = Finder { plan, sizes, readers: readers(plan) };
+    let halves = [0..plan.prepared, plan.prepared..plan.steps.len()];
+    let kept: Vec<Tile> = halves.iter().flat_map(|h| f.kept_runs(h.clone(), rows)).collect();
+    let taps = taps::find(plan, sizes, &|k| kept.iter().any(|t| t.first <= k && k < t.last));
+    let alone = |k: &usize| taps.iter().any(|t| t.gather == *k || t.product == *k);
     let mut tiles = Vec::new();
-    for (from, to) in [(0, plan.prepared), (plan.prepared, plan.steps.len())] {
-        let kept = f.kept_runs(from..to, rows);
+    for Range { start: from, end: to } in halves {
         let mut k = from;
         while k < to {
             if let Some(tile) = kept.iter().find(|t| t.first == k) {
@@ -47,7 +52,11 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
                 tiles.push(tile.clone());
                 continue;
             }
-            let to = kept.iter().map(|t| t.first).find(|first| *first > k).unwrap_or(to);
+            if alone(&k) {
+                k += 1;
+                continue;
+            }
+            let to = (k + 1..to).find(|k| alone(k) || kept.iter().any(|t| t.first == *k)).unwrap_or(to);
             if let Some(tile) = f.flat_run(k, to) {
                 k = tile.last;
                 tiles.push(tile);
@@ -61,6 +70,7 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
         }
     }
     plan.tiles = tiles;
+    plan.taps = taps;
 }
 
 impl Finder<'_> {

@@ -45,3 +45,4 @@ mod training;
 mod trees;
 mod wholes;
 mod widths;
+mod windows;

@@ -1,0 +1,115 @@
+//! Products over windows without the windows: each image is copied once with a border of zeros, and every tap of a window is that copy,
+//! moved. What a strip of places sums stays in registers. Places between two lines of windows are computed, too, and left out.
+
+use super::call::{self, Ptr, slice, slice_mut};
+use super::job::Exec;
+use super::micro::{HIGH, Strip, WIDE};
+use crate::plan::{Along, Geometry};
+
+/// Columns that one thread takes at a time.
+const COLUMNS: usize = 32;
+
+/// A product over windows ready to run.
+pub(super) struct Taps {
+    g: Geometry,
+    /// The taps' places in the weights and in the copy.
+    taps: Vec<(usize, usize)>,
+    /// For each place of the copy where its sum goes in the result.
+    places: Vec<Option<i64>>,
+    /// Elements of a channel, and of the copy with what strips read beyond its end.
+    channel: usize,
+    copy: usize,
+}
+
+impl Taps {
+    pub fn new(g: Geometry) -> Taps {
+        let mut places = vec![None; g.pixels.iter().map(|p| p.0 + 1).max().unwrap_or(0)];
+        g.pixels.iter().for_each(|(at, out)| places[*at] = Some(*out));
+        let channel = g.along.iter().map(|a| a.size as usize).product::<usize>();
+        let copy = channel * g.channels.len() + places.len().next_multiple_of(WIDE);
+        Taps { taps: g.taps.clone(), places, channel, copy, g }
+    }
+
+    fn images(&self) -> i64 {
+        self.g.batch.iter().map(|b| b.n).product()
+    }
+
+    /// Multiply-adds.
+    pub fn work(&self) -> f64 {
+        self.images() as f64 * (self.places.len() * self.g.columns.len() * self.taps.len()) as f64
+    }
+
+    /// Runs it all; threads take images, and columns of one.
+    pub fn run(&self, ptrs: &[Ptr], exec: Exec) {
+        let chunks = self.g.columns.len().div_ceil(COLUMNS) as i64;
+        exec.split(self.images() * chunks, 1, self.work(), &|start, end| {
+            let mut copy = vec![0.0; self.copy];
+            let mut copied = None;
+            for unit in start..end {
+                let (image, chunk) = (unit / chunks, (unit % chunks) as usize * COLUMNS);
+                let (x, w, out) = self.at(image);
+                if copied.replace(image) != Some(image) {
+                    self.copy(ptrs[self.g.x.0].moved(x), &mut copy);
+                }
+                let columns = &self.g.columns[chunk..(chunk + COLUMNS).min(self.g.columns.len())];
+                self.image(&copy, columns, ptrs[self.g.w.0].moved(w), ptrs[self.g.out.0].moved(out));
+            }
+        });
+    }
+
+    /// Where an image, its weights and its result start.
+    fn at(&self, image: i64) -> (i64, i64, i64) {
+        let (mut left, mut at) = (image, (self.g.x.1, self.g.w.1, self.g.out.1));
+        for b in self.g.batch.iter().rev() {
+            let i = left % b.n;
+            left /= b.n;
+            at = (at.0 + b.x * i, at.1 + b.w * i, at.2 + b.out * i);
+        }
+        at
+    }
+
+    /// Copies what lies inside; the border is 0 from the start.
+    fn copy(&self, image: Ptr, to: &mut [f32]) {
+        for (to, from) in to.chunks_exact_mut(self.channel).zip(&self.g.channels) {
+            lines(&self.g.along, image.moved(*from), to);
+        }
+    }
+
+    fn image(&self, copy: &[f32], columns: &[(usize, i64)], w: Ptr, out: Ptr) {
+        let reach = self.taps.iter().map(|t| t.0).max().unwrap_or(0) + columns.iter().map(|c| c.0).max().unwrap_or(0) + 1;
+        let w = slice::<f32>(w, reach);
+        let mut sums = [[0.0f32; WIDE]; HIGH];
+        for (at, places) in self.places.chunks(WIDE).enumerate() {
+            for columns in columns.chunks(HIGH) {
+                let mut starts = [0; HIGH];
+                starts.iter_mut().zip(columns).for_each(|(s, c)| *s = c.0);
+                let strip = Strip { w, columns: &starts[..columns.len()], taps: &self.taps, x: copy, at: at * WIDE };
+                call::strip(&strip, &mut sums);
+                for (k, place) in places.iter().enumerate() {
+                    let Some(place) = place else { continue };
+                    for (sums, (_, column)) in sums.iter().zip(columns) {
+                        slice_mut::<f32>(out.moved(place + column), 1)[0] = sums[k];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies a channel, line by line.
+fn lines(along: &[Along], from: Ptr, to: &mut [f32]) {
+    let Some((a, rest)) = along.split_first() else {
+        to[0] = slice::<f32>(from, 1)[0];
+        return;
+    };
+    let inside = a.low.max(0)..(a.low + a.size).min(a.extent);
+    let each = to.len() / a.size as usize;
+    if rest.is_empty() && a.stride == 1 && !inside.is_empty() {
+        let n = (inside.end - inside.start) as usize;
+        to[(inside.start - a.low) as usize..][..n].copy_from_slice(slice(from.moved(inside.start), n));
+        return;
+    }
+    for i in inside {
+        lines(rest, from.moved(i * a.stride), &mut to[(i - a.low) as usize * each..][..each]);
+    }
+}

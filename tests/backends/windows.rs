@@ -1,0 +1,85 @@
+//! Convolutions whose windows are not written down: sizes and kernels of all kinds, borders, kernels of each image's own, and sums of
+//! many terms; what is no number stays where its windows are.
+
+use crate::suite::{Case, Way, floats};
+use hnet::fuzz::check::model;
+use hnet::plan;
+
+const NATIVE: [Way; 3] = [Way::Native(1), Way::Optimized(1), Way::Optimized(2)];
+
+fn text(channels: usize, net: &str) -> String {
+    format!(
+        "import std.conv {{ Conv, ConvFirst, Conv1d, Conv2d }}\nimport std.linear {{ Linear }}\ndim b\ndim row\ndim col\n\
+         model M {{\n    input x: [b, row, col, {channels}]\n{net}\n}}\n"
+    )
+}
+
+/// Whether the windows of the text's plan lie in memory nowhere, at these sizes.
+fn is_free(text: &str, dims: &[(&str, i64)]) -> bool {
+    let model = model(text).unwrap_or_else(|f| panic!("{}", f.detail));
+    let graph = hnet::opt::optimize(&model.graph, &mut |_, _| {});
+    let wanted: Vec<_> = graph.outputs.iter().map(|o| o.node).collect();
+    let sizes = dims.iter().map(|(n, v)| (hnet::ir::Sym::from(*n), *v)).collect();
+    let plan = plan::plan(&graph, &wanted, &sizes).unwrap_or_else(|d| panic!("{}", d.message)).to_string();
+    plan.contains("no memory for ")
+}
+
+fn dims(b: i64, row: i64, col: i64) -> [(&'static str, i64); 3] {
+    [("b", b), ("row", row), ("col", col)]
+}
+
+#[test]
+fn kernels_of_all_kinds() {
+    for (conv, free) in [
+        ("Conv2d(3, 5, 6)", true),
+        ("Conv2d(1, 5, 6)", false),
+        ("Conv2d(5, 5, 9)", true),
+        ("Conv2d(2, 5, 4, pad: 0)", false),
+        ("Conv2d(3, 5, 6, dilation: 2)", true),
+        ("Conv2d(3, 5, 6, pad: 3)", true),
+        ("Conv2d(3, 5, 6, stride: 2)", false),
+    ] {
+        let text = text(5, &format!("    sub conv = {conv}\n    output y = conv(x)"));
+        assert_eq!(is_free(&text, &dims(2, 9, 11)), free, "{conv}");
+        for at in [dims(2, 9, 11), dims(1, 8, 8), dims(3, 20, 7), dims(0, 9, 9), dims(2, 3, 3)] {
+            Case::new(&text, &at, &[]).on(&NATIVE).agrees();
+        }
+    }
+}
+
+/// A kernel of its own for each image, channels first and last.
+#[test]
+fn kernels_of_each_image() {
+    let net = "    sub gate = Linear(4, 3)\n    sub expert[3] = Conv2d(3, 4, 7)\n    let g = sigmoid(gate(mean[row, col] x))\n\
+               \x20   output y = blend(expert, g)(x)";
+    let blended = text(4, net);
+    assert!(is_free(&blended, &dims(3, 9, 10)));
+    for at in [dims(3, 9, 10), dims(1, 7, 7), dims(2, 1, 60), dims(2, 60, 1)] {
+        Case::new(&blended, &at, &[]).on(&NATIVE).agrees();
+    }
+    let first = "import std.conv { ConvFirst }\ndim b\ndim row\ndim col\nmodel M {\n    input x: [b, 4, row, col]\n\
+                 \x20   sub conv = ConvFirst(4, 5, 3)\n    output y = conv(x)\n}\n";
+    assert!(is_free(first, &dims(2, 8, 9)));
+    Case::new(first, &dims(2, 8, 9), &[]).agrees();
+}
+
+#[test]
+fn lines_and_long_sums() {
+    let line = "import std.conv { Conv1d }\ndim b\ndim t\nmodel M {\n    input x: [b, t, 6]\n    sub conv = Conv1d(5, 6, 8)\n\
+                \x20   sub past = Conv1d(3, 6, 8, dilation: 4, causal: true)\n    output y = conv(x)\n    output z = past(x)\n}\n";
+    for t in [1, 48, 130] {
+        Case::new(line, &[("b", 2), ("t", t)], &[]).on(&NATIVE).agrees();
+    }
+    let long = text(130, "    sub conv = Conv2d(3, 130, 5)\n    output y = conv(x)");
+    assert!(is_free(&long, &dims(1, 7, 8)));
+    Case::new(&long, &dims(1, 7, 8), &[]).on(&NATIVE).agrees();
+}
+
+/// NaN and infinities reach the windows that hold them and no others; the border is 0.
+#[test]
+fn what_is_no_number() {
+    let text = text(4, "    sub conv = Conv2d(3, 4, 5)\n    output y = conv(x)");
+    let mut x = vec![0.5f32; 9 * 9 * 4];
+    (x[0], x[(4 * 9 + 8) * 4], x[(8 * 9 + 3) * 4 + 2]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+    Case::new(&text, &dims(1, 9, 9), &[("x", floats(&x))]).on(&NATIVE).agrees();
+}
