@@ -7,7 +7,7 @@ use hnet::plan;
 
 const NETS: &str = "
 import std.linear { Linear }
-import std.math { gelu_tanh, relu }
+import std.math { gelu_tanh }
 dim t
 net Block(d, h) {
     sub up = Linear(d, h)
@@ -76,7 +76,7 @@ fn both_sides_and_sides_within() {
 /// What others look at is computed in all rows; what looks across rows sees all of them.
 #[test]
 fn across_rows() {
-    let spread = text("let all[i] = mean[t] a(x[t])[i]\n    output y: [t, 32] = if g > 0 { x + all } else { x }");
+    let spread = text("let mean_a[i] = mean[t] a(x[t])[i]\n    output y: [t, 32] = if g > 0 { x + mean_a } else { x }");
     assert!(!planned(&spread, 96).contains("rows where "));
     agrees(&spread, &[1, 96]);
     let used = text("let v = a(x)\n    output y: [t, 32] = if g > 0 { v } else { x }\n    output most: [32] = max[t] v[t]");
@@ -85,7 +85,7 @@ fn across_rows() {
     // The sum is across rows, its terms are not: the side is for rows still.
     let summed = text("output y: [32] = sum[t] (if g[t] > 0 { a(x[t]) } else { 0 * x[t] + 1 })");
     agrees(&summed, &[0, 1, 96]);
-    let numbered = text("output y: [t, 32] = [t] if g[t] > 0 { a(x[t] * t) } else { x[t] }");
+    let numbered = text("let y_of[t] = if g[t] > 0 { a(x[t] * t) } else { x[t] }\n    output y: [t, 32] = y_of");
     agrees(&numbered, &[1, 96]);
 }
 

@@ -30,16 +30,16 @@ fn dims(b: i64, row: i64, col: i64) -> [(&'static str, i64); 3] {
 
 #[test]
 fn kernels_of_all_kinds() {
-    for (conv, free) in [
-        ("Conv2d(3, 5, 6)", true),
-        ("Conv2d(1, 5, 6)", false),
-        ("Conv2d(5, 5, 9)", true),
-        ("Conv2d(2, 5, 4, pad: 0)", false),
-        ("Conv2d(3, 5, 6, dilation: 2)", true),
-        ("Conv2d(3, 5, 6, pad: 3)", true),
-        ("Conv2d(3, 5, 6, stride: 2)", false),
+    for (conv, shape, free) in [
+        ("Conv2d(3, 5, 6)", "count[row], count[col], 6", true),
+        ("Conv2d(1, 5, 6)", "count[row], count[col], 6", false),
+        ("Conv2d(5, 5, 9)", "count[row], count[col], 9", true),
+        ("Conv2d(2, 5, 4, pad: 0)", "count[row] - 1, count[col] - 1, 4", false),
+        ("Conv2d(3, 5, 6, dilation: 2)", "count[row], count[col], 6", true),
+        ("Conv2d(3, 5, 6, pad: 3)", "count[row] + 4, count[col] + 4, 6", true),
+        ("Conv2d(3, 5, 6, stride: 2)", "(count[row] - 1) div 2 + 1, (count[col] - 1) div 2 + 1, 6", false),
     ] {
-        let text = text(5, &format!("    sub conv = {conv}\n    output y = conv(x)"));
+        let text = text(5, &format!("    sub conv = {conv}\n    output y: [b, {shape}] = conv(x)"));
         assert_eq!(is_free(&text, &dims(2, 9, 11)), free, "{conv}");
         for at in [dims(2, 9, 11), dims(1, 8, 8), dims(3, 20, 7), dims(0, 9, 9), dims(2, 3, 3)] {
             Case::new(&text, &at, &[]).on(&NATIVE).agrees();
@@ -51,14 +51,14 @@ fn kernels_of_all_kinds() {
 #[test]
 fn kernels_of_each_image() {
     let net = "    sub gate = Linear(4, 3)\n    sub expert[3] = Conv2d(3, 4, 7)\n    let g = sigmoid(gate(mean[row, col] x))\n\
-               \x20   output y = blend(expert, g)(x)";
+               \x20   output y: [b, count[row], count[col], 7] = blend(expert, g)(x)";
     let blended = text(4, net);
     assert!(is_free(&blended, &dims(3, 9, 10)));
     for at in [dims(3, 9, 10), dims(1, 7, 7), dims(2, 1, 60), dims(2, 60, 1)] {
         Case::new(&blended, &at, &[]).on(&NATIVE).agrees();
     }
     let first = "import std.conv { ConvFirst }\ndim b\ndim row\ndim col\nmodel M {\n    input x: [b, 4, row, col]\n\
-                 \x20   sub conv = ConvFirst(4, 5, 3)\n    output y = conv(x)\n}\n";
+                 \x20   sub conv = ConvFirst(4, 5, 3)\n    output y: [b, 5, row, col] = conv(x)\n}\n";
     assert!(is_free(first, &dims(2, 8, 9)));
     Case::new(first, &dims(2, 8, 9), &[]).agrees();
 }
@@ -66,11 +66,11 @@ fn kernels_of_each_image() {
 #[test]
 fn lines_and_long_sums() {
     let line = "import std.conv { Conv1d }\ndim b\ndim t\nmodel M {\n    input x: [b, t, 6]\n    sub conv = Conv1d(5, 6, 8)\n\
-                \x20   sub past = Conv1d(3, 6, 8, dilation: 4, causal: true)\n    output y = conv(x)\n    output z = past(x)\n}\n";
+                \x20   sub past = Conv1d(3, 6, 8, dilation: 4, causal: true)\n    output y: [b, count[t], 8] = conv(x)\n    output z: [b, count[t], 8] = past(x)\n}\n";
     for t in [1, 48, 130] {
         Case::new(line, &[("b", 2), ("t", t)], &[]).on(&NATIVE).agrees();
     }
-    let long = text(130, "    sub conv = Conv2d(3, 130, 5)\n    output y = conv(x)");
+    let long = text(130, "    sub conv = Conv2d(3, 130, 5)\n    output y: [b, count[row], count[col], 5] = conv(x)");
     assert!(is_free(&long, &dims(1, 7, 8)));
     Case::new(&long, &dims(1, 7, 8), &[]).on(&NATIVE).agrees();
 }
@@ -78,7 +78,7 @@ fn lines_and_long_sums() {
 /// NaN and infinities reach the windows that hold them and no others; the border is 0.
 #[test]
 fn what_is_no_number() {
-    let text = text(4, "    sub conv = Conv2d(3, 4, 5)\n    output y = conv(x)");
+    let text = text(4, "    sub conv = Conv2d(3, 4, 5)\n    output y: [b, count[row], count[col], 5] = conv(x)");
     let mut x = vec![0.5f32; 9 * 9 * 4];
     (x[0], x[(4 * 9 + 8) * 4], x[(8 * 9 + 3) * 4 + 2]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
     Case::new(&text, &dims(1, 9, 9), &[("x", floats(&x))]).on(&NATIVE).agrees();
