@@ -4,7 +4,7 @@ use super::flow;
 use crate::bind::known::declared;
 use crate::check::model::{Model, Param, RelationKind, RouteInfo};
 use crate::ir::{OutputKind, Rate, type_text};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a box stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,7 @@ impl Scene {
         flow::trace(model, &mut scene);
         flow::unread(model, &mut scene);
         scene.gather();
+        scene.bundle();
         for r in &model.routes {
             scene.add_router(r);
         }
@@ -324,6 +325,30 @@ impl Scene {
                     Link::Flow => self.link(e.from, e.to, e.link),
                     _ => self.link(self.top(e.from), self.top(e.to), e.link),
                 }
+            }
+        }
+    }
+
+    /// More than three lines from the boxes in a net to one place outside of it are one from the smallest net around them; values
+    /// that come in do so, too. Who is written stays seen.
+    fn bundle(&mut self) {
+        for out in [true, false] {
+            let mut groups: BTreeMap<(usize, usize, Link), Vec<usize>> = BTreeMap::new();
+            for e in self.edges.iter().filter(|e| out || e.link == Link::Flow) {
+                let (inside, other) = if out { (e.from, e.to) } else { (e.to, e.from) };
+                let mut outer = inside;
+                while let Some(up) = self.items[outer].parent.filter(|up| !self.within(other, *up)) {
+                    outer = up;
+                }
+                groups.entry((outer, other, e.link)).or_default().push(inside);
+            }
+            for ((_, other, link), inside) in groups.into_iter().filter(|(_, inside)| inside.len() > 3) {
+                let net = inside[1..].iter().try_fold(inside[0], |net, k| self.around(net, *k));
+                let Some(net) = net else { continue };
+                let ends = |e: &Edge| if out { (e.from, e.to) } else { (e.to, e.from) };
+                self.edges.retain(|e| !(e.link == link && ends(e).1 == other && inside.contains(&ends(e).0)));
+                let (from, to) = if out { (net, other) } else { (other, net) };
+                self.link(from, to, link);
             }
         }
     }

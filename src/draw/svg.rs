@@ -224,15 +224,15 @@ fn edge(out: &mut String, scene: &Scene, e: &Edge, placed: &Placed, k: usize) {
     let tip = format!("M{:.1} {:.1}l{:.0} -4v8z", end.0, end.1, -8.0 * ahead);
     let _ = writeln!(out, r#"<path class="tip{}" d="{tip}"/>"#, if classes.is_empty() { "" } else { " relation" });
     if !classes.is_empty() {
-        let (x, y) = word(&points[placed.words[k].min(points.len() - 2)..]);
-        let _ =
-            writeln!(out, r#"<text class="word" text-anchor="middle" x="{x:.1}" y="{:.1}">{}</text>"#, y - 5.0, e.link.word());
+        let text = e.link.word();
+        let (x, y) = word(&points[placed.words[k].min(points.len() - 2)..], text.len() as f64 * CHAR);
+        let _ = writeln!(out, r#"<text class="word" text-anchor="middle" x="{x:.1}" y="{:.1}">{text}</text>"#, y - 5.0);
     }
 }
 
-/// Where the word of an edge stands: in the middle of the first stretch between two columns.
-fn word(points: &[(f64, f64)]) -> (f64, f64) {
-    let wide = points.windows(2).find(|p| (p[1].0 - p[0].0).abs() > 40.0).or_else(|| points.windows(2).next());
+/// Where the word of an edge stands: in the middle of the first stretch that has room for it.
+fn word(points: &[(f64, f64)], width: f64) -> (f64, f64) {
+    let wide = points.windows(2).find(|p| (p[1].0 - p[0].0).abs() > width).or_else(|| points.windows(2).next());
     wide.map_or(points[0], |p| ((p[0].0 + p[1].0) / 2.0, (p[0].1 + p[1].1) / 2.0))
 }
 

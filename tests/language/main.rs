@@ -2,6 +2,7 @@
 
 mod docs;
 mod examples;
+mod gallery;
 mod habits;
 mod pages;
 mod passes;

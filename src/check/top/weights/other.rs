@@ -49,10 +49,19 @@ impl<'a> Checker<'a> {
                             walk::expr(&s.value, w);
                         }));
                     }
+                    self.no_file(model);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// A model's parameters are in a file or in none: which one is meant, a program does not say.
+    fn no_file(&mut self, model: &Ident) {
+        let message = format!("`{}` is a model, and weights come from a file", model.name);
+        let d = Diagnostic::error(Code::H0630, model.span, message)
+            .help("`weights to \"F\" { .. }` and `hnet export` write expressions of its parameters under the names of the other model, which reads `F`");
+        self.report.say(d);
     }
 
     /// A parameter or net of one of these models.
