@@ -107,7 +107,7 @@ impl Entry {
 
     fn size(&self) -> String {
         let of = |frozen: bool| {
-            let own = self.model.params.iter().filter(|p| p.origin == Origin::Param && (!frozen || p.frozen));
+            let own = self.model.params.iter().filter(|p| p.origin == Origin::Param && (!frozen || p.is_frozen()));
             own.map(numbers).sum::<i64>()
         };
         let frozen = if of(true) > 0 { format!(", {} of them frozen", grouped(of(true))) } else { String::new() };
