@@ -47,7 +47,9 @@ fn rows(graph: &Graph, id: NodeId, sizes: &Sizes) -> f64 {
 /// Multiply-adds of the products under each condition.
 fn saved(graph: &Graph, found: &[Vec<Only>], sizes: &Sizes) -> Vec<f64> {
     let mut saved = vec![0.0; graph.len()];
-    for id in graph.ids().filter(|id| matches!(graph.node(*id).op, Op::Contract)) {
+    // What nobody needs may have sizes that nobody knows.
+    let under = |id: &NodeId| !found[id.index()].is_empty() && matches!(graph.node(*id).op, Op::Contract);
+    for id in graph.ids().filter(under) {
         let node = graph.node(id);
         let work: f64 = node.shape.iter().chain(&node.inner).map(|a| value(&a.size, sizes) as f64).product();
         found[id.index()].iter().for_each(|o| saved[o.condition.index()] += work);

@@ -208,8 +208,8 @@ impl Reader<'_> {
         }
         let along = self.along(at, &indices, &moves);
         let mut strides = vec![1i64; along.len()];
-        (0..along.len() - 1).rev().for_each(|d| strides[d] = strides[d + 1] * along[d + 1].size);
-        let channel = strides[0].checked_mul(along[0].size)?;
+        (0..along.len() - 1).rev().for_each(|d| strides[d] = strides[d + 1].saturating_mul(along[d + 1].size));
+        let channel = strides[0].checked_mul(along[0].size).filter(|c| *c <= LONGEST * LONGEST)?;
         let slide = |m: &Moves| m.along.iter().zip(&strides).map(|(a, s)| a * s).sum::<i64>();
         let (mut pixels, mut taps, mut channels) = (vec![[0, 0]], vec![[0, 0]], vec![[0]]);
         places.iter().for_each(|m| spread(&mut pixels, m.n, [slide(m), m.out.unwrap_or(0)]));
