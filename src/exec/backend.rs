@@ -17,6 +17,7 @@ pub(super) struct Task {
     pub graph: Graph,
     pub wanted: Vec<NodeId>,
     /// What planners take whatever it costs.
+    #[cfg_attr(not(any(feature = "cpu", feature = "gpu")), expect(dead_code, reason = "the interpreter has no plan"))]
     pub pins: Pins,
 }
 
