@@ -9,20 +9,18 @@ build the matrix or keep its factors, mix weights or outputs, sort tokens by exp
 not told which. What is printed is the best of them beside hnet; outputs are compared before anything is timed. Needs torch, numpy and
 safetensors (pip install).
 """
-import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import load_file, save_file
+from peers import ROOT, options, ours
+from safetensors.numpy import save_file
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(11)
 
 
@@ -173,25 +171,8 @@ def timed(way, p, x, seconds):
     return y.numpy(), statistics.median(times)
 
 
-def ours(name, folder, sizes, args):
-    command = [ROOT / "target/release/examples/time", ROOT / f"benches/crossover/{name}.hnet", "--params", folder / "p"]
-    command += ["--inputs", folder / "x", "--out", folder / "y", "--threads", args.threads, "--seconds", args.seconds]
-    for k, v in sizes.items():
-        command += ["--set", f"{k}={v}"]
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
-    return next(iter(load_file(folder / "y").values())), json.loads(done.stdout)["median_ms"]
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = options(__doc__)
     report = []
     for cell, (make, *sizes) in CELLS.items():
         if args.only and cell not in args.only.split(","):
@@ -204,7 +185,7 @@ def main():
             # In turn, twice each: the machine's speed drifts.
             rounds = []
             for _ in range(2):
-                rounds.append(({w: timed(f, p, x, args.seconds) for w, f in ways.items()}, ours(make.__name__, folder, consts, args)))
+                rounds.append(({w: timed(f, p, x, args.seconds) for w, f in ways.items()}, ours(ROOT / f"benches/crossover/{make.__name__}.hnet", folder, consts, args)))
         want, got = next(iter(rounds[0][0].values()))[0], rounds[0][1][0]
         off = float(np.abs(got - want).max() / np.abs(want).max())
         if not off < 2e-3:

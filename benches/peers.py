@@ -258,26 +258,33 @@ def peer(p, x, prepare, run, seconds):
     return y.numpy(), statistics.median(times)
 
 
-def ours(name, folder, sizes, args):
+def ours(model, folder, sizes, args):
+    """The output of a model's file, and the median of its times in milliseconds."""
     binary = ROOT / "target/release/examples/time"
-    command = [binary, ROOT / f"models/{name}.hnet", "--params", folder / "p", "--inputs", folder / "x", "--out", folder / "y"]
+    command = [binary, model, "--params", folder / "p", "--inputs", folder / "x", "--out", folder / "y"]
     command += ["--threads", str(args.threads), "--seconds", str(args.seconds)]
     for k, v in sizes.items():
         command += ["--set", f"{k}={v}"]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
+        raise SystemExit(f"{model}: {done.stderr}")
     return next(iter(load_file(folder / "y").values())), json.loads(done.stdout)["median_ms"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(about):
+    """What both scripts are asked for on the command line."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--only", default="")
     parser.add_argument("--json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    return args
+
+
+def main():
+    args = options(__doc__)
     report = []
     for make in ALL:
         name = make.__name__
@@ -290,7 +297,7 @@ def main():
             save_file(p, folder / "p")
             save_file(x, folder / "x")
             # In turn, twice each: the machine's speed drifts.
-            rounds = [(peer(p, x, prepare, run, args.seconds), ours(name, folder, sizes, args)) for _ in range(2)]
+            rounds = [(peer(p, x, prepare, run, args.seconds), ours(ROOT / f"models/{name}.hnet", folder, sizes, args)) for _ in range(2)]
         (want, _), (got, _) = rounds[0]
         off = float(np.abs(got - want).max() / np.abs(want).max())
         if not off < 2e-3:
