@@ -99,7 +99,7 @@ impl How {
     pub fn options(&self, talk: Talk) -> Result<Options, Diagnostic> {
         let backend = match self.backend {
             Device::Auto => {
-                let found = if little_room() { None } else { quietly(gpu::Device::hardware) };
+                let found = quietly(gpu::Device::hardware);
                 if self.f16 && found.is_none() {
                     talk.warn("`--f16` does nothing on the CPU, which computes here: there is no graphics card");
                 }
@@ -121,30 +121,12 @@ impl How {
             Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
             Device::Gpu => {
-                if little_room() {
-                    return Err(Diagnostic::plain(
-                        Code::H0901,
-                        "there is no GPU to run on: drivers need more memory than this process may have",
-                    )
-                    .help("allow it more (`ulimit -v unlimited`), or run with `--backend cpu`"));
-                }
                 quietly(gpu::Device::shared)?;
                 Backend::Gpu
             }
         };
         Ok(Options { backend, threads: self.threads, half: self.f16 })
     }
-}
-
-/// Whether this process may have so little memory that a driver would give up, and the whole process with it.
-#[cfg(target_os = "linux")]
-fn little_room() -> bool {
-    rustix::process::getrlimit(rustix::process::Resource::As).current.is_some_and(|bytes| bytes < 4 << 30)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn little_room() -> bool {
-    false
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {

@@ -35,6 +35,17 @@ fn none(why: &str) -> Diagnostic {
         .help("run on the CPU with `--backend cpu`; a software device comes with Mesa (`mesa-vulkan-drivers` on Debian)")
 }
 
+/// Whether this process may have so little memory that a driver would give up, and end the whole process: nobody asks one then.
+#[cfg(target_os = "linux")]
+fn little_room() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::As).current.is_some_and(|bytes| bytes < 4 << 30)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn little_room() -> bool {
+    false
+}
+
 /// Pipelines that are kept for another use.
 const PIPELINES: usize = 512;
 
@@ -66,8 +77,14 @@ impl Device {
         self.info.device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Opens a device. Errors: there is none, or it refuses.
+    /// Opens a device. Errors: there is none, it refuses, or this process may have too little memory to ask its driver.
     pub fn open(options: &DeviceOptions) -> Result<Arc<Device>, Diagnostic> {
+        if little_room() {
+            let why = "there is no GPU to run on: drivers need more memory than this process may have";
+            return Err(
+                Diagnostic::plain(Code::H0901, why).help("allow it more (`ulimit -v unlimited`), or run with `--backend cpu`")
+            );
+        }
         pollster::block_on(Device::find(options))
     }
 
