@@ -5,7 +5,8 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::micro;
+use super::{micro, strip};
+use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
 
@@ -124,12 +125,20 @@ impl Drop for Jit {
     }
 }
 
-extern "C" fn sin(x: f32) -> f32 {
+pub(super) fn slow_sin(x: f32) -> f32 {
     libm::sin(f64::from(x)) as f32
 }
 
-extern "C" fn cos(x: f32) -> f32 {
+pub(super) fn slow_cos(x: f32) -> f32 {
     libm::cos(f64::from(x)) as f32
+}
+
+extern "C" fn sin(x: f32) -> f32 {
+    slow_sin(x)
+}
+
+extern "C" fn cos(x: f32) -> f32 {
+    slow_cos(x)
 }
 
 extern "C" fn tan(x: f32) -> f32 {
@@ -165,6 +174,49 @@ pub(super) fn symbols() -> [(&'static str, *const u8); 5] {
         ("powf", pow as *const u8),
         ("hnet_whole_pow", whole_pow as *const u8),
     ]
+}
+
+/// Functions of a row in place, for one vector width.
+#[cfg(target_arch = "x86_64")]
+macro_rules! in_rows {
+    ($width:ident) => {{
+        use super::wide;
+        macro_rules! row {
+            ($name:ident) => {{
+                extern "C" fn call(at: *mut f32, n: usize) {
+                    // SAFETY: who calls names n elements of its own stack; the symbol is given only where the processor has the features.
+                    unsafe { wide::$name::$width(std::slice::from_raw_parts_mut(at, n)) };
+                }
+                call as *const u8
+            }};
+        }
+        vec![
+            (Map::Exp, "hnet_exp_row", row!(exp_row)),
+            (Map::Log, "hnet_log_row", row!(log_row)),
+            (Map::Tanh, "hnet_tanh_row", row!(tanh_row)),
+            (Map::Sigmoid, "hnet_sigmoid_row", row!(sigmoid_row)),
+            (Map::Softplus, "hnet_softplus_row", row!(softplus_row)),
+            (Map::Erf, "hnet_erf_row", row!(erf_row)),
+            (Map::Sin, "hnet_sin_row", row!(sin_row)),
+            (Map::Cos, "hnet_cos_row", row!(cos_row)),
+        ]
+    }};
+}
+
+/// The functions that compute a row of values in place, by name; none where the machine has no vectors wider than Cranelift's.
+pub(super) fn row_symbols() -> Vec<(Map, &'static str, *const u8)> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+        let wider = std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl");
+        return match (fma, wider) {
+            (true, true) => in_rows!(avx512),
+            (true, false) => in_rows!(avx2),
+            (false, _) => Vec::new(),
+        };
+    }
+    #[allow(unreachable_code, reason = "of other machines")]
+    Vec::new()
 }
 
 /// A strided matrix: where it starts, its row and its column stride.
@@ -264,21 +316,21 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
 }
 
 /// Sums over taps, in registers.
-pub(super) fn strip(s: &micro::Strip, out: &mut [[f32; micro::WIDE]; micro::HIGH]) {
+pub(super) fn strip(s: &strip::Strip, out: &mut [[f32; strip::WIDE]; strip::HIGH]) {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {
             // SAFETY: the processor has the feature.
-            unsafe { micro::strip_avx512(s, out) };
+            unsafe { strip::strip_avx512(s, out) };
             return clean();
         }
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             // SAFETY: the processor has the features.
-            unsafe { micro::strip_avx2(s, out) };
+            unsafe { strip::strip_avx2(s, out) };
             return clean();
         }
     }
-    micro::strip_plain(s, out);
+    strip::strip_plain(s, out);
 }
 
 /// Clears the upper halves of vector registers, which would slow compiled code down many times over.

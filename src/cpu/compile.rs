@@ -3,9 +3,10 @@
 use super::call::Jit;
 use super::r#gen::{Calls, Made, generate, signature};
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{Kernel, Plan, Sizes, Step};
-use cranelift_codegen::ir::types::{F32, I32};
-use cranelift_codegen::ir::{AbiParam, Function, UserFuncName};
+use crate::ir::Map;
+use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
+use cranelift_codegen::ir::types::{F32, I32, I64};
+use cranelift_codegen::ir::{AbiParam, FuncRef, Function, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, isa};
@@ -68,6 +69,8 @@ struct Writer<'m, M: Module> {
     fma: bool,
     prefix: String,
     taken: std::collections::BTreeSet<String>,
+    /// Functions of rows in place: this program's own, so no object file has them.
+    rows: Vec<(Map, &'static str)>,
     /// Text of functions, where it is wanted.
     clif: Option<String>,
     asm: Option<String>,
@@ -99,6 +102,20 @@ impl<M: Module> Writer<'_, M> {
         self.module.declare_function(name, Linkage::Import, &s).map_err(failed)
     }
 
+    /// The functions of rows that a kernel can use.
+    fn rows(&mut self, k: &Kernel, func: &mut Function) -> Result<Vec<(Map, FuncRef)>, Diagnostic> {
+        let mut refs = Vec::new();
+        for (map, name) in self.rows.clone() {
+            if k.body.iter().any(|e| matches!(e, Expr::Map(m, _) if *m == map)) {
+                let mut s = self.module.make_signature();
+                s.params = vec![AbiParam::new(I64); 2];
+                let f = self.module.declare_function(name, Linkage::Import, &s).map_err(failed)?;
+                refs.push((map, self.module.declare_func_in_func(f, func)));
+            }
+        }
+        Ok(refs)
+    }
+
     fn kernel(&mut self, k: &Kernel) -> Result<(FuncId, Made), Diagnostic> {
         let mut name = format!("{}{}", self.prefix, k.name);
         while !self.taken.insert(name.clone()) {
@@ -113,7 +130,8 @@ impl<M: Module> Writer<'_, M> {
             let f = self.outside(n, count, whole)?;
             refs.push(self.module.declare_func_in_func(f, &mut func));
         }
-        let calls = Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4] };
+        let rows = self.rows(k, &mut func)?;
+        let calls = Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows };
         let config = self.module.target_config();
         let made = generate(k, &mut func, &mut self.builder, calls, self.fma, self.hints, config);
         if let Some(text) = &mut self.clif {
@@ -141,14 +159,27 @@ fn write<'m, M: Module>(module: &'m mut M, hints: &'m Sizes, prefix: &str, texts
         fma,
         prefix: prefix.to_string(),
         taken: std::collections::BTreeSet::new(),
+        rows: Vec::new(),
         clif: texts.0.then(String::new),
         asm: texts.1.then(String::new),
     }
 }
 
+/// As [`write`], for code that runs in this program.
+fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool)) -> Writer<'m, JITModule> {
+    let mut writer = write(module, hints, "", texts);
+    if writer.fma {
+        writer.rows = super::call::row_symbols().into_iter().map(|(map, name, _)| (map, name)).collect();
+    }
+    writer
+}
+
 fn jit_module() -> Result<JITModule, Diagnostic> {
     let mut builder = JITBuilder::with_isa(native(false)?, default_libcall_names());
     for (name, address) in super::call::symbols() {
+        builder.symbol(name, address);
+    }
+    for (_, name, address) in super::call::row_symbols() {
         builder.symbol(name, address);
     }
     Ok(JITModule::new(builder))
@@ -157,7 +188,7 @@ fn jit_module() -> Result<JITModule, Diagnostic> {
 /// Compiles all kernels of a plan into memory.
 pub(super) fn compile(plan: &Plan, hints: &Sizes) -> Result<(Jit, Functions<super::call::Code>), Diagnostic> {
     let mut module = jit_module()?;
-    let functions = write(&mut module, hints, "", (false, false)).plan(plan)?;
+    let functions = in_memory(&mut module, hints, (false, false)).plan(plan)?;
     module.finalize_definitions().map_err(failed)?;
     let jit = Jit::new(module);
     let functions = functions.map(&|id| jit.code(id));
@@ -167,7 +198,7 @@ pub(super) fn compile(plan: &Plan, hints: &Sizes) -> Result<(Jit, Functions<supe
 /// Cranelift's text of all kernels.
 pub fn emit_clif(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
     let mut module = jit_module()?;
-    let mut w = write(&mut module, hints, "", (true, false));
+    let mut w = in_memory(&mut module, hints, (true, false));
     w.plan(plan)?;
     Ok(w.clif.unwrap_or_default())
 }
@@ -175,7 +206,7 @@ pub fn emit_clif(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
 /// The machine's instructions of all kernels.
 pub fn emit_asm(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
     let mut module = jit_module()?;
-    let mut w = write(&mut module, hints, "", (false, true));
+    let mut w = in_memory(&mut module, hints, (false, true));
     w.plan(plan)?;
     Ok(w.asm.unwrap_or_default())
 }

@@ -337,7 +337,10 @@ impl Gen<'_> {
         let outer_lanes = self.lanes.is_some_and(|(l, _)| self.deps[e] >> l & 1 == 1);
         let inside_wide = self.wide.is_some();
         let short = last.is_none_or(|l| k.loops[l].size.constant().is_some_and(|n| n < 4));
-        let lanes = (!counted && !outer_lanes && !inside_wide && !short).then(|| self.unroll(last.unwrap_or(0)));
+        let lanes = (!counted && !outer_lanes && !inside_wide && !short).then(|| {
+            let l = last.unwrap_or(0);
+            self.unroll(l, k.loops[l].size.constant().unwrap_or(64))
+        });
         let pause = self.pause(loops, lanes);
         let single_acc = self.accumulators(fold, of, single(of), 1, pause.is_some());
         let pause_of = pause.filter(|_| sums).map(|p| (p, p.level > 0));

@@ -5,7 +5,8 @@
 //! loop of each nest runs four lanes at a time, several vectors wide, with a scalar rest.
 
 use super::lanes::stride_of;
-use crate::ir::{DType, Size};
+use super::settle::read_inside;
+use crate::ir::{DType, Map, Size};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4, I64};
@@ -14,14 +15,15 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::BTreeMap;
 
-/// Functions that compiled code calls for single values.
-#[derive(Clone, Copy)]
+/// Functions that compiled code calls for single values, and for rows of them in place.
+#[derive(Clone)]
 pub(super) struct Calls {
     pub sin: FuncRef,
     pub cos: FuncRef,
     pub tan: FuncRef,
     pub pow: FuncRef,
     pub whole: FuncRef,
+    pub rows: Vec<(Map, FuncRef)>,
 }
 
 /// What a compiled kernel expects.
@@ -50,6 +52,8 @@ pub(super) struct Gen<'f> {
     range: (Value, Value),
     /// For each value the loops that it depends on.
     pub deps: Vec<u128>,
+    /// Whether loops inside read it.
+    pub inside: Vec<bool>,
     pub counters: Vec<Option<Value>>,
     pub vals: Vec<Option<Val>>,
     /// The loop whose lanes run side by side, and in how many vectors.
@@ -137,6 +141,7 @@ pub(super) fn generate(
     let bases = made.params.iter().enumerate().map(|(n, p)| (*p, b.ins().load(I64, flags(), args[0], 8 * n as i32))).collect();
     let sizes =
         made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), b.ins().load(I64, flags(), args[1], 8 * n as i32))).collect();
+    let deps = k.dependencies();
     let mut g = Gen {
         b,
         k,
@@ -145,7 +150,8 @@ pub(super) fn generate(
         bases,
         sizes,
         range: (args[2], args[3]),
-        deps: k.dependencies(),
+        inside: read_inside(k, &deps),
+        deps,
         counters: vec![None; k.loops.len()],
         vals: vec![None; k.body.len()],
         wide: None,

@@ -1,11 +1,38 @@
 //! Which loop of a kernel runs in lanes, and how many vectors at a time.
 
-use super::r#gen::{Gen, Val, four};
+use super::r#gen::{Gen, Val, flags, four};
 use crate::ir::{DType, Fold, Map, Size};
 use crate::plan::{Access, Expr, Sizes};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::types::{F32X4, I64};
+use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value};
+
+/// So many vectors make a row that is worth a call.
+pub(super) const ROW: usize = 4;
+/// As many as a row has at most.
+const LONGEST: usize = 16;
+/// Operations besides, of which a row of that many vectors is made.
+const BESIDES: usize = 24;
+/// Steps of a fold that is soon over.
+const SOON: i64 = 4;
 
 impl Gen<'_> {
+    /// The function that computes this for a row at once.
+    pub(super) fn row_of(&self, map: Map) -> Option<FuncRef> {
+        self.calls.rows.iter().find(|r| r.0 == map).map(|r| r.1)
+    }
+
+    /// A function of a row: it is written down, computed in place and read again.
+    pub(super) fn in_row(&mut self, f: FuncRef, parts: &[Value]) -> Vec<Value> {
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16 * parts.len() as u32, 4));
+        let at = self.b.ins().stack_addr(I64, slot, 0);
+        for (n, part) in parts.iter().enumerate() {
+            self.b.ins().store(flags(), *part, at, 16 * n as i32);
+        }
+        let count = self.b.ins().iconst(I64, 4 * parts.len() as i64);
+        self.b.ins().call(f, &[at, count]);
+        (0..parts.len()).map(|n| self.b.ins().load(F32X4, flags(), at, 16 * n as i32)).collect()
+    }
+
     /// A value as `u` vectors.
     pub(super) fn many(&mut self, v: &Val, dtype: DType, u: usize) -> Vec<Value> {
         match v {
@@ -22,19 +49,35 @@ impl Gen<'_> {
         self.wide.filter(|(l, _)| self.deps[e] >> l & 1 == 1).map(|(_, u)| u)
     }
 
-    /// How many vectors at a time suit what depends on loop `l`.
-    pub(super) fn unroll(&self, l: usize) -> usize {
-        let mut weight = 0;
+    /// How many vectors at a time suit what depends on loop `l`, which has `extent` steps.
+    pub(super) fn unroll(&self, l: usize, extent: i64) -> usize {
+        let (mut weight, mut rows) = (0, 0);
+        // A fold inside has a sum for each vector, and no more of them than there are registers, unless it is soon over.
+        let steps = |loops: &[usize]| loops.iter().try_fold(1, |n, l| Some(n * self.k.loops[*l].size.constant()?));
+        let folds = |e: &Expr| match e {
+            Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } => steps(loops).is_none_or(|n| n > SOON),
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Map(..) => false,
+        };
+        let folded = self.k.body.iter().zip(&self.deps).any(|(e, deps)| deps >> l & 1 == 1 && folds(e));
         for (e, x) in self.k.body.iter().enumerate() {
             if self.deps[e] >> l & 1 == 1 {
                 weight += match x {
                     Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
+                    Expr::Map(m, _) if !folded && self.row_of(*m).is_some() => {
+                        rows += 1;
+                        0
+                    }
                     Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
                     Expr::Pick { .. } => 8,
                     Expr::Map(..) | Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => 1,
                     Expr::Reduce { .. } | Expr::Mend { .. } => 1,
                 };
             }
+        }
+        if rows > 0 {
+            let most = (extent / 4).clamp(1, LONGEST as i64) as usize;
+            let longest = if weight <= BESIDES { LONGEST } else { LONGEST / 2 };
+            return if weight <= 4 * BESIDES && most >= ROW { longest.min(1 << most.ilog2()) } else { 1 };
         }
         if weight <= 12 {
             4
@@ -49,7 +92,7 @@ impl Gen<'_> {
     pub(super) fn choose_lanes(&self, hints: &Sizes) -> Option<(usize, usize)> {
         let v = self.k.outer.checked_sub(1)?;
         let extent = |l: usize| self.k.loops[l].size.eval(&|s| hints.get(s).copied()).unwrap_or(64);
-        let vectors = (v, self.unroll(v));
+        let vectors = (v, self.unroll(v, extent(v)));
         if self.k.loops[v].size.constant().is_some_and(|n| n < 4) {
             return None;
         }

@@ -3,7 +3,7 @@
 mod pick;
 
 use super::r#gen::{Gen, Val, flags, four, single};
-use super::lanes::stride_of;
+use super::lanes::{ROW, stride_of};
 use crate::ir::{DType, Map};
 use crate::plan::{Access, Expr};
 use cranelift_codegen::ir::types::{I32X4, I64};
@@ -27,8 +27,14 @@ impl Gen<'_> {
             Expr::Load(a) => self.load(e, a, dtype),
             Expr::Pick { access, at, fill } => self.pick(e, access, at, *fill),
             Expr::Map(m, args) => self.apply(e, *m, args),
-            Expr::Reduce { fold, loops, value } => self.reduce(e, *fold, loops, *value),
-            Expr::Mend { of, loops, value } => self.mend(e, *of, loops, *value),
+            Expr::Reduce { fold, loops, value } => {
+                let v = self.reduce(e, *fold, loops, *value);
+                self.settled(e, v)
+            }
+            Expr::Mend { of, loops, value } => {
+                let v = self.mend(e, *of, loops, *value);
+                self.settled(e, v)
+            }
         }
     }
 
@@ -151,6 +157,9 @@ impl Gen<'_> {
                         Val::Many(v) => v.into_iter().map(|v| aligned(self, n, v)).collect(),
                     };
                     columns.push(column);
+                }
+                if let (Some(row), true) = (self.row_of(map), u >= ROW) {
+                    return Val::Many(self.in_row(row, &columns[0]));
                 }
                 let parts = (0..u).map(|p| {
                     let v: Vec<Value> = columns.iter().map(|c| c[p]).collect();

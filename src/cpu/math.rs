@@ -4,27 +4,10 @@
 //! Cody–Waite reduction; atan2 has a fit of its own. Arguments that the reduction cannot take go to the platform's own functions, one by one.
 
 use super::r#gen::Gen;
+use super::poly::{ATAN, COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4};
 use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, Type, Value};
-
-/// Largest |x| for which sin and cos reduce by themselves.
-const TURNS: f32 = 1.0e5;
-/// 1.5 * 2^23: adding it rounds to a whole number, whose bits it then shows.
-const MAGIC: f32 = 12_582_912.0;
-
-/// `(atan(q) / q - 1) / z` for `z = q^2` in [0, 1], highest power first: fitted to the least relative error, 2.4e-9.
-const ATAN: &[f32] = &[
-    -1.753_928e-3,
-    1.072_693_4e-2,
-    -3.080_457_8e-2,
-    5.755_208_4e-2,
-    -8.377_314e-2,
-    1.094_203e-1,
-    -1.426_193_3e-1,
-    1.999_826_6e-1,
-    -3.333_328_4e-1,
-];
 
 impl Gen<'_> {
     fn is_vector(&self, x: Value) -> bool {
@@ -125,18 +108,19 @@ impl Gen<'_> {
     }
 
     pub(super) fn exp(&mut self, x: Value) -> Value {
-        let (high, low) = (self.float(89.0, x), self.float(-104.0, x));
+        let (high, low, zero) = (self.float(89.0, x), self.float(-104.0, x), self.float(0.0, x));
         let over = self.fcmp(FloatCC::GreaterThan, x, high);
         let x = self.choose(over, high, x);
+        // Below, it is 0; to compute that would take a hundred times as long, as all that is too small for an f32 does.
         let under = self.fcmp(FloatCC::LessThan, x, low);
-        let x = self.choose(under, low, x);
+        let x = self.choose(under, zero, x);
         let (log2e, magic) = (self.float(std::f32::consts::LOG2_E, x), self.float(MAGIC, x));
         let t = self.fma(x, log2e, magic);
         let n = self.b.ins().fsub(t, magic);
         let (hi, lo) = (self.float(-0.693_359_4, x), self.float(2.121_944_4e-4, x));
         let r = self.fma(n, hi, x);
         let r = self.fma(n, lo, r);
-        let p = self.poly(r, &[1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+        let p = self.poly(r, &EXP);
         let rr = self.b.ins().fmul(r, r);
         let p = self.fma(p, rr, r);
         let one = self.float(1.0, x);
@@ -147,7 +131,8 @@ impl Gen<'_> {
         let k2 = self.b.ins().isub(k, k1);
         let (s1, s2) = (self.power_of_two(k1), self.power_of_two(k2));
         let p = self.b.ins().fmul(p, s1);
-        self.b.ins().fmul(p, s2)
+        let p = self.b.ins().fmul(p, s2);
+        self.choose(under, zero, p)
     }
 
     pub(super) fn log(&mut self, x: Value) -> Value {
@@ -169,18 +154,7 @@ impl Gen<'_> {
         let ef = self.b.ins().fsub(ef, less);
         let f = self.b.ins().fsub(m, one);
         let z = self.b.ins().fmul(f, f);
-        let c = [
-            7.037_683_6e-2,
-            -1.151_461e-1,
-            1.167_699_9e-1,
-            -1.242_014_1e-1,
-            1.424_932_3e-1,
-            -1.666_805_8e-1,
-            2.000_071_5e-1,
-            -2.499_999_4e-1,
-            3.333_333e-1,
-        ];
-        let p = self.poly(f, &c);
+        let p = self.poly(f, &LOG);
         let p = self.b.ins().fmul(p, f);
         let p = self.b.ins().fmul(p, z);
         let (lo, hi, half) = (self.float(-2.121_944_4e-4, x), self.float(0.693_359_4, x), self.float(-0.5, x));
@@ -199,7 +173,7 @@ impl Gen<'_> {
 
     pub(super) fn tanh(&mut self, x: Value) -> Value {
         let z = self.b.ins().fmul(x, x);
-        let p = self.poly(z, &[-5.704_988_7e-3, 0.020_639_09, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1]);
+        let p = self.poly(z, &TANH);
         let zx = self.b.ins().fmul(z, x);
         let near = self.fma(p, zx, x);
         let a = self.fabs(x);
@@ -248,8 +222,7 @@ impl Gen<'_> {
     pub(super) fn erf(&mut self, x: Value) -> Value {
         let t = self.fabs(x);
         let s = self.b.ins().fmul(x, x);
-        let near =
-            self.poly(s, &[-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_7e-1]);
+        let near = self.poly(s, &ERF);
         let near = self.fma(near, x, x);
         let r = self.poly(t, &[-1.728_534_7e-5, 3.831_972e-4]);
         let u = self.poly(t, &[-3.883_964_4e-3, 2.425_462_2e-2]);
@@ -278,8 +251,8 @@ impl Gen<'_> {
         let ty = self.b.func.dfg.value_type(x);
         let a = self.fabs(x);
         let limit = self.float(TURNS, x);
-        let far = self.b.ins().fcmp(FloatCC::GreaterThan, a, limit);
-        let far = if ty.is_vector() { self.b.ins().vany_true(far) } else { far };
+        let each = self.fcmp(FloatCC::GreaterThan, a, limit);
+        let far = if ty.is_vector() { self.b.ins().vany_true(each) } else { self.b.ins().icmp_imm_s(IntCC::NotEqual, each, 0) };
         let (slow, fast, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.append_block_param(done, ty);
         self.b.set_cold_block(slow);
@@ -287,6 +260,9 @@ impl Gen<'_> {
         self.b.switch_to_block(slow);
         let call = if quarter == 0 { self.calls.sin } else { self.calls.cos };
         let r = self.each_lane(x, |g, v| g.call(call, &[v]));
+        // Beside one that is far away the others are what they are elsewhere.
+        let near = self.turn_reduced(x, quarter);
+        let r = self.choose(each, r, near);
         self.b.ins().jump(done, &[r.into()]);
         self.b.switch_to_block(fast);
         let r = self.turn_reduced(x, quarter);
@@ -300,14 +276,13 @@ impl Gen<'_> {
         let t = self.fma(x, per, magic);
         let n = self.b.ins().fsub(t, magic);
         let mut r = x;
-        // All parts of -pi/2 have one sign, and a product is last: so -0 stays -0.
-        for part in [-f32::from_bits(0x3fc9_0fda), -7.549_789_4e-8, -5.390_302_5e-15] {
+        for part in TURN {
             let part = self.float(part, x);
             r = self.fma(n, part, r);
         }
         let s = self.b.ins().fmul(r, r);
-        let cosine = self.poly(s, &[2.446_770_7e-5, -1.388_773e-3, 4.166_665_7e-2, -0.5, 1.0]);
-        let p = self.poly(s, &[2.865_679_6e-6, -1.985_599_2e-4, 8.333_386e-3, -1.666_666_7e-1, 1.0]);
+        let cosine = self.poly(s, &COSINE);
+        let p = self.poly(s, &SINE);
         let sine = self.b.ins().fmul(r, p);
         let mut q = self.bits(t);
         if quarter != 0 {
@@ -339,7 +314,7 @@ impl Gen<'_> {
         let alike = self.fcmp(FloatCC::Equal, a, b);
         let q = self.choose(alike, level, q);
         let z = self.b.ins().fmul(q, q);
-        let p = self.poly(z, ATAN);
+        let p = self.poly(z, &ATAN);
         let p = self.b.ins().fmul(p, z);
         let r = self.fma(p, q, q);
         let r = self.folded(steep, r, 1.0);

@@ -27,14 +27,14 @@ pub(super) struct Dots {
 }
 
 #[inline(always)]
-fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// So many products are summed in f32, one after the other.
 const STRETCH: usize = 64;
 /// Up to here a product is short.
-const SHORT: usize = 1024;
+pub(super) const SHORT: usize = 1024;
 
 /// `R` rows and `C` columns from (`i`, `j`), summed over a part of `k`.
 #[inline(always)]
@@ -218,93 +218,4 @@ pub(super) fn dots_avx2(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
 
 pub(super) fn dots_plain(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
     dots::<false>(s, a, b, out);
-}
-
-/// Places that lie side by side, and columns, of which a strip computes sums at a time.
-pub(super) const WIDE: usize = 64;
-pub(super) const HIGH: usize = 4;
-
-/// Sums of `w · x` over taps, which say where both lie, for up to `HIGH` columns of `w` and the `WIDE` places of `x` from `at`.
-pub(super) struct Strip<'a> {
-    pub w: &'a [f32],
-    pub columns: &'a [usize],
-    pub taps: &'a [(usize, usize)],
-    pub x: &'a [f32],
-    pub at: usize,
-}
-
-/// Taps that are summed in f32, one after the other, where there are more than `SHORT`.
-const PART: usize = 512;
-
-#[inline(always)]
-fn part<const FMA: bool, const R: usize, const C: usize>(
-    s: &Strip,
-    columns: &[usize; R],
-    at: usize,
-    taps: &[(usize, usize)],
-) -> [[f32; C]; R] {
-    let mut sums = [[0.0f32; C]; R];
-    for (w, x) in taps {
-        let Some(row) = s.x.get(x + at..x + at + C).and_then(|r| <&[f32; C]>::try_from(r).ok()) else { break };
-        for r in 0..R {
-            let a = s.w[columns[r] + w];
-            for c in 0..C {
-                sums[r][c] = fused::<FMA>(a, row[c], sums[r][c]);
-            }
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn taps<const FMA: bool, const R: usize, const C: usize>(s: &Strip, first: usize, out: &mut [[f32; WIDE]; HIGH]) {
-    let Some(columns) = s.columns[first..].first_chunk::<R>() else { return };
-    for at in (0..WIDE).step_by(C) {
-        let mut sums = [[0.0f32; C]; R];
-        if s.taps.len() <= SHORT {
-            sums = part::<FMA, R, C>(s, columns, s.at + at, s.taps);
-        } else {
-            let mut wide = [[0.0f64; C]; R];
-            for taps in s.taps.chunks(PART) {
-                let part = part::<FMA, R, C>(s, columns, s.at + at, taps);
-                for r in 0..R {
-                    for c in 0..C {
-                        wide[r][c] += f64::from(part[r][c]);
-                    }
-                }
-            }
-            for r in 0..R {
-                for c in 0..C {
-                    sums[r][c] = wide[r][c] as f32;
-                }
-            }
-        }
-        for r in 0..R {
-            out[first + r][at..at + C].copy_from_slice(&sums[r]);
-        }
-    }
-}
-
-#[inline(always)]
-fn strip<const FMA: bool, const C: usize>(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    if s.columns.len() == HIGH {
-        return taps::<FMA, HIGH, C>(s, 0, out);
-    }
-    (0..s.columns.len()).for_each(|k| taps::<FMA, 1, C>(s, k, out));
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,fma")]
-pub(super) fn strip_avx512(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    strip::<true, WIDE>(s, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn strip_avx2(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    strip::<true, 16>(s, out);
-}
-
-pub(super) fn strip_plain(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    strip::<false, 16>(s, out);
 }

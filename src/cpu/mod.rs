@@ -16,15 +16,20 @@ mod map;
 mod math;
 mod micro;
 mod order;
+mod poly;
 mod product;
 mod program;
 mod rows;
 mod runtime;
 mod segments;
+mod settle;
+mod strip;
 mod taps;
 #[cfg(test)]
 mod tests;
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use compile::{emit_asm, emit_clif, emit_object};
 pub use program::Options;

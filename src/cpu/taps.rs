@@ -3,19 +3,43 @@
 
 use super::call::{self, Ptr, slice, slice_mut};
 use super::job::Exec;
-use super::micro::{HIGH, Strip, WIDE};
+use super::strip::{HIGH, Strip, WIDE};
 use crate::plan::{Along, Geometry};
 
 /// Columns that one thread takes at a time.
 const COLUMNS: usize = 32;
 
+/// Sums of a strip that go side by side into the result: where they begin in both, and how many.
+struct Run {
+    from: usize,
+    to: i64,
+    len: usize,
+}
+
+/// Where the sums of each strip go; places that no window has go nowhere.
+fn strips(pixels: &[(usize, i64)]) -> Vec<Vec<Run>> {
+    let mut sorted = pixels.to_vec();
+    sorted.sort_unstable();
+    let mut strips: Vec<Vec<Run>> = Vec::new();
+    for (at, to) in sorted {
+        let from = at % WIDE;
+        strips.resize_with(strips.len().max(at / WIDE + 1), Vec::new);
+        match strips[at / WIDE].last_mut() {
+            Some(run) if run.from + run.len == from && run.to + run.len as i64 == to => run.len += 1,
+            _ => strips[at / WIDE].push(Run { from, to, len: 1 }),
+        }
+    }
+    strips
+}
+
 /// A product over windows ready to run.
 pub(super) struct Taps {
     g: Geometry,
-    /// The taps' places in the weights and in the copy.
-    taps: Vec<(usize, usize)>,
-    /// For each place of the copy where its sum goes in the result.
-    places: Vec<Option<i64>>,
+    /// The taps' places in the weights, and in the copy.
+    weights: Vec<usize>,
+    taps: Vec<usize>,
+    /// For each strip of places of the copy the runs that go into the result.
+    strips: Vec<Vec<Run>>,
     /// Elements of a channel, and of the copy with what strips read beyond its end.
     channel: usize,
     copy: usize,
@@ -23,11 +47,11 @@ pub(super) struct Taps {
 
 impl Taps {
     pub fn new(g: Geometry) -> Taps {
-        let mut places = vec![None; g.pixels.iter().map(|p| p.0 + 1).max().unwrap_or(0)];
-        g.pixels.iter().for_each(|(at, out)| places[*at] = Some(*out));
+        let strips = strips(&g.pixels);
         let channel = g.along.iter().map(|a| a.size as usize).product::<usize>();
-        let copy = channel * g.channels.len() + places.len().next_multiple_of(WIDE);
-        Taps { taps: g.taps.clone(), places, channel, copy, g }
+        let copy = channel * g.channels.len() + strips.len() * WIDE;
+        let (weights, taps) = g.taps.iter().copied().unzip();
+        Taps { weights, taps, strips, channel, copy, g }
     }
 
     fn images(&self) -> i64 {
@@ -36,7 +60,7 @@ impl Taps {
 
     /// Multiply-adds.
     pub fn work(&self) -> f64 {
-        self.images() as f64 * (self.places.len() * self.g.columns.len() * self.taps.len()) as f64
+        self.images() as f64 * (self.strips.len() * WIDE * self.g.columns.len() * self.taps.len()) as f64
     }
 
     /// Runs it all; threads take images, and columns of one.
@@ -76,19 +100,23 @@ impl Taps {
     }
 
     fn image(&self, copy: &[f32], columns: &[(usize, i64)], w: Ptr, out: Ptr) {
-        let reach = self.taps.iter().map(|t| t.0).max().unwrap_or(0) + columns.iter().map(|c| c.0).max().unwrap_or(0) + 1;
+        let reach = self.weights.iter().max().unwrap_or(&0) + columns.iter().map(|c| c.0).max().unwrap_or(0) + 1;
         let w = slice::<f32>(w, reach);
+        let group = self.taps.len() * HIGH;
+        let mut packed = vec![0.0; columns.len().div_ceil(HIGH) * group];
+        for (columns, packed) in columns.chunks(HIGH).zip(packed.chunks_exact_mut(group)) {
+            for (packed, tap) in packed.chunks_exact_mut(HIGH).zip(&self.weights) {
+                packed.iter_mut().zip(columns).for_each(|(p, (column, _))| *p = w[column + tap]);
+            }
+        }
         let mut sums = [[0.0f32; WIDE]; HIGH];
-        for (at, places) in self.places.chunks(WIDE).enumerate() {
-            for columns in columns.chunks(HIGH) {
-                let mut starts = [0; HIGH];
-                starts.iter_mut().zip(columns).for_each(|(s, c)| *s = c.0);
-                let strip = Strip { w, columns: &starts[..columns.len()], taps: &self.taps, x: copy, at: at * WIDE };
-                call::strip(&strip, &mut sums);
-                for (k, place) in places.iter().enumerate() {
-                    let Some(place) = place else { continue };
-                    for (sums, (_, column)) in sums.iter().zip(columns) {
-                        slice_mut::<f32>(out.moved(place + column), 1)[0] = sums[k];
+        // A strip of the image stays in the first cache while all weights go by.
+        for (n, runs) in self.strips.iter().enumerate() {
+            for (columns, w) in columns.chunks(HIGH).zip(packed.chunks_exact(group)) {
+                call::strip(&Strip { w, columns: columns.len(), taps: &self.taps, x: copy, at: n * WIDE }, &mut sums);
+                for (sums, (_, column)) in sums.iter().zip(columns) {
+                    for run in runs {
+                        slice_mut(out.moved(run.to + column), run.len).copy_from_slice(&sums[run.from..][..run.len]);
                     }
                 }
             }

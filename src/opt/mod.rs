@@ -6,6 +6,7 @@
 //!
 //! Contractions stay n-ary: which two factors meet first is the planner's choice, as is what is computed when it is prepared.
 
+mod align;
 mod apiece;
 mod contract;
 mod cse;
@@ -37,12 +38,13 @@ pub static PASSES: &[Pass] = &[
     Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
     Pass { name: "scatter", about: "Turns sums over an index comparison into scatters.", run: scatter::run },
     Pass { name: "contract", about: "Joins nested sums of products.", run: contract::run },
+    Pass { name: "align", about: "Gives values their axes in the order in which they are read and written.", run: align::run },
     Pass { name: "dce", about: "Drops what no output needs.", run: dce::run },
 ];
 
 /// The order in which `optimize` runs them.
 pub const ORDER: &[&str] =
-    &["dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "simplify", "fold", "cse", "dce"];
+    &["dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "align", "simplify", "fold", "cse", "dce"];
 
 /// The pass of this name.
 pub fn pass(name: &str) -> Option<&'static Pass> {

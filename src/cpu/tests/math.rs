@@ -118,3 +118,30 @@ fn roots_and_rounding_are_exact() {
     worst(Map::Floor, libm::floor, inputs(-10.0, 10.0), 0.0);
     worst(Map::Ceil, libm::ceil, inputs(-10.0, 10.0), 0.0);
 }
+
+/// Where a row of values ends decides what computes the last of them: rows at once, four side by side, or one by one.
+#[test]
+fn every_way_gives_the_same_bits() {
+    let mut x = inputs(-120.0, 120.0);
+    x.extend(inputs(-3e5, 3e5));
+    x.truncate(x.len() / 24 * 24);
+    for map in [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::Softplus, Map::Erf, Map::Sin, Map::Cos] {
+        // A factor for each column keeps the rows apart.
+        let rows = |n: usize| {
+            let mut m = Make::default();
+            let rows = x.len() / n;
+            let (a, one) = (m.input(&[rows, n], Data::F32(x.clone())), m.input(&[n], Data::F32(vec![1.0; n])));
+            let product = m.add(Op::Map(Map::Mul), F, &[rows, n], &[], &[(a, &[0, 1]), (one, &[1])]);
+            let y = m.add(Op::Map(map), F, &[rows, n], &[], &[(product, &[0, 1])]);
+            let out = m.run(&[y], 1).remove(0);
+            (0..x.len()).map(|k| (out.get(k) as f32).to_bits()).collect::<Vec<u32>>()
+        };
+        let single = rows(3);
+        for n in [8, 24, x.len()] {
+            for (k, (a, b)) in rows(n).into_iter().zip(&single).enumerate() {
+                let nan = f32::from_bits(a).is_nan() && f32::from_bits(*b).is_nan();
+                assert!(a == *b || nan, "{map:?} of {:e} in rows of {n}: {a:x} and {b:x}", x[k]);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The dear functions on a row of values, in vectors as wide as the machine has them, which Cranelift's four lanes are not.
+//!
+//! Each does what `math` generates, the same operations in the same order: which of the two computes a value depends on where a row ends,
+//! and shows in no bit of it. Plain Rust, compiled once for each vector width.
+
+use std::f32::consts::{FRAC_2_PI, LOG2_E};
+
+use super::call::{slow_cos, slow_sin};
+use super::poly::{COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
+
+#[inline(always)]
+fn poly<const N: usize>(x: f32, c: &[f32; N]) -> f32 {
+    let mut sum = c[0];
+    for c in &c[1..] {
+        sum = sum.mul_add(x, *c);
+    }
+    sum
+}
+
+#[inline(always)]
+fn choose(mask: bool, a: f32, b: f32) -> f32 {
+    if mask { a } else { b }
+}
+
+#[inline(always)]
+fn signed(x: f32, sign: f32) -> f32 {
+    f32::from_bits(x.to_bits() & 0x7fff_ffff | sign.to_bits() & 0x8000_0000)
+}
+
+#[inline(always)]
+fn power_of_two(k: i32) -> f32 {
+    f32::from_bits((k.wrapping_add(127) << 23) as u32)
+}
+
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let x = choose(x > 89.0, 89.0, x);
+    let under = x < -104.0;
+    let x = choose(under, 0.0, x);
+    let t = x.mul_add(LOG2_E, MAGIC);
+    let n = t - MAGIC;
+    let r = n.mul_add(-0.693_359_4, x);
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let p = poly(r, &EXP);
+    let p = p.mul_add(r * r, r) + 1.0;
+    let k = (t.to_bits() as i32).wrapping_sub(MAGIC.to_bits() as i32);
+    let first = k >> 1;
+    let p = p * power_of_two(first) * power_of_two(k.wrapping_sub(first));
+    choose(under, 0.0, p)
+}
+
+#[inline(always)]
+fn log(x: f32) -> f32 {
+    let small = x < f32::MIN_POSITIVE;
+    let y = choose(small, x * 8_388_608.0, x);
+    let b = y.to_bits() as i32;
+    let e = b.wrapping_sub(0x3f35_04f3) >> 23;
+    let m = f32::from_bits(b.wrapping_sub(e << 23) as u32);
+    let ef = e as f32 - choose(small, 23.0, 0.0);
+    let f = m - 1.0;
+    let z = f * f;
+    let p = poly(f, &LOG) * f * z;
+    let p = ef.mul_add(-2.121_944_4e-4, p);
+    let p = (-0.5f32).mul_add(z, p);
+    let r = ef.mul_add(0.693_359_4, f + p);
+    let r = choose(x == f32::INFINITY, f32::INFINITY, r);
+    let wrong = choose(x == 0.0, f32::NEG_INFINITY, f32::NAN);
+    choose(x > 0.0, r, wrong)
+}
+
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    let z = x * x;
+    let near = poly(z, &TANH).mul_add(z * x, x);
+    let a = x.abs();
+    let far = -2.0 / (exp(a + a) + 1.0) + 1.0;
+    signed(choose(a > 0.625, far, near), x)
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    let e = exp(-x.abs());
+    choose(x < 0.0, e, 1.0) / (1.0 + e)
+}
+
+#[inline(always)]
+fn softplus(x: f32) -> f32 {
+    let e = exp(-x.abs());
+    let u = 1.0 + e;
+    let back = (e - (u - 1.0)) / u;
+    choose(x > 0.0, x, 0.0) + (log(u) + back)
+}
+
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let t = x.abs();
+    let s = x * x;
+    let near = poly(s, &ERF).mul_add(x, x);
+    let r = poly(t, &[-1.728_534_7e-5, 3.831_972e-4]);
+    let u = poly(t, &[-3.883_964_4e-3, 2.425_462_2e-2]);
+    let mut r = r.mul_add(s, u);
+    for c in [-1.067_778_8e-1, -6.348_468_7e-1, -1.287_175_1e-1] {
+        r = r.mul_add(t, c);
+    }
+    let r = r.mul_add(t, -t);
+    let far = choose(t > 4.0, signed(1.0, x), signed(1.0 - exp(r), x));
+    choose(t > 0.927_734_4, far, near)
+}
+
+#[inline(always)]
+fn turn(x: f32, quarter: u32) -> f32 {
+    let t = x.mul_add(FRAC_2_PI, MAGIC);
+    let n = t - MAGIC;
+    let r = TURN.iter().fold(x, |r, part| n.mul_add(*part, r));
+    let s = r * r;
+    let (cosine, sine) = (poly(s, &COSINE), r * poly(s, &SINE));
+    let q = t.to_bits().wrapping_add(quarter);
+    let r = choose(q & 1 == 1, cosine, sine);
+    f32::from_bits(r.to_bits() ^ (q << 30) & 0x8000_0000)
+}
+
+/// What the reduction cannot take goes through `slow`, one by one.
+#[inline(always)]
+fn turns(row: &mut [f32], quarter: u32, slow: fn(f32) -> f32) {
+    if row.iter().fold(false, |far, x| far | (x.abs() > TURNS)) {
+        row.iter_mut().for_each(|x| *x = if x.abs() > TURNS { slow(*x) } else { turn(*x, quarter) });
+    } else {
+        row.iter_mut().for_each(|x| *x = turn(*x, quarter));
+    }
+}
+
+/// A function of a row: for machines with vectors of eight, and of sixteen.
+macro_rules! rows {
+    ($($name:ident: |$row:ident| $body:expr;)*) => {$(
+        pub(super) mod $name {
+            #[allow(clippy::wildcard_imports, reason = "the module is a name for two functions of the one around it")]
+            use super::*;
+
+            #[target_feature(enable = "avx512f,avx512vl,fma")]
+            pub fn avx512($row: &mut [f32]) {
+                $body
+            }
+
+            #[target_feature(enable = "avx2,fma")]
+            pub fn avx2($row: &mut [f32]) {
+                $body
+            }
+        }
+    )*};
+}
+
+rows! {
+    exp_row: |row| row.iter_mut().for_each(|x| *x = exp(*x));
+    log_row: |row| row.iter_mut().for_each(|x| *x = log(*x));
+    tanh_row: |row| row.iter_mut().for_each(|x| *x = tanh(*x));
+    sigmoid_row: |row| row.iter_mut().for_each(|x| *x = sigmoid(*x));
+    softplus_row: |row| row.iter_mut().for_each(|x| *x = softplus(*x));
+    erf_row: |row| row.iter_mut().for_each(|x| *x = erf(*x));
+    sin_row: |row| turns(row, 0, slow_sin);
+    cos_row: |row| turns(row, 1, slow_cos);
+}
