@@ -15,6 +15,7 @@ mod load;
 mod map;
 mod math;
 mod micro;
+mod object;
 mod order;
 mod product;
 mod program;
@@ -26,6 +27,7 @@ mod taps;
 mod tests;
 mod tiles;
 
-pub use compile::{emit_asm, emit_clif, emit_object};
+pub use compile::{emit_asm, emit_clif};
+pub use object::{Face, Free, emit_object};
 pub use program::Options;
 pub(crate) use program::{Machine, Program, Running};

@@ -295,7 +295,9 @@ impl Planner<'_> {
             offset: from.offset.clone(),
             strides: vec![Size::from(0i64); self.graph.node(id).rank()],
         };
-        for (d, index) in window(self.graph, id, self.sizes, &self.choices.relied).unwrap_or_default().iter().enumerate().take(picks.len()) {
+        for (d, index) in
+            window(self.graph, id, self.sizes, &self.choices.relied).unwrap_or_default().iter().enumerate().take(picks.len())
+        {
             view.offset = view.offset.add(&index.offset.mul(&from.strides[d]));
             for (l, s) in &index.terms {
                 view.strides[*l] = view.strides[*l].add(&s.mul(&from.strides[d]));

@@ -59,7 +59,11 @@ impl Relied {
     pub fn sign(&self, size: &Size, sizes: &Sizes) -> bool {
         let zero = Size::from(0i64);
         let negative = value(size, sizes) < 0;
-        if negative { self.at_most(size, &zero) } else { self.at_most(&zero, size) }
+        if negative {
+            self.at_most(size, &zero)
+        } else {
+            self.at_most(&zero, size)
+        }
         negative
     }
 
