@@ -4,6 +4,7 @@
 //! one thing lies after another. A slot is as large as the largest of them at the sizes of the run; which share one is decided here, once.
 
 use super::blocked::blocks;
+use super::grouped::groups;
 use super::steps;
 use crate::ir::Size;
 use crate::ir::sizes::known;
@@ -159,7 +160,8 @@ impl Layer<'_> {
             Step::Product(p) => {
                 more.scratch = blocks(p, self.hints).map(|b| self.item(b.panel(p), 4, now));
             }
-            Step::Kernel(_) | Step::Grouped(_) => {}
+            Step::Grouped(g) => more.scratch = groups(g, self.hints).map(|own| self.item(own.scratch(g), 8, now)),
+            Step::Kernel(_) => {}
             Step::Scatter { .. } | Step::Scan { .. } | Step::Random { .. } => {}
         }
         more

@@ -7,11 +7,13 @@
 //! The workspace begins with a mark, then a pointer for each thing in memory, then a table of numbers (where slots begin, all sizes), then
 //! the slots. Sizes are arguments: the plan is written in symbols, and where what it takes for granted does not hold the functions say so.
 
+mod block;
 mod blocked;
 mod check;
 mod code;
 mod entry;
 mod face;
+mod grouped;
 mod header;
 mod memory;
 mod product;
@@ -24,7 +26,7 @@ use super::compile::{Writer, failed, native, write};
 use super::r#gen::{Slots, signature};
 use crate::diag::Diagnostic;
 use crate::ir::{Dist, Size};
-use crate::plan::{Kernel, Kind, Plan, Product, Sizes, Step};
+use crate::plan::{Grouped, Kernel, Kind, Plan, Product, Sizes, Step};
 use code::Code;
 use cranelift_codegen::ir::types::{F64, I32, I64};
 use cranelift_codegen::ir::{AbiParam, FuncRef, Function, InstBuilder, Signature, StackSlotData, StackSlotKind};
@@ -108,6 +110,7 @@ impl Builder<'_, '_> {
             steps.push(match (step, &own.steps[k].body) {
                 (Step::Rounds(r), Some(body)) => One::Loop(self.plan(&r.body, body)?),
                 (Step::Product(p), _) => self.product(p, own, k)?,
+                (Step::Grouped(g), _) => self.grouped(g, own, k)?,
                 _ => match kernel_of(step) {
                     Some(kernel) => self.kernel(&kernel, own).map(|(id, extent)| One::Call(id, extent))?,
                     None => self.other(plan, own, k)?,
@@ -150,6 +153,26 @@ impl Builder<'_, '_> {
             Some((few, extent)) => Ok(One::Either { few, many, rows, extent }),
             None => Ok(One::Call(many, Size::from(1i64))),
         }
+    }
+
+    /// A product whose matrix an index chooses: as a loop nest, or group by group.
+    fn grouped(&mut self, g: &Grouped, own: &Own, k: usize) -> Result<One, Diagnostic> {
+        let (Some(groups), Some(scratch)) = (grouped::groups(g, self.w.hints), own.steps[k].scratch) else {
+            return self.kernel(&product::grouped(g), own).map(|(id, extent)| One::Call(id, extent));
+        };
+        let conv = self.w.module.isa().default_call_conv();
+        let table = self.table;
+        let id = self.w.function(&g.product.name, signature(conv), &mut |w, func| {
+            let config = w.module.target_config();
+            let mut c = Code::new(func, &mut w.builder, config, table);
+            let p = &g.product;
+            let bases = [p.out.0, p.a.0, p.b.0, g.index.buffer].map(|b| c.item(own.first + b));
+            let scratch = c.item(scratch);
+            grouped::product(&mut c, g, &groups, bases, scratch, w.fma);
+            c.finish(&[]);
+            Ok(())
+        })?;
+        Ok(One::Call(id, Size::from(1i64)))
     }
 
     /// A step that is no loop nest.
