@@ -2,11 +2,14 @@
 //!
 //! In: a checked model, a stage, from the plan on a number for every size. Out: artifacts with the ends of their names.
 
+mod object;
+
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Sink};
 use crate::plan::{Plan, Sizes};
 use crate::source::Sources;
 use crate::{cpu, draw, gpu, opt, pipeline, syntax};
+pub use object::object;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -36,7 +39,7 @@ pub const STAGES: &[(Stage, &str, &str, &str)] = &[
     (Stage::Dispatches, "dispatches", "dispatches", "Buffers, and the shaders in the order in which they run"),
     (Stage::Clif, "clif", "clif", "Cranelift's input"),
     (Stage::Asm, "asm", "s", "Assembly of this machine"),
-    (Stage::Obj, "obj", "o", "An object file"),
+    (Stage::Obj, "obj", "o", "An object file and a header, for C programs"),
 ];
 
 impl Stage {
@@ -102,7 +105,7 @@ pub fn emit(
         Stage::Clif => text(cpu::emit_clif(&pipeline::plan(model, sizes)?, sizes)?),
         Stage::Asm => text(cpu::emit_asm(&pipeline::plan(model, sizes)?, sizes)?),
         Stage::Obj => {
-            let (object, header) = cpu::emit_object(&pipeline::plan(model, sizes)?, sizes, &model.name)?;
+            let (object, header) = object(model, sizes, &[], locate)?;
             Ok(vec![(end, Artifact::Bytes(object)), ("h".to_string(), Artifact::Text(header))])
         }
     }

@@ -7,8 +7,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::emit::{self, Artifact, STAGES, Stage};
 use crate::files::archive::Archive;
 use crate::files::atomic;
-use crate::gpu::locator;
+use crate::gpu::{self, locator};
 use crate::pipeline;
+use crate::plan::Sizes;
 use crate::train::course;
 use crate::web;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// Compile a model and write what the stages make of it
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  hnet build tasks.hnet -o out                      what is needed to run it elsewhere: obj
+  hnet build tasks.hnet -o out                      an object and a header, for C programs: docs/c.md
+  hnet build tasks.hnet --output logits -o out      .. that computes this output alone
   hnet build tasks.hnet --emit ir,opt,plan -o out
   hnet build tasks.hnet --emit opt --print-after fold
   hnet build tasks.hnet --target web -o site        a folder for any web server: WebGPU runs the model in the page
@@ -40,8 +42,8 @@ pub struct Args {
     /// The page also trains, as this train block says: its name, or the model's where it has none. It begins with drawn weights, or with --params
     #[arg(long, value_name = "NAME", requires = "target")]
     train: Option<String>,
-    /// Only this output, for a target; may be repeated
-    #[arg(long, value_name = "NAME", requires = "target")]
+    /// Only this output, for a target or an object; may be repeated
+    #[arg(long, value_name = "NAME")]
     output: Vec<String>,
     /// The size of a free dim that code is tuned for; may be repeated
     #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
@@ -88,8 +90,15 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let locate = locator(&opened.sources, opened.folder());
     let after = args.print_after.as_ref().map(|pass| pipeline::print_after(&opened.model, pass).map_err(fail)).transpose()?;
     let mut made = Vec::new();
+    if !args.output.is_empty() && !args.emit.contains(&Stage::Obj) {
+        return Err(usage("`--output` chooses what a target or an object computes: the stages have all outputs"));
+    }
     for stage in &args.emit {
-        made.extend(emit::emit(&opened.model, file, *stage, &sizes, &locate).map_err(fail)?.into_iter().map(|a| (*stage, a)));
+        let artifacts = match stage {
+            Stage::Obj if !args.output.is_empty() => chosen(args, &opened, &sizes, &locate),
+            stage => emit::emit(&opened.model, file, *stage, &sizes, &locate),
+        };
+        made.extend(artifacts.map_err(fail)?.into_iter().map(|a| (*stage, a)));
     }
     if args.out.is_some() && folder.is_none() {
         one_text(&made, after.iter().len())?;
@@ -110,7 +119,17 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             }
         }
     }
+    if args.emit.contains(&Stage::Obj) {
+        let name = &opened.model.name;
+        talk.note(&format!("the header says how a C program calls it: cc main.c {name}.o -lm"));
+    }
     Ok(())
+}
+
+/// The object of some outputs.
+fn chosen(args: &Args, opened: &Opened, sizes: &Sizes, locate: gpu::Locate) -> Result<Vec<(String, Artifact)>, Diagnostic> {
+    let (object, header) = emit::object(&opened.model, sizes, &args.output, locate)?;
+    Ok(vec![("o".into(), Artifact::Bytes(object)), ("h".into(), Artifact::Text(header))])
 }
 
 /// Refuses to write several texts to `-`, where nobody could tell them apart, or an object. `more` texts are written besides.

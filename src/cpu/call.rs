@@ -165,6 +165,9 @@ extern "C" fn whole_pow(b: i32, n: i32) -> i32 {
     }
 }
 
+/// What whole powers are called; in an object they are part of it.
+pub(super) const WHOLE_POWER: &str = "hnet_whole_pow";
+
 /// The functions that kernels call, by name.
 pub(super) fn symbols() -> [(&'static str, *const u8); 5] {
     [
@@ -172,7 +175,7 @@ pub(super) fn symbols() -> [(&'static str, *const u8); 5] {
         ("cosf", cos as *const u8),
         ("tanf", tan as *const u8),
         ("powf", pow as *const u8),
-        ("hnet_whole_pow", whole_pow as *const u8),
+        (WHOLE_POWER, whole_pow as *const u8),
     ]
 }
 

@@ -1,19 +1,18 @@
 //! A plan → functions in a Cranelift module: in memory to run, as an object file, or as text.
 
-use super::call::Jit;
-use super::r#gen::{Calls, Made, generate, signature};
+use super::call::{Jit, WHOLE_POWER};
+use super::r#gen::{Around, Calls, Made, Slots, generate, signature};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Map;
 use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
 use cranelift_codegen::ir::types::{F32, I32, I64};
-use cranelift_codegen::ir::{AbiParam, FuncRef, Function, UserFuncName};
+use cranelift_codegen::ir::{AbiParam, FuncRef, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, isa};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use cranelift_object::{ObjectBuilder, ObjectModule};
 use std::fmt::Write;
 
 /// The functions of a plan: one for each kernel step, and those of loop bodies.
@@ -40,12 +39,12 @@ impl<F> Functions<F> {
     }
 }
 
-fn failed(what: impl std::fmt::Display) -> Diagnostic {
+pub(super) fn failed(what: impl std::fmt::Display) -> Diagnostic {
     Diagnostic::plain(Code::H0899, format!("native code generation failed: {what}")).note("this is a bug in hnet")
 }
 
 /// The machine that this runs on.
-fn native(pic: bool) -> Result<OwnedTargetIsa, Diagnostic> {
+pub(super) fn native(pic: bool) -> Result<OwnedTargetIsa, Diagnostic> {
     let mut flags = settings::builder();
     let wanted = [("opt_level", "speed"), ("enable_verifier", "false"), ("is_pic", if pic { "true" } else { "false" })];
     for (key, value) in wanted {
@@ -61,12 +60,13 @@ fn has_fma(isa: &dyn isa::TargetIsa) -> bool {
 }
 
 /// Declares and defines functions one after the other.
-struct Writer<'m, M: Module> {
-    module: &'m mut M,
-    hints: &'m Sizes,
-    context: Context,
-    builder: FunctionBuilderContext,
-    fma: bool,
+pub(super) struct Writer<'m, M: Module> {
+    pub module: &'m mut M,
+    pub hints: &'m Sizes,
+    pub context: Context,
+    pub builder: FunctionBuilderContext,
+    pub fma: bool,
+    linkage: Linkage,
     prefix: String,
     taken: std::collections::BTreeSet<String>,
     /// Functions of rows in place: this program's own, so no object file has them.
@@ -82,7 +82,8 @@ impl<M: Module> Writer<'_, M> {
         for step in &plan.steps {
             steps.push(match step {
                 Step::Kernel(k) => {
-                    let (id, made) = self.kernel(k)?;
+                    let own = Slots { buffer: &|n, _| n, size: &|n, _| n };
+                    let (id, made) = self.kernel(k, own)?;
                     Entry::Kernel(id, made)
                 }
                 Step::Rounds(r) => Entry::Body(self.plan(&r.body)?),
@@ -116,24 +117,63 @@ impl<M: Module> Writer<'_, M> {
         Ok(refs)
     }
 
-    fn kernel(&mut self, k: &Kernel) -> Result<(FuncId, Made), Diagnostic> {
-        let mut name = format!("{}{}", self.prefix, k.name);
-        while !self.taken.insert(name.clone()) {
-            name.push('_');
-        }
-        let conv = self.module.isa().default_call_conv();
-        let id = self.module.declare_function(&name, Linkage::Export, &signature(conv)).map_err(failed)?;
-        let mut func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature(conv));
-        let names = [("sinf", 1, false), ("cosf", 1, false), ("tanf", 1, false), ("powf", 2, false), ("hnet_whole_pow", 2, true)];
+    /// The functions that kernels call, as `func` calls them; those of rows that `k` can use.
+    fn calls(&mut self, k: Option<&Kernel>, func: &mut Function) -> Result<Calls, Diagnostic> {
+        let names = [("sinf", 1, false), ("cosf", 1, false), ("tanf", 1, false), ("powf", 2, false), (WHOLE_POWER, 2, true)];
         let mut refs = Vec::new();
         for (n, count, whole) in names {
             let f = self.outside(n, count, whole)?;
-            refs.push(self.module.declare_func_in_func(f, &mut func));
+            refs.push(self.module.declare_func_in_func(f, func));
         }
-        let rows = self.rows(k, &mut func)?;
-        let calls = Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows };
-        let config = self.module.target_config();
-        let made = generate(k, &mut func, &mut self.builder, calls, self.fma, self.hints, config);
+        let rows = k.map_or(Ok(Vec::new()), |k| self.rows(k, func))?;
+        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows })
+    }
+
+    /// A name that no function has yet, after what is asked for.
+    fn fresh(&mut self, name: &str) -> String {
+        let mut name = format!("{}{name}", self.prefix);
+        while !self.taken.insert(name.clone()) {
+            name.push('_');
+        }
+        name
+    }
+
+    /// The function of a kernel, which finds its buffers and sizes where `slots` says.
+    pub(super) fn kernel(&mut self, k: &Kernel, slots: Slots) -> Result<(FuncId, Made), Diagnostic> {
+        let conv = self.module.isa().default_call_conv();
+        let mut made = None;
+        let id = self.function(&k.name, signature(conv), &mut |w, func| {
+            let calls = w.calls(Some(k), func)?;
+            let around = Around { calls, has_fma: w.fma, hints: w.hints, config: w.module.target_config(), slots };
+            made = Some(generate(k, func, &mut w.builder, around));
+            Ok(())
+        })?;
+        Ok((id, made.unwrap_or_else(|| unreachable!("it was generated"))))
+    }
+
+    /// A function called `name`, or nearly so, that `fill` writes.
+    pub(super) fn function(
+        &mut self,
+        name: &str,
+        signature: Signature,
+        fill: &mut dyn FnMut(&mut Self, &mut Function) -> Result<(), Diagnostic>,
+    ) -> Result<FuncId, Diagnostic> {
+        let name = self.fresh(name);
+        let id = self.module.declare_function(&name, self.linkage, &signature).map_err(failed)?;
+        self.define(id, &name, signature, fill)?;
+        Ok(id)
+    }
+
+    /// Writes a function that is declared.
+    pub(super) fn define(
+        &mut self,
+        id: FuncId,
+        name: &str,
+        signature: Signature,
+        fill: &mut dyn FnMut(&mut Self, &mut Function) -> Result<(), Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let mut func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
+        fill(self, &mut func)?;
         if let Some(text) = &mut self.clif {
             let _ = writeln!(text, "; {name}\n{}", func.display());
         }
@@ -144,11 +184,16 @@ impl<M: Module> Writer<'_, M> {
             let _ = writeln!(text, "{name}:\n{}", code.vcode.as_deref().unwrap_or(""));
         }
         self.module.clear_context(&mut self.context);
-        Ok((id, made))
+        Ok(())
     }
 }
 
-fn write<'m, M: Module>(module: &'m mut M, hints: &'m Sizes, prefix: &str, texts: (bool, bool)) -> Writer<'m, M> {
+pub(super) fn write<'m, M: Module>(
+    module: &'m mut M,
+    hints: &'m Sizes,
+    (prefix, linkage): (&str, Linkage),
+    texts: (bool, bool),
+) -> Writer<'m, M> {
     let fma = has_fma(module.isa());
     let context = module.make_context();
     Writer {
@@ -157,6 +202,7 @@ fn write<'m, M: Module>(module: &'m mut M, hints: &'m Sizes, prefix: &str, texts
         context,
         builder: FunctionBuilderContext::new(),
         fma,
+        linkage,
         prefix: prefix.to_string(),
         taken: std::collections::BTreeSet::new(),
         rows: Vec::new(),
@@ -167,7 +213,7 @@ fn write<'m, M: Module>(module: &'m mut M, hints: &'m Sizes, prefix: &str, texts
 
 /// As [`write`], for code that runs in this program.
 fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool)) -> Writer<'m, JITModule> {
-    let mut writer = write(module, hints, "", texts);
+    let mut writer = write(module, hints, ("", Linkage::Export), texts);
     if writer.fma {
         writer.rows = super::call::row_symbols().into_iter().map(|(map, name, _)| (map, name)).collect();
     }
@@ -209,44 +255,4 @@ pub fn emit_asm(plan: &Plan, hints: &Sizes) -> Result<String, Diagnostic> {
     let mut w = in_memory(&mut module, hints, (false, true));
     w.plan(plan)?;
     Ok(w.asm.unwrap_or_default())
-}
-
-/// An object file with all kernels under readable names, and a C header that says what they take.
-pub fn emit_object(plan: &Plan, hints: &Sizes, model: &str) -> Result<(Vec<u8>, String), Diagnostic> {
-    let word: String = model.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    let builder = ObjectBuilder::new(native(true)?, model, default_libcall_names()).map_err(failed)?;
-    let mut module = ObjectModule::new(builder);
-    let prefix = format!("{word}_");
-    let functions = write(&mut module, hints, &prefix, (false, false)).plan(plan)?;
-    let mut header = format!(
-        "/* Kernels of the model {model}. Each takes a table of buffers (f32 or i32 elements; a bool is an i32), a table of sizes,\n   and \
-         the part [start, end) of its first loop to run. Link with -lm. */\n#include <stdint.h>\n\n"
-    );
-    describe(plan, &functions, &module, &mut header);
-    let bytes = module.finish().emit().map_err(failed)?;
-    Ok((bytes, header))
-}
-
-fn describe(plan: &Plan, functions: &Functions<FuncId>, module: &ObjectModule, out: &mut String) {
-    for (step, entry) in plan.steps.iter().zip(&functions.steps) {
-        if let (Step::Rounds(r), Entry::Body(f)) = (step, entry) {
-            describe(&r.body, f, module, out);
-        }
-        if let (Step::Kernel(k), Entry::Kernel(id, made)) = (step, entry) {
-            let name = module.declarations().get_function_decl(*id).linkage_name(*id).to_string();
-            for (n, p) in made.params.iter().enumerate() {
-                let b = &plan.buffers[*p];
-                let shape: Vec<String> = b.shape.iter().map(ToString::to_string).collect();
-                let way = if n == 0 { "out" } else { "in" };
-                let _ = writeln!(out, "/* buffers[{n}] {way} {}: {}[{}] */", b.name, b.dtype.word(), shape.join(", "));
-            }
-            for (n, s) in made.sizes.iter().enumerate() {
-                let _ = writeln!(out, "/* sizes[{n}] = {s} */");
-            }
-            if let Some(l) = k.loops.first().filter(|_| k.outer > 0) {
-                let _ = writeln!(out, "/* first loop: {} = {} */", l.name, l.size);
-            }
-            let _ = writeln!(out, "void {name}(void *const *buffers, const int64_t *sizes, int64_t start, int64_t end);\n");
-        }
-    }
 }

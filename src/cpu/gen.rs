@@ -26,6 +26,22 @@ pub(super) struct Calls {
     pub rows: Vec<(Map, FuncRef)>,
 }
 
+/// Where a kernel finds its buffers and sizes in the tables that it is given, by their numbers in [`Made`].
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'a> {
+    pub buffer: &'a dyn Fn(usize, usize) -> usize,
+    pub size: &'a dyn Fn(usize, &Size) -> usize,
+}
+
+/// What a kernel is generated for.
+pub(super) struct Around<'a> {
+    pub calls: Calls,
+    pub has_fma: bool,
+    pub hints: &'a Sizes,
+    pub config: TargetFrontendConfig,
+    pub slots: Slots<'a>,
+}
+
 /// What a compiled kernel expects.
 #[derive(Clone, Debug)]
 pub struct Made {
@@ -123,24 +139,17 @@ pub(super) fn needs(k: &Kernel) -> Made {
 }
 
 /// Generates the function.
-pub(super) fn generate(
-    k: &Kernel,
-    func: &mut Function,
-    context: &mut FunctionBuilderContext,
-    calls: Calls,
-    has_fma: bool,
-    hints: &Sizes,
-    config: TargetFrontendConfig,
-) -> Made {
+pub(super) fn generate(k: &Kernel, func: &mut Function, context: &mut FunctionBuilderContext, around: Around) -> Made {
+    let Around { calls, has_fma, hints, config, slots } = around;
     let made = needs(k);
     let mut b = FunctionBuilder::new(func, context);
     let entry = b.create_block();
     b.append_block_params_for_function_params(entry);
     b.switch_to_block(entry);
     let args = b.block_params(entry).to_vec();
-    let bases = made.params.iter().enumerate().map(|(n, p)| (*p, b.ins().load(I64, flags(), args[0], 8 * n as i32))).collect();
-    let sizes =
-        made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), b.ins().load(I64, flags(), args[1], 8 * n as i32))).collect();
+    let mut word = |table: Value, slot: usize| b.ins().load(I64, flags(), table, 8 * slot as i32);
+    let bases = made.params.iter().enumerate().map(|(n, p)| (*p, word(args[0], (slots.buffer)(n, *p)))).collect();
+    let sizes = made.sizes.iter().enumerate().map(|(n, s)| (s.clone(), word(args[1], (slots.size)(n, s)))).collect();
     let deps = k.dependencies();
     let mut g = Gen {
         b,

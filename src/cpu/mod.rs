@@ -15,6 +15,7 @@ mod load;
 mod map;
 mod math;
 mod micro;
+mod object;
 mod order;
 mod poly;
 mod product;
@@ -31,6 +32,7 @@ mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-pub use compile::{emit_asm, emit_clif, emit_object};
+pub use compile::{emit_asm, emit_clif};
+pub use object::{Face, Free, emit_object};
 pub use program::Options;
 pub(crate) use program::{Machine, Program, Running};

@@ -7,6 +7,7 @@ use super::needed::Only;
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
+use crate::ir::needs;
 use crate::ir::verify::verify;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
 use crate::source::Span;
@@ -62,7 +63,10 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Resu
         }
         None => plan_with(graph, wanted, sizes, &Graph::rates, &choices)?,
     };
-    plan.decisions = choices.into_made();
+    let (decisions, relied) = choices.into_made();
+    needs::all(graph, &graph.reachable(wanted.iter().copied())).iter().for_each(|n| relied.at_most(&n.least, &n.most));
+    plan.decisions = decisions;
+    plan.granted = relied.into_all();
     Ok(plan)
 }
 
@@ -150,6 +154,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         taps: Vec::new(),
         places,
         decisions: Vec::new(),
+        granted: Vec::new(),
     };
     super::tile::tile(&mut plan, sizes, &rows);
     Ok(plan)
@@ -232,7 +237,7 @@ impl Planner<'_> {
     /// A node's value in row-major memory: its buffer and offset.
     pub(super) fn packed(&mut self, id: NodeId) -> (usize, Size) {
         let view = self.at(id);
-        if view.contiguous(&self.shape(id), self.sizes) {
+        if view.contiguous(&self.shape(id), self.sizes, &self.choices.relied) {
             return (view.buffer, view.offset);
         }
         (self.copy(id, Kind::Temp), Size::from(0i64))
@@ -268,7 +273,7 @@ impl Planner<'_> {
         let view = match &graph.node(id).op {
             Op::Reshape => {
                 let (old, new) = (self.shape(source), self.shape(id));
-                match from.reshaped(&old, &new, self.sizes) {
+                match from.reshaped(&old, &new, self.sizes, &self.choices.relied) {
                     Some(view) => view,
                     None => {
                         let buffer = self.copy(source, Kind::Temp);
@@ -290,7 +295,9 @@ impl Planner<'_> {
             offset: from.offset.clone(),
             strides: vec![Size::from(0i64); self.graph.node(id).rank()],
         };
-        for (d, index) in window(self.graph, id, self.sizes).unwrap_or_default().iter().enumerate().take(picks.len()) {
+        for (d, index) in
+            window(self.graph, id, self.sizes, &self.choices.relied).unwrap_or_default().iter().enumerate().take(picks.len())
+        {
             view.offset = view.offset.add(&index.offset.mul(&from.strides[d]));
             for (l, s) in &index.terms {
                 view.strides[*l] = view.strides[*l].add(&s.mul(&from.strides[d]));
@@ -358,12 +365,16 @@ impl Planner<'_> {
             Pick::Operand(k) => affine(self.graph, operands[k].node)?.through(&operands[k].subscripts),
         };
         let (low, high) = index.range(&|l| self.n(&node.shape[l].size), self.sizes)?;
-        let extent = self.n(&self.graph.node(operands[0].node).shape[dim].size);
-        (low >= 0 && high < extent).then_some((index.offset, index.terms))
+        let extent = &self.graph.node(operands[0].node).shape[dim].size;
+        if low < 0 || high >= self.n(extent) {
+            return None;
+        }
+        index.stays(&|l| node.shape[l].size.clone(), extent, self.sizes, &self.choices.relied);
+        Some((index.offset, index.terms))
     }
 
     pub(super) fn squeezed(&self, id: NodeId) -> Option<Vec<Option<usize>>> {
-        squeeze(self.graph, id, self.sizes)
+        squeeze(self.graph, id, self.sizes, &self.choices.relied)
     }
 
     pub(super) fn loop_name(name: &Arc<str>) -> Arc<str> {

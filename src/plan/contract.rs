@@ -4,6 +4,7 @@
 
 use super::Sizes;
 use super::decide::{Choices, Site, Way, What};
+use super::granted::Relied;
 use super::names::called;
 use super::order::{Best, Search, bits};
 use super::view::{self, window};
@@ -55,9 +56,9 @@ struct Item {
 const MOST: usize = 10;
 
 /// Index loops of a factor that is a gather by one operand from a source, when it can be read in place.
-fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<usize>> {
+fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes, relied: &Relied) -> Option<Vec<usize>> {
     let Op::Gather { picks, fill } = &graph.node(factor.node).op else { return None };
-    if !(fill.is_none() || *fill == Some(0.0)) || window(graph, factor.node, sizes).is_some() {
+    if !(fill.is_none() || *fill == Some(0.0)) || window(graph, factor.node, sizes, relied).is_some() {
         return None;
     }
     let operands = graph.operands(factor.node);
@@ -68,10 +69,11 @@ fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes) -> Option<Vec<u
             Pick::Operand(k) if index.is_none() => index = Some(*k),
             Pick::Operand(_) => return None,
             Pick::Loop(l) => {
-                let extent = view::value(&graph.node(factor.node).shape[*l].size, sizes);
-                if direct.contains(l) || extent > view::value(&source.shape[d].size, sizes) {
+                let (extent, places) = (&graph.node(factor.node).shape[*l].size, &source.shape[d].size);
+                if direct.contains(l) || view::value(extent, sizes) > view::value(places, sizes) {
                     return None;
                 }
+                relied.at_most(extent, places);
                 direct.push(*l);
             }
         }
@@ -124,7 +126,7 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, ch
         best[full] = way;
     }
     let mut pairs = Vec::new();
-    let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes)).collect();
+    let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes, &choices.relied)).collect();
     let mut w = Writer { s: &search, best: &best, factors, groups: &groups, pairs };
     let last = w.emit(full);
     if last.parts.len() > 1 || last.parts[0] < factors.len() {

@@ -3,6 +3,7 @@
 //! A place of the source at which a planner may do one thing or another is a [`Site`]; what it may do there are [`Way`]s, each with its
 //! price in nanoseconds of a run. The cheapest is taken, unless somebody has pinned another.
 
+use super::granted::Relied;
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -72,11 +73,13 @@ pub enum Pins {
 pub(super) struct Choices<'a> {
     pins: &'a Pins,
     made: RefCell<Vec<Decision>>,
+    /// What the plan relies on.
+    pub relied: Relied,
 }
 
 impl<'a> Choices<'a> {
     pub fn new(pins: &'a Pins) -> Choices<'a> {
-        Choices { pins, made: RefCell::default() }
+        Choices { pins, made: RefCell::default(), relied: Relied::default() }
     }
 
     /// The way that is taken at a site: the first of these, which are in the order of their prices, unless one is pinned.
@@ -93,8 +96,9 @@ impl<'a> Choices<'a> {
         self.made.borrow_mut().extend(decisions);
     }
 
-    pub fn into_made(self) -> Vec<Decision> {
-        self.made.into_inner()
+    /// The decisions, and what the plan relies on.
+    pub fn into_made(self) -> (Vec<Decision>, Relied) {
+        (self.made.into_inner(), self.relied)
     }
 }
 

@@ -8,6 +8,7 @@ mod weigh;
 use super::Sizes;
 use super::contract::{self, Order};
 use super::decide::Choices;
+use super::granted::Relied;
 use super::needed::{Only, needed};
 use super::segments;
 use super::view;
@@ -53,6 +54,7 @@ struct Site {
 struct Fuser<'a> {
     graph: &'a Graph,
     sizes: &'a Sizes,
+    relied: &'a Relied,
     rates: &'a [Rate],
     weights: Vec<f64>,
     forced: Vec<bool>,
@@ -68,6 +70,7 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
     let mut f = Fuser {
         graph,
         sizes,
+        relied: &choices.relied,
         rates,
         weights: vec![0.0; n],
         forced: vec![false; n],
@@ -333,7 +336,7 @@ impl Fuser<'_> {
         let operands = self.graph.operands(id);
         let rate = self.rates[id.index()];
         self.nests[nest].values += 1;
-        let squeezed = matches!(node.op, Op::Reshape).then(|| squeeze(self.graph, id, self.sizes)).flatten();
+        let squeezed = matches!(node.op, Op::Reshape).then(|| squeeze(self.graph, id, self.sizes, self.relied)).flatten();
         for (k, o) in operands.iter().enumerate() {
             if matches!(node.op, Op::Gather { .. }) && k == 0 {
                 self.forced[o.node.index()] = true;

@@ -3,6 +3,7 @@
 use super::build::Planner;
 use super::contract::Pair;
 use super::fuse::How;
+use super::granted::Relied;
 use super::view::value;
 use super::{Access, Expr, Index, Kernel, Kind, Loop, Sizes, Step, View};
 use crate::ir::{DType, Fold, Map, NodeId, Op, Pick, Size};
@@ -62,7 +63,7 @@ impl Planner<'_> {
             kernel.types.push(want);
             kernel.value = kernel.body.len() - 1;
         }
-        kernel.join(self.sizes);
+        kernel.join(self.sizes, &self.choices.relied);
         Step::Kernel(kernel)
     }
 
@@ -92,7 +93,7 @@ impl Planner<'_> {
         let name = self.buffers[target.buffer].name.clone();
         let mut kernel =
             Kernel { name, loops: g.loops, outer: keep, body: g.body, types: g.types, store, value, unit: Size::from(1i64) };
-        kernel.join(self.sizes);
+        kernel.join(self.sizes, &self.choices.relied);
         self.push(pair.early, Step::Kernel(kernel));
     }
 
@@ -279,21 +280,26 @@ fn add_term(terms: &mut Vec<(usize, Size)>, l: usize, stride: Size) {
 
 impl Kernel {
     /// Joins neighbouring outer loops that every access crosses alike, so that the innermost loop is long.
-    pub(super) fn join(&mut self, sizes: &Sizes) {
+    pub(super) fn join(&mut self, sizes: &Sizes, relied: &Relied) {
         let mut k = self.outer;
         while k >= 2 {
             k -= 1;
-            if self.joinable(k - 1, sizes) {
+            if self.joinable(k - 1, &|stride, expected| value(stride, sizes) == value(expected, sizes)) {
+                self.joinable(k - 1, &|stride, expected| {
+                    relied.equal(stride, expected);
+                    true
+                });
                 self.merge(k - 1);
             }
         }
     }
 
-    fn joinable(&self, p: usize, sizes: &Sizes) -> bool {
-        let n = value(&self.loops[p + 1].size, sizes);
+    /// `same` says of the stride of loop `p` whether it is what it has to be.
+    fn joinable(&self, p: usize, same: &dyn Fn(&Size, &Size) -> bool) -> bool {
+        let n = &self.loops[p + 1].size;
         let fits = |a: &Access| {
-            let stride = |l: usize| a.terms.iter().find(|t| t.0 == l).map_or(0, |t| value(&t.1, sizes));
-            stride(p) == stride(p + 1) * n
+            let stride = |l: usize| a.terms.iter().find(|t| t.0 == l).map_or(Size::from(0i64), |t| t.1.clone());
+            same(&stride(p), &stride(p + 1).mul(n))
         };
         self.body.iter().all(|e| match e {
             Expr::Counter(l) => *l != p && *l != p + 1,

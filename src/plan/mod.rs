@@ -14,6 +14,7 @@ mod cost;
 mod decide;
 mod expand;
 mod fuse;
+mod granted;
 mod grow;
 mod hard;
 mod kept;
@@ -34,6 +35,7 @@ mod view;
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use build::{plan, plan_anywhere, plan_pinned};
 pub use decide::{Decision, Pins, Site, Way, What};
+pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
@@ -63,6 +65,8 @@ pub struct Plan {
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.
     pub decisions: Vec<Decision>,
+    /// Where the plan is right at other sizes than those it was made for: there all of this holds. It speaks for bodies of loops, too.
+    pub granted: Vec<Granted>,
 }
 
 /// Step `gather` writes windows into `buffer`, which step `product` alone reads; it may read the windows where they come from.

@@ -1,5 +1,6 @@
 //! What can be read in place: strided views, and indices that are affine in the loop counters.
 
+use super::granted::Relied;
 use super::{Access, Sizes, View};
 use crate::ir::scalar::Law;
 use crate::ir::{Graph, NodeId, Op, Pick, Size};
@@ -40,7 +41,7 @@ impl View {
     }
 
     /// Whether elements lie row-major without gaps (axes of extent 1 do not count).
-    pub(super) fn contiguous(&self, shape: &[Size], sizes: &Sizes) -> bool {
+    pub(super) fn contiguous(&self, shape: &[Size], sizes: &Sizes, relied: &Relied) -> bool {
         let mut expect = 1;
         for (s, stride) in shape.iter().zip(&self.strides).rev() {
             let n = value(s, sizes);
@@ -49,19 +50,29 @@ impl View {
             }
             expect *= n;
         }
+        for ((s, stride), expect) in shape.iter().zip(&self.strides).zip(row_major(shape)) {
+            match value(s, sizes) > 1 {
+                true => relied.equal(stride, &expect),
+                false if *stride != expect => relied.single(s),
+                false => {}
+            }
+        }
         true
     }
 
     /// The same elements under another shape, when strides can say it.
-    pub(super) fn reshaped(&self, from: &[Size], to: &[Size], sizes: &Sizes) -> Option<View> {
+    pub(super) fn reshaped(&self, from: &[Size], to: &[Size], sizes: &Sizes, relied: &Relied) -> Option<View> {
         let n = |s: &Size| value(s, sizes);
-        if from.iter().any(|s| n(s) == 0) {
+        if let Some(empty) = from.iter().find(|s| n(s) == 0) {
+            relied.equal(empty, &Size::from(0i64));
             return Some(View { buffer: self.buffer, offset: self.offset.clone(), strides: row_major(to) });
         }
         // Axes of extent 1 carry no stride; then group both shapes into blocks of equal extent.
         let old: Vec<usize> = (0..from.len()).filter(|&k| n(&from[k]) != 1).collect();
         let new: Vec<usize> = (0..to.len()).filter(|&k| n(&to[k]) != 1).collect();
         let mut strides = vec![Size::from(0i64); to.len()];
+        let mut equal: Vec<(Size, Size)> = Vec::new();
+        let product = |axes: &[Size], of: &[usize]| of.iter().fold(Size::from(1i64), |n, k| n.mul(&axes[*k]));
         let (mut i, mut j) = (0, 0);
         while i < old.len() && j < new.len() {
             let (i0, j0) = (i, j);
@@ -76,11 +87,13 @@ impl View {
                 }
             }
             for k in i0..i {
-                let joined = n(&self.strides[old[k + 1]]) * n(&from[old[k + 1]]);
-                if n(&self.strides[old[k]]) != joined {
+                let joined = self.strides[old[k + 1]].mul(&from[old[k + 1]]);
+                if n(&self.strides[old[k]]) != n(&joined) {
                     return None;
                 }
+                equal.push((self.strides[old[k]].clone(), joined));
             }
+            equal.push((product(from, &old[i0..=i]), product(to, &new[j0..=j])));
             strides[new[j]] = self.strides[old[i]].clone();
             for k in (j0..j).rev() {
                 strides[new[k]] = strides[new[k + 1]].mul(&to[new[k + 1]]);
@@ -88,7 +101,12 @@ impl View {
             i += 1;
             j += 1;
         }
-        (i == old.len() && j == new.len()).then(|| View { buffer: self.buffer, offset: self.offset.clone(), strides })
+        if i < old.len() || j < new.len() {
+            return None;
+        }
+        equal.iter().for_each(|(a, b)| relied.equal(a, b));
+        from.iter().chain(to).filter(|s| n(s) == 1).for_each(|s| relied.single(s));
+        Some(View { buffer: self.buffer, offset: self.offset.clone(), strides })
     }
 }
 
@@ -131,6 +149,22 @@ impl Affine {
             high += reach.max(0);
         }
         Some((low, high))
+    }
+
+    /// Notes that it stays inside of an axis over loops of these extents, as it does at these sizes.
+    pub(super) fn stays(&self, extent: &dyn Fn(usize) -> Size, axis: &Size, sizes: &Sizes, relied: &Relied) {
+        let one = Size::from(1i64);
+        if let Some(empty) = self.terms.keys().map(|l| extent(*l)).find(|n| value(n, sizes) == 0) {
+            return relied.equal(&empty, &Size::from(0i64));
+        }
+        let (mut low, mut end) = (self.offset.clone(), self.offset.add(&one));
+        for (l, s) in &self.terms {
+            let reach = s.mul(&extent(*l).sub(&one));
+            let side = if relied.sign(s, sizes) { &mut low } else { &mut end };
+            *side = side.add(&reach);
+        }
+        relied.at_most(&Size::from(0i64), &low);
+        relied.at_most(&end, axis);
     }
 
     /// Under a map from dimensions to loops.
@@ -179,7 +213,7 @@ pub(super) fn affine(graph: &Graph, id: NodeId) -> Option<Affine> {
 }
 
 /// The affine index of each dimension of a gather, where all of them lie inside the source for certain.
-pub(super) fn window(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Affine>> {
+pub(super) fn window(graph: &Graph, id: NodeId, sizes: &Sizes, relied: &Relied) -> Option<Vec<Affine>> {
     let node = graph.node(id);
     let Op::Gather { picks, .. } = &node.op else { return None };
     let operands = graph.operands(id);
@@ -200,6 +234,9 @@ pub(super) fn window(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Aff
             return None;
         }
         out.push(index);
+    }
+    for (index, axis) in out.iter().zip(&source.shape) {
+        index.stays(&|l| node.shape[l].size.clone(), &axis.size, sizes, relied);
     }
     Some(out)
 }

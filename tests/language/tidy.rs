@@ -56,6 +56,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("H0905", "a warning of a device"),
     ("H0911", "said by `build --target web`, tried in tests/tools/web.rs"),
     ("H0912", "said by `build --target web --train`, tried in tests/tools/web/training.rs"),
+    ("H0913", "said by `build`, tried in tests/tools/object.rs"),
     ("H0921", "said by `run --profile`, which a page does not show"),
 ];
 

@@ -160,8 +160,10 @@ fn texts_and_objects_are_made() {
     assert_eq!(plan.to_string(), crate::plan::plan(&m.graph, &wanted, &sizes).unwrap().to_string());
     assert!(crate::cpu::emit_clif(&plan, &sizes).unwrap().contains("function"));
     assert!(crate::cpu::emit_asm(&plan, &sizes).unwrap().contains("xmm"));
-    let (bytes, header) = crate::cpu::emit_object(&plan, &sizes, "Layers").unwrap();
-    assert!(bytes.len() > 100 && header.contains("void layers_"), "{header}");
+    let outputs = (0..wanted.len()).map(|k| format!("y{k}")).collect();
+    let face = crate::cpu::Face { model: "Layers".into(), outputs, ..crate::cpu::Face::default() };
+    let (bytes, header) = crate::cpu::emit_object(&plan, &sizes, &face).unwrap();
+    assert!(bytes.len() > 100 && header.contains("int Layers_run("), "{header}");
 }
 
 #[test]

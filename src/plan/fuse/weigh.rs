@@ -4,10 +4,11 @@ use super::Fuser;
 use crate::ir::{Graph, Map, NodeId, Op};
 use crate::plan::Sizes;
 use crate::plan::contract::Order;
+use crate::plan::granted::Relied;
 use crate::plan::view::{self, window};
 
 /// A reshape that only drops or adds axes of extent 1: for each dimension of the operand, the result's dimension.
-pub(in crate::plan) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<Option<usize>>> {
+pub(in crate::plan) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes, relied: &Relied) -> Option<Vec<Option<usize>>> {
     let from = &graph.node(graph.operands(id)[0].node).shape;
     let to = &graph.node(id).shape;
     let n = |a: &crate::ir::Axis| view::value(&a.size, sizes);
@@ -24,7 +25,17 @@ pub(in crate::plan) fn squeeze(graph: &Graph, id: NodeId, sizes: &Sizes) -> Opti
             map.push(Some(k));
         }
     }
-    next.next().is_none().then_some(map)
+    if next.next().is_some() {
+        return None;
+    }
+    for (a, k) in from.iter().zip(&map) {
+        match k {
+            Some(k) => relied.equal(&a.size, &to[*k].size),
+            None => relied.single(&a.size),
+        }
+    }
+    to.iter().enumerate().filter(|(k, _)| !map.contains(&Some(*k))).for_each(|(_, a)| relied.single(&a.size));
+    Some(map)
 }
 
 /// No element costs more: beyond any real cost, and far from where numbers end and every cost is equal.
@@ -48,7 +59,7 @@ impl Fuser<'_> {
             Op::Map(m) => m.price(),
             Op::Gather { .. } => 2.0,
             Op::Inside(_) => 0.0,
-            Op::Reshape if squeeze(self.graph, id, self.sizes).is_some() => 0.0,
+            Op::Reshape if squeeze(self.graph, id, self.sizes, self.relied).is_some() => 0.0,
             Op::Fold(_) | Op::Contract => self.inner(id),
             Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => {
                 return 1.0;
@@ -68,7 +79,7 @@ impl Fuser<'_> {
     pub(super) fn soft(&self, id: NodeId) -> bool {
         match &self.graph.node(id).op {
             Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Map(_) | Op::Gather { .. } | Op::Inside(_) => true,
-            Op::Reshape => squeeze(self.graph, id, self.sizes).is_some(),
+            Op::Reshape => squeeze(self.graph, id, self.sizes, self.relied).is_some(),
             Op::Fold(_) | Op::Contract => self.nested(id),
             Op::Source { .. } | Op::Arg(_) | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => false,
             Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => false,
@@ -84,6 +95,6 @@ impl Fuser<'_> {
     pub(super) fn viewable(&self, id: NodeId) -> bool {
         let op = &self.graph.node(id).op;
         matches!(op, Op::Map(Map::Copy) | Op::Reshape)
-            || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes).is_some()
+            || matches!(op, Op::Gather { .. }) && window(self.graph, id, self.sizes, self.relied).is_some()
     }
 }

@@ -1,0 +1,96 @@
+/* Runs a compiled model: the five digit classifiers that one network writes.
+
+       hnet build models/task_digits.hnet --output logits --output class -o examples/c
+       cd examples/c && cc -O2 main.c TaskDigits.o -lm -o digits
+       ./digits ../../models/task_digits.params.safetensors ../../models/task_digits.inputs.safetensors
+
+   The weights come from a safetensors file: eight bytes with the length of the header, the header in JSON, the elements. */
+
+#include "TaskDigits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct file {
+    char *header;
+    size_t length; /* of the header */
+    char *elements;
+    size_t bytes; /* of the elements */
+};
+
+static void fail(const char *what, const char *name) {
+    fprintf(stderr, "%s: %s\n", name, what);
+    exit(1);
+}
+
+static struct file read_file(const char *path) {
+    struct file out;
+    unsigned char start[8];
+    uint64_t length = 0;
+    long end;
+    int k;
+    FILE *f = fopen(path, "rb");
+    if (!f || fread(start, 1, 8, f) != 8 || fseek(f, 0, SEEK_END)) fail("cannot be read", path);
+    end = ftell(f);
+    for (k = 7; k >= 0; k--) length = length << 8 | start[k];
+    if (end < 8 || length > (uint64_t)end - 8) fail("is no safetensors file", path);
+    out.length = (size_t)length;
+    out.bytes = (size_t)end - 8 - out.length;
+    out.header = malloc(out.length + 1);
+    out.elements = malloc(out.bytes + 1);
+    if (!out.header || !out.elements) fail("is too large", path);
+    fseek(f, 8, SEEK_SET);
+    if (fread(out.header, 1, out.length, f) != out.length || fread(out.elements, 1, out.bytes, f) != out.bytes)
+        fail("cannot be read", path);
+    out.header[out.length] = 0;
+    fclose(f);
+    return out;
+}
+
+/* The elements of a tensor, if there are so many of four bytes (any number for -1); how many there are is left in count. */
+static const void *find(const struct file *f, const char *name, int64_t elements, int64_t *count) {
+    char key[512];
+    const char *at, *place;
+    unsigned long long from, to;
+    if (snprintf(key, sizeof key, "\"%s\":{", name) >= (int)sizeof key) fail("has too long a name", name);
+    at = strstr(f->header, key);
+    place = at ? strstr(at, "\"data_offsets\":[") : NULL;
+    if (!place || sscanf(place, "\"data_offsets\":[%llu,%llu]", &from, &to) != 2) fail("is not in the file", name);
+    if (from > to || to > f->bytes || (to - from) % 4) fail("lies outside of the file", name);
+    if (elements >= 0 && (uint64_t)elements != (to - from) / 4) fail("has another number of elements", name);
+    if (count) *count = (int64_t)((to - from) / 4);
+    return f->elements + from;
+}
+
+int main(int argc, char **argv) {
+    struct TaskDigits_sizes sizes;
+    struct TaskDigits_params params;
+    struct TaskDigits_inputs inputs;
+    struct TaskDigits_outputs outputs;
+    struct file weights, data;
+    int64_t pixels, i;
+    void *workspace;
+    int k, code;
+
+    if (argc != 3) fail("PARAMS.safetensors INPUTS.safetensors", argv[0]);
+    weights = read_file(argv[1]);
+    data = read_file(argv[2]);
+    for (k = 0; k < TaskDigits_PARAMS; k++) {
+        const struct TaskDigits_param *p = TaskDigits_param(k);
+        TaskDigits_set_param(&params, p->name, find(&weights, p->name, p->elements, NULL));
+    }
+    inputs.task = find(&data, "task", 1, NULL);
+    inputs.x = find(&data, "x", -1, &pixels);
+    sizes.b = pixels / 64;
+    outputs.logits = malloc((size_t)sizes.b * 10 * sizeof(float));
+    outputs.class_ = malloc((size_t)sizes.b * sizeof(int32_t));
+    workspace = malloc(TaskDigits_workspace(&sizes));
+    if (!outputs.logits || !outputs.class_ || !workspace) fail("no memory", argv[0]);
+
+    /* The classifier of the task is written once, and used as often as there are images. */
+    code = TaskDigits_prepare(&sizes, &params, &inputs, workspace);
+    if (!code) code = TaskDigits_run_prepared(&sizes, &params, &inputs, &outputs, workspace);
+    if (code) fail(TaskDigits_message(code), "TaskDigits");
+    for (i = 0; i < sizes.b; i++) printf("image %lld: %d\n", (long long)i, (int)outputs.class_[i]);
+    return 0;
+}
