@@ -48,7 +48,7 @@ struct Entry {
     shows: String,
     /// The first lines of the file, without the kind.
     about: String,
-    /// Of several models of a file the one with the most nodes.
+    /// Of several models of a file the one with the most parameters: what grows, not what it grew out of.
     model: Model,
     /// Whether `run` has to be told which model is meant.
     named: bool,
@@ -69,7 +69,8 @@ fn entry(path: &Path) -> Entry {
     let mut sources = Sources::default();
     let root = pipeline::read(&mut sources, path).expect("it can be read");
     let models = pipeline::check(&mut sources, root, &[]).models;
-    let large = (0..models.len()).rev().max_by_key(|k| models[*k].graph.len()).expect("a model");
+    let stored = |k: &usize| models[*k].params.iter().map(numbers).sum::<i64>();
+    let large = (0..models.len()).rev().max_by_key(stored).expect("a model");
     let model = models.into_iter().nth(large).expect("a model");
     Entry { name, kind: kind.into(), shows: shows.into(), about: about.join("\n").trim().into(), model, named: large > 0 }
 }
