@@ -9,8 +9,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::files::memory;
 use crate::ir::random::{counter, normal, philox, uniform};
 use crate::ir::sizes::Sizes;
-use crate::ir::{Bindings, DType, Data, NodeId, Tensor};
-use std::collections::BTreeMap;
+use crate::ir::{DType, Data, NodeId, Tensor, interp};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All parameters from their initialisers; one without any is an error that lists every such parameter.
 pub fn initialise_all(model: &Model, sizes: &Sizes, seed: i32) -> Result<BTreeMap<String, Tensor>, Vec<Diagnostic>> {
@@ -27,15 +27,7 @@ pub fn initialise_all(model: &Model, sizes: &Sizes, seed: i32) -> Result<BTreeMa
         d = d.help("give a weights file with `--params F`, or an initialiser: `= normal(std: 0.1)`");
         return Err(vec![d]);
     }
-    let mut out = BTreeMap::new();
-    let mut problems = Vec::new();
-    for param in &model.params {
-        match initialise(model, param, sizes, seed) {
-            Ok(t) => drop(out.insert(param.path.clone(), t)),
-            Err(d) => problems.push(d),
-        }
-    }
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
+    each(model, |k, known| initialise(model, &model.params[k], sizes, seed, known))
 }
 
 fn all_provided(param: &Param) -> bool {
@@ -43,21 +35,66 @@ fn all_provided(param: &Param) -> bool {
     param.provided.len() as i64 >= nets.max(1)
 }
 
-/// One parameter from its initialiser; zeros where a relation provides it.
-pub fn initialise(model: &Model, param: &Param, sizes: &Sizes, seed: i32) -> Result<Tensor, Diagnostic> {
+/// Makes each parameter, by its place, behind those that it starts from. What starts from one that failed is not tried.
+pub fn each(
+    model: &Model,
+    mut make: impl FnMut(usize, &BTreeMap<String, Tensor>) -> Result<Tensor, Diagnostic>,
+) -> Result<BTreeMap<String, Tensor>, Vec<Diagnostic>> {
+    let mut out = BTreeMap::new();
+    let mut problems = vec![];
+    let mut lost: BTreeSet<&str> = BTreeSet::new();
+    for k in begin(model)? {
+        let path = &model.params[k].path;
+        if !lost.is_empty() && model.starts_from(k).iter().any(|(_, from)| lost.contains(from.as_str())) {
+            lost.insert(path);
+            continue;
+        }
+        match make(k, &out) {
+            Ok(t) => drop(out.insert(path.clone(), t)),
+            Err(d) => {
+                lost.insert(path);
+                problems.push(d);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(out) } else { Err(problems) }
+}
+
+/// Places of the parameters in the order in which they begin.
+pub fn begin(model: &Model) -> Result<Vec<usize>, Vec<Diagnostic>> {
+    let bug = |_| vec![Diagnostic::plain(Code::H0899, "parameters start from themselves: this is a bug in hnet")];
+    model.beginning().map_err(bug)
+}
+
+/// One parameter from its initialiser; zeros where a relation provides it. `known` are those that begin before it.
+pub fn initialise(
+    model: &Model,
+    param: &Param,
+    sizes: &Sizes,
+    seed: i32,
+    known: &BTreeMap<String, Tensor>,
+) -> Result<Tensor, Diagnostic> {
     let shape = shape(param, sizes)?;
     match &param.init {
         None => memory::zeros(&param.path, param.dtype, shape),
-        Some(Init::Node(node)) => evaluate(model, *node, param.dtype, sizes, seed),
+        Some(Init::Node(node)) => evaluate(model, *node, param.dtype, sizes, seed, known),
         Some(init) => draw(init, &param.path, param.dtype, shape, seed),
     }
 }
 
-/// A node of the model's graph that needs nothing but sizes and the seed.
-pub fn evaluate(model: &Model, node: NodeId, dtype: DType, sizes: &Sizes, seed: i32) -> Result<Tensor, Diagnostic> {
-    let mut bindings = Bindings { sizes: sizes.clone(), ..Bindings::default() };
-    bindings.sources.insert("seed".into(), scalar(seed));
-    let mut out = crate::ir::interp::evaluate(&model.graph, &bindings, &[node])?;
+/// A node of the model's graph that needs nothing but sizes, the seed and the parameters that are known.
+pub fn evaluate(
+    model: &Model,
+    node: NodeId,
+    dtype: DType,
+    sizes: &Sizes,
+    seed: i32,
+    known: &BTreeMap<String, Tensor>,
+) -> Result<Tensor, Diagnostic> {
+    let seed = scalar(seed);
+    let mut sources: BTreeMap<&str, &Tensor> = known.iter().map(|(path, t)| (path.as_str(), t)).collect();
+    sources.insert("seed", &seed);
+    let mut out = interp::evaluate_on(&model.graph, sources, sizes.clone(), &[node], interp::MEMORY)?;
     Ok(cast(&out.remove(0), dtype))
 }
 

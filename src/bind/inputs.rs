@@ -238,7 +238,7 @@ fn complete(model: &Model, request: &Request, known: &mut Known, out: &mut Given
 
 fn default(model: &Model, input: &Input, value: &Init, seed: i32, known: &mut Known, out: &mut Given) -> Result<(), Diagnostic> {
     let tensor = match value {
-        Init::Node(node) => init::evaluate(model, *node, input.dtype, &known.sizes(), seed)?,
+        Init::Node(node) => init::evaluate(model, *node, input.dtype, &known.sizes(), seed, &std::collections::BTreeMap::new())?,
         _ => match known.shape(input) {
             Some(shape) => init::draw(value, &input.name, input.dtype, shape, seed)?,
             None => return Ok(()),

@@ -8,6 +8,7 @@
 mod stacked;
 
 use super::init;
+use crate::check::model::families::Families;
 use crate::check::model::{Model, Param};
 use crate::diag::{Code, Diagnostic, Label, Severity, suggest};
 use crate::files::archive::Archive;
@@ -15,7 +16,7 @@ use crate::files::memory;
 use crate::files::stored::Stored;
 use crate::ir::sizes::Sizes;
 use crate::ir::{Origin, Tensor, type_text};
-use stacked::Families;
+use stacked::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Parameters, and what may be wrong with them all the same.
@@ -41,6 +42,7 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
     let mut problems = Vec::new();
     let mut missing: Vec<(&Param, Vec<String>)> = Vec::new();
     let mut used: BTreeSet<String> = BTreeSet::new();
+    let mut begun: BTreeSet<&str> = BTreeSet::new();
     let mut out = Loaded::default();
     let families = Families::of(model);
     for param in &model.params {
@@ -57,12 +59,17 @@ pub fn load(model: &Model, files: &[Archive], sizes: &Sizes, seed: i32) -> Resul
         if absent.is_empty() {
             out.tensors.insert(param.path.clone(), fill.tensor);
         } else if param.origin == Origin::State && param.init.is_some() && fill.covered.iter().all(|c| !c) {
-            match init::initialise(model, param, sizes, seed) {
-                Ok(t) => drop(out.tensors.insert(param.path.clone(), t)),
-                Err(d) => problems.push(d),
-            }
+            begun.insert(&param.path);
         } else {
             missing.push((param, absent));
+        }
+    }
+    // Where a parameter is missing, what starts from it is not looked at.
+    let whole = missing.is_empty() && problems.is_empty();
+    for param in init::begin(model)?.into_iter().map(|k| &model.params[k]).filter(|p| whole && begun.contains(p.path.as_str())) {
+        match init::initialise(model, param, sizes, seed, &out.tensors) {
+            Ok(t) => drop(out.tensors.insert(param.path.clone(), t)),
+            Err(d) => problems.push(d),
         }
     }
     let extra = extra(model, files, &used);
@@ -92,7 +99,7 @@ pub fn has_all(model: &Model, files: &[Archive]) -> bool {
             let net = unravel(n, &lead);
             let there = |mask: usize| {
                 let numbers: Vec<_> = net.iter().enumerate().map(|(k, n)| (mask >> k & 1 == 1).then_some(*n)).collect();
-                named.contains(&*key(&p.path, &numbers)) || families.find(&p.path, &numbers, files).is_some()
+                named.contains(&*key(&p.path, &numbers)) || Stack::find(&families, &p.path, &numbers, files).is_some()
             };
             p.provided.iter().any(|given| matches(&net, given)) || (0..1usize << stars).any(there)
         })
@@ -149,7 +156,7 @@ impl<'a> Fill<'a> {
                 }
                 let key = key(&self.param.path, &numbers);
                 let files = self.files;
-                let stack = self.families.find(&self.param.path, &numbers, files);
+                let stack = Stack::find(self.families, &self.param.path, &numbers, files);
                 if let Some(stored) = files.iter().find_map(|f| f.get(&key)) {
                     used.insert(key);
                     self.put(&numbers, &stored);

@@ -167,6 +167,9 @@ impl<'a> Checker<'a> {
                     Some(b) => self.bound_value(b, value)?,
                     None => self.expr(value)?,
                 };
+                if ty.is_missing() {
+                    return self.without_a_type(ty.span, v);
+                }
                 self.declared_value(ty, v, value.span)
             }
             _ => self.report.bug(stmt.span, "this is no value of a member"),

@@ -92,6 +92,33 @@ impl<'a> Checker<'a> {
         Ok(Value::Tensor(self.spread(&t, &names)))
     }
 
+    /// An output without a type: says which one its value has.
+    pub fn without_a_type<T>(&mut self, at: Span, value: Value<'a>) -> Res<T> {
+        let d = Diagnostic::error(Code::H0132, at, "expected `:` and a type after the name of an output");
+        let t = match value {
+            Value::Poison(said) => return Err(said),
+            Value::Num(n) => match n.known() {
+                Some(v) if v.fract() == 0.0 => self.num_tens(&n),
+                Some(_) | None => self.num_f32(&n),
+            },
+            Value::Tensor(t) => t,
+            other => {
+                let help = format!("its value is {}; an output is one tensor, as in `y: [b, 64]`", other.kind());
+                return self.fail(d.help(help));
+            }
+        };
+        let sizes = self.extents(&t);
+        let names = t.names().map(|n| self.axes.name_text(n).to_string());
+        let sized = t.sized().into_iter().map(|i| self.axes.show_size(&sizes[i]));
+        let axes: Vec<String> = names.chain(sized).collect();
+        let text = match (axes.is_empty(), t.dtype) {
+            (true, dtype) => dtype.word().to_string(),
+            (false, DType::F32) => format!("[{}]", axes.join(", ")),
+            (false, dtype) => format!("{}[{}]", dtype.word(), axes.join(", ")),
+        };
+        self.fail(d.fix("this is what its value is; the order of the axes is the order in files", at, format!(": {text}")))
+    }
+
     /// Whether a step of training goes along this axis over conditions that otherwise are one value: then what is computed from them goes
     /// along it, whatever its type says.
     pub fn is_lifted_axis(&self, n: NameId) -> bool {

@@ -3,8 +3,10 @@
 //! Everything about names, axes, sizes, and who owns, generates or adapts a parameter is decided here. What is left to be
 //! known at run time are the sizes of free dims, the numbers that conditions carry, and the values.
 
+pub mod families;
 pub mod weights;
 
+mod starts;
 mod training;
 
 use crate::ir::{DType, Graph, NodeId, Origin, Size, Sym};

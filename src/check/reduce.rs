@@ -340,7 +340,7 @@ impl<'a> Checker<'a> {
         let last_name = t.names().last().map(|n| self.axes.name_text(n).to_string());
         match (t.sized().len(), last_name) {
             (0, None) => "a single number has no axis".to_string(),
-            (0, Some(name)) => format!("along an axis with a name: `{word}[{name}] v`"),
+            (0, Some(name)) => format!("along an axis with a name, and without the parentheses: `{word}[{name}] v`"),
             (n, _) => {
                 let names: Vec<String> = (0..n).map(index_word).collect();
                 let (all, last) = (names.join(", "), &names[n - 1]);

@@ -115,7 +115,13 @@ impl<'a> Checker<'a> {
             Value::Poison(said) => Err(said),
             other => {
                 let message = format!("the parameter tree of a net is wanted here, and this is {}", other.kind());
-                self.fail(Diagnostic::error(Code::H0331, span, message).help("of a net `fc`, all its parameters are `fc.*`"))
+                let help = match other {
+                    Value::Tensor(_) => {
+                        "one tensor is no tree, also where it is a parameter: of a net `fc`, all its parameters are `fc.*`"
+                    }
+                    _ => "of a net `fc`, all its parameters are `fc.*`",
+                };
+                self.fail(Diagnostic::error(Code::H0331, span, message).help(help))
             }
         }
     }

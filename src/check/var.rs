@@ -43,7 +43,13 @@ impl<'a> Checker<'a> {
 
     /// `v = value`, `v[i, 0] = value`
     pub fn assign_var(&mut self, name: &'a ast::Ident, slots: Option<&'a [Slot]>, value: &'a Expr) -> Res<()> {
-        let (old, ty) = match self.meaning(&name.name) {
+        let meaning = self.meaning(&name.name);
+        if let Meaning::Member(id, MemberRef::Thunk(n)) = &meaning
+            && let Some(said) = self.nets[*id].thunks[*n].failed()
+        {
+            return Err(said);
+        }
+        let (old, ty) = match meaning {
             Meaning::Local(Binding::Var(v, ty)) => (v, ty),
             Meaning::Member(id, MemberRef::Thunk(n)) if matches!(self.nets[id].thunks[n], Thunk::Var(..)) => {
                 let ty = if let Thunk::Var(_, ty) = self.nets[id].thunks[n] { ty } else { None };

@@ -4,8 +4,8 @@
 //! its own: each round has another.
 
 use crate::check::model::Model;
-use crate::ir::{NodeId, Op, Output, OutputKind};
-use std::collections::BTreeMap;
+use crate::ir::{Graph, NodeId, Op, Output, OutputKind};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The named values that are no inputs, parameters as they are stored, or outputs: by path, `hyper.trunk.h`. Of a net that is called
 /// several times they are numbered: `block.h`, `block.h#2`.
@@ -23,6 +23,17 @@ pub fn places(model: &Model) -> BTreeMap<String, NodeId> {
         let again = (2..).map(|n| format!("{path}#{n}")).find(|p| !out.contains_key(p));
         let free = !out.contains_key(&path);
         out.insert(if free { path } else { again.unwrap_or_default() }, id);
+    }
+    out
+}
+
+/// Names of values inside loops over data.
+pub fn in_rounds(graph: &Graph) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for id in graph.ids() {
+        let Op::Loop(body) = &graph.node(id).op else { continue };
+        out.extend(body.graph.ids().filter_map(|n| body.graph.node(n).name.as_ref().map(|n| n.to_string())));
+        out.extend(in_rounds(&body.graph));
     }
     out
 }

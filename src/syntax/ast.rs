@@ -173,6 +173,18 @@ pub struct Type {
     pub span: Span,
 }
 
+impl Type {
+    /// What an output without a type has at its place: the checker says which one was meant.
+    pub fn missing(at: Span) -> Type {
+        Type { kind: TypeKind::Tensor { scalar: None, axes: vec![AxisExpr::Lifted(at)] }, span: at }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        let lifted = matches!(&self.kind, TypeKind::Tensor { axes, .. } if matches!(axes.as_slice(), [AxisExpr::Lifted(_)]));
+        lifted && self.span.start == self.span.end
+    }
+}
+
 /// The kinds of types.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TypeKind {

@@ -191,7 +191,7 @@ fn defaults(model: &Model, fixed: &Sizes) -> Result<BTreeMap<String, Tensor>, Di
             i.shape.iter().map(|(_, s)| usize::try_from(s.eval(&|n| fixed.get(n).copied())?).ok()).collect();
         let tensor = match (&i.default, shape) {
             (None | Some(Init::Fill(_)), _) | (_, None) => continue,
-            (Some(Init::Node(node)), Some(_)) => init::evaluate(model, *node, i.dtype, fixed, 0)?,
+            (Some(Init::Node(node)), Some(_)) => init::evaluate(model, *node, i.dtype, fixed, 0, &BTreeMap::new())?,
             (Some(how), Some(shape)) => init::draw(how, &i.name, i.dtype, shape, 0)?,
         };
         out.insert(i.name.clone(), tensor);

@@ -55,6 +55,15 @@ fn at_size(who: &str, model: &Model, size: i64, conditions: &[(&str, &str)]) -> 
     Case::of(&format!("{who}, {}, size {size}", model.name), model, &can, bound)
 }
 
+#[test]
+fn a_mixture_cut_out_of_a_net_begins_as_that_net() {
+    let model = &models(&root().join("models/dynamic_dino.hnet"))[0];
+    at_size("dynamic_dino", model, 3, &[]).only(&["moved"]).each(|way, got| {
+        let moved = got[0].to_f64()[0];
+        assert!((0.0..1e-5).contains(&moved), "{way:?}: {moved}");
+    });
+}
+
 /// Long samplers: the interpreter takes seconds for the largest size, a device for the shaders of each.
 const LONG: [&str; 4] = ["steel", "deep_weight_flow", "hypino", "weight_diffusion"];
 

@@ -153,3 +153,45 @@ fn what_a_written_layer_makes_has_the_variance_of_its_inputs() {
     // Outputs of one code are not independent: a twentieth allows for that.
     assert!((variance(&y) - 1.0).abs() < 0.05, "{}", variance(&y));
 }
+
+/// Two copies of a net, each cut into two, whatever stands first in the file; and one that starts from those again.
+#[test]
+fn a_parameter_starts_from_others() {
+    let body = "input x: [b, 3]
+sub layer[2] = Both()
+param last: [2] = normal()
+init last[l] = 2 * layer[l].early
+output y: [b] = sum(layer[0](x)) + last[1]";
+    let both = "net Both() {
+    param early: f32 = zeros()
+    sub part[4] = Matrix(3, 2)
+    sub plain = Matrix(3, 4)
+    init early = sum(part[3].w)
+    init part[e].w[i, k] = plain.w[i, e mod 2 * 2 + k]
+    (x: [3]) -> [2] { part[0](x) + early + sum(plain(x)) }
+}
+model N {
+";
+    let p = started(&format!("{body}\n}}\n{both}input x: [3]\nsub one = Both()\noutput y: [2] = one(x)"));
+    let (plain, part) = (&p["layer.*.plain.w"], &p["layer.*.part.*.w"]);
+    assert!(plain.iter().all(|v| *v != 0.0) && plain[..12] != plain[12..]);
+    for (at, got) in part.iter().enumerate() {
+        let (l, e, i, k) = (at / 24, at / 6 % 4, at / 2 % 3, at % 2);
+        assert_eq!(*got, plain[l * 12 + i * 4 + e % 2 * 2 + k], "{l}, {e}, {i}, {k}");
+    }
+    for l in 0..2 {
+        let sum: f64 = part[l * 24 + 18..l * 24 + 24].iter().sum();
+        assert!((p["layer.*.early"][l] - sum).abs() < 1e-6);
+        assert_eq!(p["last"][l], 2.0 * p["layer.*.early"][l]);
+    }
+}
+
+#[test]
+fn a_start_in_a_circle_or_from_data_is_said() {
+    let of = |body: &str| format!("dim b\nmodel M {{\n    input x: [b, 4]\n{body}\n    output y: [b] = x @ (v + w)\n}}\n");
+    let both = "    param v: [4] = normal()\n    param w: [4] = normal()\n";
+    crate::brothers::says(&of(&format!("{both}    init v = 2 * w\n    init w = v + 1")), "H0405");
+    crate::brothers::says(&of(&format!("{both}    init v = v + 1")), "H0405");
+    crate::brothers::says(&of(&format!("{both}    init v = mean[b] x")), "H0510");
+    crate::brothers::says(&of(&format!("{both}    condition c: [4]\n    init v = c")), "H0510");
+}

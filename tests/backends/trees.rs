@@ -187,3 +187,33 @@ model M {
 ";
     gives(text, &[], &[("x", &[1.0, 2.0])], &[("y", &[3.0; 3]), ("n", &[606.0]), ("m", &[7.0])]);
 }
+
+/// Each net of an array may be made from another one of it, whichever stands first; weights by hand.
+#[test]
+fn nets_of_an_array_are_made_from_each_other() {
+    let text = format!(
+        "{SCALE}model M {{
+    input x: [2]
+    sub e[4] = Scale(2, 1)
+    adapt e[0].* by 10 * e[1].*
+    adapt e[1].* by 2 * e[3].*
+    scale e[1].* by 3
+    generate e[2].w from e[0].w + x[0] * e[3].w
+    output a: [2] = e[0](x)
+    output c: [2] = e[1](x)
+    output d: [2] = e[2](x)
+    output f: [2] = e[3](x)
+    output all: [4, 2] = e.w
+}}
+"
+    );
+    // e[3] is 1, e[1] 3 * (1 + 2), e[0] 1 + 10 * 9, e[2] 91 + 2 * 1.
+    let wants: &[(&str, &[f64])] = &[
+        ("a", &[182.0, 273.0]),
+        ("c", &[18.0, 27.0]),
+        ("d", &[186.0, 279.0]),
+        ("f", &[2.0, 3.0]),
+        ("all", &[91.0, 91.0, 9.0, 9.0, 93.0, 93.0, 1.0, 1.0]),
+    ];
+    gives(&text, &[], &[("x", &[2.0, 3.0])], wants);
+}

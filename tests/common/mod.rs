@@ -76,19 +76,19 @@ pub fn weights(path: &Path, model: &Model, given: &Given) -> BTreeMap<String, Te
 
 /// Parameters drawn by their initialisers; what must come from a file, and what starts as zeros, is drawn too.
 pub fn drawn(model: &Model, given: &Given) -> BTreeMap<String, Tensor> {
-    let one = |p: &hnet::check::model::Param| {
+    let one = |k: usize, known: &BTreeMap<String, Tensor>| {
+        let p = &model.params[k];
         let shape = params::shape(p, &given.sizes).unwrap();
         let how = match &p.init {
             Some(init) if !matches!(init, Init::Fill(v) if *v == 0.0) => init.clone(),
             _ => Init::Normal { mean: 0.0, std: 0.1 },
         };
-        let tensor = match &how {
-            Init::Node(_) => init::initialise(model, p, &given.sizes, 1),
+        match &how {
+            Init::Node(_) => init::initialise(model, p, &given.sizes, 1, known),
             how => init::draw(how, &p.path, p.dtype, shape, 1),
-        };
-        (p.path.clone(), tensor.unwrap())
+        }
     };
-    model.params.iter().map(one).collect()
+    init::each(model, one).unwrap()
 }
 
 /// How far two tensors are apart, measured by the largest number in the second.

@@ -48,10 +48,10 @@ struct Entry {
     shows: String,
     /// The first lines of the file, without the kind.
     about: String,
-    /// Of several models of a file the one with the most nodes.
+    /// Of several models of a file the one with the most parameters: what grows, not what it grew out of.
     model: Model,
-    /// Whether `run` has to be told which model is meant.
-    named: bool,
+    /// The first one, to which the tensors beside the file belong; none: it is the same.
+    first: Option<Model>,
 }
 
 fn models() -> PathBuf {
@@ -69,9 +69,12 @@ fn entry(path: &Path) -> Entry {
     let mut sources = Sources::default();
     let root = pipeline::read(&mut sources, path).expect("it can be read");
     let models = pipeline::check(&mut sources, root, &[]).models;
-    let large = (0..models.len()).rev().max_by_key(|k| models[*k].graph.len()).expect("a model");
-    let model = models.into_iter().nth(large).expect("a model");
-    Entry { name, kind: kind.into(), shows: shows.into(), about: about.join("\n").trim().into(), model, named: large > 0 }
+    let stored = |k: &usize| models[*k].params.iter().map(numbers).sum::<i64>();
+    let large = (0..models.len()).rev().max_by_key(stored).expect("a model");
+    let mut models = models;
+    let model = models.swap_remove(large);
+    let first = (large > 0).then(|| models.swap_remove(0));
+    Entry { name, kind: kind.into(), shows: shows.into(), about: about.join("\n").trim().into(), model, first }
 }
 
 /// The paper in short: what stands in the first brackets with a year, up to the title; else the title, where a text says only that.
@@ -111,7 +114,8 @@ impl Entry {
             own.map(numbers).sum::<i64>()
         };
         let frozen = if of(true) > 0 { format!(", {} of them frozen", grouped(of(true))) } else { String::new() };
-        format!("{} parameters{frozen}; {} nodes", grouped(of(false)), grouped(self.model.graph.len() as i64))
+        let own = if self.first.is_some() { format!("`{}` has ", self.model.name) } else { String::new() };
+        format!("{own}{} parameters{frozen}; {} nodes", grouped(of(false)), grouped(self.model.graph.len() as i64))
     }
 
     fn reference(&self) -> &'static str {
@@ -127,17 +131,15 @@ impl Entry {
     fn commands(&self) -> String {
         let name = &self.name;
         let mut run = format!("hnet run models/{name}.hnet");
-        if self.named {
-            let _ = write!(run, " --model {}", self.model.name);
-        }
         if !self.has("inputs") {
             run.push_str(" --random-inputs");
         }
         let mut out = vec![run];
-        if !self.model.trains.is_empty() {
+        let model = self.first.as_ref().unwrap_or(&self.model);
+        if !model.trains.is_empty() {
             out.push(format!("hnet train models/{name}.hnet --out {name}.safetensors --dir {name}.train"));
         }
-        if !self.model.evals.is_empty() {
+        if !model.evals.is_empty() {
             out.push(format!("hnet eval models/{name}.hnet"));
         }
         out.join("\n")

@@ -8,8 +8,22 @@ use hnet::files::archive;
 use hnet::ir::{Data, Tensor};
 use std::path::Path;
 
-const PUBLISHED: [&str; 11] =
-    ["llama", "mixtral", "olmoe", "qwen2_moe", "deepseek_v3", "gpt_oss", "t5", "mamba", "vit", "whisper", "lokr"];
+const PUBLISHED: [&str; 14] = [
+    "llama",
+    "mixtral",
+    "olmoe",
+    "qwen2_moe",
+    "deepseek_v3",
+    "gpt_oss",
+    "phi3",
+    "gpt_neox",
+    "gemma2",
+    "t5",
+    "mamba",
+    "vit",
+    "whisper",
+    "lokr",
+];
 
 #[test]
 fn checkpoints_of_other_libraries_load_and_compute_what_these_do() {
@@ -163,4 +177,60 @@ model M {
     archive::save(&at.join("wrong.safetensors"), &[shift, expert, named("layer.gate", &[3, 2], 0)]).unwrap();
     let text = refused(at, &run);
     assert!(text.contains("H0609") && text.contains("layer.1.gate"), "{text}");
+}
+
+#[test]
+fn a_block_without_lines_reads_nets_of_a_family_out_of_one_tensor() {
+    let here = tempfile::tempdir().unwrap();
+    let at = here.path();
+    let program = "dim b
+net Expert(i, o) {
+    param w: [i, o] = zeros()
+    (x: [i]) -> [o] { x @ w }
+}
+net Layer() {
+    sub expert[l < 3] = Expert(2, 2)
+    sub twin[2] = Expert(2, 2)
+    (x: [2]) -> [2] { x |> expert[0] |> expert[1] |> expert[2] |> twin[0] |> twin[1] }
+}
+model M {
+    input x: [b, 2]
+    sub layer[l < 2] = Layer()
+    output y: [b, 2] = x |> layer[0] |> layer[1]
+}
+weights from \"w.safetensors\"
+";
+    std::fs::write(at.join("m.hnet"), program).unwrap();
+    let named = |name: &str, shape: &[usize], from| (name.to_string(), counted(shape, from));
+    let save = |file: &[(String, Tensor)]| archive::save(&at.join("w.safetensors"), file).unwrap();
+    let own = || {
+        said(at, &["weights", "m.hnet", "-o", "own.safetensors"]);
+        let own = tensors(&at.join("own.safetensors"));
+        (0..2).flat_map(|l| (0..3).map(move |e| format!("layer.{l}.expert.{e}.w"))).map(|n| own[&n].to_f64()).collect::<Vec<_>>()
+    };
+    let twins = [
+        named("layer.0.twin.w", &[2, 2, 2], 500),
+        named("layer.1.twin.0.w", &[2, 2], 600),
+        named("layer.1.twin.1.w", &[2, 2], 700),
+    ];
+    let wanted: Vec<Vec<f64>> = (0..6).map(|k| (0..4).map(|n| f64::from(100 + 4 * k + n)).collect()).collect();
+    // Both families in one tensor, each layer's experts in one, and each expert of both layers.
+    save(&[&twins[..], &[named("layer.expert.w", &[2, 3, 2, 2], 100)]].concat());
+    assert_eq!(own(), wanted);
+    let of_layer = [named("layer.0.expert.w", &[3, 2, 2], 100), named("layer.1.expert.w", &[3, 2, 2], 112)];
+    save(&[&twins[..], &of_layer].concat());
+    assert_eq!(own(), wanted);
+    let of_both = |e: usize| {
+        let values = (0..2).flat_map(|l| (0..4).map(move |n| (100 + l * 12 + e * 4 + n) as f32)).collect();
+        (format!("layer.expert.{e}.w"), Tensor::new(vec![2, 2, 2], Data::F32(values)))
+    };
+    save(&[&twins[..], &[of_both(0), of_both(1), of_both(2)]].concat());
+    assert_eq!(own(), wanted);
+    // Too few nets; one that has a tensor of its own besides.
+    save(&[&twins[..], &[named("layer.expert.w", &[2, 2, 2, 2], 100)]].concat());
+    let text = refused(at, &["weights", "m.hnet"]);
+    assert!(text.contains("H0615") && text.contains("f32[2, 3, 2, 2]") && text.contains("<- \"layer.expert.w\"[0, 0]"), "{text}");
+    save(&[&twins[..], &[named("layer.expert.w", &[2, 3, 2, 2], 100), named("layer.0.expert.0.w", &[2, 2], 0)]].concat());
+    let text = refused(at, &["weights", "m.hnet"]);
+    assert!(text.contains("layer.0.expert.0.w"), "{text}");
 }

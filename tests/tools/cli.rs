@@ -479,6 +479,11 @@ fn outputs_are_compared_and_values_on_the_way_are_shown() {
     let o = out(&run(&["--probe", "t.h", "--probe", "mid"], 0));
     assert!(o.contains("t.h") && o.contains("2 4 6 8") && o.contains("3 5 7 9") && !o.contains("y "), "{o}");
     assert!(err(&run(&["--probe", "mit"], 2)).contains("there is `mid`"));
+    let rounds = "model L {\n    input x: [2]\n    input n: i32\n    var s = x\n    for i in 0..n at most 5 {\n        let twice = 2 * s\n        \
+                  s = twice + 1\n    }\n    output y: [2] = s\n}\n";
+    std::fs::write(here.join("l.hnet"), rounds).unwrap();
+    let said = err(&exits(here, &["run", "l.hnet", "--random-inputs", "--condition", "n=3", "--probe", "twice"], 2));
+    assert!(said.contains("`twice` stands in a loop") && said.contains("yield twice"), "{said}");
     run(&["--probe", "mid", "-o", "mid.npy"], 0);
     run(&["--probe", "mid", "--expect", "mid.npy"], 0);
     // Another input is not what was expected: which element is the worst, and by how much.

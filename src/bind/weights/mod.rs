@@ -57,18 +57,12 @@ impl Source {
 
 /// The parameters of a model, as the lines say.
 pub fn load(model: &Model, mapping: &Mapping, sources: &[Source], sizes: &Sizes, seed: i32) -> Result<Loaded, Vec<Diagnostic>> {
-    let mut problems = left(model, mapping, sources, sizes);
+    let problems = left(model, mapping, sources, sizes);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut out = Loaded::default();
-    for (k, param) in model.params.iter().enumerate() {
-        match fill(model, mapping, sources, k, param, sizes, seed) {
-            Ok(t) => drop(out.tensors.insert(param.path.clone(), t)),
-            Err(d) => problems.push(d),
-        }
-    }
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
+    let tensors = init::each(model, |k, known| fill(model, mapping, sources, k, sizes, seed, known))?;
+    Ok(Loaded { tensors, ..Loaded::default() })
 }
 
 /// What is left over on either side, or given twice.
@@ -78,20 +72,21 @@ pub fn left(model: &Model, mapping: &Mapping, sources: &[Source], sizes: &Sizes)
     out
 }
 
-/// One parameter.
+/// One parameter. `known` are those that begin before it.
 fn fill(
     model: &Model,
     mapping: &Mapping,
     sources: &[Source],
     k: usize,
-    param: &Param,
     sizes: &Sizes,
     seed: i32,
+    known: &BTreeMap<String, Tensor>,
 ) -> Result<Tensor, Diagnostic> {
+    let param = &model.params[k];
     let moves: Vec<&Move> = mapping.moves.iter().filter(|m| m.param == k).collect();
     let drawn = mapping.begun.iter().any(|(p, _)| *p == k) || moves.is_empty();
     let mut out = match drawn {
-        true => init::initialise(model, param, sizes, seed)?,
+        true => init::initialise(model, param, sizes, seed, known)?,
         false => memory::zeros(&param.path, param.dtype, shape(param, sizes)?)?,
     };
     for m in moves {

@@ -1,6 +1,6 @@
 //! Members of instances, computed when they are first read.
 
-use super::{Effective, InstId, MemberRef, ParamId, Parts, Thunk};
+use super::{InstId, MemberRef, ParamId, Parts, Thunk};
 use crate::check::scope::Frame;
 use crate::check::value::{NameId, NetVal, Pick, Tens, Value};
 use crate::check::{Checker, Res};
@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
     fn net_param(&mut self, net: &NetVal, p: ParamId, span: Span) -> Res<Tens> {
         let whole = match net.with.iter().rev().find(|(q, _)| *q == p) {
             Some((_, t)) => t.clone(),
-            None => match self.single_element(p, &net.picks) {
+            None => match self.single_element(p, &net.picks)? {
                 Some(t) => t,
                 None => self.param_value(p, span)?,
             },
@@ -77,17 +77,6 @@ impl<'a> Checker<'a> {
         let arrays = self.nets[self.nets[p].inst].arrays.clone();
         let open: Vec<NameId> = arrays.into_iter().filter(|a| !net.picks.iter().any(|(n, _)| n == a)).collect();
         if open.is_empty() { Ok(picked) } else { Ok(self.names_to_sizes(picked, &open)) }
-    }
-
-    /// A net's parameter out of an array whose nets have values one by one.
-    fn single_element(&mut self, p: ParamId, picks: &[(NameId, Pick)]) -> Option<Tens> {
-        if self.scopes.replaced(p).is_some() || self.scopes.by_shapes() {
-            return None;
-        }
-        let span = self.scopes.frame().span;
-        let Ok(Effective::Each(axis, list)) = self.effective(p, span) else { return None };
-        let (_, Pick::Number(n)) = picks.iter().find(|(a, _)| *a == axis)? else { return None };
-        list.get(usize::try_from(n.constant()?).ok()?).cloned()
     }
 
     /// Computes a thunk.

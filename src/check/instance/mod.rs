@@ -14,6 +14,7 @@ pub use choice::Whose;
 pub use nets::{Nets, Rel, Target, fixed_slots};
 
 use super::Res;
+use super::report::Said;
 use super::value::{Label, NameId, NetVal, Plan, Tens, Value};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
@@ -46,6 +47,16 @@ pub enum Thunk<'a> {
     Done(Value<'a>),
     /// A `var` from its statement on, and its type, if that is declared.
     Var(Value<'a>, Option<&'a ast::Type>),
+}
+
+impl Thunk<'_> {
+    /// That its value was tried, and what was said of it.
+    pub fn failed(&self) -> Option<Said> {
+        match self {
+            Thunk::Done(Value::Poison(said)) => Some(*said),
+            _ => None,
+        }
+    }
 }
 
 /// What the nets of a `sub` are made from.
@@ -149,6 +160,12 @@ pub enum Asked {
     Done(Res<Effective>),
 }
 
+impl Asked {
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Asked::Now)
+    }
+}
+
 /// A parameter's value after all relations.
 #[derive(Clone)]
 pub enum Effective {
@@ -170,6 +187,9 @@ pub struct Param<'a> {
     /// Relations in order: number, and which of its targets this is.
     pub relations: Vec<(usize, usize)>,
     pub effective: Asked,
+    /// Nets of its array whose values were made one by one, by number, and those that are being made.
+    pub single: HashMap<i64, Tens>,
+    pub singly: Vec<i64>,
     pub init: Option<(usize, usize)>,
     /// Which nets of its arrays are frozen, row-major; empty: none.
     pub frozen: Vec<bool>,

@@ -218,6 +218,8 @@ impl<'a> Nets<'a> {
             source: None,
             relations: vec![],
             effective: Asked::Not,
+            single: HashMap::new(),
+            singly: vec![],
             init: None,
             frozen: vec![],
             kept: false,

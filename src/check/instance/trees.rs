@@ -62,7 +62,10 @@ impl<'a> Checker<'a> {
         }
         let whole = match net.with.iter().rev().find(|(q, _)| *q == p) {
             Some((_, t)) => t.clone(),
-            None => self.param_value(p, span)?,
+            None => match self.single_element(p, &net.picks)? {
+                Some(t) => t,
+                None => self.param_value(p, span)?,
+            },
         };
         self.pick_all(whole, &net.picks, span)
     }

@@ -123,14 +123,6 @@ impl<'a> Checker<'a> {
         self.fail(d.help("give them with the call, `target{* = theta}(x)`, or with a relation, `generate target.* from ..`"))
     }
 
-    /// The single net of an array that a relation writes, by its number.
-    fn single(&self, r: usize, k: usize) -> Option<(NameId, i64)> {
-        match self.nets.relations[r].targets[k].elems.as_slice() {
-            [(axis, Pick::Number(n))] => Some((*axis, n.constant()?)),
-            _ => None,
-        }
-    }
-
     /// Refuses a second source of what a relation writes without keeping anything.
     fn written_once(&mut self, p: ParamId, r: usize, k: usize, so_far: &mut SoFar) -> Res<()> {
         let (at, single) = (self.nets.relations[r].place.span, self.single(r, k).map(|s| s.1));
@@ -161,7 +153,13 @@ impl<'a> Checker<'a> {
         if count as usize > crate::check::MAX_MATCHES {
             return self.fail(written_out(at, count));
         }
+        let alone = self.only_singles(p, axis);
         let list = &mut so_far.parts.get_or_insert_with(|| (axis, vec![None; count as usize])).1;
+        if alone {
+            let value = self.single_value(p, axis, n)?;
+            list[n as usize] = Some(value);
+            return Ok(());
+        }
         let own = match (list[n as usize].clone(), self.nets.keeps(r)) {
             (Some(t), _) => Some(t),
             (None, false) => None,
@@ -202,7 +200,7 @@ impl<'a> Checker<'a> {
     }
 
     /// One net's value out of a whole one (the stored one where there is none yet).
-    fn element(&mut self, p: ParamId, whole: Option<Tens>, axis: NameId, n: i64) -> Res<Tens> {
+    pub(super) fn element(&mut self, p: ParamId, whole: Option<Tens>, axis: NameId, n: i64) -> Res<Tens> {
         let whole = match whole {
             Some(t) => t,
             None => self.param_source(p)?,

@@ -197,7 +197,10 @@ impl<'a> Checker<'a> {
     fn walk_star(&mut self, at: Cursor, span: Span, rest: &[Step<'a>], under_star: bool, out: &mut Found<'a>) -> Res<()> {
         match at {
             Cursor::Param(_) if under_star => Ok(()),
-            Cursor::Param(_) => self.error(Code::H0205, span, "a parameter has no parts"),
+            Cursor::Param(_) => {
+                let d = Diagnostic::error(Code::H0205, span, "a parameter has no parts");
+                self.fail(if rest.is_empty() { d.fix("it is named alone", span, "") } else { d })
+            }
             Cursor::Net { inst, elems, .. } if rest.is_empty() => {
                 for p in self.leaf_params_of(inst)? {
                     out.targets.push(Target { param: p, elems: elems.clone() });

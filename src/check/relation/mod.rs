@@ -7,6 +7,7 @@ mod block;
 mod effective;
 mod family;
 mod find;
+mod single;
 mod value;
 mod words;
 

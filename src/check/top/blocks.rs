@@ -188,17 +188,25 @@ impl<'a> Checker<'a> {
                 Value::Num(n) => self.fed_number(name, n),
                 v => self.as_tens(v, value.span)?,
             };
+            // One number, or truth value, goes everywhere.
+            let (_, shape) = self.fed_shape(name)?;
+            let t = if t.labels.is_empty() { self.laid_out(&t, &shape, value.span)? } else { t };
             out.feeds.push((name.name.to_string(), t.node));
         }
         Ok(())
     }
 
-    /// What an input or condition gets in each step, laid out as it is.
-    pub(super) fn fed_value(&mut self, name: &ast::Ident, binders: Option<&'a ast::Binders>, value: &'a ast::Expr) -> Res<Tens> {
+    /// The type and the axes of an input or a condition.
+    fn fed_shape(&mut self, name: &ast::Ident) -> Res<(DType, Vec<(Label, Size)>)> {
         let own = self.word(&name.name, name.span)?;
         let own = self.as_tens(own, name.span)?;
         let sizes: Vec<Size> = self.build.at(&own).shape.iter().map(|a| a.size.clone()).collect();
-        let shape: Vec<(Label, Size)> = own.labels.iter().copied().zip(sizes).collect();
+        Ok((own.dtype, own.labels.iter().copied().zip(sizes).collect()))
+    }
+
+    /// What an input or condition gets in each step, laid out as it is.
+    pub(super) fn fed_value(&mut self, name: &ast::Ident, binders: Option<&'a ast::Binders>, value: &'a ast::Expr) -> Res<Tens> {
+        let (dtype, shape) = self.fed_shape(name)?;
         let v = match (is_draw(value), binders) {
             (true, _) => self.fed_draw(name, value, Some(shape.clone()))?,
             (false, Some(b)) => self.bound_to(b, &shape, value)?,
@@ -208,9 +216,9 @@ impl<'a> Checker<'a> {
             Value::Num(n) => self.fed_number(name, n),
             v => self.as_tens(v, value.span)?,
         };
-        let t = if own.dtype == DType::F32 { self.to_f32(&t) } else { t };
-        if t.dtype != own.dtype {
-            let message = format!("`{}` is {}, and this is {}", name.name, own.dtype.word(), self.show(&t));
+        let t = if dtype == DType::F32 { self.to_f32(&t) } else { t };
+        if t.dtype != dtype {
+            let message = format!("`{}` is {}, and this is {}", name.name, dtype.word(), self.show(&t));
             return self.error(Code::H0346, value.span, message);
         }
         self.laid_out(&t, &shape, value.span)

@@ -9,6 +9,7 @@ mod learner;
 mod load;
 mod optimizer;
 mod outputs;
+mod starts;
 mod train;
 pub(super) mod weights;
 
@@ -160,6 +161,7 @@ impl<'a> Checker<'a> {
             blocks(c);
         });
         self.finish();
+        self.starts();
         // Whatever could not be made was said: with nothing said, the graph is whole.
         if self.report.faults() > 0 {
             return None;

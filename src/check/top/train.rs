@@ -179,8 +179,7 @@ impl<'a> Checker<'a> {
                 }
                 ClauseKind::Over { paths, except, .. } => {
                     for path in paths.iter().chain(except) {
-                        let _ = self.find_path(path);
-                        self.known_words(words(|w| walk::parts_of(path, w)));
+                        self.known_path(path);
                     }
                 }
                 ClauseKind::Set(items) => self.known_sets(items),
@@ -219,6 +218,26 @@ impl<'a> Checker<'a> {
         let items = program.schedules.iter().flat_map(|f| &program.files[*f].ast.items);
         let word = |i: &'a ast::Item| if let ItemKind::Fn(f) = &i.kind { Some(&*f.name.name) } else { None };
         items.filter_map(word).collect()
+    }
+
+    /// What a path names; an index that nothing binds is said with what may have been meant.
+    fn known_path(&mut self, path: &'a ast::Path) {
+        for (part, next) in path.parts.iter().zip(path.parts.iter().skip(1).map(Some).chain([None])) {
+            let ast::PathPart::Index(list, span) = part else { continue };
+            let [ast::Index::At(e)] = list.as_slice() else { continue };
+            if let ExprKind::Name(word) = &*e.kind
+                && matches!(self.meaning(word), Meaning::Nothing)
+            {
+                let all = if matches!(next, Some(ast::PathPart::Star(_))) { "" } else { ".*" };
+                let d = Diagnostic::error(Code::H0206, e.span, format!("the index `{word}` is not bound here"));
+                let says = "all nets of an array are named without an index, one of them by its number";
+                self.report.say(d.fix(says, *span, all));
+                return;
+            }
+        }
+        if self.find_path(path).is_ok() {
+            self.known_words(words(|w| walk::parts_of(path, w)));
+        }
     }
 
     /// Says which words mean nothing.

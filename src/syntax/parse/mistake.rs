@@ -173,7 +173,15 @@ impl Parser<'_, '_> {
     /// Takes a name. A reserved word is reported and taken.
     pub(super) fn name(&mut self, what: &str) -> Parse<Ident> {
         if self.breaks() || !(self.kind() == Kind::Name || self.kind().is_reserved()) {
-            let error = self.expectation(Code::H0121, &format!("the name of {what}"), "");
+            let mut error = self.expectation(Code::H0121, &format!("the name of {what}"), "");
+            if what == "a part of the path"
+                && self.kind() == Kind::Number
+                && let Some(dot) = self.before()
+            {
+                let number = format!("[{}]", self.word(self.at));
+                let both = Span { start: dot.start, ..self.here() };
+                error = error.fix("one net of an array, or of a family, is picked in brackets", both, number);
+            }
             return self.fail(error);
         }
         if self.kind() != Kind::Name {

@@ -5,9 +5,10 @@
 
 use super::index::to_slots;
 use super::{Mark, Parse, Parser, Scope};
+use crate::source::Span;
 use crate::syntax::ast::{
     ArrayDecl, ConstDef, ConstDraw, Each, Expr, ExprKind, Ident, Index, ParamDecl, ParamKind, Relation, Signature, Slot, Stmt,
-    StmtKind, SubDecl, Within,
+    StmtKind, SubDecl, Type, Within,
 };
 use crate::syntax::lex::Kind;
 
@@ -221,6 +222,11 @@ impl Parser<'_, '_> {
             _ => "a condition",
         })?;
         let binders = if word == "output" && self.sees_tight(Kind::LBracket) { Some(self.binders()?) } else { None };
+        let end = self.before().map_or(self.here().start, |t| t.end);
+        if word == "output" && self.eat(Kind::Assign) {
+            let ty = Type::missing(Span { start: end, end, ..name.span });
+            return Ok(StmtKind::Output { name, binders, ty, value: self.expr()? });
+        }
         self.expect(Kind::Colon, "and a type after the name")?;
         let ty = self.ty()?;
         if word == "input" {

@@ -155,7 +155,9 @@ impl Printer {
                 if let Some(binders) = binders {
                     self.binders(binders);
                 }
-                self.typed("", "", ty);
+                if !ty.is_missing() {
+                    self.typed("", "", ty);
+                }
                 self.equals(value);
             }
             StmtKind::Loss { name, value } => {

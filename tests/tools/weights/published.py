@@ -153,6 +153,30 @@ def gpt_oss():
     decoder("gpt_oss", hf.GptOssForCausalLM(config))
 
 
+def phi3():
+    decoder("phi3", hf.Phi3ForCausalLM(hf.Phi3Config(**DECODER, **NO_WORDS)))
+
+
+def gpt_neox():
+    kept = {k: v for k, v in DECODER.items() if k not in ("num_key_value_heads", "rms_norm_eps", "rope_theta")}
+    config = hf.GPTNeoXConfig(**kept, **NO_WORDS, rotary_pct=0.5, use_parallel_residual=True)
+    decoder("gpt_neox", hf.GPTNeoXForCausalLM(config))
+
+
+def gemma2():
+    config = hf.Gemma2Config(
+        **DECODER,
+        **NO_WORDS,
+        head_dim=6,
+        sliding_window=3,
+        query_pre_attn_scalar=8,
+        attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0,
+        attn_implementation="eager",
+    )
+    decoder("gemma2", hf.Gemma2ForCausalLM(config))
+
+
 def t5():
     config = hf.T5Config(
         vocab_size=WORDS,
@@ -249,7 +273,7 @@ def lokr():
     save_file(arrays({"logits": logits}), "lokr.expected.safetensors")
 
 
-ALL = [llama, mixtral, olmoe, qwen2_moe, deepseek_v3, gpt_oss, t5, mamba, vit, whisper, lokr]
+ALL = [llama, mixtral, olmoe, qwen2_moe, deepseek_v3, gpt_oss, phi3, gpt_neox, gemma2, t5, mamba, vit, whisper, lokr]
 for make in ALL:
     if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
         torch.manual_seed(0)

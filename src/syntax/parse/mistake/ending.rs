@@ -43,6 +43,8 @@ impl Parser<'_, '_> {
             )
             .help(format!("if `{word}` is a name, put it in parentheses")),
             Kind::Assign => plain.help("`=` gives a value, once in a statement; `==` compares"),
+            Kind::Comma if self.scope == Scope::File && self.word(start) == "dim" => self.dims(plain),
+            Kind::LBracket if self.tokens[start].kind == Kind::Sub => self.array_behind(start, plain),
             Kind::Comma => plain.help("a comma goes on with lists, and with `const`, `batch`, `set`, `over` and `freeze`"),
             Kind::Colon => plain.help("a type stands in `var`, `input`, `output`, `condition`, `param`, `state` and `draw`"),
             Kind::Arrow if self.scope != Scope::Net => {
@@ -65,6 +67,30 @@ impl Parser<'_, '_> {
             },
         };
         self.fail(error)
+    }
+
+    /// `dim b, k = 4`: each has a line of its own.
+    fn dims(&self, plain: Diagnostic) -> Diagnostic {
+        let says = "each dim stands on a line of its own";
+        match (self.before(), self.tokens.get(self.at + 1)) {
+            (Some(before), Some(next)) if next.kind == Kind::Name => {
+                plain.fix(says, Span { start: before.end, end: next.start, ..self.here() }, "\ndim ")
+            }
+            _ => plain.help(says),
+        }
+    }
+
+    /// `sub e = Net(4)[8]`: how many nets there are stands behind the name.
+    fn array_behind(&self, start: usize, plain: Diagnostic) -> Diagnostic {
+        let says = "an array of nets says how many behind its name: `sub e[8] = Net(..)`";
+        let named =
+            matches!(self.tokens.get(start + 1..start + 3), Some([a, b]) if a.kind == Kind::Name && b.kind == Kind::Assign);
+        let close = self.tokens.get(self.tokens[self.at].mate as usize).filter(|t| t.kind == Kind::RBracket);
+        let (Some(close), true) = (close, named) else { return plain.help(says) };
+        let (open, name) = (self.tokens[self.at], self.tokens[start + 1]);
+        let count = self.lexed.text.get(open.start as usize..close.end as usize).unwrap_or("").to_string();
+        let behind = Span { start: name.end, end: name.end, ..self.here() };
+        plain.fixes(says, vec![(behind, count), (Span { end: close.end, ..self.here() }, String::new())])
     }
 
     /// Whether the next token could begin an expression.
@@ -132,7 +158,10 @@ impl Parser<'_, '_> {
         let plain = Diagnostic::error(Code::H0134, self.here(), format!("expected {lead} or `{close}`, found {found}"))
             .label(self.lexed.span(&open), format!("in this `{sign}`"));
         let error = match self.kind() {
-            Kind::Assign if open.kind == Kind::LParen => plain.fix("an argument is named with `:`", self.here(), ":"),
+            Kind::Assign if open.kind == Kind::LParen => {
+                let from = self.before().map_or(self.here().start, |t| t.end);
+                plain.fix("an argument is named with `:`", Span { start: from, ..self.here() }, ":")
+            }
             Kind::Assign => plain.help("to compare, write `==`"),
             Kind::Semi => plain.fix("separate them by commas", self.here(), ","),
             Kind::DotDot => plain.help("a range stands in an index list, after `for .. in` and after `condition .. in`"),
