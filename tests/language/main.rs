@@ -1,5 +1,6 @@
 //! The language as people meet it: texts, messages, documents, and what passes make of a graph. Nothing here runs a model fast.
 
+mod align;
 mod docs;
 mod examples;
 mod gallery;

@@ -15,7 +15,7 @@ fn after(names: &str, text: &str) -> String {
     graph.to_string()
 }
 
-fn becomes(names: &str, before: &str, expected: &str) {
+pub fn becomes(names: &str, before: &str, expected: &str) {
     let trim = |text: &str| text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n");
     let found = after(names, before);
     assert_eq!(trim(&found), trim(expected), "\nfound:\n{found}");
