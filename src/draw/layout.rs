@@ -44,9 +44,6 @@ pub const HEAD: f64 = 44.0;
 pub const STACK: f64 = 8.0;
 const PAD: f64 = 16.0;
 const GAP_X: f64 = 52.0;
-/// Between columns of a picture that would be wider than is good to look at.
-const NARROW: f64 = 26.0;
-const WIDE: f64 = 2000.0;
 const GAP_Y: f64 = 18.0;
 
 /// Something in a column: a box, or an edge that passes.
@@ -81,20 +78,14 @@ struct Placer<'s> {
     scene: &'s Scene,
     layers: Layers,
     boxes: Vec<Rect>,
-    gap: f64,
     /// Of each edge the points at each level, in the order in which the edge goes.
     parts: BTreeMap<(usize, Option<usize>), Vec<(f64, f64)>>,
 }
 
-/// Lays a scene out; one that is wide has its columns nearer to each other.
+/// Lays a scene out.
 pub fn place(scene: &Scene) -> Placed {
-    let placed = place_at(scene, GAP_X);
-    if placed.width > WIDE { place_at(scene, NARROW) } else { placed }
-}
-
-fn place_at(scene: &Scene, gap: f64) -> Placed {
     let boxes = vec![Rect::default(); scene.items.len()];
-    let mut placer = Placer { scene, layers: Layers::of(scene), boxes, gap, parts: BTreeMap::new() };
+    let mut placer = Placer { scene, layers: Layers::of(scene), boxes, parts: BTreeMap::new() };
     let (width, height) = placer.inside(None);
     let boxes = (0..scene.items.len()).map(|k| placer.shifted(k)).collect();
     let (paths, words) = (0..scene.edges.len()).map(|e| placer.path(e)).unzip();
@@ -185,7 +176,7 @@ impl Placer<'_> {
             // Words need room.
             let word = level.chains.iter().filter(|c| c.open == (false, false) && level.spots[c.spots[0]].layer == l);
             let word = word.filter(|c| self.scene.edges[c.edge].link.is_relation());
-            let word = word.map(|c| self.scene.edges[c.edge].link.word().len() as f64 * CHAR + 28.0).fold(self.gap, f64::max);
+            let word = word.map(|c| self.scene.edges[c.edge].link.word().len() as f64 * CHAR + 28.0).fold(GAP_X, f64::max);
             left += width + word;
         }
     }
