@@ -47,19 +47,50 @@ static struct file read_file(const char *path) {
     return out;
 }
 
-/* The elements of a tensor, if there are so many of four bytes (any number for -1); how many there are is left in count. */
-static const void *find(const struct file *f, const char *name, int64_t elements, int64_t *count) {
+/* Where a tensor lies in the elements; 0 where the file has none of this name. */
+static int find(const struct file *f, const char *name, size_t *from, size_t *bytes) {
     char key[512];
     const char *at, *place;
-    unsigned long long from, to;
-    if (snprintf(key, sizeof key, "\"%s\":{", name) >= (int)sizeof key) fail("has too long a name", name);
+    unsigned long long start, end;
+    if (snprintf(key, sizeof key, "\"%s\":{", name) >= (int)sizeof key) fail("is too long a name", name);
     at = strstr(f->header, key);
-    place = at ? strstr(at, "\"data_offsets\":[") : NULL;
-    if (!place || sscanf(place, "\"data_offsets\":[%llu,%llu]", &from, &to) != 2) fail("is not in the file", name);
-    if (from > to || to > f->bytes || (to - from) % 4) fail("lies outside of the file", name);
-    if (elements >= 0 && (uint64_t)elements != (to - from) / 4) fail("has another number of elements", name);
-    if (count) *count = (int64_t)((to - from) / 4);
-    return f->elements + from;
+    if (!at) return 0;
+    place = strstr(at, "\"data_offsets\":[");
+    if (!place || sscanf(place, "\"data_offsets\":[%llu,%llu]", &start, &end) != 2) fail("lies nowhere", name);
+    if (start > end || end > f->bytes) fail("lies outside of the file", name);
+    *from = (size_t)start;
+    *bytes = (size_t)(end - start);
+    return 1;
+}
+
+/* Puts a tensor at to + *done, which has room for so many bytes. Of `a.*.w` a file has `a.w`, all of it, or `a.0.w`, `a.1.w` and so on. */
+static int gather(const struct file *f, const char *name, char *to, size_t room, size_t *done) {
+    char part[512];
+    const char *star = strstr(name, ".*");
+    size_t from, bytes;
+    int k, before;
+    if (!star) {
+        if (!find(f, name, &from, &bytes)) return 0;
+        if (bytes > room - *done) fail("is larger than it should be", name);
+        memcpy(to + *done, f->elements + from, bytes);
+        *done += bytes;
+        return 1;
+    }
+    before = (int)(star - name);
+    if (snprintf(part, sizeof part, "%.*s%s", before, name, star + 2) >= (int)sizeof part) fail("is too long a name", name);
+    if (gather(f, part, to, room, done)) return 1;
+    for (k = 0;; k++) {
+        if (snprintf(part, sizeof part, "%.*s.%d%s", before, name, k, star + 2) >= (int)sizeof part) fail("is too long a name", name);
+        if (!gather(f, part, to, room, done)) return k > 0;
+    }
+}
+
+/* A tensor with so many elements of four bytes. */
+static void *load(const struct file *f, const char *name, int64_t elements) {
+    size_t room = (size_t)elements * 4, done = 0;
+    char *to = malloc(room + 1);
+    if (!to || !gather(f, name, to, room, &done) || done != room) fail("is not in the file, or not as it should be", name);
+    return to;
 }
 
 int main(int argc, char **argv) {
@@ -68,7 +99,8 @@ int main(int argc, char **argv) {
     struct TaskDigits_inputs inputs;
     struct TaskDigits_outputs outputs;
     struct file weights, data;
-    int64_t pixels, i;
+    size_t from, bytes;
+    int64_t i;
     void *workspace;
     int k, code;
 
@@ -77,11 +109,12 @@ int main(int argc, char **argv) {
     data = read_file(argv[2]);
     for (k = 0; k < TaskDigits_PARAMS; k++) {
         const struct TaskDigits_param *p = TaskDigits_param(k);
-        TaskDigits_set_param(&params, p->name, find(&weights, p->name, p->elements, NULL));
+        TaskDigits_set_param(&params, p->name, load(&weights, p->name, p->elements));
     }
-    inputs.task = find(&data, "task", 1, NULL);
-    inputs.x = find(&data, "x", -1, &pixels);
-    sizes.b = pixels / 64;
+    if (!find(&data, "x", &from, &bytes)) fail("is not in the file", "x");
+    sizes.b = (int64_t)(bytes / (64 * sizeof(float)));
+    inputs.task = load(&data, "task", 1);
+    inputs.x = load(&data, "x", sizes.b * 64);
     outputs.logits = malloc((size_t)sizes.b * 10 * sizeof(float));
     outputs.class_ = malloc((size_t)sizes.b * sizeof(int32_t));
     workspace = malloc(TaskDigits_workspace(&sizes));

@@ -17,14 +17,14 @@ use crate::{opt, pipeline};
 pub fn object(model: &Model, sizes: &Sizes, outputs: &[String], locate: gpu::Locate) -> Result<(Vec<u8>, String), Diagnostic> {
     let outputs = chosen(model, outputs)?;
     let mut face = face(model, &outputs)?;
-    let (plan, sizes) = plan(model, &outputs, sizes, &face.sizes)?;
+    let plan = plan(model, &outputs, sizes, &face.sizes)?;
     let demands = plan.demands.computed.iter().chain(plan.demands.arriving.iter().map(|a| &a.demand));
     let say = |d: &crate::plan::Demand| {
         let place = locate(d.span).map_or(String::new(), |p| format!(" at {p}"));
         format!("an index is outside of {}{place}", axis_words(&d.axis.name))
     };
     face.demands = demands.map(say).collect();
-    cpu::emit_object(&plan, &sizes, &face)
+    cpu::emit_object(&plan, sizes, &face)
 }
 
 /// Outputs and losses by name, in the order of the model.
@@ -41,8 +41,8 @@ fn chosen<'m>(model: &'m Model, names: &[String]) -> Result<Vec<&'m Output>, Dia
     Ok(all.into_iter().filter(|o| names.is_empty() || names.iter().any(|n| **n == *o.name)).collect())
 }
 
-/// The plan that holds at most sizes, and those for which it was made: those that are asked for, if it is as good as any.
-fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, free: &[Free]) -> Result<(Plan, Sizes), Diagnostic> {
+/// The plan that holds at most sizes: the one for those that are asked for, if it is as good as any.
+fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, free: &[Free]) -> Result<Plan, Diagnostic> {
     let wanted: Vec<NodeId> = outputs.iter().map(|o| o.node).collect();
     let (graph, roots) = opt::optimize_for(&model.graph, &wanted);
     let plan_at = |sizes: &Sizes| {
@@ -50,12 +50,14 @@ fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, free: &[Free]) -> Res
         plan.granted.retain(|g| !is_certain(g, free));
         Ok::<Plan, Diagnostic>(plan)
     };
-    let base = apart(model, sizes);
+    let base = apart(model, sizes, &|n| n.max(5));
+    // Short axes let a plan rely on little, if only by making it look everywhere.
+    let short = apart(model, sizes, &|_| 2);
     let samples = samples(&base, free);
     let broken = |plan: &Plan| samples.iter().map(|at| plan.granted.iter().filter(|g| !holds(g, at)).count()).sum::<usize>();
     let asked = plan_at(sizes)?;
-    let mut best = (broken(&asked), asked, sizes.clone());
-    for at in [base.clone()].into_iter().chain(others(&base, free)) {
+    let mut best = (broken(&asked), asked);
+    for at in [base.clone()].into_iter().chain(others(&base, free)).chain([short]) {
         if best.0 == 0 {
             break;
         }
@@ -63,10 +65,10 @@ fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, free: &[Free]) -> Res
         let Ok(plan) = plan_at(&at) else { continue };
         let count = broken(&plan);
         if count < best.0 {
-            best = (count, plan, at);
+            best = (count, plan);
         }
     }
-    Ok((best.1, best.2))
+    Ok(best.1)
 }
 
 fn holds(g: &Granted, at: &Sizes) -> bool {
@@ -113,13 +115,13 @@ fn others(base: &Sizes, free: &[Free]) -> Vec<Sizes> {
     out
 }
 
-/// Sizes near these that are prime, and no two alike, where they may be.
-fn apart(model: &Model, sizes: &Sizes) -> Sizes {
+/// Sizes near these that are prime, and no two alike, where they may be; `from` says where to look from.
+fn apart(model: &Model, sizes: &Sizes, from: &dyn Fn(i64) -> i64) -> Sizes {
     let prime = |n: i64| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
     let mut taken = Vec::new();
     let mut out = Sizes::new();
     for (size, n) in sizes {
-        let mut near = (*n).max(5);
+        let mut near = from(*n);
         while !prime(near) || taken.contains(&near) {
             near += 1;
         }

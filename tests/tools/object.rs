@@ -78,10 +78,13 @@ impl Built {
 
     fn program(&self, m: &str) -> String {
         let mut c = format!(
-            "#include \"m.h\"\n#include <stdio.h>\n#include <stdlib.h>\n\
+            "#define _GNU_SOURCE\n#include \"m.h\"\n#include <stdio.h>\n#include <stdlib.h>\n#include <sys/mman.h>\n#include <unistd.h>\n\
+             /* Memory behind which nobody may read or write. */\n\
+             static void *room(int64_t n) {{\n    size_t page = (size_t)sysconf(_SC_PAGESIZE), all = ((size_t)n + page - 1) / page * page;\n    \
+             char *p = mmap(NULL, all + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);\n    \
+             if (p == MAP_FAILED || mprotect(p + all, page, PROT_NONE)) exit(93);\n    return p + all - n;\n}}\n\
              static void *take(FILE *f) {{\n    int64_t n;\n    void *p;\n    if (fread(&n, 8, 1, f) != 1) exit(99);\n    \
-             if (n < 0) return NULL;\n    p = malloc((size_t)n + !n);\n    if (fread(p, 1, (size_t)n, f) != (size_t)n) exit(98);\n    \
-             return p;\n}}\n\
+             p = room(n);\n    if (fread(p, 1, (size_t)n, f) != (size_t)n) exit(98);\n    return p;\n}}\n\
              int main(int argc, char **argv) {{\n    FILE *f = fopen(argv[1], \"rb\"), *g = fopen(argv[2], \"wb\");\n    \
              struct {m}_sizes sizes;\n    struct {m}_params params;\n    struct {m}_inputs inputs;\n    struct {m}_outputs outputs;\n    \
              size_t bytes;\n    void *work;\n    int code;\n    int64_t n;\n    (void)argc;\n    memset(&sizes, 0, sizeof sizes);\n    \
@@ -102,11 +105,11 @@ impl Built {
             }
         }
         for o in fields(&self.header, "outputs") {
-            let _ = writeln!(c, "    if (fread(&n, 8, 1, f) != 1) return 95;\n    outputs.{} = malloc((size_t)n + !n);", o.word);
+            let _ = writeln!(c, "    if (fread(&n, 8, 1, f) != 1) return 95;\n    outputs.{} = room(n);", o.word);
         }
         let _ = write!(
             c,
-            "    bytes = {m}_workspace(&sizes);\n    work = malloc(bytes);\n    memset(work, 255, bytes);\n    \
+            "    bytes = {m}_workspace(&sizes);\n    work = room((int64_t)bytes);\n    memset(work, 255, bytes);\n    \
              code = {m}_run(&sizes, &params, &inputs, &outputs, work);\n    \
              if (!code) code = {m}_run_prepared(&sizes, &params, &inputs, &outputs, work);\n    rewind(f);\n"
         );
@@ -311,6 +314,26 @@ fn a_size_may_be_a_condition() {
     }
 }
 
+#[test]
+fn nothing_is_run_at_sizes_for_which_it_is_not_right() {
+    let text = "dim t\nmodel Places {\n    input x: [t]\n    output third: f32 = x[t: 3] else 0\n    output pair[i < 4]: [4] = (x[t: 2 * i] else 1)\n    \
+        output turned: [t] = x[t: count[t] - 1 - t]\n}\n";
+    let sizes: [&[(&str, i64)]; 6] = [&[("t", 0)], &[("t", 1)], &[("t", 2)], &[("t", 4)], &[("t", 7)], &[("t", 64)]];
+    at_sizes("nothing_is_run_at_sizes_for_which_it_is_not_right", text, &sizes, &[]);
+    if !is_compiled("nothing_is_run_at_sizes_for_which_it_is_not_right") {
+        return;
+    }
+    // The last place of an axis without places is none.
+    let text = "dim t\nmodel Last {\n    input x: [t]\n    output last: f32 = x[t: count[t] - 1]\n}\n";
+    let (_kept, path, model) = written(text);
+    let built = Built::new(&path, &model);
+    assert!(built.header.contains("Sizes are bad unless"), "{}", built.header);
+    agrees("last", &built, &model, &values("last", &model, &[("t", 3)], &[], 1), 0.0);
+    let bound = values("last", &model, &[("t", 0)], &[], 1);
+    let want = vec![("last".to_string(), Tensor::new(vec![], Data::F32(vec![0.0])))];
+    assert_eq!(built.run(&bound, &want).0, 1, "{}", built.header);
+}
+
 /// Shipped models that everybody's run compiles; each has something that the others have not.
 const SHIPPED: [&str; 8] = ["moe", "hyperlstm", "condconv", "doh", "sorted_net", "neural_ode", "hypershot", "decoder"];
 
@@ -438,9 +461,9 @@ fn the_example_reads_weights_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let model = root().join("models/task_digits");
-    let file = |end: &str| model.with_extension(end).display().to_string();
+    let beside = |end: &str| model.with_extension(end).display().to_string();
     let out = here.display().to_string();
-    exits(here, &["build", &file("hnet"), "--output", "logits", "--output", "class", "-o", &out], 0);
+    exits(here, &["build", &beside("hnet"), "--output", "logits", "--output", "class", "-o", &out], 0);
     let header = std::fs::read_to_string(here.join("TaskDigits.h")).unwrap();
     assert!(!header.contains("label"), "nobody asked for what needs labels\n{header}");
     let program = root().join("examples/c/main.c").display().to_string();
@@ -453,14 +476,34 @@ fn the_example_reads_weights_by_name() {
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let run = |args: &[String]| Command::new(here.join("digits")).args(args).output().unwrap();
-    let done = run(&[file("params.safetensors"), file("inputs.safetensors")]);
+    let done = run(&[beside("params.safetensors"), beside("inputs.safetensors")]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    exits(here, &["run", &file("hnet"), "--backend", "interp", "--out", "want.safetensors"], 0);
+    exits(here, &["run", &beside("hnet"), "--backend", "interp", "--out", "want.safetensors"], 0);
     let want = Archive::open(&here.join("want.safetensors")).unwrap().get("class").unwrap().load(DType::I32).unwrap();
     let lines: Vec<String> = want.to_f64().iter().enumerate().map(|(k, n)| format!("image {k}: {n}")).collect();
     assert_eq!(said.lines().collect::<Vec<_>>(), lines, "{}", String::from_utf8_lossy(&done.stderr));
+    // Tensors that a file has in parts, and parts of them stacked.
+    let words = "#define main example\n#include EXAMPLE\n#undef main\nint main(int argc, char **argv) {\n    \
+        struct file f = read_file(argv[1]);\n    float *w = load(&f, \"block.*.moe.expert.*.w1\", 2 * 4 * 32 * 48);\n    \
+        (void)argc;\n    (void)example;\n    printf(\"%.9g %.9g\\n\", w[0], w[2 * 4 * 32 * 48 - 1]);\n    return 0;\n}\n";
+    std::fs::write(here.join("parts.c"), words).unwrap();
+    let define = format!("-DEXAMPLE=\"{program}\"");
+    let done = Command::new("cc")
+        .args(flags)
+        .args([&define, "parts.c", "TaskDigits.o", "-lm", "-o", "parts"])
+        .current_dir(here)
+        .output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let weights = root().join("models/decoder.params.safetensors");
+    let done = Command::new(here.join("parts")).arg(&weights).output().unwrap();
+    let file = Archive::open(&weights).unwrap();
+    let part = |k: usize| file.get(&format!("block.{k}.moe.expert.w1")).unwrap().load(DType::F32).unwrap().to_f64();
+    let said: Vec<f64> = String::from_utf8_lossy(&done.stdout).split_whitespace().map(|n| n.parse().unwrap()).collect();
+    let (first, last) = (part(0)[0], *part(1).last().unwrap());
+    assert!((said[0] - first).abs() < 1e-7 && (said[1] - last).abs() < 1e-7, "{said:?} {first} {last}");
     // What is no such file is said.
-    assert!(!run(&[file("hnet"), file("inputs.safetensors")]).status.success());
-    assert!(err(&exits(here, &["build", &file("hnet"), "--output", "clas", "-o", &out], 2)).contains("`class`"));
-    assert!(err(&exits(here, &["build", &file("hnet"), "--output", "class", "--emit", "plan"], 2)).contains("--output"));
+    assert!(!run(&[beside("hnet"), beside("inputs.safetensors")]).status.success());
+    assert!(err(&exits(here, &["build", &beside("hnet"), "--output", "clas", "-o", &out], 2)).contains("`class`"));
+    assert!(err(&exits(here, &["build", &beside("hnet"), "--output", "class", "--emit", "plan"], 2)).contains("--output"));
 }
