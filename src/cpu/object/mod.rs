@@ -111,7 +111,8 @@ impl Builder<'_, '_> {
                 (Step::Rounds(r), Some(body)) => One::Loop(self.plan(&r.body, body)?),
                 (Step::Product(p), _) => self.product(p, own, k)?,
                 (Step::Grouped(g), _) => self.grouped(g, own, k)?,
-                _ => match kernel_of(step) {
+                (Step::Kernel(_) | Step::Segments(_) | Step::Rounds(_) | Step::Order { .. } | Step::Scan { .. }, _)
+                | (Step::Assign { .. } | Step::Scatter { .. } | Step::Random { .. }, _) => match kernel_of(step) {
                     Some(kernel) => self.kernel(&kernel, own).map(|(id, extent)| One::Call(id, extent))?,
                     None => self.other(plan, own, k)?,
                 },
@@ -182,11 +183,10 @@ impl Builder<'_, '_> {
         let conv = self.w.module.isa().default_call_conv();
         let (table, memory) = (self.table, self.memory);
         let id = self.w.function(name, signature(conv), &mut |w, func| {
-            let drawn = match step {
-                Step::Random { dist: Dist::Normal, .. } => {
-                    Some(steps::Functions { log: wide_function(w, func, "log")?, cos: wide_function(w, func, "cos")? })
-                }
-                _ => None,
+            let drawn = if matches!(step, Step::Random { dist: Dist::Normal, .. }) {
+                Some(steps::Functions { log: wide_function(w, func, "log")?, cos: wide_function(w, func, "cos")? })
+            } else {
+                None
             };
             let config = w.module.target_config();
             let mut c = Code::new(func, &mut w.builder, config, table);
