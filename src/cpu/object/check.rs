@@ -65,9 +65,8 @@ impl Asked {
                 Step::Kernel(k) => {
                     self.counts.extend(k.loops.iter().map(|l| l.size.clone()));
                     self.axes.extend(k.loops.iter().skip(k.outer).map(|l| l.size.clone()));
-                    let of = |(e, t): (&Expr, &DType)| match (e, t) {
-                        (Expr::Size(s), DType::I32 | DType::Bool) => Some(s.clone()),
-                        (_, _) => None,
+                    let of = |(e, t): (&Expr, &DType)| {
+                        if let (Expr::Size(s), true) = (e, *t != DType::F32) { Some(s.clone()) } else { None }
                     };
                     self.whole.extend(k.body.iter().zip(&k.types).filter_map(of));
                 }

@@ -107,14 +107,16 @@ impl Builder<'_, '_> {
     fn plan(&mut self, plan: &Plan, own: &Own) -> Result<Built, Diagnostic> {
         let mut steps = Vec::new();
         for (k, step) in plan.steps.iter().enumerate() {
-            steps.push(match (step, &own.steps[k].body) {
-                (Step::Rounds(r), Some(body)) => One::Loop(self.plan(&r.body, body)?),
-                (Step::Product(p), _) => self.product(p, own, k)?,
-                (Step::Grouped(g), _) => self.grouped(g, own, k)?,
-                _ => match kernel_of(step) {
-                    Some(kernel) => self.kernel(&kernel, own).map(|(id, extent)| One::Call(id, extent))?,
-                    None => self.other(plan, own, k)?,
-                },
+            steps.push(match step {
+                Step::Kernel(kernel) => self.kernel(kernel, own).map(|(id, extent)| One::Call(id, extent))?,
+                Step::Product(p) => self.product(p, own, k)?,
+                Step::Grouped(g) => self.grouped(g, own, k)?,
+                Step::Rounds(r) => {
+                    let body = own.steps[k].body.as_ref().unwrap_or_else(|| unreachable!("a loop has a body"));
+                    One::Loop(self.plan(&r.body, body)?)
+                }
+                Step::Segments(_) | Step::Order { .. } | Step::Scan { .. } | Step::Assign { .. } => self.other(plan, own, k)?,
+                Step::Scatter { .. } | Step::Random { .. } => self.other(plan, own, k)?,
             });
         }
         Ok(Built { steps })
@@ -182,11 +184,10 @@ impl Builder<'_, '_> {
         let conv = self.w.module.isa().default_call_conv();
         let (table, memory) = (self.table, self.memory);
         let id = self.w.function(name, signature(conv), &mut |w, func| {
-            let drawn = match step {
-                Step::Random { dist: Dist::Normal, .. } => {
-                    Some(steps::Functions { log: wide_function(w, func, "log")?, cos: wide_function(w, func, "cos")? })
-                }
-                _ => None,
+            let drawn = if let Step::Random { dist: Dist::Normal, .. } = step {
+                Some(steps::Functions { log: wide_function(w, func, "log")?, cos: wide_function(w, func, "cos")? })
+            } else {
+                None
             };
             let config = w.module.target_config();
             let mut c = Code::new(func, &mut w.builder, config, table);
