@@ -166,7 +166,7 @@ output y: [b] = sum(layer[0](x)) + last[1]";
     param early: f32 = zeros()
     sub part[4] = Matrix(3, 2)
     sub plain = Matrix(3, 4)
-    init early = sum(part[3].w)
+    init early = sum[i, k] part[3].w[i, k]
     init part[e].w[i, k] = plain.w[i, e mod 2 * 2 + k]
     (x: [3]) -> [2] { part[0](x) + early + sum(plain(x)) }
 }

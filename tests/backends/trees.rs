@@ -203,7 +203,7 @@ fn nets_of_an_array_are_made_from_each_other() {
     output c: [2] = e[1](x)
     output d: [2] = e[2](x)
     output f: [2] = e[3](x)
-    output all: [4, 2] = e.w
+    output every: [4, 2] = e.w
 }}
 "
     );
@@ -213,7 +213,7 @@ fn nets_of_an_array_are_made_from_each_other() {
         ("c", &[18.0, 27.0]),
         ("d", &[186.0, 279.0]),
         ("f", &[2.0, 3.0]),
-        ("all", &[91.0, 91.0, 9.0, 9.0, 93.0, 93.0, 1.0, 1.0]),
+        ("every", &[91.0, 91.0, 9.0, 9.0, 93.0, 93.0, 1.0, 1.0]),
     ];
     gives(&text, &[], &[("x", &[2.0, 3.0])], wants);
 }
