@@ -5,7 +5,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, ExprKind};
 use crate::syntax::lex::Kind;
 use crate::syntax::parse::{Parse, Parser};
 
@@ -95,14 +95,21 @@ impl Parser<'_, '_> {
             span,
             format!("`{word}` is a reserved word and cannot be the name of a field or part"),
         );
+        if let ExprKind::Name(module) = &*base.kind
+            && MODULES.contains(&&**module)
+        {
+            return self.fail(error.fix("functions have no prefix", Span { end: span.start, ..base.span }, ""));
+        }
         let help = format!(
             "it stands before what it is taken of: `{word}(x)` along the sized axis, `{word}[i] x[i]` along one with a name"
         );
-        let called = self.peek(1) == Kind::LParen && self.touches_at(self.at + 1);
-        if !called {
+        let open = self.at + 1;
+        let called = self.peek(1) == Kind::LParen && self.touches_at(open);
+        // An axis that is counted may be another one: what is meant is for the writer to say.
+        if !called || !self.is_last_axis(open + 1, self.tokens[open].mate as usize) {
             return self.fail(error.help(help));
         }
-        let close = self.tokens[self.tokens[self.at + 1].mate as usize];
+        let close = self.tokens[self.tokens[open].mate as usize];
         let rest = Span { start: base.span.end, end: close.end, ..span };
         let first = Span { end: base.span.start, ..base.span };
         self.fail(error.fixes(help, vec![(first, format!("{word}(")), (rest, ")".to_string())]))
@@ -137,6 +144,12 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Whether the arguments of a function name no axis, or the last one, which is the sized axis.
+    fn is_last_axis(&self, from: usize, to: usize) -> bool {
+        let said: String = self.text(from, to).split_whitespace().collect();
+        matches!(said.as_str(), "" | "-1" | "dim=-1" | "axis=-1")
+    }
+
     /// `softmax(x, dim=-1)`: from the comma before it to the next one, or to the closing parenthesis.
     fn along(&self, name: usize, error: Diagnostic) -> Diagnostic {
         let depth = self.tokens[name].depth;
@@ -148,7 +161,8 @@ impl Parser<'_, '_> {
         let help = "axes are named, not counted: a function runs along the sized axis, and `sum[i] x[i]` or `softmax[t](x)` along one that it names";
         let open = (0..name).rev().find(|k| self.tokens[*k].mate as usize > name && self.tokens[*k].kind == Kind::LParen);
         let prefixed = open.is_some_and(|o| o >= 2 && self.tokens[o - 2].kind == Kind::Dot);
-        match end.filter(|_| !prefixed) {
+        let sure = |end: usize| self.word(name).starts_with("keep") || self.is_last_axis(name, end);
+        match end.filter(|end| !prefixed && sure(*end)) {
             Some(end) => error.fix(help, self.span(first, end), ""),
             None => error.help(help),
         }
