@@ -50,6 +50,8 @@ struct Entry {
     size: u64,
     unpacked: u64,
     at: u64,
+    /// The CRC-32 of what is unpacked.
+    check: u32,
 }
 
 /// Bytes at the end among which the directory's own record is found.
@@ -82,6 +84,7 @@ pub fn members(length: u64, read: &dyn Fn(u64, usize) -> Result<Vec<u8>, Diagnos
             memory::enough(&entry.name, entry.unpacked as f64).map_err(Wrong::Machine)?;
             let packed = get(start, entry.size)?;
             let whole = inflate(&packed, entry.unpacked as usize).ok_or(format!("`{}` cannot be unpacked", entry.name))?;
+            same(&entry, checked(0, &whole))?;
             let header = npy::read(&whole, entry.unpacked).map_err(|why| format!("`{}`: {why}", entry.name))?;
             out.push(Member { name: name.to_string(), header, bytes: Bytes::Unpacked(whole) });
             continue;
@@ -89,12 +92,31 @@ pub fn members(length: u64, read: &dyn Fn(u64, usize) -> Result<Vec<u8>, Diagnos
         if start.checked_add(entry.size).is_none_or(|end| end > length) {
             return Err(format!("it ends within `{}`", entry.name).into());
         }
+        let mut check = 0;
+        for at in (start..start + entry.size).step_by(PIECE as usize) {
+            check = checked(check, &get(at, PIECE.min(start + entry.size - at))?);
+        }
+        same(&entry, check)?;
         let wrong = |why: String| format!("`{}`: {why}", entry.name);
         let head = npy::head(&get(start, entry.size.min(16))?).map_err(wrong)? as u64;
         let header = npy::read(&get(start, head.min(entry.size))?, entry.size).map_err(wrong)?;
         out.push(Member { name: name.to_string(), header, bytes: Bytes::Stored(start) });
     }
     Ok(out)
+}
+
+/// Bytes that are read at a time to be checked.
+const PIECE: u64 = 1 << 20;
+
+/// Whether an array is what was written.
+fn same(entry: &Entry, check: u32) -> Result<(), Wrong> {
+    match check == entry.check {
+        true => Ok(()),
+        false => {
+            Err(format!("`{}` is damaged: its bytes are not those that were written (their CRC-32 is another)", entry.name)
+                .into())
+        }
+    }
 }
 
 type Get<'a> = &'a dyn Fn(u64, u64) -> Result<Vec<u8>, Wrong>;
@@ -144,7 +166,7 @@ fn directory(length: u64, get: Get) -> Result<Vec<Entry>, Wrong> {
         if out.iter().any(|e| e.name == text) {
             return Err(format!("`{text}` stands in it twice").into());
         }
-        out.push(Entry { name: text, packed, size, unpacked, at });
+        out.push(Entry { name: text, packed, size, unpacked, at, check: long(head, 16) as u32 });
         k += 46 + name + extra + remark;
     }
     Ok(out)
@@ -191,7 +213,7 @@ pub fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, String> {
         };
         // Version, flags, method (none), time and day (the first that there is), check, sizes, length of the name.
         let mut about: Vec<u8> = [20u16, 0, 0, 0, 0x21].iter().flat_map(|w| w.to_le_bytes()).collect();
-        about.extend([checked(&bytes), n, n].iter().flat_map(|w| w.to_le_bytes()));
+        about.extend([checked(0, &bytes), n, n].iter().flat_map(|w| w.to_le_bytes()));
         about.extend([length, 0].iter().flat_map(|w| w.to_le_bytes()));
         out.extend(b"PK\x03\x04");
         out.extend(&about);
@@ -215,11 +237,25 @@ pub fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// CRC-32 as zip archives have it.
-fn checked(bytes: &[u8]) -> u32 {
-    let table: [u32; 256] =
-        std::array::from_fn(|k| (0..8).fold(k as u32, |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 }));
-    !bytes.iter().fold(!0u32, |c, b| table[usize::from(c as u8 ^ b)] ^ (c >> 8))
+/// What each byte adds to a CRC-32.
+const CHECKS: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut k = 0;
+    while k < 256 {
+        let (mut c, mut bit) = (k as u32, 0);
+        while bit < 8 {
+            c = if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 };
+            bit += 1;
+        }
+        table[k] = c;
+        k += 1;
+    }
+    table
+};
+
+/// CRC-32 as zip archives have it, of what `before` is that of and these bytes.
+fn checked(before: u32, bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!before, |c, b| CHECKS[usize::from(c as u8 ^ b)] ^ (c >> 8))
 }
 
 #[cfg(test)]
@@ -241,9 +277,19 @@ mod tests {
         let whole = write(&[("a.b".into(), one(vec![1.0, 2.0])), ("c".into(), one(vec![]))]).unwrap();
         let found = open(&whole).unwrap();
         assert_eq!(found.iter().map(|m| (m.name.as_str(), m.header.shape[0])).collect::<Vec<_>>(), [("a.b", 2), ("c", 0)]);
-        assert_eq!(checked(b"123456789"), 0xcbf4_3926);
+        assert_eq!(checked(0, b"123456789"), 0xcbf4_3926);
+        assert_eq!(checked(checked(0, b"1234"), b"56789"), 0xcbf4_3926);
         for end in 0..whole.len() {
             assert!(open(&whole[..end]).is_err(), "cut at {end}");
+        }
+        // No byte of an array can be another.
+        let Bytes::Stored(start) = found[0].bytes else { panic!("it is stored") };
+        for at in start as usize..start as usize + found[0].header.start + 8 {
+            for bit in 0..8 {
+                let mut wrong = whole.clone();
+                wrong[at] ^= 1 << bit;
+                assert!(open(&wrong).unwrap_err().contains("CRC-32"), "bit {bit} of byte {at}");
+            }
         }
         for at in 0..whole.len() {
             for new in [0, 1, 0x7f, 0xff, whole[at] ^ 8] {
