@@ -5,7 +5,7 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::{micro, strip};
+use super::{micro, strip, sweep};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -265,35 +265,42 @@ pub(super) fn gemm(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, 
     clean();
 }
 
-/// Few rows times a matrix whose rows lie side by side: own kernels. `out.col` and `b.col` are 1.
+/// The kernel for the widest vectors that the processor has.
+macro_rules! widest {
+    ($module:ident: $avx512:ident, $avx2:ident, $plain:ident ($($arg:expr),*)) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+                // SAFETY: the processor has the features.
+                unsafe { $module::$avx512($($arg),*) };
+                return clean();
+            }
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has the features.
+                unsafe { $module::$avx2($($arg),*) };
+                return clean();
+            }
+        }
+        $module::$plain($($arg),*);
+    }};
+}
+
+/// Few rows times a matrix whose rows lie side by side: own kernels. `out.col`, `a.col` and `b.col` are 1.
 pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool) {
     let av = slice::<f32>(a.at, span(&a, m, k));
     let bv = slice::<f32>(b.at, span(&b, k, n));
     let ov = slice_mut::<f32>(out.at, span(&out, m, n));
-    let shape = micro::Shape {
-        m,
-        n,
-        k,
-        a_row: a.row as usize,
-        a_col: a.col as usize,
-        b_row: b.row as usize,
-        out_row: out.row as usize,
-        add,
-    };
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the feature.
-            unsafe { micro::rows_avx512(&shape, av, bv, ov) };
-            return clean();
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has the features.
-            unsafe { micro::rows_avx2(&shape, av, bv, ov) };
-            return clean();
-        }
-    }
-    micro::rows_plain(&shape, av, bv, ov);
+    let shape = micro::Shape { m, n, k, a_row: a.row as usize, b_row: b.row as usize, out_row: out.row as usize, add };
+    widest!(micro: rows_avx512, rows_avx2, rows_plain(&shape, av, bv, ov));
+}
+
+/// As [`rows`], where the matrix is large.
+pub(super) fn swept(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize)) {
+    let av = slice::<f32>(a.at, span(&a, m, k));
+    let bv = slice::<f32>(b.at, span(&b, k, n));
+    let ov = slice_mut::<f32>(out.at, span(&out, m, n));
+    let shape = micro::Shape { m, n, k, a_row: a.row as usize, b_row: b.row as usize, out_row: out.row as usize, add: false };
+    widest!(sweep: sweep_avx512, sweep_avx2, sweep_plain(&shape, av, bv, ov));
 }
 
 /// Each row of `a` times the vector at `b`: both run along memory (`a.col` is 1). `out` has the stride `out.row`.
@@ -302,38 +309,12 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
     let bv = slice::<f32>(b, k);
     let ov = slice_mut::<f32>(out.at, span(&out, m, 1));
     let shape = micro::Dots { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the feature.
-            unsafe { micro::dots_avx512(&shape, av, bv, ov) };
-            return clean();
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has the features.
-            unsafe { micro::dots_avx2(&shape, av, bv, ov) };
-            return clean();
-        }
-    }
-    micro::dots_plain(&shape, av, bv, ov);
+    widest!(micro: dots_avx512, dots_avx2, dots_plain(&shape, av, bv, ov));
 }
 
 /// Sums over taps, in registers.
 pub(super) fn strip(s: &strip::Strip, out: &mut [[f32; strip::WIDE]; strip::HIGH]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has the feature.
-            unsafe { strip::strip_avx512(s, out) };
-            return clean();
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has the features.
-            unsafe { strip::strip_avx2(s, out) };
-            return clean();
-        }
-    }
-    strip::strip_plain(s, out);
+    widest!(strip: strip_avx512, strip_avx2, strip_plain(s, out));
 }
 
 /// Clears the upper halves of vector registers, which would slow compiled code down many times over.

@@ -2,7 +2,7 @@
 //! the matrices, and its rows go back to where they belong. No copy of a matrix is made.
 
 use super::call::{Matrix, Ptr, slice};
-use super::product::summed;
+use super::multiply::summed;
 use super::rows::{Inner, Sorted, gather, join, split, spread};
 use crate::ir::Size;
 use crate::plan;

@@ -1,17 +1,16 @@
-//! Products of few rows: each loaded element of the matrix is used for up to eight rows, sums stay in registers. A long sum goes in
-//! stretches, whose sums come together in f64.
+//! Products of few rows: each vector of the matrix is used for up to eight rows, sums stay in registers. A long sum goes in stretches,
+//! whose sums come together in f64.
 //!
-//! Plain Rust, compiled once for each vector width; the compiler turns the fixed-size inner loops into vector code.
+//! Written once, compiled for each kind of vector.
 
-use std::ops::Range;
+use super::vector::{Plain, Vector};
 
-/// A product of `m` rows of length `k` with a `k` by `n` matrix.
+/// A product of `m` rows of length `k` with a `k` by `n` matrix. What a row holds lies side by side.
 pub(super) struct Shape {
     pub m: usize,
     pub n: usize,
     pub k: usize,
     pub a_row: usize,
-    pub a_col: usize,
     pub b_row: usize,
     pub out_row: usize,
     pub add: bool,
@@ -35,111 +34,156 @@ pub(super) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 const STRETCH: usize = 64;
 /// Up to here a product is short.
 pub(super) const SHORT: usize = 1024;
+/// Columns of the widest block: eight vectors of 16.
+const COLUMNS: usize = 128;
 
-/// `R` rows and `C` columns from (`i`, `j`), summed over a part of `k`.
+/// `R` rows with `N` vectors of columns: a row of the matrix for each element of the rows, `step` apart, from column `j`.
 #[inline(always)]
-fn stretch<const FMA: bool, const R: usize, const C: usize>(
-    s: &Shape,
-    a: &[f32],
+pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
+    rows: &[&[f32]; R],
     b: &[f32],
-    (i, j): (usize, usize),
-    range: Range<usize>,
-) -> [[f32; C]; R] {
-    let mut sums = [[0.0f32; C]; R];
-    for k in range {
-        let at = k * s.b_row + j;
-        let Some(row) = b.get(at..at + C).and_then(|r| <&[f32; C]>::try_from(r).ok()) else { break };
+    (j, step): (usize, usize),
+) -> [[V; N]; R] {
+    let mut sums = [[V::zero(); N]; R];
+    for k in 0..rows[0].len() {
+        let words = &b[k * step + j..][..N * V::LANES];
+        let row: [V; N] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
         for r in 0..R {
-            let x = a[(i + r) * s.a_row + k * s.a_col];
-            for c in 0..C {
-                sums[r][c] = fused::<FMA>(x, row[c], sums[r][c]);
+            let x = V::splat(rows[r][k]);
+            for c in 0..N {
+                sums[r][c] = sums[r][c].fused(x, row[c]);
             }
         }
     }
     sums
 }
 
-/// `R` rows and `C` columns from (`i`, `j`), the sum long or not.
+/// As [`tile`], for columns that are fewer than a vector has lanes.
 #[inline(always)]
-fn block<const FMA: bool, const LONG: bool, const R: usize, const C: usize>(
-    s: &Shape,
-    a: &[f32],
+pub(super) fn narrow<V: Vector, const R: usize>(
+    rows: &[&[f32]; R],
     b: &[f32],
-    out: &mut [f32],
-    (i, j): (usize, usize),
-) {
-    let mut sums = [[0.0f32; C]; R];
-    if LONG {
-        let mut wide = [[0.0f64; C]; R];
-        for from in (0..s.k).step_by(STRETCH) {
-            let part = stretch::<FMA, R, C>(s, a, b, (i, j), from..(from + STRETCH).min(s.k));
-            for r in 0..R {
-                for c in 0..C {
-                    wide[r][c] += f64::from(part[r][c]);
-                }
-            }
-        }
+    (j, step): (usize, usize),
+    columns: usize,
+) -> [V; R] {
+    let mut sums = [V::zero(); R];
+    for k in 0..rows[0].len() {
+        let row = V::load_part(&b[k * step + j..][..columns]);
         for r in 0..R {
-            for c in 0..C {
-                sums[r][c] = wide[r][c] as f32;
-            }
+            sums[r] = sums[r].fused(V::splat(rows[r][k]), row);
         }
-    } else {
-        sums = stretch::<FMA, R, C>(s, a, b, (i, j), 0..s.k);
     }
-    for (r, sum) in sums.iter().enumerate() {
-        let to = &mut out[(i + r) * s.out_row + j..][..C];
-        for (t, v) in to.iter_mut().zip(sum) {
-            *t = if s.add { *t + v } else { *v };
+    sums
+}
+
+/// `R` rows from row `i`, the elements `from` on.
+#[inline(always)]
+pub(super) fn rows_of<'a, const R: usize>(a: &'a [f32], (i, step): (usize, usize), from: usize, len: usize) -> [&'a [f32]; R] {
+    std::array::from_fn(|r| &a[(i + r) * step + from..][..len])
+}
+
+/// Vectors into a row of at most as many elements.
+#[inline(always)]
+pub(super) fn put<V: Vector, const N: usize>(sums: [V; N], to: &mut [f32], add: bool) {
+    for (sum, to) in sums.into_iter().zip(to.chunks_mut(V::LANES)) {
+        match to.len() == V::LANES {
+            true if add => V::load(to).plus(sum).store(to),
+            true => sum.store(to),
+            false if add => V::load_part(to).plus(sum).store_part(to),
+            false => sum.store_part(to),
         }
     }
 }
 
+/// `R` rows and `N` vectors of columns from (`i`, `j`), of a part of the sum; one vector where `columns` do not fill it.
 #[inline(always)]
-fn columns<const FMA: bool, const LONG: bool, const R: usize, const W: usize>(
+fn part<V: Vector, const R: usize, const N: usize>(
+    s: &Shape,
+    a: &[f32],
+    b: &[f32],
+    (i, j, columns): (usize, usize, usize),
+    (from, len): (usize, usize),
+) -> [[V; N]; R] {
+    let (rows, b) = (rows_of::<R>(a, (i, s.a_row), from, len), &b[from * s.b_row..]);
+    if columns == N * V::LANES {
+        return tile::<V, R, N>(&rows, b, (j, s.b_row));
+    }
+    let narrow = narrow::<V, R>(&rows, b, (j, s.b_row), columns);
+    let mut sums = [[V::zero(); N]; R];
+    for r in 0..R {
+        sums[r][0] = narrow[r];
+    }
+    sums
+}
+
+/// As [`part`], of the whole sum, into the result.
+#[inline(always)]
+fn block<V: Vector, const R: usize, const N: usize>(
     s: &Shape,
     a: &[f32],
     b: &[f32],
     out: &mut [f32],
-    i: usize,
+    (i, j, columns): (usize, usize, usize),
 ) {
-    let mut j = 0;
-    // As many sums side by side as there are columns left: each waits for its last product.
-    macro_rules! blocks {
-        ($($width:expr),*) => {$(
-            while s.n - j >= $width {
-                block::<FMA, LONG, R, { $width }>(s, a, b, out, (i, j));
-                j += $width;
+    if s.k <= SHORT {
+        let sums = part::<V, R, N>(s, a, b, (i, j, columns), (0, s.k));
+        for r in 0..R {
+            put(sums[r], &mut out[(i + r) * s.out_row + j..][..columns], s.add);
+        }
+        return;
+    }
+    let mut wide = [[0.0f64; COLUMNS]; R];
+    let mut lanes = [0.0f32; COLUMNS];
+    for from in (0..s.k).step_by(STRETCH) {
+        let sums = part::<V, R, N>(s, a, b, (i, j, columns), (from, STRETCH.min(s.k - from)));
+        for r in 0..R {
+            put(sums[r], &mut lanes[..columns], false);
+            for c in 0..columns {
+                wide[r][c] += f64::from(lanes[c]);
             }
-        )*};
+        }
     }
-    while j + W <= s.n {
-        block::<FMA, LONG, R, W>(s, a, b, out, (i, j));
-        j += W;
+    for r in 0..R {
+        let to = &mut out[(i + r) * s.out_row + j..][..columns];
+        for c in 0..columns {
+            to[c] = if s.add { to[c] + wide[r][c] as f32 } else { wide[r][c] as f32 };
+        }
     }
-    blocks!(64, 32, 16, 8, 4, 2, 1);
 }
 
 #[inline(always)]
-fn all_rows<const FMA: bool, const LONG: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+fn columns<V: Vector, const R: usize, const N: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize) {
+    let mut j = 0;
+    while j + N * V::LANES <= s.n {
+        block::<V, R, N>(s, a, b, out, (i, j, N * V::LANES));
+        j += N * V::LANES;
+    }
+    while j < s.n {
+        let columns = V::LANES.min(s.n - j);
+        block::<V, R, 1>(s, a, b, out, (i, j, columns));
+        j += columns;
+    }
+}
+
+/// Rows `R` at a time, the others by fewer: with fewer rows, more columns keep as many sums on their way.
+#[inline(always)]
+fn rows<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
     let mut i = 0;
-    while i + 4 <= s.m {
-        columns::<FMA, LONG, 4, 64>(s, a, b, out, i);
+    while i + R <= s.m {
+        columns::<V, R, 2>(s, a, b, out, i);
+        i += R;
+    }
+    if R > 4 && i + 4 <= s.m {
+        columns::<V, 4, 2>(s, a, b, out, i);
         i += 4;
     }
-    while i + 2 <= s.m {
-        columns::<FMA, LONG, 2, 64>(s, a, b, out, i);
+    if i + 2 <= s.m {
+        columns::<V, 2, 4>(s, a, b, out, i);
         i += 2;
     }
     if i < s.m {
-        columns::<FMA, LONG, 1, 128>(s, a, b, out, i);
+        columns::<V, 1, 8>(s, a, b, out, i);
     }
-}
-
-/// What is short has a loop of its own that nothing else shares registers with.
-#[inline(always)]
-fn rows<const FMA: bool>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    if s.k <= SHORT { all_rows::<FMA, false>(s, a, b, out) } else { all_rows::<FMA, true>(s, a, b, out) }
 }
 
 #[inline(always)]
@@ -191,17 +235,17 @@ fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
 pub(super) fn rows_avx512(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    rows::<true>(s, a, b, out);
+    rows::<super::vector::Avx512, 8>(s, a, b, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn rows_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    rows::<true>(s, a, b, out);
+    rows::<super::vector::Avx2, 4>(s, a, b, out);
 }
 
 pub(super) fn rows_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    rows::<false>(s, a, b, out);
+    rows::<Plain, 4>(s, a, b, out);
 }
 
 #[cfg(target_arch = "x86_64")]

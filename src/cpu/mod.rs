@@ -15,6 +15,7 @@ mod load;
 mod map;
 mod math;
 mod micro;
+mod multiply;
 mod object;
 mod order;
 mod poly;
@@ -25,10 +26,12 @@ mod runtime;
 mod segments;
 mod settle;
 mod strip;
+mod sweep;
 mod taps;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 

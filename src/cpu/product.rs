@@ -1,6 +1,7 @@
 //! Matrix products with any strides: which loops are rows, columns, sums and batches is decided when the sizes are known.
 
 use super::call::{self, Matrix, Ptr};
+use super::multiply::summed;
 use crate::ir::Size;
 use crate::plan;
 
@@ -231,138 +232,6 @@ impl Part {
         let b = Matrix { at: self.b, row: k.b, col: self.n.b };
         summed(out, a, b, (m, n, k.n as usize), places, self.threads);
     }
-}
-
-/// Sums longer than this are not left to the library, nor to f32 alone.
-const LONG: usize = 4096;
-/// How much of a long sum the library makes at a time.
-const STRETCH: usize = 128;
-/// More parts than this are not summed in f32, one after the other.
-const PARTS: usize = 64;
-/// Elements of a result that are summed in f64 at a time.
-const TILE: usize = 64 << 10;
-
-/// `out = Σ a b`, the matrices moved to each of `places`.
-#[inline(always)]
-pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
-    // Most products, and many of them small: nothing but the kernel.
-    if let [(0, 0)] = places
-        && k <= LONG
-    {
-        multiply(out, a, b, (m, n, k), false, threads);
-    } else {
-        summed_apart(out, a, b, (m, n, k), places, threads);
-    }
-}
-
-/// As [`summed`], for sums in several places, and long ones.
-#[inline(never)]
-fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
-    let at = |x: Matrix, by: i64| Matrix { at: x.at.moved(by), ..x };
-    // The own kernels keep the digits of any length.
-    let long = k > LONG && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
-    if places.len() <= PARTS && !long {
-        for (part, (x, y)) in places.iter().enumerate() {
-            multiply(out, at(a, *x), at(b, *y), (m, n, k), part > 0, threads);
-        }
-        return;
-    }
-    let rows = (TILE / n.max(1)).clamp(1, m.max(1));
-    let mut part = vec![0.0f32; rows * n];
-    let mut sums = vec![0.0f64; rows * n];
-    for row in (0..m).step_by(rows) {
-        let rows = rows.min(m - row);
-        sums.fill(0.0);
-        let to = Matrix { at: Ptr::of_f32_mut(&mut part), row: n as i64, col: 1 };
-        for (x, y) in places {
-            for from in (0..k).step_by(STRETCH) {
-                let x = at(a, x + row as i64 * a.row + from as i64 * a.col);
-                let y = at(b, y + from as i64 * b.row);
-                multiply(to, x, y, (rows, n, STRETCH.min(k - from)), false, threads);
-                let made = call::slice::<f32>(to.at, rows * n);
-                sums.iter_mut().zip(made).for_each(|(s, p)| *s += f64::from(*p));
-            }
-        }
-        for (i, sums) in sums.chunks_exact(n).take(rows).enumerate() {
-            for (j, s) in sums.iter().enumerate() {
-                let place = out.at.moved((row + i) as i64 * out.row + j as i64 * out.col);
-                call::slice_mut::<f32>(place, 1)[0] = *s as f32;
-            }
-        }
-    }
-}
-
-/// What computes a product.
-#[derive(Clone, Copy, PartialEq)]
-enum Kernel {
-    /// Rows of `a` times the one column of `b`.
-    Dots,
-    /// The one row of `a` times columns of `b` that lie along memory.
-    Columns,
-    /// Few rows.
-    Rows,
-    Library,
-}
-
-/// A result that runs along its rows is computed as the transposed product.
-fn is_turned(out: &Matrix, a: &Matrix, (m, n): (usize, usize)) -> bool {
-    (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1)
-}
-
-/// The kernel that suits the shape.
-#[inline(always)]
-fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> Kernel {
-    // The own kernels read slices forwards; an axis that runs backwards is the library's.
-    if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
-        Kernel::Library
-    } else if n == 1 && a.col == 1 && b.row == 1 {
-        Kernel::Dots
-    } else if m == 1 && a.col == 1 && b.row == 1 {
-        Kernel::Columns
-    } else if (n == 1 || (out.col == 1 && b.col == 1)) && (m <= 4 || m * n * k <= 4096) {
-        Kernel::Rows
-    } else {
-        Kernel::Library
-    }
-}
-
-fn turned(x: Matrix) -> Matrix {
-    Matrix { at: x.at, row: x.col, col: x.row }
-}
-
-/// `out = a b`.
-#[inline(always)]
-fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    if is_turned(&out, &a, (m, n)) {
-        return multiply_rows(turned(out), turned(b), turned(a), (n, m, k), add, threads);
-    }
-    multiply_rows(out, a, b, (m, n, k), add, threads);
-}
-
-#[inline(always)]
-fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    match kernel(&out, &a, &b, (m, n, k)) {
-        Kernel::Dots => call::dots(out, a, b.at, m, k, add),
-        Kernel::Columns => {
-            let columns = Matrix { at: b.at, row: b.col, col: 1 };
-            call::dots(Matrix { at: out.at, row: out.col, col: 1 }, columns, a.at, n, k, add);
-        }
-        Kernel::Rows => call::rows(out, a, b, (m, n, k), add),
-        Kernel::Library => {
-            let backwards = [out, a, b].iter().any(|x| x.row < 0 || x.col < 0);
-            let threads = if backwards || m * n * k < 1 << 20 { 1 } else { threads };
-            call::gemm(out, a, b, (m, n, k), add, threads);
-        }
-    }
-}
-
-/// Whether the library computes this product.
-fn is_library(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> bool {
-    let chosen = match is_turned(out, a, (m, n)) {
-        true => kernel(&turned(*out), &turned(*b), &turned(*a), (n, m, k)),
-        false => kernel(out, a, b, (m, n, k)),
-    };
-    chosen == Kernel::Library
 }
 
 /// Takes the longest loop out of a group; the lead among equals.

@@ -2,7 +2,7 @@
 //! side by side first. A group without rows is 0. The order of each sum is that of the rows, whatever the number of threads.
 
 use super::call::{Matrix, Ptr, slice, slice_mut};
-use super::product::summed;
+use super::multiply::summed;
 use super::rows::{Inner, Sorted, gather, join, split};
 use crate::ir::Size;
 use crate::plan;

@@ -3,6 +3,7 @@
 mod kernels;
 mod math;
 mod models;
+mod products;
 
 use crate::cpu::Options;
 use crate::exec::Engine;

@@ -1,0 +1,95 @@
+//! Every kernel of products, for each kind of vector that this machine has, at the edges of its blocks.
+#![allow(unsafe_code)]
+
+use crate::cpu::micro::Shape;
+use crate::cpu::{micro, sweep};
+
+type Made = Vec<(&'static str, fn(&Shape, &[f32], &[f32], &mut [f32]))>;
+
+/// Calls a kernel that needs features of the processor.
+#[cfg(target_arch = "x86_64")]
+macro_rules! with_features {
+    ($kernel:path) => {
+        // SAFETY: `kernels` names it where the processor has the features.
+        |s, a, b, out| unsafe { $kernel(s, a, b, out) }
+    };
+}
+
+/// The kernels of this machine.
+fn kernels() -> Made {
+    let mut out: Made = vec![("rows, plain", micro::rows_plain), ("swept, plain", sweep::sweep_plain)];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            out.push(("rows, AVX2", with_features!(micro::rows_avx2)));
+            out.push(("swept, AVX2", with_features!(sweep::sweep_avx2)));
+        }
+        if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+            out.push(("rows, AVX-512", with_features!(micro::rows_avx512)));
+            out.push(("swept, AVX-512", with_features!(sweep::sweep_avx512)));
+        }
+    }
+    out
+}
+
+/// Numbers between -1 and 1.
+fn numbers(n: usize, seed: u32) -> Vec<f32> {
+    let mut x = seed;
+    let mut next = || {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (x >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+#[test]
+fn each_kernel_sums_what_f64_sums() {
+    for (name, kernel) in kernels() {
+        for m in [1, 2, 3, 4, 5, 7, 8, 13] {
+            for n in [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 50, 64, 97, 129] {
+                for k in [1, 2, 31, 32, 33, 64, 65, 1025, 2049] {
+                    // Rows of all three lie apart: what is between them stays as it is.
+                    let (a_row, b_row, out_row) = (k + 3, n + 5, n + 2);
+                    let (a, b) = (numbers(m * a_row, 1), numbers(k * b_row, 2));
+                    for add in [false, true] {
+                        let mut out = vec![7.0f32; (m - 1) * out_row + n];
+                        kernel(&Shape { m, n, k, a_row, b_row, out_row, add }, &a, &b, &mut out);
+                        for (at, got) in out.iter().enumerate() {
+                            let (i, j) = (at / out_row, at % out_row);
+                            if j >= n {
+                                assert_eq!(*got, 7.0, "{name} {m}×{k}×{n}: between rows, at {at}");
+                                continue;
+                            }
+                            let terms = (0..k).map(|t| f64::from(a[i * a_row + t]) * f64::from(b[t * b_row + j]));
+                            let sum: f64 = terms.clone().sum::<f64>() + if add { 7.0 } else { 0.0 };
+                            let size: f64 = terms.map(f64::abs).sum::<f64>() + 7.0;
+                            assert!(
+                                (f64::from(*got) - sum).abs() <= 1e-6 * size,
+                                "{name} {m}×{k}×{n} ({i}, {j}): {got}, not {sum}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_and_infinity_stay_in_their_column() {
+    for (name, kernel) in kernels() {
+        let (m, n, k) = (5, 21, 40);
+        let (a, mut b) = (numbers(m * k, 1), numbers(k * n, 2));
+        (b[3 * n + 20], b[9 * n + 2]) = (f32::NAN, f32::INFINITY);
+        let mut out = vec![0.0; m * n];
+        kernel(&Shape { m, n, k, a_row: k, b_row: n, out_row: n, add: false }, &a, &b, &mut out);
+        for (at, x) in out.iter().enumerate() {
+            let right = match at % n {
+                20 => x.is_nan(),
+                2 => x.is_infinite(),
+                _ => x.is_finite(),
+            };
+            assert!(right, "{name} ({}, {}): {x}", at / n, at % n);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Vectors of this machine, under one face: what kernels are written in. A kernel is compiled once for each of them, in a function that
+//! has the features.
+#![allow(unsafe_code)]
+
+/// Some f32 side by side.
+pub(super) trait Vector: Copy {
+    const LANES: usize;
+    fn zero() -> Self;
+    fn splat(x: f32) -> Self;
+    /// The first lanes of a slice.
+    fn load(from: &[f32]) -> Self;
+    /// As many of the first lanes as there are elements, fewer than a vector has; the others are 0.
+    fn load_part(from: &[f32]) -> Self;
+    fn store(self, to: &mut [f32]);
+    /// As many of the first lanes as there are elements, fewer than a vector has.
+    fn store_part(self, to: &mut [f32]);
+    /// `self + x · y`, rounded once where the machine can.
+    fn fused(self, x: Self, y: Self) -> Self;
+    fn plus(self, x: Self) -> Self;
+}
+
+/// Of machines that have nothing better.
+#[derive(Clone, Copy)]
+pub(super) struct Plain([f32; 8]);
+
+impl Vector for Plain {
+    const LANES: usize = 8;
+    #[inline(always)]
+    fn zero() -> Plain {
+        Plain([0.0; 8])
+    }
+    #[inline(always)]
+    fn splat(x: f32) -> Plain {
+        Plain([x; 8])
+    }
+    #[inline(always)]
+    fn load(from: &[f32]) -> Plain {
+        Plain(std::array::from_fn(|k| from[k]))
+    }
+    #[inline(always)]
+    fn load_part(from: &[f32]) -> Plain {
+        Plain(std::array::from_fn(|k| from.get(k).copied().unwrap_or(0.0)))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32]) {
+        to[..8].copy_from_slice(&self.0);
+    }
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32]) {
+        to.iter_mut().zip(self.0).for_each(|(t, x)| *t = x);
+    }
+    #[inline(always)]
+    fn fused(self, x: Plain, y: Plain) -> Plain {
+        Plain(std::array::from_fn(|k| self.0[k] + x.0[k] * y.0[k]))
+    }
+    #[inline(always)]
+    fn plus(self, x: Plain) -> Plain {
+        Plain(std::array::from_fn(|k| self.0[k] + x.0[k]))
+    }
+}
+
+macro_rules! vector {
+    ($(#[$of:meta])* $name:ident, $inner:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
+     $mask:path, $load_part:path, $store_part:path) => {
+        $(#[$of])*
+        #[derive(Clone, Copy)]
+        pub(in crate::cpu) struct $name($inner);
+
+        impl Vector for $name {
+            const LANES: usize = $lanes;
+            #[inline(always)]
+            fn zero() -> $name {
+                // SAFETY: this type is used in functions alone that have its features, here and below.
+                $name(unsafe { $zero() })
+            }
+            #[inline(always)]
+            fn splat(x: f32) -> $name {
+                // SAFETY: as above.
+                $name(unsafe { $splat(x) })
+            }
+            #[inline(always)]
+            fn load(from: &[f32]) -> $name {
+                let from = &from[..$lanes];
+                // SAFETY: as above; there are as many elements.
+                $name(unsafe { $load(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn load_part(from: &[f32]) -> $name {
+                // SAFETY: as above; lanes beyond the elements are not read.
+                $name(unsafe { $load_part(from, $mask(from.len().min($lanes))) })
+            }
+            #[inline(always)]
+            fn store_part(self, to: &mut [f32]) {
+                // SAFETY: as above; lanes beyond the elements are not written.
+                unsafe { $store_part(to, $mask(to.len().min($lanes)), self.0) };
+            }
+            #[inline(always)]
+            fn store(self, to: &mut [f32]) {
+                let to = &mut to[..$lanes];
+                // SAFETY: as above.
+                unsafe { $store(to.as_mut_ptr(), self.0) };
+            }
+            #[inline(always)]
+            fn fused(self, x: $name, y: $name) -> $name {
+                // SAFETY: as above.
+                $name(unsafe { $fused(x.0, y.0, self.0) })
+            }
+            #[inline(always)]
+            fn plus(self, x: $name) -> $name {
+                // SAFETY: as above.
+                $name(unsafe { $plus(self.0, x.0) })
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use core::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn mask_8(lanes: usize) -> __m256i {
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+    }
+
+    /// The mask names elements of the slice alone.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load_8(from: &[f32], mask: __m256i) -> __m256 {
+        // SAFETY: as said above.
+        unsafe { _mm256_maskload_ps(from.as_ptr(), mask) }
+    }
+
+    /// The mask names elements of the slice alone.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn store_8(to: &mut [f32], mask: __m256i, x: __m256) {
+        // SAFETY: as said above.
+        unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), mask, x) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn mask_16(lanes: usize) -> u16 {
+        ((1u32 << lanes) - 1) as u16
+    }
+
+    /// The mask names elements of the slice alone.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load_16(from: &[f32], mask: u16) -> __m512 {
+        // SAFETY: as said above.
+        unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr()) }
+    }
+
+    /// The mask names elements of the slice alone.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn store_16(to: &mut [f32], mask: u16, x: __m512) {
+        // SAFETY: as said above.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), mask, x) };
+    }
+
+    vector!(
+        /// AVX2 with fused products.
+        Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
+        mask_8, load_8, store_8
+    );
+    vector!(
+        /// AVX-512.
+        Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
+        mask_16, load_16, store_16
+    );
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
