@@ -6,7 +6,7 @@ mod object;
 
 use crate::check::model::Model;
 use crate::diag::{Diagnostic, Sink};
-use crate::plan::{Plan, Sizes};
+use crate::plan::{Plan, Sizes, Terms};
 use crate::source::Sources;
 use crate::{cpu, draw, gpu, opt, pipeline, syntax};
 pub use object::object;
@@ -76,6 +76,7 @@ pub fn emit(
     file: &Path,
     stage: Stage,
     sizes: &Sizes,
+    terms: &Terms,
     locate: gpu::Locate,
 ) -> Result<Vec<(String, Artifact)>, Diagnostic> {
     let end = stage.extension().to_string();
@@ -90,22 +91,22 @@ pub fn emit(
         Stage::Model => text(format!("{:#}\n", draw::facts::model(model, locate))),
         Stage::Ir => text(model.graph.to_string()),
         Stage::Opt => text(opt::optimize(&model.graph, &mut |_, _| {}).to_string()),
-        Stage::Plan => text(pipeline::plan(model, sizes)?.to_string()),
+        Stage::Plan => text(pipeline::plan_on(model, sizes, terms)?.to_string()),
         Stage::Wgsl => {
-            let (_, program) = shaders(model, sizes, locate)?;
+            let (_, program) = shaders_on(model, sizes, terms, locate)?;
             let names = file_names(program.shaders.iter().map(|s| s.name.as_str()));
             let one = |(name, s): (String, gpu::Shader)| (format!("{name}.{end}"), Artifact::Text(s.code));
             Ok(names.into_iter().zip(program.shaders).map(one).collect())
         }
         Stage::Dispatches => {
-            let (_, program) = shaders(model, sizes, locate)?;
+            let (_, program) = shaders_on(model, sizes, terms, locate)?;
             let names = file_names(program.shaders.iter().map(|s| s.name.as_str()));
             text(program.listing(&names, locate))
         }
-        Stage::Clif => text(cpu::emit_clif(&pipeline::plan(model, sizes)?, sizes)?),
-        Stage::Asm => text(cpu::emit_asm(&pipeline::plan(model, sizes)?, sizes)?),
+        Stage::Clif => text(cpu::emit_clif(&pipeline::plan_on(model, sizes, terms)?, sizes)?),
+        Stage::Asm => text(cpu::emit_asm(&pipeline::plan_on(model, sizes, terms)?, sizes)?),
         Stage::Obj => {
-            let (object, header) = object(model, sizes, &[], locate)?;
+            let (object, header) = object(model, sizes, terms, &[], locate)?;
             Ok(vec![(end, Artifact::Bytes(object)), ("h".to_string(), Artifact::Text(header))])
         }
     }
@@ -113,7 +114,12 @@ pub fn emit(
 
 /// The plan of all outputs and losses, and the shaders and dispatches that it becomes.
 pub fn shaders(model: &Model, sizes: &Sizes, locate: gpu::Locate) -> Result<(Plan, gpu::Program), Diagnostic> {
-    let plan = pipeline::plan(model, sizes)?;
+    shaders_on(model, sizes, &Terms::default(), locate)
+}
+
+/// As [`shaders`], with some decisions taken already, or for another machine.
+pub fn shaders_on(model: &Model, sizes: &Sizes, terms: &Terms, locate: gpu::Locate) -> Result<(Plan, gpu::Program), Diagnostic> {
+    let plan = pipeline::plan_on(model, sizes, terms)?;
     let program = gpu::emit(&plan, sizes, locate);
     Ok((plan, program))
 }

@@ -13,7 +13,7 @@ use crate::check::model::{Allowed, InputKind, Model};
 use crate::diag::{Code, Diagnostic, Sink, suggest};
 use crate::ir::{NodeId, Op, OutputKind, Sym};
 use crate::opt;
-use crate::plan::{self, Sizes};
+use crate::plan::{self, Sizes, Terms};
 use crate::program::{self, Disk, Loader};
 use crate::source::{FileId, Sources};
 use crate::syntax;
@@ -184,9 +184,14 @@ pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, 
 
 /// The plan of all outputs and losses.
 pub fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
+    plan_on(model, sizes, &Terms::default())
+}
+
+/// As [`plan`], with some decisions taken already, or for another machine.
+pub fn plan_on(model: &Model, sizes: &Sizes, terms: &Terms) -> Result<plan::Plan, Diagnostic> {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
     let (graph, roots) = opt::optimize_for(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
-    plan::plan(&graph, &roots, sizes)
+    plan::plan_on(&graph, &roots, sizes, terms)
 }
 
 /// The graph as text after the pass of this name, each time that it runs; after every pass for `all`.

@@ -11,7 +11,7 @@ use crate::disk::cannot_read;
 use crate::emit;
 use crate::files::atomic;
 use crate::gpu::Locate;
-use crate::plan::Sizes;
+use crate::plan::{Sizes, Terms};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -63,8 +63,8 @@ pub fn prefix(file: &Path, model: &str, first: bool) -> String {
 }
 
 /// All texts of a model, each name once. Errors: the planner's limits.
-pub fn shots(model: &Model, prefix: &str, sizes: &Sizes, locate: Locate) -> Result<Vec<Shot>, Diagnostic> {
-    let (plan, program) = emit::shaders(model, sizes, locate)?;
+pub fn shots(model: &Model, prefix: &str, sizes: &Sizes, terms: &Terms, locate: Locate) -> Result<Vec<Shot>, Diagnostic> {
+    let (plan, program) = emit::shaders_on(model, sizes, terms, locate)?;
     let names = emit::file_names(program.shaders.iter().map(|s| s.name.as_str()));
     let shot = |what: &str, text: &str| Shot { name: format!("{prefix}__{what}"), text: text.trim_end().to_string() };
     let mut out = vec![shot("plan", &plan.to_string()), shot("dispatches", &program.listing(&names, locate))];

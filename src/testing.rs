@@ -13,6 +13,7 @@
 use crate::diag::{Diagnostic, render};
 use crate::gpu::locator;
 use crate::pipeline;
+use crate::plan::Terms;
 use crate::snapshot::{self, Folder, Shot, State};
 use crate::source::Sources;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ fn read(sources: &mut Sources, path: &Path, set: &[(&str, f64)], dims: &[(&str, 
     for (k, model) in checked.models.iter().enumerate() {
         let (sizes, _) = pipeline::sizes(model, &dims).map_err(one)?;
         let prefix = snapshot::prefix(path, &model.name, k == 0);
-        let shots = snapshot::shots(model, &prefix, &sizes, &locator(sources, home)).map_err(one)?;
+        let shots = snapshot::shots(model, &prefix, &sizes, &Terms::default(), &locator(sources, home)).map_err(one)?;
         out.push((Folder::of(path, &prefix), shots));
     }
     Ok(out)

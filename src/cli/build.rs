@@ -1,5 +1,6 @@
 //! `hnet build`: what every stage makes of a model, or a folder for the web.
 
+use super::machine::Machine;
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::known::Known;
@@ -9,7 +10,7 @@ use crate::files::archive::Archive;
 use crate::files::atomic;
 use crate::gpu::{self, locator};
 use crate::pipeline;
-use crate::plan::Sizes;
+use crate::plan::{Sizes, Terms};
 use crate::train::course;
 use crate::web;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -54,6 +55,8 @@ pub struct Args {
     /// Also prints the graph after this pass; `all` prints it after each
     #[arg(long, value_name = "PASS")]
     print_after: Option<String>,
+    #[command(flatten)]
+    machine: Machine,
 }
 
 /// A stage by its word.
@@ -89,14 +92,15 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let sizes = opened.sizes(&args.dim, late, talk)?;
     let locate = locator(&opened.sources, opened.folder());
     let after = args.print_after.as_ref().map(|pass| pipeline::print_after(&opened.model, pass).map_err(fail)).transpose()?;
+    let terms = Terms { prices: args.machine.prices(talk).map_err(fail)?, ..Terms::default() };
     let mut made = Vec::new();
     if !args.output.is_empty() && !args.emit.contains(&Stage::Obj) {
         return Err(usage("`--output` chooses what a target or an object computes: the stages have all outputs"));
     }
     for stage in &args.emit {
         let artifacts = match stage {
-            Stage::Obj if !args.output.is_empty() => chosen(args, &opened, &sizes, &locate),
-            stage => emit::emit(&opened.model, file, *stage, &sizes, &locate),
+            Stage::Obj if !args.output.is_empty() => chosen(args, &opened, &sizes, &terms, &locate),
+            stage => emit::emit(&opened.model, file, *stage, &sizes, &terms, &locate),
         };
         made.extend(artifacts.map_err(fail)?.into_iter().map(|a| (*stage, a)));
     }
@@ -127,8 +131,14 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 }
 
 /// The object of some outputs.
-fn chosen(args: &Args, opened: &Opened, sizes: &Sizes, locate: gpu::Locate) -> Result<Vec<(String, Artifact)>, Diagnostic> {
-    let (object, header) = emit::object(&opened.model, sizes, &args.output, locate)?;
+fn chosen(
+    args: &Args,
+    opened: &Opened,
+    sizes: &Sizes,
+    terms: &Terms,
+    locate: gpu::Locate,
+) -> Result<Vec<(String, Artifact)>, Diagnostic> {
+    let (object, header) = emit::object(&opened.model, sizes, terms, &args.output, locate)?;
     Ok(vec![("o".into(), Artifact::Bytes(object)), ("h".into(), Artifact::Text(header))])
 }
 

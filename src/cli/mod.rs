@@ -18,6 +18,7 @@ mod build;
 mod check;
 mod completions;
 mod doc;
+mod doctor;
 mod eval;
 mod expect;
 mod explain;
@@ -29,6 +30,7 @@ mod graph;
 mod hints;
 mod init;
 mod load;
+mod machine;
 pub mod memory;
 mod new;
 mod open;
@@ -37,6 +39,7 @@ mod profile;
 mod quiet;
 mod run;
 mod snapshot;
+mod specialize;
 mod table;
 mod talk;
 mod train;
@@ -87,8 +90,10 @@ enum Command {
     #[command(visible_alias = "draw")]
     Graph(graph::Args),
     Snapshot(snapshot::Args),
+    Specialize(specialize::Args),
     Explain(explain::Args),
     Doc(doc::Args),
+    Doctor(doctor::Args),
     New(new::Args),
     Completions(completions::Args),
 }
@@ -136,8 +141,10 @@ fn dispatch(command: Command) -> Exit {
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Graph(args) => graph::main(&args),
         Command::Snapshot(args) => snapshot::main(&args),
+        Command::Specialize(args) => specialize::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Doc(args) => doc::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::New(args) => new::main(&args),
         Command::Completions(args) => completions::main(&args, &mut Cli::command()),
     };

@@ -2,6 +2,7 @@
 
 use super::expect;
 use super::given::Values;
+use super::machine::Machine;
 use super::open::{self, Opened, Which};
 use super::probe;
 use super::profile;
@@ -78,6 +79,8 @@ pub struct How {
     /// Keep the parameters in 16 bits on the graphics device; sums stay in 32
     #[arg(long)]
     f16: bool,
+    #[command(flatten)]
+    machine: Machine,
 }
 
 /// The backends as the command line names them.
@@ -125,7 +128,7 @@ impl How {
                 Backend::Gpu
             }
         };
-        Ok(Options { backend, threads: self.threads, half: self.f16 })
+        Ok(Options { backend, threads: self.threads, half: self.f16, prices: self.machine.prices(talk)? })
     }
 }
 

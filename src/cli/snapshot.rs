@@ -1,9 +1,11 @@
 //! `hnet snapshot`: the generated shaders beside the model, so that a review sees what a change of the model does to them.
 
+use super::machine::Machine;
 use super::open::{self, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::gpu::locator;
+use crate::plan::Terms;
 use crate::snapshot::{self, Difference, Folder, State};
 use clap::builder::styling::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
@@ -27,6 +29,8 @@ pub struct Args {
     /// The size of a free dim that the shaders are made for; may be repeated
     #[arg(long, value_name = "DIM=N", value_parser = open::whole)]
     dim: Vec<(String, i64)>,
+    #[command(flatten)]
+    machine: Machine,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
@@ -35,9 +39,10 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let opened = open::model(&args.which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let sizes = opened.sizes(&args.dim, true, talk)?;
+    let terms = Terms { prices: args.machine.prices(talk).map_err(fail)?, ..Terms::default() };
     let prefix = snapshot::prefix(&opened.file, &opened.model.name, opened.first);
     let locate = locator(&opened.sources, opened.folder());
-    let shots = snapshot::shots(&opened.model, &prefix, &sizes, &locate).map_err(fail)?;
+    let shots = snapshot::shots(&opened.model, &prefix, &sizes, &terms, &locate).map_err(fail)?;
     let folder = Folder::of(&opened.file, &prefix);
     let (found, first) = folder.compare(&shots).map_err(fail)?;
     let place = folder.path.display();

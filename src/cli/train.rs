@@ -122,7 +122,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
     let params = opened.begin(&args.params, &fixed, seed, talk)?;
     let options = Options {
-        run,
+        run: run.clone(),
         seed: args.seed,
         steps: args.steps,
         phase: args.phase.clone(),
@@ -135,7 +135,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let checked = trainer.check().map_err(|d| opened.fail(talk, &[d]))?;
         talk.note(&checked);
     }
-    let mut kept = keep(args, &opened, folder.clone(), &read, run, &mut trainer, talk)?;
+    let mut kept = keep(args, &opened, folder.clone(), &read, run.clone(), &mut trainer, talk)?;
     TRAINING.store(1, Ordering::SeqCst);
     let done = steps(args, &mut trainer, &mut kept);
     TRAINING.store(0, Ordering::SeqCst);
@@ -302,7 +302,7 @@ fn finish(
     let stored = params::split(&opened.model, &values);
     archive::save_params(out, &stored).map_err(fail)?;
     talk.note(&format!("{} updates in {:.1} s; the weights are in `{}`", trainer.place().updates, kept.seconds(), out.display()));
-    let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run, seed };
+    let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run.clone(), seed };
     let blocks: Vec<&Eval> = opened.model.evals.iter().collect();
     let mut reports = vec![];
     for block in blocks {

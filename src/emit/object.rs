@@ -9,15 +9,21 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::gpu;
 use crate::ir::outside::axis_words;
 use crate::ir::{NodeId, Op, Output, OutputKind, Size, Sym};
-use crate::plan::{self, Granted, Plan, Sizes};
+use crate::plan::{self, Granted, Plan, Sizes, Terms};
 use crate::{opt, pipeline};
 
 /// The object of these outputs and losses, all where none is named, and its header. Errors: there is no such output; a size that the
 /// caller cannot know.
-pub fn object(model: &Model, sizes: &Sizes, outputs: &[String], locate: gpu::Locate) -> Result<(Vec<u8>, String), Diagnostic> {
+pub fn object(
+    model: &Model,
+    sizes: &Sizes,
+    terms: &Terms,
+    outputs: &[String],
+    locate: gpu::Locate,
+) -> Result<(Vec<u8>, String), Diagnostic> {
     let outputs = chosen(model, outputs)?;
     let mut face = face(model, &outputs)?;
-    let plan = plan(model, &outputs, sizes, &face.sizes)?;
+    let plan = plan(model, &outputs, sizes, terms, &face.sizes)?;
     let demands = plan.demands.computed.iter().chain(plan.demands.arriving.iter().map(|a| &a.demand));
     let say = |d: &crate::plan::Demand| {
         let place = locate(d.span).map_or(String::new(), |p| format!(" at {p}"));
@@ -42,11 +48,11 @@ fn chosen<'m>(model: &'m Model, names: &[String]) -> Result<Vec<&'m Output>, Dia
 }
 
 /// The plan that holds at most sizes: the one for those that are asked for, if it is as good as any.
-fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, free: &[Free]) -> Result<Plan, Diagnostic> {
+fn plan(model: &Model, outputs: &[&Output], sizes: &Sizes, terms: &Terms, free: &[Free]) -> Result<Plan, Diagnostic> {
     let wanted: Vec<NodeId> = outputs.iter().map(|o| o.node).collect();
     let (graph, roots) = opt::optimize_for(&model.graph, &wanted);
     let plan_at = |sizes: &Sizes| {
-        let mut plan = plan::plan(&graph, &roots, sizes)?;
+        let mut plan = plan::plan_on(&graph, &roots, sizes, terms)?;
         plan.granted.retain(|g| !is_certain(g, free));
         Ok::<Plan, Diagnostic>(plan)
     };

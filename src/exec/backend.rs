@@ -8,7 +8,7 @@ use super::profile::Profile;
 use crate::diag::Diagnostic;
 use crate::ir::sizes::{Sizes, places};
 use crate::ir::{Bindings, DType, Graph, NodeId, Size, Tensor};
-use crate::plan::Pins;
+use crate::plan::Terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,9 +16,8 @@ use std::sync::Arc;
 pub(super) struct Task {
     pub graph: Graph,
     pub wanted: Vec<NodeId>,
-    /// What planners take whatever it costs.
-    #[cfg_attr(not(any(feature = "cpu", feature = "gpu")), expect(dead_code, reason = "the interpreter has no plan"))]
-    pub pins: Pins,
+    /// What planners take whatever it costs, and what they take the machine for.
+    pub terms: Terms,
 }
 
 /// A source that a placed graph reads.

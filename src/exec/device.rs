@@ -41,7 +41,7 @@ impl Backend for OnDevice {
         let device = self.device.clone();
         let program = match &self.program {
             Some(program) => program.clone(),
-            None => gpu::fit(&plan::plan_pinned(&task.graph, &task.wanted, sizes, &task.pins)?, sizes, &device, &self.options),
+            None => gpu::fit(&plan::plan_on(&task.graph, &task.wanted, sizes, &task.terms)?, sizes, &device, &self.options),
         };
         let placed = gpu::Placed::new(&device, &program, sizes, self.options.memory)?;
         let (mut sources, mut buffers) = (Vec::new(), Vec::new());

@@ -20,7 +20,7 @@ use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
-use crate::plan::{self, Pins, Sizes};
+use crate::plan::{self, Pins, Prices, Sizes, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -98,8 +98,19 @@ impl Engine {
     }
 
     /// With some decisions of the planner taken already. To be said before anything is placed.
-    pub fn pinned(mut self, pins: Pins) -> Engine {
-        self.task = Arc::new(Task { graph: self.task.graph.clone(), wanted: self.task.wanted.clone(), pins });
+    pub fn pinned(self, pins: Pins) -> Engine {
+        let prices = self.task.terms.prices.clone();
+        self.on(Terms { pins, prices })
+    }
+
+    /// With plans for a machine that charges so. To be said before anything is placed.
+    pub fn priced(self, prices: Arc<Prices>) -> Engine {
+        let pins = self.task.terms.pins.clone();
+        self.on(Terms { pins, prices })
+    }
+
+    fn on(mut self, terms: Terms) -> Engine {
+        self.task = Arc::new(Task { graph: self.task.graph.clone(), wanted: self.task.wanted.clone(), terms });
         self
     }
 
@@ -107,7 +118,7 @@ impl Engine {
         let reach = graph.reachable(wanted.iter().copied());
         let measured = graph.measured.iter().filter(|(_, n)| reach[n.index()]).cloned().collect();
         Engine {
-            task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec(), pins: Pins::None }),
+            task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec(), terms: Terms::default() }),
             backend,
             early: graph.early_paths(),
             measured,

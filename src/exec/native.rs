@@ -41,7 +41,7 @@ impl Backend for Native {
     }
 
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {
-        let plan = plan::plan_pinned(&task.graph, &task.wanted, sizes, &task.pins)?;
+        let plan = plan::plan_on(&task.graph, &task.wanted, sizes, &task.terms)?;
         let text = plan.to_string();
         let program = match self.programs.iter().find(|p| p.text == text) {
             Some(program) => program.clone(),

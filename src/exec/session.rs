@@ -10,8 +10,9 @@ use crate::diag::{Code, Diagnostic, Label, Severity};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, DType, Graph, NodeId, Op, Origin, OutputKind, Tensor, interp};
-use crate::plan::Pins;
+use crate::plan::{Pins, Prices};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +31,15 @@ pub enum Backend {
 }
 
 /// How to run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     pub backend: Backend,
     /// 0: as many as the machine has.
     pub threads: usize,
     /// Parameters are kept as f16 on a graphics device.
     pub half: bool,
+    /// For which machine plans are made.
+    pub prices: Arc<Prices>,
 }
 
 /// An output that is not computed, and why.
@@ -136,6 +139,7 @@ struct Spare {
     graph: Graph,
     roots: Vec<NodeId>,
     threads: usize,
+    prices: Arc<Prices>,
 }
 
 /// Compiled code; where the compiler has a limit, the interpreter and a warning.
@@ -180,17 +184,18 @@ pub(crate) fn engine(
     options: &Options,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Engine, Diagnostic> {
-    match options.backend {
-        Backend::Interp => Ok(Engine::interpreter(graph, roots)),
+    let engine = match options.backend {
+        Backend::Interp => Engine::interpreter(graph, roots),
         #[cfg(feature = "cpu")]
-        Backend::Cpu => processor(graph, roots, options.threads, warnings),
+        Backend::Cpu => processor(graph, roots, options.threads, warnings)?,
         #[cfg(feature = "gpu")]
-        Backend::Gpu => Ok(on_device(&gpu::Device::shared()?, graph, roots, options)),
+        Backend::Gpu => on_device(&gpu::Device::shared()?, graph, roots, options),
         Backend::Auto => match hardware(graph, roots, options) {
-            Some(engine) => Ok(engine),
-            None => processor(graph, roots, options.threads, warnings),
+            Some(engine) => engine,
+            None => processor(graph, roots, options.threads, warnings)?,
         },
-    }
+    };
+    Ok(engine.priced(options.prices.clone()))
 }
 
 impl Session {
@@ -208,7 +213,12 @@ impl Session {
             Backend::Gpu => on_device(&gpu::Device::shared()?, graph, &roots, options),
             Backend::Auto => match hardware(graph, &roots, options) {
                 Some(engine) => {
-                    spare = Some(Spare { graph: graph.clone(), roots: roots.clone(), threads: options.threads });
+                    spare = Some(Spare {
+                        graph: graph.clone(),
+                        roots: roots.clone(),
+                        threads: options.threads,
+                        prices: options.prices.clone(),
+                    });
                     engine
                 }
                 None => processor(graph, &roots, options.threads, &mut warnings)?,
@@ -216,7 +226,7 @@ impl Session {
         };
         let on_device = options.half && engine.name() == "gpu";
         let half = model.params.iter().filter(|p| on_device && p.dtype == DType::F32).map(|p| p.path.clone()).collect();
-        Ok(Session { engine, names, warnings, spare, half })
+        Ok(Session { engine: engine.priced(options.prices.clone()), names, warnings, spare, half })
     }
 
     /// With some decisions of the planner taken already. To be said before the first run.
@@ -241,7 +251,8 @@ impl Session {
         self.warnings.extend(half::lost(&std::mem::take(&mut self.half), bindings));
         match (self.engine.run(bindings), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
-                self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?;
+                self.engine =
+                    processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices.clone());
                 let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
                 self.warnings.push(warning.note("the CPU runs it instead"));
                 self.engine.run(bindings)
@@ -263,7 +274,8 @@ impl Session {
     pub fn run_prepared(&mut self, early: &Bindings, late: &Bindings) -> Result<(), Diagnostic> {
         match (self.engine.run_prepared(late).map(|_| ()), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
-                self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?;
+                self.engine =
+                    processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices.clone());
                 let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
                 self.warnings.push(warning.note("the CPU runs it instead"));
                 self.engine.prepare(early)?;

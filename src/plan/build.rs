@@ -1,9 +1,10 @@
 //! Goes through the graph in order and writes the steps down.
 
 use super::asked::{asked, check_sizes};
-use super::decide::{Choices, Pins};
+use super::decide::{Choices, Terms};
 use super::fuse::{Fusion, How, fuse, squeeze};
 use super::needed::Only;
+use super::prices::Prices;
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
@@ -35,26 +36,26 @@ pub(super) struct Planner<'a> {
 
 /// Makes the plan that computes `wanted`. Errors: a size without a value, or a negative one; a graph that is not well-formed.
 pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
-    plan_pinned(graph, wanted, sizes, &Pins::None)
+    plan_on(graph, wanted, sizes, &Terms::default())
 }
 
-/// As [`plan`], with some decisions taken already.
-pub fn plan_pinned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Result<Plan, Diagnostic> {
+/// As [`plan`], with some decisions taken already, or for another machine.
+pub fn plan_on(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Result<Plan, Diagnostic> {
     asked(graph, wanted, sizes)?;
-    decided(graph, wanted, sizes, pins)
+    decided(graph, wanted, sizes, terms)
 }
 
 /// As [`plan`], for somebody who runs the plan at other sizes: what the graph asks of these is not looked at (a page does so itself).
 pub fn plan_anywhere(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
-    decided(graph, wanted, sizes, &Pins::None)
+    decided(graph, wanted, sizes, &Terms::default())
 }
 
-fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Result<Plan, Diagnostic> {
+fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Result<Plan, Diagnostic> {
     if let Err(what) = verify(graph) {
         let message = format!("the graph is not well-formed: {what}");
         return Err(Diagnostic::plain(Code::H0899, message).note("this is a bug in hnet"));
     }
-    let choices = Choices::new(pins);
+    let choices = Choices::new(terms);
     let mut plan = match super::outside::watch(graph, wanted) {
         Some(watched) => {
             let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, &Graph::rates, &choices)?;
@@ -63,6 +64,8 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, pins: &Pins) -> Resu
         }
         None => plan_with(graph, wanted, sizes, &Graph::rates, &choices)?,
     };
+    let prices = choices.prices();
+    plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
     let (decisions, relied) = choices.into_made();
     needs::all(graph, &graph.reachable(wanted.iter().copied())).iter().for_each(|n| relied.at_most(&n.least, &n.most));
     plan.decisions = decisions;
@@ -145,6 +148,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let (steps, rows): (Vec<_>, Vec<_>) = all.unzip();
     let (steps, places) = steps.into_iter().unzip();
     let mut plan = Plan {
+        machine: None,
         buffers: p.buffers,
         steps,
         prepared,

@@ -115,7 +115,7 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, ch
     let early: Vec<bool> = factors.iter().map(|f| rates[f.node.index()] < Rate::Input).collect();
     let masks = factors.iter().map(|f| bits(&f.subscripts)).collect();
     let lengths: Vec<f64> = extents.iter().map(|n| *n as f64).collect();
-    let search = Search { extents: &lengths, result: bits(&result), masks, early: &early };
+    let search = Search { prices: choices.prices(), extents: &lengths, result: bits(&result), masks, early: &early };
     if (0..count).any(|l| !search.masks.iter().any(|m| m >> l & 1 == 1)) {
         return Order::Nest;
     }

@@ -4,9 +4,11 @@
 //! price in nanoseconds of a run. The cheapest is taken, unless somebody has pinned another.
 
 use super::granted::Relied;
+use super::prices::Prices;
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,22 +71,34 @@ pub enum Pins {
     Any(u64),
 }
 
+/// On what terms plans are made.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    pub pins: Pins,
+    pub prices: Arc<Prices>,
+}
+
 /// Decisions under way.
 pub(super) struct Choices<'a> {
-    pins: &'a Pins,
+    terms: &'a Terms,
     made: RefCell<Vec<Decision>>,
     /// What the plan relies on.
     pub relied: Relied,
 }
 
 impl<'a> Choices<'a> {
-    pub fn new(pins: &'a Pins) -> Choices<'a> {
-        Choices { pins, made: RefCell::default(), relied: Relied::default() }
+    pub fn new(terms: &'a Terms) -> Choices<'a> {
+        Choices { terms, made: RefCell::default(), relied: Relied::default() }
+    }
+
+    /// What the machine charges.
+    pub fn prices(&self) -> &'a Prices {
+        &self.terms.prices
     }
 
     /// The way that is taken at a site: the first of these, which are in the order of their prices, unless one is pinned.
     pub fn choose(&self, site: Site, name: &str, ways: Vec<Way>) -> Decision {
-        let taken = match self.pins {
+        let taken = match &self.terms.pins {
             Pins::None => 0,
             Pins::At(pins) => pins.get(&site).copied().filter(|n| *n < ways.len()).unwrap_or(0),
             Pins::Any(seed) => drawn(*seed, &site, ways.len()),
@@ -117,7 +131,10 @@ mod tests {
     fn the_cheapest_is_taken_unless_another_is_pinned() {
         let ways = || ["a", "b", "c"].map(|w| Way { text: w.into(), ns: 1.0 }).to_vec();
         let site = Site { what: What::Order, span: Span::default() };
-        let taken = |pins: &Pins| Choices::new(pins).choose(site, "y", ways()).taken;
+        let taken = |pins: &Pins| {
+            let terms = Terms { pins: pins.clone(), ..Terms::default() };
+            Choices::new(&terms).choose(site, "y", ways()).taken
+        };
         assert_eq!(taken(&Pins::None), 0);
         assert_eq!(taken(&Pins::At([(site, 2)].into())), 2);
         assert_eq!(taken(&Pins::At([(site, 3)].into())), 0);

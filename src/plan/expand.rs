@@ -8,10 +8,10 @@
 //! are; none where all stays as it is.
 
 use super::Sizes;
-use super::cost::{shared, touch};
 use super::decide::{Choices, Decision, Site, Way, What};
 use super::names::called;
 use super::order::{Search, bits};
+use super::prices::shared;
 use super::view;
 use crate::ir::{Axis, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Rate};
 use crate::opt::{Facts, Product, Rebuild, rebuild};
@@ -118,13 +118,15 @@ impl Known<'_> {
         let extents: Vec<f64> = p.loops.iter().map(|a| self.extent(a)).collect();
         let early: Vec<bool> = p.factors.iter().map(|f| self.facts.is_early(f.node)).collect();
         let masks = p.factors.iter().map(|f| bits(&f.subscripts)).collect();
-        Search { extents: &extents, result: (1 << p.rank) - 1, masks, early: &early }.least(&[])
+        Search { prices: self.choices.prices(), extents: &extents, result: (1 << p.rank) - 1, masks, early: &early }.least(&[])
     }
 
     fn price_of(&self, id: NodeId, form: &Form) -> f64 {
         match form {
             Form::One(p) => self.price(p),
-            Form::Two(_, parts) => parts.iter().map(|p| self.price_of(id, p)).sum::<f64>() + touch(self.shape(id)),
+            Form::Two(_, parts) => {
+                parts.iter().map(|p| self.price_of(id, p)).sum::<f64>() + self.choices.prices().touch(self.shape(id))
+            }
         }
     }
 
@@ -151,7 +153,7 @@ impl Known<'_> {
     /// What computing the value of a product costs by itself.
     fn making(&self, id: NodeId) -> f64 {
         let inner = Product::of(self.facts.graph, id).filter(|_| self.facts.is_read_once(id));
-        inner.map_or(0.0, |p| self.price(&p) + touch(self.shape(id)))
+        inner.map_or(0.0, |p| self.price(&p) + self.choices.prices().touch(self.shape(id)))
     }
 
     /// The two products that stand for one whose factor `at` is a sum of two, when that is cheaper.
@@ -190,7 +192,7 @@ impl Known<'_> {
         let graph = self.facts.graph;
         let (own, once) = (self.shape(made), self.facts.is_read_once(made));
         if once && matches!(graph.node(made).op, Op::Map(Map::Add | Map::Sub)) {
-            parts.ns += touch(own);
+            parts.ns += self.choices.prices().touch(own);
             return graph.operands(made).iter().try_for_each(|o| self.addend(o.node, parts));
         }
         if let Some(p) = Product::of(graph, made).filter(|p| once && p.fits()) {
@@ -244,14 +246,14 @@ mod tests {
     use crate::ir::read::read;
     use crate::ir::verify::verify;
     use crate::ir::{Bindings, DType, Data, Tensor};
-    use crate::plan::decide::Pins;
+    use crate::plan::decide::Terms;
 
     /// The graph that a text becomes where `b` is so long, and what of it is wanted; none where it stays. Its meaning stays, too.
     fn at(text: &str, b: i64) -> Option<String> {
         let graph = read(text).unwrap_or_else(|e| panic!("{text}{e:?}"));
         let sizes: Sizes = [("b".into(), b)].into();
         let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
-        let (new, places) = expand(&graph, &wanted, &graph.rates(), &sizes, &Choices::new(&Pins::None))?;
+        let (new, places) = expand(&graph, &wanted, &graph.rates(), &sizes, &Choices::new(&Terms::default()))?;
         verify(&new).unwrap_or_else(|e| panic!("{e}\n{new}"));
         let mut bound = Bindings { sizes: sizes.clone(), ..Bindings::default() };
         for (k, id) in graph.ids().enumerate() {

@@ -10,7 +10,6 @@
 mod asked;
 mod build;
 mod contract;
-mod cost;
 mod decide;
 mod expand;
 mod fuse;
@@ -24,6 +23,7 @@ mod names;
 mod needed;
 mod order;
 mod outside;
+mod prices;
 mod segments;
 mod shared;
 mod sizes;
@@ -33,12 +33,13 @@ mod tile;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
-pub use build::{plan, plan_anywhere, plan_pinned};
-pub use decide::{Decision, Pins, Site, Way, What};
+pub use build::{plan, plan_anywhere, plan_on};
+pub use decide::{Decision, Pins, Site, Terms, Way, What};
 pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
+pub use prices::{Level, Prices};
 pub use sizes::complete;
 use std::sync::Arc;
 pub use taps::{Along, Batch, Geometry, geometry};
@@ -49,6 +50,8 @@ pub use crate::ir::sizes::Sizes;
 /// What runs.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The machine that it was made for, where that is no fixed one: its name and the mark of its prices.
+    pub machine: Option<String>,
     pub buffers: Vec<Buffer>,
     pub steps: Vec<Step>,
     /// So many steps depend on no input: they run once, in `prepare`.

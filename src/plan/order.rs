@@ -4,10 +4,11 @@
 //! to make it, in nanoseconds of a run. A step costs its multiplications, and its result being written and read; one that depends on no
 //! input costs its share of each run, but its result is read in every run, and may not outgrow memory.
 
-use super::cost::{MULTIPLY, may_keep, read, shared, touch};
+use super::prices::{Prices, may_keep, shared};
 
 /// A product to be ordered.
 pub(super) struct Search<'a> {
+    pub prices: &'a Prices,
     pub extents: &'a [f64],
     /// Loops of the result, as bits.
     pub result: u64,
@@ -71,12 +72,12 @@ impl Search<'_> {
     /// What one loop nest over everything costs.
     pub fn nest(&self) -> f64 {
         let everything = self.points(self.masks.iter().fold(0, |a, b| a | b));
-        everything * (self.masks.len() - 1) as f64 * MULTIPLY
+        self.prices.multiply(everything * (self.masks.len() - 1) as f64)
     }
 
     /// What it costs to write the product of a set of factors down and to read it again.
     pub fn writing(&self, set: usize) -> f64 {
-        let ns = touch(self.points(self.keep(set)));
+        let ns = self.prices.touch(self.points(self.keep(set)));
         if self.is_early(set) { shared(ns) } else { ns }
     }
 
@@ -98,7 +99,7 @@ impl Search<'_> {
             if set.is_power_of_two() {
                 let all = self.masks[set.trailing_zeros() as usize];
                 let lost = sets.keep[set] != all;
-                let ns = MULTIPLY * self.points(all) + touch(sets.kept[set]);
+                let ns = self.prices.multiply(self.points(all)) + self.prices.touch(sets.kept[set]);
                 best[set].ns = if lost { sets.own(set, ns) } else { 0.0 };
                 continue;
             }
@@ -139,10 +140,10 @@ impl Search<'_> {
     /// What a set costs that is made of this part and the rest.
     fn split(&self, sets: &Sets, best: &[Best], set: usize, part: usize) -> f64 {
         let rest = set & !part;
-        let write = if set == self.full() { 0.0 } else { touch(sets.kept[set]) };
+        let write = if set == self.full() { 0.0 } else { self.prices.touch(sets.kept[set]) };
         // What is ready lies in memory, and is read in every run.
-        let ready = |part: usize| if sets.early[part] && !sets.early[set] { read(sets.kept[part]) } else { 0.0 };
-        let step = MULTIPLY * self.points(sets.keep[part] | sets.keep[rest]) + write;
+        let ready = |part: usize| if sets.early[part] && !sets.early[set] { self.prices.read(sets.kept[part]) } else { 0.0 };
+        let step = self.prices.multiply(self.points(sets.keep[part] | sets.keep[rest])) + write;
         best[part].ns + best[rest].ns + ready(part) + ready(rest) + sets.own(set, step)
     }
 
@@ -161,7 +162,7 @@ mod tests {
         let extents = [n, n, rank, code];
         let masks = vec![0b0101, 0b1000, 0b1101, 0b0110];
         let early = [true, false, true, true];
-        let search = Search { extents: &extents, result: 0b0011, masks, early: &early };
+        let search = Search { prices: &Prices::generic(), extents: &extents, result: 0b0011, masks, early: &early };
         let best = search.run(&[]);
         let split = best[search.full()].rest;
         assert!(split > 0 && split < search.full());
@@ -211,8 +212,13 @@ mod tests {
     fn a_weight_of_few_parts_is_prepared() {
         // `x[b, i] a[i, r] c[r, o]` with a wide rank: `a c` is smaller than what it is made of.
         let extents = [64.0, 64.0, 64.0, 512.0];
-        let search =
-            Search { extents: &extents, result: 0b0011, masks: vec![0b0101, 0b1100, 0b1010], early: &[false, true, true] };
+        let search = Search {
+            prices: &Prices::generic(),
+            extents: &extents,
+            result: 0b0011,
+            masks: vec![0b0101, 0b1100, 0b1010],
+            early: &[false, true, true],
+        };
         let best = search.run(&[]);
         assert_eq!(search.keep(0b110), 0b0110);
         assert!(best[0b111].rest == 0b001 || best[0b111].rest == 0b110);

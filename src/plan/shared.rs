@@ -14,6 +14,7 @@ use super::Sizes;
 use super::decide::{Choices, Site, Way, What};
 use super::names::called;
 use super::order::{Search, bits};
+use super::prices::Prices;
 use super::view;
 use crate::ir::{DType, Graph, NodeId, Op, Operand, Rate};
 use rewrite::rewrite;
@@ -31,7 +32,8 @@ const LEAST: f64 = 400.0;
 type Part = (Vec<(NodeId, Vec<usize>)>, Vec<usize>);
 
 /// A contraction that may share.
-struct Whole {
+struct Whole<'a> {
+    prices: &'a Prices,
     id: NodeId,
     factors: Vec<Operand>,
     masks: Vec<u64>,
@@ -53,8 +55,11 @@ pub(super) fn shared(
     choices: &Choices,
 ) -> Option<(Graph, Vec<NodeId>, Vec<Rate>)> {
     let reach = super::build::reachable(graph, wanted);
-    let mut wholes: Vec<Whole> =
-        graph.ids().filter(|id| reach[id.index()]).filter_map(|id| Whole::new(graph, id, rates, sizes)).collect();
+    let mut wholes: Vec<Whole> = graph
+        .ids()
+        .filter(|id| reach[id.index()])
+        .filter_map(|id| Whole::new(graph, id, rates, sizes, choices.prices()))
+        .collect();
     let mut users: BTreeMap<Part, Vec<(usize, usize)>> = BTreeMap::new();
     for (n, whole) in wholes.iter().enumerate() {
         for set in 1..(1usize << whole.factors.len()) - 1 {
@@ -70,8 +75,8 @@ pub(super) fn shared(
     (!chosen.is_empty()).then(|| rewrite(graph, wanted, rates, &wholes, &users, &chosen))
 }
 
-impl Whole {
-    fn new(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes) -> Option<Whole> {
+impl<'a> Whole<'a> {
+    fn new(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, prices: &'a Prices) -> Option<Whole<'a>> {
         let node = graph.node(id);
         if !matches!(node.op, Op::Contract) || node.dtype != DType::F32 || node.inner.is_empty() {
             return None;
@@ -94,7 +99,7 @@ impl Whole {
         let early = factors.iter().map(|f| rates[f.node.index()] < Rate::Input).collect();
         let factors = factors.to_vec();
         let result = (1 << node.shape.len()) - 1;
-        let mut out = Whole { id, factors, masks, extents, result, early, free: vec![], cost: 0.0 };
+        let mut out = Whole { prices, id, factors, masks, extents, result, early, free: vec![], cost: 0.0 };
         out.cost = out.costs(None).1;
         Some(out)
     }
@@ -114,7 +119,7 @@ impl Whole {
     }
 
     fn search(&self) -> Search<'_> {
-        Search { extents: &self.extents, result: self.result, masks: self.masks.clone(), early: &self.early }
+        Search { prices: self.prices, extents: &self.extents, result: self.result, masks: self.masks.clone(), early: &self.early }
     }
 
     /// Factors of a set in the order of their nodes, and loops as they are met in it.
@@ -235,7 +240,7 @@ mod tests {
     use crate::ir::verify::verify;
     use crate::ir::{Bindings, Data, Tensor};
     use crate::opt::optimize_for;
-    use crate::plan::decide::Pins;
+    use crate::plan::decide::Terms;
 
     /// A product of several factors, squared and summed, with its gradients: the graph, what is wanted of it, what it is computed from.
     fn gradients(factors: &[(&str, &[&str])], kept: &str) -> (Graph, Vec<NodeId>, Bindings) {
@@ -289,8 +294,14 @@ mod tests {
                 (0..node.shape.len() + node.inner.len()).map(|l| view::value(&node.axis(l).size, &sizes) as f64).collect();
             let masks = factors.iter().map(|f| bits(&f.subscripts)).collect();
             let early = vec![false; factors.len()];
-            Search { extents: &extents, result: bits(&(0..node.shape.len()).collect::<Vec<_>>()), masks, early: &early }
-                .least(&[])
+            Search {
+                prices: &Prices::generic(),
+                extents: &extents,
+                result: bits(&(0..node.shape.len()).collect::<Vec<_>>()),
+                masks,
+                early: &early,
+            }
+            .least(&[])
         };
         graph.ids().filter(contraction).map(one).sum()
     }
@@ -302,8 +313,8 @@ mod tests {
         for (factors, most) in [(generated, 3.3), (low_rank, 3.6)] {
             let (graph, wanted, bound) = gradients(factors, "bo");
             let rates = graph.rates();
-            let (new, places, new_rates) =
-                shared(&graph, &wanted, &rates, &Sizes::new(), &Choices::new(&Pins::None)).expect("there is something to share");
+            let (new, places, new_rates) = shared(&graph, &wanted, &rates, &Sizes::new(), &Choices::new(&Terms::default()))
+                .expect("there is something to share");
             verify(&new).unwrap();
             assert_eq!(new_rates, new.rates());
             let forward = cost(&graph, &wanted[..1]);
@@ -316,15 +327,15 @@ mod tests {
                 assert!(a.to_f64().iter().zip(b.to_f64()).all(|(x, y)| (x - y).abs() <= 1e-12 * largest));
             }
             // What is shared already has nothing left to share.
-            assert!(shared(&new, &places, &new_rates, &Sizes::new(), &Choices::new(&Pins::None)).is_none());
+            assert!(shared(&new, &places, &new_rates, &Sizes::new(), &Choices::new(&Terms::default())).is_none());
         }
     }
 
     #[test]
     fn what_is_alone_or_small_stays_as_it_is() {
         let (graph, wanted, _) = gradients(&[("h", &["b", "z"]), ("g", &["z", "i", "o"]), ("x", &["b", "i"])], "bo");
-        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new(), &Choices::new(&Pins::None)).is_none());
+        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default())).is_none());
         let (graph, wanted, _) = gradients(&[("h", &["z", "r"]), ("g", &["r"]), ("x", &["z"])], "z");
-        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new(), &Choices::new(&Pins::None)).is_none());
+        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default())).is_none());
     }
 }

@@ -139,6 +139,9 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(machine) = &self.machine {
+            writeln!(f, "for {machine}")?;
+        }
         for (n, b) in self.buffers.iter().enumerate() {
             let shape: Vec<String> = b.shape.iter().map(ToString::to_string).collect();
             let kind = match &b.kind {

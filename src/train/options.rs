@@ -24,12 +24,12 @@ pub struct Options {
 
 impl Options {
     pub(super) fn how(&self) -> How {
-        How { run: self.run, memory: self.memory.unwrap_or(MEMORY), mixed: self.mixed }
+        How { run: self.run.clone(), memory: self.memory.unwrap_or(MEMORY), mixed: self.mixed }
     }
 }
 
 /// How steps are made and run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct How {
     pub run: Run,
     pub memory: u64,

@@ -289,7 +289,7 @@ impl<'m> Trainer<'m> {
             model: self.model,
             params: &params,
             folder: &self.folder,
-            options: self.options.run,
+            options: self.options.run.clone(),
             seed: self.seed_of(train),
         };
         let report = eval::run(&setting, block, &mut |_, _| {})?;

@@ -60,7 +60,7 @@ fn model(body: &str, batch: &str, report: &str) -> Model {
 }
 
 fn measured(model: &Model, folder: &Path, backend: Backend) -> Result<Report, Diagnostic> {
-    let (params, options) = (BTreeMap::new(), Options { backend, threads: 1, half: false });
+    let (params, options) = (BTreeMap::new(), Options { backend, threads: 1, half: false, ..Options::default() });
     let setting = Setting { model, params: &params, folder, options, seed: 0 };
     eval::run(&setting, &model.evals[0], &mut |_, _| {})
 }

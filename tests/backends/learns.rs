@@ -14,7 +14,9 @@ use hnet::train::{Options, Record, Trainer};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const RUN: Run = Run { backend: Backend::Cpu, threads: 1, half: false };
+fn run() -> Run {
+    Run { backend: Backend::Cpu, threads: 1, ..Run::default() }
+}
 
 /// A model that was trained.
 struct Learned {
@@ -28,7 +30,7 @@ impl Learned {
     fn measured(&self, phase: Option<&str>) -> Report {
         let block = self.model.evals.iter().find(|e| phase.is_none_or(|p| e.phase.as_deref() == Some(p))).unwrap();
         let folder = root().join("models");
-        let setting = Setting { model: &self.model, params: &self.params, folder: &folder, options: RUN, seed: 0 };
+        let setting = Setting { model: &self.model, params: &self.params, folder: &folder, options: run(), seed: 0 };
         eval::run(&setting, block, &mut |_, _| {}).unwrap()
     }
 
@@ -74,7 +76,7 @@ fn begun(model: &Model, seed: i32) -> BTreeMap<String, Tensor> {
 fn learned_at(name: &str, which: usize, set: &[(&str, f64)], steps: u64, seed: i32) -> Learned {
     let folder = root().join("models");
     let model = checked(&folder.join(format!("{name}.hnet")), which, set);
-    let options = Options { run: RUN, seed: Some(seed), steps: Some(steps).filter(|n| *n > 0), ..Options::default() };
+    let options = Options { run: run(), seed: Some(seed), steps: Some(steps).filter(|n| *n > 0), ..Options::default() };
     let mut trainer = Trainer::new(&model, begun(&model, seed), &folder, options).unwrap();
     let mut records = vec![];
     while let Some(record) = trainer.step().unwrap_or_else(|d| panic!("{name}: {d:#?}")) {
@@ -93,7 +95,7 @@ fn no_train_block_lacks_its_data() {
     let mut seen = 0;
     for path in files("models").into_iter().chain(files("examples")) {
         for model in models(&path).iter().filter(|m| !m.trains.is_empty()) {
-            let options = Options { run: RUN, steps: Some(1), ..Options::default() };
+            let options = Options { run: run(), steps: Some(1), ..Options::default() };
             let mut trainer = Trainer::new(model, begun(model, 0), path.parent().unwrap(), options).unwrap();
             while let Some(record) = trainer.step().unwrap_or_else(|d| panic!("{}: {d:#?}", path.display())) {
                 assert!(record.losses.iter().all(|l| l.1.is_finite()), "{}: {record:?}", path.display());
@@ -150,7 +152,7 @@ fn a_code_of_constant_length_writes_weights_of_one_size() {
                 ..Default::default()
             };
             let given = hnet::bind::inputs::gather(&model, &request).unwrap();
-            let mut session = hnet::exec::session::Session::new(&model, &[output], &RUN).unwrap();
+            let mut session = hnet::exec::session::Session::new(&model, &[output], &run()).unwrap();
             session.run(&hnet::exec::session::bindings(params.clone(), given, 0)).unwrap()[0].get(0)
         });
         println!("{}: {sizes:.5?}", model.name);

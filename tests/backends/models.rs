@@ -193,7 +193,13 @@ fn the_trained_tasks() {
     let params = params::load(model, &[archive], &BTreeMap::new(), 0).unwrap().tensors;
     let folder = path.parent().unwrap();
     for backend in [Backend::Interp, Backend::Cpu] {
-        let setting = Setting { model, params: &params, folder, options: Options { backend, threads: 1, half: false }, seed: 0 };
+        let setting = Setting {
+            model,
+            params: &params,
+            folder,
+            options: Options { backend, threads: 1, half: false, ..Options::default() },
+            seed: 0,
+        };
         let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
         let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();
         let rows: Vec<(Option<i32>, usize, f64)> = report.rows.iter().map(|r| (r.group, r.rows, r.values[accuracy])).collect();
@@ -231,7 +237,7 @@ fn a_condition_may_vary_over_the_batch() {
     let model = &checked.models[0];
     let weights = Archive::open(&folder.join("task_digits.params.safetensors")).unwrap();
     let params = params::load(model, &[weights], &Default::default(), 0).unwrap().tensors;
-    let options = Options { backend: Backend::Cpu, threads: 1, half: false };
+    let options = Options { backend: Backend::Cpu, threads: 1, half: false, ..Options::default() };
     let setting = eval::Setting { model, params: &params, folder: &folder, options, seed: 0 };
     let report = eval::run(&setting, &model.evals[0], &mut |_, _| {}).unwrap();
     let accuracy = report.columns.iter().position(|c| c == "accuracy").unwrap();

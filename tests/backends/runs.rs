@@ -14,7 +14,9 @@ use hnet::source::Span;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const INTERP: Options = Options { backend: Backend::Interp, threads: 1, half: false };
+fn interp() -> Options {
+    Options { backend: Backend::Interp, threads: 1, ..Options::default() }
+}
 
 fn add(
     g: &mut Graph,
@@ -122,7 +124,7 @@ fn only_outputs_whose_inputs_are_there_are_computed() {
     let given = gather(&m, &request).unwrap();
     let (can, _) = session::computable(&m, &given);
     let table = floats(&[3, 2], &[0.0, 0.0, 1.0, 10.0, 0.0, 0.0]);
-    let mut session = Session::new(&m, &can, &INTERP).unwrap();
+    let mut session = Session::new(&m, &can, &interp()).unwrap();
     let out = session.run(&session::bindings(BTreeMap::from([("table.w".into(), table)]), given, 0)).unwrap();
     assert_eq!((session.names(), out[0].get(0), out[1].get(0)), (&["score".to_string(), "most".into()][..], 32.0, 4.0));
 }
@@ -236,7 +238,7 @@ fn groups_are_rows_in_ascending_order_and_all_is_weighted_by_rows() {
     archive::save(&folder.path().join("rows.safetensors"), &[("x".into(), x), ("task".into(), task)]).unwrap();
     let m = model();
     let params = BTreeMap::from([("table.w".to_string(), floats(&[3, 2], &[10.0, 0.0, 0.0, 0.0, 1.0, 0.0]))]);
-    let setting = eval::Setting { model: &m, params: &params, folder: folder.path(), options: INTERP, seed: 0 };
+    let setting = eval::Setting { model: &m, params: &params, folder: folder.path(), options: interp(), seed: 0 };
     for batch in [None, Some(1), Some(2)] {
         let report = eval::run(&setting, &block(batch, Some("task")), &mut |_, _| {}).unwrap();
         let rows: Vec<_> = report.rows.iter().map(|r| (r.group, r.rows, (r.values[0] * 1000.0).round() / 1000.0)).collect();

@@ -48,7 +48,7 @@ pub fn backends() -> Vec<Backend> {
 }
 
 pub fn options(backend: Backend, threads: usize) -> Options {
-    Options { run: Run { backend, threads, half: false }, ..Options::default() }
+    Options { run: Run { backend, threads, half: false, ..Run::default() }, ..Options::default() }
 }
 
 pub fn start(model: &Model, seed: i32) -> BTreeMap<String, Tensor> {

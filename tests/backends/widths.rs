@@ -104,7 +104,8 @@ fn what_16_bits_cannot_hold_is_warned_of() {
     let given = gather(&model, &Request { random: true, ..Request::default() }).unwrap();
     let params = init::initialise_all(&model, &given.sizes, 0).unwrap();
     let bound = session::bindings(params, given, 0);
-    let mut session = Session::new(&model, &[0, 1], &Options { backend: Backend::Gpu, threads: 1, half: true }).unwrap();
+    let mut session =
+        Session::new(&model, &[0, 1], &Options { backend: Backend::Gpu, threads: 1, half: true, ..Options::default() }).unwrap();
     for _ in 0..2 {
         let got = session.run(&bound).unwrap();
         assert!(got[0].get(0).is_infinite() && got[1].get(0) == 0.0, "{got:?}");

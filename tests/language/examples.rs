@@ -26,7 +26,8 @@ fn the_tour_runs() {
                 let params = init::initialise_all(model, &given.sizes, 0).unwrap();
                 let bound = session::bindings(params, given, 0);
                 let run = |backend| {
-                    let mut session = Session::new(model, &can, &Options { backend, threads: 1, half: false }).unwrap();
+                    let mut session =
+                        Session::new(model, &can, &Options { backend, threads: 1, half: false, ..Options::default() }).unwrap();
                     session.run(&bound).unwrap_or_else(|d| panic!("{who}: {d:#?}"))
                 };
                 for (k, (got, want)) in run(Backend::Cpu).iter().zip(run(Backend::Interp)).enumerate() {

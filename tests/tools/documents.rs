@@ -55,7 +55,7 @@ fn sixteen_questions_with_documents_together_are_sixteen_alone() {
     let file = Archive::open(&beside(&path, "params").unwrap()).unwrap();
     let params = params::load(model, &[file], &BTreeMap::new(), 0).unwrap().tensors;
     let logits = model.graph.outputs.iter().position(|o| &*o.name == "logits").unwrap();
-    let options = Options { backend: Backend::Cpu, threads: 1, half: false };
+    let options = Options { backend: Backend::Cpu, threads: 1, half: false, ..Options::default() };
     let session = Session::new(model, &[logits], &options).unwrap();
     let mut run = Run { model, params, session, at: here.path() };
     let (doc, token) = (words(&[16, 2, 5], 1), words(&[16, 4], 2));

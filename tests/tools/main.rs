@@ -8,6 +8,7 @@ mod documents;
 mod growth;
 mod hostile;
 mod hour;
+mod machine;
 mod object;
 mod pictures;
 mod training;

@@ -11,6 +11,7 @@ use hnet::exec::session::{self, Backend, Options, Session};
 use hnet::files::archive::Archive;
 use hnet::ir::{Bindings, DType, Data, Tensor};
 use hnet::pipeline;
+use hnet::plan::Terms;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -59,7 +60,8 @@ impl Built {
     /// Compiles a model and a program that takes everything from a file and writes everything to one.
     fn new(path: &Path, model: &Model) -> Built {
         let (sizes, _) = pipeline::sizes(model, &[]).unwrap();
-        let made = emit(model, path, Stage::Obj, &sizes, &|_| None).unwrap_or_else(|d| panic!("{}: {d:?}", path.display()));
+        let made = emit(model, path, Stage::Obj, &sizes, &Terms::default(), &|_| None)
+            .unwrap_or_else(|d| panic!("{}: {d:?}", path.display()));
         let folder = tempfile::tempdir().unwrap();
         made.iter().for_each(|(end, a)| std::fs::write(folder.path().join(format!("m.{end}")), a.bytes()).unwrap());
         let header = std::fs::read_to_string(folder.path().join("m.h")).unwrap();
@@ -353,7 +355,7 @@ fn shipped_models_run_from_c() {
         // Its sizes are computed from values.
         if who == "gateskip" {
             let (sizes, _) = pipeline::sizes(&model, &[]).unwrap();
-            let said = emit(&model, &path, Stage::Obj, &sizes, &|_| None).err().expect("a message");
+            let said = emit(&model, &path, Stage::Obj, &sizes, &Terms::default(), &|_| None).err().expect("a message");
             assert_eq!(said.code, "H0913");
             continue;
         }

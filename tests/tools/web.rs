@@ -215,7 +215,8 @@ fn agree(browser: &mut Browser, b: &Built, size: i64, conditions: &[(&str, &str)
         json!(part(false)),
         json!(free)
     ));
-    let mut session = Session::new(&b.model, &can, &Options { backend: Backend::Cpu, threads: 1, half: false }).unwrap();
+    let mut session =
+        Session::new(&b.model, &can, &Options { backend: Backend::Cpu, threads: 1, half: false, ..Options::default() }).unwrap();
     let names = session.names().to_vec();
     let want = session.run(&session::bindings(b.params.clone(), given, 0)).unwrap();
     assert_eq!(got.as_object().unwrap().len(), names.len(), "{}", b.name);

@@ -144,7 +144,7 @@ fn summary(model: &Model) -> String {
 }
 
 /// `168,426`
-fn grouped(n: i64) -> String {
+pub fn grouped(n: i64) -> String {
     let digits = n.to_string();
     let first = digits.len() % 3;
     let (head, tail) = digits.split_at(first);

@@ -4,11 +4,13 @@ mod pin;
 mod plan;
 
 use super::given::Values;
+use super::machine::Machine;
 use super::open::{self, Outside, Which};
-use super::talk::{self, BOLD, DIM, Exit, usage};
+use super::talk::{self, BOLD, DIM, Exit, Talk, usage};
 use crate::check;
 use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
+use crate::source::Sources;
 pub(super) use pin::pins;
 
 /// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model
@@ -41,6 +43,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    machine: Machine,
+    #[command(flatten)]
     outside: Outside,
 }
 
@@ -58,7 +62,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     if code.ends_with(".hnet") {
         args.values.once()?;
         let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
-        return plan::main(&which, &args.values, args.measure, args.json);
+        let talk = Talk::json(args.json);
+        let prices = args.machine.prices(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+        return plan::main(&which, &args.values, &prices, args.measure, args.json);
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

@@ -10,10 +10,11 @@ use crate::exec::bench::measure;
 use crate::exec::session::{Backend, Options, Session};
 use crate::ir::Sym;
 use crate::pipeline;
-use crate::plan::{Decision, Pins, Site, Sizes, Way};
+use crate::plan::{Decision, Pins, Prices, Site, Sizes, Terms, Way};
 use crate::source::Sources;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How far sizes are looked at, in powers of two.
 const FAR: u32 = 20;
@@ -26,16 +27,17 @@ struct Held<'a> {
     measured: Vec<Option<f64>>,
 }
 
-pub fn main(which: &Which, values: &Values, measure: bool, json: bool) -> Result<(), Exit> {
+pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool, json: bool) -> Result<(), Exit> {
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let (sizes, assumed) = pipeline::sizes(model, &values.dim).map_err(fail)?;
-    let decisions = pipeline::plan(model, &sizes).map_err(fail)?.decisions;
+    let terms = Terms { prices: prices.clone(), ..Terms::default() };
+    let decisions = pipeline::plan_on(model, &sizes, &terms).map_err(fail)?.decisions;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
-        free.iter().map(|name| held(model, &sizes, name, &decisions)).collect();
+        free.iter().map(|name| held(model, &sizes, name, &decisions, &terms)).collect();
     let mut held: Vec<Held> = decisions
         .iter()
         .enumerate()
@@ -46,11 +48,14 @@ pub fn main(which: &Which, values: &Values, measure: bool, json: bool) -> Result
         })
         .collect();
     if measure {
-        measured(&opened, values, &mut held, talk)?;
+        measured(&opened, values, &mut held, prices, talk)?;
     }
     if json {
         talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held)));
         return Ok(());
+    }
+    if **prices != Prices::generic() {
+        talk.note(&format!("for {} ({})", prices.machine, prices.mark()));
     }
     talk::print(&shown(model, &opened.sources, &sizes, &assumed, &held));
     Ok(())
@@ -64,9 +69,9 @@ const LONG: f64 = 0.1;
 const DEAR: (f64, f64) = (100.0, 1e8);
 
 /// Runs the model in each way at each site.
-fn measured(opened: &Opened, values: &Values, held: &mut [Held], talk: Talk) -> Result<(), Exit> {
+fn measured(opened: &Opened, values: &Values, held: &mut [Held], prices: &Arc<Prices>, talk: Talk) -> Result<(), Exit> {
     let ready = bench::ready(opened, values, &[], talk)?;
-    let options = Options { backend: Backend::Cpu, threads: 1, half: false };
+    let options = Options { backend: Backend::Cpu, threads: 1, half: false, prices: prices.clone() };
     let mut known: BTreeMap<(Site, usize), f64> = BTreeMap::new();
     for h in held {
         let least = h.decision.ways[h.decision.taken].ns;
@@ -104,7 +109,7 @@ fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
 }
 
 /// For each decision the range of one size in which it is taken: powers of two are tried, and the ends found between them.
-fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTreeMap<usize, (i64, Option<i64>)> {
+fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision], terms: &Terms) -> BTreeMap<usize, (i64, Option<i64>)> {
     let now = sizes.get(name).copied().unwrap_or(1);
     let mut tried: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
     let own = taken(decisions);
@@ -120,7 +125,7 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision]) -> BTr
     let mut same = |n: i64, key: &(Site, usize)| {
         let there = tried.entry(n).or_insert_with(|| {
             let at = sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
-            pipeline::plan(model, &at).map(|p| taken(&p.decisions)).unwrap_or_default()
+            pipeline::plan_on(model, &at, terms).map(|p| taken(&p.decisions)).unwrap_or_default()
         });
         there.get(key) == own.get(key)
     };

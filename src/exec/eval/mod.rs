@@ -64,7 +64,7 @@ pub struct Setting<'a> {
 /// Runs one block.
 pub fn run(setting: &Setting, eval: &Eval, progress: &mut Progress) -> Result<Report, Diagnostic> {
     let model = eval.lifted.as_deref().unwrap_or(setting.model);
-    let setting = &Setting { model, ..*setting };
+    let setting = &Setting { model, options: setting.options.clone(), ..*setting };
     let files = table::open(setting.folder, &eval.rows)?;
     let table = Table::new(setting.model, &eval.rows, &files)?;
     let wanted = |name: &String| {

@@ -49,7 +49,7 @@ fn checked(text: &str) -> Model {
 
 /// What the CPU's trainer records of the first steps, and its weights after them.
 fn on_cpu(b: &Built, folder: &Path, block: &str, steps: usize) -> (Vec<Record>, BTreeMap<String, Tensor>) {
-    let run = Run { backend: Backend::Cpu, threads: 1, half: false };
+    let run = Run { backend: Backend::Cpu, threads: 1, half: false, ..Run::default() };
     let options = Options { run, phase: Some(block.into()), ..Options::default() };
     let mut trainer = Trainer::new(&b.model, b.params.clone(), folder, options).unwrap();
     let records = (0..steps).map(|_| trainer.step().unwrap().unwrap()).collect();

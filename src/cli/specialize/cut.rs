@@ -1,0 +1,184 @@
+//! A program without what its conditions decide: relations that were applied, and what nobody reads any more.
+
+use crate::ir::Tensor;
+use crate::source::FileId;
+use crate::syntax::ast::{
+    ArrayDecl, ConstDef, Expr, File, Ident, Item, ItemKind, ParamDecl, ParamKind, Relation, Scalar, Stmt, StmtKind, Type,
+    TypeKind,
+};
+use crate::syntax::{parse, places, print};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is cut out of a program.
+pub(super) struct Cut<'a> {
+    pub model: &'a str,
+    /// Values of constants that were set from outside.
+    pub set: &'a [(String, f64)],
+    /// Conditions and their values.
+    pub conditions: &'a BTreeMap<String, Tensor>,
+    /// Members whose relations stay.
+    pub kept: &'a BTreeSet<String>,
+}
+
+/// A text, and what became of its parts.
+pub(super) struct Left {
+    pub text: String,
+    /// Relations that were applied, as they were written.
+    pub applied: Vec<String>,
+    /// Conditions that are parameters now.
+    pub stored: Vec<String>,
+}
+
+impl Cut<'_> {
+    /// The program that is left of a text that has no mistakes.
+    pub fn apply(&self, text: &str) -> Left {
+        let mut file = parsed(text);
+        file.items.retain(|i| match &i.kind {
+            ItemKind::Model(m) => m.name.name.as_ref() == self.model,
+            ItemKind::Train(_) | ItemKind::Eval(_) | ItemKind::Weights(_) => false,
+            _ => true,
+        });
+        let (mut applied, mut stored, mut sizes) = (vec![], vec![], vec![]);
+        for item in &mut file.items {
+            match &mut item.kind {
+                ItemKind::Const(defs) => self.constants(defs),
+                ItemKind::Model(m) => {
+                    let mut stmts = vec![];
+                    for stmt in std::mem::take(&mut m.body.stmts) {
+                        match self.statement(stmt) {
+                            Became::Same(stmt) => stmts.push(*stmt),
+                            Became::Applied(text) => applied.push(text),
+                            Became::Param(stmt, name) => {
+                                stmts.push(*stmt);
+                                stored.push(name);
+                            }
+                            Became::Size(item) => sizes.push(*item),
+                            Became::Nothing => {}
+                        }
+                    }
+                    m.body.stmts = stmts;
+                }
+                _ => {}
+            }
+        }
+        let model = file.items.iter().position(|i| matches!(i.kind, ItemKind::Model(_))).unwrap_or(0);
+        file.items.splice(model..model, sizes);
+        self.unread(&mut file);
+        let text = print(&file);
+        stored.retain(|name| places(FileId::default(), &text, name).len() > 1);
+        Left { text, applied, stored }
+    }
+
+    fn constants(&self, defs: &mut [ConstDef]) {
+        for def in defs {
+            if let Some((_, value)) = self.set.iter().find(|(name, _)| *name == *def.name.name) {
+                def.value = number(*value);
+            }
+        }
+    }
+
+    fn statement(&self, mut stmt: Stmt) -> Became {
+        match &mut stmt.kind {
+            StmtKind::Const(defs) => self.constants(defs),
+            StmtKind::Relation(Relation::Init { .. } | Relation::Freeze { .. }) => return Became::Nothing,
+            StmtKind::Relation(
+                Relation::Generate { place, .. } | Relation::Adapt { place, .. } | Relation::Scale { place, .. },
+            ) if !self.kept.contains(place.root.name.as_ref()) => return Became::Applied(said(stmt)),
+            StmtKind::Condition { name, ty, .. } => {
+                let Some(value) = self.conditions.get(name.name.as_ref()) else { return Became::Same(Box::new(stmt)) };
+                if is_size(ty) {
+                    let value = number(value.get(0));
+                    let kind = ItemKind::Const(vec![ConstDef { name: name.clone(), value }]);
+                    return Became::Size(Box::new(Item { doc: stmt.doc, kind, span: stmt.span }));
+                }
+                let (name, ty) = (name.clone(), ty.clone());
+                let word = name.name.to_string();
+                let param = ParamDecl { kind: ParamKind::Param, name, over: None, ty, init: None };
+                return Became::Param(Box::new(Stmt { kind: StmtKind::Param(param), ..stmt }), word);
+            }
+            _ => {}
+        }
+        Became::Same(Box::new(stmt))
+    }
+
+    /// Takes out what nobody names, until all that is left is named.
+    fn unread(&self, file: &mut File) {
+        loop {
+            let before = print(file).len();
+            let of = |keep: &dyn Fn(&ItemKind) -> bool| {
+                let items = file.items.iter().filter(|i| keep(&i.kind)).cloned().collect();
+                print(&File { doc: None, items })
+            };
+            // A member may be called like a module, and an argument of a net like a member.
+            let inside = of(&|kind| matches!(kind, ItemKind::Model(_)));
+            let below = of(&|kind| !matches!(kind, ItemKind::Import(_)));
+            let times = |text: &str, name: &Ident| places(FileId::default(), text, &name.name).len();
+            for item in &mut file.items {
+                match &mut item.kind {
+                    ItemKind::Model(m) => m.body.stmts.retain(|s| declared(s).is_none_or(|name| times(&inside, name) > 1)),
+                    ItemKind::Import(i) => i.names.retain(|name| times(&below, name) > 0),
+                    _ => {}
+                }
+            }
+            file.items.retain(|i| match &i.kind {
+                ItemKind::Import(i) => !i.names.is_empty(),
+                ItemKind::Dim { name, .. } => times(&below, name) > 1,
+                ItemKind::Const(defs) => defs.iter().any(|d| times(&below, &d.name) > 1),
+                ItemKind::Net(n) => times(&below, &n.name) > 1,
+                ItemKind::Fn(f) => times(&below, &f.name) > 1,
+                _ => true,
+            });
+            if print(file).len() == before {
+                return;
+            }
+        }
+    }
+}
+
+/// What a statement became.
+enum Became {
+    Same(Box<Stmt>),
+    /// It is said by the parameters that are written.
+    Applied(String),
+    Param(Box<Stmt>, String),
+    Size(Box<Item>),
+    Nothing,
+}
+
+/// The name of a member that may go when nobody says it.
+fn declared(s: &Stmt) -> Option<&Ident> {
+    match &s.kind {
+        StmtKind::Param(p) if p.kind == ParamKind::Param && p.over.is_none() => Some(&p.name),
+        StmtKind::Sub(s) if !matches!(s.array, ArrayDecl::Leaves { .. }) => Some(&s.name),
+        StmtKind::Let { name, .. } => Some(name),
+        StmtKind::Const(defs) if defs.len() == 1 => Some(&defs[0].name),
+        _ => None,
+    }
+}
+
+fn is_size(ty: &Type) -> bool {
+    matches!(&ty.kind, TypeKind::Tensor { scalar: Some(Scalar::Size), .. })
+}
+
+fn parsed(text: &str) -> File {
+    parse(FileId::default(), text, &mut crate::diag::Sink::default())
+}
+
+/// A number as an expression.
+fn number(value: f64) -> Expr {
+    let text = format!("const x = {value}");
+    match parsed(&text).items.pop().map(|i| i.kind) {
+        Some(ItemKind::Const(mut defs)) if !defs.is_empty() => defs.remove(0).value,
+        _ => unreachable!("`{text}` is a constant"),
+    }
+}
+
+/// A statement as it is written, in one line.
+fn said(stmt: Stmt) -> String {
+    let item = parsed("model M {\n    input x: f32\n}\n").items.pop();
+    let Some(Item { doc, kind: ItemKind::Model(mut m), span }) = item else { return String::new() };
+    m.body.stmts = vec![Stmt { doc: None, ..stmt }];
+    let text = print(&File { doc: None, items: vec![Item { doc, kind: ItemKind::Model(m), span }] });
+    let inside = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inside, _)| inside);
+    inside.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,325 @@
+//! `hnet specialize`: the model that a condition leaves, with what was generated for it as plain parameters.
+//!
+//! The relations of a model are cut out of its text, and what they gave its parameters is computed and stored under the parameters' own
+//! names. What is left is a program like any other: it is checked, and runs beside the one that it came from before anything is written.
+
+mod cut;
+
+use super::check::grouped;
+use super::given::Values;
+use super::open::{self, Opened, Which};
+use super::run::How;
+use super::talk::{self, Exit, Talk, usage};
+use crate::bind::inputs::{self, Given};
+use crate::check::model::{InputKind, Model};
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::exec::session::{self, Options, Session};
+use crate::files::{archive, atomic};
+use crate::ir::{OutputKind, Tensor};
+use crate::pipeline;
+use crate::source::Sources;
+use cut::{Cut, Left};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Write the small model that a condition leaves, with generated weights as plain parameters
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  hnet specialize inr.hnet --condition z=@code.npy -o cat.hnet
+
+writes cat.hnet and cat.params.safetensors: the generated network alone. Relations that depend on inputs stay, and so does what reads a
+condition otherwise, which becomes a parameter. Train, eval and weights blocks are left out. Both models run on the same inputs before
+anything is written, and have to agree.")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    values: Values,
+    /// The program that is written; its parameters go beside it
+    #[arg(long, short, value_name = "F.hnet")]
+    out: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How far the two models may be apart, as a part of the largest number of an output.
+const FAR: f64 = 1e-4;
+
+/// What is written.
+struct Small {
+    model: Model,
+    sources: Sources,
+    left: Left,
+    params: BTreeMap<String, Tensor>,
+}
+
+pub fn main(args: &Args) -> Result<(), Exit> {
+    let talk = Talk::Text;
+    args.values.once()?;
+    let out = &args.out;
+    if out.extension().is_none_or(|e| e != "hnet") {
+        return Err(usage(&format!("`-o {}` is the program that is written: its name ends in .hnet", out.display())));
+    }
+    let params_file = out.with_extension("params.safetensors");
+    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let opened = open::model(&args.which, talk)?;
+    opened.spare(&params_file, &args.values.params)?;
+    spare(&opened, out)?;
+    let given = gathered(args, &opened, talk)?;
+    let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
+    let small = small(&opened, &given, &params, &options, args.values.seed, talk)?;
+    let far = compared(&opened, &small, &given, &params, &options, args.values.seed, talk)?;
+    if let Some(folder) = out.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| opened.fail(talk, &[atomic::cannot(out, &e)]))?;
+    }
+    let named: Vec<(String, Tensor)> = small.params.iter().map(|(k, t)| (k.clone(), t.clone())).collect();
+    archive::save_params(&params_file, &named).map_err(|d| opened.fail(talk, &[d]))?;
+    atomic::write(out, small.left.text.as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
+    told(&small, &params, far, (out, &params_file));
+    Ok(())
+}
+
+/// Refuses to write over a program that is read here.
+fn spare(opened: &Opened, out: &Path) -> Result<(), Exit> {
+    let real = |p: &Path| p.canonicalize().ok();
+    let read = opened.sources.iter().filter_map(|(_, s)| s.path.as_deref()).any(|p| real(p).is_some() && real(p) == real(out));
+    if read {
+        return Err(usage(&format!("`{}` is read here: write to another file", out.display())));
+    }
+    let home = |p: &Path| real(if p.as_os_str().is_empty() { Path::new(".") } else { p });
+    let imports = opened.sources.iter().filter(|(_, s)| s.path.is_some()).count() > 1;
+    if imports && home(opened.folder()) != home(out.parent().unwrap_or(Path::new(""))) {
+        let folder = opened.folder().display();
+        return Err(usage(&format!("the model imports files that lie beside it: write to that folder, `{folder}`, too")));
+    }
+    Ok(())
+}
+
+/// Inputs, drawn where nobody gives them, and conditions, which somebody has to give.
+fn gathered(args: &Args, opened: &Opened, talk: Talk) -> Result<Given, Exit> {
+    let fail = |list: &[Diagnostic]| opened.fail(talk, list);
+    let known = inputs::gather(&opened.model, &args.values.request(opened, true, false)).map_err(|list| fail(&list))?;
+    let conditions = opened.model.inputs.iter().filter(|i| i.condition);
+    let absent: Vec<&str> = conditions.clone().map(|i| i.name.as_str()).filter(|n| known.absent.iter().any(|a| a == n)).collect();
+    if conditions.count() == 0 {
+        let name = &opened.model.name;
+        return Err(usage(&format!(
+            "`{name}` has no condition that it could be specialized for: `condition z: [8]`, instead of `input z: [8]`, says what stays the same"
+        )));
+    }
+    if let Some(name) = absent.first() {
+        let d = Diagnostic::plain(
+            Code::H0601,
+            format!("`{}` is to be specialized, and nobody says what {} is", opened.model.name, absent.join(", ")),
+        );
+        return Err(fail(&[d.help(format!("say it: --condition {name}=.., or --inputs with a tensor of that name"))]));
+    }
+    let given = inputs::gather(&opened.model, &args.values.request(opened, true, true)).map_err(|list| fail(&list))?;
+    talk.say(&opened.sources, &given.warnings)?;
+    Ok(given)
+}
+
+/// The small model and its parameters. Relations whose values depend on inputs are found by trying: they stay.
+fn small(
+    opened: &Opened,
+    given: &Given,
+    params: &BTreeMap<String, Tensor>,
+    options: &Options,
+    seed: i32,
+    talk: Talk,
+) -> Result<Small, Exit> {
+    let model = &opened.model;
+    let fixed = |i: &&crate::check::model::Input| {
+        i.condition && !matches!(i.kind, InputKind::Seed) && i.shape.iter().all(|a| a.0.is_none())
+    };
+    let conditions: BTreeMap<String, Tensor> =
+        model.inputs.iter().filter(fixed).filter_map(|i| Some((i.name.clone(), given.tensors.get(&i.name)?.clone()))).collect();
+    let text = opened.sources.get(opened.root).text.clone();
+    let mut kept = BTreeSet::new();
+    loop {
+        let cut = Cut { model: &model.name, set: &opened.set, conditions: &conditions, kept: &kept };
+        let left = cut.apply(&text);
+        if left.applied.is_empty()
+            && left.stored.is_empty()
+            && model.inputs.iter().all(|i| !i.condition || !conditions.contains_key(&i.name))
+        {
+            return Err(usage(
+                "whatever this model does with its conditions depends on inputs, too: nothing can be computed ahead",
+            ));
+        }
+        let mut sources = Sources::default();
+        let source = opened.sources.get(opened.root);
+        let root = sources.add(source.name.clone(), source.path.as_deref(), left.text.as_str());
+        let checked = pipeline::check_with(&mut sources, &*opened.loader(), root, &[]);
+        let wrong = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        let Some(made) = checked.models.into_iter().next().filter(|_| wrong == 0) else {
+            return Err(cannot(opened, &checked.diagnostics, talk));
+        };
+        let wanted: Vec<String> = made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).collect();
+        match written(opened, &wanted, given, params, options, seed, talk)? {
+            Ok(mut values) => {
+                values.extend(left.stored.iter().filter_map(|name| Some((name.clone(), conditions.get(name)?.clone()))));
+                return Ok(Small { model: made, sources, left, params: values });
+            }
+            Err(roots) if roots.iter().any(|r| !kept.contains(r)) => kept.extend(roots),
+            Err(_) => return Err(cannot(opened, &[], talk)),
+        }
+    }
+}
+
+/// What is left is no program, or cannot be computed. That is no fault of the user's.
+fn cannot(opened: &Opened, why: &[Diagnostic], talk: Talk) -> Exit {
+    let d = Diagnostic::plain(Code::H0899, format!("`{}` cannot be specialized", opened.model.name));
+    let d = why
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .take(3)
+        .fold(d, |d, w| d.note(format!("what is left of it: {}", w.message)));
+    opened.fail(talk, &[d.note("this is a bug in hnet")])
+}
+
+/// Computes parameters after their relations: by path, each `*` a number. Where some depend on inputs, the members that they belong to.
+fn written(
+    opened: &Opened,
+    paths: &[String],
+    given: &Given,
+    params: &BTreeMap<String, Tensor>,
+    options: &Options,
+    seed: i32,
+    talk: Talk,
+) -> Result<Result<BTreeMap<String, Tensor>, Vec<String>>, Exit> {
+    if paths.is_empty() {
+        return Ok(Ok(BTreeMap::new()));
+    }
+    let source = opened.sources.get(opened.root);
+    let lines: Vec<String> = paths.iter().map(|p| line(p)).collect();
+    let text = format!("{}\n\nweights to \"{OUT}\" {{\n{}\n}}\n", source.text, lines.join("\n"));
+    let mut texts = Sources::default();
+    let root = texts.add(source.name.clone(), source.path.as_deref(), text);
+    let (made, said) = pipeline::written(&mut texts, &*opened.loader(), root, &opened.set, &opened.model.name);
+    let Some((model, lines)) = made.filter(|_| said.is_empty()) else { return Err(cannot(opened, &said, talk)) };
+    let first = model.graph.outputs.len() - lines.len();
+    let block = model.weights.iter().filter(|b| b.writes).count().saturating_sub(1);
+    let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let wanted: Vec<usize> = (first..model.graph.outputs.len()).filter(|k| lines[k - first].block == block).collect();
+    // What comes with every run is not there.
+    let early = |name: &str| model.inputs.iter().any(|i| i.name == name && i.condition);
+    let tensors = given.tensors.iter().filter(|(name, _)| early(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+    let absent = model.inputs.iter().filter(|i| !i.condition).map(|i| i.name.clone()).collect();
+    let only = Given { tensors, sizes: given.sizes.clone(), absent, ..Given::default() };
+    let (can, _) = session::computable(&model, &only);
+    let late: Vec<&usize> = wanted.iter().filter(|k| !can.contains(k)).collect();
+    if !late.is_empty() {
+        let root = |k: &usize| {
+            let path = &paths[wanted.iter().position(|w| w == k).unwrap_or(0)];
+            path.split('.').next().unwrap_or(path).to_string()
+        };
+        return Ok(Err(late.into_iter().map(root).collect()));
+    }
+    let mut session = Session::new(&model, &wanted, options).map_err(fail)?;
+    let tensors = session.run(&session::bindings(params.clone(), only, seed)).map_err(fail)?;
+    let mine = wanted.iter().map(|k| &lines[k - first]).zip(&tensors);
+    let named = crate::bind::weights::layout::names(mine, crate::source::Span::default()).map_err(fail)?;
+    Ok(Ok(named.into_iter().collect()))
+}
+
+/// The name of the file that is never written.
+const OUT: &str = "specialized.safetensors";
+
+/// `block.*.fc.w` as a line of a `weights to` block.
+fn line(path: &str) -> String {
+    let (mut place, mut name, mut count) = (String::new(), String::new(), 0);
+    for part in path.split('.') {
+        let number = part.parse::<usize>().is_ok();
+        match part {
+            "*" => {
+                place.push_str(&format!("[at{count}]"));
+                name.push_str(&format!(".{{at{count}}}"));
+                count += 1;
+            }
+            _ if number => {
+                place.push_str(&format!("[{part}]"));
+                name.push_str(&format!(".{part}"));
+            }
+            _ => {
+                let dot = if place.is_empty() { "" } else { "." };
+                place.push_str(&format!("{dot}{part}"));
+                name.push_str(&format!("{dot}{part}"));
+            }
+        }
+    }
+    format!("    {place} -> \"{name}\"")
+}
+
+/// Runs both models on the same inputs: how far the farthest number is, as a part of the largest of its output. Errors: too far.
+fn compared(
+    opened: &Opened,
+    small: &Small,
+    given: &Given,
+    params: &BTreeMap<String, Tensor>,
+    options: &Options,
+    seed: i32,
+    talk: Talk,
+) -> Result<f64, Exit> {
+    let fail = |d: Diagnostic| opened.fail(talk, &[d]);
+    let outputs = |model: &Model| -> Vec<usize> {
+        let wanted = |o: &crate::ir::Output| o.kind == OutputKind::Output;
+        model.graph.outputs.iter().enumerate().filter(|(_, o)| wanted(o)).map(|(k, _)| k).collect()
+    };
+    let run = |model: &Model, values: BTreeMap<String, Tensor>| {
+        let names = |i: &crate::check::model::Input| i.name.clone();
+        let known: BTreeSet<String> = model.inputs.iter().map(names).collect();
+        let tensors = given.tensors.iter().filter(|(n, _)| known.contains(*n)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let own = Given { tensors, sizes: given.sizes.clone(), ..Given::default() };
+        Session::new(model, &outputs(model), options)?.run(&session::bindings(values, own, seed))
+    };
+    let before = run(&opened.model, params.clone()).map_err(fail)?;
+    let loaded = loaded(small).map_err(|list| talk.say(&small.sources, &list).err().unwrap_or(Exit::Usage))?;
+    let after = run(&small.model, loaded).map_err(fail)?;
+    let mut far = 0.0f64;
+    for (k, (a, b)) in before.iter().zip(&after).enumerate() {
+        let name = &opened.model.graph.outputs[outputs(&opened.model)[k]].name;
+        let largest = (0..a.len()).map(|i| a.get(i).abs()).filter(|x| x.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
+        let apart = |i: usize| match (a.get(i), b.get(i)) {
+            (x, y) if x == y || (x.is_nan() && y.is_nan()) => 0.0,
+            (x, y) if x.is_finite() && y.is_finite() => (x - y).abs() / largest,
+            _ => f64::INFINITY,
+        };
+        let most = if a.shape == b.shape { (0..a.len()).map(apart).fold(0.0, f64::max) } else { f64::INFINITY };
+        if most > FAR {
+            let d = Diagnostic::plain(
+                Code::H0899,
+                format!("the specialized model has another `{name}`: it is off by {most:.1e} of its largest number"),
+            );
+            return Err(fail(d.note("nothing was written; this is a bug in hnet")));
+        }
+        far = far.max(most);
+    }
+    Ok(far)
+}
+
+/// The parameters as the small model reads them from its file.
+fn loaded(small: &Small) -> Result<BTreeMap<String, Tensor>, Vec<Diagnostic>> {
+    let folder =
+        tempfile::tempdir().map_err(|e| vec![Diagnostic::plain(Code::H0003, format!("no folder for what is compared: {e}"))])?;
+    let file = folder.path().join("params.safetensors");
+    let named: Vec<(String, Tensor)> = small.params.iter().map(|(k, t)| (k.clone(), t.clone())).collect();
+    archive::save_params(&file, &named).map_err(|d| vec![d])?;
+    let open = archive::Archive::open(&file).map_err(|d| vec![d])?;
+    crate::bind::params::load(&small.model, &[open], &BTreeMap::new(), 0).map(|l| l.tensors)
+}
+
+fn told(small: &Small, params: &BTreeMap<String, Tensor>, far: f64, (program, file): (&Path, &Path)) {
+    let count = |all: &BTreeMap<String, Tensor>| grouped(all.values().map(Tensor::len).sum::<usize>() as i64);
+    let mut out = String::new();
+    for relation in &small.left.applied {
+        out.push_str(&format!("applied  {relation}\n"));
+    }
+    for name in &small.left.stored {
+        out.push_str(&format!("stored   {name}\n"));
+    }
+    out.push_str(&format!("numbers  {} before, {} now\n", count(params), count(&small.params)));
+    out.push_str(&format!("outputs  as before, to {far:.1e} of the largest number\n"));
+    talk::print(&out);
+    Talk::Text.note(&format!("wrote {} and {}", program.display(), file.display()));
+}
