@@ -96,7 +96,9 @@ impl<'a> Checker<'a> {
         wanted: Wanted<'a>,
         file: usize,
     ) -> Result<Diagnostic, Diagnostic> {
-        let exact: Vec<&Export> = exports().iter().filter(|e| e.name() == word && e.is(wanted)).collect();
+        // A net stands for a value where it is an argument.
+        let of_this = |e: &&Export| e.name() == word && (e.is(wanted) || matches!(wanted, Wanted::Value));
+        let exact: Vec<&Export> = exports().iter().filter(of_this).collect();
         match exact.as_slice() {
             [] => {}
             [one] => {

@@ -50,6 +50,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let mut files = args.files.clone();
     if files.is_empty() && !opened.model.weights.iter().any(|b| !b.writes) {
+        opened.tell_beside("params", talk);
         files.extend(opened.beside("params"));
         if files.is_empty() {
             return Err(usage("no file: name one, or say in the program which, `weights from \"F\"`"));

@@ -27,8 +27,7 @@ fn measured(here: &Path, file: &str) -> serde_json::Value {
 }
 
 /// A table that a condition reads, and the mean over all rows of what is read times `x`.
-const TABLE: &str =
-    "dim b\nmodel M {\n    condition task: i32\n    input x: [b]\n    param w: [3]\n    output m: f32 = mean[b] x * w[task]\n}\n";
+const TABLE: &str = "dim b\nmodel M {\n    condition task: i32\n    input x: [b]\n    param w: [3] = zeros()\n    output m: f32 = mean[b] x * w[task]\n}\n";
 
 #[test]
 fn a_condition_of_which_the_data_have_one_value_is_that_of_all_rows() {
@@ -68,7 +67,7 @@ fn a_condition_of_which_the_data_have_one_value_is_that_of_all_rows() {
     let text = format!(
         "{TABLE}train M {{\n    data \"one.safetensors\" {{ x, task }}\n    batch b = 4\n    minimize m\n    with sgd(lr: 1)\n    steps 1\n}}\n"
     );
-    std::fs::write(here.join("t.hnet"), text.replace("param w: [3]", "param w: [3] = zeros()")).unwrap();
+    std::fs::write(here.join("t.hnet"), text).unwrap();
     exits(here, &["train", "t.hnet", "--dir", "t", "--out", "t.safetensors"], 0);
     let learned = crate::weights::tensors(&here.join("t.safetensors"))["w"].to_f64();
     assert!(learned[0] == 0.0 && learned[1] != 0.0 && learned[2] == 0.0, "{learned:?}");
@@ -97,7 +96,7 @@ fn what_is_fed_to_a_group_is_that_of_its_rows() {
     // Groups of 2, 5 and 3 rows that lie among each other.
     let task = [1, 0, 1, 2, 1, 2, 0, 1, 2, 1];
     store(here, "rows.safetensors", &[("x", floats(&[10], |k| k as f32)), ("task", whole(&[10], |k| task[k]))]);
-    let text = "dim b\nmodel M {\n    condition task: i32\n    input x: [b]\n    input y: [b]\n    param w: [1]\n    \
+    let text = "dim b\nmodel M {\n    condition task: i32\n    input x: [b]\n    input y: [b]\n    param w: [1] = zeros()\n    \
                 output off: f32 = mean[b] abs(x + number(task) - y) * w[0]\n}\neval M {\n    \
                 data \"rows.safetensors\" { x, task }\n    batch b = 2BY\n    feed y = x + number(task)\n    report off\n}\n";
     for by in [" by task", ""] {
@@ -120,18 +119,18 @@ fn weights_that_are_found_are_named_and_so_are_those_that_are_not_read() {
     assert!(run(&[]).1.contains("no weights were given"));
     store(here, "params.npz", &w(1.0));
     let (said, noted) = run(&[]);
-    assert!(said.contains("1.0000") && noted.contains("the weights are those of ./params.npz"), "{said}{noted}");
+    assert!(said.contains("1 1") && noted.contains("the weights are those of ./params.npz"), "{said}{noted}");
     store(here, "model.params.npz", &w(2.0));
     store(here, "params.safetensors", &w(3.0));
     store(here, "model.params.safetensors", &w(4.0));
     let (said, noted) = run(&[]);
-    assert!(said.contains("4.0000") && noted.contains("H0007"), "{said}{noted}");
+    assert!(said.contains("4 4") && noted.contains("H0007"), "{said}{noted}");
     let names = ["`./model.params.safetensors`", "`./model.params.npz`", "`./params.safetensors`", "`./params.npz`", "not read"];
     assert!(names.iter().all(|n| noted.contains(n)), "{noted}");
     let value: serde_json::Value = serde_json::from_str(&run(&["--json"]).0).unwrap();
     assert_eq!(value["params"], serde_json::json!(["./model.params.safetensors"]));
     let (said, noted) = run(&["--params", "params.npz"]);
-    assert!(said.contains("1.0000") && !noted.contains("H0007") && !noted.contains("weights"), "{said}{noted}");
+    assert!(said.contains("1 1") && !noted.contains("H0007") && !noted.contains("weights"), "{said}{noted}");
     // A file that is not there, beside one that is.
     let said = err(&exits(here, &["run", "model.hnet", "--params", "params.pt"], 2));
     assert!(said.contains("there is `params."), "{said}");
@@ -163,7 +162,7 @@ fn a_drop_names_tensors_as_the_file_has_them_and_finds_one() {
     // The optional word is laid out and read again.
     model("drop   \"*.inv_freq\"   optional");
     exits(here, &["fmt", "m.hnet"], 0);
-    assert!(std::fs::read_to_string(here.join("m.hnet")).unwrap().contains("    drop \"*.inv_freq\" optional\n"));
+    assert!(std::fs::read_to_string(here.join("m.hnet")).unwrap().contains("\"*.inv_freq\" optional\n"));
 }
 
 #[test]
@@ -208,5 +207,5 @@ fn a_batch_of_more_rows_than_there_are_is_warned_of() {
     let said = err(&exits(here, &["train", "m.hnet"], 0));
     assert!(said.contains("H0635") && said.contains("each row stands in one 2 or 3 times"), "{said}");
     std::fs::write(here.join("m.hnet"), text.replace("16", "all")).unwrap();
-    assert!(!err(&exits(here, &["train", "m.hnet", "--dir", "other"], 0)).contains("H0635"));
+    assert!(!err(&exits(here, &["train", "m.hnet", "--dir", "other", "--out", "other.safetensors"], 0)).contains("H0635"));
 }
