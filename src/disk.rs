@@ -3,10 +3,10 @@
 //! In: a path. Out: an open file and how long it is. Promised: a folder, a device or a pipe is refused before anything is read, so that nothing
 //! waits for ever for a writer and nothing that has no end is read; a text has no more bytes than its reader allows.
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, suggest};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens an ordinary file; its length as it is now.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
@@ -74,7 +74,35 @@ pub fn cannot_read(name: &str, e: &io::Error) -> Diagnostic {
         io::ErrorKind::InvalidData => "it is not UTF-8 text".to_string(),
         _ => e.to_string(),
     };
-    Diagnostic::plain(Code::H0001, format!("cannot read `{name}`: {why}"))
+    let d = Diagnostic::plain(Code::H0001, format!("cannot read `{name}`: {why}"));
+    if e.kind() != io::ErrorKind::NotFound {
+        return d;
+    }
+    let path = Path::new(name);
+    let pickle = path.extension().is_some_and(|e| ["pt", "pth", "ckpt", "bin", "pkl"].iter().any(|p| e.eq_ignore_ascii_case(p)));
+    match near(path) {
+        Some(other) => d.help(format!("there is `{}`", other.display())),
+        None if pickle => d.help("weights are safetensors or .npz: `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` writes such"),
+        None => d,
+    }
+}
+
+/// Names of a folder that are looked at for a near one.
+const LOOKED_AT: usize = 1000;
+
+/// A file of the same folder whose name is near, or the same but for its end.
+fn near(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let wanted = path.file_name()?.to_str()?;
+    let files = std::fs::read_dir(here).ok()?.take(LOOKED_AT).filter_map(|f| f.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = files.filter(|n| n != wanted).collect();
+    names.sort();
+    let stem = |n: &str| Path::new(n).file_stem().map(|s| s.to_owned());
+    let weights = |n: &&String| n.ends_with(".safetensors") || n.ends_with(".npz");
+    let same = names.iter().filter(weights).find(|n| path.extension().is_some() && stem(n) == stem(wanted));
+    let found = same.map(String::as_str).or_else(|| suggest(wanted, names.iter().map(String::as_str)))?;
+    Some(folder.join(found))
 }
 
 #[cfg(test)]

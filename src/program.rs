@@ -120,7 +120,7 @@ pub fn library_page(module: &str) -> Option<String> {
 
 /// The whole library as one page.
 pub fn library_book() -> String {
-    let head = "# The library\n\nEvery module of `std`, as its files say it; `hnet doc std.moe` shows one, `hnet doc Moe` a net. Nets are compared with\nreferences from elsewhere (`tests/library`), or with plain arithmetic written down a second time. The page is printed from the sources.\n";
+    let head = "# The library\n\nEvery module of `std`, as its files say it; `hnet doc std.moe` shows one, `hnet doc Moe` a net. Nets are compared with\nreferences from elsewhere (`tests/library`), or with plain arithmetic written down a second time. The page is printed from the sources.\n\nParameters stand in a file of weights under the path of their net: those of `sub fc = Linear(8, 4)` are `fc.w` and `fc.bias`, those of\n`sub block[2] = ..` begin with `block.0.` and `block.1.`.\n";
     let pages = LIBRARY.iter().filter_map(|(name, _)| library_page(name)).map(|page| format!("\n#{page}"));
     [head.to_string()].into_iter().chain(pages).collect()
 }
@@ -234,7 +234,7 @@ fn library(sources: &mut Sources, name: &str, span: Span, sink: &mut Sink) -> Op
     let names: Vec<String> = LIBRARY.iter().map(|(m, _)| format!("std.{m}")).collect();
     let mut diagnostic = Diagnostic::error(Code::H0002, span, format!("no library module is called `{name}`"));
     diagnostic = match suggest(name, names.iter().map(String::as_str)) {
-        Some(near) => diagnostic.fix(format!("`{near}` is near"), span, near),
+        Some(near) => diagnostic.meant(name, span, near),
         None => diagnostic.help(format!("there are {}", names.join(", "))),
     };
     sink.push(diagnostic);

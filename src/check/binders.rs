@@ -189,14 +189,22 @@ impl<'a> Checker<'a> {
                             )),
                     );
                 }
+                let help = format!("give it one, as in `{text} < {}`", self.range_like(&text));
                 return self.fail(
                     Diagnostic::error(Code::H0312, *span, format!("the index `{text}` has no range"))
                         .here("it indexes no axis bare")
-                        .help(format!("give it one, as in `{text} < 4`")),
+                        .help(help),
                 );
             }
         }
         Ok(())
+    }
+
+    /// A range that an index may have: of `t'` that of `t`, where this is an axis here.
+    pub fn range_like(&self, index: &str) -> String {
+        let base = index.trim_end_matches('\'');
+        let axis = base.len() < index.len() && self.axis_word(base).is_some();
+        if axis { format!("count[{base}]") } else { "4".to_string() }
     }
 
     /// A value under indices that are bound on the left.

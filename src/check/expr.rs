@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
                     let known: Vec<&str> = fields.iter().map(|f| &*f.0).collect();
                     let mut d = Diagnostic::error(Code::H0205, name.span, format!("there is no result `{}`", name.name));
                     d = match suggest(&name.name, known.iter().copied()) {
-                        Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+                        Some(near) => d.meant(&name.name, name.span, near),
                         None => d.help(format!("there are {}", listed(&known))),
                     };
                     self.fail(d)
@@ -203,7 +203,7 @@ impl<'a> Checker<'a> {
         known.sort();
         let mut d = Diagnostic::error(Code::H0205, name.span, format!("`{net}` has no member `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(|n| &**n)) {
-            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            Some(near) => d.meant(&name.name, name.span, near),
             None => d.help(format!("it has {}", listed(&known))),
         };
         self.fail(d)

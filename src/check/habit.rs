@@ -53,6 +53,17 @@ const WORDS: &[Row] = &[
     ("requires_grad", None, "every `param` learns; `freeze` keeps one from learning"),
     ("no_grad", None, "nothing flows through `stop_gradient(x)`"),
     ("detach", Some("stop_gradient"), "it is called `stop_gradient`"),
+    (
+        "mse_loss",
+        None,
+        "`import std.loss { mse }`: `mse(y, want)` of each row, `mean[b] mse(y, want)` of all; or write it out, `mean[b] (y - want)^2`",
+    ),
+    ("l1_loss", None, "`import std.loss { mae }`: `mae(y, want)` of each row, `mean[b] mae(y, want)` of all"),
+    ("smooth_l1_loss", None, "`import std.loss { huber }`: `huber(y, want)` of each row, `mean[b] huber(y, want)` of all"),
+    ("huber_loss", None, "`import std.loss { huber }`: `huber(y, want)` of each row, `mean[b] huber(y, want)` of all"),
+    ("nll_loss", None, "`import std.math { cross_entropy }` takes logits: `mean[b] cross_entropy(logits, label)`"),
+    ("cross_entropy_loss", None, "`import std.math { cross_entropy }`: `mean[b] cross_entropy(logits, label)`"),
+    ("binary_cross_entropy_with_logits", None, "`import std.loss { bce_with_logits }`: `mean[b] bce_with_logits(logits, want)`"),
 ];
 
 /// Parts that a tensor has elsewhere.
@@ -100,6 +111,30 @@ const NETS: &[(&str, &str)] = &[
     ("Dropout", "chance is drawn: `draw keep: [n] = bernoulli(p: 0.9)`, then `if training { x * keep / 0.9 } else { x }`"),
     ("Dense", "it is called `Linear(i, o)`: `import std.linear { Linear }`"),
     ("Flatten", "functions are no nets: `flatten(x)`"),
+    ("MSELoss", "a loss is a line of the model: `loss fit = mean[b] mse(y, want)`, with `import std.loss { mse }`"),
+    (
+        "CrossEntropyLoss",
+        "a loss is a line of the model: `loss nll = mean[b] cross_entropy(logits, label)`, with `import std.math { cross_entropy }`",
+    ),
+];
+
+/// What arguments of layers are called elsewhere, and here.
+const ARGUMENTS: &[(&str, &str)] = &[
+    ("kernel_size", "k"),
+    ("padding", "pad"),
+    ("bias", "biased"),
+    ("in_channels", "c"),
+    ("out_channels", "o"),
+    ("in_features", "i"),
+    ("out_features", "o"),
+    ("num_heads", "heads"),
+    ("n_heads", "heads"),
+    ("nhead", "heads"),
+    ("embed_dim", "d"),
+    ("d_model", "d"),
+    ("num_embeddings", "n"),
+    ("embedding_dim", "d"),
+    ("normalized_shape", "d"),
 ];
 
 /// What stands before functions elsewhere.
@@ -121,6 +156,11 @@ pub(super) fn of_word(d: Diagnostic, word: &str, at: Span) -> Option<Diagnostic>
 /// What is said of a layer from elsewhere.
 pub(super) fn of_net(word: &str) -> Option<&'static str> {
     NETS.iter().find(|r| r.0 == word).map(|r| r.1)
+}
+
+/// What an argument of a layer from elsewhere is called here.
+pub(super) fn of_argument(word: &str) -> Option<&'static str> {
+    ARGUMENTS.iter().find(|r| r.0 == word).map(|r| r.1)
 }
 
 /// What is said of a part that a tensor has elsewhere.
@@ -147,9 +187,15 @@ impl<'a> Checker<'a> {
         } else {
             match of_word(d.clone(), &name.name, base.span.to(name.span)) {
                 Some(d) => d,
-                None => match of_net(&name.name) {
-                    Some(says) => d.help(says),
-                    None => d.help("functions have no prefix, and the library's are imported: `import std.math { gelu }`"),
+                None => match (of_net(&name.name), self.exported(&name.name, self.scopes.frame().file)) {
+                    (Some(says), _) => d.help(says),
+                    (None, Some((says, import))) => d.fixes(
+                        format!("functions have no prefix, and {says}"),
+                        import.into_iter().chain([(before, String::new())]).collect(),
+                    ),
+                    (None, None) => {
+                        d.help("functions have no prefix, and the library's are imported: `import std.math { gelu }`")
+                    }
                 },
             }
         };

@@ -21,7 +21,7 @@
 //!
 //! | files | what they decide |
 //! |---|---|
-//! | `names`, `word` | that a word has one meaning, and which |
+//! | `names`, `word`, `habit`, `library` | that a word has one meaning, and which; what an unknown one may have been |
 //! | `expr`, `operator`, `number`, `list` | expressions, compile-time numbers, sizes, lists of them |
 //! | `block`, `var`, `declared`, `loss` | statements |
 //! | `control`, `loops` | `if`, `for` |
@@ -52,6 +52,7 @@ mod habit;
 mod index;
 mod instance;
 mod kind;
+mod library;
 mod list;
 mod locals;
 mod loops;

@@ -164,6 +164,8 @@ pub enum Allowed {
 pub struct Input {
     pub name: String,
     pub condition: bool,
+    /// A condition that the data of a block bind: here it has a value for each row, its first axis.
+    pub lifted: bool,
     pub kind: InputKind,
     pub dtype: DType,
     /// Axis names where named (`None` for a sized axis) and sizes, in declared order.

@@ -158,6 +158,11 @@ impl Report {
         self.sink.is_full()
     }
 
+    /// That something was said before, if anything was.
+    pub fn said(&self) -> Option<Said> {
+        (self.faults > 0).then_some(Said { _by: () })
+    }
+
     /// How many errors were said, also those that were said before at the same place.
     pub fn faults(&self) -> usize {
         self.faults

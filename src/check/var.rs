@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
                         let near = crate::diag::suggest(&name.name, known.iter().map(|n| &**n));
                         let before = Span { end: name.span.start, ..name.span };
                         return self.fail(match near {
-                            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+                            Some(near) => d.meant(&name.name, name.span, near),
                             None => d.fix("a value gets its name with `let`, one that changes with `var`", before, "let "),
                         });
                     }

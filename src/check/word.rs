@@ -2,12 +2,13 @@
 
 use super::habit;
 use super::instance::{InstId, MemberRef};
+use super::library::Wanted;
 use super::locals::Locals;
 use super::report::Said;
 use super::scope::{Binding, Frame};
 use super::value::{FnVal, NameId, NetVal, Num, Tens, Value};
 use super::{Checker, Res};
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name};
@@ -205,15 +206,14 @@ impl<'a> Checker<'a> {
         if self.report.is_full() {
             return self.error(Code::H0201, span, "");
         }
-        let known = self.visible_words();
-        let mut d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
-        if let Some(said) = habit::of_word(d.clone(), word, span) {
-            d = said;
-        } else if let Some(module) = in_library(word) {
-            d = d.help(format!("the library has it: `import std.{module} {{ {word} }}`"));
-        } else if let Some(near) = suggest(word, known.iter().map(|n| &**n)) {
-            d = d.fix(format!("`{near}` is near"), span, near);
+        let d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
+        if let Some(d) = habit::of_word(d.clone(), word, span) {
+            return self.fail(d);
         }
+        let known = self.visible_words();
+        let known: Vec<&str> = known.iter().map(|n| &**n).collect();
+        let file = self.scopes.frame().file;
+        let d = self.unknown_word(d, (word, span), &known, Wanted::Value, file).unwrap_or_else(|d| d);
         self.fail(d)
     }
 
@@ -284,16 +284,4 @@ impl<'a> Checker<'a> {
 /// Exact where it is whole.
 pub fn exact(v: f64) -> Num {
     if v.fract() == 0.0 && v.abs() < 9e15 { Num::Exact(Size::from(v as i64)) } else { Num::Real(v) }
-}
-
-/// The library module that exports a word.
-fn in_library(word: &str) -> Option<&'static str> {
-    crate::program::LIBRARY.iter().find_map(|(module, text)| {
-        let defines = |line: &str| {
-            [("net ", '('), ("fn ", '('), ("const ", ' ')]
-                .iter()
-                .any(|(k, end)| line.strip_prefix(k).and_then(|r| r.strip_prefix(word)).is_some_and(|r| r.starts_with(*end)))
-        };
-        text.lines().any(defines).then_some(*module)
-    })
 }

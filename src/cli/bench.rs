@@ -63,7 +63,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     bar.finish_and_clear();
     talk.say(&opened.sources, &session.warnings)?;
     if args.json {
-        talk::print(&format!("{}\n", as_json(&model.name, &session, &times, &shapes)));
+        let mut value = as_json(&model.name, &session, &times, &shapes);
+        value["params"] = json!(opened.weights_from(&args.values.params));
+        talk::print(&format!("{value}\n"));
     } else {
         talk::print(&shown(&model.name, &session, &times, &shapes));
     }
@@ -85,7 +87,7 @@ pub(super) struct Ready {
 pub(super) fn ready(opened: &Opened, values: &Values, output: &[String], talk: Talk) -> Result<Ready, Exit> {
     let model = &opened.model;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
-    let given = inputs::gather(model, &values.request(opened, true, true)).map_err(|list| opened.fail(talk, &list))?;
+    let given = inputs::gather(model, &values.request(opened, true, true, talk)).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
     for (dim, n) in &given.chosen {
         talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));

@@ -172,6 +172,7 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
         }
         None => opened.params(&args.params, &sizes, args.seed.unwrap_or(0), talk)?,
     };
+    opened.tell_beside("inputs", talk);
     let inputs = opened.beside("inputs").map(|f| Archive::open(&f)).transpose().map_err(fail)?;
     let locate = locator(&opened.sources, opened.folder());
     let request = web::Request {

@@ -62,7 +62,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         bar.finish_and_clear();
         talk.say(&opened.sources, &report.warnings)?;
         if args.json {
-            talk::print(&format!("{}\n", as_json(&report)));
+            let mut value = as_json(&report);
+            value["params"] = json!(opened.weights_from(&args.params));
+            talk::print(&format!("{value}\n"));
         } else {
             talk::print(&format!("{}{}", if k > 0 { "\n" } else { "" }, as_table(&report)));
         }

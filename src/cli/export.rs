@@ -92,7 +92,7 @@ fn computed(
     options: session::Options,
     talk: Talk,
 ) -> Result<Vec<Tensor>, Exit> {
-    let request = args.values.request(opened, true, false);
+    let request = args.values.request(opened, true, false, talk);
     let fail = |list: &[Diagnostic]| opened.fail(talk, list);
     let given = inputs::gather(model, &request).map_err(|list| fail(&list))?;
     talk.say(&opened.sources, &given.warnings)?;
@@ -101,7 +101,9 @@ fn computed(
     if let Some(k) = wanted.iter().find(|k| !can.contains(k)) {
         let name = &*model.graph.outputs[*k].name;
         let absent: Vec<_> = left.into_iter().filter(|l| l.name == name).collect();
-        return Err(fail(&[session::nothing_to_run(model, &absent)]));
+        // Nothing is drawn here: what is written goes to others.
+        let help = "give a file with `--inputs F`, or a condition with `--condition name=value`";
+        return Err(fail(&[session::nothing_to_run(model, &absent).help(help)]));
     }
     inputs::indices(model, &wanted, &given).map_err(|d| fail(&[d]))?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;

@@ -1,7 +1,7 @@
 //! What a model is run on, as options of the command line: shared by all commands that compute outputs or weights.
 
 use super::open::{self, Opened};
-use super::talk::Exit;
+use super::talk::{Exit, Talk};
 use crate::bind::inputs::Request;
 use std::path::PathBuf;
 
@@ -27,9 +27,10 @@ pub struct Values {
 
 impl Values {
     /// What is asked for: the files that are named, or (where `beside`) the one beside the model. Where `random`, what nobody gives is drawn.
-    pub fn request(&self, opened: &Opened, beside: bool, random: bool) -> Request {
+    pub fn request(&self, opened: &Opened, beside: bool, random: bool, talk: Talk) -> Request {
         let mut files = self.inputs.clone();
         if files.is_empty() && beside {
+            opened.tell_beside("inputs", talk);
             files.extend(opened.beside("inputs"));
         }
         Request { files, conditions: self.condition.clone(), dims: self.dim.clone(), random, seed: self.seed }

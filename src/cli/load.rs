@@ -49,15 +49,40 @@ impl Opened {
     pub fn params(&self, files: &[PathBuf], sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {
         let beside: Vec<PathBuf> = self.beside("params").into_iter().collect();
         let from = match files.is_empty() && !beside.is_empty() {
-            true => From::Own(self.open_all(&beside, talk)?),
+            true => {
+                self.tell_beside("params", talk);
+                From::Own(self.open_all(&beside, talk)?)
+            }
             false => self.source_of(files, talk)?,
         };
+        if let (From::Lines(_), true) = (&from, files.is_empty()) {
+            talk.note(&format!("the weights are those of {}, as `weights` says", self.weights_from(files).join(", ")));
+        }
         if let From::Drawn = from
             && self.model.params.iter().any(|p| p.init.is_some())
         {
             talk.note(&format!("no weights were given: they are drawn with seed {seed}"));
         }
         self.loaded(from, sizes, seed, talk)
+    }
+
+    /// The files that [`Self::params`] takes the weights from; none where they are drawn.
+    pub fn weights_from(&self, files: &[PathBuf]) -> Vec<String> {
+        let shown = |p: &PathBuf| p.display().to_string();
+        if let Some(beside) = self.beside("params").filter(|_| files.is_empty()) {
+            return vec![shown(&beside)];
+        }
+        if !files.is_empty() {
+            return files.iter().map(shown).collect();
+        }
+        let mut out: Vec<String> = vec![];
+        for block in self.model.weights.iter().filter(|b| !b.writes) {
+            let path = shown(&self.folder().join(&block.file));
+            if !out.contains(&path) {
+                out.push(path);
+            }
+        }
+        out
     }
 
     fn loaded(&self, from: From, sizes: &Sizes, seed: i32, talk: Talk) -> Result<BTreeMap<String, Tensor>, Exit> {

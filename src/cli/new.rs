@@ -39,7 +39,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     write(folder, &name, &model).map_err(|d| Talk::Text.fail(&Sources::default(), d))?;
     let shown = folder.display();
     talk::print(&format!(
-        "made {shown} with model.hnet, inputs.safetensors, data.safetensors and README.md\n\nnext:\n  cd {shown}\n  hnet run model.hnet\n"
+        "made {shown} with model.hnet, inputs.safetensors, data.safetensors and README.md\n\nnext:\n  cd {shown}\n  hnet run model.hnet\n  hnet train model.hnet\n"
     ));
     Ok(())
 }

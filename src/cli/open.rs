@@ -184,14 +184,36 @@ impl Opened {
         lines.map(|l| l.trim_start_matches("//!").trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// A file that belongs to the model by its name: `M.params.safetensors` beside `M.hnet`, or `params.safetensors`
+    /// The file that belongs to the model by its name: `M.params.safetensors` or `M.params.npz` beside `M.hnet`, without the `M.`
     /// beside `model.hnet`.
     pub fn beside(&self, what: &str) -> Option<PathBuf> {
-        let stem = self.file.file_stem()?.to_string_lossy().into_owned();
-        let long = self.folder().join(format!("{stem}.{what}.safetensors"));
-        let short = self.folder().join(format!("{what}.safetensors"));
+        self.all_beside(what).into_iter().next()
+    }
+
+    /// All files that could be it; the first is taken.
+    fn all_beside(&self, what: &str) -> Vec<PathBuf> {
+        let Some(stem) = self.file.file_stem().map(|s| s.to_string_lossy().into_owned()) else { return vec![] };
+        let begins = [Some(format!("{stem}.{what}")), (stem == "model").then(|| what.to_string())];
+        let names = begins.iter().flatten().flat_map(|begin| ["safetensors", "npz"].map(|end| format!("{begin}.{end}")));
         let there = |p: &PathBuf| p.is_file() && self.outside.allows(&self.file, p);
-        [Some(long), (stem == "model").then_some(short)].into_iter().flatten().find(there)
+        names.map(|name| self.folder().join(name)).filter(there).collect()
+    }
+
+    /// Says which file beside the model is taken, and which are not.
+    pub fn tell_beside(&self, what: &str, talk: Talk) {
+        let all = self.all_beside(what);
+        let Some((taken, others)) = all.split_first() else { return };
+        let noun = if what == "params" { "weights" } else { what };
+        if others.is_empty() {
+            return talk.note(&format!("the {noun} are those of {}", taken.display()));
+        }
+        let others: Vec<String> = others.iter().map(|p| format!("`{}`", p.display())).collect();
+        let (lie, are) = if others.len() == 1 { ("lies", "is") } else { ("lie", "are") };
+        talk.warn(&format!(
+            "the {noun} are those of `{}`; {} {lie} there, too, and {are} not read: `--{what}` names the file that is meant",
+            taken.display(),
+            others.join(" and ")
+        ));
     }
 
     /// Whether the program may read this file.

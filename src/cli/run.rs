@@ -139,7 +139,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let mut opened = open::model(&args.which, talk)?;
     probe::add(&mut opened, &args.probe, talk)?;
-    let request = args.values.request(&opened, !args.random_inputs, args.random_inputs);
+    let request = args.values.request(&opened, !args.random_inputs, args.random_inputs, talk);
     writable(args, &opened, &request)?;
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
@@ -184,6 +184,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let verdict = if compared.as_ref().is_none_or(|c| c.is_fine()) { Ok(()) } else { Err(Exit::Program) };
     if args.json {
         let mut value = as_json(&opened, session.backend(), &named, &left, args.out.as_deref());
+        value["params"] = serde_json::json!(opened.weights_from(&args.values.params));
         if let Some(p) = &measured {
             value["profile"] = profile::as_json(p);
         }

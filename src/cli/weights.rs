@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::files::archive;
 use crate::ir::type_text;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Show which tensors of files become which parameters, and what does not fit
@@ -50,6 +50,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let mut files = args.files.clone();
     if files.is_empty() && !opened.model.weights.iter().any(|b| !b.writes) {
+        opened.tell_beside("params", talk);
         files.extend(opened.beside("params"));
         if files.is_empty() {
             return Err(usage("no file: name one, or say in the program which, `weights from \"F\"`"));
@@ -138,32 +139,84 @@ fn moved(model: &Model, sources: &[Source], m: &Move) -> Row {
 
 /// A line for all nets of an array that are given alike.
 fn as_table(rows: &[Row]) -> String {
-    let mut groups: BTreeMap<(usize, String), (usize, Vec<String>)> = BTreeMap::new();
-    let mut order: Vec<[String; 5]> = vec![];
+    let mut order: Vec<([String; 5], Vec<&Row>)> = vec![];
     for row in rows {
         let names: Vec<String> = row.tensors.iter().map(|t| starred(t)).collect();
         let param = row.param.as_ref().map_or(String::new(), |(path, _)| path.clone());
         let key = [param, row.wants.clone(), names.join(", "), row.has.clone(), row.how.clone()];
-        let at = order.iter().position(|k| *k == key).unwrap_or_else(|| {
-            order.push(key.clone());
-            order.len() - 1
-        });
-        let group = groups.entry((at, key[0].clone())).or_insert((0, row.tensors.clone()));
-        group.0 += 1;
+        match order.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, alike)) => alike.push(row),
+            None => order.push((key, vec![row])),
+        }
     }
-    let lines: Vec<Vec<String>> = groups
-        .into_iter()
-        .map(|((at, _), (count, names))| {
-            let mut cells = order[at].to_vec();
-            // A number stays where there is one net only.
-            if count == 1 {
-                cells[2] = names.join(", ");
-            }
-            cells.push(if count > 1 { count.to_string() } else { String::new() });
-            cells
-        })
-        .collect();
+    let line = |(key, alike): ([String; 5], Vec<&Row>)| {
+        let mut cells = key.to_vec();
+        let paths: Vec<&str> = alike.iter().filter_map(|r| r.param.as_ref()).map(|(_, numbered)| numbered.as_str()).collect();
+        if paths.iter().any(|p| p.chars().any(|c| c.is_ascii_digit())) {
+            cells[0] = ranged(&paths);
+        }
+        let tensors = alike.first().map_or(0, |r| r.tensors.len());
+        let of = |k: usize| ranged(&alike.iter().map(|r| r.tensors[k].as_str()).collect::<Vec<_>>());
+        cells[2] = (0..tensors).map(of).collect::<Vec<_>>().join(", ");
+        cells.push(if alike.len() > 1 { alike.len().to_string() } else { String::new() });
+        cells
+    };
+    let lines: Vec<Vec<String>> = order.into_iter().map(line).collect();
     table(&["parameter", "type", "tensor", "in the file", "how", "nets"], &lines, 5)
+}
+
+/// Names that differ in their numbers alone, as one: `h.{0..12}.w`, a range as the language has it, without its end; `h.{0, 2, 5}.w`
+/// where numbers are left out; a star where there are too many to list.
+fn ranged(names: &[&str]) -> String {
+    let Some(first) = names.first() else { return String::new() };
+    let split: Vec<Vec<(&str, bool)>> = names.iter().map(|n| pieces(n)).collect();
+    if split.iter().any(|s| s.len() != split[0].len()) {
+        return starred(first);
+    }
+    let mut sets: Vec<BTreeSet<u64>> = vec![];
+    let mut out = String::new();
+    for (k, (text, number)) in split[0].iter().enumerate() {
+        let all: Option<BTreeSet<u64>> = split.iter().map(|s| s[k].0.parse().ok()).collect();
+        let Some(all) = all.filter(|all| *number && all.len() > 1) else {
+            out.push_str(text);
+            continue;
+        };
+        let (low, high) = (all.first().copied().unwrap_or(0), all.last().copied().unwrap_or(0));
+        match all.len() as u64 == high - low + 1 {
+            true => out.push_str(&format!("{{{low}..{}}}", high.saturating_add(1))),
+            false if all.len() <= MOST => {
+                let listed: Vec<String> = all.iter().map(u64::to_string).collect();
+                out.push_str(&format!("{{{}}}", listed.join(", ")));
+            }
+            false => out.push('*'),
+        }
+        sets.push(all);
+    }
+    // Where not all combinations are there, ranges would say that they are.
+    let product: usize = sets.iter().map(BTreeSet::len).product();
+    if product == names.iter().collect::<BTreeSet<_>>().len() { out } else { starred(first) }
+}
+
+/// Numbers of a name that are listed one by one.
+const MOST: usize = 8;
+
+/// Parts of a name, and which of them are numbers that a star may stand for.
+fn pieces(name: &str) -> Vec<(&str, bool)> {
+    let mut out = vec![];
+    let mut from = 0;
+    let bytes = name.as_bytes();
+    for k in 0..=bytes.len() {
+        let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
+        let begins = digit(k) && (k == 0 || matches!(bytes[k - 1], b'.' | b'_' | b'-' | b'['));
+        let ends = k > from && digit(k - 1) && !digit(k);
+        if k > from && (begins || ends || k == bytes.len()) {
+            let part = &name[from..k];
+            let after = from == 0 || matches!(bytes[from - 1], b'.' | b'_' | b'-' | b'[');
+            out.push((part, after && part.bytes().all(|b| b.is_ascii_digit())));
+            from = k;
+        }
+    }
+    out
 }
 
 /// A name with stars for its numbers.
@@ -190,4 +243,19 @@ fn as_json(opened: &Opened, rows: &[Row]) -> Value {
         })
     };
     json!({ "model": opened.model.name, "rows": rows.iter().map(one).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranged;
+
+    #[test]
+    fn names_that_differ_in_a_number_are_a_range() {
+        assert_eq!(ranged(&["h.0.w", "h.1.w", "h.2.w"]), "h.{0..3}.w");
+        assert_eq!(ranged(&["h.0.w"]), "h.0.w");
+        assert_eq!(ranged(&["h.0.w", "h.2.w"]), "h.{0, 2}.w");
+        assert_eq!(ranged(&["h.0.e.0.fc1", "h.0.e.1.fc1", "h.1.e.0.fc1", "h.1.e.1.fc1"]), "h.{0..2}.e.{0..2}.fc1");
+        assert_eq!(ranged(&["h.0.e.0.w", "h.1.e.1.w"]), "h.*.e.*.w");
+        assert_eq!(ranged(&["block[0].fc1.w", "block[1].fc1.w"]), "block[{0..2}].fc1.w");
+    }
 }

@@ -127,6 +127,12 @@ impl Diagnostic {
         self
     }
 
+    /// The known name that is near to a wrong one: an edit where it may be the same name with a mistake in it.
+    pub fn meant(self, wrong: &str, span: Span, near: &str) -> Self {
+        let text = format!("`{near}` is near");
+        if is_slip(wrong, near) { self.fix(text, span, near) } else { self.help(text) }
+    }
+
     /// Cuts texts that nobody would read to their end: a name may have a million letters.
     fn shorten(&mut self) {
         cut(&mut self.message);
@@ -226,8 +232,20 @@ pub fn beyond_i32(span: Span, number: impl std::fmt::Display) -> Diagnostic {
 /// Letters up to which a word is compared with others: nobody wants a longer one guessed, and comparing takes their product.
 const LONGEST: usize = 80;
 
+/// Whether a near name may be the same with a mistake in it. Letters are misspelt; digits say which of several is meant, so `Conv2d` is
+/// no slip for `Conv`, nor `fc3` for `fc2`.
+pub fn is_slip(wrong: &str, near: &str) -> bool {
+    let digits = |s: &str| s.chars().filter(char::is_ascii_digit).collect::<String>();
+    digits(wrong) == digits(near)
+}
+
 /// The known name nearest to a misspelt one, if one is near enough to be meant.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(wrong, known).map(|(_, k)| k)
+}
+
+/// The same, and how far it is.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<(usize, &'a str)> {
     // A word of one or two letters is near to every other: only its case can be mended.
     let letters: Vec<char> = wrong.chars().take(LONGEST + 1).collect();
     if letters.len() > LONGEST {
@@ -238,7 +256,7 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let alike = |k: &str| k.len() + limit >= letters.len() && k.len() <= 4 * (letters.len() + limit);
     let apart = |k: &str| if wrong.eq_ignore_ascii_case(k) { 0 } else { distance(&letters, &k.chars().collect::<Vec<_>>()) };
     let near = known.into_iter().filter(|k| *k != wrong && alike(k)).map(|k| (apart(k), k));
-    near.filter(|&(d, _)| d <= limit).min().map(|(_, k)| k)
+    near.filter(|&(d, _)| d <= limit).min()
 }
 
 /// Edit distance with adjacent swaps (optimal string alignment).

@@ -3,14 +3,17 @@
 //! In: a block, open files. Out: [`Table`], which gives the inputs of any rows. Promised: what is fed (`feed noise = normal()`) is computed
 //! for all rows of a group at once, so that a row's value does not depend on its batch.
 
+mod shared;
+
 use super::eval::Setting;
 use crate::bind::init;
 use crate::bind::inputs::{Given, assemble};
 use crate::bind::params::{READ, unread};
-use crate::check::model::{DataFile, Input, Model, Rows};
+use crate::check::model::{DataFile, Input, InputKind, Model, Rows};
 use crate::diag::{Code, Diagnostic, Label, suggest};
 use crate::exec::session::{evaluate, rebind};
 use crate::files::archive::Archive;
+use crate::files::stored::Stored;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +35,12 @@ struct Column {
     file: Arc<Archive>,
     name: String,
     span: Span,
+}
+
+impl Column {
+    fn stored(&self) -> Stored<'_> {
+        self.file.get(&self.name).expect("looked up before")
+    }
 }
 
 /// The columns, and how their rows fall into batches.
@@ -98,8 +107,9 @@ impl Table {
         let mut out = self.extents.clone();
         out.extend(self.dims.iter().map(|(dim, _, rows)| (dim.clone(), *rows as i64)));
         for c in &self.columns {
-            let stored = c.file.get(&c.name).expect("looked up before");
-            for ((dim, _), n) in c.input.shape.iter().zip(stored.shape.iter()) {
+            let (axes, lengths) =
+                if c.is_shared() { (&c.input.shape[1..], c.inner()) } else { (&c.input.shape[..], c.stored().shape) };
+            for ((dim, _), n) in axes.iter().zip(lengths) {
                 if let Some(dim) = dim.as_ref().filter(|dim| !out.iter().any(|(known, _)| known == *dim)) {
                     out.push((dim.clone(), *n as i64));
                 }
@@ -108,13 +118,35 @@ impl Table {
         out
     }
 
+    /// A warning where a batch of a step takes more rows than there are: it is full, so rows stand in it several times.
+    pub fn repeats(&self, asked: &Rows) -> Option<Diagnostic> {
+        let (dim, all, size) = self.dims.first().filter(|(_, all, size)| size > all && *all > 0)?;
+        let at = asked.data.first().map_or(asked.span, |d| d.span);
+        let d = Diagnostic::warning(Code::H0635, at, format!("a batch has {size} rows of `{dim}`, and the data have {all}"));
+        let often = if size % all == 0 { String::new() } else { format!(" or {}", size / all + 1) };
+        let times = if size / all == 1 && often.is_empty() { "time" } else { "times" };
+        Some(
+            d.note(format!("batches are always full: each row stands in one {}{often} {times}", size / all))
+                .help(format!("`batch {dim} = all` takes each row once")),
+        )
+    }
+
     /// How many rows the columns with this dim have.
     fn length(&self, dim: &Sym) -> Result<Option<usize>, Diagnostic> {
         let mut found: Option<(usize, &Column)> = None;
+        let mut shared = None;
         for c in &self.columns {
-            let stored = c.file.get(&c.name).expect("looked up before");
-            let Some(axis) = c.input.shape.iter().position(|(n, _)| n.as_ref() == Some(dim)) else { continue };
-            let Some(&n) = stored.shape.get(axis) else { continue };
+            let Some(axis) = along(&c.input, dim) else { continue };
+            let length = match (c.is_shared(), axis) {
+                (true, 0) => {
+                    // One value is one row only where nothing else has rows.
+                    shared = (c.stored().shape.len() > c.inner().len()).then_some(1).or(shared);
+                    continue;
+                }
+                (true, _) => c.inner().get(axis - 1),
+                (false, _) => c.stored().shape.get(axis),
+            };
+            let Some(&n) = length else { continue };
             match found {
                 Some((m, first)) if m != n => {
                     return Err(Diagnostic::error(Code::H0614, c.span, format!("two columns disagree about `{dim}`"))
@@ -124,7 +156,7 @@ impl Table {
                 _ => found = Some((n, c)),
             }
         }
-        Ok(found.map(|(n, _)| n))
+        Ok(found.map(|(n, _)| n).or(shared))
     }
 
     /// Groups in ascending order with their rows of the first dim; one of all rows where nothing groups.
@@ -156,8 +188,8 @@ impl Table {
         let mut values = self.values(batch, &|_| true)?;
         for (name, tensor) in fed {
             let Some(input) = setting.model.inputs.iter().find(|i| i.name == *name) else { continue };
-            let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(input, d)?, rows)));
-            let part = own.fold(tensor, |t, (axis, rows)| if axis < t.shape.len() { select(&t, axis, rows) } else { t });
+            let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(input, d)?, self.places(batch.group, d, rows))));
+            let part = own.fold(tensor, |t, (axis, rows)| if axis < t.shape.len() { select(&t, axis, &rows) } else { t });
             values.push((input, init::cast(&part, input.dtype), format!("`feed {name}`")));
         }
         assemble(setting.model, values, &self.extents, setting.seed)
@@ -211,19 +243,46 @@ impl Table {
         Ok(asked.feeds.iter().map(|(name, _)| name).zip(tensors).collect())
     }
 
+    /// Where rows stand in what was fed to their group, which has the rows of the group alone.
+    fn places(&self, group: Option<i32>, dim: &Sym, rows: &[usize]) -> Vec<usize> {
+        let first = self.dims.first().is_some_and(|(d, _, _)| d == dim);
+        let own = self.group.as_ref().zip(group).filter(|_| first).and_then(|((_, groups), g)| groups.get(&g));
+        match own {
+            Some(own) => rows.iter().map(|r| own.binary_search(r).expect("a batch has rows of its group")).collect(),
+            None => rows.to_vec(),
+        }
+    }
+
+    /// A condition has a value for each row, and the block does not say how rows fall into batches, or the condition cannot vary.
+    fn varies(&self, c: &Column) -> Diagnostic {
+        let name = &c.input.name;
+        let dim = self.columns.iter().find_map(|o| o.input.shape.first()?.0.clone());
+        let dim = self.dims.first().map(|(d, _, _)| d.clone()).or(dim).unwrap_or_else(|| "b".into());
+        let message = format!("`{name}` differs from row to row, and batches are not grouped by it");
+        let apart = if self.dims.is_empty() && matches!(c.input.kind, InputKind::Tensor) {
+            format!("; with `batch {dim} = all` each row has its own")
+        } else {
+            String::new()
+        };
+        Diagnostic::limit(Code::H0802, c.span, message)
+            .help(format!("`batch {dim} = all by {name}` takes the rows of one value at a time{apart}"))
+    }
+
     /// What a column gives to one batch: the group's value to the condition that is grouped by, else its rows.
     fn value(&self, c: &Column, batch: &Batch) -> Result<Tensor, Diagnostic> {
-        let stored = c.file.get(&c.name).expect("looked up before");
+        let stored = c.stored();
         if let (Some((by, _)), Some(value)) = (&self.group, batch.group)
             && (c.input.name == *by || c.name == *by)
             && c.input.shape.is_empty()
         {
             return Ok(init::cast(&init::scalar(value), c.input.dtype));
         }
-        if stored.shape.len() == c.input.shape.len() + 1 {
-            let message = format!("`{}` differs from row to row, and batches are not grouped by it", c.input.name);
-            return Err(Diagnostic::limit(Code::H0802, c.span, message)
-                .help(format!("group the batches: `batch b = all by {}`, or make it an input", c.input.name)));
+        if c.is_shared() {
+            return self.shared(c, batch);
+        }
+        if c.input.condition && stored.shape.len() == c.input.shape.len() + 1 {
+            // One row is the row of all.
+            return if stored.shape[0] == 1 { c.one(c.input.dtype) } else { Err(self.varies(c)) };
         }
         let own = batch.parts.iter().filter_map(|(d, rows)| Some((along(&c.input, d)?, rows)));
         let mut parts: Vec<(usize, &Vec<usize>)> = own.collect();
@@ -283,18 +342,26 @@ fn groups(
     let wanted = dims.last().map_or(0, |(_, n, _)| *n);
     let Data::I32(values) = &column.data else { unreachable!("loaded as i32") };
     if column.shape != [wanted] {
-        return Err(Diagnostic::error(
-            Code::H0614,
-            asked.span,
-            format!("the column `{by}` does not have one value for each row"),
-        )
-        .note(format!("it is {} and there are {wanted} rows", stored.describe())));
+        let d = Diagnostic::error(Code::H0614, asked.span, format!("the column `{by}` does not have one value for each row"))
+            .note(format!("it is {} and there are {wanted} rows", stored.describe()));
+        let one = column.len() == 1;
+        return Err(if one { d.help(format!("one value is that of all rows: leave `by {by}` out")) } else { d });
     }
     let mut out: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
     for (row, value) in values.iter().enumerate() {
         out.entry(*value).or_default().push(row);
     }
     Ok(out)
+}
+
+/// What a block's run said; a value that is missing was to come from the block.
+pub fn unbound(asked: &Rows, d: Diagnostic) -> Diagnostic {
+    if d.code != Code::H0601 || d.primary.is_some() {
+        return d;
+    }
+    let at = asked.data.first().map_or(asked.span, |d| d.span);
+    let d = Diagnostic { primary: Some(Label::at(at)), ..d }.here("the data of this block do not have it");
+    d.help("name its column in `data \"..\" { x, task }`, or say what it is: `feed task = 0`")
 }
 
 fn no_column(column: &str, file: &Archive, span: Span) -> Diagnostic {

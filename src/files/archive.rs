@@ -1,12 +1,13 @@
 //! Named tensors in a file: safetensors, `.npz`, or `.npy` for a single one.
 //!
 //! In: a path. Out: [`Archive`], an open file whose header was checked: every entry lies within the file, none
-//! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for.
+//! overlaps another, every length fits its shape. Nothing is read but the header until an entry is asked for, and
+//! arrays of NumPy that are column-major or big-endian.
 //! Promised: a damaged file is a diagnostic (H0608), never a panic and never a huge allocation, also where it is cut short while it
 //! is read: elements are read, not mapped.
 
 use super::stored::{Kind, Place, Stored};
-use super::{atomic, header, npy, npz};
+use super::{atomic, header, memory, npy, npz};
 use crate::diag::{Code, Diagnostic};
 use crate::disk;
 use crate::ir::{Data, Tensor};
@@ -28,7 +29,7 @@ struct Entry {
 #[derive(Debug)]
 enum At {
     File(u64),
-    /// In what was unpacked of it.
+    /// In what was unpacked of it, or put straight.
     Memory(Vec<u8>, usize),
 }
 
@@ -82,8 +83,21 @@ impl Archive {
         let wrong = |why: String| damaged(&self.name, ".npy", &why);
         let head = npy::head(first).map_err(wrong)?;
         let text = self.read(0, head.min(length as usize))?;
-        let header = npy::read(&text, length).map_err(wrong)?;
-        let at = At::File(header.start as u64);
+        let header = npy::read(&text, length).map_err(|fault| match fault {
+            npy::Fault::Damaged(why) => damaged(&self.name, ".npy", &why),
+            npy::Fault::Unread(kind) => {
+                let message = format!("the elements of `{}` are {kind}, which is not read", self.name);
+                Diagnostic::plain(Code::H0616, message).help("save it as numbers: `x.astype('f4')`, or `x.astype('i4')`")
+            }
+        })?;
+        let at = match header.is_straight() {
+            true => At::File(header.start as u64),
+            false => {
+                // Twice: as it is, and as it is wanted.
+                memory::enough(&self.name, 2.0 * header.bytes() as f64)?;
+                At::Memory(header.straight(self.read(header.start as u64, header.bytes())?), 0)
+            }
+        };
         let stem = self.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         self.entries.insert(stem, Entry { kind: header.kind, shape: header.shape, at });
         Ok(())
@@ -95,12 +109,18 @@ impl Archive {
             npz::Wrong::Machine(d) => d,
         })?;
         for m in found {
-            let at = match m.bytes {
-                npz::Bytes::Stored(start) => At::File(start + m.header.start as u64),
-                npz::Bytes::Unpacked(bytes) => At::Memory(bytes, m.header.start),
-            };
-            self.entries.insert(m.name, Entry { kind: m.header.kind, shape: m.header.shape, at });
+            match m.array {
+                Ok((header, bytes)) => {
+                    let at = match bytes {
+                        npz::Bytes::Stored(start) => At::File(start),
+                        npz::Bytes::Unpacked(bytes, start) => At::Memory(bytes, start),
+                    };
+                    self.entries.insert(m.name, Entry { kind: header.kind, shape: header.shape, at });
+                }
+                Err(kind) => self.unread.push((m.name, kind)),
+            }
         }
+        self.unread.sort();
         Ok(())
     }
 

@@ -13,16 +13,17 @@ use crate::ir::Tensor;
 #[derive(Debug)]
 pub struct Member {
     pub name: String,
-    pub header: npy::Header,
-    pub bytes: Bytes,
+    /// `Err`: its elements are of this type, which is not read.
+    pub array: Result<(npy::Header, Bytes), String>,
 }
 
-/// Where the bytes of a `.npy` file are.
+/// Where the elements of an array are, little-endian and row-major.
 #[derive(Debug)]
 pub enum Bytes {
     /// In the archive, from here on.
     Stored(u64),
-    Unpacked(Vec<u8>),
+    /// Here, from here on.
+    Unpacked(Vec<u8>, usize),
 }
 
 /// What is wrong: with the archive, in words, or with the machine.
@@ -85,8 +86,14 @@ pub fn members(length: u64, read: &dyn Fn(u64, usize) -> Result<Vec<u8>, Diagnos
             let packed = get(start, entry.size)?;
             let whole = inflate(&packed, entry.unpacked as usize).ok_or(format!("`{}` cannot be unpacked", entry.name))?;
             same(&entry, checked(0, &whole))?;
-            let header = npy::read(&whole, entry.unpacked).map_err(|why| format!("`{}`: {why}", entry.name))?;
-            out.push(Member { name: name.to_string(), header, bytes: Bytes::Unpacked(whole) });
+            let array = one(&entry, npy::read(&whole, entry.unpacked))?.map(|header| {
+                let bytes = match header.is_straight() {
+                    true => Bytes::Unpacked(whole, header.start),
+                    false => Bytes::Unpacked(header.straight(whole[header.start..].to_vec()), 0),
+                };
+                (header, bytes)
+            });
+            out.push(Member { name: name.to_string(), array });
             continue;
         }
         if start.checked_add(entry.size).is_none_or(|end| end > length) {
@@ -99,10 +106,28 @@ pub fn members(length: u64, read: &dyn Fn(u64, usize) -> Result<Vec<u8>, Diagnos
         same(&entry, check)?;
         let wrong = |why: String| format!("`{}`: {why}", entry.name);
         let head = npy::head(&get(start, entry.size.min(16))?).map_err(wrong)? as u64;
-        let header = npy::read(&get(start, head.min(entry.size))?, entry.size).map_err(wrong)?;
-        out.push(Member { name: name.to_string(), header, bytes: Bytes::Stored(start) });
+        let array = match one(&entry, npy::read(&get(start, head.min(entry.size))?, entry.size))? {
+            Ok(header) if header.is_straight() => Ok((Bytes::Stored(start + header.start as u64), header)),
+            Ok(header) => {
+                // Twice: as it is, and as it is wanted.
+                memory::enough(&entry.name, 2.0 * header.bytes() as f64).map_err(Wrong::Machine)?;
+                let bytes = header.straight(get(start + header.start as u64, header.bytes() as u64)?);
+                Ok((Bytes::Unpacked(bytes, 0), header))
+            }
+            Err(kind) => Err(kind),
+        };
+        out.push(Member { name: name.to_string(), array: array.map(|(bytes, header)| (header, bytes)) });
     }
     Ok(out)
+}
+
+/// What the header of an entry says; inside `Err`: its type is not read.
+fn one(entry: &Entry, read: Result<npy::Header, npy::Fault>) -> Result<Result<npy::Header, String>, Wrong> {
+    match read {
+        Ok(header) => Ok(Ok(header)),
+        Err(npy::Fault::Unread(kind)) => Ok(Err(kind)),
+        Err(npy::Fault::Damaged(why)) => Err(format!("`{}`: {why}", entry.name).into()),
+    }
 }
 
 /// Bytes that are read at a time to be checked.
@@ -276,15 +301,16 @@ mod tests {
         let one = |v: Vec<f32>| Tensor::new(vec![v.len()], Data::F32(v));
         let whole = write(&[("a.b".into(), one(vec![1.0, 2.0])), ("c".into(), one(vec![]))]).unwrap();
         let found = open(&whole).unwrap();
-        assert_eq!(found.iter().map(|m| (m.name.as_str(), m.header.shape[0])).collect::<Vec<_>>(), [("a.b", 2), ("c", 0)]);
+        let header = |m: &Member| m.array.as_ref().unwrap().0.clone();
+        assert_eq!(found.iter().map(|m| (m.name.as_str(), header(m).shape[0])).collect::<Vec<_>>(), [("a.b", 2), ("c", 0)]);
         assert_eq!(checked(0, b"123456789"), 0xcbf4_3926);
         assert_eq!(checked(checked(0, b"1234"), b"56789"), 0xcbf4_3926);
         for end in 0..whole.len() {
             assert!(open(&whole[..end]).is_err(), "cut at {end}");
         }
         // No byte of an array can be another.
-        let Bytes::Stored(start) = found[0].bytes else { panic!("it is stored") };
-        for at in start as usize..start as usize + found[0].header.start + 8 {
+        let Ok((first, Bytes::Stored(elements))) = &found[0].array else { panic!("it is stored") };
+        for at in *elements as usize - first.start..*elements as usize + 8 {
             for bit in 0..8 {
                 let mut wrong = whole.clone();
                 wrong[at] ^= 1 << bit;

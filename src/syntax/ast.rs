@@ -823,10 +823,10 @@ pub enum WeightLineKind {
     Read { value: Expr, place: Place, back: bool, layout: Layout, optional: bool },
     /// `block[l].w -> "layers.{l}.w" transposed`; or `"layers.{l}.w"[o, i] <- block[l].w[i, o]`
     Write { value: Expr, name: Stored, back: bool, layout: Layout },
-    /// `prefix "model."`: stands before each name of the block
+    /// `prefix "model."`: stands before each name that a line of the block reads or writes
     Prefix(String, Span),
-    /// `drop "lm_head.weight", hyper.*`: tensors that nobody takes, parameters that nothing gives
-    Drop(Vec<Dropped>),
+    /// `drop "lm_head.weight", hyper.*`: tensors that nobody takes, by their full names, and parameters that nothing gives
+    Drop { list: Vec<Dropped>, optional: bool },
 }
 
 /// The name of a tensor that is written, and its indices.

@@ -1,6 +1,9 @@
 //! What a file says of itself: the page of a module.
 //!
-//! In: a text and its tree. Out: Markdown with the `//!` lines, then every net, function and constant as it is written, with its `///` lines.
+//! In: a text and its tree. Out: Markdown with the `//!` lines, then every net, function and constant as it is written, with its `///` lines, and
+//! what a net stores.
+
+mod stored;
 
 use super::ast::{File, Item, ItemKind, StmtKind};
 use crate::source::Span;
@@ -14,7 +17,7 @@ pub fn page(title: &str, text: &str, file: &File) -> String {
     for item in &file.items {
         if let Some(head) = head(text, item) {
             out.push_str(&format!("\n```text\n{head}\n```\n"));
-            out.push_str(&item.doc.as_ref().map_or(String::new(), |doc| format!("\n{}\n", doc.trim())));
+            out.push_str(&below(text, item));
         }
     }
     out
@@ -23,8 +26,14 @@ pub fn page(title: &str, text: &str, file: &File) -> String {
 /// The page of one net or function of a file, where it has one of this name.
 pub fn entry(name: &str, text: &str, file: &File) -> Option<String> {
     let item = file.items.iter().find(|i| word(i) == Some(name))?;
-    let doc = item.doc.as_ref().map_or(String::new(), |doc| format!("\n{}\n", doc.trim()));
-    Some(format!("{}\n{doc}", head(text, item)?))
+    Some(format!("{}\n{}", head(text, item)?, below(text, item)))
+}
+
+/// What stands below the head of an item: its `///` lines, and of a net what it stores.
+fn below(text: &str, item: &Item) -> String {
+    let doc = item.doc.as_ref().map(|doc| doc.trim().to_string());
+    let stored = if let ItemKind::Net(net) = &item.kind { stored::stored(text, net) } else { None };
+    doc.into_iter().chain(stored).map(|part| format!("\n{part}\n")).collect()
 }
 
 /// The names of a file's nets and functions.

@@ -266,7 +266,9 @@ impl<'p> Parser<'p, '_> {
             Kind::Pipe | Kind::Else => true,
             Kind::Name => {
                 let word = self.word(self.at);
-                JOINING.contains(&word) && !(word == "over" && self.scope == Scope::Train)
+                // Python's import is an item of its own, and answered as such.
+                let import = word == "from" && self.scope == Scope::File && self.peek(1) == Kind::Name;
+                JOINING.contains(&word) && !(word == "over" && self.scope == Scope::Train) && !import
             }
             _ => false,
         }

@@ -244,7 +244,7 @@ variants! {
         Read { value, place, back: _, layout: _, optional: _ } => (value, place),
         Write { value, name, back: _, layout: _ } => (value, name),
         Prefix(_, a) => (a),
-        Drop(a) => (a),
+        Drop { list, optional: _ } => (list),
     }
     Dropped { Stored(_, a) => (a), Params(a) => (a) }
 }

@@ -37,25 +37,17 @@ pub(super) struct Running {
 impl Running {
     /// Opens the data of a phase. Errors: they are not there or do not fit.
     pub fn new(train: &Train, name: &str, seed: i32, how: How, folder: &Path) -> Result<Running, Diagnostic> {
-        let mut sides = vec![];
+        let (mut sides, mut warnings) = (vec![], vec![]);
         for (k, arm) in train.arms.iter().enumerate() {
             let rows = course::rows(train, arm);
             let files = table::open(folder, &rows)?;
             let table = Table::new(&arm.model, &rows, &files)?;
+            warnings.extend(table.repeats(&rows));
             let key = course::key(name, k);
             let lengths = table.lengths();
             sides.push(Side { arm: arm.clone(), rows, table, lengths, ready: BTreeMap::new(), key });
         }
-        Ok(Running {
-            sides,
-            seed,
-            how,
-            each: train.each.clone(),
-            round: 0,
-            holder: None,
-            values: BTreeMap::new(),
-            warnings: vec![],
-        })
+        Ok(Running { sides, seed, how, each: train.each.clone(), round: 0, holder: None, values: BTreeMap::new(), warnings })
     }
 
     /// Chooses the round.
@@ -213,13 +205,15 @@ impl Running {
             }
         }
         self.settle(k, part, &mut inputs)?;
-        let ready = self.sides[k].ready.get_mut(&part).expect("made before");
+        let side = &mut self.sides[k];
+        let ready = side.ready.get_mut(&part).expect("made before");
         let wanted = ready.step.told.clone();
         let fine = |results: &[Tensor]| {
             let must = wanted.iter().zip(results).filter(|((told, _), _)| matches!(told, Told::Objective(_) | Told::Norm(_)));
             must.into_iter().all(|(_, t)| t.get(0).is_finite())
         };
-        let results = ready.engine.step(&inputs, &ready.handed, told, &fine)?;
+        let results = ready.engine.step(&inputs, &ready.handed, told, &fine);
+        let results = results.map_err(|d| table::unbound(&side.rows, d))?;
         let results = if told { results[..wanted.len()].to_vec() } else { vec![] };
         let held = wanted
             .iter()

@@ -39,6 +39,7 @@ fn input(name: &str, dtype: DType, shape: Vec<(Option<&str>, Size)>) -> Input {
     Input {
         name: name.into(),
         condition: false,
+        lifted: false,
         kind: InputKind::Tensor,
         dtype,
         shape: shape.into_iter().map(|(n, s)| (n.map(Into::into), s)).collect(),

@@ -46,6 +46,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("H0632", "a folder of a run with another file in it"),
     ("H0633", "a run whose files were changed"),
     ("H0634", "a loop that needs gigabytes"),
+    ("H0635", "steps of a training run"),
     ("H0811", "a text that takes minutes to check"),
     ("H0818", "a system that refuses threads"),
     ("H0899", "a bug"),

@@ -108,7 +108,13 @@ fn the_library_says_what_it_has() {
     );
     assert_eq!(text(&["doc", "moe"]), module);
     let net = text(&["doc", "DeepSeekMoe"]);
-    assert!(net.contains("std.moe") && net.contains("scaling: f32 = 1") && !net.contains("SwiGlu("), "{net}");
+    assert!(
+        net.contains("std.moe")
+            && net.contains("scaling: f32 = 1")
+            && !net.contains("sub expert")
+            && net.contains("Parameters: `gate.*` of `Matrix(d, n)`"),
+        "{net}"
+    );
     assert!(text(&["doc", "own.hnet"]).contains("fn two(x: f32, by: f32 = 2) -> f32\n```\n\nTwice."));
     assert!(err(&exits(folder.path(), &["doc", "std.mo"], 2)).contains("there is std.moe"));
     assert!(err(&exits(folder.path(), &["doc", "none.hnet"], 2)).contains("none.hnet"));

@@ -5,6 +5,7 @@ mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod documents;
+mod given;
 mod growth;
 mod hostile;
 mod hour;

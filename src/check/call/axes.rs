@@ -209,6 +209,7 @@ impl<'a> Checker<'a> {
                 let n = self.axes.name_text(n);
                 d = d.help(format!("`{n}` is a name; `let v[j < count[{n}]] = x[{n}: j]` turns it into a size"));
             }
+            let d = self.with_order(d);
             return self.fail(d);
         };
         let own = self.extent(t, dim);
@@ -217,12 +218,10 @@ impl<'a> Checker<'a> {
                 return self.left_over(t, wanting, places);
             }
             let message = format!("the size is {}, and {} is declared", self.axes.show_size(&own), self.axes.show_size(&want));
-            return self.fail(
-                Diagnostic::error(Code::H0339, at, message).here(format!("this is {}", self.show(t))).label(
-                    declared,
-                    format!("declared here: {} is {}", crate::syntax::print_expr(e), self.axes.show_size(&want)),
-                ),
-            );
+            let says = format!("declared here: {} is {}", crate::syntax::print_expr(e), self.axes.show_size(&want));
+            let d = Diagnostic::error(Code::H0339, at, message).here(format!("this is {}", self.show(t))).label(declared, says);
+            let d = self.with_order(d);
+            return self.fail(d);
         }
         Ok(dim)
     }

@@ -29,7 +29,7 @@ impl<'a> Checker<'a> {
                     return self.fail(said);
                 }
                 d = match suggest(word, known.iter().copied()) {
-                    Some(near) => d.fix(format!("`{near}` is near"), callee.span, near),
+                    Some(near) => d.meant(word, callee.span, near),
                     None => d.help(format!("there are {}", known.join(", "))),
                 };
                 return self.fail(d);

@@ -42,7 +42,10 @@ impl<'a> Checker<'a> {
                 None => index,
                 Some(before) => {
                     let Some(size) = size else {
-                        return self.error(Code::H0322, span, "every part but the first needs a range here: use a bare index");
+                        let d = Diagnostic::error(Code::H0322, span, "every part but the first needs a range here");
+                        return self.fail(d.help(
+                            "an index that is bound has one, `let v[i < 3, k < 4] = x[(i, k)]`; a number or data may stand first, or count the place: `x[4 * i + k]`",
+                        ));
                     };
                     let size = self.size_value(&size);
                     let high = self.pointwise(Map::Mul, &[&before, &size])?;
@@ -80,7 +83,8 @@ impl<'a> Checker<'a> {
         let open = m.names.iter().filter(|n| self.axes.is_open(**n));
         let words: Vec<&str> = open.map(|n| self.axes.name_text(*n)).collect();
         let texts: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
-        let help = format!("give a range where the index is bound, as in `{} < 4`", words.first().unwrap_or(&"i"));
+        let first = words.first().copied().unwrap_or("i");
+        let help = format!("give a range where the index is bound, as in `{first} < {}`", self.range_like(first));
         let message = format!("the ranges of {} are not known; at most one part may lack a range", texts.join(" and "));
         self.fail(Diagnostic::error(Code::H0312, m.at, message).help(help))
     }

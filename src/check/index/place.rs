@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
         let known = self.visible_words();
         let mut d = Diagnostic::error(Code::H0206, span, format!("the index `{word}` is not bound here"));
         d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {
-            Some(near) => d.fix(format!("`{near}` is near"), span, near),
+            Some(near) => d.meant(word, span, near),
             None => d.help(format!("bind it on the left, `let v[{word}] = ..`, or in a reduction, `sum[{word}] ..`")),
         };
         self.fail(d)

@@ -2,6 +2,7 @@
 
 use super::{InstId, SubFrom, Thunk, count};
 use crate::check::builtin;
+use crate::check::habit;
 use crate::check::kind::real;
 use crate::check::value::{List, Num, Plan, Value};
 use crate::check::word::{FileItem, Meaning};
@@ -48,8 +49,17 @@ impl<'a> Checker<'a> {
     fn no_formal<T>(&mut self, net: &ast::NetDef, name: &ast::Ident) -> Res<T> {
         let known: Vec<&str> = net.formals.iter().map(|f| &*f.name.name).collect();
         let d = Diagnostic::error(Code::H0212, name.span, format!("`{}` has no argument `{}`", net.name.name, name.name));
+        let here = habit::of_argument(&name.name).filter(|here| known.contains(here));
         let d = match suggest(&name.name, known.iter().copied()) {
-            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            _ if here.is_some() => {
+                let all = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+                let here = here.unwrap_or_default();
+                d.fix(format!("it is called `{here}`: the arguments are {all}"), name.span, here)
+            }
+            None if &*net.name.name == "Linear" && matches!(&*name.name, "bias" | "biased") => {
+                d.help("`Dense(i, o, biased: false)` of `std.linear` has a bias or none; `Linear(i, o)` has one, `Matrix(i, o)` has none")
+            }
+            Some(near) => d.meant(&name.name, name.span, near),
             None => d.label(net.name.span, "declared here").help(match known.as_slice() {
                 [] => "it takes none".to_string(),
                 known => format!("it takes {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),

@@ -2,11 +2,12 @@
 
 use super::choice::Whose;
 use super::{InstId, Made, MemberRef, Parts, SubFrom, SubState, Thunk, join};
+use crate::check::library::Wanted;
 use crate::check::scope::{Binding, Frame};
 use crate::check::value::{Plan, Value};
 use crate::check::word::FileItem;
 use crate::check::{Checker, Res};
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::Size;
 use crate::syntax::ast::{self, Name};
 
@@ -68,34 +69,23 @@ impl<'a> Checker<'a> {
     }
 
     /// The net that a `sub` names.
-    pub(super) fn net_def(&mut self, file: usize, name: &ast::Ident) -> Res<(usize, &'a ast::NetDef)> {
+    pub(super) fn net_def(&mut self, file: usize, name: &ast::Ident, args: &'a [ast::Arg]) -> Res<(usize, &'a ast::NetDef)> {
         match self.files[file].items.get(&name.name) {
             Some(FileItem::Net(at, def)) => Ok((*at, def)),
             Some(_) => self.error(Code::H0214, name.span, format!("`{}` is no net", name.name)),
             None if self.report.is_full() => self.error(Code::H0201, name.span, ""),
             None => {
-                let nets: Vec<Name> = self.files[file]
-                    .items
-                    .iter()
-                    .filter(|(_, i)| matches!(i, FileItem::Net(..)))
-                    .map(|(n, _)| n.clone())
-                    .collect();
-                let mut sorted = nets;
-                sorted.sort();
                 if let Some(said) = self.files[file].missing.get(&name.name) {
                     return Err(*said);
                 }
-                let mut d = Diagnostic::error(Code::H0201, name.span, format!("no net is called `{}`", name.name));
-                if let Some(near) = suggest(&name.name, sorted.iter().map(|n| &**n)) {
-                    d = d.fix(format!("`{near}` is near"), name.span, near);
-                } else if let Some((module, _)) =
-                    crate::program::LIBRARY.iter().find(|(_, t)| t.contains(&format!("net {}(", name.name)))
-                {
-                    d = d.help(format!("the library has it: `import std.{module} {{ {} }}`", name.name));
-                }
+                let d = Diagnostic::error(Code::H0201, name.span, format!("no net is called `{}`", name.name));
                 if let Some(says) = crate::check::habit::of_net(&name.name) {
-                    d = d.help(says);
+                    return self.fail(d.help(says));
                 }
+                let nets = self.files[file].items.iter().filter(|(_, i)| matches!(i, FileItem::Net(..)));
+                let mut known: Vec<&str> = nets.map(|(n, _)| &**n).collect();
+                known.sort_unstable();
+                let d = self.unknown_word(d, (&name.name, name.span), &known, Wanted::Net(args), file).unwrap_or_else(|d| d);
                 self.fail(d)
             }
         }
@@ -106,7 +96,7 @@ impl<'a> Checker<'a> {
         if let Some(known) = self.nets.known_form(decl.name.span) {
             return Ok(known);
         }
-        let (at, net) = self.net_def(file, &decl.net)?;
+        let (at, net) = self.net_def(file, &decl.net, &decl.args)?;
         let frame = Frame::new(file, None);
         let args = self.outside(frame, |c| c.actuals(net, &decl.args, decl.name.span))?;
         let made = Made {
@@ -164,7 +154,7 @@ impl<'a> Checker<'a> {
 
     fn make_sub(&mut self, id: InstId, decl: &'a ast::SubDecl) -> Res<Parts> {
         let file = self.nets[id].file;
-        let (at, net) = self.net_def(file, &decl.net)?;
+        let (at, net) = self.net_def(file, &decl.net, &decl.args)?;
         let mut frame = self.nets.inst_frame(id);
         frame.span = decl.name.span;
         let path = join(&self.nets[id].path, &decl.name.name);

@@ -1,10 +1,12 @@
 //! Blocks beside a model: `eval` here, the names in those that do not run yet in `train`.
 
-use crate::check::model::{DataFile, Eval, InputKind, Rows};
+use crate::check::model::{DataFile, Eval, InputKind, Model, Rows};
 use crate::check::report::Report;
 use crate::check::value::{Label, Num, Tens, Value};
+use crate::check::word::Meaning;
 use crate::check::{Checker, Options, Res};
 use crate::diag::{Code, Diagnostic, listed, suggest};
+use crate::ir::verify::verify;
 use crate::ir::{DType, Size};
 use crate::syntax::ast::{self, ClauseKind, ItemKind};
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +19,7 @@ impl<'a> Checker<'a> {
         for n in root.blocks.get(&def.name.name).into_iter().flatten() {
             match &program.files[0].ast.items[*n].kind {
                 ItemKind::Eval(e) => {
-                    if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, eval)) {
+                    if let Ok(eval) = self.eval_block(e).and_then(|eval| self.lift_conditions(def, e, eval)) {
                         self.out.model.evals.push(eval);
                     }
                 }
@@ -37,7 +39,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A condition that the data bind and nothing groups by varies over the batch: the model is checked once more with it lifted.
-    fn lift_conditions(&mut self, def: &'a ast::ModelDef, mut eval: Eval) -> Res<Eval> {
+    fn lift_conditions(&mut self, def: &'a ast::ModelDef, e: &'a ast::EvalDef, mut eval: Eval) -> Res<Eval> {
         let Some((dim, _, _)) = eval.rows.batch.first() else { return Ok(eval) };
         let grouped = |name: &str| eval.rows.batch.iter().any(|(_, _, by)| by.as_deref() == Some(name));
         let bound = eval.rows.data.iter().flat_map(|d| &d.columns).map(|(name, _)| name);
@@ -47,21 +49,28 @@ impl<'a> Checker<'a> {
             })
             .map(|n| (n.clone(), dim.to_string()))
             .collect();
-        // What is fed is computed in the model as it is, which has no such axis.
-        if lift.is_empty() || !eval.rows.feeds.is_empty() {
+        if lift.is_empty() {
             return Ok(eval);
         }
         let options = Options { lift, ..self.options.clone() };
         let mut checker = Checker::new(self.program, &options, Report::default());
-        checker.model(def, None, |_| {});
-        let (lifted, report) = (checker.out.model, checker.report);
-        let one = |n: &String| lifted.graph.output(n).is_some_and(|o| lifted.graph.node(o.node).rank() == 0);
-        if eval.report.iter().all(one) {
+        let mut again = None;
+        let whole = checker.model(def, None, |c| again = c.eval_block(e).ok());
+        // Other outputs may not make sense when lifted; what is reported must.
+        let lifted = whole.or_else(|| {
+            let mut model = std::mem::take(&mut checker.out.model);
+            model.graph.outputs.retain(|o| eval.report.iter().any(|n| **n == *o.name));
+            verify(&model.graph).is_ok().then_some(model)
+        });
+        let one = |m: &Model, n: &String| m.graph.output(n).is_some_and(|o| m.graph.node(o.node).rank() == 0);
+        if let (Some(lifted), Some(again)) = (lifted, again)
+            && eval.report.iter().all(|n| one(&lifted, n))
+        {
+            eval.rows = again.rows;
             eval.lifted = Some(Box::new(lifted));
             return Ok(eval);
         }
-        // Other outputs may not make sense when lifted; what is reported must.
-        match self.report.adopt(report) {
+        match self.adopt_lifted(vary(&options.lift, e.clauses.iter()), checker.report) {
             Some(said) => Err(said),
             None => self.report.bug(eval.rows.span, "what is reported is no number where conditions vary"),
         }
@@ -89,7 +98,7 @@ impl<'a> Checker<'a> {
             if !models.contains(&*name.name) {
                 let mut d = Diagnostic::error(Code::H0701, name.span, format!("no model is called `{}`", name.name));
                 if let Some(near) = suggest(&name.name, models.iter().copied()) {
-                    d = d.fix(format!("`{near}` is near"), name.span, near);
+                    d = d.meant(&name.name, name.span, near);
                 }
                 self.report.say(d);
             }
@@ -103,10 +112,15 @@ impl<'a> Checker<'a> {
         if self.report.is_full() {
             return self.error(Code::H0702, name.span, "");
         }
+        // An input that could not be made was said where it stands.
+        if let (Some(said), Meaning::Member(..)) = (self.report.said(), self.meaning(&name.name)) {
+            return Err(said);
+        }
         let known: Vec<String> = self.out.model.inputs.iter().map(|i| i.name.clone()).collect();
         let mut d = Diagnostic::error(Code::H0702, name.span, format!("the model has no input or condition `{}`", name.name));
         d = match suggest(&name.name, known.iter().map(String::as_str)) {
-            Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+            Some(near) => d.meant(&name.name, name.span, near),
+            None if known.is_empty() => d.help("it has none: `input x: [b, 4]` declares one"),
             None => d.help(format!("it has {}", listed(&known))),
         };
         self.fail(d)
@@ -253,10 +267,15 @@ impl<'a> Checker<'a> {
                     .help("report a mean of it: `output m: f32 = mean[b] ..`"),
             ),
             None => {
+                // What the model declares and could not make was said where it stands.
+                if let (Some(said), Meaning::Member(..)) = (self.report.said(), self.meaning(&name.name)) {
+                    return Err(said);
+                }
                 let known: Vec<String> = graph.outputs.iter().map(|o| o.name.to_string()).collect();
                 let mut d = Diagnostic::error(Code::H0708, name.span, format!("the model has no output or loss `{}`", name.name));
                 d = match suggest(&name.name, known.iter().map(String::as_str)) {
-                    Some(near) => d.fix(format!("`{near}` is near"), name.span, near),
+                    Some(near) => d.meant(&name.name, name.span, near),
+                    None if known.is_empty() => d.help("it has none: `output y: f32 = ..` declares one"),
                     None => d.help(format!("it has {}", listed(&known))),
                 };
                 self.fail(d)
@@ -271,6 +290,21 @@ fn is_draw(value: &ast::Expr) -> bool {
     matches!(&*callee.kind, ast::ExprKind::Name(w) if crate::check::builtin::distribution(w).is_some())
 }
 
+/// What a mistake in a block says besides, where it comes of conditions that vary: the model alone may be right.
+pub(super) fn vary<'c>(lift: &[(String, String)], clauses: impl Iterator<Item = &'c ast::Clause> + Clone) -> Vec<String> {
+    let bound = |name: &str| {
+        let binds = |c: &ast::Clause| matches!(&c.kind, ClauseKind::Data { columns, .. } if columns.iter().any(|c| *c.name.name == *name));
+        clauses.clone().any(binds)
+    };
+    let one = |(name, dim): &(String, String)| match bound(name) {
+        true => format!(
+            "the data bind `{name}`, which has a value for each `{dim}` here; `batch {dim} = all by {name}` has one for a batch"
+        ),
+        false => format!("`{name}` has a value for each `{dim}` here"),
+    };
+    lift.iter().map(one).collect()
+}
+
 /// Help for a word that is not among those that there are.
 pub(in crate::check) trait Near {
     /// The near one, or all, or `else_help`.
@@ -280,7 +314,7 @@ pub(in crate::check) trait Near {
 impl Near for Diagnostic {
     fn near(self, wrong: &ast::Ident, known: &[&str], else_help: &str) -> Self {
         match suggest(&wrong.name, known.iter().copied()) {
-            Some(near) => self.fix(format!("`{near}` is near"), wrong.span, near),
+            Some(near) => self.meant(&wrong.name, wrong.span, near),
             None if known.is_empty() && else_help.is_empty() => self,
             None if known.is_empty() => self.help(else_help),
             None if known.len() == 1 => self.help(format!("there is {}", known[0])),

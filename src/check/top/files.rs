@@ -69,7 +69,9 @@ impl<'a> Checker<'a> {
                 let places = syntax::places(file.id, &file.text, &name.name);
                 let text = format!("`{near}` is near");
                 match places.len() {
-                    0..=MOST_EDITS => d.fixes(text, places.into_iter().map(|span| (span, near.to_string())).collect()),
+                    0..=MOST_EDITS if crate::diag::is_slip(&name.name, near) => {
+                        d.fixes(text, places.into_iter().map(|span| (span, near.to_string())).collect())
+                    }
                     _ => d.help(text),
                 }
             }

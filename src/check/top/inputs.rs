@@ -41,6 +41,7 @@ impl<'a> Checker<'a> {
         self.out.add_input(Input {
             name: name.name.to_string(),
             condition: false,
+            lifted: false,
             kind: InputKind::Tensor,
             dtype,
             shape: shape_names,
@@ -106,6 +107,7 @@ impl<'a> Checker<'a> {
         self.out.add_input(Input {
             name: name.name.to_string(),
             condition: lifted.is_none(),
+            lifted: lifted.is_some(),
             kind,
             dtype,
             shape: shape_names,

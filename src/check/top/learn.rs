@@ -4,9 +4,10 @@
 //! conditions lifted that its data bind row by row; what the clauses say is made in that model's graph. *Not looked at:* files, and
 //! how a step is computed.
 
+use super::blocks::vary;
 use crate::check::kind::kind_of;
 use crate::check::model::{Arm, Average, Clip, Every, InputKind, Objective, Rows, Set, Train, Watch};
-use crate::check::report::Report;
+use crate::check::report::{Report, Said};
 use crate::check::scope::Binding;
 use crate::check::value::{FnVal, Label, Tens, Value};
 use crate::check::{Checker, Options, Res};
@@ -143,11 +144,19 @@ impl<'a> Checker<'a> {
         });
         match (model, asked) {
             (Some(model), Some(asked)) => Ok((asked, model)),
-            _ => match self.report.adopt(checker.report) {
+            _ => match self.adopt_lifted(vary(&options.lift, part.clauses.iter().copied()), checker.report) {
                 Some(said) => Err(said),
                 None => self.report.bug(t.model.span, "a train block came to nothing, and nobody said why"),
             },
         }
+    }
+
+    /// Takes over what was said of the model with its conditions lifted.
+    pub(super) fn adopt_lifted(&mut self, notes: Vec<String>, report: Report) -> Option<Said> {
+        self.report.in_the_light_of(notes);
+        let said = self.report.adopt(report);
+        self.report.in_the_light_of(vec![]);
+        said
     }
 
     /// Conditions that vary in a batch, and the dims over which: those that the data bind row by row, and those that are fed for dims of

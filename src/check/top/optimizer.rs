@@ -106,7 +106,11 @@ impl<'a> Checker<'a> {
             let Some(place) = settings.iter().position(|(word, _)| *word == own) else {
                 let words: Vec<&str> = ["lr"].into_iter().chain(row.settings.iter().map(|s| s.0)).collect();
                 let d = Diagnostic::error(Code::H0333, name.span, format!("`{}` has no argument `{}`", row.word, name.name));
-                return self.fail(d.near(&name, &words, ""));
+                return self.fail(match (&*name.name, settings.iter().any(|s| s.0 == "beta1")) {
+                    ("learning_rate" | "rate", _) => d.fix("it is called `lr`", name.span, "lr"),
+                    ("betas", true) => d.help("they are two settings: `beta1: 0.9, beta2: 0.999`"),
+                    _ => d.near(&name, &words, ""),
+                });
             };
             settings[place].1 = self.setting(settings[place].0, &arg.value)?;
         }

@@ -4,8 +4,9 @@
 
 use super::blocks::Near;
 use crate::check::instance::{InstId, MemberRef, Parts, join};
+use crate::check::library::Wanted;
 use crate::check::word::{FileItem, Meaning};
-use crate::check::{Checker, builtin};
+use crate::check::{Checker, builtin, habit};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{self, ClauseKind, Expr, ExprKind, Ident, ItemKind, Name};
@@ -259,13 +260,13 @@ impl<'a> Checker<'a> {
             known.extend(WORDS.iter().chain(&self.schedules()).map(|w| Name::from(*w)));
             let known: Vec<&str> = known.iter().map(|n| &**n).collect();
             let d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
+            let d = match habit::of_word(d.clone(), &word, span) {
+                Some(d) => Ok(d),
+                None => self.unknown_word(d, (&word, span), &known, Wanted::Value, 0),
+            };
             let help =
                 "a train block knows the model's members and the file's items; `step` and `steps`; `cosine`, `linear`, `warmup`";
-            let suggestion = crate::diag::suggest(&word, known.iter().copied());
-            self.report.say(match suggestion {
-                Some(near) => d.fix(format!("`{near}` is near"), span, near),
-                None => d.help(help),
-            });
+            self.report.say(d.unwrap_or_else(|d| d.help(help)));
         }
         for (base, name) in words.dotted {
             self.known_part(&base, &name);

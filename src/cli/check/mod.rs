@@ -5,9 +5,10 @@ mod watch;
 
 use super::open;
 use super::talk::{self, Exit, Talk, usage};
-use crate::check::model::Model;
+use crate::check::model::{Model, Param};
 use crate::ir::{OutputKind, Size};
 use crate::source::Sources;
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use watch::Watch;
@@ -128,11 +129,8 @@ fn mend(file: &Path, args: &Args, talk: Talk) -> Result<(), Exit> {
 /// `TaskDigits: 3 inputs, 5 parameters (168,426 numbers), 5 outputs`
 fn summary(model: &Model) -> String {
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let total = model.params.iter().try_fold(Size::from(0i64), |sum, p| {
-        let own = p.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s));
-        own.constant().map(|n| sum.add(&Size::from(n)))
-    });
-    let numbers = total.and_then(|n| n.constant()).map_or(String::new(), |n| format!(" ({} numbers)", grouped(n)));
+    let total = model.params.iter().try_fold(0i64, |sum, p| sum.checked_add(stored(p)?));
+    let numbers = total.map_or(String::new(), |n| format!(" ({} numbers)", grouped(n)));
     let outputs = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update).count();
     format!(
         "{}: {}, {}{numbers}, {}",
@@ -141,6 +139,24 @@ fn summary(model: &Model) -> String {
         count(model.params.len(), "parameter"),
         count(outputs, "output"),
     )
+}
+
+/// How many numbers of a parameter are stored: those of nets that another net writes are not. `None`: nobody knows yet.
+fn stored(p: &Param) -> Option<i64> {
+    let sizes: Vec<i64> = p.shape.iter().map(Size::constant).collect::<Option<_>>()?;
+    let (nets, own) = sizes.split_at(p.arrays().min(sizes.len()));
+    let each = |list: &[i64]| list.iter().try_fold(1i64, |n, s| n.checked_mul(*s));
+    // A list may name the first axes alone, and two lists the same net.
+    let mut given = BTreeSet::new();
+    for list in &p.provided {
+        let mut all: Vec<Vec<usize>> = vec![vec![]];
+        for (k, n) in nets.iter().enumerate() {
+            let here = list.get(k).map_or(0..*n as usize, |i| *i..i + 1);
+            all = all.into_iter().flat_map(|a| here.clone().map(move |i| [a.as_slice(), &[i]].concat())).collect();
+        }
+        given.extend(all);
+    }
+    (each(nets)? - given.len() as i64).checked_mul(each(own)?)
 }
 
 /// `168,426`

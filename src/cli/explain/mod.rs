@@ -2,6 +2,7 @@
 
 mod pin;
 mod plan;
+mod words;
 
 use super::given::Values;
 use super::machine::Machine;
@@ -70,9 +71,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         talk::print(&styled(text));
     } else if let Some(text) = check::described(code) {
         talk::print(&format!("{text}\n"));
+    } else if let Some(text) = words::section(code) {
+        talk::print(&styled(text));
     } else {
-        let words = check::words();
-        let near = suggest(&full(code), PAGES.iter().map(|(c, _)| *c)).or_else(|| suggest(code, words));
+        let all = check::words().into_iter().chain(words::words());
+        let near = suggest(&full(code), PAGES.iter().map(|(c, _)| *c)).or_else(|| suggest(code, all));
         let near = near.map_or(String::new(), |c| format!("; there is {c}"));
         let all = "`hnet explain --list` has all codes, `--functions` all functions";
         return Err(usage(&format!("there is no page for `{code}`{near} ({all})")));

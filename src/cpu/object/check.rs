@@ -84,6 +84,16 @@ impl Asked {
     }
 }
 
+/// What sizes have to be besides whole numbers of their stretches: those that must not be negative, and those that must be whole. What
+/// is so whatever the free sizes are is left out.
+pub(super) fn conditions(plan: &Plan) -> (Vec<Size>, Vec<Size>) {
+    let mut asked = Asked::default();
+    asked.plan(plan);
+    let all: BTreeSet<Size> = asked.axes.into_iter().chain(asked.counts).filter(|s| s.constant().is_none()).collect();
+    let falls = |s: &&Size| s.parts().any(|((num, _), _)| num < 0);
+    (all.iter().filter(falls).cloned().collect(), all.iter().filter(|s| !s.is_whole()).cloned().collect())
+}
+
 /// Writes the function: its arguments are the free sizes and the table.
 pub(super) fn check(c: &mut Code, (plan, face): (&Plan, &Face), memory: &Memory, table: &Table, picked: &[Picked]) -> Value {
     let (given, numbers) = (c.args[0], c.args[1]);

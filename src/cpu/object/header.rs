@@ -16,6 +16,10 @@ pub(super) struct Header<'a> {
     pub inputs: Vec<Field>,
     pub outputs: Vec<Field>,
     pub granted: &'a [Granted],
+    /// Sizes that must not be negative, and such as must be whole.
+    pub asked: (Vec<Size>, Vec<Size>),
+    /// Inputs that no result reads.
+    pub unread: Vec<String>,
     /// The processor that the code is for, and what it has to have.
     pub machine: String,
     pub features: Vec<String>,
@@ -138,7 +142,21 @@ impl Header<'_> {
             self.granted.iter().for_each(|g| {
                 let _ = writeln!(out, "       {}", comment(&g.to_string()));
             });
-            out.push_str("   since the code was made for others. Another build (--dim) is for others again. */\n");
+            out.push_str("   since the code was made for such. What the model itself asks for is the same in every build; another build (--dim) may do\n   without the rest. */\n");
+        }
+        let (positive, whole) = &self.asked;
+        if !positive.is_empty() || !whole.is_empty() {
+            out.push_str("\n/* Sizes are bad unless\n");
+            for s in positive {
+                let _ = writeln!(out, "       0 <= {}", comment(&s.to_string()));
+            }
+            for s in whole {
+                let _ = writeln!(out, "       {} is a whole number", comment(&s.to_string()));
+            }
+            out.push_str("   since axes are so long. */\n");
+        }
+        if !self.sizes.is_empty() {
+            out.push_str("\n/* No axis is longer than 2147483647, and the bytes of each value can be counted in 63 bits: other sizes are bad. */\n");
         }
         out.push('\n');
     }
@@ -155,6 +173,10 @@ impl Header<'_> {
             let _ = writeln!(out, "    const void *none; /* there are no {what}: nobody reads this */");
         }
         out.push_str("};\n\n");
+        if what == "inputs" && !self.unread.is_empty() {
+            let names: Vec<String> = self.unread.iter().map(|n| comment(n)).collect();
+            let _ = writeln!(out, "/* No output reads these, so they are not given: {}. */\n", names.join(", "));
+        }
     }
 
     fn codes(&self, out: &mut String) {

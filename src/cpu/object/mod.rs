@@ -249,6 +249,8 @@ fn special(c: &mut Code, plan: &Plan, (own, k): (&Own, usize), memory: &Memory, 
 
 /// An object file that runs the plan, and its header. The plan's results are those that the face names, then what is demanded.
 pub fn emit_object(plan: &Plan, hints: &Sizes, face: &Face) -> Result<(Vec<u8>, String), Diagnostic> {
+    let given = |path: &str| sources(plan).any(|(_, p)| p == path);
+    let unread = face.inputs.iter().filter(|(path, _)| path != "seed" && !given(path)).map(|(path, _)| path.clone()).collect();
     let face = &present(plan, face);
     let isa = native(true)?;
     let features: Vec<String> = isa
@@ -281,7 +283,19 @@ pub fn emit_object(plan: &Plan, hints: &Sizes, face: &Face) -> Result<(Vec<u8>, 
     let outputs = plan.outputs.iter().zip(&face.outputs).map(|(b, name)| field(&mut words, *b, name, "")).collect();
     let mut words = Words::default();
     let sizes = face.sizes.iter().map(|f| words.word(&f.size)).collect();
-    let header = Header { face, word, sizes, params, inputs, outputs, granted: &plan.granted, machine, features };
+    let header = Header {
+        face,
+        word,
+        sizes,
+        params,
+        inputs,
+        outputs,
+        granted: &plan.granted,
+        asked: check::conditions(plan),
+        unread,
+        machine,
+        features,
+    };
     Ok((bytes, header.text()))
 }
 

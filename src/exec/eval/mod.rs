@@ -294,7 +294,7 @@ impl Work<'_, '_, '_> {
         let given = self.table.given(self.setting, &self.eval.rows, batch, &mut self.bound)?;
         rebind(&mut self.bound, given);
         self.done += 1;
-        self.session.run(&self.bound)
+        self.session.run(&self.bound).map_err(|d| table::unbound(&self.eval.rows, d))
     }
 }
 

@@ -195,6 +195,9 @@ impl Parser<'_, '_> {
         if self.kind() == Kind::Reduction {
             return self.reduction_as_part(&base);
         }
+        if self.kind().is_reserved() && self.peek(1) == Kind::LParen && self.touches_at(self.at + 1) {
+            return self.statement_as_part();
+        }
         let name = self.name("a field or part")?;
         Ok(ExprKind::Field { base, name })
     }

@@ -5,7 +5,9 @@
 
 mod ending;
 mod habit;
+mod python;
 mod shape;
+mod slice;
 
 use super::{Fail, Mark, Parse, Parser};
 use crate::diag::{Code, Diagnostic};

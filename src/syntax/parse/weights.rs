@@ -62,7 +62,7 @@ impl Parser<'_, '_> {
         Ok(WeightLine { kind, span: self.since(start) })
     }
 
-    /// `prefix "model."`, `drop "lm_head.weight", hyper.*`; elsewhere these words are names.
+    /// `prefix "model."`, `drop "lm_head.weight", hyper.* optional`; elsewhere these words are names.
     fn prefix_or_drop(&mut self) -> Parse<Option<WeightLineKind>> {
         let follows = |kind| self.peek(1) == kind && !self.is_first(self.at + 1);
         if self.sees_word("prefix") && follows(Kind::Str) {
@@ -72,7 +72,8 @@ impl Parser<'_, '_> {
         }
         if self.sees_word("drop") && (follows(Kind::Str) || follows(Kind::Name)) {
             self.advance_as(Mark::Keyword);
-            return Ok(Some(WeightLineKind::Drop(self.series(Self::dropped)?)));
+            let list = self.series(Self::dropped)?;
+            return Ok(Some(WeightLineKind::Drop { list, optional: self.eat_word("optional") }));
         }
         Ok(None)
     }

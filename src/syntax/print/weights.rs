@@ -47,7 +47,7 @@ impl Printer {
             WeightLineKind::Read { value, .. } | WeightLineKind::Write { value, back: false, .. } => {
                 super::stmt::first_name(value).is_some_and(|name| JOINING.contains(&name))
             }
-            WeightLineKind::Write { .. } | WeightLineKind::Prefix(..) | WeightLineKind::Drop(_) => false,
+            WeightLineKind::Write { .. } | WeightLineKind::Prefix(..) | WeightLineKind::Drop { .. } => false,
         };
         self.braces(lines, joins, |p, line| p.weight_line(&line.kind));
     }
@@ -83,12 +83,13 @@ impl Printer {
                 self.put("prefix ");
                 self.quoted(text);
             }
-            WeightLineKind::Drop(list) => {
+            WeightLineKind::Drop { list, optional } => {
                 self.put("drop ");
                 self.commas(list, |p, one| match one {
                     Dropped::Stored(text, _) => p.quoted(text),
                     Dropped::Params(path) => p.path(path),
                 });
+                self.put(if *optional { " optional" } else { "" });
             }
         }
     }

@@ -80,6 +80,10 @@ impl Columns {
                 let input = model.inputs.iter().find(|i| i.name == *name);
                 let is_group = by.as_ref() == Some(name);
                 let Some(dtype) = input.map(|i| i.dtype).or(is_group.then_some(DType::I32)) else { continue };
+                if let (Some(all), false) = (table.all_of_shared(name)?, is_group) {
+                    columns.push((name.clone(), self.made(name, all)));
+                    continue;
+                }
                 let tensor = self.tensor(file, &data.file, column, if is_group { DType::I32 } else { dtype })?;
                 if is_group {
                     group = Some((name.clone(), tensor.clone(), own(name)));
@@ -105,18 +109,23 @@ impl Columns {
         if let Some(known) = self.known.iter().find(|(f, c, d, _)| f == path && c == column && *d == dtype) {
             return Ok(known.3.clone());
         }
+        let stored = file.get(column).expect("the table has looked it up");
+        let name = self.made(column, stored.load(dtype)?);
+        self.known.push((path.to_string(), column.to_string(), dtype, name.clone()));
+        Ok(name)
+    }
+
+    /// Takes a tensor up; gives the name that it has.
+    fn made(&mut self, column: &str, t: Tensor) -> String {
         let taken = |name: &str| self.tensors.iter().any(|(n, _)| n == name);
         let numbered = (2..).map(|n| format!("{column}.{n}"));
         let name = std::iter::once(column.to_string()).chain(numbered).find(|n| !taken(n)).expect("there is no last number");
-        let stored = file.get(column).expect("the table has looked it up");
-        let t = stored.load(dtype)?;
         let number = |t: Tensor| match t.dtype() {
             DType::Bool => Tensor::new(t.shape.clone(), Data::I32((0..t.len()).map(|i| t.get(i) as i32).collect())),
             DType::F32 | DType::I32 => t,
         };
         self.tensors.push((name.clone(), number(t)));
-        self.known.push((path.to_string(), column.to_string(), dtype, name.clone()));
-        Ok(name)
+        name
     }
 
     /// The file; none where nothing is shipped.

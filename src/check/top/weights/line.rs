@@ -55,7 +55,7 @@ impl<'a> Checker<'a> {
                     // What is wrong with it was said.
                     self.reading.out.failed |= self.read_line(&read).is_err();
                 }
-                WeightLineKind::Drop(list) => list.iter().for_each(|one| self.drop_one(one)),
+                WeightLineKind::Drop { list, optional } => list.iter().for_each(|one| self.drop_one(one, *optional)),
                 WeightLineKind::Prefix(..) | WeightLineKind::Write { .. } => {}
             }
         }
@@ -72,13 +72,19 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn drop_one(&mut self, one: &'a Dropped) {
+    /// What a `drop` names: tensors as the file calls them, without the block's prefix.
+    fn drop_one(&mut self, one: &'a Dropped, optional: bool) {
         let shelf = self.reading.shelf;
         match one {
             Dropped::Stored(text, span) => {
-                let Ok(pattern) = self.prefixed(text, *span) else { return };
+                // What is wrong with it was said.
+                let Ok(pattern) = Pattern::read(text) else { return };
                 let shelves = self.reading.shelves.clone();
                 let found: Vec<&String> = shelves[shelf].tensors.keys().filter(|n| pattern.matches(n).is_some()).collect();
+                if found.is_empty() && !optional {
+                    self.reading.out.failed = true;
+                    return self.drops_nothing(text, *span);
+                }
                 self.reading.out.dropped[shelf].extend(found.into_iter().cloned());
             }
             Dropped::Params(path) => {

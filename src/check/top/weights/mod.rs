@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
                 });
             }
             WeightLineKind::Prefix(text, span) => drop(self.pattern(text, *span, false)),
-            WeightLineKind::Drop(list) => {
+            WeightLineKind::Drop { list, .. } => {
                 for one in list {
                     match one {
                         Dropped::Stored(text, span) => drop(self.pattern(text, *span, true)),
@@ -248,7 +248,7 @@ impl<'a> Checker<'a> {
             let known = self.visible_words();
             let d = Diagnostic::error(Code::H0201, span, format!("nothing here is called `{word}`"));
             let d = match suggest(&word, known.iter().map(|n| &**n)) {
-                Some(near) => d.fix(format!("`{near}` is near"), span, near),
+                Some(near) => d.meant(&word, span, near),
                 None => {
                     d.help("a line of weights knows tensors in quotes, the numbers in their names, indices, and the file's items")
                 }

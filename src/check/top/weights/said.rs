@@ -150,6 +150,26 @@ impl<'a> Checker<'a> {
         self.fail(d)
     }
 
+    /// A `drop` that finds nothing.
+    pub(super) fn drops_nothing(&mut self, text: &str, at: Span) {
+        let shelf = &self.reading.shelves[self.reading.shelf];
+        let d = Diagnostic::error(Code::H0625, at, format!("`{}` has no tensor `{text}` to drop", shelf.name));
+        let known = || shelf.tensors.keys().map(String::as_str);
+        let behind = format!("{}{text}", self.reading.prefix);
+        let is_there = |text: &str| Pattern::read(text).is_ok_and(|p| known().any(|n| p.matches(n).is_some()));
+        let d = match known().find(|k| k.ends_with(&format!(".{text}"))) {
+            _ if !self.reading.prefix.is_empty() && is_there(&behind) => {
+                d.fix("a `drop` has names as the file has them, the prefix with them", at, format!("\"{behind}\""))
+            }
+            Some(longer) => d.help(format!("there is `{longer}`: a `drop` has names as the file has them")),
+            None => match suggest(text, known()) {
+                Some(near) => d.help(format!("there is `{near}`")),
+                None => d.help("`hnet weights` shows the names; a `drop` that ends in `optional` may find nothing"),
+            },
+        };
+        self.report.say(d);
+    }
+
     /// A pattern that no name of the file fits.
     pub(super) fn no_tensor<T>(&mut self, pattern: &Pattern, at: Span) -> Res<T> {
         let numbers = pattern.words().into_iter().map(|w| (w, 0)).collect();

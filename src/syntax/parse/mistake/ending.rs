@@ -158,10 +158,7 @@ impl Parser<'_, '_> {
         let plain = Diagnostic::error(Code::H0134, self.here(), format!("expected {lead} or `{close}`, found {found}"))
             .label(self.lexed.span(&open), format!("in this `{sign}`"));
         let error = match self.kind() {
-            Kind::Assign if open.kind == Kind::LParen => {
-                let from = self.before().map_or(self.here().start, |t| t.end);
-                plain.fix("an argument is named with `:`", Span { start: from, ..self.here() }, ":")
-            }
+            Kind::Assign if open.kind == Kind::LParen => self.named_by_assignment(opener, plain),
             Kind::Assign => plain.help("to compare, write `==`"),
             Kind::Semi => plain.fix("separate them by commas", self.here(), ","),
             Kind::DotDot => plain.help("a range stands in an index list, after `for .. in` and after `condition .. in`"),
@@ -206,6 +203,7 @@ impl Parser<'_, '_> {
         let listed = words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
         let error = match suggest(word, words.iter().copied()) {
             Some(right) if self.kind() == Kind::Name => plain.fix(format!("did you mean `{right}`?"), here, right),
+            _ if self.foreign_clause().is_some() => self.foreign_clause().map_or(plain.clone(), |says| says.on(plain)),
             _ if TRAIN_CLAUSES.contains(&word) => plain.help(format!("`{word}` stands in a train block")),
             _ if EVAL_CLAUSES.contains(&word) => plain.help(format!("`{word}` stands in an eval block")),
             _ => plain.help(format!("a clause begins with one of {listed}")),

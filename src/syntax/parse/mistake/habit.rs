@@ -10,12 +10,14 @@ use crate::syntax::lex::Kind;
 use crate::syntax::parse::{Parse, Parser};
 
 /// Modules whose names stand before functions and layers elsewhere.
-const MODULES: [&str; 12] = ["torch", "nn", "F", "np", "numpy", "jnp", "jax", "math", "tf", "keras", "flax", "einops"];
+pub(super) const MODULES: [&str; 12] = ["torch", "nn", "F", "np", "numpy", "jnp", "jax", "math", "tf", "keras", "flax", "einops"];
 /// Functions that are written without parentheses at times.
 const FUNCTIONS: [&str; 16] = [
     "relu", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "gelu", "silu", "abs", "floor", "round", "number",
     "norm",
 ];
+/// What stands for `where(c, a, b)`.
+const CHOICE: &str = "a choice is `if c { a } else { b }`, of each element `let y[i] = if c[i] { a[i] } else { b[i] }`; `where` leaves terms out of a sum";
 /// Arguments that say along which axis.
 const ALONG: [&str; 5] = ["dim", "axis", "dims", "keepdim", "keepdims"];
 
@@ -35,9 +37,7 @@ impl Parser<'_, '_> {
             (Code::H0134, Kind::Name) if self.word(i) == "as" => {
                 error.help("what is imported is used under its own name: leave `as` and the new name out")
             }
-            (Code::H0133, Kind::Where) => error.help(
-                "a choice is `if c { a } else { b }`, of each element `let y[i] = if c[i] { a[i] } else { b[i] }`; `where` leaves terms out of a sum",
-            ),
+            (Code::H0133, Kind::Where) => error.help(CHOICE),
             (Code::H0133, Kind::Assign) if before == Kind::EqEq && self.touches_at(i) => {
                 let both = self.span(i - 1, i + 1);
                 error.fix("equal is `==`", both, "==")
@@ -46,6 +46,8 @@ impl Parser<'_, '_> {
                 self.assigned(i, error)
             }
             (Code::H0132, Kind::LBrace) if self.range_call(i).is_some() => self.counted(i, error),
+            (Code::H0132, Kind::LBrace) if i >= 2 && self.tokens[i - 2].kind == Kind::In => self.over_nets(i, error),
+            (Code::H0132, _) if self.word(self.line_start(i)) == "import" => self.foreign_import(self.line_start(i), error),
             (Code::H0132, Kind::Dot) if MODULES.contains(&last) => {
                 let both = self.span(i - 1, i + 1);
                 error.fix("a net of the library is imported, `import std.linear { Linear }`, and has no prefix", both, "")
@@ -74,15 +76,8 @@ impl Parser<'_, '_> {
     /// As [`Self::advised`], where the line ended too soon.
     fn at_the_end(&self, error: Diagnostic) -> Diagnostic {
         let start = (0..self.at).rev().find(|k| self.is_first(*k)).unwrap_or(0);
-        let module = self.word(start + 1);
-        if error.code == Code::H0132 && self.word(start) == "import" && MODULES.contains(&module) {
-            return error.fix(
-                format!(
-                    "functions need no import, and the library's nets are `import std.linear {{ Linear }}`: leave `{module}` out"
-                ),
-                self.span(start, self.line_end(start)),
-                "",
-            );
+        if error.code == Code::H0132 && self.word(start) == "import" {
+            return self.foreign_import(start, error);
         }
         error
     }
@@ -115,33 +110,12 @@ impl Parser<'_, '_> {
         self.fail(error.fixes(help, vec![(first, format!("{word}(")), (rest, ")".to_string())]))
     }
 
-    /// `x[:, 0]`, `x[0:2]`
-    fn slice(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let inside =
-            |k: usize| (0..k).rev().find(|o| self.tokens[*o].mate as usize > k && self.tokens[*o].kind == Kind::LBracket);
-        if inside(i).is_none() {
-            return error;
-        }
-        let colon = if self.tokens[i].kind == Kind::Colon { i } else { i + 1 };
-        if self.tokens.get(colon).is_none_or(|t| t.kind != Kind::Colon) {
-            return error;
-        }
-        let kind = |k: usize| self.tokens.get(k).map_or(Kind::End, |t| t.kind);
-        let (left, right) = (kind(colon - 1), kind(colon + 1));
-        let open = matches!(left, Kind::LBracket | Kind::Comma);
-        let close = matches!(right, Kind::RBracket | Kind::Comma);
-        let whole = "an axis that is taken whole is not written: the named ones stay, and the sized ones that follow";
-        match (open, close) {
-            (true, true) if right == Kind::Comma => {
-                let next = self.tokens[colon + 2].start;
-                error.fix(whole, Span { end: next, ..self.span(colon, colon + 1) }, "")
-            }
-            (true, true) if left == Kind::Comma => error.fix(whole, self.span(colon - 1, colon + 1), ""),
-            (true, true) => error.help("all of it is the value itself"),
-            (true, false) => error.fix("a range has both ends", self.span(colon, colon + 1), "0.."),
-            (false, true) => error.help("a range has both ends, the second not in it: `x[2..n]`"),
-            (false, false) => error.fix("a range is written `..`", self.span(colon, colon + 1), ".."),
-        }
+    /// `torch.where(c, a, b)`, `x.for(y)`: gives up. Nothing is called by a word that begins a statement.
+    pub(in crate::syntax::parse) fn statement_as_part<T>(&mut self) -> Parse<T> {
+        let (span, word) = (self.here(), self.word(self.at));
+        let message = format!("`{word}` is a reserved word and cannot be the name of a field or part");
+        let error = Diagnostic::error(Code::H0120, span, message);
+        self.fail(if self.kind() == Kind::Where { error.help(CHOICE) } else { error })
     }
 
     /// Whether the arguments of a function name no axis, or the last one, which is the sized axis.
@@ -232,21 +206,10 @@ impl Parser<'_, '_> {
         error.fix("what a function is called with stands in parentheses", self.span(i - 1, i + 1), format!("{f}({x})"))
     }
 
-    /// `from std.linear import Linear`, `def f(x):`, `class Net(nn.Module):`
+    /// `def f(x):`, `class Net(nn.Module):`
     fn foreign_item(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let end = self.line_end(i);
         match self.word(i) {
-            "from" => {
-                let word = (i..end).find(|k| self.word(*k) == "import");
-                let from = word.map(|k| self.text(i + 1, k)).filter(|t| t.starts_with("std."));
-                match (from, word) {
-                    (Some(from), Some(k)) if end > k + 1 => {
-                        let names = self.text(k + 1, end);
-                        error.fix("write `import .. { .. }`", self.span(i, end), format!("import {from} {{ {names} }}"))
-                    }
-                    _ => error.help("write `import std.linear { Linear }`, or `import \"./file.hnet\" { Net }`"),
-                }
-            }
+            "from" => self.foreign_import(i, error),
             "def" => error.help("a function is `fn f(x: f32) -> f32 { .. }`, and its value is the expression that stands last"),
             "class" => error.help(
                 "a part that is used several times is `net Name(sizes) { .. }`, what runs and is trained is `model Name { .. }`",
@@ -272,21 +235,21 @@ impl Parser<'_, '_> {
     }
 
     /// The first token of the line of token `i`.
-    fn line_start(&self, i: usize) -> usize {
+    pub(super) fn line_start(&self, i: usize) -> usize {
         (0..=i).rev().find(|k| self.is_first(*k)).unwrap_or(0)
     }
 
     /// The token after the last one of the line of token `i`.
-    fn line_end(&self, i: usize) -> usize {
+    pub(super) fn line_end(&self, i: usize) -> usize {
         let line = self.tokens[i].line;
         (i..self.tokens.len()).find(|k| self.tokens[*k].line != line || self.tokens[*k].kind == Kind::End).unwrap_or(i)
     }
 
-    fn span(&self, from: usize, to: usize) -> Span {
+    pub(super) fn span(&self, from: usize, to: usize) -> Span {
         self.lexed.span(&self.tokens[from]).to(self.lexed.span(&self.tokens[to - 1]))
     }
 
-    fn text(&self, from: usize, to: usize) -> &str {
+    pub(super) fn text(&self, from: usize, to: usize) -> &str {
         if from >= to {
             return "";
         }
