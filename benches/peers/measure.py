@@ -32,7 +32,10 @@ class Worker:
         return self.answer(patience)
 
     def ask(self, what, patience=600):
-        print(what, file=self.process.stdin, flush=True)
+        try:
+            print(what, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass  # the answer says that it is gone
         return self.answer(patience)
 
     def answer(self, patience):
@@ -47,7 +50,10 @@ class Worker:
 
     def end(self):
         if self.process:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
             self.process.wait()
 
 
