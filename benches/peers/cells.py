@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from .case import Case, Draw, Way
+from .workloads import gathered
 
 
 def cell(name, sizes, p, x, ways):
@@ -88,7 +89,10 @@ def route(draw: Draw, t, experts, k, h, d=512):
         y = torch.bmm(F.silu(torch.bmm(rows, p["expert.w1"][e])) * torch.bmm(rows, p["expert.w3"][e]), p["expert.w2"][e])
         return (y[:, 0].view(t, k, d) * g[..., None]).sum(1)
 
-    ways = {"sorted": sorted_rows, "all": all_experts}
+    def by_expert(p, x):
+        return gathered(x["x"], p["gate.w"], p["expert.w1"], p["expert.w3"], p["expert.w2"], k)
+
+    ways = {"sorted": sorted_rows, "gathered": by_expert, "all": all_experts}
     return cell("route", dict(d=d, h=h, experts=experts, k=k), p, {"x": draw.normal(t, d)}, ways | ({"copies": copies} if t <= 16 else {}))
 
 
@@ -114,7 +118,7 @@ def adapters(draw: Draw, count, b=16, t=1, d=512, rank=8):
 def expert_lora(draw: Draw, n=128, experts=16, d=256, h=1024, rank=8):
     p = {"expert.w": draw.normal(experts, d, h, std=d ** -0.5), "expert.down": draw.normal(experts, d, rank, std=d ** -0.5)}
     p["expert.up"] = draw.normal(experts, rank, h, std=rank ** -0.5)
-    x = {"e": np.sort(RNG.integers(0, experts, n)).astype(np.int32), "x": draw.normal(n, d)}
+    x = {"e": np.sort(draw.whole(experts, n)), "x": draw.normal(n, d)}
 
     def each(p, x, one):
         counts = torch.bincount(x["e"], minlength=experts).tolist()
@@ -127,7 +131,14 @@ def expert_lora(draw: Draw, n=128, experts=16, d=256, h=1024, rank=8):
     def factors(p, x):
         return each(p, x, lambda e, rows: rows @ p["expert.w"][e] + (rows @ p["expert.down"][e]) @ p["expert.up"][e])
 
-    return cell("expert_lora", dict(d=d, h=h, rank=rank, experts=experts), p, x, {"build": build, "factors": factors})
+    def by_expert(p, x):
+        y = x["x"].new_zeros(n, h)
+        for e in range(experts):
+            row = torch.where(x["e"] == e)[0]
+            y.index_add_(0, row, x["x"][row] @ p["expert.w"][e] + (x["x"][row] @ p["expert.down"][e]) @ p["expert.up"][e])
+        return y
+
+    return cell("expert_lora", dict(d=d, h=h, rank=rank, experts=experts), p, x, {"build": build, "factors": factors, "gathered": by_expert})
 
 
 def regulariser(draw: Draw, tasks=20, z=32, h=100, n=26122):

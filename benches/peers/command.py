@@ -79,6 +79,8 @@ def main(about, suite, title):
         of = [r for r in rows if r["threads"] == n and r["ratio"]]
         for why in report.failures(r for r in rows if r["threads"] == n):
             print(f"[{n}] not there: {why}")
+        for why in report.notes(r for r in rows if r["threads"] == n):
+            print(f"[{n}] {why}")
         for peer in args.peers:
             if m := report.mean(r["best"][peer]["ratio"] for r in of if peer in r["best"]):
                 print(f"[{n}] geometric mean, {report.NAMES[peer]}: {m:.2f}x")

@@ -21,6 +21,14 @@ def segments(draw: Draw, documents, rows=2048, d=1024, rank=8):
         counts = torch.bincount(x["doc"], minlength=documents).tolist()
         return torch.cat([part @ x["down"][c] @ x["up"][c] for c, part in enumerate(x["x"].split(counts)) if len(part)])
 
+    def gathered(p, x, _):
+        """A loop that an exported graph can have: its parts are no Python numbers."""
+        y = x["x"].new_zeros(rows, d)
+        for c in range(documents):
+            row = torch.where(x["doc"] == c)[0]
+            y.index_add_(0, row, x["x"][row] @ x["down"][c] @ x["up"][c])
+        return y
+
     def padded(p, x, _):
         """Documents side by side, as long as the longest of them."""
         doc = x["doc"].long()
@@ -30,7 +38,7 @@ def segments(draw: Draw, documents, rows=2048, d=1024, rank=8):
         wide[doc, place] = x["x"]
         return torch.bmm(torch.bmm(wide, x["down"]), x["up"])[doc, place]
 
-    ways = {"copies": Way(copies), "loop": Way(loop), "padded": Way(padded)}
+    ways = {"copies": Way(copies), "loop": Way(loop), "gathered": Way(gathered), "padded": Way(padded)}
     return Case("benches/peers/segments.hnet", {"d": d, "rank": rank}, {}, x, ways)
 
 

@@ -46,7 +46,7 @@ def mib(value):
 def line(row):
     parts = [f"{row['case']:13} hnet {number(row['hnet']['ms']):>7} ms"]
     for peer, ways in row["peers"].items():
-        each = ", ".join(f"{way} {number(r['ms']) if 'ms' in r else '-'}".strip() for way, r in ways.items())
+        each = ", ".join(f"{way} {number(r['ms']) if 'ms' in r else '-'}{'*' if r.get('only_here') else ''}".strip() for way, r in ways.items())
         parts.append(f"{peer} ({each})" if len(ways) > 1 else f"{peer} {each}")
     end = f"{row['ratio']:.2f}x of the best, {row['best_peer']}" if row["best"] else "nobody to compare with"
     return f"[{row['threads']}] " + "   ".join(parts) + "   " + end
