@@ -42,6 +42,7 @@ impl Cut<'_> {
         for item in &mut file.items {
             match &mut item.kind {
                 ItemKind::Const(defs) => self.constants(defs),
+                ItemKind::Net(n) => n.members.iter_mut().for_each(from_file),
                 ItemKind::Model(m) => {
                     let mut stmts = vec![];
                     for stmt in std::mem::take(&mut m.body.stmts) {
@@ -56,6 +57,7 @@ impl Cut<'_> {
                             Became::Nothing => {}
                         }
                     }
+                    stmts.iter_mut().for_each(from_file);
                     m.body.stmts = stmts;
                 }
                 _ => {}
@@ -93,7 +95,7 @@ impl Cut<'_> {
                 }
                 let (name, ty) = (name.clone(), ty.clone());
                 let word = name.name.to_string();
-                let param = ParamDecl { kind: ParamKind::Param, name, over: None, ty, init: None };
+                let param = ParamDecl { kind: ParamKind::Load, name, over: None, ty, init: None };
                 return Became::Param(Box::new(Stmt { kind: StmtKind::Param(param), ..stmt }), word);
             }
             _ => {}
@@ -148,11 +150,21 @@ enum Became {
 /// The name of a member that may go when nobody says it.
 fn declared(s: &Stmt) -> Option<&Ident> {
     match &s.kind {
-        StmtKind::Param(p) if p.kind == ParamKind::Param && p.over.is_none() => Some(&p.name),
+        StmtKind::Param(p) if p.kind != ParamKind::State && p.over.is_none() => Some(&p.name),
         StmtKind::Sub(s) if !matches!(s.array, ArrayDecl::Leaves { .. }) => Some(&s.name),
         StmtKind::Let { name, .. } => Some(name),
         StmtKind::Const(defs) if defs.len() == 1 => Some(&defs[0].name),
         _ => None,
+    }
+}
+
+/// A parameter that nothing starts was written by a relation; now it comes from the file, or from a relation that stayed.
+fn from_file(s: &mut Stmt) {
+    if let StmtKind::Param(p) = &mut s.kind
+        && p.kind == ParamKind::Param
+        && p.init.is_none()
+    {
+        p.kind = ParamKind::Load;
     }
 }
 

@@ -98,7 +98,8 @@ fn spare(opened: &Opened, out: &Path) -> Result<(), Exit> {
 /// Inputs, drawn where nobody gives them, and conditions, which somebody has to give.
 fn gathered(args: &Args, opened: &Opened, talk: Talk) -> Result<Given, Exit> {
     let fail = |list: &[Diagnostic]| opened.fail(talk, list);
-    let known = inputs::gather(&opened.model, &args.values.request(opened, true, false)).map_err(|list| fail(&list))?;
+    let mut request = args.values.request(opened, true, false, talk);
+    let known = inputs::gather(&opened.model, &request).map_err(|list| fail(&list))?;
     let conditions = opened.model.inputs.iter().filter(|i| i.condition);
     let absent: Vec<&str> = conditions.clone().map(|i| i.name.as_str()).filter(|n| known.absent.iter().any(|a| a == n)).collect();
     if conditions.count() == 0 {
@@ -114,7 +115,8 @@ fn gathered(args: &Args, opened: &Opened, talk: Talk) -> Result<Given, Exit> {
         );
         return Err(fail(&[d.help(format!("say it: --condition {name}=.., or --inputs with a tensor of that name"))]));
     }
-    let given = inputs::gather(&opened.model, &args.values.request(opened, true, true)).map_err(|list| fail(&list))?;
+    request.random = true;
+    let given = inputs::gather(&opened.model, &request).map_err(|list| fail(&list))?;
     talk.say(&opened.sources, &given.warnings)?;
     Ok(given)
 }
