@@ -29,15 +29,26 @@ pub(super) struct Left {
     pub stored: Vec<String>,
 }
 
+/// A model by itself: no other one, and nothing that trains, measures or loads it.
+pub(super) fn alone(text: &str, model: &str) -> String {
+    let mut file = parsed(text);
+    keep_alone(&mut file, model);
+    print(&file)
+}
+
+fn keep_alone(file: &mut File, model: &str) {
+    file.items.retain(|i| match &i.kind {
+        ItemKind::Model(m) => m.name.name.as_ref() == model,
+        ItemKind::Train(_) | ItemKind::Eval(_) | ItemKind::Weights(_) => false,
+        _ => true,
+    });
+}
+
 impl Cut<'_> {
     /// The program that is left of a text that has no mistakes.
     pub fn apply(&self, text: &str) -> Left {
         let mut file = parsed(text);
-        file.items.retain(|i| match &i.kind {
-            ItemKind::Model(m) => m.name.name.as_ref() == self.model,
-            ItemKind::Train(_) | ItemKind::Eval(_) | ItemKind::Weights(_) => false,
-            _ => true,
-        });
+        keep_alone(&mut file, self.model);
         let (mut applied, mut stored, mut sizes) = (vec![], vec![], vec![]);
         for item in &mut file.items {
             match &mut item.kind {
@@ -158,13 +169,13 @@ fn declared(s: &Stmt) -> Option<&Ident> {
     }
 }
 
-/// A parameter that nothing starts was written by a relation; now it comes from the file, or from a relation that stayed.
+/// A parameter that nothing starts was written by a relation. Now the file has it, and to be a program by itself the text starts it.
 fn from_file(s: &mut Stmt) {
     if let StmtKind::Param(p) = &mut s.kind
         && p.kind == ParamKind::Param
         && p.init.is_none()
     {
-        p.kind = ParamKind::Load;
+        p.init = Some(expression("zeros()"));
     }
 }
 
@@ -176,12 +187,14 @@ fn parsed(text: &str) -> File {
     parse(FileId::default(), text, &mut crate::diag::Sink::default())
 }
 
-/// A number as an expression.
 fn number(value: f64) -> Expr {
-    let text = format!("const x = {value}");
-    match parsed(&text).items.pop().map(|i| i.kind) {
+    expression(&value.to_string())
+}
+
+fn expression(text: &str) -> Expr {
+    match parsed(&format!("const x = {text}")).items.pop().map(|i| i.kind) {
         Some(ItemKind::Const(mut defs)) if !defs.is_empty() => defs.remove(0).value,
-        _ => unreachable!("`{text}` is a constant"),
+        _ => unreachable!("`{text}` is an expression"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::files::{archive, atomic};
 use crate::ir::{OutputKind, Tensor};
 use crate::pipeline;
 use crate::source::Sources;
-use cut::{Cut, Left};
+use cut::{Cut, Left, alone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -155,7 +155,7 @@ fn small(
         let checked = pipeline::check_with(&mut sources, &*opened.loader(), root, &[]);
         let wrong = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         let Some(made) = checked.models.into_iter().next().filter(|_| wrong == 0) else {
-            return Err(cannot(opened, &checked.diagnostics, talk));
+            return Err(cannot(opened, &checked.diagnostics));
         };
         let wanted: Vec<String> = made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).collect();
         match written(opened, &wanted, given, params, options, seed, talk)? {
@@ -164,20 +164,16 @@ fn small(
                 return Ok(Small { model: made, sources, left, params: values });
             }
             Err(roots) if roots.iter().any(|r| !kept.contains(r)) => kept.extend(roots),
-            Err(_) => return Err(cannot(opened, &[], talk)),
+            Err(_) => return Err(cannot(opened, &[])),
         }
     }
 }
 
-/// What is left is no program, or cannot be computed. That is no fault of the user's.
-fn cannot(opened: &Opened, why: &[Diagnostic], talk: Talk) -> Exit {
-    let d = Diagnostic::plain(Code::H0899, format!("`{}` cannot be specialized", opened.model.name));
-    let d = why
-        .iter()
-        .filter(|d| d.severity == Severity::Error)
-        .take(3)
-        .fold(d, |d, w| d.note(format!("what is left of it: {}", w.message)));
-    opened.fail(talk, &[d.note("this is a bug in hnet")])
+/// What is left is no model, or cannot be computed.
+fn cannot(opened: &Opened, why: &[Diagnostic]) -> Exit {
+    let name = &opened.model.name;
+    let why = why.iter().find(|d| d.is_fatal()).map_or(String::new(), |d| format!(": {}", d.message));
+    usage(&format!("`{name}` cannot be specialized, as what its conditions leave is no model by itself{why}"))
 }
 
 /// Computes parameters after their relations: by path, each `*` a number. Where some depend on inputs, the members that they belong to.
@@ -195,15 +191,25 @@ fn written(
     }
     let source = opened.sources.get(opened.root);
     let lines: Vec<String> = paths.iter().map(|p| line(p)).collect();
-    let text = format!("{}\n\nweights to \"{OUT}\" {{\n{}\n}}\n", source.text, lines.join("\n"));
+    let whole = alone(&source.text, &opened.model.name);
+    let text = format!("{whole}\n\nweights to \"{OUT}\" {{\n{}\n}}\n", lines.join("\n"));
     let mut texts = Sources::default();
     let root = texts.add(source.name.clone(), source.path.as_deref(), text);
     let (made, said) = pipeline::written(&mut texts, &*opened.loader(), root, &opened.set, &opened.model.name);
-    let Some((model, lines)) = made.filter(|_| said.is_empty()) else { return Err(cannot(opened, &said, talk)) };
+    let Some((model, lines)) = made.filter(|_| said.is_empty()) else {
+        // A value that has an axis of the inputs has no place in a file; its line says whose it is.
+        let begin = whole.len();
+        let of = |d: &Diagnostic| {
+            let at =
+                d.primary.as_ref().filter(|p| p.span.file == root).map(|p| p.span.start as usize).filter(|at| *at > begin)?;
+            texts.get(root).text[begin..at].matches('\n').count().checked_sub(3).and_then(|n| paths.get(n))
+        };
+        let late: Option<Vec<String>> = said.iter().map(|d| of(d).map(|path| member(path))).collect();
+        return late.filter(|l| !l.is_empty()).map(Err).map(Ok).unwrap_or_else(|| Err(cannot(opened, &said)));
+    };
     let first = model.graph.outputs.len() - lines.len();
-    let block = model.weights.iter().filter(|b| b.writes).count().saturating_sub(1);
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
-    let wanted: Vec<usize> = (first..model.graph.outputs.len()).filter(|k| lines[k - first].block == block).collect();
+    let wanted: Vec<usize> = (first..model.graph.outputs.len()).collect();
     // What comes with every run is not there.
     let early = |name: &str| model.inputs.iter().any(|i| i.name == name && i.condition);
     let tensors = given.tensors.iter().filter(|(name, _)| early(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
@@ -212,17 +218,19 @@ fn written(
     let (can, _) = session::computable(&model, &only);
     let late: Vec<&usize> = wanted.iter().filter(|k| !can.contains(k)).collect();
     if !late.is_empty() {
-        let root = |k: &usize| {
-            let path = &paths[wanted.iter().position(|w| w == k).unwrap_or(0)];
-            path.split('.').next().unwrap_or(path).to_string()
-        };
-        return Ok(Err(late.into_iter().map(root).collect()));
+        let whose = |k: &usize| member(&paths[wanted.iter().position(|w| w == k).unwrap_or(0)]);
+        return Ok(Err(late.into_iter().map(whose).collect()));
     }
     let mut session = Session::new(&model, &wanted, options).map_err(fail)?;
     let tensors = session.run(&session::bindings(params.clone(), only, seed)).map_err(fail)?;
     let mine = wanted.iter().map(|k| &lines[k - first]).zip(&tensors);
     let named = crate::bind::weights::layout::names(mine, crate::source::Span::default()).map_err(fail)?;
     Ok(Ok(named.into_iter().collect()))
+}
+
+/// The member of the model that a path begins with.
+fn member(path: &str) -> String {
+    path.split('.').next().unwrap_or(path).to_string()
 }
 
 /// The name of the file that is never written.
