@@ -122,11 +122,10 @@ impl Known<'_> {
     }
 
     fn price_of(&self, id: NodeId, form: &Form) -> f64 {
+        let written = self.choices.prices().touch(self.shape(id));
         match form {
             Form::One(p) => self.price(p),
-            Form::Two(_, parts) => {
-                parts.iter().map(|p| self.price_of(id, p)).sum::<f64>() + self.choices.prices().touch(self.shape(id))
-            }
+            Form::Two(_, parts) => parts.iter().map(|p| self.price_of(id, p)).sum::<f64>() + written,
         }
     }
 
@@ -260,11 +259,10 @@ mod tests {
             let Op::Source { path, .. } = &graph.node(id).op else { continue };
             let shape: Vec<usize> = graph.node(id).shape.iter().map(|a| view::value(&a.size, &sizes) as usize).collect();
             let count: usize = shape.iter().product();
+            let number = |n: usize| ((n * 37 + k * 11) % 101) as f64 / 50.0 - 1.0;
             let data = match graph.node(id).dtype {
                 DType::I32 => Data::I32((0..count).map(|n| (n * 7 % 4) as i32).collect()),
-                DType::F32 | DType::Bool => {
-                    Data::F64((0..count).map(|n| ((n * 37 + k * 11) % 101) as f64 / 50.0 - 1.0).collect())
-                }
+                DType::F32 | DType::Bool => Data::F64((0..count).map(number).collect()),
             };
             bound.sources.insert(path.to_string(), Tensor::new(shape, data));
         }

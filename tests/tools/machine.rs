@@ -99,7 +99,7 @@ fn a_generated_network_is_left_alone_with_its_weights() {
     }
     let (said, text) = specialized(folder.path(), "inr.hnet", &[]);
     assert!(said.contains("applied  generate image.* from hyper(z)"), "{said}");
-    assert!(!text.contains("hyper") && !text.contains("condition") && !text.contains("code"), "{text}");
+    assert!(!text.contains("sub hyper") && !text.contains("condition z") && !text.contains("const code"), "{text}");
     let names: Vec<String> =
         Archive::open(&folder.path().join("small.params.safetensors")).unwrap().names().map(String::from).collect();
     assert_eq!(names.len(), 8, "{names:?}");

@@ -157,9 +157,13 @@ fn small(
         let Some(made) = checked.models.into_iter().next().filter(|_| wrong == 0) else {
             return Err(cannot(opened, &checked.diagnostics));
         };
-        let wanted: Vec<String> = made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).collect();
+        // What a relation that stays gives to is stored as it was.
+        let stays = |path: &String| kept.contains(&member(path));
+        let (own, wanted): (Vec<String>, Vec<String>) =
+            made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).partition(stays);
         match written(opened, &wanted, given, params, options, seed, talk)? {
             Ok(mut values) => {
+                values.extend(own.into_iter().filter_map(|path| params.get(&path).cloned().map(|t| (path, t))));
                 values.extend(left.stored.iter().filter_map(|name| Some((name.clone(), conditions.get(name)?.clone()))));
                 return Ok(Small { model: made, sources, left, params: values });
             }
