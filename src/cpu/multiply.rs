@@ -77,8 +77,10 @@ enum Kernel {
 
 /// Products of more rows are the library's, and where the matrix stays in the second cache (1 MiB) those of more than `FEW` rows. With fewer
 /// the library spends more on packing the matrix than on the product (AVX-512: 76 GFLOP/s against 49 at 8 × 1024 × 1024, 98 against 67
-/// with 32 rows, 100 against 110 with 64; AVX2: 59 against 19, 62 against 30, 60 against 70).
+/// with 32 rows, 100 against 110 with 64; AVX2: 59 against 19, 62 against 30, 60 against 70). The shorter the sums, the sooner it has made
+/// up for that: at `SHARE` times as many terms as rows both are as fast.
 const SOME: usize = 48;
+const SHARE: usize = 8;
 const FEW: usize = 4;
 const CACHED: usize = 256 << 10;
 /// Multiply-adds for which a call of the library costs more than it gives.
@@ -100,7 +102,7 @@ fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)
         Kernel::Dots
     } else if m == 1 && a.col == 1 && b.row == 1 {
         Kernel::Columns
-    } else if along && m <= SOME && n > 1 && k * n > CACHED && k <= LONG {
+    } else if along && m <= SOME && SHARE * m <= k && n > 1 && k * n > CACHED && k <= LONG {
         Kernel::Swept
     } else if along && (m <= FEW || m * n * k <= SMALL) {
         Kernel::Rows

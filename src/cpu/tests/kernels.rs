@@ -87,7 +87,7 @@ fn products_of_every_shape() {
     let shapes =
         [(1, 64, 10), (3, 17, 5), (64, 64, 64), (65, 31, 33), (1, 1000, 1), (5, 0, 3), (0, 4, 4), (2, 3, 200), (100, 1, 100)];
     // Few rows and a matrix beyond the second cache.
-    let large = [(1, 513, 601), (7, 520, 600), (48, 300, 900)];
+    let large = [(1, 513, 601), (7, 520, 600), (48, 400, 900)];
     for (b, i, o) in shapes.into_iter().chain(large) {
         let mut m = Make::default();
         let (x, w, v, t) = (m.f(&[b, i]), m.f(&[i, o]), m.f(&[o, i]), m.f(&[i, b]));
