@@ -15,6 +15,9 @@ use std::sync::OnceLock;
 /// Letters of a word that is hardly near to a name of the library by chance.
 const LONG: usize = 6;
 
+/// So many letters may be wrong: with more, another net may have been meant (`MultiheadAttention` is no slip of `LinearAttention`).
+const SLIPS: usize = 2;
+
 /// What a word stands for where it is unknown.
 #[derive(Clone, Copy)]
 pub(super) enum Wanted<'a> {
@@ -133,7 +136,7 @@ impl<'a> Checker<'a> {
                 };
                 // Among so many names a short word is near to one by chance.
                 let long = b == 0 || word.len() >= LONG;
-                let sure = tie.is_empty() && fits && long && crate::diag::is_slip(word, near);
+                let sure = tie.is_empty() && fits && long && b <= SLIPS && crate::diag::is_slip(word, near);
                 match self.import_of(file, one.module, near).filter(|_| sure) {
                     Some(import) => Ok(d.fixes(help, vec![import, (span, near.to_string())])),
                     None => Ok(d.help(help)),
@@ -156,7 +159,7 @@ impl<'a> Checker<'a> {
         if loaded.library {
             return None;
         }
-        let imports = loaded.ast.items.iter().filter_map(|i| match &i.kind {
+        let mut imports = loaded.ast.items.iter().filter_map(|i| match &i.kind {
             ItemKind::Import(import) => Some((i, import)),
             _ => None,
         });
@@ -168,7 +171,7 @@ impl<'a> Checker<'a> {
             return Some((Span { start: last.span.end, ..last.span }, format!(", {word}")));
         }
         let line = format!("import std.{module} {{ {word} }}");
-        if let Some((item, _)) = imports.last() {
+        if let Some((item, _)) = imports.next_back() {
             return Some((Span { start: item.span.end, ..item.span }, format!("\n{line}")));
         }
         // Behind what the file says of itself.

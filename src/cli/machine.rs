@@ -47,11 +47,11 @@ fn read(file: &Path) -> Result<Prices, Diagnostic> {
     let place = file.display();
     let wrong = |why: String| {
         Diagnostic::plain(Code::H0003, format!("`{place}` does not describe a machine: {why}"))
-            .help(format!("`hnet doctor -o {place}` measures this one and writes such a file"))
+            .help("`hnet doctor -o box.json` measures this one and writes such a file")
     };
     let cannot = |e: std::io::Error| {
         Diagnostic::plain(Code::H0003, format!("cannot read `{place}`: {e}"))
-            .help(format!("`hnet doctor -o {place}` measures this machine and writes it"))
+            .help("`hnet doctor -o box.json` measures this machine and writes such a file")
     };
     if std::fs::metadata(file).map_err(cannot)?.len() > MOST {
         return Err(wrong("it is larger than such a file ever is".into()));

@@ -16,6 +16,7 @@ use crate::files::{archive, atomic};
 use crate::gpu;
 use crate::ir::{Data, Tensor, type_text};
 use crate::source::Sources;
+use clap::builder::RangedU64ValueParser;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,7 @@ pub struct How {
     #[arg(long, value_enum, default_value_t)]
     backend: Device,
     /// Threads of the CPU's code; 0 means all. The interpreter and a graphics device take no notice
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(0..=512))]
     threads: usize,
     /// Keep the parameters in 16 bits on the graphics device; sums stay in 32
     #[arg(long)]

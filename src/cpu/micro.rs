@@ -78,7 +78,7 @@ pub(super) fn narrow<V: Vector, const R: usize>(
 
 /// `R` rows from row `i`, the elements `from` on.
 #[inline(always)]
-pub(super) fn rows_of<'a, const R: usize>(a: &'a [f32], (i, step): (usize, usize), from: usize, len: usize) -> [&'a [f32]; R] {
+pub(super) fn rows_of<const R: usize>(a: &[f32], (i, step): (usize, usize), from: usize, len: usize) -> [&[f32]; R] {
     std::array::from_fn(|r| &a[(i + r) * step + from..][..len])
 }
 

@@ -80,12 +80,18 @@ fn what_describes_no_machine_is_refused() {
         let said = err(&exits(folder.path(), &["explain", model.to_str().unwrap(), "--machine", "box.json"], 2));
         assert!(said.contains("H0003") && said.contains("hnet doctor -o box.json"), "{text}: {said}");
     }
+    for wrong in [&["-o", "-"][..], &["-o", "m.hnet"], &["--backend", "gpu", "-o", "b.json"]] {
+        exits(folder.path(), &[&["doctor"], wrong].concat(), 2);
+    }
     let said = err(&exits(folder.path(), &["explain", model.to_str().unwrap(), "--machine", "none.json"], 2));
     assert!(said.contains("none.json"), "{said}");
 }
 
 /// Specializes, and compares what both programs give for the same inputs.
 fn specialized(folder: &Path, model: &str, more: &[&str]) -> (String, String) {
+    for old in ["small.hnet", "small.params.safetensors"] {
+        let _ = std::fs::remove_file(folder.join(old));
+    }
     let said = exits(folder, &[&["specialize", model, "-o", "small.hnet"], more].concat(), 0);
     exits(folder, &["check", "small.hnet"], 0);
     (out(&said), std::fs::read_to_string(folder.join("small.hnet")).unwrap())
@@ -176,4 +182,6 @@ fn what_cannot_be_specialized_says_why_and_writes_nothing() {
     assert!(!folder.path().join("s.hnet").exists() && !folder.path().join("s.params.safetensors").exists());
     exits(folder.path(), &[&given[..], &["sub/s.hnet"]].concat(), 0);
     exits(folder.path(), &["run", "sub/s.hnet", "--random-inputs"], 0);
+    let said = err(&exits(folder.path(), &[&given[..], &["sub/s.hnet"]].concat(), 2));
+    assert!(said.contains("is there already"), "{said}");
 }

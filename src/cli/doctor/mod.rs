@@ -5,8 +5,9 @@ mod given;
 mod measure;
 
 use super::machine;
+use super::open;
 use super::quiet::quietly;
-use super::talk::{self, BOLD, DIM, Exit, Talk};
+use super::talk::{self, BOLD, DIM, Exit, Talk, usage};
 use crate::diag::Diagnostic;
 use crate::exec::Engine;
 use crate::gpu;
@@ -55,6 +56,15 @@ struct Found {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
+    if let Some(out) = &args.out {
+        if open::is_stdout(out) {
+            return Err(usage("`-` is stdout: `--json` prints what was measured, `-o FILE` keeps it"));
+        }
+        if args.backend == Some(Which::Gpu) {
+            return Err(usage("`-o` keeps what the processor charges, and `--backend gpu` does not look at it"));
+        }
+        open::ends(out, &["json"])?;
+    }
     let fail = |d: Diagnostic| talk.fail(&Sources::default(), d);
     let wants = |w: Which| args.backend.is_none_or(|b| b == w);
     let device = match (wants(Which::Gpu), quietly(gpu::Device::shared)) {

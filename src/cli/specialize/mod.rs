@@ -65,6 +65,12 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let opened = open::model(&args.which, talk)?;
     opened.spare(&params_file, &args.values.params)?;
     spare(&opened, out)?;
+    if let Some(there) = [out, &params_file].into_iter().find(|f| f.exists()) {
+        return Err(usage(&format!(
+            "`{}` is there already, and nothing is written over it: remove it, or name another",
+            there.display()
+        )));
+    }
     let given = gathered(args, &opened, talk)?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
     let small = small(&opened, &given, &params, &options, args.values.seed, talk)?;

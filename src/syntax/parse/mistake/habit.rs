@@ -48,6 +48,11 @@ impl Parser<'_, '_> {
             (Code::H0132, Kind::LBrace) if self.range_call(i).is_some() => self.counted(i, error),
             (Code::H0132, Kind::LBrace) if i >= 2 && self.tokens[i - 2].kind == Kind::In => self.over_nets(i, error),
             (Code::H0132, _) if self.word(self.line_start(i)) == "import" => self.foreign_import(self.line_start(i), error),
+            // Kernel, then channels: the numbers of others would be taken for something else.
+            (Code::H0132, Kind::Dot) if MODULES.contains(&last) && self.word(i + 1).starts_with("Conv") => error.help(
+                "a net of the library is imported and has no prefix, and a convolution's arguments come in another order: `import std.conv { Conv2d }`, \
+                 `Conv2d(k, c, o)`: its kernel, then channels in and out",
+            ),
             (Code::H0132, Kind::Dot) if MODULES.contains(&last) => {
                 let both = self.span(i - 1, i + 1);
                 error.fix("a net of the library is imported, `import std.linear { Linear }`, and has no prefix", both, "")

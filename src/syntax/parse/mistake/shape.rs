@@ -23,7 +23,13 @@ impl Parser<'_, '_> {
         let text = self.lexed.text.get(middle.start as usize..middle.end as usize).unwrap_or("b");
         let error = Diagnostic::error(Code::H0140, op, "comparisons do not chain").label(middle, "this is compared twice");
         let before = Span { end: op.start, ..op };
-        self.say(error.fix("compare twice, with `and` between", before, format!("and {text} ")));
+        // What stands before both, `not` for one, would be of the first alone.
+        let begin = self.lexed.text[..middle.start as usize].rfind('\n').map_or(0, |at| at + 1);
+        let negated = self.lexed.text[begin..middle.start as usize].split(|c: char| !c.is_alphanumeric()).any(|w| w == "not");
+        self.say(match negated {
+            true => error.help(format!("compare twice, with `and` between: `not (a < {text} and {text} < c)`")),
+            false => error.fix("compare twice, with `and` between", before, format!("and {text} ")),
+        });
     }
 
     /// `1.`, `2.x`
