@@ -55,6 +55,7 @@ impl Table {
     }
 
     /// All rows of a column that has one value for them; none of another.
+    #[cfg(feature = "gpu")]
     pub fn all_of_shared(&self, name: &str) -> Result<Option<Tensor>, Diagnostic> {
         let Some(c) = self.columns.iter().find(|c| c.input.name == name && c.is_shared()) else { return Ok(None) };
         Ok(Some(repeated(c.one(c.input.dtype)?, self.extent(c.input.shape[0].0.as_ref()))))
