@@ -67,6 +67,22 @@ fn worst(got: &[f64], want: &[f64]) -> (f64, usize, f64, f64) {
     out
 }
 
+/// How far the farthest number of a tensor is from what it should be, as a part of the largest that is finite: 0 where all are the same (NaN is
+/// NaN, and an infinity itself), infinite where one alone is finite, or the shapes differ.
+pub fn far(right: &Tensor, made: &Tensor) -> f64 {
+    if right.shape != made.shape {
+        return f64::INFINITY;
+    }
+    let numbers = || (0..right.len()).map(|i| (right.get(i), made.get(i)));
+    let largest = numbers().map(|(a, _)| a.abs()).filter(|a| a.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
+    let apart = |(a, b): (f64, f64)| match a == b || a.is_nan() && b.is_nan() {
+        true => 0.0,
+        false if a.is_finite() && b.is_finite() => (a - b).abs() / largest,
+        false => f64::INFINITY,
+    };
+    numbers().map(apart).fold(0.0, f64::max)
+}
+
 impl Compared {
     pub fn is_fine(&self) -> bool {
         self.rows.iter().all(|r| r.fine)
@@ -99,5 +115,24 @@ impl Row {
             }
             Err(why) => vec![self.name.clone(), word, why.clone(), String::new(), String::new(), String::new()],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_far_is_seen_beside_numbers_that_are_not_finite() {
+        let tensor = |x: [f32; 3]| Tensor::new(vec![3], crate::ir::Data::F32(x.to_vec()));
+        assert!((far(&tensor([1.0, 2.0, 4.0]), &tensor([1.0, 2.4, 4.0])) - 0.1).abs() < 1e-6);
+        assert_eq!(far(&tensor([1.0, f32::NAN, 4.0]), &tensor([1.0, f32::NAN, 4.0])), 0.0);
+        assert_eq!(far(&tensor([1.0, f32::NAN, 4.0]), &tensor([1.0, 0.0, 4.0])), f64::INFINITY);
+        assert_eq!(far(&tensor([f32::INFINITY, 2.0, 4.0]), &tensor([f32::INFINITY, 2.0, 4.0])), 0.0);
+        assert!((far(&tensor([f32::INFINITY, 2.0, 4.0]), &tensor([f32::INFINITY, 2.4, 4.0])) - 0.1).abs() < 1e-6);
+        assert_eq!(
+            far(&tensor([1.0, 2.0, 4.0]), &Tensor::new(vec![1, 3], crate::ir::Data::F32(vec![1.0, 2.0, 4.0]))),
+            f64::INFINITY
+        );
     }
 }

@@ -6,6 +6,7 @@
 mod cut;
 
 use super::check::grouped;
+use super::expect;
 use super::given::Values;
 use super::open::{self, Opened, Which};
 use super::run::How;
@@ -45,6 +46,14 @@ pub struct Args {
 /// How far the two models may be apart, as a part of the largest number of an output.
 const FAR: f64 = 1e-4;
 
+/// What both models run on, and how.
+struct Run {
+    given: Given,
+    params: BTreeMap<String, Tensor>,
+    options: Options,
+    seed: i32,
+}
+
 /// What is written.
 struct Small {
     model: Model,
@@ -73,15 +82,16 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     let given = gathered(args, &opened, talk)?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
-    let small = small(&opened, &given, &params, &options, args.values.seed, talk)?;
-    let far = compared(&opened, &small, &given, &params, &options, args.values.seed, talk)?;
+    let run = Run { given, params, options, seed: args.values.seed };
+    let small = small(&opened, &run, talk)?;
+    let far = compared(&opened, &small, &run, talk)?;
     if let Some(folder) = out.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| opened.fail(talk, &[atomic::cannot(out, &e)]))?;
     }
     let named: Vec<(String, Tensor)> = small.params.iter().map(|(k, t)| (k.clone(), t.clone())).collect();
     archive::save_params(&params_file, &named).map_err(|d| opened.fail(talk, &[d]))?;
     atomic::write(out, small.left.text.as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
-    told(&small, &params, far, (out, &params_file));
+    told(&small, &run.params, far, (out, &params_file));
     Ok(())
 }
 
@@ -128,20 +138,17 @@ fn gathered(args: &Args, opened: &Opened, talk: Talk) -> Result<Given, Exit> {
 }
 
 /// The small model and its parameters. Relations whose values depend on inputs are found by trying: they stay.
-fn small(
-    opened: &Opened,
-    given: &Given,
-    params: &BTreeMap<String, Tensor>,
-    options: &Options,
-    seed: i32,
-    talk: Talk,
-) -> Result<Small, Exit> {
+fn small(opened: &Opened, run: &Run, talk: Talk) -> Result<Small, Exit> {
     let model = &opened.model;
     let fixed = |i: &&crate::check::model::Input| {
         i.condition && !matches!(i.kind, InputKind::Seed) && i.shape.iter().all(|a| a.0.is_none())
     };
-    let conditions: BTreeMap<String, Tensor> =
-        model.inputs.iter().filter(fixed).filter_map(|i| Some((i.name.clone(), given.tensors.get(&i.name)?.clone()))).collect();
+    let conditions: BTreeMap<String, Tensor> = model
+        .inputs
+        .iter()
+        .filter(fixed)
+        .filter_map(|i| Some((i.name.clone(), run.given.tensors.get(&i.name)?.clone())))
+        .collect();
     let text = opened.sources.get(opened.root).text.clone();
     let mut kept = BTreeSet::new();
     loop {
@@ -167,9 +174,9 @@ fn small(
         let stays = |path: &String| kept.contains(&member(path));
         let (own, wanted): (Vec<String>, Vec<String>) =
             made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).partition(stays);
-        match written(opened, &wanted, given, params, options, seed, talk)? {
+        match written(opened, &wanted, run, talk)? {
             Ok(mut values) => {
-                values.extend(own.into_iter().filter_map(|path| params.get(&path).cloned().map(|t| (path, t))));
+                values.extend(own.into_iter().filter_map(|path| run.params.get(&path).cloned().map(|t| (path, t))));
                 values.extend(left.stored.iter().filter_map(|name| Some((name.clone(), conditions.get(name)?.clone()))));
                 return Ok(Small { model: made, sources, left, params: values });
             }
@@ -190,10 +197,7 @@ fn cannot(opened: &Opened, why: &[Diagnostic]) -> Exit {
 fn written(
     opened: &Opened,
     paths: &[String],
-    given: &Given,
-    params: &BTreeMap<String, Tensor>,
-    options: &Options,
-    seed: i32,
+    run: &Run,
     talk: Talk,
 ) -> Result<Result<BTreeMap<String, Tensor>, Vec<String>>, Exit> {
     if paths.is_empty() {
@@ -222,17 +226,17 @@ fn written(
     let wanted: Vec<usize> = (first..model.graph.outputs.len()).collect();
     // What comes with every run is not there.
     let early = |name: &str| model.inputs.iter().any(|i| i.name == name && i.condition);
-    let tensors = given.tensors.iter().filter(|(name, _)| early(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+    let tensors = run.given.tensors.iter().filter(|(name, _)| early(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
     let absent = model.inputs.iter().filter(|i| !i.condition).map(|i| i.name.clone()).collect();
-    let only = Given { tensors, sizes: given.sizes.clone(), absent, ..Given::default() };
+    let only = Given { tensors, sizes: run.given.sizes.clone(), absent, ..Given::default() };
     let (can, _) = session::computable(&model, &only);
     let late: Vec<&usize> = wanted.iter().filter(|k| !can.contains(k)).collect();
     if !late.is_empty() {
         let whose = |k: &usize| member(&paths[wanted.iter().position(|w| w == k).unwrap_or(0)]);
         return Ok(Err(late.into_iter().map(whose).collect()));
     }
-    let mut session = Session::new(&model, &wanted, options).map_err(fail)?;
-    let tensors = session.run(&session::bindings(params.clone(), only, seed)).map_err(fail)?;
+    let mut session = Session::new(&model, &wanted, &run.options).map_err(fail)?;
+    let tensors = session.run(&session::bindings(run.params.clone(), only, run.seed)).map_err(fail)?;
     let mine = wanted.iter().map(|k| &lines[k - first]).zip(&tensors);
     let named = crate::bind::weights::layout::names(mine, crate::source::Span::default()).map_err(fail)?;
     Ok(Ok(named.into_iter().collect()))
@@ -272,40 +276,26 @@ fn line(path: &str) -> String {
 }
 
 /// Runs both models on the same inputs: how far the farthest number is, as a part of the largest of its output. Errors: too far.
-fn compared(
-    opened: &Opened,
-    small: &Small,
-    given: &Given,
-    params: &BTreeMap<String, Tensor>,
-    options: &Options,
-    seed: i32,
-    talk: Talk,
-) -> Result<f64, Exit> {
+fn compared(opened: &Opened, small: &Small, run: &Run, talk: Talk) -> Result<f64, Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let outputs = |model: &Model| -> Vec<usize> {
         let wanted = |o: &crate::ir::Output| o.kind == OutputKind::Output;
         model.graph.outputs.iter().enumerate().filter(|(_, o)| wanted(o)).map(|(k, _)| k).collect()
     };
-    let run = |model: &Model, values: BTreeMap<String, Tensor>| {
+    let outcome = |model: &Model, values: BTreeMap<String, Tensor>| {
         let names = |i: &crate::check::model::Input| i.name.clone();
         let known: BTreeSet<String> = model.inputs.iter().map(names).collect();
-        let tensors = given.tensors.iter().filter(|(n, _)| known.contains(*n)).map(|(n, t)| (n.clone(), t.clone())).collect();
-        let own = Given { tensors, sizes: given.sizes.clone(), ..Given::default() };
-        Session::new(model, &outputs(model), options)?.run(&session::bindings(values, own, seed))
+        let tensors = run.given.tensors.iter().filter(|(n, _)| known.contains(*n)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let own = Given { tensors, sizes: run.given.sizes.clone(), ..Given::default() };
+        Session::new(model, &outputs(model), &run.options)?.run(&session::bindings(values, own, run.seed))
     };
-    let before = run(&opened.model, params.clone()).map_err(fail)?;
+    let before = outcome(&opened.model, run.params.clone()).map_err(fail)?;
     let loaded = loaded(small).map_err(|list| talk.say(&small.sources, &list).err().unwrap_or(Exit::Usage))?;
-    let after = run(&small.model, loaded).map_err(fail)?;
+    let after = outcome(&small.model, loaded).map_err(fail)?;
     let mut far = 0.0f64;
     for (k, (a, b)) in before.iter().zip(&after).enumerate() {
         let name = &opened.model.graph.outputs[outputs(&opened.model)[k]].name;
-        let largest = (0..a.len()).map(|i| a.get(i).abs()).filter(|x| x.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
-        let apart = |i: usize| match (a.get(i), b.get(i)) {
-            (x, y) if x == y || (x.is_nan() && y.is_nan()) => 0.0,
-            (x, y) if x.is_finite() && y.is_finite() => (x - y).abs() / largest,
-            _ => f64::INFINITY,
-        };
-        let most = if a.shape == b.shape { (0..a.len()).map(apart).fold(0.0, f64::max) } else { f64::INFINITY };
+        let most = expect::far(a, b);
         if most > FAR {
             let d = Diagnostic::plain(
                 Code::H0899,
