@@ -166,10 +166,18 @@ pub fn sizes_near(model: &Model, to: i64) -> Sizes {
 /// A number for every unknown size: as asked, or one that is neither small nor large. Also those that nobody asked for, and what
 /// they are. Errors: a dim that there is not.
 pub fn sizes(model: &Model, dims: &[(String, i64)]) -> Result<(Sizes, Vec<(Sym, i64)>), Diagnostic> {
+    sizes_beside(model, dims, &Sizes::new())
+}
+
+/// As [`sizes`], where some are known from what the model runs on.
+pub fn sizes_beside(model: &Model, dims: &[(String, i64)], given: &Sizes) -> Result<(Sizes, Vec<(Sym, i64)>), Diagnostic> {
     const ROWS: i64 = 64;
     let mut known = Known::of(model);
     for (name, size) in dims {
         known.ask(model, name, *size)?;
+    }
+    for (name, size) in given {
+        known.assume(name, *size, "it was given");
     }
     let mut assumed = Vec::new();
     for name in unknowns(model) {

@@ -5,7 +5,7 @@ use super::open::{self, Opened, Which};
 use super::profile::time;
 use super::run::How;
 use super::talk::{self, Exit, Talk};
-use crate::bind::inputs;
+use crate::bind::inputs::{self, Given, Request};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::exec::bench::{Times, measure};
 use crate::exec::session::{self, Session};
@@ -87,7 +87,7 @@ pub(super) struct Ready {
 pub(super) fn ready(opened: &Opened, values: &Values, output: &[String], talk: Talk) -> Result<Ready, Exit> {
     let model = &opened.model;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
-    let given = inputs::gather(model, &values.request(opened, true, true, talk)).map_err(|list| opened.fail(talk, &list))?;
+    let given = given(opened, values, talk)?;
     talk.say(&opened.sources, &given.warnings)?;
     for (dim, n) in &given.chosen {
         talk.note(&format!("{dim} = {n} (choose with --dim {dim}=N)"));
@@ -106,6 +106,23 @@ pub(super) fn ready(opened: &Opened, values: &Values, output: &[String], talk: T
         all.sources.into_iter().partition(|(name, _)| model.inputs.iter().any(|i| i.name == *name && !i.condition));
     let (early, late) = (Bindings { sources: early, sizes: sizes.clone() }, Bindings { sources: late, sizes });
     Ok(Ready { outputs, early, late, shapes })
+}
+
+/// As the user said, else as the file beside the model has it, else drawn. A size that somebody asks for counts more than a file that
+/// happens to be there.
+fn given(opened: &Opened, values: &Values, talk: Talk) -> Result<Given, Exit> {
+    let model = &opened.model;
+    let beside = opened.beside("inputs").filter(|_| values.inputs.is_empty() && !values.dim.is_empty());
+    if let Some(file) = beside {
+        let drawn = values.request(opened, false, true, talk);
+        let read = Request { files: vec![file.clone()], ..drawn.clone() };
+        let other = inputs::gather(model, &read).is_err_and(|list| list.iter().all(|d| d.code == Code::H0602));
+        if let (true, Ok(drawn)) = (other, inputs::gather(model, &drawn)) {
+            talk.note(&format!("{} has other sizes: it is not read, and inputs are drawn", file.display()));
+            return Ok(drawn);
+        }
+    }
+    inputs::gather(model, &values.request(opened, true, true, talk)).map_err(|list| opened.fail(talk, &list))
 }
 
 /// The numbers of the outputs that are asked for; all that can be computed unless said. Errors: there is no such output, or it cannot be.

@@ -5,7 +5,7 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::{micro, strip, sweep};
+use super::{micro, panel, strip, sweep};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -315,6 +315,31 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
 /// Sums over taps, in registers.
 pub(super) fn strip(s: &strip::Strip, out: &mut [[f32; strip::WIDE]; strip::HIGH]) {
     widest!(strip: strip_avx512, strip_avx2, strip_plain(s, out));
+}
+
+/// The kinds of panels that this processor has kernels for, the best first.
+pub(super) fn forms() -> &'static [panel::Form] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! kernel {
+            ($name:ident) => {
+                |part| {
+                    // SAFETY: it is named below, where the processor has the features.
+                    unsafe { panel::$name(part) };
+                    clean();
+                }
+            };
+        }
+        const ALL: [panel::Form; 3] = [panel::avx512(kernel!(group_avx512)), panel::avx2(kernel!(group_avx2)), panel::PLAIN];
+        let avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+        if avx2 && std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+            return &ALL;
+        }
+        if avx2 {
+            return &ALL[1..];
+        }
+    }
+    &[panel::PLAIN]
 }
 
 /// Clears the upper halves of vector registers, which would slow compiled code down many times over.

@@ -1,11 +1,13 @@
 //! Products whose matrix an index chooses: rows are sorted by index (a stable counting sort), each group is one product in place of
 //! the matrices, and its rows go back to where they belong. No copy of a matrix is made.
 
-use super::call::{Matrix, Ptr, slice};
+use super::call::{self, Matrix, Ptr, slice};
 use super::multiply::summed;
+use super::pack::{Panels, Places, Rows};
 use super::rows::{Inner, Sorted, gather, join, split, spread};
 use crate::ir::Size;
 use crate::plan;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// A loop over rows.
@@ -30,6 +32,8 @@ pub(super) struct Grouped {
     count: i64,
     stride: i64,
     clamp: bool,
+    /// All matrices, where they are laid out.
+    panels: Option<Panels>,
     scratch: Mutex<Scratch>,
 }
 
@@ -38,6 +42,9 @@ struct Scratch {
     /// Where each row starts: in `a`, in the result; and its group.
     places: Vec<(i64, i64, i64)>,
     sorted: Sorted,
+    /// Where rows start, in the order of their groups.
+    from: Vec<i64>,
+    to: Vec<i64>,
     input: Vec<f32>,
     output: Vec<f32>,
 }
@@ -67,8 +74,36 @@ impl Grouped {
             count: size(&g.count),
             stride: size(&g.stride),
             clamp: g.clamp,
+            panels: None,
             scratch: Mutex::default(),
         }
+    }
+
+    /// Decides whether matrices that stay from run to run will be laid out in panels of at most so many elements; as many as they will have.
+    pub fn lay_out(&mut self, stays: bool, room: usize) -> usize {
+        let (width, depth, count) = (self.width(), self.depth(), self.count.max(0) as usize);
+        let rows = self.rows.iter().map(|r| r.n as usize).product::<usize>() / count.max(1);
+        let one = self.columns.len() == 1 && self.sums.len() == 1;
+        let panels = Panels::new(depth, width);
+        let length = panels.length().saturating_mul(count);
+        if !stays || !one || length > room || !panels.pay(rows) {
+            return 0;
+        }
+        self.panels = Some(panels);
+        length
+    }
+
+    /// Lays them out as they are now.
+    pub fn pack(&mut self, ptrs: &[Ptr]) {
+        let Some(panels) = &mut self.panels else { return };
+        let (at, row, col) = (ptrs[self.buffers[2]].moved(self.offsets[2]), self.sums[0].b, self.columns[0].b);
+        let stride = self.stride;
+        panels.fill((0..self.count as usize).map(|g| Matrix { at: at.moved(g as i64 * stride), row, col }));
+    }
+
+    /// The buffer of the matrices.
+    pub fn matrices(&self) -> usize {
+        self.buffers[2]
     }
 
     /// Multiply-adds.
@@ -92,6 +127,9 @@ impl Grouped {
         s.places.clear();
         self.place(0, (0, 0, 0), at(3), &mut s.places);
         s.sorted.sort(s.places.iter().map(|p| p.2 as usize), self.count as usize + 1);
+        if let Some(panels) = &self.panels {
+            return self.with_panels(panels, s, (at(0), at(1)), threads);
+        }
         let (width, depth) = (self.width(), self.depth());
         // Rows that no matrix belongs to are the last group.
         for g in 0..=self.count as usize {
@@ -114,6 +152,43 @@ impl Grouped {
             for (row, k) in s.output.chunks_exact(width).zip(&s.sorted.order[rows]) {
                 spread(&self.columns, row, at(0).moved(s.places[*k].1));
             }
+        }
+    }
+
+    /// As `run`, of matrices in panels: rows are read and written where they are. Threads take columns of all groups.
+    fn with_panels(&self, panels: &Panels, s: &mut Scratch, (out, a): (Ptr, Ptr), threads: usize) {
+        s.from.clear();
+        s.from.extend(s.sorted.order.iter().map(|k| s.places[*k].0));
+        s.to.clear();
+        s.to.extend(s.sorted.order.iter().map(|k| s.places[*k].1));
+        let (column, sum, count) = (&self.columns[0], &self.sums[0], self.count as usize);
+        let s = &*s;
+        let part = |panels_of: Range<usize>| {
+            for g in 0..count {
+                let rows = s.sorted.group(g);
+                let x = Rows { at: a, places: Places::Listed(&s.from[rows.clone()]), step: sum.x };
+                let to = Rows { at: out, places: Places::Listed(&s.to[rows.clone()]), step: column.x };
+                panels.part(g, panels_of.clone(), 0..rows.len(), &x, &to);
+            }
+        };
+        if threads == 1 {
+            part(0..panels.count());
+        } else {
+            rayon::scope(|scope| {
+                for t in 0..threads {
+                    let own = panels.count() * t / threads..panels.count() * (t + 1) / threads;
+                    let part = &part;
+                    scope.spawn(move |_| {
+                        // A library's worker may have left this thread's registers dirty.
+                        call::clean();
+                        part(own);
+                    });
+                }
+            });
+        }
+        let nothing = vec![0.0f32; self.width()];
+        for k in &s.sorted.order[s.sorted.group(count)] {
+            spread(&self.columns, &nothing, out.moved(s.places[*k].1));
         }
     }
 

@@ -8,7 +8,7 @@ use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
 use super::taps::Taps;
 use super::tiles::{TileJob, tiles};
-use super::{order, runtime};
+use super::{order, parameters, runtime};
 use crate::diag::{self, Diagnostic};
 use crate::files::memory;
 use crate::ir::sizes::{known, places};
@@ -201,6 +201,7 @@ impl Instance {
             jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
             jobs[t.gather] = Job::Done;
         }
+        parameters::lay_out(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
         Ok(Instance {
             ptrs,
@@ -221,9 +222,10 @@ impl Instance {
         words(&mut self.arena)
     }
 
-    /// Runs the steps that depend on no input.
+    /// Runs the steps that depend on no input, and lays out what products will read.
     pub fn prepare(&mut self, exec: Exec) {
         self.steps(0..self.prepared, exec);
+        parameters::pack(&mut self.jobs[self.prepared..], &self.ptrs);
     }
 
     /// Runs the other steps.

@@ -2,6 +2,7 @@
 
 use super::call::{self, Matrix, Ptr};
 use super::multiply::summed;
+use super::pack::{Panels, Places, Rows};
 use crate::ir::Size;
 use crate::plan;
 
@@ -25,8 +26,16 @@ enum Lead {
     Batch(usize),
 }
 
+/// A side of a product in panels.
+#[derive(Debug)]
+struct Packed {
+    /// It is `a`; the result is computed as the transposed product.
+    turned: bool,
+    panels: Panels,
+}
+
 /// A product ready to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Product {
     pub a: i64,
     pub b: i64,
@@ -43,6 +52,7 @@ pub(super) struct Product {
     /// Steps of the lead loop for each step of the result's first axis.
     unit: i64,
     empty: bool,
+    packed: Option<Packed>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -134,11 +144,42 @@ impl Product {
             lead,
             unit,
             empty,
+            packed: None,
         };
         if out.lead == Lead::None {
             out.batch.retain(|d| d.n != 1);
         }
         out
+    }
+
+    /// Decides whether a side that stays from run to run (`a`, `b`) will be laid out in panels of at most so many elements; as many as
+    /// they will have.
+    pub fn lay_out(&mut self, stays: [bool; 2], room: usize) -> usize {
+        let (m, n, k) = (self.m.n as usize, self.n.n as usize, self.k.n as usize);
+        // Which side runs along a row of the result, and whether the first axis leaves its columns whole.
+        let turned = self.n.o != 1;
+        let (side, along, rows, columns) = if turned { (0, self.m.o, n, m) } else { (1, self.n.o, m, n) };
+        let whole = self.lead != if turned { Lead::Rows } else { Lead::Columns };
+        let moves = |d: &Dim| if turned { d.a != 0 } else { d.b != 0 };
+        let panels = Panels::new(k, columns);
+        let length = panels.length();
+        let fits = stays[side] && along == 1 && whole && !self.empty && self.places.len() == 1 && length <= room;
+        if !fits || self.batch.iter().any(moves) || !panels.pay(rows) {
+            return 0;
+        }
+        self.packed = Some(Packed { turned, panels });
+        length
+    }
+
+    /// Lays it out as it is now. Pointers are of the buffers' starts.
+    pub fn pack(&mut self, a: Ptr, b: Ptr) {
+        let (m, n, k) = (self.m, self.n, self.k);
+        let Some(packed) = &mut self.packed else { return };
+        let matrix = match packed.turned {
+            true => Matrix { at: a.moved(self.a + self.places[0].0), row: k.a, col: m.a },
+            false => Matrix { at: b.moved(self.b + self.places[0].1), row: k.b, col: n.b },
+        };
+        packed.panels.fill(std::iter::once(matrix));
     }
 
     /// Multiply-adds of it all.
@@ -192,7 +233,11 @@ impl Product {
     fn batches(&self, level: usize, range: Option<(usize, i64, i64)>, part: &Part) {
         let Some(d) = self.batch.get(level) else {
             // Of nothing, there is no place to sum from.
-            return if self.k.n == 0 || self.places.is_empty() { part.zero() } else { part.multiply(&self.k, &self.places) };
+            return match &self.packed {
+                _ if self.k.n == 0 || self.places.is_empty() => part.zero(),
+                Some(packed) => part.with_panels(&self.k, self.places[0], packed),
+                None => part.multiply(&self.k, &self.places),
+            };
         };
         let (from, to) = range.filter(|r| r.0 == level).map_or((0, d.n), |r| (r.1, r.2));
         for i in from..to {
@@ -223,6 +268,20 @@ impl Part {
                 call::slice_mut::<f32>(self.out.moved(i * self.m.o + j * self.n.o), 1)[0] = 0.0;
             }
         }
+    }
+
+    fn with_panels(&self, k: &Dim, (a, b): (i64, i64), packed: &Packed) {
+        let (m, n) = (&self.m, &self.n);
+        let rows = |at: Ptr, stride: i64, count: i64, step: i64| Rows {
+            at,
+            places: Places::Even { stride, count: count as usize },
+            step,
+        };
+        let (x, out) = match packed.turned {
+            true => (rows(self.b.moved(b), n.b, n.n, k.b), rows(self.out, n.o, n.n, m.o)),
+            false => (rows(self.a.moved(a), m.a, m.n, k.a), rows(self.out, m.o, m.n, n.o)),
+        };
+        packed.panels.multiply(0, &x, &out, self.threads);
     }
 
     fn multiply(&self, k: &Dim, places: &[(i64, i64)]) {

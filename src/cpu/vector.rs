@@ -17,6 +17,8 @@ pub(super) trait Vector: Copy {
     /// `self + x · y`, rounded once where the machine can.
     fn fused(self, x: Self, y: Self) -> Self;
     fn plus(self, x: Self) -> Self;
+    /// Begins to bring the cache line of the first element near, where the machine can be told.
+    fn bring(from: &[f32]);
 }
 
 /// Of machines that have nothing better.
@@ -57,6 +59,8 @@ impl Vector for Plain {
     fn plus(self, x: Plain) -> Plain {
         Plain(std::array::from_fn(|k| self.0[k] + x.0[k]))
     }
+    #[inline(always)]
+    fn bring(_: &[f32]) {}
 }
 
 macro_rules! vector {
@@ -109,6 +113,11 @@ macro_rules! vector {
             fn plus(self, x: $name) -> $name {
                 // SAFETY: as above.
                 $name(unsafe { $plus(self.0, x.0) })
+            }
+            #[inline(always)]
+            fn bring(from: &[f32]) {
+                // SAFETY: it reads nothing that the program could see.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast()) };
             }
         }
     };

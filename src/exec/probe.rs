@@ -7,13 +7,16 @@ use crate::check::model::Model;
 use crate::ir::{Graph, NodeId, Op, Output, OutputKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The named values that are no inputs, parameters as they are stored, or outputs: by path, `hyper.trunk.h`. Of a net that is called
-/// several times they are numbered: `block.h`, `block.h#2`.
+/// The named values that are no inputs, parameters as they are stored, or outputs: by path, `hyper.trunk.h`; and parameters that relations
+/// write, as they are after the last one: `target.fc.w`. Of a net that is called several times they are numbered: `block.h`, `block.h#2`.
 pub fn places(model: &Model) -> BTreeMap<String, NodeId> {
     let graph = &model.graph;
     let mut out = BTreeMap::new();
     for id in graph.ids() {
         let node = graph.node(id);
+        if let Some(written) = &node.writes {
+            out.insert(written.path.clone(), id);
+        }
         let (Some(name), false) = (&node.name, matches!(node.op, Op::Source { .. })) else { continue };
         let path = match &node.within {
             Some(within) if **within == **name || within.ends_with(&format!(".{name}")) => within.to_string(),

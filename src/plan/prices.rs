@@ -38,6 +38,9 @@ const RUNS: f64 = 32.0;
 /// Bytes that a prepared value may take when what it is made of takes less.
 const KEPT: f64 = 256e6;
 
+/// Bytes that parameters may take once more, laid out for the products that read them.
+pub(crate) const PANELS: usize = 256 << 20;
+
 /// Bytes of an element.
 const BYTES: f64 = 4.0;
 

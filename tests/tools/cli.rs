@@ -123,6 +123,7 @@ fn the_library_says_what_it_has() {
 #[test]
 fn what_was_decided_is_explained() {
     let folder = tempfile::tempdir().unwrap();
+    let n = 64;
     let text = "dim b\nconst n = 64\nmodel M {\n    input x: [b, n]\n    param w: [n, n] = normal()\n    input a: [n, 4]\n    input u: [4, n]\n    \
                 output y: [b, n] = x @ (w + a @ u)\n}\n";
     std::fs::write(folder.path().join("m.hnet"), text).unwrap();
@@ -144,6 +145,17 @@ fn what_was_decided_is_explained() {
         text.lines().filter(|l| l.contains("multiplied out") || l.ends_with("made")).map(str::to_string).collect::<Vec<_>>()
     };
     assert!(ways(&text).len() == 2 && ways(&text).iter().all(|l| l.contains("a run took")), "{text}");
+    // What is measured is priced at its own sizes; a size that is asked for counts more than a file that lies there.
+    let given = |name: &str, shape: &[usize]| {
+        let n = shape.iter().product();
+        (name.to_string(), hnet::ir::Tensor::new(shape.to_vec(), hnet::ir::Data::F32(vec![1.0; n])))
+    };
+    let inputs = [given("x", &[8, n]), given("a", &[n, 4]), given("u", &[4, n])];
+    hnet::files::archive::save(&folder.path().join("m.inputs.safetensors"), &inputs).unwrap();
+    assert!(told(&["--measure"]).starts_with("M at b = 8\n"));
+    let said = exits(folder.path(), &["explain", "m.hnet", "--measure", "--dim", "b=5"], 0);
+    assert!(out(&said).starts_with("M at b = 5\n") && err(&said).contains("is not read"), "{}", err(&said));
+    assert!(told(&["--inputs", "m.inputs.safetensors"]).starts_with("M at b = 8\n"));
     let bench = |pin: &str, code| exits(folder.path(), &["bench", "m.hnet", "--dim", "b=3", "--runs", "1", "--pin", pin], code);
     assert!(out(&bench("sum@8:5=2", 0)).contains("median"));
     assert!(out(&bench("sum@m.hnet:8:5=1", 0)).contains("median"));
@@ -490,6 +502,10 @@ fn outputs_are_compared_and_values_on_the_way_are_shown() {
     std::fs::write(here.join("l.hnet"), rounds).unwrap();
     let said = err(&exits(here, &["run", "l.hnet", "--random-inputs", "--condition", "n=3", "--probe", "twice"], 2));
     assert!(said.contains("`twice` stands in a loop") && said.contains("yield twice"), "{said}");
+    let written = "model W {\n    condition c: [2]\n    input x: [2]\n    param w: [2]\n    generate w from 3 * c\n    adapt w by 1\n    output y: [2] = w * x\n}\n";
+    std::fs::write(here.join("w.hnet"), written).unwrap();
+    let o = out(&exits(here, &["run", "w.hnet", "--condition", "c=1,2", "--random-inputs", "--probe", "w"], 0));
+    assert!(o.contains("4 7"), "{o}");
     run(&["--probe", "mid", "-o", "mid.npy"], 0);
     run(&["--probe", "mid", "--expect", "mid.npy"], 0);
     // Another input is not what was expected: which element is the worst, and by how much.

@@ -168,6 +168,42 @@ model M {
 }
 
 #[test]
+fn of_several_relations_only_those_of_inputs_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |relations: &str| {
+        format!(
+            "import std.linear {{ Linear }}
+dim b
+model M {{
+    condition c: [3]
+    input x: [b, 4]
+    input z: [2]
+    sub up = Linear(3, 8)
+    sub side = Linear(2, 8)
+    sub layer = Linear(4, 2)
+    {relations}
+    output y: [b, 2] = layer(x)
+}}
+"
+        )
+    };
+    let (early, late) = ("up(c)[2 * i + o]", "side(z)[2 * i + o]");
+    for (relations, stays) in [
+        // What adds may be applied in any order.
+        (format!("adapt layer.w[i, o] by {early}\n    adapt layer.w[i, o] by {late}"), false),
+        (format!("adapt layer.w[i, o] by {late}\n    adapt layer.w[i, o] by {early}"), false),
+        (format!("generate layer.w[i, o] from {early}\n    adapt layer.w[i, o] by {late}"), false),
+        (format!("generate layer.w[i, o] from {early}\n    scale layer.w[i, o] by {late}"), false),
+        (format!("adapt layer.w[i, o] by {late}\n    scale layer.w[i, o] by {early}"), true),
+    ] {
+        std::fs::write(folder.path().join("m.hnet"), program(&relations)).unwrap();
+        let (said, left) = specialized(folder.path(), "m.hnet", &["--condition", "c=1,-2,0.5"]);
+        assert!(left.contains("side(z)"), "{left}");
+        assert_eq!((left.contains("up(c)"), said.contains("applied")), (stays, !stays), "{relations}: {said}{left}");
+    }
+}
+
+#[test]
 fn what_cannot_be_specialized_says_why_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let none = models().join("lora_hyper.hnet");

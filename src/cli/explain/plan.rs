@@ -1,7 +1,8 @@
 //! What the planner decided for a model: what was taken at each place, what else there was, and what it would have cost.
 
+use crate::bind::inputs;
 use crate::check::model::Model;
-use crate::cli::bench;
+use crate::cli::bench::{self, Ready};
 use crate::cli::given::Values;
 use crate::cli::open::{self, Opened, Which};
 use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
@@ -32,7 +33,11 @@ pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool,
     let opened = open::model(which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
-    let (sizes, assumed) = pipeline::sizes(model, &values.dim).map_err(fail)?;
+    let ready = match measure {
+        true => Some(bench::ready(&opened, values, &[], talk)?),
+        false => None,
+    };
+    let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
     let terms = Terms { prices: prices.clone(), ..Terms::default() };
     let decisions = pipeline::plan_on(model, &sizes, &terms).map_err(fail)?.decisions;
     let free: Vec<Sym> = pipeline::unknowns(model);
@@ -47,8 +52,8 @@ pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool,
             Held { decision, ranges: ranges.collect(), measured: vec![] }
         })
         .collect();
-    if measure {
-        measured(&opened, values, &mut held, prices, talk)?;
+    if let Some(ready) = &ready {
+        measured(&opened, ready, &mut held, prices, talk)?;
     }
     if json {
         talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held)));
@@ -61,6 +66,20 @@ pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool,
     Ok(())
 }
 
+/// The sizes that the model is planned for, and which of them nobody said: those of what it is measured on, or of inputs that are named.
+fn sizes(opened: &Opened, values: &Values, ready: Option<&Ready>, talk: Talk) -> Result<(Sizes, Vec<(Sym, i64)>), Exit> {
+    let named = !values.inputs.is_empty() || !values.condition.is_empty();
+    let given = match ready {
+        Some(ready) => ready.late.sizes.clone(),
+        None if named => {
+            let request = values.request(opened, false, false, talk);
+            inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?.sizes
+        }
+        None => Sizes::new(),
+    };
+    pipeline::sizes_beside(&opened.model, &values.dim, &given).map_err(|d| opened.fail(talk, &[d]))
+}
+
 /// Runs that are timed in each way, and before them; one alone where it takes longer than that, in seconds.
 const RUNS: (usize, usize) = (2, 15);
 const LONG: f64 = 0.1;
@@ -69,8 +88,7 @@ const LONG: f64 = 0.1;
 const DEAR: (f64, f64) = (100.0, 1e8);
 
 /// Runs the model in each way at each site.
-fn measured(opened: &Opened, values: &Values, held: &mut [Held], prices: &Arc<Prices>, talk: Talk) -> Result<(), Exit> {
-    let ready = bench::ready(opened, values, &[], talk)?;
+fn measured(opened: &Opened, ready: &Ready, held: &mut [Held], prices: &Arc<Prices>, talk: Talk) -> Result<(), Exit> {
     let options = Options { backend: Backend::Cpu, threads: 1, half: false, prices: prices.clone() };
     let mut known: BTreeMap<(Site, usize), f64> = BTreeMap::new();
     for h in held {
@@ -81,7 +99,7 @@ fn measured(opened: &Opened, values: &Values, held: &mut [Held], prices: &Arc<Pr
             if !dear && !known.contains_key(&key) {
                 let session = Session::new(&opened.model, &ready.outputs, &options);
                 let session = session.map(|s| s.pinned(Pins::At([(h.decision.site, way)].into())));
-                known.insert(key, session.and_then(|s| seconds(s, &ready)).map_err(|d| opened.fail(talk, &[d]))?);
+                known.insert(key, session.and_then(|s| seconds(s, ready)).map_err(|d| opened.fail(talk, &[d]))?);
             }
             h.measured.push(known.get(&key).copied());
         }
@@ -90,7 +108,7 @@ fn measured(opened: &Opened, values: &Values, held: &mut [Held], prices: &Arc<Pr
 }
 
 /// The median time of a run.
-fn seconds(mut session: Session, ready: &bench::Ready) -> Result<f64, Diagnostic> {
+fn seconds(mut session: Session, ready: &Ready) -> Result<f64, Diagnostic> {
     let mut runs = |count| measure(&mut session, &ready.early, &ready.late, count, &mut || {}).map(|times| times.quantile(0.5));
     let first = runs((0, 1))?;
     if first > LONG { Ok(first) } else { runs(RUNS) }

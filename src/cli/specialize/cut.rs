@@ -16,8 +16,8 @@ pub(super) struct Cut<'a> {
     pub set: &'a [(String, f64)],
     /// Conditions and their values.
     pub conditions: &'a BTreeMap<String, Tensor>,
-    /// Members whose relations stay.
-    pub kept: &'a BTreeSet<String>,
+    /// Relations that stay, by their numbers.
+    pub kept: &'a BTreeSet<usize>,
 }
 
 /// A text, and what became of its parts.
@@ -29,10 +29,55 @@ pub(super) struct Left {
     pub stored: Vec<String>,
 }
 
-/// A model by itself: no other one, and nothing that trains, measures or loads it.
-pub(super) fn alone(text: &str, model: &str) -> String {
+/// A relation that may be applied.
+pub(super) struct Applicable {
+    /// Its place among the statements of the model.
+    pub number: usize,
+    /// The member that it writes to.
+    pub member: String,
+    /// It adds to what is there, so that it does not matter what else is added first.
+    pub adds: bool,
+}
+
+/// The relations of a model that give parameters their values, in order.
+pub(super) fn applicable(text: &str, model: &str) -> Vec<Applicable> {
     let mut file = parsed(text);
     keep_alone(&mut file, model);
+    let mut out = vec![];
+    for (number, stmt) in bodies(&file).flat_map(|stmts| stmts.iter().enumerate()) {
+        if let StmtKind::Relation(r) = &stmt.kind
+            && let Some(member) = written_by(r)
+        {
+            out.push(Applicable { number, member: member.to_string(), adds: matches!(r, Relation::Adapt { .. }) });
+        }
+    }
+    out
+}
+
+/// The member that a relation gives values to.
+fn written_by(r: &Relation) -> Option<&str> {
+    match r {
+        Relation::Generate { place, .. } | Relation::Adapt { place, .. } | Relation::Scale { place, .. } => {
+            Some(&place.root.name)
+        }
+        _ => None,
+    }
+}
+
+fn bodies(file: &File) -> impl Iterator<Item = &Vec<Stmt>> {
+    file.items.iter().filter_map(|i| if let ItemKind::Model(m) = &i.kind { Some(&m.body.stmts) } else { None })
+}
+
+/// A model by itself: no other one, nothing that trains, measures or loads it, and without these statements.
+pub(super) fn alone(text: &str, model: &str, without: &BTreeSet<usize>) -> String {
+    let mut file = parsed(text);
+    keep_alone(&mut file, model);
+    for item in &mut file.items {
+        if let ItemKind::Model(m) = &mut item.kind {
+            let mut number = 0..;
+            m.body.stmts.retain(|_| !number.next().is_some_and(|n| without.contains(&n)));
+        }
+    }
     print(&file)
 }
 
@@ -56,8 +101,8 @@ impl Cut<'_> {
                 ItemKind::Net(n) => n.members.iter_mut().for_each(from_file),
                 ItemKind::Model(m) => {
                     let mut stmts = vec![];
-                    for stmt in std::mem::take(&mut m.body.stmts) {
-                        match self.statement(stmt) {
+                    for (number, stmt) in std::mem::take(&mut m.body.stmts).into_iter().enumerate() {
+                        match self.statement(number, stmt) {
                             Became::Same(stmt) => stmts.push(*stmt),
                             Became::Applied(text) => applied.push(text),
                             Became::Param(stmt, name) => {
@@ -90,13 +135,13 @@ impl Cut<'_> {
         }
     }
 
-    fn statement(&self, mut stmt: Stmt) -> Became {
+    fn statement(&self, place: usize, mut stmt: Stmt) -> Became {
         match &mut stmt.kind {
             StmtKind::Const(defs) => self.constants(defs),
             StmtKind::Relation(Relation::Init { .. } | Relation::Freeze { .. }) => return Became::Nothing,
-            StmtKind::Relation(
-                Relation::Generate { place, .. } | Relation::Adapt { place, .. } | Relation::Scale { place, .. },
-            ) if !self.kept.contains(place.root.name.as_ref()) => return Became::Applied(said(stmt)),
+            StmtKind::Relation(r) if written_by(r).is_some() && !self.kept.contains(&place) => {
+                return Became::Applied(said(stmt));
+            }
             StmtKind::Condition { name, ty, .. } => {
                 let Some(value) = self.conditions.get(name.name.as_ref()) else { return Became::Same(Box::new(stmt)) };
                 if is_size(ty) {

@@ -4,6 +4,7 @@
 //! names. What is left is a program like any other: it is checked, and runs beside the one that it came from before anything is written.
 
 mod cut;
+mod kept;
 
 use super::check::grouped;
 use super::expect;
@@ -20,6 +21,7 @@ use crate::ir::{OutputKind, Tensor};
 use crate::pipeline;
 use crate::source::Sources;
 use cut::{Cut, Left, alone};
+use kept::Kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -150,9 +152,10 @@ fn small(opened: &Opened, run: &Run, talk: Talk) -> Result<Small, Exit> {
         .filter_map(|i| Some((i.name.clone(), run.given.tensors.get(&i.name)?.clone())))
         .collect();
     let text = opened.sources.get(opened.root).text.clone();
-    let mut kept = BTreeSet::new();
+    let relations = cut::applicable(&text, &model.name);
+    let mut kept = Kept::none(&relations);
     loop {
-        let cut = Cut { model: &model.name, set: &opened.set, conditions: &conditions, kept: &kept };
+        let cut = Cut { model: &model.name, set: &opened.set, conditions: &conditions, kept: &kept.numbers };
         let left = cut.apply(&text);
         if left.applied.is_empty()
             && left.stored.is_empty()
@@ -170,18 +173,26 @@ fn small(opened: &Opened, run: &Run, talk: Talk) -> Result<Small, Exit> {
         let Some(made) = checked.models.into_iter().next().filter(|_| wrong == 0) else {
             return Err(cannot(opened, &checked.diagnostics));
         };
-        // What a relation that stays gives to is stored as it was.
-        let stays = |path: &String| kept.contains(&member(path));
+        // What only relations that stay give to is stored as it was.
+        let stays = |path: &String| kept.wholly(&member(path));
         let (own, wanted): (Vec<String>, Vec<String>) =
             made.params.iter().map(|p| p.path.clone()).filter(|p| !left.stored.contains(p)).partition(stays);
-        match written(opened, &wanted, run, talk)? {
+        match written(opened, &wanted, &kept.left_out(), run, talk)? {
             Ok(mut values) => {
                 values.extend(own.into_iter().filter_map(|path| run.params.get(&path).cloned().map(|t| (path, t))));
                 values.extend(left.stored.iter().filter_map(|name| Some((name.clone(), conditions.get(name)?.clone()))));
                 return Ok(Small { model: made, sources, left, params: values });
             }
-            Err(roots) if roots.iter().any(|r| !kept.contains(r)) => kept.extend(roots),
-            Err(_) => return Err(cannot(opened, &[])),
+            Err(roots) => {
+                for root in &roots {
+                    let of = |path: &&String| member(path) == *root;
+                    let own: Vec<String> = wanted.iter().filter(of).cloned().collect();
+                    let computable = |k: &Kept| written(opened, &own, &k.left_out(), run, talk).map(|made| made.is_ok());
+                    if !kept.keep(root, &computable)? {
+                        return Err(cannot(opened, &[]));
+                    }
+                }
+            }
         }
     }
 }
@@ -193,10 +204,11 @@ fn cannot(opened: &Opened, why: &[Diagnostic]) -> Exit {
     usage(&format!("`{name}` cannot be specialized, as what its conditions leave is no model by itself{why}"))
 }
 
-/// Computes parameters after their relations: by path, each `*` a number. Where some depend on inputs, the members that they belong to.
+/// Computes parameters after their relations, but those that are left out: by path, each `*` a number. Where some depend on inputs, the members that they belong to.
 fn written(
     opened: &Opened,
     paths: &[String],
+    left_out: &BTreeSet<usize>,
     run: &Run,
     talk: Talk,
 ) -> Result<Result<BTreeMap<String, Tensor>, Vec<String>>, Exit> {
@@ -205,7 +217,7 @@ fn written(
     }
     let source = opened.sources.get(opened.root);
     let lines: Vec<String> = paths.iter().map(|p| line(p)).collect();
-    let whole = alone(&source.text, &opened.model.name);
+    let whole = alone(&source.text, &opened.model.name, left_out);
     let text = format!("{whole}\n\nweights to \"{OUT}\" {{\n{}\n}}\n", lines.join("\n"));
     let mut texts = Sources::default();
     let root = texts.add(source.name.clone(), source.path.as_deref(), text);

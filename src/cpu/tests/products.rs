@@ -1,7 +1,9 @@
 //! Every kernel of products, for each kind of vector that this machine has, at the edges of its blocks.
 #![allow(unsafe_code)]
 
+use crate::cpu::call::{self, Matrix, Ptr};
 use crate::cpu::micro::Shape;
+use crate::cpu::pack::{Panels, Places, Rows};
 use crate::cpu::{micro, sweep};
 
 type Made = Vec<(&'static str, fn(&Shape, &[f32], &[f32], &mut [f32]))>;
@@ -90,6 +92,84 @@ fn nan_and_infinity_stay_in_their_column() {
                 _ => x.is_finite(),
             };
             assert!(right, "{name} ({}, {}): {x}", at / n, at % n);
+        }
+    }
+}
+
+/// The product of `a` and `b` in panels, each row where `places` say.
+fn with_panels(panels: &Panels, (a, a_row): (&[f32], usize), places: &[i64], out: &mut [f32], threads: usize) {
+    let from: Vec<i64> = (0..places.len()).rev().map(|i| (i * a_row) as i64).collect();
+    let a = Rows { at: Ptr::of_f32(a), places: Places::Listed(&from), step: 1 };
+    let out = Rows { at: Ptr::of_f32_mut(out), places: Places::Listed(places), step: 1 };
+    panels.multiply(0, &a, &out, threads);
+}
+
+#[test]
+fn panels_sum_what_f64_sums() {
+    for form in call::forms() {
+        for m in [1, 2, 3, 5, 6, 7, 11, 12, 13, 25, 241] {
+            for n in [1, 15, 16, 17, 31, 32, 33, 65] {
+                for k in [1, 2, 255, 256, 257, 600] {
+                    let (a_row, b_row, out_row) = (k + 3, n + 5, n + 2);
+                    let (a, b) = (numbers(m * a_row, 1), numbers(k * b_row, 2));
+                    let turned: Vec<f32> = (0..n * k).map(|at| b[at % k * b_row + at / k]).collect();
+                    let places: Vec<i64> = (0..m).rev().map(|i| (i * out_row) as i64).collect();
+                    let mut panels = Panels::of(*form, k, n);
+                    let mut made = vec![];
+                    for matrix in [
+                        Matrix { at: Ptr::of_f32(&b), row: b_row as i64, col: 1 },
+                        Matrix { at: Ptr::of_f32(&turned), row: 1, col: k as i64 },
+                    ] {
+                        panels.fill(std::iter::once(matrix));
+                        for threads in [1, 3] {
+                            let mut out = vec![7.0f32; (m - 1) * out_row + n];
+                            with_panels(&panels, (&a, a_row), &places, &mut out, threads);
+                            made.push(out);
+                        }
+                    }
+                    // Neither the layout nor the number of threads changes a bit.
+                    assert!(made.iter().all(|o| o == &made[0]), "{form:?} {m}×{k}×{n}");
+                    for (at, got) in made[0].iter().enumerate() {
+                        let (i, j) = (at / out_row, at % out_row);
+                        if j >= n {
+                            assert_eq!(*got, 7.0, "{form:?} {m}×{k}×{n}: between rows, at {at}");
+                            continue;
+                        }
+                        let terms = (0..k).map(|t| f64::from(a[i * a_row + t]) * f64::from(b[t * b_row + j]));
+                        let (sum, size) = (terms.clone().sum::<f64>(), terms.map(f64::abs).sum::<f64>());
+                        assert!(
+                            (f64::from(*got) - sum).abs() <= 1e-6 * size,
+                            "{form:?} {m}×{k}×{n} ({i}, {j}): {got}, not {sum}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_with_strides_and_what_is_no_number_stay_in_their_places() {
+    let (m, n, k) = (13, 40, 70);
+    for form in call::forms() {
+        let (mut a, mut b) = (numbers(m * k, 3), numbers(k * n, 4));
+        // Row 2 meets an infinity times 0, column 5 a NaN.
+        a[2] = f32::INFINITY;
+        b[..n].fill(0.0);
+        b[3 * n + 5] = f32::NAN;
+        let mut panels = Panels::of(*form, k, n);
+        panels.fill(std::iter::once(Matrix { at: Ptr::of_f32(&b), row: n as i64, col: 1 }));
+        // `a` lies by columns, and so does the result.
+        let mut out = vec![0.0f32; m * n];
+        let places = Places::Even { stride: 1, count: m };
+        let rows = Rows { at: Ptr::of_f32(&a), places, step: m as i64 };
+        panels.multiply(0, &rows, &Rows { at: Ptr::of_f32_mut(&mut out), places, step: m as i64 }, 1);
+        for i in 0..m {
+            for j in 0..n {
+                let sum: f64 = (0..k).map(|t| f64::from(a[t * m + i]) * f64::from(b[t * n + j])).sum();
+                let got = f64::from(out[j * m + i]);
+                assert!((got - sum).abs() <= 1e-4 || got.is_nan() && sum.is_nan(), "{form:?} ({i}, {j}): {got}, not {sum}");
+            }
         }
     }
 }

@@ -1,0 +1,238 @@
+//! Products with matrices that stay what they are from run to run: they are laid out once, in panels of columns, each read from its first
+//! element to its last. In a matrix as it is stored every step of a sum is a row further, on another page of memory.
+//!
+//! Rows are named by their places, so that those that an index chose need no copy; a result goes where its row says. What a sum's steps
+//! are and in which order they are taken depends on its length alone: no number of threads or rows changes a bit.
+
+use super::call::{self, Matrix, Ptr, slice, slice_mut};
+use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Steps of a sum that are taken in registers; what they come to is added in memory.
+const STEPS: usize = 256;
+
+/// Rows that are packed at a time: with `STEPS` they fill a part of the second cache.
+const ROWS: usize = 240;
+
+/// Fewer rows wait for memory, however it is laid out; with more, what the library spends on laying it out is little.
+const LEAST: usize = 6;
+const MOST: usize = 512;
+/// With shorter sums, packing the rows takes as long as the product; longer ones are not summed in f32 alone.
+const SHORT: usize = 64;
+const LONG: usize = 4096;
+
+thread_local! {
+    static PACKED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Matrices of one shape in panels.
+#[derive(Debug)]
+pub(super) struct Panels {
+    form: Form,
+    k: usize,
+    n: usize,
+    words: Vec<f32>,
+    /// The first of them that begins a cache line: each row of a panel does.
+    begin: usize,
+}
+
+/// Where rows begin.
+#[derive(Clone, Copy)]
+pub(super) enum Places<'a> {
+    /// One after the other, this far apart.
+    Even {
+        stride: i64,
+        count: usize,
+    },
+    Listed(&'a [i64]),
+}
+
+impl Places<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Places::Even { count, .. } => *count,
+            Places::Listed(list) => list.len(),
+        }
+    }
+
+    fn at(&self, row: usize) -> i64 {
+        match self {
+            Places::Even { stride, .. } => row as i64 * stride,
+            Places::Listed(list) => list[row],
+        }
+    }
+}
+
+/// Rows of one side of a product: where they begin, and how far the elements of one lie apart.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub at: Ptr,
+    pub places: Places<'a>,
+    pub step: i64,
+}
+
+impl Rows<'_> {
+    fn row(&self, row: usize) -> Ptr {
+        self.at.moved(self.places.at(row))
+    }
+}
+
+impl Panels {
+    /// Of `k` by `n` matrices; nothing is in them yet.
+    pub fn new(k: usize, n: usize) -> Panels {
+        Panels::of(call::forms()[0], k, n)
+    }
+
+    pub(super) fn of(form: Form, k: usize, n: usize) -> Panels {
+        Panels { form, k, n, words: Vec::new(), begin: 0 }
+    }
+
+    /// Elements that one such matrix takes.
+    pub fn length(&self) -> usize {
+        self.k * self.n.next_multiple_of(self.form.wide)
+    }
+
+    /// Whether panels of a matrix make up for the memory that they take, where so many rows are multiplied with it.
+    pub fn pay(&self, rows: usize) -> bool {
+        (LEAST..=MOST).contains(&rows) && (SHORT..=LONG).contains(&self.k) && self.n >= self.form.wide
+    }
+
+    /// How many panels a matrix has.
+    pub fn count(&self) -> usize {
+        self.n.div_ceil(self.form.wide)
+    }
+
+    /// Takes these matrices in the place of what was there.
+    pub fn fill(&mut self, matrices: impl ExactSizeIterator<Item = Matrix>) {
+        let (k, n, wide) = (self.k, self.n, self.form.wide);
+        let each = self.length();
+        // What fills up the last panel stays 0.
+        self.words.resize(matrices.len() * each + LINE, 0.0);
+        self.begin = self.words.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        for (b, words) in matrices.zip(self.words[self.begin..].chunks_exact_mut(each)) {
+            for (p, panel) in words.chunks_exact_mut(k * wide).enumerate() {
+                let columns = wide.min(n - p * wide);
+                let at = b.at.moved((p * wide) as i64 * b.col);
+                if b.col == 1 {
+                    for (row, to) in panel.chunks_exact_mut(wide).enumerate() {
+                        to[..columns].copy_from_slice(slice(at.moved(row as i64 * b.row), columns));
+                    }
+                } else {
+                    for c in 0..columns {
+                        let element = |row: usize| slice::<f32>(at.moved(c as i64 * b.col + row as i64 * b.row), 1)[0];
+                        (0..k).for_each(|row| panel[row * wide + c] = element(row));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows of `a` times matrix `which`, into the rows of `out`; threads take panels, or rows where there are few panels.
+    pub fn multiply(&self, which: usize, a: &Rows, out: &Rows, threads: usize) {
+        let (rows, count) = (a.places.len(), self.count());
+        if threads == 1 {
+            return self.part(which, 0..count, 0..rows, a, out);
+        }
+        let by_panels = count >= 2 * threads;
+        let all = if by_panels { count } else { rows };
+        rayon::scope(|s| {
+            for t in 0..threads {
+                s.spawn(move |_| {
+                    // A library's worker may have left this thread's registers dirty.
+                    call::clean();
+                    let own = all * t / threads..all * (t + 1) / threads;
+                    let (panels, rows) = if by_panels { (own, 0..rows) } else { (0..count, own) };
+                    self.part(which, panels, rows, a, out);
+                });
+            }
+        });
+    }
+
+    /// Some rows times some panels.
+    pub fn part(&self, which: usize, panels: Range<usize>, rows: Range<usize>, a: &Rows, out: &Rows) {
+        let (k, wide) = (self.k, self.form.wide);
+        let each = self.length();
+        let matrix = &self.words[self.begin + which * each..][..each];
+        PACKED.with_borrow_mut(|packed| {
+            packed.resize(ROWS * STEPS, 0.0);
+            for first in rows.clone().step_by(ROWS) {
+                let rows = first..rows.end.min(first + ROWS);
+                for from in (0..k).step_by(STEPS) {
+                    let steps = STEPS.min(k - from);
+                    self.form.pack(a, &rows, (from, steps), packed);
+                    for p in panels.clone() {
+                        let panel = |p: usize| &matrix[(p * k + from) * wide..][..steps * wide];
+                        let next = if p + 1 < panels.end { panel(p + 1) } else { &[] };
+                        let columns = wide.min(self.n - p * wide);
+                        let out = Rows { at: out.at.moved((p * wide) as i64 * out.step), ..*out };
+                        self.form.panel((packed, panel(p), next), (steps, columns), &out, &rows, from > 0);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Form {
+    /// Groups of so many rows: where each begins, and how many they are.
+    fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let left = rows - at;
+            let most = *self.groups.iter().find(|g| **g <= left)?;
+            // Two groups of four are faster than one of six and one of two.
+            let halves = (1..4).contains(&(left - most)) && left % 2 == 0 && self.groups.contains(&(left / 2));
+            let count = if halves { left / 2 } else { most };
+            at += count;
+            Some((at - count, count))
+        })
+    }
+
+    /// Some steps of rows, group by group: for each step an element of each row.
+    fn pack(self, a: &Rows, rows: &Range<usize>, (from, steps): (usize, usize), packed: &mut [f32]) {
+        for (first, count) in self.groups(rows.len()) {
+            let to = &mut packed[first * steps..][..count * steps];
+            let row = |r: usize| a.row(rows.start + first + r).moved(from as i64 * a.step);
+            if a.step == 1 {
+                let rows: [&[f32]; HIGH] = std::array::from_fn(|r| slice(row(r.min(count - 1)), steps));
+                panel::pack(count, &rows, to);
+            } else {
+                for (k, to) in to.chunks_exact_mut(count).enumerate() {
+                    to.iter_mut().enumerate().for_each(|(r, t)| *t = slice::<f32>(row(r).moved(k as i64 * a.step), 1)[0]);
+                }
+            }
+        }
+    }
+
+    /// Packed rows times a part of a panel; the `next` one comes near meanwhile, some of it with each row.
+    fn panel(
+        self,
+        (packed, panel, next): (&[f32], &[f32], &[f32]),
+        (steps, columns): (usize, usize),
+        out: &Rows,
+        rows: &Range<usize>,
+        add: bool,
+    ) {
+        let lines = next.len() / LINE;
+        for (first, count) in self.groups(rows.len()) {
+            let next = &next[lines * first / rows.len() * LINE..lines * (first + count) / rows.len() * LINE];
+            let a = &packed[first * steps..][..count * steps];
+            let row = |r: usize| out.row(rows.start + first + r);
+            let mut apart = [[0.0f32; WIDE]; HIGH];
+            let mut to: [&mut [f32]; HIGH] = match out.step {
+                1 => std::array::from_fn(|r| slice_mut(row(r.min(count - 1)), if r < count { columns } else { 0 })),
+                _ => apart.each_mut().map(|sums| &mut sums[..columns]),
+            };
+            (self.kernel)(Part { a, panel, out: &mut to[..count], add: add && out.step == 1, next });
+            if out.step != 1 {
+                for (r, sums) in apart[..count].iter().enumerate() {
+                    for (c, sum) in sums[..columns].iter().enumerate() {
+                        let to = &mut slice_mut::<f32>(row(r).moved(c as i64 * out.step), 1)[0];
+                        *to = if add { *to + sum } else { *sum };
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Some rows times one panel of a matrix, both packed: what is read lies in the order in which it is read.
+//!
+//! Written once, compiled for each kind of vector. How a product is taken apart into such parts is said in [`super::pack`].
+
+use super::micro::put;
+use super::vector::{Plain, Vector};
+
+/// Columns of the widest panel, and rows of the highest group.
+pub(super) const WIDE: usize = 32;
+pub(super) const HIGH: usize = 12;
+
+/// Vectors in a row of a panel.
+const VECTORS: usize = 2;
+
+/// What suits a kind of vector: columns of a panel, and how many rows are taken together, the most first. Each number of rows is the sum
+/// of some of these.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub wide: usize,
+    pub groups: &'static [usize],
+    /// Computes a part of as many rows.
+    pub kernel: fn(Part),
+}
+
+/// With 32 registers, 24 hold sums.
+#[cfg(target_arch = "x86_64")]
+pub(super) const fn avx512(kernel: fn(Part)) -> Form {
+    Form { wide: 32, groups: &[12, 8, 4, 2, 1], kernel }
+}
+
+/// With 16, 12 do.
+#[cfg(target_arch = "x86_64")]
+pub(super) const fn avx2(kernel: fn(Part)) -> Form {
+    Form { wide: 16, groups: &[6, 4, 2, 1], kernel }
+}
+
+pub(super) const PLAIN: Form = Form { wide: 16, groups: &[4, 2, 1], kernel: group::<Plain> };
+
+/// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
+/// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.
+pub(super) struct Part<'a, 'b> {
+    pub a: &'a [f32],
+    pub panel: &'a [f32],
+    pub out: &'a mut [&'b mut [f32]],
+    pub add: bool,
+    /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
+    pub next: &'a [f32],
+}
+
+/// Elements of a cache line.
+pub(super) const LINE: usize = 16;
+
+/// One step of the sums.
+#[inline(always)]
+fn step<V: Vector, const R: usize>(sums: &mut [[V; VECTORS]; R], xs: &[f32], words: &[f32]) {
+    let row: [V; VECTORS] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
+    for r in 0..R {
+        let x = V::splat(xs[r]);
+        for c in 0..VECTORS {
+            sums[r][c] = sums[r][c].fused(x, row[c]);
+        }
+    }
+}
+
+#[inline(always)]
+fn tile<V: Vector, const R: usize>(part: Part) {
+    let mut sums = [[V::zero(); VECTORS]; R];
+    let wide = VECTORS * V::LANES;
+    let early = part.next.len().div_ceil(LINE).min(part.panel.len() / wide);
+    let (a, panel) = (part.a.split_at(early * R), part.panel.split_at(early * wide));
+    let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(part.next.chunks(LINE));
+    for ((xs, words), line) in near {
+        V::bring(line);
+        step(&mut sums, xs, words);
+    }
+    for (xs, words) in a.1.chunks_exact(R).zip(panel.1.chunks_exact(wide)) {
+        step(&mut sums, xs, words);
+    }
+    for (sums, to) in sums.into_iter().zip(part.out) {
+        put(sums, to, part.add);
+    }
+}
+
+/// As many rows as there are in `out`.
+#[inline(always)]
+fn group<V: Vector>(part: Part) {
+    match part.out.len() {
+        12 => tile::<V, 12>(part),
+        8 => tile::<V, 8>(part),
+        6 => tile::<V, 6>(part),
+        4 => tile::<V, 4>(part),
+        2 => tile::<V, 2>(part),
+        _ => tile::<V, 1>(part),
+    }
+}
+
+/// Rows of equal length, step by step: an element of each.
+fn turned<const R: usize>(rows: &[&[f32]; HIGH], to: &mut [f32]) {
+    let len = to.len() / R;
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
+    for (k, to) in to.chunks_exact_mut(R).enumerate() {
+        for r in 0..R {
+            to[r] = rows[r][k];
+        }
+    }
+}
+
+/// Packs the first `count` rows.
+pub(super) fn pack(count: usize, rows: &[&[f32]; HIGH], to: &mut [f32]) {
+    match count {
+        12 => turned::<12>(rows, to),
+        8 => turned::<8>(rows, to),
+        6 => turned::<6>(rows, to),
+        4 => turned::<4>(rows, to),
+        2 => turned::<2>(rows, to),
+        _ => turned::<1>(rows, to),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn group_avx512(part: Part) {
+    group::<super::vector::Avx512>(part);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn group_avx2(part: Part) {
+    group::<super::vector::Avx2>(part);
+}

@@ -1,0 +1,34 @@
+//! Which parameters are laid out in panels for the products that read them, and when: with what is prepared.
+
+use super::call::Ptr;
+use super::job::Job;
+use crate::ir::Rate;
+use crate::plan::{PANELS, Plan, Step};
+use std::collections::BTreeSet;
+
+/// Decides it, in the order of the steps. What a condition decides is not laid out: it would be with every condition. No more memory is
+/// taken than a plan's share, nor than a quarter of `limit` bytes.
+pub(super) fn lay_out(plan: &Plan, jobs: &mut [Job], limit: usize) {
+    let mut room = PANELS.min(limit / 4) / size_of::<f32>();
+    let written: BTreeSet<usize> = plan.steps[plan.prepared..].iter().flat_map(Step::writes).collect();
+    let stays = |b: usize| plan.buffers[b].rate <= Rate::Parameter && !written.contains(&b);
+    for job in &mut jobs[plan.prepared..] {
+        if let Job::Product { product, buffers: [_, a, b] } = job {
+            room -= product.lay_out([stays(*a), stays(*b)], room);
+        } else if let Job::Grouped(g) = job {
+            let stays = stays(g.matrices());
+            room -= g.lay_out(stays, room);
+        }
+    }
+}
+
+/// Lays them out as they are now.
+pub(super) fn pack(jobs: &mut [Job], ptrs: &[Ptr]) {
+    for job in jobs {
+        if let Job::Product { product, buffers: [_, a, b] } = job {
+            product.pack(ptrs[*a], ptrs[*b]);
+        } else if let Job::Grouped(g) = job {
+            g.pack(ptrs);
+        }
+    }
+}
