@@ -219,19 +219,31 @@ impl Form {
             let next = &next[lines * first / rows.len() * LINE..lines * (first + count) / rows.len() * LINE];
             let a = &packed[first * steps..][..count * steps];
             let row = |r: usize| out.row(rows.start + first + r);
-            let mut apart = [[0.0f32; WIDE]; HIGH];
-            let mut to: [&mut [f32]; HIGH] = match out.step {
-                1 => std::array::from_fn(|r| slice_mut(row(r.min(count - 1)), if r < count { columns } else { 0 })),
-                _ => apart.each_mut().map(|sums| &mut sums[..columns]),
-            };
-            (self.kernel)(Part { a, panel, out: &mut to[..count], add: add && out.step == 1, next });
-            if out.step != 1 {
-                for (r, sums) in apart[..count].iter().enumerate() {
-                    for (c, sum) in sums[..columns].iter().enumerate() {
-                        let to = &mut slice_mut::<f32>(row(r).moved(c as i64 * out.step), 1)[0];
-                        *to = if add { *to + sum } else { *sum };
-                    }
-                }
+            if out.step == 1 {
+                let mut to: [&mut [f32]; HIGH] =
+                    std::array::from_fn(|r| slice_mut(row(r.min(count - 1)), if r < count { columns } else { 0 }));
+                (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add, next });
+            } else {
+                self.apart((a, panel, add), (count, columns), &|r, c| row(r).moved(c as i64 * out.step));
+            }
+        }
+    }
+
+    /// Rows whose elements do not lie side by side.
+    #[inline(never)]
+    fn apart(
+        self,
+        (a, panel, add): (&[f32], &[f32], bool),
+        (count, columns): (usize, usize),
+        place: &dyn Fn(usize, usize) -> Ptr,
+    ) {
+        let mut sums = [[0.0f32; WIDE]; HIGH];
+        let mut to = sums.each_mut().map(|sums| &mut sums[..columns]);
+        (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add: false, next: &[] });
+        for (r, sums) in sums[..count].iter().enumerate() {
+            for (c, sum) in sums[..columns].iter().enumerate() {
+                let to = &mut slice_mut::<f32>(place(r, c), 1)[0];
+                *to = if add { *to + sum } else { *sum };
             }
         }
     }

@@ -19,18 +19,18 @@ pub(super) struct Form {
     pub wide: usize,
     pub groups: &'static [usize],
     /// Computes a part of as many rows.
-    pub kernel: fn(Part),
+    pub kernel: fn(&mut Part),
 }
 
 /// With 32 registers, 24 hold sums.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx512(kernel: fn(Part)) -> Form {
+pub(super) const fn avx512(kernel: fn(&mut Part)) -> Form {
     Form { wide: 32, groups: &[12, 8, 4, 2, 1], kernel }
 }
 
 /// With 16, 12 do.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx2(kernel: fn(Part)) -> Form {
+pub(super) const fn avx2(kernel: fn(&mut Part)) -> Form {
     Form { wide: 16, groups: &[6, 4, 2, 1], kernel }
 }
 
@@ -63,7 +63,7 @@ fn step<V: Vector, const R: usize>(sums: &mut [[V; VECTORS]; R], xs: &[f32], wor
 }
 
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(part: Part) {
+fn tile<V: Vector, const R: usize>(part: &mut Part) {
     let mut sums = [[V::zero(); VECTORS]; R];
     let wide = VECTORS * V::LANES;
     let early = part.next.len().div_ceil(LINE).min(part.panel.len() / wide);
@@ -76,14 +76,14 @@ fn tile<V: Vector, const R: usize>(part: Part) {
     for (xs, words) in a.1.chunks_exact(R).zip(panel.1.chunks_exact(wide)) {
         step(&mut sums, xs, words);
     }
-    for (sums, to) in sums.into_iter().zip(part.out) {
+    for (sums, to) in sums.into_iter().zip(part.out.iter_mut()) {
         put(sums, to, part.add);
     }
 }
 
 /// As many rows as there are in `out`.
 #[inline(always)]
-fn group<V: Vector>(part: Part) {
+fn group<V: Vector>(part: &mut Part) {
     match part.out.len() {
         12 => tile::<V, 12>(part),
         8 => tile::<V, 8>(part),
@@ -119,12 +119,12 @@ pub(super) fn pack(count: usize, rows: &[&[f32]; HIGH], to: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
-pub(super) fn group_avx512(part: Part) {
+pub(super) fn group_avx512(part: &mut Part) {
     group::<super::vector::Avx512>(part);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn group_avx2(part: Part) {
+pub(super) fn group_avx2(part: &mut Part) {
     group::<super::vector::Avx2>(part);
 }
