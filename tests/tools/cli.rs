@@ -405,6 +405,20 @@ fn what_is_said_twice_or_cannot_be_is_an_error_that_shows_it() {
     assert!(said(&["graph", "model.hnet", "-o", "m.dot", "--format", "svg"]).contains("another format"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "cpu"]).contains("H0007"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "interp"]).contains("H0007"));
+    // Where an option does nothing it is not there, or says so.
+    for command in ["train", "export", "specialize"] {
+        assert!(said(&[command, "model.hnet", "--f16"]).contains("keeps 32 bits"), "{command}");
+    }
+    for (args, why) in [
+        (&["run", "model.hnet", "--machine", "here", "--backend", "interp"][..], "the interpreter has no plan"),
+        (&["build", "model.hnet", "--machine", "here", "--emit", "ir,opt"], "the same for every machine"),
+        (&["build", "model.hnet", "--machine", "here", "--target", "web", "-o", "site"], "for every device"),
+        (&["explain", "H0301", "--machine", "here"], "what was decided for a model"),
+        (&["explain", "--list", "--machine", "here"], "what was decided for a model"),
+        (&["explain", "softplus", "--measure"], "what was decided for a model"),
+    ] {
+        assert!(said(args).contains(why), "{args:?}: {}", said(args));
+    }
     assert!(!err(&exits(&here, &["run", "model.hnet", "--threads", "2", "--backend", "interp"], 0)).contains("H0007"));
     assert!(!here.join("y.h5").exists() && !here.join("m.jpg").exists());
 }
