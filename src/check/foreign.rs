@@ -79,16 +79,14 @@ impl<'a> Checker<'a> {
 
     /// `self.fc`, `torch.relu`: what stands before the dot has no place here.
     pub(super) fn foreign_prefix(&mut self, base: &'a Expr, name: &'a Ident) -> Option<Res<Value<'a>>> {
-        let ExprKind::Name(word) = &*base.kind else { return None };
         let before = Span { end: name.span.start, ..base.span };
-        if &**word == "self" && self.scopes.frame().own.is_none() {
+        let own = matches!(&*base.kind, ExprKind::Name(word) if &**word == "self");
+        if own && self.scopes.frame().own.is_none() {
             let d = Diagnostic::error(Code::H0411, base.span, "`self` is the value before a relation; there is no relation here");
             return Some(self.fail(d.fix("members are called by their names alone", before, "")));
         }
-        if !self.is_module(base) || self.report.is_full() {
-            return None;
-        }
-        let d = Diagnostic::error(Code::H0201, base.span, format!("nothing here is called `{word}`"));
+        let (word, at) = self.module_of(base).filter(|_| !self.report.is_full())?;
+        let d = Diagnostic::error(Code::H0201, at, format!("nothing here is called `{word}`"));
         let reduction = Reduction::ALL.iter().any(|r| r.word() == &*name.name);
         let d = if builtin::find(&name.name).is_some() || reduction {
             d.fix("functions have no prefix", before, "")
@@ -110,18 +108,24 @@ impl<'a> Checker<'a> {
         Some(self.fail(d))
     }
 
-    /// Whether an expression is the name of a module of elsewhere.
-    fn is_module(&self, base: &Expr) -> bool {
-        let ExprKind::Name(word) = &*base.kind else { return false };
-        habit::MODULES.contains(&&**word) && matches!(self.meaning(word), Meaning::Nothing)
+    /// The module of elsewhere that an expression names, `torch` of `torch.nn.functional`, and where.
+    fn module_of<'e>(&self, base: &'e Expr) -> Option<(&'e str, Span)> {
+        match &*base.kind {
+            ExprKind::Name(word) => {
+                let is = habit::MODULES.contains(&&**word) && matches!(self.meaning(word), Meaning::Nothing);
+                is.then_some((&**word, base.span))
+            }
+            ExprKind::Field { base, .. } => self.module_of(base),
+            _ => None,
+        }
     }
 
     /// `torch.norm(x)`, `jnp.sort(x)`: a function of the language behind a module's name.
     pub(super) fn prefixed_call(&mut self, callee: &'a Expr, args: &'a [Arg]) -> Option<Res<Value<'a>>> {
         let ExprKind::Field { base, name } = &*callee.kind else { return None };
-        let function = builtin::find(&name.name).filter(|_| self.is_module(base) && !self.report.is_full())?;
-        let module = if let ExprKind::Name(word) = &*base.kind { &**word } else { "" };
-        let d = Diagnostic::error(Code::H0201, base.span, format!("nothing here is called `{module}`"));
+        let function = builtin::find(&name.name)?;
+        let (module, at) = self.module_of(base).filter(|_| !self.report.is_full())?;
+        let d = Diagnostic::error(Code::H0201, at, format!("nothing here is called `{module}`"));
         let before = Span { end: name.span.start, ..base.span };
         let (value, rest) = match args {
             [first, rest @ ..] if first.name.is_none() && !function.takes_many() => (&first.value, rest),

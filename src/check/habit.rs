@@ -110,6 +110,8 @@ const PARTS: &[(&str, &str)] = &[
     ("mul", "operators stand between values: `x * y`"),
     ("div", "operators stand between values: `x / y`, of whole numbers `x div y`"),
     ("t", "a matrix of two sizes is turned round by `transpose(w)`; a named axis needs no turning"),
+    ("std", "it is written out: `sqrt(mean[b] (x - mean[b] x)^2)`; PyTorch divides by one less than there are"),
+    ("var", "it is written out: `mean[b] (x - mean[b] x)^2`; PyTorch divides by one less than there are"),
     ("numel", "`size(x)` counts all numbers"),
     ("clone", "a value never changes: it needs no copy"),
     ("masked_fill", "a choice is `if m { a } else { x }`; what is left out of a softmax is `softmax[t where not m[t]] s[t]`"),

@@ -311,7 +311,7 @@ impl<'l, 't> Matcher<'l, 't> {
         }
         let (gap, next) = self.end_of_value(opener, at).unwrap_or((gap, *at));
         error.label(self.lexed.span(&next), format!("a `{close}` is missing before this")).fix(
-            format!("put a `{close}` there"),
+            format!("put a `{close}` where the value ends"),
             gap,
             close,
         )

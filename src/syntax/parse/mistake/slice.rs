@@ -54,6 +54,9 @@ impl Parser<'_, '_> {
             return error.help("a range is written `0..n`, and has no step");
         };
         let has = |one: fn(&Entry) -> bool| entries.iter().any(one);
+        if has(|e| matches!(e, Entry::At("None" | "np.newaxis" | "jnp.newaxis"))) {
+            return error.help("axes meet by their names, and numbers with all of them: no axis of length 1 is needed");
+        }
         let mut says = vec![];
         if has(|e| matches!(e, Entry::Rest)) {
             says.push(REST);
