@@ -49,6 +49,16 @@ fn extra(function: &builtin::Function, rest: &[Arg]) -> Extra {
     }
 }
 
+/// A call of a function that is written as elsewhere.
+struct Called<'a> {
+    function: builtin::Function,
+    value: &'a Expr,
+    /// Its arguments behind the value.
+    rest: &'a [Arg],
+    /// Where it ends.
+    end: u32,
+}
+
 /// Whether an argument is the last axis, as it is counted elsewhere.
 fn is_last(arg: &Arg) -> bool {
     let named = arg.name.as_ref().is_none_or(|n| matches!(&*n.name, "dim" | "axis"));
@@ -121,7 +131,7 @@ impl<'a> Checker<'a> {
     }
 
     /// `torch.norm(x)`, `jnp.sort(x)`: a function of the language behind a module's name.
-    pub(super) fn prefixed_call(&mut self, callee: &'a Expr, args: &'a [Arg]) -> Option<Res<Value<'a>>> {
+    pub(super) fn prefixed_call(&mut self, callee: &'a Expr, args: &'a [Arg], span: Span) -> Option<Res<Value<'a>>> {
         let ExprKind::Field { base, name } = &*callee.kind else { return None };
         let function = builtin::find(&name.name)?;
         let (module, at) = self.module_of(base).filter(|_| !self.report.is_full())?;
@@ -133,7 +143,8 @@ impl<'a> Checker<'a> {
             _ => return Some(self.fail(d.help(format!("functions have no prefix; {}", readings(function.word))))),
         };
         let gap = rest.last().map(|l| Span { start: value.span.end, end: l.value.span.end, ..value.span });
-        Some(self.told(d, "functions have no prefix", &function, (value, rest), vec![(before, String::new())], gap))
+        let called = Called { function, value, rest, end: span.end };
+        Some(self.told(d, "functions have no prefix", &called, vec![(before, String::new())], gap))
     }
 
     /// `x.relu()`: a function of the value before the dot.
@@ -159,11 +170,12 @@ impl<'a> Checker<'a> {
         };
         let help = format!("functions stand before what they are called with: `{}(x)`", name.name);
         let edits = vec![(first, format!("{}(", name.name)), (rest, with)];
+        let called = Called { function, value: base, rest: args, end: span.end };
         if let (Extra::LastAxis, Reach::Last | Reach::All) = (extra(&function, args), reach(function.word)) {
             let all = Span { start: base.span.end, end: span.end, ..span };
-            return Some(self.fail(d.fixes(help, vec![(first, format!("{}(", name.name)), (all, ")".into())])));
+            return Some(self.told(d, &help, &called, vec![(first, format!("{}(", name.name)), (all, ")".into())], None));
         }
-        Some(self.told(d, &help, &function, (base, args), edits, None))
+        Some(self.told(d, &help, &called, edits, None))
     }
 
     /// Says what a function is called with, with the edits where it means the same; `gap` is what an axis that is said is to leave.
@@ -171,18 +183,21 @@ impl<'a> Checker<'a> {
         &mut self,
         d: Diagnostic,
         help: &str,
-        function: &builtin::Function,
-        (value, rest): (&'a Expr, &'a [Arg]),
+        called: &Called<'a>,
         mut edits: Vec<(Span, String)>,
         gap: Option<Span>,
     ) -> Res<T> {
-        let sure = match (reach(function.word), extra(function, rest)) {
-            (Reach::Point, Extra::None | Extra::Own) | (Reach::Last, Extra::None) => true,
+        let function = &called.function;
+        let sure = match (reach(function.word), extra(function, called.rest)) {
+            (Reach::Point, Extra::None | Extra::Own) => true,
+            // A pair in PyTorch, of which an index takes one.
+            (Reach::Last, Extra::None | Extra::LastAxis) if self.is_taken_apart(called) => false,
+            (Reach::Last, Extra::None) => true,
             (Reach::Last | Reach::All, Extra::LastAxis) => {
                 edits.extend(gap.map(|g| (g, String::new())));
-                true
+                matches!(self.expr(called.value)?, Value::Tensor(t) if t.sized().len() == 1)
             }
-            (Reach::All, Extra::None) => match self.expr(value)? {
+            (Reach::All, Extra::None) => match self.expr(called.value)? {
                 Value::Tensor(t) => self.has_sizes_alone(&t),
                 _ => false,
             },
@@ -196,5 +211,11 @@ impl<'a> Checker<'a> {
             true => d.fixes(help, edits),
             false => d.help(readings(function.word)),
         })
+    }
+
+    /// Whether an index or a part follows a call.
+    fn is_taken_apart(&self, called: &Called) -> bool {
+        let file = self.program.files.iter().find(|f| f.id == called.value.span.file);
+        file.and_then(|f| f.text.get(called.end as usize..)).is_some_and(|rest| rest.starts_with(['[', '.']))
     }
 }

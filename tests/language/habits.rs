@@ -119,7 +119,12 @@ const LINES: &[(&str, &str, &str)] = &[
     ("let o = x.add(1)", "`x + y`", ""),
     ("let o = x.mean(dim=1)", "`mean(x)`", ""),
     ("let o = x.softmax(1)", "`softmax[i] x[i]`", ""),
-    ("let o = F.softmax(2 * x)", "no prefix", "let o = softmax(2 * x)"),
+    ("let o = F.softmax(2 * x)", "along the sized axis", ""),
+    ("let o = F.softmax(x)", "no prefix", "let o = softmax(x)"),
+    ("let o = jax.nn.softmax(2 * x)", "no prefix", "let o = softmax(2 * x)"),
+    ("let o = x.sort()[0]", "`sort[t](x)`", ""),
+    ("let o = torch.sort(x).values", "`sort[t](x)`", ""),
+    ("let o = w.norm(-1)", "`norm(x)` is the length along the sized axes", ""),
     ("let o = torch.sum(2 * x)", "`sum[b, i] x[b, i]`", ""),
     ("let o = softmax(x, dim=-1)", "named, not counted", "let o = softmax(x)"),
     ("let o = sum(x, axis=1)", "named, not counted", ""),
@@ -354,7 +359,7 @@ fn in_model(line: &str) -> String {
         ""
     };
     format!(
-        "import std.linear {{ Linear }}\ndim b\nmodel M {{\n    input x: [b, 4]\n    input e: i32[b]\n    input v: [4]\n    input m: bool[b, 4]\n    \
+        "import std.linear {{ Linear }}\ndim b\nmodel M {{\n    input x: [b, 4]\n    input e: i32[b]\n    input v: [4]\n    input w: [3, 4]\n    input m: bool[b, 4]\n    \
          input s: f32\n    sub fc = Linear(4, 4)\n{var}    {line}\n    \
          output last: [b, 4] = fc(x) + 0 * number(e)\n}}\n"
     )

@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
         {
             return self.builtin(function, at, axes, first, args, span);
         }
-        if let Some(said) = self.prefixed_call(inner, args) {
+        if let Some(said) = self.prefixed_call(inner, args, span) {
             return said;
         }
         if let Some(said) = self.method(inner, args, span) {

@@ -82,13 +82,17 @@ impl Parser<'_, '_> {
         let only = declared.as_ref().is_some_and(|d| d.sure && matches!(d.axes.as_slice(), [one] if !one.named));
         match texts.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] if rest.is_empty() && only => Along::Last,
-            // Nobody makes one number of all by it.
-            [] if rest.is_empty() && word == "softmax" => Along::Last,
+            // JAX takes the last axis, PyTorch the second of two, and the first of three.
+            [] if rest.is_empty() && word == "softmax" => match (module, &declared) {
+                (Some("jax" | "jnp"), _) => Along::Last,
+                (_, Some(d)) if d.sure && matches!(d.axes.as_slice(), [_, last] if !last.named) => Along::Last,
+                _ => Along::All,
+            },
             [] => Along::All,
             ["-1" | "dim=-1" | "axis=-1"] if declared.as_ref().is_none_or(|d| d.axes.last().is_some_and(|a| !a.named)) => {
                 Along::Last
             }
-            [other] if matches!(word, "max" | "min") && module == Some("torch") && !is_axis(other) => Along::Pair,
+            [other] if matches!(word, "max" | "min") && module == Some("torch") && !self.is_axis(other) => Along::Pair,
             _ => Along::Other,
         }
     }
@@ -111,6 +115,15 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Whether an argument says an axis: a number or its name, or a keyword.
+    fn is_axis(&self, text: &str) -> bool {
+        let number = |k: usize| matches!(self.tokens.get(k).map(|t| t.kind), Some(Kind::Number | Kind::Minus));
+        let counts = |k: usize| self.word(k) == text && self.tokens[k + 1].kind == Kind::Assign && number(k + 2);
+        text.contains(['=', ':'])
+            || text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit() || c == '(')
+            || (0..self.tokens.len() - 1).any(counts)
+    }
+
     /// Whether the arguments of a function name no axis, or the last one, which is the sized axis.
     pub(super) fn is_last_axis(&self, from: usize, to: usize) -> bool {
         let said: String = self.text(from, to).split_whitespace().collect();
@@ -125,11 +138,6 @@ fn module_of(e: &Expr) -> Option<&str> {
         ExprKind::Field { base, .. } => module_of(base),
         _ => None,
     }
-}
-
-/// Whether an argument says an axis: a number, or a keyword.
-fn is_axis(text: &str) -> bool {
-    text.contains(['=', ':']) || text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit() || c == '(')
 }
 
 /// How a reduction is written along an axis.
