@@ -83,13 +83,18 @@ impl Edits {
         let known: Vec<Mistake> = known.iter().filter_map(|m| Some(Mistake { at: moved(m.at, edits)?, ..*m })).collect();
         let lines = touched(&after, edits);
         let found = said(self.file, &after);
-        let fresh = found.iter().filter(|d| {
-            let Some(m) = Mistake::of(d) else { return true };
-            // A bracket that is not closed shows where nobody wrote.
-            let bracket = matches!(d.code, Code::H0110 | Code::H0111 | Code::H0112);
-            !known.contains(&m) && (bracket || lines.iter().any(|(from, to)| (*from..=*to).contains(&m.at)))
-        });
-        match fresh.min_by_key(|d| Mistake::of(d).map(|m| m.at)) {
+        let fresh: Vec<&Diagnostic> = found
+            .iter()
+            .filter(|d| Mistake::of(d).is_none_or(|m| !known.contains(&m)))
+            .filter(|d| {
+                is_bracket(d) || Mistake::of(d).is_none_or(|m| lines.iter().any(|(from, to)| (*from..=*to).contains(&m.at)))
+            })
+            .collect();
+        // No other mistake hides that of a bracket: it is the edit's own.
+        if fresh.iter().any(|d| is_bracket(d)) {
+            return false;
+        }
+        match fresh.into_iter().min_by_key(|d| Mistake::of(d).map(|m| m.at)) {
             None => true,
             Some(next) => match &next.help {
                 Some(help) if rounds > 0 && !help.edits.is_empty() => self.lead_on(&after, &known, &help.edits, rounds - 1),
@@ -97,6 +102,11 @@ impl Edits {
             },
         }
     }
+}
+
+/// Whether a bracket is missing, stray or another one: that shows where nobody wrote.
+fn is_bracket(d: &Diagnostic) -> bool {
+    matches!(d.code, Code::H0110 | Code::H0111 | Code::H0112)
 }
 
 /// Where a place of a text lies after edits; nothing where it was replaced.
@@ -145,7 +155,7 @@ mod tests {
         assert!(stays("let a = x ** 2", "**", "^"));
         assert!(!stays("let a = x ** 2", "**", "^ ^"));
         assert!(!stays("let a = x ** 2", "** 2", "^ (2"));
-        assert!(!stays("let a = x ** 2", "x ** 2", "x ** 2"));
+        assert!(!stays("let a = x ** 2", "** 2", "^ 2 if x"));
     }
 
     #[test]
