@@ -111,6 +111,9 @@ impl Parser<'_, '_> {
         let help = "axes are named, not counted: a function runs along the sized axis, and `sum[i] x[i]` or `softmax[t](x)` along one that it names";
         let open = (0..name).rev().find(|k| self.tokens[*k].mate as usize > name && self.tokens[*k].kind == Kind::LParen);
         let Some(open) = open else { return error.help(help) };
+        if let Some(says) = self.joined(open) {
+            return error.help(says);
+        }
         let args = self.argument_tokens(open).unwrap_or_default();
         let first = args.iter().position(|(from, _)| *from == name).unwrap_or(args.len());
         let (mut counted, mut others) = (0, 0);
@@ -128,6 +131,22 @@ impl Parser<'_, '_> {
         let close = self.tokens[open].mate as usize;
         let (before, behind) = (self.span(name - 1, name), self.span(close, close + 1));
         error.fix(help, Span { end: behind.start, ..before }, "")
+    }
+
+    /// What is said of a call that joins values along an axis that it counts; its parenthesis is token `open`.
+    pub(super) fn joined(&self, open: usize) -> Option<&'static str> {
+        if self.tokens[open].kind != Kind::LParen {
+            return None;
+        }
+        match open.checked_sub(1).map_or("", |k| self.word(k)) {
+            "cat" | "concat" | "concatenate" => {
+                Some("values are joined along their first size by `concat(a, b)`, along a named axis by `concat[t](a, b)`")
+            }
+            "stack" => {
+                Some("equal values are put along a new first size by `stack(a, b)`; `let y[i, j] = ..` says another order")
+            }
+            _ => None,
+        }
     }
 
     /// `h += 1`

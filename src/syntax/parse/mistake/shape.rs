@@ -53,6 +53,9 @@ impl Parser<'_, '_> {
         let span = self.lexed.span(&self.tokens[opener]).to(self.lexed.span(&close));
         let error = Diagnostic::error(Code::H0143, span, "several values in parentheses have names")
             .note("without names, `(a, c)` is a merged index, which stands directly in an index list");
+        if let Some(says) = opener.checked_sub(1).and_then(|call| self.joined(call)) {
+            return self.fail(error.help(says));
+        }
         self.fail(error.help("write `(first: a, second: c)`, or `[a, c]` for a list"))
     }
 
