@@ -88,9 +88,19 @@ pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: Fil
         let program = program::load(sources, loader, root, &mut sink);
         // A file that cannot be read as written has no meaning to check.
         let models = if sink.has_errors() { vec![] } else { check::check(&program, &options, &mut sink) };
-        Checked { models, diagnostics: sink.into_sorted() }
+        Checked { models, diagnostics: finished(&program, sink) }
     };
     on_large_stack(work).unwrap_or_else(|d| Checked { models: vec![], diagnostics: vec![d] })
+}
+
+/// What was said, ordered by place: with the advice that takes the library to know, and without edits that would break a text.
+fn finished(program: &program::Program, sink: Sink) -> Vec<Diagnostic> {
+    let mut found = sink.into_sorted();
+    check::without_prefix(program, &mut found);
+    for file in program.files.iter().filter(|f| !f.library) {
+        syntax::edits::withhold(file.id, &file.text, &mut found);
+    }
+    found
 }
 
 /// What the `weights from` blocks of a model come to when it is known what their files have; `of` says for each of them which shelf it reads.
@@ -108,7 +118,7 @@ pub fn weights(
         let mut sink = Sink::default();
         let program = program::load(sources, loader, root, &mut sink);
         let mapping = check::read_weights(&program, &options, model, shelves, of, &mut sink);
-        let said: Vec<Diagnostic> = sink.into_sorted().into_iter().filter(Diagnostic::is_fatal).collect();
+        let said: Vec<Diagnostic> = finished(&program, sink).into_iter().filter(Diagnostic::is_fatal).collect();
         (mapping, said)
     };
     on_large_stack(work).unwrap_or_else(|d| (None, vec![d]))
@@ -127,7 +137,7 @@ pub fn written(
         let mut sink = Sink::default();
         let program = program::load(sources, loader, root, &mut sink);
         let made = check::written(&program, &options, model, &mut sink);
-        let said: Vec<Diagnostic> = sink.into_sorted().into_iter().filter(Diagnostic::is_fatal).collect();
+        let said: Vec<Diagnostic> = finished(&program, sink).into_iter().filter(Diagnostic::is_fatal).collect();
         (made, said)
     };
     on_large_stack(work).unwrap_or_else(|d| (None, vec![d]))

@@ -1,33 +1,40 @@
 //! Words that people know from Python, PyTorch and JAX, and what stands for them here.
 //!
 //! In: a word that means nothing, a part that a tensor has not, a net that nobody declared. Out: advice, with an edit where the word alone is
-//! wrong. Beside it: what stands before functions elsewhere (`torch.`, `self.`) and after values (`x.relu()`).
+//! wrong and both languages mean the same by it. What stands before functions elsewhere (`torch.`), and after values (`x.relu()`), is answered by
+//! `foreign`.
 
 use super::builtin;
-use super::value::Value;
-use super::word::Meaning;
-use super::{Checker, Res};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Diagnostic;
 use crate::source::Span;
-use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, Reduction};
 
 /// A word of elsewhere, the word here where it takes its place, and what is said.
 type Row = (&'static str, Option<&'static str>, &'static str);
+
+/// Elsewhere values are joined along the first axis, which is seldom the sized one.
+const JOINED: &str = "values are joined along their first size by `concat(a, b)`, along a named axis by `concat[t](a, b)`";
 
 /// Words that are values or functions elsewhere.
 const WORDS: &[Row] = &[
     ("True", Some("true"), "truth values are `true` and `false`"),
     ("False", Some("false"), "truth values are `true` and `false`"),
     ("None", None, "everything has a value here: leave it out, or choose with `if c { a } else { b }`"),
-    ("cat", Some("concat"), "values are joined by `concat(a, b)`, along a named axis by `concat[t](a, b)`"),
-    ("concatenate", Some("concat"), "values are joined by `concat(a, b)`, along a named axis by `concat[t](a, b)`"),
+    ("cat", None, JOINED),
+    ("concatenate", None, JOINED),
     ("clip", Some("clamp"), "it is called `clamp`"),
     ("pow", None, "a power is written `x ^ 2`"),
+    ("square", None, "a square is written `x ^ 2`"),
+    ("rsqrt", None, "it is written `1 / sqrt(x)`"),
+    ("maximum", None, "the larger of two values is `max(a, b)`"),
+    ("minimum", None, "the smaller of two values is `min(a, b)`"),
     ("matmul", None, "a product of matrices is written `x @ w`, one over named axes `sum[i] x[i] * w[i]`"),
     ("mm", None, "a product of matrices is written `x @ w`"),
     ("bmm", None, "a product of matrices is written `x @ w`; what varies over a batch says so by its axes"),
     ("dot", None, "a product is written `x @ y`"),
     ("einsum", None, "write the indices out: `let y[i, k] = sum[j] a[i, j] * b[j, k]`"),
+    ("log_softmax", None, "along the sized axis it is `x - logsumexp(x)`"),
+    ("normalize", None, "`import std.math { unit }`: `unit(x)` is the direction of `x`, with length 1 along the sized axis"),
+    ("pass", None, "a block without statements is `{ }`"),
     ("len", None, "a length is known by its name: the dim, `b`, or the number in the type; `size(x)` counts all numbers"),
     ("print", None, "nothing is printed while a model runs: what shall be seen is an `output`"),
     ("dropout", None, "chance is drawn: `draw keep: [n] = bernoulli(p: 0.9)`, then `if training { x * keep / 0.9 } else { x }`"),
@@ -95,7 +102,29 @@ const PARTS: &[(&str, &str)] = &[
     ("grad", "gradients are values: `grad(loss, w)`"),
     ("contiguous", "how values lie in memory is the compiler's matter"),
     ("matmul", "a product of matrices is written `x @ w`"),
+    ("mm", "a product of matrices is written `x @ w`"),
+    ("bmm", "a product of matrices is written `x @ w`; what varies over a batch says so by its axes"),
+    ("dot", "a product is written `x @ y`"),
     ("pow", "a power is written `x ^ 2`"),
+    ("square", "a square is written `x ^ 2`"),
+    ("rsqrt", "it is written `1 / sqrt(x)`"),
+    ("add", "operators stand between values: `x + y`"),
+    ("sub", "operators stand between values: `x - y`"),
+    ("mul", "operators stand between values: `x * y`"),
+    ("div", "operators stand between values: `x / y`, of whole numbers `x div y`"),
+    ("t", "a matrix of two sizes is turned round by `transpose(w)`; a named axis needs no turning"),
+    ("std", "it is written out: `sqrt(mean[b] (x - mean[b] x)^2)`; PyTorch divides by one less than there are"),
+    ("var", "it is written out: `mean[b] (x - mean[b] x)^2`; PyTorch divides by one less than there are"),
+    ("numel", "`size(x)` counts all numbers"),
+    ("clone", "a value never changes: it needs no copy"),
+    ("masked_fill", "a choice is `if m { a } else { x }`; what is left out of a softmax is `softmax[t where not m[t]] s[t]`"),
+    ("topk", "`top_k(x, 2)` gives `.value` and `.index`"),
+    ("chunk", "a part is read by its range: `x[0..4]`, `x[4..8]`"),
+    ("split", "a part is read by its range: `x[0..4]`, `x[4..8]`"),
+    ("type", "types change by `number(n)` and `int(x)`"),
+    ("int", "a real number becomes whole by `int(x)`"),
+    ("bool", "a number becomes a truth value by comparing it: `x != 0`"),
+    ("half", "values are `f32` while a model runs; `--f16` stores weights in half precision on a graphics card"),
 ];
 
 /// Layers of elsewhere.
@@ -109,6 +138,42 @@ const NETS: &[(&str, &str)] = &[
     ("Tanh", "functions are no nets: `tanh(x)`"),
     ("Softmax", "functions are no nets: `softmax(x)`"),
     ("Dropout", "chance is drawn: `draw keep: [n] = bernoulli(p: 0.9)`, then `if training { x * keep / 0.9 } else { x }`"),
+    ("LeakyReLU", "functions are no nets: `import std.math { leaky_relu }`, then `leaky_relu(x)`"),
+    ("ELU", "functions are no nets: `import std.math { elu }`, then `elu(x)`"),
+    ("Identity", "what does nothing needs no net: `x`"),
+    ("Parameter", "a parameter is a line of the net or model: `param w: [4] = zeros()`"),
+    (
+        "GRU",
+        "along an axis `t` it is `GruLayer(i, d)`, with `.y` at every step and the last state `.h`: `import std.recurrent { GruLayer }`; `Gru` is the cell \
+         of one step",
+    ),
+    ("GRUCell", "the cell of one step is `Gru(i, d)`, called with the state first, `cell(h, x)`: `import std.recurrent { Gru }`"),
+    (
+        "LSTM",
+        "along an axis `t` it is `Lstm(i, d)`, with `.y` at every step and the last `.m` and `.c`: `import std.recurrent { Lstm }`; `LstmCell` is the cell \
+         of one step, `BiLstm` goes from both ends",
+    ),
+    ("RNN", "the cell of one step is `RnnCell(i, d)`, `import std.recurrent { RnnCell }`, and along an axis a `for` runs it"),
+    (
+        "TransformerEncoderLayer",
+        "with the norms in front (`norm_first=True`) it is `Block(d, heads, h)`: `import std.transformer { Block }`; with the norms behind it is written \
+         as a `net` of `Attention`, `LayerNorm` and `Mlp`",
+    ),
+    (
+        "TransformerEncoder",
+        "with the norms in front (`norm_first=True`) it is `Encoder(d, heads, h, depth)`: `import std.transformer { Encoder }`; there is none behind the last block",
+    ),
+    (
+        "TransformerDecoderLayer",
+        "with the norms in front (`norm_first=True`) it is `DecoderBlock(d, heads, h)`: `import std.transformer { DecoderBlock }`",
+    ),
+    (
+        "MultiheadAttention",
+        "attention of a sequence to itself is `Attention(d, heads)`, causal `CausalAttention(d, heads)`, to another `CrossAttention(d, c, heads)`, with \
+         biases `MaskedAttention(d, heads, biased: true)`: `import std.attention { Attention }`",
+    ),
+    ("BatchNorm1d", "it is called `BatchNorm(c)`: `import std.norm { BatchNorm }`"),
+    ("BatchNorm2d", "it is called `BatchNorm(c)`, of images with channels last: `import std.norm { BatchNorm }`"),
     ("Dense", "it is called `Linear(i, o)`: `import std.linear { Linear }`"),
     ("Flatten", "functions are no nets: `flatten(x)`"),
     ("MSELoss", "a loss is a line of the model: `loss fit = mean[b] mse(y, want)`, with `import std.loss { mse }`"),
@@ -138,7 +203,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
 ];
 
 /// What stands before functions elsewhere.
-const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "jnp", "jax", "math", "tf", "keras", "lax"];
+pub(super) const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "jnp", "jax", "math", "tf", "keras", "lax"];
 
 /// A diagnostic with what is said of a word from elsewhere, if it is one.
 pub(super) fn of_word(d: Diagnostic, word: &str, at: Span) -> Option<Diagnostic> {
@@ -166,61 +231,4 @@ pub(super) fn of_argument(word: &str) -> Option<&'static str> {
 /// What is said of a part that a tensor has elsewhere.
 pub(super) fn of_part(word: &str) -> Option<&'static str> {
     PARTS.iter().find(|r| r.0 == word).map(|r| r.1)
-}
-
-impl<'a> Checker<'a> {
-    /// `self.fc`, `torch.relu`: what stands before the dot has no place here.
-    pub(super) fn foreign_prefix(&mut self, base: &'a Expr, name: &'a Ident) -> Option<Res<Value<'a>>> {
-        let ExprKind::Name(word) = &*base.kind else { return None };
-        let before = Span { end: name.span.start, ..base.span };
-        if &**word == "self" && self.scopes.frame().own.is_none() {
-            let d = Diagnostic::error(Code::H0411, base.span, "`self` is the value before a relation; there is no relation here");
-            return Some(self.fail(d.fix("members are called by their names alone", before, "")));
-        }
-        if !MODULES.contains(&&**word) || !matches!(self.meaning(word), Meaning::Nothing) || self.report.is_full() {
-            return None;
-        }
-        let d = Diagnostic::error(Code::H0201, base.span, format!("nothing here is called `{word}`"));
-        let reduction = Reduction::ALL.iter().any(|r| r.word() == &*name.name);
-        let d = if builtin::find(&name.name).is_some() || reduction {
-            d.fix("functions have no prefix", before, "")
-        } else {
-            match of_word(d.clone(), &name.name, base.span.to(name.span)) {
-                Some(d) => d,
-                None => match (of_net(&name.name), self.exported(&name.name, self.scopes.frame().file)) {
-                    (Some(says), _) => d.help(says),
-                    (None, Some((says, import))) => d.fixes(
-                        format!("functions have no prefix, and {says}"),
-                        import.into_iter().chain([(before, String::new())]).collect(),
-                    ),
-                    (None, None) => {
-                        d.help("functions have no prefix, and the library's are imported: `import std.math { gelu }`")
-                    }
-                },
-            }
-        };
-        Some(self.fail(d))
-    }
-
-    /// `x.relu()`: a function of the value before the dot.
-    pub(super) fn method(&mut self, callee: &'a Expr, args: &'a [Arg], span: Span) -> Option<Res<Value<'a>>> {
-        let ExprKind::Field { base, name } = &*callee.kind else { return None };
-        builtin::find(&name.name)?;
-        if matches!(&*base.kind, ExprKind::Name(word) if matches!(self.meaning(word), Meaning::Nothing)) {
-            return None;
-        }
-        let value = self.expr(base).ok().filter(|v| matches!(v, Value::Tensor(_) | Value::Num(_)))?;
-        let message = format!("this is {}, which has no parts", value.kind());
-        let d = Diagnostic::error(Code::H0205, name.span, message);
-        if let Some(says) = of_part(&name.name) {
-            return Some(self.fail(d.help(says)));
-        }
-        let first = Span { end: base.span.start, ..base.span };
-        let (rest, with) = match args.first() {
-            Some(arg) => (Span { start: base.span.end, end: arg.value.span.start, ..span }, ", ".to_string()),
-            None => (Span { start: base.span.end, end: span.end, ..span }, ")".to_string()),
-        };
-        let help = format!("functions stand before what they are called with: `{}(x)`", name.name);
-        Some(self.fail(d.fixes(help, vec![(first, format!("{}(", name.name)), (rest, with)])))
-    }
 }

@@ -7,7 +7,7 @@
 
 use super::Checker;
 use crate::diag::{Diagnostic, Sink, nearest};
-use crate::program::LIBRARY;
+use crate::program::{LIBRARY, Loaded};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, Formal, ImportFrom, ItemKind};
 use std::sync::OnceLock;
@@ -28,13 +28,13 @@ pub(super) enum Wanted<'a> {
 }
 
 /// A name of the library.
-struct Export {
-    module: &'static str,
+pub(super) struct Export {
+    pub module: &'static str,
     item: ast::Item,
 }
 
 impl Export {
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match &self.item.kind {
             ItemKind::Net(def) => &def.name.name,
             ItemKind::Fn(def) => &def.name.name,
@@ -43,12 +43,12 @@ impl Export {
         }
     }
 
-    fn is(&self, wanted: Wanted) -> bool {
+    pub fn is(&self, wanted: Wanted) -> bool {
         matches!(wanted, Wanted::Net(_)) == matches!(self.item.kind, ItemKind::Net(_))
     }
 
     /// What is said of it: a net with the order of its arguments.
-    fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let import = format!("`import std.{} {{ {} }}`", self.module, self.name());
         match &self.item.kind {
             ItemKind::Net(def) => format!("{import}; its arguments are `{}`", order(def)),
@@ -58,7 +58,7 @@ impl Export {
 }
 
 /// Nets, functions and constants of all modules.
-fn exports() -> &'static [Export] {
+pub(super) fn exports() -> &'static [Export] {
     static ALL: OnceLock<Vec<Export>> = OnceLock::new();
     ALL.get_or_init(|| {
         let items = |(module, text): &(&'static str, &str)| {
@@ -153,33 +153,9 @@ impl<'a> Checker<'a> {
         Some((format!("the library has it: {}", one.shown()), import))
     }
 
-    /// The edit that imports a name of the library: into the list of an import of its module, or a line behind the other imports.
+    /// The edit that imports a name of the library.
     fn import_of(&self, file: usize, module: &str, word: &str) -> Option<(Span, String)> {
-        let loaded = &self.program.files[file];
-        if loaded.library {
-            return None;
-        }
-        let mut imports = loaded.ast.items.iter().filter_map(|i| match &i.kind {
-            ItemKind::Import(import) => Some((i, import)),
-            _ => None,
-        });
-        let of_it = imports.clone().find(|(_, i)| match &i.from {
-            ImportFrom::Library(words) => words.len() == 2 && &*words[0].name == "std" && &*words[1].name == module,
-            ImportFrom::File { .. } => false,
-        });
-        if let Some(last) = of_it.and_then(|(_, i)| i.names.last()) {
-            return Some((Span { start: last.span.end, ..last.span }, format!(", {word}")));
-        }
-        let line = format!("import std.{module} {{ {word} }}");
-        if let Some((item, _)) = imports.next_back() {
-            return Some((Span { start: item.span.end, ..item.span }, format!("\n{line}")));
-        }
-        // Behind what the file says of itself.
-        let head: usize = loaded.text.split_inclusive('\n').take_while(|l| l.starts_with("//!")).map(str::len).sum();
-        let rest = &loaded.text[head..];
-        let gap = if rest.starts_with('\n') { "" } else { "\n" };
-        let before = if head > 0 { "\n" } else { "" };
-        Some((Span::new(loaded.id, head, head), format!("{before}{line}\n{gap}")))
+        import_of(&self.program.files[file], module, word)
     }
 
     /// What a message about a net's arguments says besides: their order, and what they were.
@@ -192,4 +168,32 @@ impl<'a> Checker<'a> {
             _ => d,
         }
     }
+}
+
+/// The edit that imports a name of the library: into the list of an import of its module, or a line behind the other imports.
+pub(super) fn import_of(loaded: &Loaded, module: &str, word: &str) -> Option<(Span, String)> {
+    if loaded.library {
+        return None;
+    }
+    let mut imports = loaded.ast.items.iter().filter_map(|i| match &i.kind {
+        ItemKind::Import(import) => Some((i, import)),
+        _ => None,
+    });
+    let of_it = imports.clone().find(|(_, i)| match &i.from {
+        ImportFrom::Library(words) => words.len() == 2 && &*words[0].name == "std" && &*words[1].name == module,
+        ImportFrom::File { .. } => false,
+    });
+    if let Some(last) = of_it.and_then(|(_, i)| i.names.last()) {
+        return Some((Span { start: last.span.end, ..last.span }, format!(", {word}")));
+    }
+    let line = format!("import std.{module} {{ {word} }}");
+    if let Some((item, _)) = imports.next_back() {
+        return Some((Span { start: item.span.end, ..item.span }, format!("\n{line}")));
+    }
+    // Behind what the file says of itself.
+    let head: usize = loaded.text.split_inclusive('\n').take_while(|l| l.starts_with("//!")).map(str::len).sum();
+    let rest = &loaded.text[head..];
+    let gap = if rest.starts_with('\n') { "" } else { "\n" };
+    let before = if head > 0 { "\n" } else { "" };
+    Some((Span::new(loaded.id, head, head), format!("{before}{line}\n{gap}")))
 }

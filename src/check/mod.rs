@@ -21,7 +21,7 @@
 //!
 //! | files | what they decide |
 //! |---|---|
-//! | `names`, `word`, `habit`, `library` | that a word has one meaning, and which; what an unknown one may have been |
+//! | `names`, `word`, `habit`, `foreign`, `prefixed`, `library` | that a word has one meaning, and which; what an unknown one may have been |
 //! | `expr`, `operator`, `number`, `list` | expressions, compile-time numbers, sizes, lists of them |
 //! | `block`, `var`, `declared`, `loss` | statements |
 //! | `control`, `loops` | `if`, `for` |
@@ -47,6 +47,7 @@ mod control;
 mod declared;
 mod expr;
 mod filter;
+mod foreign;
 mod generic;
 mod habit;
 mod index;
@@ -61,6 +62,7 @@ pub mod model;
 mod names;
 mod number;
 mod operator;
+mod prefixed;
 mod reduce;
 mod relation;
 mod report;
@@ -84,6 +86,7 @@ pub use builtin::{described, reference, words};
 use chance::Draws;
 use instance::Nets;
 pub use model::Model;
+pub use prefixed::without_prefix;
 use report::{Report, Res, Said};
 use scope::Scopes;
 use std::rc::Rc;

@@ -303,8 +303,9 @@ impl<'a> Checker<'a> {
             (_, Ok(both)) => both.into(),
             (_, Err(args)) => args,
         };
-        let Ok([(value, at)]) = <[(Value<'a>, Span); 1]>::try_from(args) else {
-            return self.error(Code::H0327, span, format!("`{}` takes one value here", op.word()));
+        let [(value, at)] = match <[(Value<'a>, Span); 1]>::try_from(args) {
+            Ok(one) => one,
+            Err(args) => return self.fail(one_value(op, &args, span)),
         };
         match value {
             Value::Tree(tree) => self.reduce_tree(op, &tree, at, span),
@@ -367,5 +368,19 @@ fn index_word(k: usize) -> String {
     match ["i", "j", "k"].get(k) {
         Some(word) => word.to_string(),
         None => format!("i{k}"),
+    }
+}
+
+/// What is said of a reduction with more than its value: elsewhere an axis is counted there.
+fn one_value(op: Reduction, args: &[(Value<'_>, Span)], span: Span) -> Diagnostic {
+    let word = op.word();
+    let d = Diagnostic::error(Code::H0327, span, format!("`{word}` takes one value here"));
+    let help =
+        format!("axes are named, not counted: `{word}(x)` goes along the sized axis, `{word}[i] x[i]` along one that it names");
+    match args {
+        [(_, value), (Value::Num(n), axis)] if n.known() == Some(-1.0) => {
+            d.fix(help, Span { start: value.end, end: axis.end, ..span }, "")
+        }
+        _ => d.help(help),
     }
 }

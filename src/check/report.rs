@@ -153,6 +153,16 @@ impl Report {
         fatal.cloned().map(|d| self.say(d)).last()
     }
 
+    /// How many messages there are, for [`Self::fold`].
+    pub fn length(&self) -> usize {
+        self.sink.list().len()
+    }
+
+    /// Of the messages from place `from` on that have the same key, the first stands for all.
+    pub fn fold(&mut self, from: usize, key: impl Fn(&Diagnostic) -> Option<String>, more: impl Fn(&[Diagnostic]) -> String) {
+        self.sink.fold(from, key, more);
+    }
+
     /// Whether no further mistake will be shown: what makes its message need not look far.
     pub fn is_full(&self) -> bool {
         self.sink.is_full()

@@ -193,7 +193,16 @@ impl<'a> Checker<'a> {
             let mut d = Diagnostic::error(Code::H0401, span, message).here(format!("this is {}", self.show(flat)));
             let shown = leaves.len().min(8);
             d = d.note(format!("{}{}", leaves[..shown].join(", "), if leaves.len() > shown { ", .." } else { "" }));
-            return self.fail(d.help("`size(target.*)` is the number of values that a net takes"));
+            let own = dims.iter().map(|d| self.extent(flat, *d).constant()).collect::<Option<Vec<i64>>>();
+            return self.fail(d.help(match (own.as_deref(), total.constant()) {
+                (Some([n]), Some(wanted)) if *n > wanted => {
+                    "`size(target.*)` is the number of values that a net takes; of a vector with a rest, as chunks leave one, `v[0..size(target.*)]`"
+                }
+                (Some([_, _, ..]), _) => {
+                    "`size(target.*)` is the number of values that a net takes, in a row: `flatten(v)`, and of one with a rest `flatten(v)[0..size(target.*)]`"
+                }
+                _ => "`size(target.*)` is the number of values that a net takes",
+            }));
         }
         self.cut(flat, like)
     }

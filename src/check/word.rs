@@ -217,16 +217,33 @@ impl<'a> Checker<'a> {
         self.fail(d)
     }
 
+    /// Whether a word that means nothing is one of which nothing else is said: the language does not have it, and no mistake took it away.
+    pub fn is_unknown(&self, word: &str) -> bool {
+        let frame = self.scopes.frame();
+        let file = &self.files[frame.file];
+        let language = matches!(word, "true" | "false" | "training" | "self") || super::builtin::find(word).is_some();
+        let taken = file.spoilt.contains_key(word) || file.missing.contains_key(word) || file.items.contains_key(word);
+        !language && !taken && self.nets.absent_from(frame.inst, word).is_none() && !self.report.is_full()
+    }
+
+    /// The members that are seen from here.
+    pub fn visible_members(&self) -> Vec<Name> {
+        let mut out = vec![];
+        let mut inst = self.scopes.frame().inst;
+        while let Some(id) = inst {
+            out.extend(self.nets[id].members.keys().cloned());
+            inst = if self.nets[id].net.is_none() { self.nets[id].parent } else { None };
+        }
+        out.sort();
+        out
+    }
+
     /// All words that mean something here, for suggestions.
     pub fn visible_words(&self) -> Vec<Name> {
         let frame = self.scopes.frame();
         let mut out: Vec<Name> = frame.scopes.iter().flat_map(Locals::iter).map(|(n, _)| n.clone()).collect();
         out.extend(frame.axes.iter().map(|(n, _)| n.clone()));
-        let mut inst = frame.inst;
-        while let Some(id) = inst {
-            out.extend(self.nets[id].members.keys().cloned());
-            inst = if self.nets[id].net.is_none() { self.nets[id].parent } else { None };
-        }
+        out.extend(self.visible_members());
         let values = self.files[frame.file].items.iter().filter(|(_, i)| !matches!(i, FileItem::Model));
         out.extend(values.map(|(n, _)| n.clone()));
         out.extend(super::builtin::all().map(|f| Name::from(f.word)));

@@ -76,6 +76,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
     open::once("--dim", &args.dim)?;
     open::once_each("--output", &args.output)?;
+    plans(args)?;
     let opened = open::model(&args.which, talk)?;
     if let (Some(Target::Web), Some(folder)) = (args.target, &args.out) {
         opened.spare(folder, &[])?;
@@ -84,8 +85,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let folder = args.out.as_ref().filter(|f| !open::is_stdout(f));
     let file = args.which.file.as_path();
-    let late = |s: &Stage| !matches!(s, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt);
-    let late = args.emit.iter().any(late);
+    let late = args.emit.iter().any(is_planned);
     if !late && !args.dim.is_empty() {
         talk.note("`--dim` does nothing here: sizes are chosen from the plan on");
     }
@@ -126,6 +126,25 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     if args.emit.contains(&Stage::Obj) {
         let name = &opened.model.name;
         talk.note(&format!("the header says how a C program calls it: cc main.c {name}.o -lm"));
+    }
+    Ok(())
+}
+
+/// Whether a stage is made of a plan.
+fn is_planned(stage: &Stage) -> bool {
+    !matches!(stage, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt)
+}
+
+/// Refuses a machine where nothing is planned for one.
+fn plans(args: &Args) -> Result<(), Exit> {
+    if !args.machine.is_given() {
+        return Ok(());
+    }
+    if args.target.is_some() {
+        return Err(usage("`--machine` does nothing here: a page is made for every device that opens it"));
+    }
+    if !args.emit.iter().any(is_planned) {
+        return Err(usage("`--machine` does nothing here: what these stages make is the same for every machine, plans are not"));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::given::Values;
 use super::open::{self, Opened, Which};
-use super::run::How;
+use super::run::Where;
 use super::talk::{Exit, Talk, usage};
 use crate::bind::inputs;
 use crate::bind::weights::layout::{self, Adapter};
@@ -33,13 +33,13 @@ pub struct Args {
     #[arg(long, short, value_name = "F")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    how: How,
+    place: Where,
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::Text;
     args.values.once()?;
-    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let options = args.place.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let blocks: Vec<&Block> = opened.model.weights.iter().filter(|b| b.writes).collect();
     if blocks.is_empty() {

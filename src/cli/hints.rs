@@ -23,6 +23,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("--data", "inputs are given with `--inputs F`; for `eval` its block names the data"),
     ("--fp16", "`--f16` keeps parameters in 16 bits on a graphics device"),
     ("--half", "`--f16` keeps parameters in 16 bits on a graphics device"),
+    (
+        "--f16",
+        "`--f16` is for running a model (`run`, `bench`, `eval`): what is trained or written keeps 32 bits (`train --mixed` reads them in 16)",
+    ),
     ("--save", "outputs are written with `--out F`"),
     ("--jobs", "`--threads N` says how many threads compute"),
 ];

@@ -14,13 +14,18 @@ const MOST: u64 = 1 << 20;
 /// For whom plans are made.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Machine {
-    /// Plans for the machine that this file describes, as `hnet doctor -o FILE` writes it, or for this one: `here`. Without it plans are
-    /// the same everywhere
+    /// Plans for the machine that this file describes, as `hnet doctor -o FILE` writes it, or for this one: `here`, which is measured where
+    /// `hnet doctor` did not yet. Without it plans are the same everywhere
     #[arg(long, value_name = "FILE|here")]
     machine: Option<PathBuf>,
 }
 
 impl Machine {
+    /// Whether somebody asked for one.
+    pub fn is_given(&self) -> bool {
+        self.machine.is_some()
+    }
+
     /// The prices that plans are made by. Errors: no such file, or no prices.
     pub fn prices(&self, talk: Talk) -> Result<Arc<Prices>, Diagnostic> {
         let prices = match &self.machine {

@@ -68,20 +68,27 @@ pub struct Args {
     json: bool,
 }
 
-/// Where to compute: shared with `eval`.
+/// Where to compute.
 #[derive(clap::Args)]
-pub struct How {
+pub struct Where {
     /// What computes
     #[arg(long, value_enum, default_value_t)]
     backend: Device,
     /// Threads of the CPU's code; 0 means all. The interpreter and a graphics device take no notice
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(0..=512))]
     threads: usize,
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// Where to compute, and with which parameters: where nothing of them is kept.
+#[derive(clap::Args)]
+pub struct How {
+    #[command(flatten)]
+    place: Where,
     /// Keep the parameters in 16 bits on the graphics device; sums stay in 32
     #[arg(long)]
     f16: bool,
-    #[command(flatten)]
-    machine: Machine,
 }
 
 /// The backends as the command line names them.
@@ -99,14 +106,33 @@ enum Device {
 }
 
 impl How {
-    /// The options; H0901 where there is no such device. Somebody who watches is told what was chosen.
+    /// As [`Where::options`]; H0007 where 16 bits are asked for and nothing keeps them.
+    pub fn options(&self, talk: Talk) -> Result<Options, Diagnostic> {
+        match self.place.backend {
+            Device::Interp | Device::Cpu if self.f16 => Err(Diagnostic::plain(
+                Code::H0007,
+                "`--f16` does nothing here: only a graphics device keeps parameters in 16 bits",
+            )
+            .help("leave it out, or run with `--backend gpu`")),
+            Device::Auto if self.f16 && quietly(gpu::Device::hardware).is_none() => {
+                talk.warn("`--f16` does nothing on the CPU, which computes here: there is no graphics card");
+                self.place.options(talk)
+            }
+            Device::Auto | Device::Gpu | Device::Interp | Device::Cpu => {
+                Ok(Options { half: self.f16, ..self.place.options(talk)? })
+            }
+        }
+    }
+}
+
+impl Where {
+    /// The options; H0901 where there is no such device, H0007 where plans are asked for that nobody makes. Somebody who watches is told
+    /// what was chosen.
     pub fn options(&self, talk: Talk) -> Result<Options, Diagnostic> {
         let backend = match self.backend {
             Device::Auto => {
+                // Drivers that are looked for here say nothing later.
                 let found = quietly(gpu::Device::hardware);
-                if self.f16 && found.is_none() {
-                    talk.warn("`--f16` does nothing on the CPU, which computes here: there is no graphics card");
-                }
                 if std::io::stderr().is_terminal() {
                     talk.note(&match found {
                         Some(device) => format!("on {}", device.describe()),
@@ -115,12 +141,9 @@ impl How {
                 }
                 Backend::Auto
             }
-            Device::Interp | Device::Cpu if self.f16 => {
-                return Err(Diagnostic::plain(
-                    Code::H0007,
-                    "`--f16` does nothing here: only a graphics device keeps parameters in 16 bits",
-                )
-                .help("leave it out, or run with `--backend gpu`"));
+            Device::Interp if self.machine.is_given() => {
+                return Err(Diagnostic::plain(Code::H0007, "`--machine` does nothing here: the interpreter has no plan")
+                    .help("leave it out, or run with `--backend cpu`"));
             }
             Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
@@ -129,7 +152,7 @@ impl How {
                 Backend::Gpu
             }
         };
-        Ok(Options { backend, threads: self.threads, half: self.f16, prices: self.machine.prices(talk)? })
+        Ok(Options { backend, threads: self.threads, half: false, prices: self.machine.prices(talk)? })
     }
 }
 

@@ -4,7 +4,7 @@
 //! which is found beside the model from then on.
 
 use super::open::{self, Opened, Which};
-use super::run::How;
+use super::run::Where;
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::params;
 use crate::check::model::{DataFile, Eval};
@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     memory: bytesize::ByteSize,
     #[command(flatten)]
-    how: How,
+    place: Where,
     /// A JSON object for each step on stdout
     #[arg(long)]
     json: bool,
@@ -98,10 +98,7 @@ pub fn stop_soon() -> bool {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    let run = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
-    if run.half {
-        return Err(usage("`--f16` is for running a model: training keeps parameters in 32 bits (`--mixed` reads them in 16)"));
-    }
+    let run = args.place.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let trains: Vec<&DataFile> =
         opened.model.trains.iter().flat_map(|t| &t.arms).flat_map(|a| &a.rows.data).chain(measured(&opened)).collect();

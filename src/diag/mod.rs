@@ -193,6 +193,32 @@ impl Sink {
         self.errors >= MOST
     }
 
+    /// Of those that were said from place `from` on and have the same key, the first stands for all: `more` says of the others what it notes
+    /// besides, and its edits are those of all.
+    pub fn fold(&mut self, from: usize, key: impl Fn(&Diagnostic) -> Option<String>, more: impl Fn(&[Diagnostic]) -> String) {
+        let from = from.min(self.list.len());
+        let mut groups: Vec<(Option<String>, Diagnostic, Vec<Diagnostic>)> = vec![];
+        for d in self.list.split_off(from) {
+            let key = key(&d);
+            match groups.iter_mut().find(|(k, _, _)| key.is_some() && *k == key) {
+                Some((_, _, rest)) => rest.push(d),
+                None => groups.push((key, d, vec![])),
+            }
+        }
+        for (_, mut first, rest) in groups {
+            if !rest.is_empty() {
+                first.notes.push(more(&rest));
+                self.errors -= rest.iter().filter(|d| d.is_fatal()).count();
+                self.warnings -= rest.iter().filter(|d| !d.is_fatal()).count();
+            }
+            if let Some(help) = first.help.as_mut().filter(|h| !h.edits.is_empty()) {
+                help.edits.extend(rest.into_iter().filter_map(|d| d.help).flat_map(|h| h.edits));
+            }
+            first.shorten();
+            self.list.push(first);
+        }
+    }
+
     /// Whether anything fatal was said.
     pub fn has_errors(&self) -> bool {
         self.errors > 0

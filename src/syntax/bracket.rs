@@ -309,11 +309,29 @@ impl<'l, 't> Matcher<'l, 't> {
                 if at.kind == Kind::End { format!("{what} before it is closed") } else { format!("{what} after a `{close}`") };
             return error.label(place, here);
         }
-        error.label(self.lexed.span(at), format!("a `{close}` is missing before this")).fix(
-            format!("put a `{close}` here"),
+        let (gap, next) = self.end_of_value(opener, at).unwrap_or((gap, *at));
+        error.label(self.lexed.span(&next), format!("a `{close}` is missing before this")).fix(
+            format!("put a `{close}` where the value ends"),
             gap,
             close,
         )
+    }
+
+    /// The first line end behind an opener where a value ends and another thing begins: no operator and no comma goes on with it.
+    fn end_of_value(&self, opener: &Token, at: &Token) -> Option<(Span, Token)> {
+        let tokens = &self.lexed.tokens;
+        let from = tokens.partition_point(|t| t.start <= opener.start);
+        let mut depth = 0i32;
+        for pair in tokens[from..].windows(2).take_while(|p| p[1].start <= at.start) {
+            let (last, next) = (&pair[0], &pair[1]);
+            depth += i32::from(last.kind.is_opener()) - i32::from(last.kind.is_closer());
+            let ends = matches!(last.kind, Kind::Name | Kind::Number) || last.kind.is_closer();
+            let begins = !(next.kind.is_binary() || next.kind.is_closer() || matches!(next.kind, Kind::Pipe | Kind::Comma));
+            if depth == 0 && last.line != next.line && ends && begins {
+                return Some((Span { file: self.lexed.file, start: last.end, end: last.end }, *next));
+            }
+        }
+        None
     }
 }
 

@@ -216,7 +216,12 @@ impl Cutter<'_, '_, '_> {
             "\u{00A0}" => ("this is a no-break space".to_string(), "write a plain space".to_string()),
             _ => (format!("`{text}` is no operator here"), format!("write `{word}`")),
         };
-        self.report.error(Diagnostic::error(Code::H0101, span, what).fix(advice, span, here));
+        let error = Diagnostic::error(Code::H0101, span, what);
+        self.report.error(match text {
+            // `not` is looser: `!a == b` is `not a == b` for nobody who wrote it.
+            "!" if !stands_alone(&self.out.text[end..]) => error.help(NOT),
+            _ => error.fix(advice, span, here),
+        });
         if let Some(kind) = kind {
             self.push(kind, start, end);
         }
@@ -251,10 +256,36 @@ impl Cutter<'_, '_, '_> {
             "?" => error.help("a choice is written `if c { a } else { b }`"),
             "|" => error.help("a pipe is `|>`, the logical operator is `or`"),
             "&" => error.help("the logical operator is `and`"),
+            "~" if stands_alone(&self.out.text[end..]) => error.fix(NOT, span, "not "),
+            "~" => error.help(NOT),
             _ => error.help("names are made of the letters a to z, A to Z, digits, `_` and primes"),
         });
         self.push(Kind::Bad, start, end);
     }
+}
+
+/// What is said of the signs that negate elsewhere.
+const NOT: &str = "the logical operator is `not`, which is looser than a comparison: `not (a > b)`, `(not a) == b`";
+
+/// Whether nothing but the end of the condition, or another, follows an operand: `a`, `f(a)[0]`, `(a > b)`.
+fn stands_alone(rest: &str) -> bool {
+    let (mut depth, mut at) = (0, rest.len());
+    for (k, c) in rest.char_indices() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' if depth > 0 => depth -= 1,
+            _ if depth > 0 || c.is_alphanumeric() || matches!(c, '_' | '.' | '\'') => {}
+            _ => {
+                at = k;
+                break;
+            }
+        }
+    }
+    let next = rest[at..].trim_start_matches(' ');
+    let word = |w: &str| next.strip_prefix(w).is_some_and(|r| !r.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+    next.is_empty()
+        || next.starts_with([')', ']', ',', '{', '}', ';', '&', '|', '\n', '\r'])
+        || ["and", "or", "else"].into_iter().any(word)
 }
 
 /// The token that a rule of the grammar stands for.

@@ -6,6 +6,7 @@
 pub mod ast;
 mod bracket;
 pub mod doc;
+pub mod edits;
 pub mod format;
 mod lex;
 pub mod parse;

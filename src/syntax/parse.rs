@@ -262,12 +262,18 @@ impl<'p> Parser<'p, '_> {
 
     /// Whether a line that begins with the next token goes on with the one before.
     fn joins(&self) -> bool {
-        match self.kind() {
+        self.joins_at(self.at)
+    }
+
+    /// The same of token `i`.
+    fn joins_at(&self, i: usize) -> bool {
+        match self.tokens[i].kind {
             Kind::Pipe | Kind::Else => true,
             Kind::Name => {
-                let word = self.word(self.at);
+                let word = self.word(i);
                 // Python's import is an item of its own, and answered as such.
-                let import = word == "from" && self.scope == Scope::File && self.peek(1) == Kind::Name;
+                let name = self.tokens.get(i + 1).is_some_and(|t| t.kind == Kind::Name);
+                let import = word == "from" && self.scope == Scope::File && name;
                 JOINING.contains(&word) && !(word == "over" && self.scope == Scope::Train) && !import
             }
             _ => false,

@@ -417,6 +417,20 @@ fn what_is_said_twice_or_cannot_be_is_an_error_that_shows_it() {
     assert!(said(&["graph", "model.hnet", "-o", "m.dot", "--format", "svg"]).contains("another format"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "cpu"]).contains("H0007"));
     assert!(said(&["run", "model.hnet", "--f16", "--backend", "interp"]).contains("H0007"));
+    // Where an option does nothing it is not there, or says so.
+    for command in ["train", "export", "specialize"] {
+        assert!(said(&[command, "model.hnet", "--f16"]).contains("keeps 32 bits"), "{command}");
+    }
+    for (args, why) in [
+        (&["run", "model.hnet", "--machine", "here", "--backend", "interp"][..], "the interpreter has no plan"),
+        (&["build", "model.hnet", "--machine", "here", "--emit", "ir,opt"], "the same for every machine"),
+        (&["build", "model.hnet", "--machine", "here", "--target", "web", "-o", "site"], "for every device"),
+        (&["explain", "H0301", "--machine", "here"], "what was decided for a model"),
+        (&["explain", "--list", "--machine", "here"], "what was decided for a model"),
+        (&["explain", "softplus", "--measure"], "what was decided for a model"),
+    ] {
+        assert!(said(args).contains(why), "{args:?}: {}", said(args));
+    }
     assert!(!err(&exits(&here, &["run", "model.hnet", "--threads", "2", "--backend", "interp"], 0)).contains("H0007"));
     assert!(!here.join("y.h5").exists() && !here.join("m.jpg").exists());
 }
@@ -437,18 +451,23 @@ fn words_of_other_programs_are_understood() {
 fn what_errors_offer_is_done_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    let text = "from std.linear import Linear\ndim b\nmodel M {\n    input x: float[b, 4]\n    sub fc = nn.Linear(4, 2)\n    h = torch.relu(x) ** 2\n    \
-                output y: [b, 2] = self.fc(h)\n    output z: [b] = h[-1]\n}\n";
+    let text = "from std.linear import Linear\ndim b\nmodel M {\n    input x: float[b, 4]\n    input v: [4]\n    sub fc = nn.Linear(4, 2)\n    h = torch.relu(x) ** 2\n    \
+                output y: [b, 2] = self.fc(h)\n    output z: f32 = v[-1] if v.sum() > 0 else 1_0\n}\n";
     std::fs::write(here.join("m.hnet"), text).unwrap();
     let fixed = exits(here, &["check", "m.hnet", "--fix"], 0);
     assert!(err(&fixed).contains("edits made"), "{}", err(&fixed));
     let now = std::fs::read_to_string(here.join("m.hnet")).unwrap();
-    let wanted = "import std.linear { Linear }\ndim b\nmodel M {\n    input x: f32[b, 4]\n    sub fc = Linear(4, 2)\n    let h = relu(x) ^ 2\n    \
-                  output y: [b, 2] = fc(h)\n    output z: [b] = h[3]\n}\n";
+    let wanted = "import std.linear { Linear }\ndim b\nmodel M {\n    input x: f32[b, 4]\n    input v: [4]\n    sub fc = Linear(4, 2)\n    let h = relu(x) ^ 2\n    \
+                  output y: [b, 2] = fc(h)\n    output z: f32 = if sum(v) > 0 { v[3] } else { 10 }\n}\n";
     assert_eq!(now, wanted);
     // A second time there is nothing to do, and nothing is written.
     let again = exits(here, &["check", "m.hnet", "--fix"], 0);
     assert!(!err(&again).contains("made"), "{}", err(&again));
+    // Where Python reduces everything and hnet each example, nobody chooses for the writer.
+    let two = "dim b\nmodel M {\n    input x: [b, 4]\n    output y: f32 = x.sum()\n}\n";
+    std::fs::write(here.join("two.hnet"), two).unwrap();
+    assert!(err(&exits(here, &["check", "two.hnet", "--fix"], 1)).contains("`sum[b, i] x[b, i]`"));
+    assert_eq!(std::fs::read_to_string(here.join("two.hnet")).unwrap(), two);
     // What no edit mends stays, and is said; a warning's edit is not made.
     let left = "dim b\nmodel M {\n    input x: [b, 4]\n    let unused = 1\n    output y: [b] = x.shape + True\n}\n";
     std::fs::write(here.join("l.hnet"), left).unwrap();

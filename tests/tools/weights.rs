@@ -237,6 +237,10 @@ fn what_does_not_fit_names_its_line_both_shapes_and_a_way_out() {
             assert!(text.contains(part), "{line}: no {part}\n{text}");
         }
     }
+    // A name that is wrong in every line is said once, with those of the others.
+    let text = lines(at, "\"mx.weight\" -> fc.w transposed\n\"mx.bias\" -> fc.bias\ndrop \"m.flat\", \"m.conv\", \"m.tall\"");
+    assert_eq!(text.matches("H0625").count() - text.matches("explain H0625").count(), 1, "{text}");
+    assert!(text.contains("there is `m.weight`") && text.contains("nor has it `mx.bias`"), "{text}");
     let text = lines(at, "\"m.weight\" -> fc.w transposed\ndrop \"m.flat\", \"m.conv\", \"m.bias\"");
     assert!(text.contains("`m.tall` in `w.safetensors` goes nowhere") && text.contains("drop fc.bias"), "{text}");
 }

@@ -74,6 +74,9 @@ impl<'a> Checker<'a> {
         {
             return self.builtin(function, at, axes, first, args, span);
         }
+        if let Some(said) = self.prefixed_call(inner, args, span) {
+            return said;
+        }
         if let Some(said) = self.method(inner, args, span) {
             return said;
         }

@@ -56,6 +56,9 @@ impl<'a> Checker<'a> {
         let known = self.visible_words();
         let mut d = Diagnostic::error(Code::H0206, span, format!("the index `{word}` is not bound here"));
         d = match crate::diag::suggest(word, known.iter().map(|n| &**n)) {
+            _ if &**word == "None" => {
+                d.help("axes meet by their names, and numbers with all of them: no axis of length 1 is needed")
+            }
             Some(near) => d.meant(word, span, near),
             None => d.help(format!("bind it on the left, `let v[{word}] = ..`, or in a reduction, `sum[{word}] ..`")),
         };

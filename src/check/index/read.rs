@@ -2,6 +2,7 @@
 
 use super::IndexValue;
 use crate::check::model::{Allowed, InputKind};
+use crate::check::report::Said;
 use crate::check::value::{Label, NameId, Num, Tens, Value};
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
@@ -16,6 +17,15 @@ pub(super) enum Action {
     /// from, length
     Range(Size, Size, Span),
     Split(Vec<NameId>),
+}
+
+/// What is known of the place of an index.
+#[derive(Clone, Copy)]
+struct Place {
+    /// What lies outside has a value.
+    filled: bool,
+    /// It cannot be meant for another axis.
+    sure: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -35,7 +45,8 @@ impl<'a> Checker<'a> {
             let extent = self.extent(&t, dim);
             let own = t.labels[dim];
             let handle = self.axes.new_name(&self.axes.axis_text(own, outside::UNNAMED), extent.clone(), None);
-            let action = self.action(index, own, &extent, otherwise.is_some())?;
+            let place = Place { filled: otherwise.is_some(), sure: self.has_sizes_alone(&t) };
+            let action = self.action(index, own, &extent, place)?;
             if let Action::Name(n) = &action
                 && own == Label::Named(*n)
             {
@@ -177,10 +188,13 @@ impl<'a> Checker<'a> {
         self.pointwise(Map::Add, &[&counter, &start])
     }
 
-    /// `filled`: what lies outside has a value.
-    fn action(&mut self, index: &'a Index, own: Label, extent: &Size, filled: bool) -> Res<Action> {
+    fn action(&mut self, index: &'a Index, own: Label, extent: &Size, place: Place) -> Res<Action> {
+        let filled = place.filled;
         match index {
-            Index::Along { value, .. } => self.action(value, own, extent, filled),
+            Index::Along { value, .. } => {
+                let sure = self.scopes.frame().sees_dims;
+                self.action(value, own, extent, Place { sure, ..place })
+            }
             Index::At(e) => {
                 if let ExprKind::Record(_) = &*e.kind {
                     return self.error(Code::H0314, e.span, "this is no index");
@@ -210,16 +224,7 @@ impl<'a> Checker<'a> {
                             && !filled
                             && extent.constant().is_some_and(|n| v < 0.0 || v >= n as f64)
                         {
-                            let message = format!(
-                                "this is index {v}, and the axis has {} places, numbered from 0",
-                                self.axes.show_size(extent)
-                            );
-                            let d = Diagnostic::error(Code::H0316, e.span, message);
-                            let from_end = extent.constant().filter(|n| v < 0.0 && -v <= *n as f64);
-                            return self.fail(match from_end {
-                                Some(n) => d.fix("the end is counted from the start", e.span, (n + v as i64).to_string()),
-                                None => d,
-                            });
+                            return Err(self.beyond(v, extent, e.span, place.sure));
                         }
                         Ok(Action::Data(t, e.span))
                     }
@@ -252,6 +257,22 @@ impl<'a> Checker<'a> {
                 self.error(Code::H0314, axis.span, "an axis is renamed where a net is called: `net[t = patch](x)`")
             }
         }
+    }
+
+    /// Says that a number is no place of an axis.
+    fn beyond(&mut self, v: f64, extent: &Size, at: Span, sure: bool) -> Said {
+        let places = self.axes.show_size(extent);
+        let message = format!("this is index {v}, and the axis has {places} places, numbered from 0");
+        let d = Diagnostic::error(Code::H0316, at, message);
+        let help = "the end is counted from the start";
+        self.report.say(match extent.constant().filter(|n| v < 0.0 && -v <= *n as f64) {
+            Some(n) if sure => d.fix(help, at, (n + v as i64).to_string()),
+            Some(n) => d.help(format!(
+                "{help}: the last place of this axis is {}; of an axis with a name it is `x[t: count[t] - 1]`",
+                n - 1
+            )),
+            None => d,
+        })
     }
 
     /// A size condition, and a value which it may have, for which there would be less than no `room`.

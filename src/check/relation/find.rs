@@ -5,7 +5,7 @@ use crate::check::scope::Binding;
 use crate::check::value::{NameId, NetVal, Pick, Value};
 use crate::check::word::Meaning;
 use crate::check::{Checker, Res};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Size;
 use crate::source::Span;
 use crate::syntax::ast::{self, Ident, Name, PathPart, PlacePart, Slot};
@@ -81,13 +81,21 @@ impl<'a> Checker<'a> {
                 let inst = self.file_form(file, decl)?;
                 Ok(vec![Cursor::Net { inst, elems: vec![], pending: None, family: false }])
             }
-            Meaning::Nothing => {
-                // A word of the language has a value all the same.
-                let _ = self.word(&root.name, root.span)?;
-                self.error(Code::H0406, root.span, format!("`{}` is no net and no parameter", root.name))
-            }
+            Meaning::Nothing => self.no_root(root),
             _ => self.error(Code::H0406, root.span, format!("`{}` is no net and no parameter", root.name)),
         }
+    }
+
+    /// A path that begins with a word which means nothing: a member was meant, no function.
+    fn no_root<T>(&mut self, root: &Ident) -> Res<T> {
+        let members = self.visible_members();
+        if let Some(near) = suggest(&root.name, members.iter().map(|n| &**n)).filter(|_| self.is_unknown(&root.name)) {
+            let d = Diagnostic::error(Code::H0201, root.span, format!("nothing here is called `{}`", root.name));
+            return self.fail(d.meant(&root.name, root.span, near));
+        }
+        // A word of the language has a value all the same.
+        let _ = self.word(&root.name, root.span)?;
+        self.error(Code::H0406, root.span, format!("`{}` is no net and no parameter", root.name))
     }
 
     pub(super) fn cursors(

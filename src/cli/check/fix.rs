@@ -7,6 +7,7 @@ use crate::diag::Diagnostic;
 use crate::files::atomic;
 use crate::pipeline;
 use crate::source::{FileId, Sources, Span};
+use crate::syntax::edits;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -52,21 +53,21 @@ fn changes(sources: &Sources, found: &[Diagnostic]) -> Vec<(PathBuf, String, usi
     for (id, groups) in by_file {
         let source = sources.get(id);
         let Some(path) = source.path.clone() else { continue };
-        let (mut taken, mut count): (Vec<&(Span, String)>, usize) = (Vec::new(), 0);
-        for group in groups {
+        let (mut taken, mut count): (Vec<(Span, String)>, usize) = (Vec::new(), 0);
+        for group in &groups {
             // What two messages want at one place, the next round sees again.
             let free = |s: &Span| taken.iter().all(|(t, _)| s.end < t.start || t.end < s.start);
             if group.iter().all(|(span, _)| free(span)) {
-                taken.extend(group);
+                taken.extend(group.iter().cloned());
                 count += 1;
             }
         }
-        taken.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-        let mut text = source.text.to_string();
-        for (span, new) in taken {
-            text.replace_range(span.start as usize..span.end as usize, new);
-        }
-        if count > 0 && *text != *source.text {
+        let before = edits::mistakes(id, &source.text);
+        let reads = |text: &String| edits::mistakes(id, text) <= before;
+        // Each leaves what can be read; together they might not, and then the first goes alone.
+        let all = edits::made(&source.text, &taken).filter(reads).map(|text| (text, count));
+        let made = all.or_else(|| Some((edits::made(&source.text, groups.first()?)?, 1)));
+        if let Some((text, count)) = made.filter(|(text, _)| **text != *source.text) {
             out.push((path, text, count));
         }
     }

@@ -50,6 +50,16 @@ pub struct Args {
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
+    let model = args.code.as_ref().is_some_and(|c| c.ends_with(".hnet"));
+    let of_models = [
+        ("--machine", args.machine.is_given()),
+        ("--measure", args.measure),
+        ("--model", args.model.is_some()),
+        ("--set", !args.set.is_empty()),
+    ];
+    if let Some((word, _)) = of_models.iter().find(|(_, given)| *given && !model) {
+        return Err(usage(&format!("`{word}` is about what was decided for a model: `hnet explain M.hnet {word} ..`")));
+    }
     if args.functions {
         talk::print(&styled(&check::reference()));
         return Ok(());
@@ -60,7 +70,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
         return Ok(());
     };
-    if code.ends_with(".hnet") {
+    if model {
         args.values.once()?;
         let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
         let talk = Talk::json(args.json);

@@ -10,7 +10,7 @@ use super::check::grouped;
 use super::expect;
 use super::given::Values;
 use super::open::{self, Opened, Which};
-use super::run::How;
+use super::run::Where;
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::inputs::{self, Given};
 use crate::check::model::{InputKind, Model};
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, short, value_name = "F.hnet")]
     out: PathBuf,
     #[command(flatten)]
-    how: How,
+    place: Where,
 }
 
 /// How far the two models may be apart, as a part of the largest number of an output.
@@ -72,7 +72,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         return Err(usage(&format!("`-o {}` is the program that is written: its name ends in .hnet", out.display())));
     }
     let params_file = out.with_extension("params.safetensors");
-    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let options = args.place.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     opened.spare(&params_file, &args.values.params)?;
     spare(&opened, out)?;

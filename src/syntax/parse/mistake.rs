@@ -3,9 +3,14 @@
 //! The rules of the grammar call these where something else was expected. Each looks at the tokens around the place for the
 //! mistake that was most likely made. Silent where the tokens themselves were complained about already.
 
+mod block;
+mod bounds;
+mod choice;
 mod ending;
 mod habit;
+mod number;
 mod python;
+mod reduced;
 mod shape;
 mod slice;
 
@@ -111,10 +116,34 @@ impl Parser<'_, '_> {
 
     /// Gives up: `<-` was expected.
     pub(super) fn no_left_arrow<T>(&mut self) -> Parse<T> {
-        let error = self.expectation(Code::H0132, "`<-`", "after a parameter of this model");
-        let equals = self.sees(Kind::Assign);
+        let quoted = self.at.checked_sub(1).filter(|k| self.tokens[*k].kind == Kind::Str);
+        let place = if quoted.is_some() { "after the name of a tensor" } else { "after a parameter of this model" };
+        let error = self.expectation(Code::H0132, "`<-`", place);
         let here = self.here();
-        self.fail(if equals { error.fix("a parameter is read from another model with `<-`", here, "<-") } else { error })
+        self.fail(match (self.kind(), quoted) {
+            (Kind::Arrow, Some(text)) => self.unquoted(text, error),
+            (Kind::Assign, _) if !self.breaks() => error.fix("a parameter is read from another model with `<-`", here, "<-"),
+            _ => error,
+        })
+    }
+
+    /// A parameter of the model that stands in quotes, as names in files do: `"lora.0.down"`.
+    fn unquoted(&self, text: usize, error: Diagnostic) -> Diagnostic {
+        let help = "a parameter of the model has no quotes, and a net of an array its number in brackets: `lora[0].down`";
+        let mut path = String::new();
+        for (k, part) in self.word(text).trim_matches('"').split('.').enumerate() {
+            let number = !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+            let name = part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !Kind::of_word(part).is_reserved();
+            path.push_str(&match (k, number, name) {
+                (0, false, true) => part.to_string(),
+                (1.., true, _) => format!("[{part}]"),
+                (1.., _, true) => format!(".{part}"),
+                _ => return error.help(help),
+            });
+        }
+        error.fix(help, self.lexed.span(&self.tokens[text]), path)
     }
 
     /// Takes `kind`, or gives up.
@@ -183,6 +212,9 @@ impl Parser<'_, '_> {
                 let number = format!("[{}]", self.word(self.at));
                 let both = Span { start: dot.start, ..self.here() };
                 error = error.fix("one net of an array, or of a family, is picked in brackets", both, number);
+            }
+            if what == "a parameter" && self.sees(Kind::Str) {
+                error = self.unquoted(self.at, error);
             }
             return self.fail(error);
         }

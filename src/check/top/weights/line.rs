@@ -46,6 +46,8 @@ impl<'a> Checker<'a> {
                 self.reading.prefix.push_str(text);
             }
         }
+        self.reading.absent.clear();
+        let from = self.report.length();
         let mut any = false;
         for line in lines {
             match &line.kind {
@@ -59,6 +61,7 @@ impl<'a> Checker<'a> {
                 WeightLineKind::Prefix(..) | WeightLineKind::Write { .. } => {}
             }
         }
+        self.absent_together(from);
         if !any {
             self.equal_names(span, shelf);
         }
@@ -116,7 +119,7 @@ impl<'a> Checker<'a> {
             }
         }
         let mut all = vec![Numbers::new()];
-        for (_, span, pattern) in &patterns {
+        for (text, span, pattern) in &patterns {
             let shelf = self.reading.shelves.clone();
             let shelf = &shelf[self.reading.shelf];
             if pattern.words().iter().all(|w| all.iter().all(|n| n.contains_key(w))) && all.len() != 1 {
@@ -124,7 +127,7 @@ impl<'a> Checker<'a> {
             }
             let found: Vec<Numbers> = shelf.tensors.keys().filter_map(|name| pattern.matches(name)).collect();
             if found.is_empty() {
-                return if read.optional { Ok(()) } else { self.no_tensor(pattern, *span) };
+                return if read.optional { Ok(()) } else { self.no_tensor((text, pattern), *span) };
             }
             all = joined(&all, &found);
         }

@@ -25,6 +25,7 @@ use crate::source::Span;
 use crate::syntax::ast::{self, Dropped, ItemKind, PlacePart, Slot, WeightLine, WeightLineKind, Weights};
 use crate::syntax::walk::{self, Visit};
 pub use pattern::Pattern;
+use said::Absent;
 use std::collections::HashMap;
 use std::rc::Rc;
 pub use write::written;
@@ -39,6 +40,8 @@ pub struct Reading {
     prefix: String,
     /// Names by their patterns, for the numbers at hand.
     spelt: HashMap<String, String>,
+    /// Names that the shelf under way does not have, by their places: what is wrong with each.
+    absent: HashMap<Span, Absent>,
     /// Tensors that were read.
     made: HashMap<(usize, String), Tens>,
     out: Mapping,
@@ -125,14 +128,26 @@ impl<'a> Checker<'a> {
                 Weights::Model { .. } => continue,
             };
             self.out.model.weights.push(Block { file: file.clone(), span, writes });
-            let before = self.report.faults();
+            let (before, from) = (self.report.faults(), self.report.length());
             lines.iter().for_each(|l| self.known_line(l));
+            self.lines_alike(from);
             writing |= writes && self.report.faults() == before;
         }
         if writing {
+            let from = self.report.length();
             self.lines_that_write(def);
+            self.lines_alike(from);
         }
         self.blocks_beside(def);
+    }
+
+    /// A name that is wrong in one line is so in the others: it is said once.
+    fn lines_alike(&mut self, from: usize) {
+        let more = |rest: &[Diagnostic]| match rest.len() {
+            1 => "another line has the same mistake".to_string(),
+            n => format!("{n} more lines have the same mistake"),
+        };
+        self.report.fold(from, |d| Some(format!("{} {}", d.code, d.message)), more);
     }
 
     /// The words of a line, as far as they are known without a file.

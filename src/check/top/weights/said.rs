@@ -4,10 +4,34 @@ use super::line::{Aim, Read};
 use super::pattern::Pattern;
 use crate::check::value::Tens;
 use crate::check::{Checker, Res};
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic, listed, suggest};
 use crate::ir::{Size, type_text};
 use crate::source::Span;
 use crate::syntax::ast::Layout;
+
+/// A name that a file does not have.
+#[derive(Clone)]
+pub struct Absent {
+    name: String,
+    /// What is wrong with it: names with the same mistake are said together.
+    slip: String,
+}
+
+impl Absent {
+    /// A name, and the one that is there and near.
+    fn new(name: &str, near: Option<&str>) -> Absent {
+        let parts = |n: &str| n.split('.').map(String::from).collect::<Vec<_>>();
+        let slip = match near.map(|n| (parts(name), parts(n))) {
+            None => "nothing is near".to_string(),
+            Some((own, there)) if own.len() == there.len() => {
+                let differ = own.iter().zip(&there).filter(|(a, b)| a != b);
+                differ.map(|(a, b)| format!("{a} {b}")).collect::<Vec<_>>().join(", ")
+            }
+            Some(_) => name.to_string(),
+        };
+        Absent { name: name.to_string(), slip }
+    }
+}
 
 /// Letters for axes that have no names.
 const LETTERS: [&str; 6] = ["i", "j", "k", "m", "n", "p"];
@@ -132,21 +156,40 @@ impl<'a> Checker<'a> {
         self.fail(d)
     }
 
+    /// Says names with the same mistake once.
+    pub(super) fn absent_together(&mut self, from: usize) {
+        let absent = std::mem::take(&mut self.reading.absent);
+        let of = |d: &Diagnostic| d.primary.as_ref().and_then(|l| absent.get(&l.span)).filter(|_| d.code == Code::H0625);
+        self.report.fold(
+            from,
+            |d| of(d).map(|a| a.slip.clone()),
+            |rest| {
+                let names: Vec<String> = rest.iter().filter_map(of).map(|a| format!("`{}`", a.name)).collect();
+                format!("nor has it {}", listed(&names))
+            },
+        );
+    }
+
     /// A name that the file does not have.
     pub(super) fn not_there<T>(&mut self, name: &str, at: Span) -> Res<T> {
         let shelf = &self.reading.shelves[self.reading.shelf];
         let d = Diagnostic::error(Code::H0625, at, format!("`{}` has no tensor `{name}`", shelf.name));
         let known = || shelf.tensors.keys().map(String::as_str);
-        let d = match known().find(|k| k.ends_with(&format!(".{name}"))) {
+        let (d, absent) = match known().find(|k| k.ends_with(&format!(".{name}"))) {
             Some(longer) => {
                 let prefix = longer[..longer.len() - name.len()].to_string();
-                d.help(format!("there is `{longer}`: say `prefix \"{prefix}\"` once, for all lines of the block"))
+                let help = format!("there is `{longer}`: say `prefix \"{prefix}\"` once, for all lines of the block");
+                (d.help(help), Absent { name: name.to_string(), slip: format!("prefix {prefix}") })
             }
             None => match suggest(name, known()) {
-                Some(near) => d.help(format!("there is `{near}`")),
-                None => d.help("`hnet weights` shows the names of both sides; a line that ends in `optional` may find nothing"),
+                Some(near) => (d.help(format!("there is `{near}`")), Absent::new(name, Some(near))),
+                None => {
+                    let help = "`hnet weights` shows the names of both sides; a line that ends in `optional` may find nothing";
+                    (d.help(help), Absent::new(name, None))
+                }
             },
         };
+        self.reading.absent.insert(at, absent);
         self.fail(d)
     }
 
@@ -171,7 +214,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A pattern that no name of the file fits.
-    pub(super) fn no_tensor<T>(&mut self, pattern: &Pattern, at: Span) -> Res<T> {
+    pub(super) fn no_tensor<T>(&mut self, (written, pattern): (&str, &Pattern), at: Span) -> Res<T> {
         let numbers = pattern.words().into_iter().map(|w| (w, 0)).collect();
         let name = pattern.names(&numbers).first().cloned().unwrap_or_default();
         if pattern.words().is_empty() {
@@ -179,13 +222,15 @@ impl<'a> Checker<'a> {
         }
         let shelf = &self.reading.shelves[self.reading.shelf];
         let d = Diagnostic::error(Code::H0625, at, format!("no tensor in `{}` fits this name", shelf.name));
-        let d = match suggest(&name, shelf.tensors.keys().map(String::as_str)) {
-            Some(near) => d.help(format!("there is `{near}`")),
-            None => match shelf.tensors.keys().next() {
-                Some(first) => d.help(format!("its names are like `{first}`; `hnet weights` shows them all")),
-                None => d.help("it has no tensors at all"),
-            },
+        let near = suggest(&name, shelf.tensors.keys().map(String::as_str));
+        let d = match (near, shelf.tensors.keys().next()) {
+            (Some(near), _) => d.help(format!("there is `{near}`")),
+            (None, Some(first)) => d.help(format!("its names are like `{first}`; `hnet weights` shows them all")),
+            (None, None) => d.help("it has no tensors at all"),
         };
+        // With the words of the numbers, as it is written.
+        let absent = Absent { name: written.to_string(), ..Absent::new(&name, near) };
+        self.reading.absent.insert(at, absent);
         self.fail(d)
     }
 }

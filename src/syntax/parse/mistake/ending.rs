@@ -41,7 +41,10 @@ impl Parser<'_, '_> {
                 here,
                 format!("a line that begins with `{word}` goes on with the line before, which has no place for it"),
             )
-            .help(format!("if `{word}` is a name, put it in parentheses")),
+            .help(match self.kind() {
+                Kind::Else => "an `else` follows the brace that closes the other side: `if c { a } else { b }`".to_string(),
+                _ => format!("if `{word}` is a name, put it in parentheses"),
+            }),
             Kind::Assign => plain.help("`=` gives a value, once in a statement; `==` compares"),
             Kind::Comma if self.scope == Scope::File && self.word(start) == "dim" => self.dims(plain),
             Kind::LBracket if self.tokens[start].kind == Kind::Sub => self.array_behind(start, plain),
@@ -107,13 +110,7 @@ impl Parser<'_, '_> {
         }
         let last = self.lexed.span(before);
         match (before.kind, self.kind()) {
-            (Kind::Number, Kind::Name) if self.touches() => {
-                Some(Diagnostic::error(Code::H0103, last.to(self.here()), "a name cannot follow a number directly").fix(
-                    "a product is written with `*`",
-                    self.gap(),
-                    " * ",
-                ))
-            }
+            (Kind::Number, Kind::Name) if self.touches() => Some(self.number_meets_name()),
             (Kind::Name | Kind::Reduction | Kind::RParen | Kind::RBracket, Kind::LParen | Kind::LBracket) if !self.touches() => {
                 let sign = self.kind().text();
                 let gap = Span { start: before.end, end: self.tokens[self.at].start, ..last };

@@ -5,7 +5,6 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind};
 use crate::syntax::lex::Kind;
 use crate::syntax::parse::{Parse, Parser};
 
@@ -38,6 +37,9 @@ impl Parser<'_, '_> {
                 error.help("what is imported is used under its own name: leave `as` and the new name out")
             }
             (Code::H0133, Kind::Where) => error.help(CHOICE),
+            (Code::H0133, Kind::DotDot) if self.is_ellipsis(i) => self.slice(i, error),
+            (Code::H0134, Kind::For) => self.comprehension(i, error),
+            (Code::H0131 | Code::H0134, Kind::If) => self.ternary(i, error),
             (Code::H0133, Kind::Assign) if before == Kind::EqEq && self.touches_at(i) => {
                 let both = self.span(i - 1, i + 1);
                 error.fix("equal is `==`", both, "==")
@@ -47,16 +49,9 @@ impl Parser<'_, '_> {
             }
             (Code::H0132, Kind::LBrace) if self.range_call(i).is_some() => self.counted(i, error),
             (Code::H0132, Kind::LBrace) if i >= 2 && self.tokens[i - 2].kind == Kind::In => self.over_nets(i, error),
+            (Code::H0132, Kind::Colon) => self.indented(i, error),
             (Code::H0132, _) if self.word(self.line_start(i)) == "import" => self.foreign_import(self.line_start(i), error),
-            // Kernel, then channels: the numbers of others would be taken for something else.
-            (Code::H0132, Kind::Dot) if MODULES.contains(&last) && self.word(i + 1).starts_with("Conv") => error.help(
-                "a net of the library is imported and has no prefix, and a convolution's arguments come in another order: `import std.conv { Conv2d }`, \
-                 `Conv2d(k, c, o)`: its kernel, then channels in and out",
-            ),
-            (Code::H0132, Kind::Dot) if MODULES.contains(&last) => {
-                let both = self.span(i - 1, i + 1);
-                error.fix("a net of the library is imported, `import std.linear { Linear }`, and has no prefix", both, "")
-            }
+            (Code::H0132, Kind::Dot) if MODULES.contains(&last) => self.prefixed_net(i, error),
             (Code::H0132, Kind::LParen) if i >= 2 && self.word(i - 2) == "model" => error.help(
                 "a model has no arguments: its sizes are dims and constants of the file, `dim d` or `const d = 64`; a `net` has arguments",
             ),
@@ -64,7 +59,6 @@ impl Parser<'_, '_> {
             (Code::H0131, Kind::Name) if self.word(i) == "elif" => {
                 error.fix("write `else if`", self.span(i, i + 1), "else if")
             }
-            (Code::H0131, Kind::If) => self.ternary(i, error),
             (Code::H0131, _) if last == "return" => {
                 let word = Span { end: self.tokens[i].start, ..self.span(i - 1, i) };
                 error.fix("the value of a block is the expression that stands last", word, "")
@@ -87,34 +81,6 @@ impl Parser<'_, '_> {
         error
     }
 
-    /// `x.mean()`, `x.mean(dim=1)`: gives up.
-    pub(in crate::syntax::parse) fn reduction_as_part<T>(&mut self, base: &Expr) -> Parse<T> {
-        let (span, word) = (self.here(), self.word(self.at));
-        let error = Diagnostic::error(
-            Code::H0120,
-            span,
-            format!("`{word}` is a reserved word and cannot be the name of a field or part"),
-        );
-        if let ExprKind::Name(module) = &*base.kind
-            && MODULES.contains(&&**module)
-        {
-            return self.fail(error.fix("functions have no prefix", Span { end: span.start, ..base.span }, ""));
-        }
-        let help = format!(
-            "it stands before what it is taken of: `{word}(x)` along the sized axis, `{word}[i] x[i]` along one with a name"
-        );
-        let open = self.at + 1;
-        let called = self.peek(1) == Kind::LParen && self.touches_at(open);
-        // An axis that is counted may be another one: what is meant is for the writer to say.
-        if !called || !self.is_last_axis(open + 1, self.tokens[open].mate as usize) {
-            return self.fail(error.help(help));
-        }
-        let close = self.tokens[self.tokens[open].mate as usize];
-        let rest = Span { start: base.span.end, end: close.end, ..span };
-        let first = Span { end: base.span.start, ..base.span };
-        self.fail(error.fixes(help, vec![(first, format!("{word}(")), (rest, ")".to_string())]))
-    }
-
     /// `torch.where(c, a, b)`, `x.for(y)`: gives up. Nothing is called by a word that begins a statement.
     pub(in crate::syntax::parse) fn statement_as_part<T>(&mut self) -> Parse<T> {
         let (span, word) = (self.here(), self.word(self.at));
@@ -123,82 +89,113 @@ impl Parser<'_, '_> {
         self.fail(if self.kind() == Kind::Where { error.help(CHOICE) } else { error })
     }
 
-    /// Whether the arguments of a function name no axis, or the last one, which is the sized axis.
-    fn is_last_axis(&self, from: usize, to: usize) -> bool {
-        let said: String = self.text(from, to).split_whitespace().collect();
-        matches!(said.as_str(), "" | "-1" | "dim=-1" | "axis=-1")
+    /// `sub fc = nn.Linear(4, 2)`; the dot is token `i`.
+    fn prefixed_net(&self, i: usize, error: Diagnostic) -> Diagnostic {
+        let mut dot = i;
+        while self.tokens.get(dot + 2).is_some_and(|t| t.kind == Kind::Dot) && MODULES.contains(&self.word(dot + 1)) {
+            dot += 2;
+        }
+        // Kernel, then channels: the numbers of others would be taken for something else.
+        if self.word(dot + 1).starts_with("Conv") {
+            return error.help(
+                "a net of the library is imported and has no prefix, and a convolution's arguments come in another order: `import std.conv { Conv2d }`, \
+                 `Conv2d(k, c, o)`: its kernel, then channels in and out",
+            );
+        }
+        let prefix = self.span(i - 1, dot + 1);
+        error.fix("a net of the library is imported, `import std.linear { Linear }`, and has no prefix", prefix, "")
     }
 
-    /// `softmax(x, dim=-1)`: from the comma before it to the next one, or to the closing parenthesis.
+    /// `softmax(x, dim=-1)`: all that says an axis, with the comma before it.
     fn along(&self, name: usize, error: Diagnostic) -> Diagnostic {
-        let depth = self.tokens[name].depth;
-        let end = (name..self.tokens.len()).find(|k| {
-            let t = &self.tokens[*k];
-            t.kind == Kind::End || t.kind == Kind::Comma && t.depth == depth || t.kind == Kind::RParen && t.depth < depth
-        });
-        let first = if self.tokens[name - 1].kind == Kind::Comma { name - 1 } else { name };
         let help = "axes are named, not counted: a function runs along the sized axis, and `sum[i] x[i]` or `softmax[t](x)` along one that it names";
         let open = (0..name).rev().find(|k| self.tokens[*k].mate as usize > name && self.tokens[*k].kind == Kind::LParen);
-        let prefixed = open.is_some_and(|o| o >= 2 && self.tokens[o - 2].kind == Kind::Dot);
-        let sure = |end: usize| self.word(name).starts_with("keep") || self.is_last_axis(name, end);
-        match end.filter(|end| !prefixed && sure(*end)) {
-            Some(end) => error.fix(help, self.span(first, end), ""),
-            None => error.help(help),
+        let Some(open) = open else { return error.help(help) };
+        if let Some(says) = self.joined(open) {
+            return error.help(says);
+        }
+        let args = self.argument_tokens(open).unwrap_or_default();
+        let first = args.iter().position(|(from, _)| *from == name).unwrap_or(args.len());
+        let (mut counted, mut others) = (0, 0);
+        for (from, to) in &args[first..] {
+            match self.word(*from) {
+                "keepdim" | "keepdims" => {}
+                "dim" | "axis" if self.is_last_axis(*from, *to) => counted += 1,
+                _ => others += 1,
+            }
+        }
+        let prefixed = open >= 2 && self.tokens[open - 2].kind == Kind::Dot;
+        if prefixed || first == 0 || (counted, others) != (1, 0) {
+            return error.help(help);
+        }
+        let close = self.tokens[open].mate as usize;
+        let (before, behind) = (self.span(name - 1, name), self.span(close, close + 1));
+        error.fix(help, Span { end: behind.start, ..before }, "")
+    }
+
+    /// What is said of a call that joins values along an axis that it counts; its parenthesis is token `open`.
+    pub(super) fn joined(&self, open: usize) -> Option<&'static str> {
+        if self.tokens[open].kind != Kind::LParen {
+            return None;
+        }
+        match open.checked_sub(1).map_or("", |k| self.word(k)) {
+            "cat" | "concat" | "concatenate" => {
+                Some("values are joined along their first size by `concat(a, b)`, along a named axis by `concat[t](a, b)`")
+            }
+            "stack" => {
+                Some("equal values are put along a new first size by `stack(a, b)`; `let y[i, j] = ..` says another order")
+            }
+            _ => None,
         }
     }
 
     /// `h += 1`
     fn assigned(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let (start, end) = (self.line_start(i), self.line_end(i));
+        let (start, end) = (self.statement_start(i), self.statement_end(i));
         let operator = self.word(i - 1);
         let (place, value) = (self.text(start, i - 1), self.text(i + 1, end));
         if place.is_empty() || value.is_empty() || self.tokens[start].depth != self.tokens[i].depth {
             return error;
         }
-        let alone = end == i + 2;
-        let value = if alone { value.to_string() } else { format!("({value})") };
+        let depth = self.tokens[i].depth;
+        let chosen = (i + 2..end).find(|k| self.tokens[*k].kind == Kind::If && self.tokens[*k].depth == depth);
+        let value = match chosen.and_then(|at| self.choice(i + 1, at, end)) {
+            Some(choice) => format!("({choice})"),
+            None if end == i + 2 => value.to_string(),
+            None => format!("({value})"),
+        };
         let help = "there is no assignment with an operator; a value that changes is a `var`";
         error.fix(help, self.span(start, end), format!("{place} = {place} {operator} {value}"))
     }
 
-    /// The call of `range` that stands before `{` in a loop: its name's token.
-    fn range_call(&self, brace: usize) -> Option<usize> {
-        let close = brace.checked_sub(1)?;
+    /// The call of `range` that stands before a token: its name's token.
+    pub(super) fn range_call(&self, behind: usize) -> Option<usize> {
+        let close = behind.checked_sub(1)?;
         let open = self.tokens[close].mate as usize;
         (self.tokens[close].kind == Kind::RParen && open > 0 && self.word(open - 1) == "range").then(|| open - 1)
+    }
+
+    /// What a call of `range` is here; `name` is its word.
+    pub(super) fn range_of(&self, name: usize) -> Option<String> {
+        match self.arguments(name + 1).as_deref() {
+            Some([n]) => Some(format!("0..{n}")),
+            Some([a, b]) => Some(format!("{a}..{b}")),
+            _ => None,
+        }
     }
 
     /// `for l in range(3) {`
     fn counted(&self, brace: usize, error: Diagnostic) -> Diagnostic {
         let Some(name) = self.range_call(brace) else { return error };
-        let help = "a loop's range is written `0..n`";
-        let range = match self.arguments(name + 1).as_deref() {
-            Some([n]) => format!("0..{n}"),
-            Some([a, b]) => format!("{a}..{b}"),
-            _ => return error.help("a loop's range is written `0..n` and goes up by one: take steps with `2 * i`"),
-        };
-        error.fix(help, self.span(name, brace), range)
-    }
-
-    /// `a if c else b`
-    fn ternary(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let (start, end) = (self.line_start(i), self.line_end(i));
-        let depth = self.tokens[i].depth;
-        let from = (start..i).rev().find(|k| self.tokens[*k].kind == Kind::Assign && self.tokens[*k].depth == depth);
-        let other = (i..end).find(|k| self.tokens[*k].kind == Kind::Else && self.tokens[*k].depth == depth);
-        let help = "a choice is `if c { a } else { b }`";
-        match (from, other) {
-            (Some(from), Some(other)) if other > i + 1 && end > other + 1 => {
-                let (a, c, b) = (self.text(from + 1, i), self.text(i + 1, other), self.text(other + 1, end));
-                error.fix(help, self.span(from + 1, end), format!("if {c} {{ {a} }} else {{ {b} }}"))
-            }
-            _ => error,
+        match self.range_of(name) {
+            Some(range) => error.fix("a loop's range is written `0..n`", self.span(name, brace), range),
+            None => error.help("a loop's range is written `0..n` and goes up by one: take steps with `2 * i`"),
         }
     }
 
     /// `relu x`
     fn applied(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let (start, end) = (self.line_start(i), self.line_end(i));
+        let (start, end) = (self.statement_start(i), self.statement_end(i));
         let value = matches!(self.tokens[i].kind, Kind::Name | Kind::Number);
         let after = matches!(self.tokens[i - 2].kind, Kind::Assign | Kind::Plus | Kind::Star | Kind::LParen | Kind::Comma);
         if !value || !after || start == i - 1 || end != i + 1 {
@@ -221,44 +218,5 @@ impl Parser<'_, '_> {
             ),
             _ => error,
         }
-    }
-
-    /// The texts of a call's arguments; `open` is its parenthesis.
-    fn arguments(&self, open: usize) -> Option<Vec<&str>> {
-        let t = self.tokens.get(open).filter(|t| t.kind == Kind::LParen)?;
-        let (close, inside) = (t.mate as usize, t.depth + 1);
-        let mut out = Vec::new();
-        let mut from = open + 1;
-        for k in open + 1..=close {
-            let comma = self.tokens[k].kind == Kind::Comma && self.tokens[k].depth == inside;
-            if (comma || k == close) && k > from {
-                out.push(self.text(from, k));
-                from = k + 1;
-            }
-        }
-        Some(out)
-    }
-
-    /// The first token of the line of token `i`.
-    pub(super) fn line_start(&self, i: usize) -> usize {
-        (0..=i).rev().find(|k| self.is_first(*k)).unwrap_or(0)
-    }
-
-    /// The token after the last one of the line of token `i`.
-    pub(super) fn line_end(&self, i: usize) -> usize {
-        let line = self.tokens[i].line;
-        (i..self.tokens.len()).find(|k| self.tokens[*k].line != line || self.tokens[*k].kind == Kind::End).unwrap_or(i)
-    }
-
-    pub(super) fn span(&self, from: usize, to: usize) -> Span {
-        self.lexed.span(&self.tokens[from]).to(self.lexed.span(&self.tokens[to - 1]))
-    }
-
-    pub(super) fn text(&self, from: usize, to: usize) -> &str {
-        if from >= to {
-            return "";
-        }
-        let (a, b) = (self.tokens[from].start as usize, self.tokens[to - 1].end as usize);
-        self.lexed.text.get(a..b).unwrap_or("")
     }
 }

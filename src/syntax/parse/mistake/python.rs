@@ -51,7 +51,7 @@ impl Parser<'_, '_> {
 
     /// `from std.linear import Linear`, `import std.linear`, `import torch`.
     pub(super) fn foreign_import(&self, i: usize, error: Diagnostic) -> Diagnostic {
-        let end = self.line_end(i);
+        let end = self.statement_end(i);
         let line = self.span(i, end);
         let module = self.word(i + 1);
         if MODULES.contains(&module) {
@@ -113,7 +113,7 @@ impl Parser<'_, '_> {
         let word = self.word(self.at);
         let train = self.scope == Scope::Train;
         let value = if self.peek(1) == Kind::Assign { self.at + 2 } else { self.at + 1 };
-        let end = self.line_end(self.at);
+        let end = self.statement_end(self.at);
         let text = self.text(value, end);
         let says = |help: String| Some(Says { help, edits: vec![] });
         match word {

@@ -32,15 +32,6 @@ impl Parser<'_, '_> {
         });
     }
 
-    /// `1.`, `2.x`
-    pub(in crate::syntax::parse) fn half_number<T>(&mut self, number: Span) -> Parse<T> {
-        let dot = self.here();
-        let after = Span { start: number.end, end: number.end + 1, ..number };
-        let error = Diagnostic::error(Code::H0103, number.to(dot), "a number has a digit on both sides of its dot");
-        let star = self.kind() == Kind::DotStar;
-        self.fail(error.fix("put a zero after it", after, if star { ".0 " } else { ".0" }))
-    }
-
     /// `if c{ .. }`, `net{theta}`. The parser reads a block.
     pub(in crate::syntax::parse) fn brace_touches(&mut self) {
         let error = Diagnostic::error(Code::H0146, self.here(), "this `{` touches what stands before it, but sets no parameters");
@@ -62,6 +53,9 @@ impl Parser<'_, '_> {
         let span = self.lexed.span(&self.tokens[opener]).to(self.lexed.span(&close));
         let error = Diagnostic::error(Code::H0143, span, "several values in parentheses have names")
             .note("without names, `(a, c)` is a merged index, which stands directly in an index list");
+        if let Some(says) = opener.checked_sub(1).and_then(|call| self.joined(call)) {
+            return self.fail(error.help(says));
+        }
         self.fail(error.help("write `(first: a, second: c)`, or `[a, c]` for a list"))
     }
 
@@ -75,11 +69,8 @@ impl Parser<'_, '_> {
     pub(in crate::syntax::parse) fn no_range<T>(&mut self, from: Span) -> Parse<T> {
         let error = self.expectation(Code::H0132, "`..`", "and the end of a range");
         let before = Span { end: from.start, ..from };
-        self.fail(error.fix(
-            "a range has both ends, the second not in it; what a value has at each place is `e[i]`",
-            before,
-            "0..",
-        ))
+        let help = "a range has both ends, the second not in it; what a value has at each place is `e[i]`";
+        self.fail(if self.sees(Kind::LBrace) { error.fix(help, before, "0..") } else { error.help(help) })
     }
 
     /// A range whose start is looser than a sum. The parser goes on.
