@@ -182,7 +182,7 @@ impl Form {
             let left = rows - at;
             let most = *self.groups.iter().find(|g| **g <= left)?;
             // Two groups of four are faster than one of six and one of two.
-            let halves = (1..4).contains(&(left - most)) && left % 2 == 0 && self.groups.contains(&(left / 2));
+            let halves = (1..4).contains(&(left - most)) && left.is_multiple_of(2) && self.groups.contains(&(left / 2));
             let count = if halves { left / 2 } else { most };
             at += count;
             Some((at - count, count))

@@ -39,6 +39,7 @@ pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
+#[cfg(feature = "cpu")]
 pub(crate) use prices::PANELS;
 pub use prices::{Level, Prices};
 pub use sizes::complete;
