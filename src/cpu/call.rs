@@ -51,6 +51,11 @@ impl Ptr {
         Ptr(words.as_mut_ptr().cast())
     }
 
+    /// As a number, to tell places apart.
+    pub fn address(self) -> usize {
+        self.0.addr()
+    }
+
     /// Moved by so many elements. The result may lie outside, as long as nobody reads there.
     pub fn moved(self, elements: i64) -> Ptr {
         Ptr(self.0.wrapping_offset(elements as isize * 4))

@@ -2,6 +2,7 @@
 //! the matrices, and its rows go back to where they belong. No copy of a matrix is made.
 
 use super::call::{self, Matrix, Ptr, slice};
+use super::laid::{Laid, Stored};
 use super::multiply::summed;
 use super::pack::{Panels, Places, Rows};
 use super::rows::{Inner, Sorted, gather, join, split, spread};
@@ -93,12 +94,12 @@ impl Grouped {
         length
     }
 
-    /// Lays them out as they are now.
-    pub fn pack(&mut self, ptrs: &[Ptr]) {
+    /// Lays them out as they are now; `laid` as [`Panels::fill`] takes it.
+    pub fn pack(&mut self, ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
         let Some(panels) = &mut self.panels else { return };
-        let (at, row, col) = (ptrs[self.buffers[2]].moved(self.offsets[2]), self.sums[0].b, self.columns[0].b);
-        let stride = self.stride;
-        panels.fill((0..self.count as usize).map(|g| Matrix { at: at.moved(g as i64 * stride), row, col }));
+        let at = ptrs[self.buffers[2]].moved(self.offsets[2]);
+        let (row, col) = (self.sums[0].b, self.columns[0].b);
+        panels.fill(&Stored { at, count: self.count as usize, apart: self.stride, row, col }, laid);
     }
 
     /// The buffer of the matrices.

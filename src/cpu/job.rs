@@ -3,6 +3,7 @@
 use super::call::{self, Code, Ptr};
 use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
+use super::laid::Laid;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
@@ -223,9 +224,10 @@ impl Instance {
     }
 
     /// Runs the steps that depend on no input, and lays out what products will read.
-    pub fn prepare(&mut self, exec: Exec) {
+    /// `laid`: what is laid out already, and the age of what memory holds.
+    pub fn prepare(&mut self, exec: Exec, laid: Option<(&Laid, u64)>) {
         self.steps(0..self.prepared, exec);
-        parameters::pack(&mut self.jobs[self.prepared..], &self.ptrs);
+        parameters::pack(&mut self.jobs[self.prepared..], &self.ptrs, laid);
     }
 
     /// Runs the other steps.

@@ -10,6 +10,7 @@ mod fold;
 mod r#gen;
 mod grouped;
 mod job;
+mod laid;
 mod lanes;
 mod load;
 mod map;

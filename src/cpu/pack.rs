@@ -4,10 +4,12 @@
 //! Rows are named by their places, so that those that an index chose need no copy; a result goes where its row says. What a sum's steps
 //! are and in which order they are taken depends on its length alone: no number of threads or rows changes a bit.
 
-use super::call::{self, Matrix, Ptr, slice, slice_mut};
+use super::call::{self, Ptr, slice, slice_mut};
+use super::laid::{Laid, Stored, Words};
 use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Steps of a sum that are taken in registers; what they come to is added in memory.
 const STEPS: usize = 256;
@@ -32,9 +34,7 @@ pub(super) struct Panels {
     form: Form,
     k: usize,
     n: usize,
-    words: Vec<f32>,
-    /// The first of them that begins a cache line: each row of a panel does.
-    begin: usize,
+    words: Arc<Words>,
 }
 
 /// Where rows begin.
@@ -85,7 +85,7 @@ impl Panels {
     }
 
     pub(super) fn of(form: Form, k: usize, n: usize) -> Panels {
-        Panels { form, k, n, words: Vec::new(), begin: 0 }
+        Panels { form, k, n, words: Arc::default() }
     }
 
     /// Elements that one such matrix takes.
@@ -103,29 +103,39 @@ impl Panels {
         self.n.div_ceil(self.form.wide)
     }
 
-    /// Takes these matrices in the place of what was there.
-    pub fn fill(&mut self, matrices: impl ExactSizeIterator<Item = Matrix>) {
+    /// Takes these matrices in the place of what was there. `laid`: what is laid out already, and the age of what memory holds.
+    pub fn fill(&mut self, of: &Stored, laid: Option<(&Laid, u64)>) {
+        // What was there goes first: both together may be too much.
+        self.words = Arc::default();
+        self.words = match laid {
+            Some((laid, age)) => laid.words(age, of, [self.k, self.n], || self.laid_out(of)),
+            None => Arc::new(self.laid_out(of)),
+        };
+    }
+
+    fn laid_out(&self, of: &Stored) -> Words {
         let (k, n, wide) = (self.k, self.n, self.form.wide);
         let each = self.length();
         // What fills up the last panel stays 0.
-        self.words.resize(matrices.len() * each + LINE, 0.0);
-        self.begin = self.words.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        for (b, words) in matrices.zip(self.words[self.begin..].chunks_exact_mut(each)) {
+        let mut out = Words::zero(of.count * each);
+        for (which, words) in out.get_mut().chunks_exact_mut(each).take(of.count).enumerate() {
+            let first = of.at.moved(which as i64 * of.apart);
             for (p, panel) in words.chunks_exact_mut(k * wide).enumerate() {
                 let columns = wide.min(n - p * wide);
-                let at = b.at.moved((p * wide) as i64 * b.col);
-                if b.col == 1 {
+                let at = first.moved((p * wide) as i64 * of.col);
+                if of.col == 1 {
                     for (row, to) in panel.chunks_exact_mut(wide).enumerate() {
-                        to[..columns].copy_from_slice(slice(at.moved(row as i64 * b.row), columns));
+                        to[..columns].copy_from_slice(slice(at.moved(row as i64 * of.row), columns));
                     }
                 } else {
                     for c in 0..columns {
-                        let element = |row: usize| slice::<f32>(at.moved(c as i64 * b.col + row as i64 * b.row), 1)[0];
+                        let element = |row: usize| slice::<f32>(at.moved(c as i64 * of.col + row as i64 * of.row), 1)[0];
                         (0..k).for_each(|row| panel[row * wide + c] = element(row));
                     }
                 }
             }
         }
+        out
     }
 
     /// The rows of `a` times matrix `which`, into the rows of `out`; threads take panels, or rows where there are few panels.
@@ -153,7 +163,7 @@ impl Panels {
     pub fn part(&self, which: usize, panels: Range<usize>, rows: Range<usize>, a: &Rows, out: &Rows) {
         let (k, wide) = (self.k, self.form.wide);
         let each = self.length();
-        let matrix = &self.words[self.begin + which * each..][..each];
+        let matrix = &self.words.get()[which * each..][..each];
         PACKED.with_borrow_mut(|packed| {
             packed.resize(ROWS * STEPS, 0.0);
             for first in rows.clone().step_by(ROWS) {

@@ -2,6 +2,7 @@
 
 use super::call::Ptr;
 use super::job::Job;
+use super::laid::Laid;
 use crate::ir::Rate;
 use crate::plan::{PANELS, Plan, Step};
 use std::collections::BTreeSet;
@@ -22,13 +23,13 @@ pub(super) fn lay_out(plan: &Plan, jobs: &mut [Job], limit: usize) {
     }
 }
 
-/// Lays them out as they are now.
-pub(super) fn pack(jobs: &mut [Job], ptrs: &[Ptr]) {
+/// Lays them out as they are now. `laid`: what is laid out already, and the age of what memory holds.
+pub(super) fn pack(jobs: &mut [Job], ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
     for job in jobs {
         if let Job::Product { product, buffers: [_, a, b] } = job {
-            product.pack(ptrs[*a], ptrs[*b]);
+            product.pack(ptrs[*a], ptrs[*b], laid);
         } else if let Job::Grouped(g) = job {
-            g.pack(ptrs);
+            g.pack(ptrs, laid);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Matrix products with any strides: which loops are rows, columns, sums and batches is decided when the sizes are known.
 
 use super::call::{self, Matrix, Ptr};
+use super::laid::{Laid, Stored};
 use super::multiply::summed;
 use super::pack::{Panels, Places, Rows};
 use crate::ir::Size;
@@ -171,15 +172,15 @@ impl Product {
         length
     }
 
-    /// Lays it out as it is now. Pointers are of the buffers' starts.
-    pub fn pack(&mut self, a: Ptr, b: Ptr) {
+    /// Lays it out as it is now. Pointers are of the buffers' starts; `laid` as [`Panels::fill`] takes it.
+    pub fn pack(&mut self, a: Ptr, b: Ptr, laid: Option<(&Laid, u64)>) {
         let (m, n, k) = (self.m, self.n, self.k);
         let Some(packed) = &mut self.packed else { return };
-        let matrix = match packed.turned {
-            true => Matrix { at: a.moved(self.a + self.places[0].0), row: k.a, col: m.a },
-            false => Matrix { at: b.moved(self.b + self.places[0].1), row: k.b, col: n.b },
+        let (at, row, col) = match packed.turned {
+            true => (a.moved(self.a + self.places[0].0), k.a, m.a),
+            false => (b.moved(self.b + self.places[0].1), k.b, n.b),
         };
-        packed.panels.fill(std::iter::once(matrix));
+        packed.panels.fill(&Stored { at, count: 1, apart: 0, row, col }, laid);
     }
 
     /// Multiply-adds of it all.

@@ -3,6 +3,7 @@
 use super::call::{Code, Jit, Ptr};
 use super::compile::{Functions, compile};
 use super::job::{Exec, Instance};
+use super::laid::Laid;
 use crate::diag::{self, Diagnostic};
 use crate::ir::{Data, Tensor};
 use crate::plan::{Plan, Sizes, Step};
@@ -31,6 +32,7 @@ pub(crate) struct Machine {
     threads: usize,
     memory: usize,
     pool: Option<ThreadPool>,
+    laid: Laid,
 }
 
 impl Machine {
@@ -46,7 +48,7 @@ impl Machine {
         } else {
             None
         };
-        Ok(Machine { threads, memory: options.memory, pool })
+        Ok(Machine { threads, memory: options.memory, pool, laid: Laid::default() })
     }
 }
 
@@ -103,9 +105,10 @@ impl Running {
         };
     }
 
-    /// Runs the steps that depend on no input.
-    pub fn prepare(&mut self) {
-        self.instance.prepare(Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads });
+    /// Runs the steps that depend on no input. `age` is another one whenever parameters have other values than before; 0: nobody counts.
+    pub fn prepare(&mut self, age: u64) {
+        let exec = Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads };
+        self.instance.prepare(exec, Some((&self.machine.laid, age)));
     }
 
     /// Runs the other steps.

@@ -272,7 +272,7 @@ impl Rounds {
             slice_mut::<u32>(ptrs[*b], *n).fill(0);
         }
         if self.trips > 0 {
-            self.body.prepare(exec);
+            self.body.prepare(exec, None);
         }
         for turn in 0..self.trips {
             let round = if self.reverse { self.trips - 1 - turn } else { turn };

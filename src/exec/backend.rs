@@ -5,6 +5,7 @@
 //! often as wanted. A backend may read a bound value where it lies, so whoever binds keeps it there until the run is over.
 
 use super::profile::Profile;
+use super::stored::Stored;
 use crate::diag::Diagnostic;
 use crate::ir::sizes::{Sizes, places};
 use crate::ir::{Bindings, DType, Graph, NodeId, Size, Tensor};
@@ -39,7 +40,7 @@ impl Source {
 /// The values of a run by path: what was given for it, else what `prepare` was given.
 pub(super) struct Values<'a> {
     pub inputs: &'a Bindings,
-    pub stored: &'a BTreeMap<String, Tensor>,
+    pub stored: &'a Stored,
 }
 
 impl<'a> Values<'a> {
@@ -48,7 +49,7 @@ impl<'a> Values<'a> {
     }
 
     pub fn all(&self) -> BTreeMap<&'a str, &'a Tensor> {
-        self.stored.iter().chain(&self.inputs.sources).map(|(path, t)| (path.as_str(), t)).collect()
+        self.stored.values().iter().chain(&self.inputs.sources).map(|(path, t)| (path.as_str(), t)).collect()
     }
 }
 
@@ -72,8 +73,8 @@ pub(super) trait Placed: Send {
     /// Takes the value of source `k`, which has its type and its shape.
     fn bind(&mut self, k: usize, value: &Tensor);
 
-    /// Computes what depends on no input.
-    fn prepare(&mut self) -> Result<(), Diagnostic>;
+    /// Computes what depends on no input. `age` is another one whenever parameters have other values than before; 0: nobody counts.
+    fn prepare(&mut self, age: u64) -> Result<(), Diagnostic>;
 
     /// Computes the rest. `values` are those that are bound.
     fn run(&mut self, values: &Values) -> Result<(), Diagnostic>;

@@ -80,7 +80,7 @@ impl Placed for Ready {
         }
     }
 
-    fn prepare(&mut self) -> Result<(), Diagnostic> {
+    fn prepare(&mut self, _: u64) -> Result<(), Diagnostic> {
         self.placed.prepare()
     }
 

@@ -11,13 +11,14 @@ use super::device::OnDevice;
 use super::native::Native;
 use super::oracle::Oracle;
 use super::profile::Profile;
+use super::stored::Stored;
 #[cfg(feature = "cpu")]
 use crate::cpu;
 use crate::diag::Diagnostic;
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, Tensor};
-use crate::ir::{Graph, NodeId, Sym, interp};
+use crate::ir::{Graph, NodeId, Rate, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
 use crate::plan::{self, Pins, Prices, Sizes, Terms};
@@ -28,14 +29,15 @@ use std::sync::Arc;
 pub struct Engine {
     task: Arc<Task>,
     backend: Box<dyn Backend>,
-    /// Paths of what `prepare` takes.
+    /// Paths of what `prepare` takes, and of those among them that no condition changes.
     early: Vec<Arc<str>>,
+    parameters: Vec<Arc<str>>,
     /// Sizes that values decide, and the nodes that say them.
     measured: Vec<(Sym, NodeId)>,
     ready: Vec<Ready>,
     current: Option<usize>,
     /// What `prepare` was given.
-    stored: BTreeMap<String, Tensor>,
+    stored: Stored,
     asked: Sizes,
     /// As asked, and as measured.
     sizes: Sizes,
@@ -51,7 +53,7 @@ struct Ready {
     placed: Box<dyn Placed>,
     /// The generation for which it is prepared; what is prepared for an older one is stale.
     prepared: u64,
-    /// For each source the generation whose stored value is bound to it.
+    /// For each source the age of the stored value that is bound to it.
     bound: Vec<u64>,
     /// Which sources are bound when it is prepared, and which with every run.
     early: Vec<usize>,
@@ -120,11 +122,12 @@ impl Engine {
         Engine {
             task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec(), terms: Terms::default() }),
             backend,
-            early: graph.early_paths(),
+            early: graph.paths(Rate::Condition),
+            parameters: graph.paths(Rate::Parameter),
             measured,
             ready: Vec::new(),
             current: None,
-            stored: BTreeMap::new(),
+            stored: Stored::default(),
             asked: Sizes::new(),
             sizes: Sizes::new(),
             generation: 0,
@@ -139,14 +142,13 @@ impl Engine {
 
     /// Takes parameters, conditions and sizes, and computes what depends on nothing else once all sizes are known.
     pub fn prepare(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
-        self.store(bindings.sources.clone(), &bindings.sizes)
+        self.store(bindings.sources.iter(), &bindings.sizes)
     }
 
-    fn store(&mut self, sources: BTreeMap<String, Tensor>, sizes: &Sizes) -> Result<(), Diagnostic> {
-        // Old placements may point at old values until they are bound anew, which a new generation makes sure of.
+    fn store<'a>(&mut self, sources: impl Iterator<Item = (&'a String, &'a Tensor)>, sizes: &Sizes) -> Result<(), Diagnostic> {
+        // Old placements may point at old values until they are bound anew, which ages and a new generation make sure of.
         self.generation += 1;
-        self.far.clear();
-        self.stored = sources;
+        self.stored.replace(sources, &std::mem::take(&mut self.far));
         self.asked = sizes.clone();
         self.measure()?;
         match self.all_sizes(&Bindings::default()) {
@@ -164,7 +166,7 @@ impl Engine {
             return Ok(());
         }
         let nodes: Vec<NodeId> = self.measured.iter().map(|(_, n)| *n).collect();
-        let stored = self.stored.iter().map(|(path, t)| (path.as_str(), t)).collect();
+        let stored = self.stored.values().iter().map(|(path, t)| (path.as_str(), t)).collect();
         let values = interp::evaluate_on(&self.task.graph, stored, self.asked.clone(), &nodes, interp::MEMORY)?;
         let lengths = values.iter().map(|t| (libm::rint(t.get(0)) as i64).max(0));
         self.sizes.extend(self.measured.iter().map(|(s, _)| s.clone()).zip(lengths));
@@ -187,9 +189,8 @@ impl Engine {
     /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         if !self.still(bindings) {
-            let early = self.early.iter().filter_map(|p| bindings.sources.get_key_value(&**p));
-            let early = early.map(|(p, t)| (p.clone(), t.clone())).collect();
-            self.store(early, &bindings.sizes)?;
+            let paths = self.early.clone();
+            self.store(paths.iter().filter_map(|p| bindings.sources.get_key_value(&**p)), &bindings.sizes)?;
         }
         let (placed, values) = self.bind(bindings)?;
         placed.run(&values)?;
@@ -219,9 +220,12 @@ impl Engine {
         for (k, path) in handed {
             let Some(n) = ready.placed.sources().iter().position(|s| *s.path == **path) else { continue };
             let value = self.stored.get_mut(path).expect("it was bound");
-            if ready.placed.hand(*k, n, value) {
+            let here = ready.placed.hand(*k, n, value);
+            let age = self.stored.touch(path);
+            if here {
                 ready.bound[n] = 0;
             } else {
+                ready.bound[n] = age;
                 self.far.insert(path.clone());
             }
         }
@@ -232,14 +236,14 @@ impl Engine {
     /// The values that `prepare` was given, those that were handed on as they are now.
     pub fn stored(&mut self) -> Result<&BTreeMap<String, Tensor>, Diagnostic> {
         self.fetch()?;
-        Ok(&self.stored)
+        Ok(self.stored.values())
     }
 
     /// As [`Engine::stored`], where the engine needs them no more until it is prepared again.
     pub fn take_stored(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
         self.fetch()?;
         self.generation += 1;
-        Ok(std::mem::take(&mut self.stored))
+        Ok(self.stored.take_values())
     }
 
     /// Brings what was handed on back from where the backend keeps it.
@@ -266,8 +270,8 @@ impl Engine {
         let now = |path: &str| bindings.sources.get(path);
         self.generation > 0
             && self.asked == bindings.sizes
-            && self.stored.iter().all(|(p, t)| now(p).is_some_and(|n| n.same_bits(t)))
-            && self.early.iter().all(|p| self.stored.contains_key(&**p) == now(p).is_some())
+            && self.stored.values().iter().all(|(p, t)| now(p).is_some_and(|n| n.same_bits(t)))
+            && self.early.iter().all(|p| self.stored.get(p).is_some() == now(p).is_some())
     }
 
     /// All sizes: those given, and those that a source's shape tells.
@@ -284,7 +288,7 @@ impl Engine {
         let current = self.current.map(|k| &mut self.ready[k]).filter(|r| r.prepared == generation && generation > 0);
         current.filter(|r| inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))).is_some_and(|ready| {
             // What is wrong with them is said when the right placement is there.
-            ready.bind(&Values { inputs, stored: &self.stored }, generation, false).is_ok()
+            ready.bind(&Values { inputs, stored: &self.stored }, false).is_ok()
         })
     }
 
@@ -311,8 +315,8 @@ impl Engine {
         }
         if ready.prepared != self.generation || self.generation == 0 {
             let nothing = Bindings::default();
-            ready.bind(&Values { inputs: &nothing, stored: &self.stored }, self.generation, true)?;
-            ready.placed.prepare()?;
+            ready.bind(&Values { inputs: &nothing, stored: &self.stored }, true)?;
+            ready.placed.prepare(self.stored.newest(self.parameters.iter().map(|p| &**p)))?;
             ready.prepared = self.generation;
         }
         Ok(())
@@ -328,7 +332,7 @@ impl Engine {
         let ready = &mut self.ready[self.current.expect("settled before")];
         let values = Values { inputs, stored: &self.stored };
         if !bound {
-            ready.bind(&values, self.generation, false)?;
+            ready.bind(&values, false)?;
         }
         Ok((&mut *ready.placed, values))
     }
@@ -359,17 +363,18 @@ impl Engine {
 
 impl Ready {
     /// Binds the early sources, or the others. A stored value that is bound already is left.
-    fn bind(&mut self, values: &Values, generation: u64, early: bool) -> Result<(), Diagnostic> {
+    fn bind(&mut self, values: &Values, early: bool) -> Result<(), Diagnostic> {
         for &k in if early { &self.early } else { &self.late } {
             let source = &self.placed.sources()[k];
             let lent = values.inputs.sources.get(&*source.path);
-            if lent.is_none() && self.bound[k] == generation && generation > 0 {
+            let age = values.stored.age(&source.path);
+            if lent.is_none() && self.bound[k] == age && age > 0 {
                 continue;
             }
             let value =
-                Tensor::given(&source.path, lent.or_else(|| values.stored.get(&*source.path)), source.dtype, &source.shape)?;
+                Tensor::given(&source.path, lent.or_else(|| values.stored.get(&source.path)), source.dtype, &source.shape)?;
             self.placed.bind(k, value);
-            self.bound[k] = if lent.is_none() { generation } else { 0 };
+            self.bound[k] = if lent.is_none() { age } else { 0 };
         }
         Ok(())
     }

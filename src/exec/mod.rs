@@ -18,6 +18,7 @@ mod oracle;
 pub mod probe;
 pub mod profile;
 pub mod session;
+mod stored;
 pub(crate) mod table;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;

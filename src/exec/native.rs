@@ -72,8 +72,8 @@ impl Placed for Ready {
         self.running.bind(self.buffers[k], value);
     }
 
-    fn prepare(&mut self) -> Result<(), Diagnostic> {
-        self.running.prepare();
+    fn prepare(&mut self, age: u64) -> Result<(), Diagnostic> {
+        self.running.prepare(age);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Placed for Ready {
     /// Values are read where they lie, when it runs.
     fn bind(&mut self, _: usize, _: &Tensor) {}
 
-    fn prepare(&mut self) -> Result<(), Diagnostic> {
+    fn prepare(&mut self, _: u64) -> Result<(), Diagnostic> {
         Ok(())
     }
 

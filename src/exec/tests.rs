@@ -108,3 +108,35 @@ fn what_is_wrong_with_a_value_is_said_alike() {
     assert_eq!(said[0][2], "H0601: no value is given for `p`");
     assert_eq!(said[0][3], "H0603: the size `b` is not known");
 }
+
+/// `y = (z + x) @ w` with a condition of one number. Its rows are enough for parameters to be laid out.
+#[test]
+fn what_is_laid_out_for_several_sizes_follows_the_parameters() {
+    let n = 80usize;
+    let mut graph = Graph::default();
+    let source = |graph: &mut Graph, origin, path: &str, shape| {
+        graph.add(Node::new(Op::Source { origin, path: path.into() }, DType::F32, shape), vec![])
+    };
+    let [b, i, o] = [("b", Size::sym("b")), ("i", Size::from(n as i64)), ("o", Size::from(n as i64))].map(|(a, s)| Axis::new(a, s));
+    let x = source(&mut graph, Origin::Input, "x", vec![b.clone(), i.clone()]);
+    let z = source(&mut graph, Origin::Condition, "z", vec![]);
+    let w = source(&mut graph, Origin::Param, "w", vec![i.clone(), o.clone()]);
+    let sum = Node::new(Op::Map(Map::Add), DType::F32, vec![b.clone(), i.clone()]);
+    let sum = graph.add(sum, vec![Operand::new(x, vec![0, 1]), Operand::new(z, vec![])]);
+    let product = Node { inner: vec![i], ..Node::new(Op::Contract, DType::F32, vec![b, o]) };
+    let y = graph.add(product, vec![Operand::new(sum, vec![0, 2]), Operand::new(w, vec![2, 1])]);
+    for threads in [1, 2] {
+        let mut engine = Engine::cpu(&graph, &[y], threads).unwrap();
+        for (rows, z, scale) in [(8, 0, 1), (16, 0, 1), (8, 0, 3), (16, 0, 3), (16, 5, 3), (8, 5, 3), (8, 5, 1), (16, 2, 1)] {
+            let x: Vec<f32> = (0..rows * n).map(|k| (k % 7) as f32).collect();
+            let w: Vec<f32> = (0..n * n).map(|k| (scale * (k % 5) as i32) as f32).collect();
+            let mut given = Bindings::default();
+            given.sources.insert("x".into(), Tensor::new(vec![rows, n], Data::F32(x.clone())));
+            given.sources.insert("z".into(), Tensor::new(vec![], Data::F32(vec![z as f32])));
+            given.sources.insert("w".into(), Tensor::new(vec![n, n], Data::F32(w.clone())));
+            let element = |r: usize, o: usize| (0..n).map(|k| f64::from((x[r * n + k] + z as f32) * w[k * n + o])).sum::<f64>();
+            let expected: Vec<f64> = (0..rows * n).map(|k| element(k / n, k % n)).collect();
+            assert_eq!(engine.run(&given).unwrap()[0].to_f64(), expected, "{rows} rows, {z}, {scale}");
+        }
+    }
+}

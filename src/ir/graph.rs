@@ -267,12 +267,12 @@ impl Graph {
         out
     }
 
-    /// Paths of the sources that are no inputs: what `prepare` takes.
-    pub fn early_paths(&self) -> Vec<Arc<str>> {
+    /// Paths of the sources that change no more often than this.
+    pub fn paths(&self, rate: Rate) -> Vec<Arc<str>> {
         let rates = self.rates();
         let path = |id: NodeId| {
             let Op::Source { path, .. } = &self.node(id).op else { return None };
-            (rates[id.index()] < Rate::Input).then(|| path.clone())
+            (rates[id.index()] <= rate).then(|| path.clone())
         };
         self.ids().filter_map(path).collect()
     }

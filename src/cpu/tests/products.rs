@@ -1,7 +1,8 @@
 //! Every kernel of products, for each kind of vector that this machine has, at the edges of its blocks.
 #![allow(unsafe_code)]
 
-use crate::cpu::call::{self, Matrix, Ptr};
+use crate::cpu::call::{self, Ptr};
+use crate::cpu::laid::Stored;
 use crate::cpu::micro::Shape;
 use crate::cpu::pack::{Panels, Places, Rows};
 use crate::cpu::{micro, sweep};
@@ -117,10 +118,10 @@ fn panels_sum_what_f64_sums() {
                     let mut panels = Panels::of(*form, k, n);
                     let mut made = vec![];
                     for matrix in [
-                        Matrix { at: Ptr::of_f32(&b), row: b_row as i64, col: 1 },
-                        Matrix { at: Ptr::of_f32(&turned), row: 1, col: k as i64 },
+                        Stored { at: Ptr::of_f32(&b), count: 1, apart: 0, row: b_row as i64, col: 1 },
+                        Stored { at: Ptr::of_f32(&turned), count: 1, apart: 0, row: 1, col: k as i64 },
                     ] {
-                        panels.fill(std::iter::once(matrix));
+                        panels.fill(&matrix, None);
                         for threads in [1, 3] {
                             let mut out = vec![7.0f32; (m - 1) * out_row + n];
                             with_panels(&panels, (&a, a_row), &places, &mut out, threads);
@@ -158,7 +159,7 @@ fn rows_with_strides_and_what_is_no_number_stay_in_their_places() {
         b[..n].fill(0.0);
         b[3 * n + 5] = f32::NAN;
         let mut panels = Panels::of(*form, k, n);
-        panels.fill(std::iter::once(Matrix { at: Ptr::of_f32(&b), row: n as i64, col: 1 }));
+        panels.fill(&Stored { at: Ptr::of_f32(&b), count: 1, apart: 0, row: n as i64, col: 1 }, None);
         // `a` lies by columns, and so does the result.
         let mut out = vec![0.0f32; m * n];
         let places = Places::Even { stride: 1, count: m };

@@ -1,0 +1,90 @@
+//! What is laid out already. A model that runs at several sizes reads the same parameters at all of them: they are laid out once.
+
+use super::call::Ptr;
+use super::panel::LINE;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+
+/// Matrices of one shape, as they are stored: where the first begins, how far one lies behind the other, and the strides of each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stored {
+    pub at: Ptr,
+    pub count: usize,
+    pub apart: i64,
+    pub row: i64,
+    pub col: i64,
+}
+
+/// Panels in memory.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    all: Vec<f32>,
+    /// The first of them that begins a cache line: each row of a panel does.
+    begin: usize,
+}
+
+impl Words {
+    /// So many, all 0.
+    pub fn zero(count: usize) -> Words {
+        let all = vec![0.0f32; count + LINE];
+        let begin = all.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        Words { all, begin }
+    }
+
+    pub fn get(&self) -> &[f32] {
+        &self.all[self.begin..]
+    }
+
+    pub fn get_mut(&mut self) -> &mut [f32] {
+        &mut self.all[self.begin..]
+    }
+}
+
+/// The layout of some matrices: the age of what they hold, what they are, and their rows and columns.
+type Key = (u64, usize, usize, [i64; 3], [usize; 2]);
+
+/// Layouts that somebody uses, shared by all that one engine runs.
+#[derive(Debug, Default)]
+pub(super) struct Laid(Mutex<BTreeMap<Key, Weak<Words>>>);
+
+impl Laid {
+    /// Those of these matrices, `rows` by `columns`, made now or before. `age` says since when memory holds what it does; 0: nobody knows.
+    pub fn words(&self, age: u64, of: &Stored, [rows, columns]: [usize; 2], make: impl FnOnce() -> Words) -> Arc<Words> {
+        let Some(mut known) = self.0.lock().ok().filter(|_| age > 0) else { return Arc::new(make()) };
+        let key = (age, of.at.address(), of.count, [of.apart, of.row, of.col], [rows, columns]);
+        if let Some(words) = known.get(&key).and_then(Weak::upgrade) {
+            return words;
+        }
+        known.retain(|_, words| words.strong_count() > 0);
+        let words = Arc::new(make());
+        known.insert(key, Arc::downgrade(&words));
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_laid_out_once_as_long_as_somebody_uses_it() {
+        let laid = Laid::default();
+        let numbers = [1.0f32; 8];
+        let of = Stored { at: Ptr::of_f32(&numbers), count: 1, apart: 0, row: 4, col: 1 };
+        let made = |age: u64, of: &Stored| {
+            let mut fresh = false;
+            let words = laid.words(age, of, [2, 4], || {
+                fresh = true;
+                Words::zero(8)
+            });
+            (words, fresh)
+        };
+        let (first, fresh) = made(1, &of);
+        assert!(fresh && first.get().len() >= 8 && first.get().as_ptr().addr() % 64 == 0);
+        assert!(!made(1, &of).1);
+        // Another layout, a newer value, and what nobody knows the age of.
+        assert!(made(1, &Stored { row: 1, col: 2, ..of }).1 && made(2, &of).1 && made(0, &of).1 && made(0, &of).1);
+        drop(first);
+        assert!(made(1, &of).1);
+    }
+}
