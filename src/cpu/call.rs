@@ -5,7 +5,7 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::{micro, panel, strip, sweep};
+use super::{micro, panel, softmax, strip, sweep};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -320,6 +320,11 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
 /// Sums over taps, in registers.
 pub(super) fn strip(s: &strip::Strip, out: &mut [[f32; strip::WIDE]; strip::HIGH]) {
     widest!(strip: strip_avx512, strip_avx2, strip_plain(s, out));
+}
+
+/// Shares of the first `own` elements of a row, scaled; those up to `all` become 0.
+pub(super) fn softmax(row: &mut [f32], own: usize, all: usize, scale: f32) {
+    widest!(softmax: softmax_avx512, softmax_avx2, softmax_plain(row, own, all, scale));
 }
 
 /// The kinds of panels that this processor has kernels for, the best first.

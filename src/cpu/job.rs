@@ -1,8 +1,10 @@
 //! A plan with its sizes known: memory, and steps ready to run.
 
+use super::attend::Attend;
 use super::call::{self, Code, Ptr};
 use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
+use super::instead::instead;
 use super::laid::Laid;
 use super::product::Product;
 use super::runtime::{Pane, Rounds};
@@ -78,6 +80,7 @@ pub(super) enum Job {
     Grouped(Box<Grouped>),
     Segments(Box<Segments>),
     Taps(Box<Taps>),
+    Attend(Box<Attend>),
     /// Another step does it.
     Done,
     Order {
@@ -195,13 +198,7 @@ impl Instance {
         for (step, entry) in plan.steps.iter().zip(&functions.steps) {
             jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
         }
-        for t in &plan.taps {
-            let lost =
-                || Diagnostic::plain(diag::Code::H0899, "windows of the plan have no memory").note("this is a bug in hnet");
-            let geometry = plan::geometry(plan, t, sizes).ok_or_else(lost)?;
-            jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
-            jobs[t.gather] = Job::Done;
-        }
+        instead(plan, &mut jobs, sizes)?;
         parameters::lay_out(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
         Ok(Instance {
@@ -342,6 +339,7 @@ impl Job {
             Job::Grouped(g) => g.work(),
             Job::Segments(s) => s.work(),
             Job::Taps(t) => t.work(),
+            Job::Attend(a) => a.work(),
             Job::Done
             | Job::Order { .. }
             | Job::Scan { .. }
@@ -382,6 +380,7 @@ impl Job {
             Job::Grouped(g) => exec.whole(g.work(), &|threads| g.run(ptrs, threads)),
             Job::Segments(s) => exec.whole(s.work(), &|threads| s.run(ptrs, threads)),
             Job::Taps(t) => t.run(ptrs, exec),
+            Job::Attend(a) => a.run(ptrs, exec),
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
             Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
             Job::Assign { input, out } => runtime::assign(ptrs, input, *out),

@@ -31,6 +31,14 @@ impl Words {
         Words { all, begin }
     }
 
+    /// The first of them, made more where there are fewer; they hold anything.
+    pub fn at_least(&mut self, count: usize) -> &mut [f32] {
+        if self.all.len() < count + LINE {
+            *self = Words::zero(count);
+        }
+        &mut self.get_mut()[..count]
+    }
+
     pub fn get(&self) -> &[f32] {
         &self.all[self.begin..]
     }

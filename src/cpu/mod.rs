@@ -4,11 +4,13 @@
 //! number of threads. Loop nests are compiled
 //! by Cranelift; matrix products go to a library or to own kernels; sorting, scans and loops are Rust.
 
+mod attend;
 mod call;
 mod compile;
 mod fold;
 mod r#gen;
 mod grouped;
+mod instead;
 mod job;
 mod laid;
 mod lanes;
@@ -29,6 +31,7 @@ mod rows;
 mod runtime;
 mod segments;
 mod settle;
+mod softmax;
 mod strip;
 mod sweep;
 mod taps;

@@ -73,7 +73,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn row(&self, row: usize) -> Ptr {
+    pub fn row(&self, row: usize) -> Ptr {
         self.at.moved(self.places.at(row))
     }
 }
@@ -90,7 +90,7 @@ impl Panels {
 
     /// Elements that one such matrix takes.
     pub fn length(&self) -> usize {
-        self.k * self.n.next_multiple_of(self.form.wide)
+        self.form.length((self.k, self.n))
     }
 
     /// Whether panels of a matrix make up for the memory that they take, where so many rows are multiplied with it.
@@ -114,26 +114,10 @@ impl Panels {
     }
 
     fn laid_out(&self, of: &Stored) -> Words {
-        let (k, n, wide) = (self.k, self.n, self.form.wide);
         let each = self.length();
-        // What fills up the last panel stays 0.
         let mut out = Words::zero(of.count * each);
         for (which, words) in out.get_mut().chunks_exact_mut(each).take(of.count).enumerate() {
-            let first = of.at.moved(which as i64 * of.apart);
-            for (p, panel) in words.chunks_exact_mut(k * wide).enumerate() {
-                let columns = wide.min(n - p * wide);
-                let at = first.moved((p * wide) as i64 * of.col);
-                if of.col == 1 {
-                    for (row, to) in panel.chunks_exact_mut(wide).enumerate() {
-                        to[..columns].copy_from_slice(slice(at.moved(row as i64 * of.row), columns));
-                    }
-                } else {
-                    for c in 0..columns {
-                        let element = |row: usize| slice::<f32>(at.moved(c as i64 * of.col + row as i64 * of.row), 1)[0];
-                        (0..k).for_each(|row| panel[row * wide + c] = element(row));
-                    }
-                }
-            }
+            self.form.lay_out(&Stored { at: of.at.moved(which as i64 * of.apart), ..*of }, (self.k, self.n), words);
         }
         out
     }
@@ -161,30 +145,69 @@ impl Panels {
 
     /// Some rows times some panels.
     pub fn part(&self, which: usize, panels: Range<usize>, rows: Range<usize>, a: &Rows, out: &Rows) {
-        let (k, wide) = (self.k, self.form.wide);
         let each = self.length();
         let matrix = &self.words.get()[which * each..][..each];
+        self.form.part(&Laying { matrix, k: self.k, n: self.n }, self.k, panels, rows, (a, out));
+    }
+}
+
+/// A matrix in panels.
+pub(super) struct Laying<'a> {
+    pub matrix: &'a [f32],
+    pub k: usize,
+    pub n: usize,
+}
+
+impl Form {
+    /// Elements that a `k` by `n` matrix takes in panels.
+    pub fn length(self, (k, n): (usize, usize)) -> usize {
+        k * n.next_multiple_of(self.wide)
+    }
+
+    /// Lays the first of these matrices out, `k` by `n`. What fills up the last panel is 0.
+    pub fn lay_out(self, of: &Stored, (k, n): (usize, usize), words: &mut [f32]) {
+        let wide = self.wide;
+        for (p, panel) in words.chunks_exact_mut((k * wide).max(1)).enumerate() {
+            let columns = wide.min(n - p * wide);
+            let at = of.at.moved((p * wide) as i64 * of.col);
+            if columns < wide {
+                panel.fill(0.0);
+            }
+            if of.col == 1 {
+                for (row, to) in panel.chunks_exact_mut(wide).enumerate() {
+                    to[..columns].copy_from_slice(slice(at.moved(row as i64 * of.row), columns));
+                }
+            } else {
+                for c in 0..columns {
+                    let element = |row: usize| slice::<f32>(at.moved(c as i64 * of.col + row as i64 * of.row), 1)[0];
+                    (0..k).for_each(|row| panel[row * wide + c] = element(row));
+                }
+            }
+        }
+    }
+
+    /// Some rows of `a` times some panels of a matrix, into rows of `out`. Of each sum the first `all` steps are taken.
+    pub fn part(self, of: &Laying, all: usize, panels: Range<usize>, rows: Range<usize>, (a, out): (&Rows, &Rows)) {
+        let wide = self.wide;
         PACKED.with_borrow_mut(|packed| {
             packed.resize(ROWS * STEPS, 0.0);
             for first in rows.clone().step_by(ROWS) {
                 let rows = first..rows.end.min(first + ROWS);
-                for from in (0..k).step_by(STEPS) {
-                    let steps = STEPS.min(k - from);
-                    self.form.pack(a, &rows, (from, steps), packed);
+                for from in (0..all).step_by(STEPS) {
+                    let steps = STEPS.min(all - from);
+                    self.pack(a, &rows, (from, steps), packed);
                     for p in panels.clone() {
-                        let panel = |p: usize| &matrix[(p * k + from) * wide..][..steps * wide];
+                        let panel = |p: usize| &of.matrix[(p * of.k + from) * wide..][..steps * wide];
                         let next = if p + 1 < panels.end { panel(p + 1) } else { &[] };
-                        let columns = wide.min(self.n - p * wide);
+                        let columns = wide.min(of.n - p * wide);
                         let out = Rows { at: out.at.moved((p * wide) as i64 * out.step), ..*out };
-                        self.form.panel((packed, panel(p), next), (steps, columns), &out, &rows, from > 0);
+                        self.panel((packed, panel(p), next), (steps, columns), &out, &rows, from > 0);
                     }
                 }
             }
         });
     }
-}
 
-impl Form {
     /// Groups of so many rows: where each begins, and how many they are.
     fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
         let mut at = 0;

@@ -33,7 +33,7 @@ fn power_of_two(k: i32) -> f32 {
 }
 
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     let x = choose(x > 89.0, 89.0, x);
     let under = x < -104.0;
     let x = choose(under, 0.0, x);

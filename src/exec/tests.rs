@@ -117,7 +117,8 @@ fn what_is_laid_out_for_several_sizes_follows_the_parameters() {
     let source = |graph: &mut Graph, origin, path: &str, shape| {
         graph.add(Node::new(Op::Source { origin, path: path.into() }, DType::F32, shape), vec![])
     };
-    let [b, i, o] = [("b", Size::sym("b")), ("i", Size::from(n as i64)), ("o", Size::from(n as i64))].map(|(a, s)| Axis::new(a, s));
+    let [b, i, o] =
+        [("b", Size::sym("b")), ("i", Size::from(n as i64)), ("o", Size::from(n as i64))].map(|(a, s)| Axis::new(a, s));
     let x = source(&mut graph, Origin::Input, "x", vec![b.clone(), i.clone()]);
     let z = source(&mut graph, Origin::Condition, "z", vec![]);
     let w = source(&mut graph, Origin::Param, "w", vec![i.clone(), o.clone()]);

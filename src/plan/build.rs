@@ -156,6 +156,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         demands: Default::default(),
         tiles: Vec::new(),
         taps: Vec::new(),
+        attends: Vec::new(),
         places,
         decisions: Vec::new(),
         granted: Vec::new(),

@@ -8,10 +8,12 @@
 //! is the sum of products of two strided operands. What a view can say (transposes, slices, reshapes) costs no step.
 
 mod asked;
+mod attend;
 mod build;
 mod contract;
 mod decide;
 mod expand;
+mod formula;
 mod fuse;
 mod granted;
 mod grow;
@@ -33,6 +35,7 @@ mod tile;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
+pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 pub use decide::{Decision, Pins, Site, Terms, Way, What};
 pub use granted::Granted;
@@ -66,6 +69,8 @@ pub struct Plan {
     pub tiles: Vec<Tile>,
     /// Gathers of windows that an executor may leave out, with the product of each.
     pub taps: Vec<Taps>,
+    /// Chains of steps whose results an executor may compute without what lies between.
+    pub attends: Vec<Attend>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.
@@ -80,6 +85,23 @@ pub struct Taps {
     pub gather: usize,
     pub product: usize,
     pub buffer: usize,
+}
+
+/// Step `scores` multiplies queries with keys, the steps `between` make weights of that, and step `result` multiplies them with values.
+#[derive(Clone, Debug)]
+pub struct Attend {
+    pub scores: usize,
+    pub between: Vec<usize>,
+    pub result: usize,
+    /// What nobody else reads: the weights, and whatever they are made of.
+    pub buffers: Vec<usize>,
+}
+
+impl Attend {
+    /// Whether a step is one of these.
+    pub fn has(&self, step: usize) -> bool {
+        step == self.scores || step == self.result || self.between.contains(&step)
+    }
 }
 
 /// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.

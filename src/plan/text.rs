@@ -179,6 +179,10 @@ impl fmt::Display for Plan {
         for t in &self.taps {
             writeln!(f, "no memory for {}", self.name(t.buffer))?;
         }
+        for a in &self.attends {
+            let buffers: Vec<&str> = a.buffers.iter().map(|b| self.name(*b)).collect();
+            writeln!(f, "no memory for {} of {}", buffers.join(", "), self.name(self.steps[a.result].writes()[0]))?;
+        }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;
         for d in &self.demands.computed {

@@ -4,9 +4,9 @@
 //! rows, and whoever reads what an earlier one of them wrote reads row `r` for row `r`. Then a tile of rows can go through all steps
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
-use super::taps;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
+use super::{attend, taps};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,7 +42,10 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
     let halves = [0..plan.prepared, plan.prepared..plan.steps.len()];
     let kept: Vec<Tile> = halves.iter().flat_map(|h| f.kept_runs(h.clone(), rows)).collect();
     let taps = taps::find(plan, sizes, &|k| kept.iter().any(|t| t.first <= k && k < t.last));
-    let alone = |k: &usize| taps.iter().any(|t| t.gather == *k || t.product == *k);
+    let taken =
+        |k: usize| kept.iter().any(|t| t.first <= k && k < t.last) || taps.iter().any(|t| t.gather == k || t.product == k);
+    let attends = attend::find(plan, sizes, &taken);
+    let alone = |k: &usize| taps.iter().any(|t| t.gather == *k || t.product == *k) || attends.iter().any(|a| a.has(*k));
     let mut tiles = Vec::new();
     for Range { start: from, end: to } in halves {
         let mut k = from;
@@ -71,6 +74,7 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
     }
     plan.tiles = tiles;
     plan.taps = taps;
+    plan.attends = attends;
 }
 
 impl Finder<'_> {

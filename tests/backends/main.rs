@@ -3,6 +3,7 @@
 mod adjoints;
 mod apart;
 mod arguments;
+mod attention;
 mod brothers;
 mod chances;
 #[path = "../common/mod.rs"]

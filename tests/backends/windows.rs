@@ -15,7 +15,7 @@ fn text(channels: usize, net: &str) -> String {
 }
 
 /// Whether the windows of the text's plan lie in memory nowhere, at these sizes.
-fn is_free(text: &str, dims: &[(&str, i64)]) -> bool {
+pub fn is_free(text: &str, dims: &[(&str, i64)]) -> bool {
     let model = model(text).unwrap_or_else(|f| panic!("{}", f.detail));
     let graph = hnet::opt::optimize(&model.graph, &mut |_, _| {});
     let wanted: Vec<_> = graph.outputs.iter().map(|o| o.node).collect();

@@ -1,0 +1,24 @@
+//! Steps that are computed together, without what one of them would write down for the next.
+
+use super::attend::Attend;
+use super::job::Job;
+use super::taps::Taps;
+use crate::diag::{Code, Diagnostic};
+use crate::plan::{self, Plan, Sizes};
+
+/// Puts them in the place of the last of their steps; the others have nothing to do.
+pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<(), Diagnostic> {
+    let lost =
+        |what: &str| Diagnostic::plain(Code::H0899, format!("{what} of the plan have no memory")).note("this is a bug in hnet");
+    for t in &plan.taps {
+        let geometry = plan::geometry(plan, t, sizes).ok_or_else(|| lost("windows"))?;
+        jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
+        jobs[t.gather] = Job::Done;
+    }
+    for a in &plan.attends {
+        let attention = plan::attention(plan, a, sizes).ok_or_else(|| lost("scores"))?;
+        jobs[a.result] = Job::Attend(Box::new(Attend::new(attention)));
+        a.between.iter().chain([&a.scores]).for_each(|k| jobs[*k] = Job::Done);
+    }
+    Ok(())
+}
