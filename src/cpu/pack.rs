@@ -208,18 +208,11 @@ impl Form {
         });
     }
 
-    /// Groups of so many rows: where each begins, and how many they are.
+    /// As few groups as there can be, as equal as they can be: where each begins, and how many rows it has. A row alone takes as long as
+    /// several together.
     fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let left = rows - at;
-            let most = *self.groups.iter().find(|g| **g <= left)?;
-            // Two groups of four are faster than one of six and one of two.
-            let halves = (1..4).contains(&(left - most)) && left.is_multiple_of(2) && self.groups.contains(&(left / 2));
-            let count = if halves { left / 2 } else { most };
-            at += count;
-            Some((at - count, count))
-        })
+        let count = rows.div_ceil(self.high);
+        (0..count).map(move |g| (rows * g / count, rows * (g + 1) / count - rows * g / count))
     }
 
     /// Some steps of rows, group by group: for each step an element of each row.

@@ -12,12 +12,11 @@ pub(super) const HIGH: usize = 12;
 /// Vectors in a row of a panel.
 const VECTORS: usize = 2;
 
-/// What suits a kind of vector: columns of a panel, and how many rows are taken together, the most first. Each number of rows is the sum
-/// of some of these.
+/// What suits a kind of vector: columns of a panel, and how many rows are taken together at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub wide: usize,
-    pub groups: &'static [usize],
+    pub high: usize,
     /// Computes a part of as many rows.
     pub kernel: fn(&mut Part),
 }
@@ -25,16 +24,16 @@ pub(super) struct Form {
 /// With 32 registers, 24 hold sums.
 #[cfg(target_arch = "x86_64")]
 pub(super) const fn avx512(kernel: fn(&mut Part)) -> Form {
-    Form { wide: 32, groups: &[12, 8, 4, 2, 1], kernel }
+    Form { wide: 32, high: 12, kernel }
 }
 
 /// With 16, 12 do.
 #[cfg(target_arch = "x86_64")]
 pub(super) const fn avx2(kernel: fn(&mut Part)) -> Form {
-    Form { wide: 16, groups: &[6, 4, 2, 1], kernel }
+    Form { wide: 16, high: 6, kernel }
 }
 
-pub(super) const PLAIN: Form = Form { wide: 16, groups: &[4, 2, 1], kernel: group::<Plain> };
+pub(super) const PLAIN: Form = Form { wide: 16, high: 4, kernel: group::<Plain, 4> };
 
 /// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
 /// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.
@@ -81,17 +80,37 @@ fn tile<V: Vector, const R: usize>(part: &mut Part) {
     }
 }
 
-/// As many rows as there are in `out`.
+/// For each number of rows a function of its own.
+macro_rules! by_rows {
+    ($rows:expr, $f:ident, $($given:expr),*) => {
+        match $rows {
+            12 => $f!(12, $($given),*),
+            11 => $f!(11, $($given),*),
+            10 => $f!(10, $($given),*),
+            9 => $f!(9, $($given),*),
+            8 => $f!(8, $($given),*),
+            7 => $f!(7, $($given),*),
+            6 => $f!(6, $($given),*),
+            5 => $f!(5, $($given),*),
+            4 => $f!(4, $($given),*),
+            3 => $f!(3, $($given),*),
+            2 => $f!(2, $($given),*),
+            _ => $f!(1, $($given),*),
+        }
+    };
+}
+
+/// As many rows as there are in `out`; no more than a form for such vectors has.
 #[inline(always)]
-fn group<V: Vector>(part: &mut Part) {
-    match part.out.len() {
-        12 => tile::<V, 12>(part),
-        8 => tile::<V, 8>(part),
-        6 => tile::<V, 6>(part),
-        4 => tile::<V, 4>(part),
-        2 => tile::<V, 2>(part),
-        _ => tile::<V, 1>(part),
+fn group<V: Vector, const MOST: usize>(part: &mut Part) {
+    macro_rules! of {
+        ($rows:literal, $part:expr) => {
+            if $rows <= MOST {
+                tile::<V, $rows>($part);
+            }
+        };
     }
+    by_rows!(part.out.len(), of, part);
 }
 
 /// Rows of equal length, step by step: an element of each.
@@ -107,24 +126,22 @@ fn turned<const R: usize>(rows: &[&[f32]; HIGH], to: &mut [f32]) {
 
 /// Packs the first `count` rows.
 pub(super) fn pack(count: usize, rows: &[&[f32]; HIGH], to: &mut [f32]) {
-    match count {
-        12 => turned::<12>(rows, to),
-        8 => turned::<8>(rows, to),
-        6 => turned::<6>(rows, to),
-        4 => turned::<4>(rows, to),
-        2 => turned::<2>(rows, to),
-        _ => turned::<1>(rows, to),
+    macro_rules! of {
+        ($rows:literal, $all:expr, $to:expr) => {
+            turned::<$rows>($all, $to)
+        };
     }
+    by_rows!(count, of, rows, to);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
 pub(super) fn group_avx512(part: &mut Part) {
-    group::<super::vector::Avx512>(part);
+    group::<super::vector::Avx512, 12>(part);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn group_avx2(part: &mut Part) {
-    group::<super::vector::Avx2>(part);
+    group::<super::vector::Avx2, 6>(part);
 }
