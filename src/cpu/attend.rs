@@ -131,7 +131,7 @@ impl Attend {
         let queries = even(ptrs[of.q.0].moved(q + first * of.queries.1), of.queries.1, of.inner.1);
         let (wide, every) = (self.form.wide, 0..count);
         let laying = Laying { matrix: scratch.keys.get(), k: keys.0, n: keys.1 };
-        self.form.part(&laying, keys.0, 0..last.div_ceil(wide), every.clone(), (&queries, &scores));
+        self.form.part(&laying, keys.0, 0..last.div_ceil(wide), every.clone(), (&queries, &scores, None));
         for (r, row) in at.chunks_exact_mut(self.line).enumerate() {
             call::softmax(row, seen(first + r as i64), last, of.softmax.scale);
         }
@@ -140,14 +140,14 @@ impl Attend {
         // A part of the keys begins equally late in every panel.
         let laying = |from: usize| Laying { matrix: &scratch.values.get()[from * wide..], k: values.0, n: values.1 };
         if last <= LONGEST {
-            return self.form.part(&laying(0), last, panels, every, (&scores, &results));
+            return self.form.part(&laying(0), last, panels, every, (&scores, &results, None));
         }
         let sums = scratch.sums.at_least(count * values.1);
         let mut total = vec![0.0f64; sums.len()];
         for from in (0..last).step_by(LONGEST) {
             let part = even(Ptr::of_f32_mut(sums), values.1 as i64, 1);
             let scores = Rows { at: scores.at.moved(from as i64), ..scores };
-            self.form.part(&laying(from), LONGEST.min(last - from), panels.clone(), every.clone(), (&scores, &part));
+            self.form.part(&laying(from), LONGEST.min(last - from), panels.clone(), every.clone(), (&scores, &part, None));
             total.iter_mut().zip(sums.iter()).for_each(|(t, x)| *t += f64::from(*x));
         }
         for (r, row) in total.chunks_exact(values.1).enumerate() {

@@ -5,13 +5,15 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::{micro, panel, softmax, strip, sweep};
+use super::whole::Whole;
+use super::{micro, panel, softmax, strip, sweep, whole};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
 
 /// The address of a buffer, or of a place in one.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
 pub(super) struct Ptr(*mut u8);
 
 // SAFETY: an address by itself does nothing; who reads and writes where is ordered by the executor.
@@ -159,13 +161,7 @@ extern "C" fn whole_pow(b: i32, n: i32) -> i32 {
     match (b, n) {
         (_, 0..) => b.wrapping_pow(n as u32),
         (1, _) => 1,
-        (-1, _) => {
-            if n % 2 == 0 {
-                1
-            } else {
-                -1
-            }
-        }
+        (-1, _) => 1 - 2 * (n & 1),
         (_, _) => 0,
     }
 }
@@ -182,6 +178,13 @@ pub(super) fn symbols() -> [(&'static str, *const u8); 5] {
         ("powf", pow as *const u8),
         (WHOLE_POWER, whole_pow as *const u8),
     ]
+}
+
+/// Whether the processor has vectors of eight with fused products, and of sixteen.
+#[cfg(target_arch = "x86_64")]
+fn vectors() -> (bool, bool) {
+    let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+    (fma, std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl"))
 }
 
 /// Functions of a row in place, for one vector width.
@@ -215,11 +218,45 @@ macro_rules! in_rows {
 pub(super) fn row_symbols() -> Vec<(Map, &'static str, *const u8)> {
     #[cfg(target_arch = "x86_64")]
     {
-        let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-        let wider = std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl");
-        return match (fma, wider) {
+        return match vectors() {
             (true, true) => in_rows!(avx512),
             (true, false) => in_rows!(avx2),
+            (false, _) => Vec::new(),
+        };
+    }
+    #[allow(unreachable_code, reason = "of other machines")]
+    Vec::new()
+}
+
+/// Functions of whole rows, for one vector width.
+#[cfg(target_arch = "x86_64")]
+macro_rules! of_rows {
+    ($width:ident) => {{
+        macro_rules! row {
+            ($name:ident) => {{
+                extern "C" fn call(a: Ptr, b: Ptr, n: usize) -> f32 {
+                    // SAFETY: the symbol is given only where the processor has the features.
+                    unsafe { whole::$name::$width(slice(a, n), slice(b, n)) }
+                }
+                call as *const u8
+            }};
+        }
+        vec![
+            (Whole::Sum, "hnet_whole_sum", row!(whole_sum)),
+            (Whole::Dot, "hnet_whole_dot", row!(whole_dot)),
+            (Whole::Max, "hnet_whole_max", row!(whole_max)),
+            (Whole::Min, "hnet_whole_min", row!(whole_min)),
+        ]
+    }};
+}
+
+/// The functions that fold whole rows, by name; none where there are none that compute rows.
+pub(super) fn whole_symbols() -> Vec<(Whole, &'static str, *const u8)> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        return match vectors() {
+            (true, true) => of_rows!(avx512),
+            (true, false) => of_rows!(avx2),
             (false, _) => Vec::new(),
         };
     }
@@ -275,12 +312,13 @@ macro_rules! widest {
     ($module:ident: $avx512:ident, $avx2:ident, $plain:ident ($($arg:expr),*)) => {{
         #[cfg(target_arch = "x86_64")]
         {
-            if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+            let (fma, wider) = vectors();
+            if fma && wider {
                 // SAFETY: the processor has the features.
                 unsafe { $module::$avx512($($arg),*) };
                 return clean();
             }
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if fma {
                 // SAFETY: the processor has the features.
                 unsafe { $module::$avx2($($arg),*) };
                 return clean();
@@ -341,12 +379,10 @@ pub(super) fn forms() -> &'static [panel::Form] {
             };
         }
         const ALL: [panel::Form; 3] = [panel::avx512(kernel!(group_avx512)), panel::avx2(kernel!(group_avx2)), panel::PLAIN];
-        let avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-        if avx2 && std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
-            return &ALL;
-        }
-        if avx2 {
-            return &ALL[1..];
+        match vectors() {
+            (true, true) => return &ALL,
+            (true, false) => return &ALL[1..],
+            (false, _) => {}
         }
     }
     &[panel::PLAIN]

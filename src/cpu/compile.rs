@@ -2,6 +2,7 @@
 
 use super::call::{Jit, WHOLE_POWER};
 use super::r#gen::{Around, Calls, Made, Slots, generate, signature};
+use super::whole::Whole;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Map;
 use crate::plan::{Expr, Kernel, Plan, Sizes, Step};
@@ -71,6 +72,7 @@ pub(super) struct Writer<'m, M: Module> {
     taken: std::collections::BTreeSet<String>,
     /// Functions of rows in place: this program's own, so no object file has them.
     rows: Vec<(Map, &'static str)>,
+    wholes: Vec<(Whole, &'static str)>,
     /// Text of functions, where it is wanted.
     clif: Option<String>,
     asm: Option<String>,
@@ -117,6 +119,20 @@ impl<M: Module> Writer<'_, M> {
         Ok(refs)
     }
 
+    /// The functions of whole rows, where a kernel folds anything.
+    fn wholes(&mut self, k: &Kernel, func: &mut Function) -> Result<Vec<(Whole, FuncRef)>, Diagnostic> {
+        let mut refs = Vec::new();
+        if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) {
+            for (fold, name) in self.wholes.clone() {
+                let mut s = self.module.make_signature();
+                (s.params, s.returns) = (vec![AbiParam::new(I64); 3], vec![AbiParam::new(F32)]);
+                let f = self.module.declare_function(name, Linkage::Import, &s).map_err(failed)?;
+                refs.push((fold, self.module.declare_func_in_func(f, func)));
+            }
+        }
+        Ok(refs)
+    }
+
     /// The functions that kernels call, as `func` calls them; those of rows that `k` can use.
     fn calls(&mut self, k: Option<&Kernel>, func: &mut Function) -> Result<Calls, Diagnostic> {
         let names = [("sinf", 1, false), ("cosf", 1, false), ("tanf", 1, false), ("powf", 2, false), (WHOLE_POWER, 2, true)];
@@ -126,7 +142,8 @@ impl<M: Module> Writer<'_, M> {
             refs.push(self.module.declare_func_in_func(f, func));
         }
         let rows = k.map_or(Ok(Vec::new()), |k| self.rows(k, func))?;
-        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows })
+        let wholes = k.map_or(Ok(Vec::new()), |k| self.wholes(k, func))?;
+        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows, wholes })
     }
 
     /// A name that no function has yet, after what is asked for.
@@ -206,6 +223,7 @@ pub(super) fn write<'m, M: Module>(
         prefix: prefix.to_string(),
         taken: std::collections::BTreeSet::new(),
         rows: Vec::new(),
+        wholes: Vec::new(),
         clif: texts.0.then(String::new),
         asm: texts.1.then(String::new),
     }
@@ -216,6 +234,7 @@ fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool
     let mut writer = write(module, hints, ("", Linkage::Export), texts);
     if writer.fma {
         writer.rows = super::call::row_symbols().into_iter().map(|(map, name, _)| (map, name)).collect();
+        writer.wholes = super::call::whole_symbols().into_iter().map(|(fold, name, _)| (fold, name)).collect();
     }
     writer
 }
@@ -226,6 +245,9 @@ fn jit_module() -> Result<JITModule, Diagnostic> {
         builder.symbol(name, address);
     }
     for (_, name, address) in super::call::row_symbols() {
+        builder.symbol(name, address);
+    }
+    for (_, name, address) in super::call::whole_symbols() {
         builder.symbol(name, address);
     }
     Ok(JITModule::new(builder))

@@ -341,6 +341,12 @@ impl Gen<'_> {
             let l = last.unwrap_or(0);
             self.unroll(l, k.loops[l].size.constant().unwrap_or(64))
         });
+        if lanes.is_some()
+            && of == DType::F32
+            && let Some(v) = self.whole_row(fold, loops, value)
+        {
+            return Val::One(v);
+        }
         let pause = self.pause(loops, lanes);
         let single_acc = self.accumulators(fold, of, single(of), 1, pause.is_some());
         let pause_of = pause.filter(|_| sums).map(|p| (p, p.level > 0));

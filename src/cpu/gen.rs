@@ -6,6 +6,7 @@
 
 use super::lanes::stride_of;
 use super::settle::read_inside;
+use super::whole::Whole;
 use crate::ir::{DType, Map, Size};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -15,7 +16,7 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::BTreeMap;
 
-/// Functions that compiled code calls for single values, and for rows of them in place.
+/// Functions that compiled code calls for single values, for rows of them in place, and for folds of whole rows.
 #[derive(Clone)]
 pub(super) struct Calls {
     pub sin: FuncRef,
@@ -24,6 +25,7 @@ pub(super) struct Calls {
     pub pow: FuncRef,
     pub whole: FuncRef,
     pub rows: Vec<(Map, FuncRef)>,
+    pub wholes: Vec<(Whole, FuncRef)>,
 }
 
 /// Where a kernel finds its buffers and sizes in the tables that it is given, by their numbers in [`Made`].

@@ -169,7 +169,7 @@ impl Grouped {
                 let rows = s.sorted.group(g);
                 let x = Rows { at: a, places: Places::Listed(&s.from[rows.clone()]), step: sum.x };
                 let to = Rows { at: out, places: Places::Listed(&s.to[rows.clone()]), step: column.x };
-                panels.part(g, panels_of.clone(), 0..rows.len(), &x, &to);
+                panels.part(g, panels_of.clone(), 0..rows.len(), (&x, &to, None));
             }
         };
         if threads == 1 {

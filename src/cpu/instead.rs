@@ -4,7 +4,7 @@ use super::attend::Attend;
 use super::job::Job;
 use super::taps::Taps;
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{self, Plan, Sizes};
+use crate::plan::{self, Plan, Sizes, Step};
 
 /// Puts them in the place of the last of their steps; the others have nothing to do.
 pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<(), Diagnostic> {
@@ -19,6 +19,15 @@ pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<()
         let attention = plan::attention(plan, a, sizes).ok_or_else(|| lost("scores"))?;
         jobs[a.result] = Job::Attend(Box::new(Attend::new(attention)));
         a.between.iter().chain([&a.scores]).for_each(|k| jobs[*k] = Job::Done);
+    }
+    for b in &plan.biased {
+        let row = plan::row(plan, b, sizes).ok_or_else(|| lost("products"))?;
+        let (Job::Product { product, buffers: [_, x, y] }, Step::Kernel(k)) =
+            (std::mem::replace(&mut jobs[b.product], Job::Done), &plan.steps[b.kernel])
+        else {
+            return Err(lost("products"));
+        };
+        jobs[b.kernel] = Job::Product { product: product.adding(row), buffers: [k.store.buffer, x, y] };
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::compile::{Entry, Functions};
 use super::grouped::Grouped;
 use super::instead::instead;
 use super::laid::Laid;
-use super::product::Product;
+use super::product::{At, Product};
 use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
 use super::taps::Taps;
@@ -369,7 +369,7 @@ impl Job {
                 }
             }
             Job::Product { product, buffers: [o, a, b] } => {
-                let at = (ptrs[*o], ptrs[*a], ptrs[*b]);
+                let at = At { out: ptrs[*o], a: ptrs[*a], b: ptrs[*b], bias: product.bias().map_or(Ptr::null(), |b| ptrs[b]) };
                 let unit = product.unit();
                 match range {
                     Some((start, end)) => product.run(at, start * unit, end * unit, exec.threads),

@@ -58,7 +58,7 @@ pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
     sums
 }
 
-/// As [`tile`], for columns that are fewer than a vector has lanes.
+/// As [`tile`], for columns that are fewer than a vector has lanes. Even and odd steps are summed apart: one sum alone would wait for itself.
 #[inline(always)]
 pub(super) fn narrow<V: Vector, const R: usize>(
     rows: &[&[f32]; R],
@@ -66,14 +66,27 @@ pub(super) fn narrow<V: Vector, const R: usize>(
     (j, step): (usize, usize),
     columns: usize,
 ) -> [V; R] {
-    let mut sums = [V::zero(); R];
-    for k in 0..rows[0].len() {
-        let row = V::load_part(&b[k * step + j..][..columns]);
+    let (mut even, mut odd) = ([V::zero(); R], [V::zero(); R]);
+    let row = |k: usize| &b[k * step + j..][..columns];
+    let mut k = 0;
+    while k + 1 < rows[0].len() {
+        let (first, second) = (V::load_part(row(k)), V::load_part(row(k + 1)));
         for r in 0..R {
-            sums[r] = sums[r].fused(V::splat(rows[r][k]), row);
+            even[r] = even[r].fused(V::splat(rows[r][k]), first);
+            odd[r] = odd[r].fused(V::splat(rows[r][k + 1]), second);
+        }
+        k += 2;
+    }
+    if k < rows[0].len() {
+        let last = V::load_part(row(k));
+        for r in 0..R {
+            even[r] = even[r].fused(V::splat(rows[r][k]), last);
         }
     }
-    sums
+    for r in 0..R {
+        even[r] = even[r].plus(odd[r]);
+    }
+    even
 }
 
 /// `R` rows from row `i`, the elements `from` on.
@@ -157,6 +170,14 @@ fn columns<V: Vector, const R: usize, const N: usize>(s: &Shape, a: &[f32], b: &
     while j + N * V::LANES <= s.n {
         block::<V, R, N>(s, a, b, out, (i, j, N * V::LANES));
         j += N * V::LANES;
+    }
+    if N > 4 && j + 4 * V::LANES <= s.n {
+        block::<V, R, 4>(s, a, b, out, (i, j, 4 * V::LANES));
+        j += 4 * V::LANES;
+    }
+    if N > 2 && j + 2 * V::LANES <= s.n {
+        block::<V, R, 2>(s, a, b, out, (i, j, 2 * V::LANES));
+        j += 2 * V::LANES;
     }
     while j < s.n {
         let columns = V::LANES.min(s.n - j);

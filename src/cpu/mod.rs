@@ -32,6 +32,7 @@ mod runtime;
 mod segments;
 mod settle;
 mod softmax;
+mod stretch;
 mod strip;
 mod sweep;
 mod taps;
@@ -40,6 +41,7 @@ mod tests;
 mod tiles;
 mod vector;
 #[cfg(target_arch = "x86_64")]
+mod whole;
 mod wide;
 
 pub use compile::{emit_asm, emit_clif};

@@ -7,6 +7,7 @@
 use super::call::{self, Ptr, slice, slice_mut};
 use super::laid::{Laid, Stored, Words};
 use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
+use super::product::Bias;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -78,6 +79,15 @@ impl Rows<'_> {
     }
 }
 
+impl Bias {
+    /// Some of its elements from `first`.
+    fn some<'r>(&self, first: usize, row: &'r mut [f32]) -> &'r [f32] {
+        let at = self.at.moved(first as i64 * self.step);
+        row.iter_mut().enumerate().for_each(|(c, x)| *x = slice::<f32>(at.moved(c as i64 * self.step), 1)[0]);
+        row
+    }
+}
+
 impl Panels {
     /// Of `k` by `n` matrices; nothing is in them yet.
     pub fn new(k: usize, n: usize) -> Panels {
@@ -122,11 +132,12 @@ impl Panels {
         out
     }
 
-    /// The rows of `a` times matrix `which`, into the rows of `out`; threads take panels, or rows where there are few panels.
-    pub fn multiply(&self, which: usize, a: &Rows, out: &Rows, threads: usize) {
+    /// The rows of `a` times matrix `which` with `bias` added to each, into the rows of `out`; threads take panels, or rows where there
+    /// are few panels.
+    pub fn multiply(&self, which: usize, a: &Rows, out: &Rows, bias: Option<Bias>, threads: usize) {
         let (rows, count) = (a.places.len(), self.count());
         if threads == 1 {
-            return self.part(which, 0..count, 0..rows, a, out);
+            return self.part(which, 0..count, 0..rows, (a, out, bias));
         }
         let by_panels = count >= 2 * threads;
         let all = if by_panels { count } else { rows };
@@ -137,17 +148,17 @@ impl Panels {
                     call::clean();
                     let own = all * t / threads..all * (t + 1) / threads;
                     let (panels, rows) = if by_panels { (own, 0..rows) } else { (0..count, own) };
-                    self.part(which, panels, rows, a, out);
+                    self.part(which, panels, rows, (a, out, bias));
                 });
             }
         });
     }
 
     /// Some rows times some panels.
-    pub fn part(&self, which: usize, panels: Range<usize>, rows: Range<usize>, a: &Rows, out: &Rows) {
+    pub fn part(&self, which: usize, panels: Range<usize>, rows: Range<usize>, sides: (&Rows, &Rows, Option<Bias>)) {
         let each = self.length();
         let matrix = &self.words.get()[which * each..][..each];
-        self.form.part(&Laying { matrix, k: self.k, n: self.n }, self.k, panels, rows, (a, out));
+        self.form.part(&Laying { matrix, k: self.k, n: self.n }, self.k, panels, rows, sides);
     }
 }
 
@@ -186,9 +197,18 @@ impl Form {
         }
     }
 
-    /// Some rows of `a` times some panels of a matrix, into rows of `out`. Of each sum the first `all` steps are taken.
-    pub fn part(self, of: &Laying, all: usize, panels: Range<usize>, rows: Range<usize>, (a, out): (&Rows, &Rows)) {
+    /// Some rows of `a` times some panels of a matrix, into rows of `out`, with `bias` added to each. Of each sum the first `all` steps are
+    /// taken.
+    pub fn part(
+        self,
+        of: &Laying,
+        all: usize,
+        panels: Range<usize>,
+        rows: Range<usize>,
+        (a, out, bias): (&Rows, &Rows, Option<Bias>),
+    ) {
         let wide = self.wide;
+        let mut row = [0.0f32; WIDE];
         PACKED.with_borrow_mut(|packed| {
             packed.resize(ROWS * STEPS, 0.0);
             for first in rows.clone().step_by(ROWS) {
@@ -201,7 +221,10 @@ impl Form {
                         let next = if p + 1 < panels.end { panel(p + 1) } else { &[] };
                         let columns = wide.min(of.n - p * wide);
                         let out = Rows { at: out.at.moved((p * wide) as i64 * out.step), ..*out };
-                        self.panel((packed, panel(p), next), (steps, columns), &out, &rows, from > 0);
+                        // The whole sum comes first.
+                        let bias =
+                            bias.filter(|_| from + steps == all).map_or(&[][..], |b| b.some(p * wide, &mut row[..columns]));
+                        self.panel((packed, panel(p), next, bias), (steps, columns), &out, &rows, from > 0);
                     }
                 }
             }
@@ -234,7 +257,7 @@ impl Form {
     /// Packed rows times a part of a panel; the `next` one comes near meanwhile, some of it with each row.
     fn panel(
         self,
-        (packed, panel, next): (&[f32], &[f32], &[f32]),
+        (packed, panel, next, bias): (&[f32], &[f32], &[f32], &[f32]),
         (steps, columns): (usize, usize),
         out: &Rows,
         rows: &Range<usize>,
@@ -248,9 +271,9 @@ impl Form {
             if out.step == 1 {
                 let mut to: [&mut [f32]; HIGH] =
                     std::array::from_fn(|r| slice_mut(row(r.min(count - 1)), if r < count { columns } else { 0 }));
-                (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add, next });
+                (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add, next, bias });
             } else {
-                self.apart((a, panel, add), (count, columns), &|r, c| row(r).moved(c as i64 * out.step));
+                self.apart((a, panel, add, bias), (count, columns), &|r, c| row(r).moved(c as i64 * out.step));
             }
         }
     }
@@ -259,17 +282,20 @@ impl Form {
     #[inline(never)]
     fn apart(
         self,
-        (a, panel, add): (&[f32], &[f32], bool),
+        (a, panel, add, bias): (&[f32], &[f32], bool, &[f32]),
         (count, columns): (usize, usize),
         place: &dyn Fn(usize, usize) -> Ptr,
     ) {
         let mut sums = [[0.0f32; WIDE]; HIGH];
         let mut to = sums.each_mut().map(|sums| &mut sums[..columns]);
-        (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add: false, next: &[] });
+        (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add: false, next: &[], bias: &[] });
         for (r, sums) in sums[..count].iter().enumerate() {
             for (c, sum) in sums[..columns].iter().enumerate() {
                 let to = &mut slice_mut::<f32>(place(r, c), 1)[0];
                 *to = if add { *to + sum } else { *sum };
+                if let Some(bias) = bias.get(c) {
+                    *to += bias;
+                }
             }
         }
     }

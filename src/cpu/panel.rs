@@ -42,6 +42,8 @@ pub(super) struct Part<'a, 'b> {
     pub panel: &'a [f32],
     pub out: &'a mut [&'b mut [f32]],
     pub add: bool,
+    /// Added to each row in the end, where it is not empty.
+    pub bias: &'a [f32],
     /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
     pub next: &'a [f32],
 }
@@ -77,6 +79,21 @@ fn tile<V: Vector, const R: usize>(part: &mut Part) {
     }
     for (sums, to) in sums.into_iter().zip(part.out.iter_mut()) {
         put(sums, to, part.add);
+        if !part.bias.is_empty() {
+            plus::<V>(part.bias, to);
+        }
+    }
+}
+
+/// Adds a row to another that is as long.
+#[inline(always)]
+fn plus<V: Vector>(row: &[f32], to: &mut [f32]) {
+    for (row, to) in row.chunks(V::LANES).zip(to.chunks_mut(V::LANES)) {
+        if row.len() == V::LANES {
+            V::load(to).plus(V::load(row)).store(to);
+        } else {
+            V::load_part(to).plus(V::load_part(row)).store_part(to);
+        }
     }
 }
 

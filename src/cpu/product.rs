@@ -54,6 +54,17 @@ pub(super) struct Product {
     unit: i64,
     empty: bool,
     packed: Option<Packed>,
+    /// What is added to each row.
+    bias: Option<plan::Row>,
+}
+
+/// Where a product's buffers start: the result, both operands, and what is added to each row.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub out: Ptr,
+    pub a: Ptr,
+    pub b: Ptr,
+    pub bias: Ptr,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -146,6 +157,7 @@ impl Product {
             unit,
             empty,
             packed: None,
+            bias: None,
         };
         if out.lead == Lead::None {
             out.batch.retain(|d| d.n != 1);
@@ -183,6 +195,16 @@ impl Product {
         packed.panels.fill(&Stored { at, count: 1, apart: 0, row, col }, laid);
     }
 
+    /// Adds a row to each row of the result, which runs along memory.
+    pub fn adding(self, bias: plan::Row) -> Product {
+        Product { bias: Some(bias), ..self }
+    }
+
+    /// The buffer of what is added to each row.
+    pub fn bias(&self) -> Option<usize> {
+        self.bias.map(|b| b.buffer)
+    }
+
     /// Multiply-adds of it all.
     pub fn work(&self) -> f64 {
         let all = self.batch.iter().chain(&self.sums).chain([&self.m, &self.n, &self.k]);
@@ -209,12 +231,14 @@ impl Product {
         matches!(self.lead, Lead::Batch(_))
     }
 
-    /// Runs steps [start, end) of the lead loop. Pointers are of the buffers' starts.
-    pub fn run(&self, (out, a, b): (Ptr, Ptr, Ptr), start: i64, end: i64, threads: usize) {
+    /// Runs steps [start, end) of the lead loop.
+    pub fn run(&self, at: At, start: i64, end: i64, threads: usize) {
         if self.empty || end <= start {
             return;
         }
-        let mut part = Part { m: self.m, n: self.n, a: a.moved(self.a), b: b.moved(self.b), out: out.moved(self.out), threads };
+        let (a, b, out) = (at.a.moved(self.a), at.b.moved(self.b), at.out.moved(self.out));
+        let bias = self.bias.map(|row| Bias { at: at.bias.moved(row.at), step: row.step });
+        let mut part = Part { m: self.m, n: self.n, a, b, out, bias, threads };
         let mut range = None;
         match self.lead {
             Lead::None => {}
@@ -234,17 +258,25 @@ impl Product {
     fn batches(&self, level: usize, range: Option<(usize, i64, i64)>, part: &Part) {
         let Some(d) = self.batch.get(level) else {
             // Of nothing, there is no place to sum from.
-            return match &self.packed {
+            match &self.packed {
                 _ if self.k.n == 0 || self.places.is_empty() => part.zero(),
-                Some(packed) => part.with_panels(&self.k, self.places[0], packed),
+                Some(packed) => return part.with_panels(&self.k, self.places[0], packed),
                 None => part.multiply(&self.k, &self.places),
-            };
+            }
+            return part.add();
         };
         let (from, to) = range.filter(|r| r.0 == level).map_or((0, d.n), |r| (r.1, r.2));
         for i in from..to {
             self.batches(level + 1, range, &part.moved(d, i));
         }
     }
+}
+
+/// A row that is added, as a part finds it.
+#[derive(Clone, Copy)]
+pub(super) struct Bias {
+    pub at: Ptr,
+    pub step: i64,
 }
 
 /// One matrix product: rows, columns, and where it starts.
@@ -255,12 +287,30 @@ struct Part {
     a: Ptr,
     b: Ptr,
     out: Ptr,
+    bias: Option<Bias>,
     threads: usize,
 }
 
 impl Part {
     fn moved(&self, d: &Dim, i: i64) -> Part {
-        Part { a: self.a.moved(d.a * i), b: self.b.moved(d.b * i), out: self.out.moved(d.o * i), ..*self }
+        // Only the columns, which lie side by side, move what is added.
+        let bias = self.bias.map(|b| if d.o == 1 { Bias { at: b.at.moved(b.step * i), ..b } } else { b });
+        Part { a: self.a.moved(d.a * i), b: self.b.moved(d.b * i), out: self.out.moved(d.o * i), bias, ..*self }
+    }
+
+    /// Adds what is added to each row.
+    fn add(&self) {
+        let Some(bias) = self.bias else { return };
+        let (rows, columns) = if self.n.o == 1 { (&self.m, &self.n) } else { (&self.n, &self.m) };
+        for i in 0..rows.n {
+            let row = call::slice_mut::<f32>(self.out.moved(i * rows.o), columns.n as usize);
+            if bias.step == 1 {
+                row.iter_mut().zip(call::slice::<f32>(bias.at, columns.n as usize)).for_each(|(x, b)| *x += b);
+            } else {
+                let one = |j: usize| call::slice::<f32>(bias.at.moved(j as i64 * bias.step), 1)[0];
+                row.iter_mut().enumerate().for_each(|(j, x)| *x += one(j));
+            }
+        }
     }
 
     fn zero(&self) {
@@ -282,7 +332,7 @@ impl Part {
             true => (rows(self.b.moved(b), n.b, n.n, k.b), rows(self.out, n.o, n.n, m.o)),
             false => (rows(self.a.moved(a), m.a, m.n, k.a), rows(self.out, m.o, m.n, n.o)),
         };
-        packed.panels.multiply(0, &x, &out, self.threads);
+        packed.panels.multiply(0, &x, &out, self.bias, self.threads);
     }
 
     fn multiply(&self, k: &Dim, places: &[(i64, i64)]) {

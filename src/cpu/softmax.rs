@@ -5,17 +5,17 @@ use super::wide::exp;
 /// Numbers side by side, each with a maximum and a sum of its own. A row has room for a multiple of so many.
 pub(super) const LANES: usize = 32;
 /// So many terms are added in f32, one after the other.
-const TERMS: usize = 32;
+pub(super) const TERMS: usize = 32;
 
 /// Whether `new` takes the place of `old`: NaN does, and nothing takes the place of NaN.
 #[inline(always)]
-fn more(old: f32, new: f32) -> f32 {
+pub(super) fn more(old: f32, new: f32) -> f32 {
     if new > old || new.is_nan() { new } else { old }
 }
 
 /// All lanes together, half of them at a time.
 #[inline(always)]
-fn joined(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+pub(super) fn joined(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {

@@ -18,6 +18,8 @@ pub(super) struct Strip<'a> {
     pub taps: &'a [usize],
     pub x: &'a [f32],
     pub at: usize,
+    /// How many of the places count.
+    pub wide: usize,
 }
 
 /// Taps that are summed in f32, one after the other, where there are more than `SHORT`.
@@ -47,7 +49,7 @@ fn part<const FMA: bool, const R: usize, const C: usize>(
 
 #[inline(always)]
 fn taps<const FMA: bool, const R: usize, const C: usize>(s: &Strip, first: usize, out: &mut [[f32; WIDE]; HIGH]) {
-    for at in (0..WIDE).step_by(C) {
+    for at in (0..s.wide).step_by(C) {
         let mut sums = [[0.0f32; C]; R];
         if s.taps.len() <= SHORT {
             sums = part::<FMA, R, C>(s.x, s.at + at, first, s.taps, s.w);
@@ -84,6 +86,9 @@ fn strip<const FMA: bool, const C: usize>(s: &Strip, out: &mut [[f32; WIDE]; HIG
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
 pub(super) fn strip_avx512(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
+    if s.wide <= WIDE / 2 {
+        return strip::<true, { WIDE / 2 }>(s, out);
+    }
     strip::<true, WIDE>(s, out);
 }
 

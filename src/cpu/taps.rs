@@ -49,7 +49,8 @@ impl Taps {
     pub fn new(g: Geometry) -> Taps {
         let strips = strips(&g.pixels);
         let channel = g.along.iter().map(|a| a.size as usize).product::<usize>();
-        let copy = channel * g.channels.len() + strips.len() * WIDE;
+        let border = g.along.last().map_or(0, |a| a.size as usize);
+        let copy = channel * g.channels.len() + strips.len() * WIDE + border;
         let (weights, taps) = g.taps.iter().copied().unzip();
         Taps { weights, taps, strips, channel, copy, g }
     }
@@ -112,8 +113,9 @@ impl Taps {
         let mut sums = [[0.0f32; WIDE]; HIGH];
         // A strip of the image stays in the first cache while all weights go by.
         for (n, runs) in self.strips.iter().enumerate() {
+            let wide = runs.iter().map(|r| r.from + r.len).max().unwrap_or(0);
             for (columns, w) in columns.chunks(HIGH).zip(packed.chunks_exact(group)) {
-                call::strip(&Strip { w, columns: columns.len(), taps: &self.taps, x: copy, at: n * WIDE }, &mut sums);
+                call::strip(&Strip { w, columns: columns.len(), taps: &self.taps, x: copy, at: n * WIDE, wide }, &mut sums);
                 for (sums, (_, column)) in sums.iter().zip(columns) {
                     for run in runs {
                         slice_mut(out.moved(run.to + column), run.len).copy_from_slice(&sums[run.from..][..run.len]);

@@ -157,6 +157,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         tiles: Vec::new(),
         taps: Vec::new(),
         attends: Vec::new(),
+        biased: Vec::new(),
         places,
         decisions: Vec::new(),
         granted: Vec::new(),

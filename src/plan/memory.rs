@@ -31,8 +31,9 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     let private = plan.tiles.iter().flat_map(|t| t.private.iter().map(|p| p.0));
     // Windows that a product reads where they come from lie nowhere.
     let private = private.chain(plan.taps.iter().map(|t| t.buffer));
-    // Neither do scores.
-    let private: Vec<usize> = private.chain(plan.attends.iter().flat_map(|a| a.buffers.iter().copied())).collect();
+    // Neither do scores, nor products to which a row is added.
+    let private = private.chain(plan.attends.iter().flat_map(|a| a.buffers.iter().copied()));
+    let private: Vec<usize> = private.chain(plan.biased.iter().map(|b| b.buffer)).collect();
     let spans = lifetimes(plan);
     let mut order: Vec<usize> = (0..plan.buffers.len())
         .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
@@ -80,6 +81,7 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
         let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
         // Queries and keys are read when the result is computed.
         let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
+        let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
         let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
         let asked = asked.iter().map(|(view, _)| view.buffer);
         for b in step.reads().into_iter().chain(step.writes()).chain(asked) {

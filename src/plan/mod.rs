@@ -7,6 +7,7 @@
 //! A [`Kernel`] is one fused loop nest: an expression over loads, whose reductions may stand anywhere in it. A [`Product`]
 //! is the sum of products of two strided operands. What a view can say (transposes, slices, reshapes) costs no step.
 
+mod added;
 mod asked;
 mod attend;
 mod build;
@@ -32,9 +33,11 @@ mod sizes;
 mod taps;
 mod text;
 mod tile;
+mod together;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
+pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 pub use decide::{Decision, Pins, Site, Terms, Way, What};
@@ -48,6 +51,7 @@ pub use prices::{Level, Prices};
 pub use sizes::complete;
 use std::sync::Arc;
 pub use taps::{Along, Batch, Geometry, geometry};
+pub use together::{Attend, Biased, Kept, Taps, Tile};
 
 /// The values of the sizes that are unknown in the graph.
 pub use crate::ir::sizes::Sizes;
@@ -71,64 +75,14 @@ pub struct Plan {
     pub taps: Vec<Taps>,
     /// Chains of steps whose results an executor may compute without what lies between.
     pub attends: Vec<Attend>,
+    /// Products that an executor computes together with what is added to them.
+    pub biased: Vec<Biased>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.
     pub decisions: Vec<Decision>,
     /// Where the plan is right at other sizes than those it was made for: there all of this holds. It speaks for bodies of loops, too.
     pub granted: Vec<Granted>,
-}
-
-/// Step `gather` writes windows into `buffer`, which step `product` alone reads; it may read the windows where they come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Taps {
-    pub gather: usize,
-    pub product: usize,
-    pub buffer: usize,
-}
-
-/// Step `scores` multiplies queries with keys, the steps `between` make weights of that, and step `result` multiplies them with values.
-#[derive(Clone, Debug)]
-pub struct Attend {
-    pub scores: usize,
-    pub between: Vec<usize>,
-    pub result: usize,
-    /// What nobody else reads: the weights, and whatever they are made of.
-    pub buffers: Vec<usize>,
-}
-
-impl Attend {
-    /// Whether a step is one of these.
-    pub fn has(&self, step: usize) -> bool {
-        step == self.scores || step == self.result || self.between.contains(&step)
-    }
-}
-
-/// Steps `first..last` share an independent first axis and run tile by tile, so that what they hand over stays in cache.
-#[derive(Clone, Debug)]
-pub struct Tile {
-    pub first: usize,
-    pub last: usize,
-    /// Extent of the shared axis, and how much of it makes a tile.
-    pub extent: Size,
-    pub rows: i64,
-    /// Its rows are single elements, whatever the first axis is.
-    pub flat: bool,
-    /// Buffers that live inside one tile only, each with its elements per step of the axis.
-    pub private: Vec<(usize, Size)>,
-    /// Which rows there are, where not all of them are.
-    pub kept: Option<Kept>,
-}
-
-/// The rows that a run of steps is for. They are brought together, go through the steps as if there were no others, and what is read
-/// afterwards goes back to its rows; the other rows of that hold anything.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// All of them hold in such a row, the first one asked first: a bool for each row, and which it has to be.
-    pub conditions: Vec<(View, bool)>,
-    /// What the steps read of the rows, and what others read of them afterwards: buffers with their elements per row.
-    pub read: Vec<(usize, Size)>,
-    pub written: Vec<(usize, Size)>,
 }
 
 /// Where a buffer comes from.

@@ -37,7 +37,7 @@ pub struct Geometry {
     pub batch: Vec<Batch>,
     /// Where each channel starts in the source; the copy has them one after the other.
     pub channels: Vec<i64>,
-    /// The axes of each channel, the last one lies along memory in the copy.
+    /// The axes of each channel, the last one lies along memory in the copy. Behind its end comes the border before the next line.
     pub along: Vec<Along>,
     /// Every term of a sum: its places in the weights and in the copy.
     pub taps: Vec<(usize, usize)>,
@@ -281,6 +281,12 @@ impl Reader<'_> {
             let (low, high) = ends.fold((indices[d].0, indices[d].0), |(l, h), e| (l + e.min(0), h + e.max(0)));
             Along { extent: self.n(&i.extent), stride: self.n(&i.stride), low, size: high - low + 1 }
         };
-        at.iter().enumerate().map(axis).collect()
+        let mut along: Vec<Along> = at.iter().enumerate().map(axis).collect();
+        if let Some(last) = along.last_mut() {
+            // What lies behind a line and what lies before the next one is the same border.
+            let (before, behind) = (-last.low, last.low + last.size - last.extent);
+            last.size -= before.min(behind).max(0);
+        }
+        along
     }
 }

@@ -183,6 +183,9 @@ impl fmt::Display for Plan {
             let buffers: Vec<&str> = a.buffers.iter().map(|b| self.name(*b)).collect();
             writeln!(f, "no memory for {} of {}", buffers.join(", "), self.name(self.steps[a.result].writes()[0]))?;
         }
+        for b in &self.biased {
+            writeln!(f, "no memory for {}", self.name(b.buffer))?;
+        }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;
         for d in &self.demands.computed {

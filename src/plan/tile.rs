@@ -6,7 +6,7 @@
 
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
-use super::{attend, taps};
+use super::{added, attend, taps};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -72,6 +72,9 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
             k = end.max(k + 1);
         }
     }
+    let within = |k: usize| taken(k) || attends.iter().any(|a| a.has(k)) || tiles.iter().any(|t| t.first <= k && k < t.last);
+    let biased = added::find(plan, sizes, &within);
+    plan.biased = biased;
     plan.tiles = tiles;
     plan.taps = taps;
     plan.attends = attends;

@@ -4,6 +4,7 @@ mod adjoints;
 mod apart;
 mod arguments;
 mod attention;
+mod biases;
 mod brothers;
 mod chances;
 #[path = "../common/mod.rs"]

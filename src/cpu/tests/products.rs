@@ -5,6 +5,7 @@ use crate::cpu::call::{self, Ptr};
 use crate::cpu::laid::Stored;
 use crate::cpu::micro::Shape;
 use crate::cpu::pack::{Panels, Places, Rows};
+use crate::cpu::product::Bias;
 use crate::cpu::{micro, sweep};
 
 type Made = Vec<(&'static str, fn(&Shape, &[f32], &[f32], &mut [f32]))>;
@@ -102,7 +103,7 @@ fn with_panels(panels: &Panels, (a, a_row): (&[f32], usize), places: &[i64], out
     let from: Vec<i64> = (0..places.len()).rev().map(|i| (i * a_row) as i64).collect();
     let a = Rows { at: Ptr::of_f32(a), places: Places::Listed(&from), step: 1 };
     let out = Rows { at: Ptr::of_f32_mut(out), places: Places::Listed(places), step: 1 };
-    panels.multiply(0, &a, &out, threads);
+    panels.multiply(0, &a, &out, None, threads);
 }
 
 #[test]
@@ -164,12 +165,29 @@ fn rows_with_strides_and_what_is_no_number_stay_in_their_places() {
         let mut out = vec![0.0f32; m * n];
         let places = Places::Even { stride: 1, count: m };
         let rows = Rows { at: Ptr::of_f32(&a), places, step: m as i64 };
-        panels.multiply(0, &rows, &Rows { at: Ptr::of_f32_mut(&mut out), places, step: m as i64 }, 1);
+        panels.multiply(0, &rows, &Rows { at: Ptr::of_f32_mut(&mut out), places, step: m as i64 }, None, 1);
         for i in 0..m {
             for j in 0..n {
                 let sum: f64 = (0..k).map(|t| f64::from(a[t * m + i]) * f64::from(b[t * n + j])).sum();
                 let got = f64::from(out[j * m + i]);
                 assert!((got - sum).abs() <= 1e-4 || got.is_nan() && sum.is_nan(), "{form:?} ({i}, {j}): {got}, not {sum}");
+            }
+        }
+        // A row is added to whole sums: with the bits of an addition afterwards, wherever rows go.
+        let bias = numbers(2 * n, 5);
+        for (step, apart) in [(1, false), (2, false), (1, true)] {
+            let added = Bias { at: Ptr::of_f32(&bias), step };
+            let mut sums = vec![0.0f32; m * n];
+            let to = |out: &mut [f32]| match apart {
+                true => Rows { at: Ptr::of_f32_mut(out), places, step: m as i64 },
+                false => Rows { at: Ptr::of_f32_mut(out), places: Places::Even { stride: n as i64, count: m }, step: 1 },
+            };
+            panels.multiply(0, &rows, &to(&mut sums), Some(added), 2);
+            for i in 0..m {
+                for j in 0..n {
+                    let (got, plain) = (sums[if apart { j * m + i } else { i * n + j }], out[j * m + i]);
+                    assert_eq!(got.to_bits(), (plain + bias[j * step as usize]).to_bits(), "{form:?} ({i}, {j})");
+                }
             }
         }
     }
