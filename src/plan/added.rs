@@ -12,8 +12,8 @@ pub struct Row {
     pub step: i64,
 }
 
-/// All such pairs; steps that `taken` says are not looked at.
-pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) -> Vec<Biased> {
+/// All such pairs, of those that `may` be one step.
+pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize, usize) -> bool) -> Vec<Biased> {
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); plan.buffers.len()];
     for (n, step) in plan.steps.iter().enumerate() {
         step.reads().into_iter().for_each(|b| readers[b].push(n));
@@ -23,7 +23,7 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) ->
         let [kernel] = readers[p.out.0][..] else { return None };
         let alone =
             plan.buffers[p.out.0].kind == Kind::Temp && plan.steps.iter().filter(|s| s.writes().contains(&p.out.0)).count() == 1;
-        let fits = alone && (kernel < plan.prepared) == (product < plan.prepared) && ![product, kernel].into_iter().any(taken);
+        let fits = alone && (kernel < plan.prepared) == (product < plan.prepared) && may(product, kernel);
         let found = Biased { product, kernel, buffer: p.out.0 };
         (fits && row(plan, &found, sizes).is_some()).then_some(found)
     };

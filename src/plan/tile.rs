@@ -72,8 +72,9 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
             k = end.max(k + 1);
         }
     }
-    let within = |k: usize| taken(k) || attends.iter().any(|a| a.has(k)) || tiles.iter().any(|t| t.first <= k && k < t.last);
-    let biased = added::find(plan, sizes, &within);
+    let tile = |k: usize| tiles.iter().position(|t| t.first <= k && k < t.last);
+    let may = |a: usize, b: usize| ![a, b].iter().any(alone) && tile(a) == tile(b);
+    let biased = added::find(plan, sizes, &may);
     plan.biased = biased;
     plan.tiles = tiles;
     plan.taps = taps;
