@@ -1,7 +1,7 @@
 //! Goes through the graph in order and writes the steps down.
 
 use super::asked::{asked, check_sizes};
-use super::decide::{Choices, Terms};
+use super::decide::{Choices, Place, Terms};
 use super::fuse::{Fusion, How, fuse, squeeze};
 use super::needed::Only;
 use super::prices::Prices;
@@ -11,7 +11,6 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::needs;
 use crate::ir::verify::verify;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
-use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,11 +24,11 @@ pub(super) struct Planner<'a> {
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
     pub buffers: Vec<Buffer>,
-    steps: Vec<(bool, Step, Vec<Span>, Vec<(View, bool)>)>,
+    steps: Vec<(bool, Step, Vec<Place>, Vec<(View, bool)>)>,
     /// Where the rows are needed that the next steps make, if all of them make rows.
     pub rows: Vec<(View, bool)>,
     /// Places in the source that the next step computes.
-    touched: RefCell<BTreeSet<Span>>,
+    touched: RefCell<BTreeSet<Place>>,
     wanted: Vec<NodeId>,
     names: RefCell<super::names::Names>,
 }
@@ -55,7 +54,7 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
         let message = format!("the graph is not well-formed: {what}");
         return Err(Diagnostic::plain(Code::H0899, message).note("this is a bug in hnet"));
     }
-    let choices = Choices::new(terms);
+    let choices = Choices::new(terms, graph);
     let mut plan = match super::outside::watch(graph, wanted) {
         Some(watched) => {
             let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, &Graph::rates, &choices)?;
@@ -66,9 +65,9 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     };
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
-    let (decisions, relied) = choices.into_made();
+    let (decisions, fates, relied) = choices.into_made();
     needs::all(graph, &graph.reachable(wanted.iter().copied())).iter().for_each(|n| relied.at_most(&n.least, &n.most));
-    plan.decisions = decisions;
+    (plan.decisions, plan.fates) = (decisions, fates);
     plan.granted = relied.into_all();
     Ok(plan)
 }
@@ -146,7 +145,8 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let prepared = first.len();
     let all = first.into_iter().chain(second).map(|(_, step, places, rows)| ((step, places), rows));
     let (steps, rows): (Vec<_>, Vec<_>) = all.unzip();
-    let (steps, places) = steps.into_iter().unzip();
+    let (steps, made): (Vec<_>, Vec<Vec<Place>>) = steps.into_iter().unzip();
+    let places = made.iter().map(|all| all.iter().map(|p| p.span).collect()).collect();
     let mut plan = Plan {
         machine: None,
         buffers: p.buffers,
@@ -158,9 +158,10 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         taps: Vec::new(),
         places,
         decisions: Vec::new(),
+        fates: Vec::new(),
         granted: Vec::new(),
     };
-    super::tile::tile(&mut plan, sizes, &rows);
+    super::tile::tile(&mut plan, sizes, &rows, &made, choices);
     Ok(plan)
 }
 
@@ -196,9 +197,9 @@ impl Planner<'_> {
 
     /// Notes that the next step computes this node.
     pub(super) fn touch(&self, id: NodeId) {
-        let span = self.graph.node(id).span;
-        if span.start < span.end {
-            self.touched.borrow_mut().insert(span);
+        let place = Place::of(self.graph.node(id));
+        if place.span.start < place.span.end {
+            self.touched.borrow_mut().insert(place);
         }
     }
 
