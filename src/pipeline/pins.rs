@@ -5,10 +5,10 @@
 //! do at the others, where nothing is decided; `hnet explain` says so.
 
 use super::{nearest, sizes_near, unknowns};
-use crate::check::model::Model;
+use crate::check::model::{Arm, Model};
 use crate::diag::{Code, Diagnostic, Sink, listed};
 use crate::grad::derivatives;
-use crate::ir::{DType, Graph, NodeId, Op, Origin, OutputKind, Pin, Sym};
+use crate::ir::{DType, Graph, NodeId, Op, Origin, Pin, Sym};
 use crate::opt;
 use crate::plan::{self, Decision, Fate, Plan, Sizes, Terms};
 use crate::source::Span;
@@ -28,18 +28,38 @@ struct Known<'a> {
 /// Warns of pins that fit no decision in any model that has them.
 pub(super) fn fit(models: &[Model], sink: &mut Sink) {
     let mut known: BTreeMap<Span, Known> = BTreeMap::new();
-    for model in models.iter().filter(|m| !m.graph.pins.is_empty()) {
-        for pin in &model.graph.pins {
-            known.entry(pin.span).or_insert_with(|| Known { pin, fate: Fate::Idle, there: vec![] });
+    for model in models {
+        for graph in model_graphs(model) {
+            for pin in &graph.pins {
+                known.entry(pin.span).or_insert_with(|| Known { pin, fate: Fate::Idle, there: vec![] });
+            }
         }
-        let mut done = |plan: &Plan| learn(&mut known, &model.graph.pins, plan);
-        let whole: Vec<NodeId> = model.graph.outputs.iter().map(|o| o.node).collect();
-        if !plans(model, &model.graph, &whole, &mut done) {
-            let (graph, roots) = gradients(model);
-            plans(model, &graph, &roots, &mut done);
+    }
+    if known.is_empty() {
+        return;
+    }
+    for model in models {
+        let whole = |m: &Model| m.graph.outputs.iter().map(|o| o.node).collect::<Vec<_>>();
+        let lifted = model.evals.iter().filter_map(|e| e.lifted.as_deref());
+        let forward = [model].into_iter().chain(lifted).map(|m| (m, m.graph.clone(), whole(m)));
+        let arms = model.trains.iter().flat_map(|t| &t.arms).map(|arm| {
+            let (graph, roots) = step(arm);
+            (&*arm.model, graph, roots)
+        });
+        for (of, graph, roots) in forward.chain(arms) {
+            if plans(of, &graph, &roots, &mut |plan| learn(&mut known, &of.graph.pins, plan)) {
+                break;
+            }
         }
     }
     known.values().filter(|k| k.fate != Fate::Holds).for_each(|k| sink.push(said(k)));
+}
+
+/// The graphs that a model and the blocks about it run.
+fn model_graphs(model: &Model) -> impl Iterator<Item = &Graph> {
+    let lifted = model.evals.iter().filter_map(|e| e.lifted.as_deref());
+    let arms = model.trains.iter().flat_map(|t| &t.arms).map(|arm| &*arm.model);
+    [model].into_iter().chain(lifted).chain(arms).map(|m| &m.graph)
 }
 
 /// Takes note of what became of pins in a plan; whether all of them hold.
@@ -48,12 +68,13 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan) -> bool {
         let Some(k) = known.get_mut(&pin.span) else { continue };
         k.fate = k.fate.max(*fate);
         for d in plan.decisions.iter().filter(|d| d.place.is_of(pin.statement)) {
-            if !k.there.iter().any(|t| t.site.what == d.site.what && t.name == d.name) {
+            if !k.there.iter().any(|t| ways(t) == ways(d)) {
                 k.there.push(d.clone());
             }
         }
     }
-    pins.iter().all(|p| known[&p.span].fate == Fate::Holds)
+    // Others may have pins that this graph does not.
+    known.values().all(|k| k.fate == Fate::Holds)
 }
 
 /// Plans a graph for one binding of sizes after the other, until nobody wants another plan; whether nobody does.
@@ -75,17 +96,16 @@ fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&P
     })
 }
 
-/// The losses of a model with their gradients: what training computes beside the model itself.
-fn gradients(model: &Model) -> (Graph, Vec<NodeId>) {
-    let mut graph = model.graph.clone();
-    let losses: Vec<NodeId> = graph.outputs.iter().filter(|o| o.kind == OutputKind::Loss).map(|o| o.node).collect();
+/// What a step of training computes: losses, and their gradients by all parameters.
+fn step(arm: &Arm) -> (Graph, Vec<NodeId>) {
+    let mut graph = arm.model.graph.clone();
     let learned = |id: &NodeId| {
         let node = graph.node(*id);
         node.dtype == DType::F32 && matches!(&node.op, Op::Source { origin: Origin::Param, .. })
     };
     let by: Vec<NodeId> = graph.ids().filter(learned).collect();
-    let mut roots = losses.clone();
-    for loss in losses {
+    let mut roots: Vec<NodeId> = arm.objectives.iter().map(|o| o.loss).collect();
+    for loss in roots.clone() {
         roots.extend(derivatives(&mut graph, loss, &by).into_iter().flatten().map(|d| d.node));
     }
     (graph, roots)

@@ -11,9 +11,13 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::needs;
 use crate::ir::verify::verify;
 use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
+use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// A step: whether it depends on no input, the places in the source that it computes, the node that it is made for, and where its rows are needed.
+type Made = (bool, Step, Vec<Span>, Place, Vec<(View, bool)>);
 
 /// State of planning one graph.
 pub(super) struct Planner<'a> {
@@ -24,11 +28,13 @@ pub(super) struct Planner<'a> {
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
     pub buffers: Vec<Buffer>,
-    steps: Vec<(bool, Step, Vec<Place>, Vec<(View, bool)>)>,
+    steps: Vec<Made>,
+    /// The node under way.
+    under_way: Option<NodeId>,
     /// Where the rows are needed that the next steps make, if all of them make rows.
     pub rows: Vec<(View, bool)>,
     /// Places in the source that the next step computes.
-    touched: RefCell<BTreeSet<Place>>,
+    touched: RefCell<BTreeSet<Span>>,
     wanted: Vec<NodeId>,
     names: RefCell<super::names::Names>,
 }
@@ -126,6 +132,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         views: vec![None; graph.len()],
         buffers: Vec::new(),
         steps: Vec::new(),
+        under_way: None,
         rows: Vec::new(),
         touched: RefCell::default(),
         wanted: wanted.to_vec(),
@@ -143,10 +150,10 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let outputs = wanted.iter().map(|w| p.output(*w)).collect();
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
-    let all = first.into_iter().chain(second).map(|(_, step, places, rows)| ((step, places), rows));
-    let (steps, rows): (Vec<_>, Vec<_>) = all.unzip();
-    let (steps, made): (Vec<_>, Vec<Vec<Place>>) = steps.into_iter().unzip();
-    let places = made.iter().map(|all| all.iter().map(|p| p.span).collect()).collect();
+    let all = first.into_iter().chain(second).map(|(_, step, places, made, rows)| ((step, places), (made, rows)));
+    let (steps, made): (Vec<_>, Vec<_>) = all.unzip();
+    let (steps, places) = steps.into_iter().unzip();
+    let (made, rows): (Vec<Place>, Vec<_>) = made.into_iter().unzip();
     let mut plan = Plan {
         machine: None,
         buffers: p.buffers,
@@ -192,14 +199,15 @@ impl Planner<'_> {
 
     pub(super) fn push(&mut self, early: bool, step: Step) {
         let places = self.touched.take().into_iter().collect();
-        self.steps.push((early, step, places, self.rows.clone()));
+        let made = self.under_way.map(|id| Place::of(self.graph.node(id))).unwrap_or_default();
+        self.steps.push((early, step, places, made, self.rows.clone()));
     }
 
     /// Notes that the next step computes this node.
     pub(super) fn touch(&self, id: NodeId) {
-        let place = Place::of(self.graph.node(id));
-        if place.span.start < place.span.end {
-            self.touched.borrow_mut().insert(place);
+        let span = self.graph.node(id).span;
+        if span.start < span.end {
+            self.touched.borrow_mut().insert(span);
         }
     }
 
@@ -315,6 +323,7 @@ impl Planner<'_> {
         let graph = self.graph;
         let node = graph.node(id);
         self.touch(id);
+        self.under_way = Some(id);
         self.rows = self.needed_rows(id);
         match &node.op {
             Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
@@ -335,6 +344,7 @@ impl Planner<'_> {
             Op::Result(_) => {}
         }
         self.rows.clear();
+        self.under_way = None;
         Ok(())
     }
 

@@ -236,7 +236,7 @@ mod tests {
             span: statement,
         };
         let taken = |pins: &[Pin], under: &[Span], asked: Pins| {
-            let mut graph = Graph::default();
+            let mut graph = Graph::with_room(0);
             graph.pins = pins.to_vec();
             let terms = Terms { pins: asked, ..Terms::default() };
             let choices = Choices::new(&terms, &graph);

@@ -57,7 +57,7 @@ impl Finder<'_> {
         let about = (tile.first..tile.last).find(is_product).unwrap_or(tile.first);
         let made = self.plan.steps[about].writes();
         let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
-        self.choices.choose(What::Rows, self.place(about), name, ways.to_vec())
+        self.choices.choose(What::Rows, self.made[about].clone(), name, ways.to_vec())
     }
 
     /// A run that could be for its rows alone, and whether it gains by that.

@@ -63,7 +63,7 @@ type Affine = (i64, BTreeMap<usize, i64>);
 /// All pairs, for a plan that knows its tiles not yet; steps that `taken` says are not looked at. Windows that may be left out are, unless
 /// somebody pins that they are written down.
 pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
-    let (plan, sizes) = (f.plan, f.sizes());
+    let (plan, sizes) = (f.plan, f.sizes);
     let mut found = Vec::new();
     for (product, step) in plan.steps.iter().enumerate().filter(|(k, _)| !taken(*k)) {
         let Step::Product(p) = step else { continue };
@@ -75,7 +75,7 @@ pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
             let taps = Taps { gather, product, buffer };
             if same && alone && plan.buffers[buffer].kind == Kind::Temp && geometry(plan, &taps, sizes).is_some() {
                 let ways = vec![Way::unpriced(IN_PLACE), Way::unpriced(WRITTEN_DOWN)];
-                let decision = f.choices.choose(What::Windows, f.place(product), &plan.buffers[p.out.0].name, ways);
+                let decision = f.choices.choose(What::Windows, f.made[product].clone(), &plan.buffers[p.out.0].name, ways);
                 if decision.taken == 0 {
                     found.push(taps);
                 }

@@ -21,10 +21,10 @@ const ROWS: i64 = 192;
 
 pub(super) struct Finder<'a> {
     pub plan: &'a Plan,
-    sizes: &'a Sizes,
+    pub sizes: &'a Sizes,
     pub choices: &'a Choices<'a>,
-    /// For each step what it computes.
-    pub made: &'a [Vec<Place>],
+    /// For each step the place of what it is made for.
+    pub made: &'a [Place],
     /// For each buffer the first and the last step that read it.
     readers: Vec<Option<(usize, usize)>>,
 }
@@ -42,7 +42,7 @@ fn readers(plan: &Plan) -> Vec<Option<(usize, usize)>> {
 
 /// Finds the runs, and windows that need no memory, and notes them in the plan; `rows` says of each step where its rows are needed, `made` what
 /// it computes.
-pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], made: &[Vec<Place>], choices: &Choices) {
+pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], made: &[Place], choices: &Choices) {
     let f = Finder { plan, sizes, choices, made, readers: readers(plan) };
     let halves = [0..plan.prepared, plan.prepared..plan.steps.len()];
     let kept: Vec<Tile> = halves.iter().flat_map(|h| f.kept_runs(h.clone(), rows)).collect();
@@ -79,15 +79,6 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
 }
 
 impl Finder<'_> {
-    /// The place in the source of the last thing that a step computes.
-    pub(super) fn place(&self, step: usize) -> Place {
-        self.made[step].iter().max_by_key(|p| p.span.start).cloned().unwrap_or_default()
-    }
-
-    pub fn sizes(&self) -> &Sizes {
-        self.sizes
-    }
-
     pub(super) fn n(&self, s: &Size) -> i64 {
         value(s, self.sizes)
     }

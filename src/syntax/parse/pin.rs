@@ -4,7 +4,7 @@
 //! front, so nothing else is written like that.
 
 use super::{Mark, Parse, Parser};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::syntax::ast::{Ident, Pin, Quoted};
 use crate::syntax::lex::Kind;
 
@@ -22,8 +22,11 @@ impl Parser<'_, '_> {
             self.advance_as(Mark::Start);
             if self.word(self.at) != "pin" {
                 let (word, here) = (self.word(self.at), self.here());
-                let error = Diagnostic::error(Code::H0152, here, format!("there is no `@{word}`")).meant(word, here, "pin");
-                return self.fail(error);
+                let error = Diagnostic::error(Code::H0152, here, format!("there is no `@{word}`"));
+                return self.fail(match suggest(word, ["pin"]) {
+                    Some(near) => error.meant(word, here, near),
+                    None => error.help("what may stand in front of a statement is `@pin(..)`"),
+                });
             }
             self.advance_as(Mark::Keyword);
             self.marks[self.at] = Mark::Tight;
