@@ -1,6 +1,6 @@
 //! Pins in the source: each way of each kind of decision gives the same numbers, and the plan follows the pin, wherever it stands.
 
-use crate::common::{files, name, root};
+use crate::common::{files, name};
 use crate::suite::Case;
 use hnet::fuzz::check::model;
 use hnet::ir::{Op, OutputKind};
@@ -123,13 +123,13 @@ fn pin(d: &Decision, way: usize) -> String {
     format!("@pin({} of \"{}\" = \"{}\")", d.site.what.word(), d.name, d.ways[way].text)
 }
 
-/// Whether a decision about the same value is taken by the source, in this way.
+/// Whether a decision about the same value is taken by the source, in this way. Another statement may have a value of that name.
 fn follows(made: &[Decision], d: &Decision, way: usize) -> bool {
     // Two orders of one statement may be about products of one name, with other factors.
     let same =
         |m: &&Decision| m.site.what == d.site.what && m.name == d.name && m.ways.iter().any(|w| w.text == d.ways[way].text);
     let taken = |m: &Decision| m.ways[m.taken].text == d.ways[way].text && matches!(m.by, By::Source(_));
-    made.iter().any(|m| same(&m)) && made.iter().filter(same).all(taken)
+    made.iter().any(|m| same(&m) && taken(m))
 }
 
 #[test]
@@ -341,9 +341,16 @@ fn what_is_decided_in_the_gallery_can_be_pinned_in_its_files() {
                     continue;
                 }
                 sites += 1;
+                let way = d.ways.len() - 1 - d.taken;
+                // Where the command line takes this way, another decision may become another one, and leave none here.
+                let terms = Terms { pins: Pins::At([(d.site, way)].into()), ..Terms::default() };
+                let told = pipeline::plan_on(own, &sizes, &terms).map(|p| p.decisions).unwrap_or_default();
+                let there = |t: &Decision| t.site == d.site && t.name == d.name && t.ways[t.taken].text == d.ways[way].text;
+                if way == d.taken || !told.iter().any(there) {
+                    continue;
+                }
                 let starts = text[..d.site.span.start as usize].match_indices('\n').map(|(at, _)| at + 1).collect::<Vec<_>>();
                 let at = |start: usize, pin: &str| [&text[..start], pin, "\n", &text[start..]].concat();
-                let way = d.ways.len() - 1 - d.taken.min(d.ways.len() - 1);
                 let fits = |start: &usize| {
                     let Some((_, with)) = read(&path, at(*start, &pin(d, way))) else { return false };
                     pipeline::plan(&with.models[k], &sizes).is_ok_and(|p| follows(&p.decisions, d, way))
@@ -355,5 +362,5 @@ fn what_is_decided_in_the_gallery_can_be_pinned_in_its_files() {
         }
     }
     println!("{sites} sites, {pinned} pinned");
-    assert!(pinned > 10 && root().exists(), "{pinned}");
+    assert!(pinned > 10 && 2 * pinned > sites, "{sites} sites, {pinned} pinned");
 }
