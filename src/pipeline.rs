@@ -6,6 +6,8 @@
 //!
 //! What becomes of a model is said elsewhere: [`crate::emit`] writes what every stage makes, [`crate::exec`] runs it.
 
+mod pins;
+
 use crate::bind::known::Known;
 use crate::check;
 use crate::check::model::weights::{Mapping, Shelf, Written};
@@ -88,6 +90,9 @@ pub fn check_with(sources: &mut Sources, loader: &(dyn Loader + Sync), root: Fil
         let program = program::load(sources, loader, root, &mut sink);
         // A file that cannot be read as written has no meaning to check.
         let models = if sink.has_errors() { vec![] } else { check::check(&program, &options, &mut sink) };
+        if !sink.has_errors() {
+            pins::fit(&models, &mut sink);
+        }
         Checked { models, diagnostics: finished(&program, sink) }
     };
     on_large_stack(work).unwrap_or_else(|d| Checked { models: vec![], diagnostics: vec![d] })

@@ -27,6 +27,11 @@ impl Span {
         Span { file, start: start as u32, end: end as u32 }
     }
 
+    /// Whether another lies in it, which has a place at all.
+    pub fn holds(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end && other.start < other.end
+    }
+
     /// The smallest span that holds both; `self` where they lie in different files.
     pub fn to(self, other: Span) -> Span {
         if self.file != other.file {

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `names`, `word`, `habit`, `foreign`, `prefixed`, `library` | that a word has one meaning, and which; what an unknown one may have been |
 //! | `expr`, `operator`, `number`, `list` | expressions, compile-time numbers, sizes, lists of them |
-//! | `block`, `var`, `declared`, `loss` | statements |
+//! | `block`, `var`, `declared`, `loss`, `pinned` | statements |
 //! | `control`, `loops` | `if`, `for` |
 //! | `tensor` | alignment by name, equal sizes, broadcasting |
 //! | `index` | index notation |
@@ -62,6 +62,7 @@ pub mod model;
 mod names;
 mod number;
 mod operator;
+mod pinned;
 mod prefixed;
 mod reduce;
 mod relation;
@@ -86,6 +87,7 @@ pub use builtin::{described, reference, words};
 use chance::Draws;
 use instance::Nets;
 pub use model::Model;
+use pinned::Pinned;
 pub use prefixed::without_prefix;
 use report::{Report, Res, Said};
 use scope::Scopes;
@@ -130,6 +132,8 @@ struct Checker<'a> {
     /// Constants of files that were computed.
     constants: FileConstants<'a>,
     draws: Draws,
+    /// What statements say about how they are computed.
+    pinned: Pinned,
     /// Lines of `weights` blocks, while it is known what the files have.
     reading: top::weights::Reading,
     /// The model as far as it is.

@@ -34,6 +34,8 @@ const CERTAIN: &[Code] = &[
     Code::H0342,
     Code::H0343,
     Code::H0501,
+    Code::H0931,
+    Code::H0933,
 ];
 
 /// The messages of a program.

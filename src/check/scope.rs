@@ -51,6 +51,10 @@ pub struct Frame<'a> {
     pub own: Option<Value<'a>>,
     /// Yields of the innermost loop.
     pub yields: Option<Vec<Value<'a>>>,
+    /// Relations that are being applied to a parameter that this body reads.
+    pub relating: Vec<Span>,
+    /// It is nobody's call: what is made in it is everybody's.
+    pub apart: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -70,6 +74,8 @@ impl<'a> Frame<'a> {
             member: None,
             own: None,
             yields: None,
+            relating: vec![],
+            apart: false,
         }
     }
 }
@@ -225,6 +231,7 @@ impl<'a> Checker<'a> {
 
     /// Runs something that a statement says: what is made belongs to it.
     pub fn stating<T>(&mut self, stmt: &Stmt, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.note_pins(stmt);
         let frame = self.scopes.frame_mut();
         let (span, member) = (frame.span, frame.member.clone());
         frame.span = stmt.span;
@@ -232,6 +239,14 @@ impl<'a> Checker<'a> {
         let out = work(self);
         let frame = self.scopes.frame_mut();
         (frame.span, frame.member) = (span, member);
+        out
+    }
+
+    /// Runs something that applies the relation at this place.
+    pub fn relating<T>(&mut self, at: Span, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.scopes.frame_mut().relating.push(at);
+        let out = work(self);
+        self.scopes.frame_mut().relating.pop();
         out
     }
 
@@ -274,7 +289,7 @@ impl<'a> Checker<'a> {
         // What is made here is everybody's: its values count, not its shapes alone.
         let shapes = std::mem::replace(&mut self.scopes.shapes_only, false);
         let storing = std::mem::replace(&mut self.scopes.storing, false);
-        let out = self.unguarded(|c| c.in_frame(frame, work));
+        let out = self.unguarded(|c| c.in_frame(Frame { apart: true, ..frame }, work));
         self.scopes.hidden = hidden;
         (self.scopes.shapes_only, self.scopes.storing) = (shapes, storing);
         self.build.resume(bodies);

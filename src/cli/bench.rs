@@ -55,7 +55,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let Ready { outputs, early, late, shapes } = ready(&opened, &args.values, &args.output, talk)?;
-    let pins = super::explain::pins(&opened, &early.sizes, &args.pin, talk)?;
+    let pins = super::explain::pins(&opened, &early.sizes, &args.pin, &options.prices, talk)?;
     let mut session = Session::new(model, &outputs, &options).map_err(one)?.pinned(pins);
     let bar = progress(args.runs);
     let times =

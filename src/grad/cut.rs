@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Takes these loops apart into stretches of so many rounds; gives where the old nodes are, too.
 pub fn cut(graph: &Graph, stretches: &BTreeMap<NodeId, i64>, length: Length) -> (Graph, Vec<NodeId>) {
-    let mut work = Work { old: graph, new: Graph::with_room(graph.len()), places: vec![] };
+    let mut work = Work { old: graph, new: graph.successor(), places: vec![] };
     for id in graph.ids() {
         let place = match (&graph.node(id).op, stretches.get(&id)) {
             (Op::Loop(body), Some(k)) => work.apart(id, body, *k, length),

@@ -62,8 +62,8 @@ impl Reverse<'_> {
     /// Adds a node that belongs to the place in the source that is visited.
     pub fn add(&mut self, op: Op, dtype: DType, shape: Vec<Axis>, inner: Vec<Axis>, operands: Vec<Operand>) -> NodeId {
         let at = self.graph.node(self.at);
-        let (within, span) = (at.within.clone(), at.span);
-        self.graph.add(Node { inner, within, span, ..Node::new(op, dtype, shape) }, operands)
+        let (within, span, under) = (at.within.clone(), at.span, at.under.clone());
+        self.graph.add(Node { inner, within, span, under, ..Node::new(op, dtype, shape) }, operands)
     }
 
     /// A number.

@@ -133,7 +133,7 @@ fn varying(body: &Body) -> Vec<bool> {
 /// The same graph, some of whose nodes are read in the place of others. All have the numbers that they had.
 pub fn read_instead(graph: &Graph, instead: &BTreeMap<NodeId, NodeId>) -> Graph {
     let at = |id: NodeId| *instead.get(&id).unwrap_or(&id);
-    let mut out = Graph::with_room(graph.len());
+    let mut out = graph.successor();
     for id in graph.ids() {
         let operands = graph.operands(id).iter().map(|o| Operand::new(at(o.node), o.subscripts.clone())).collect();
         out.add(graph.node(id).clone(), operands);

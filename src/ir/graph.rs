@@ -3,7 +3,7 @@
 //! Promised: operands exist before their users, so the order of numbers is an order of computing; whoever asks for a node, its operands or
 //! its users gets the same answer in the same order.
 
-use super::{DType, Op, Origin, Size, Sym};
+use super::{DType, Op, Origin, Pin, Size, Sym, Under};
 use crate::source::Span;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
@@ -61,11 +61,14 @@ pub struct Node {
     pub writes: Option<Arc<Written>>,
     /// Where it comes from.
     pub span: Span,
+    /// In the course of which pinned statements it is made.
+    pub under: Under,
 }
 
 impl Node {
     pub fn new(op: Op, dtype: DType, shape: Vec<Axis>) -> Node {
-        Node { op, dtype, shape, inner: Vec::new(), name: None, within: None, net: None, writes: None, span: Span::default() }
+        let (name, within, net, writes, span) = (None, None, None, None, Span::default());
+        Node { op, dtype, shape, inner: Vec::new(), name, within, net, writes, span, under: None }
     }
 
     /// Number of dimensions of the result.
@@ -124,12 +127,19 @@ pub struct Graph {
     pub outputs: Vec<Output>,
     /// Sizes that a value decides: the scalar node (rate condition or lower) whose rounded value the unknown takes.
     pub measured: Vec<(Sym, NodeId)>,
+    /// What the source says about how it is computed; of a loop's body its model's graph knows.
+    pub pins: Vec<Pin>,
 }
 
 impl Graph {
     /// An empty graph with room for so many nodes.
     pub fn with_room(nodes: usize) -> Graph {
         Graph { inner: DiGraph::with_capacity(nodes, 2 * nodes), ..Graph::default() }
+    }
+
+    /// An empty graph that takes the place of this one: with room for as many nodes, and with what holds for the whole.
+    pub fn successor(&self) -> Graph {
+        Graph { pins: self.pins.clone(), ..Graph::with_room(self.len()) }
     }
 
     /// Adds a node; its operands exist already.
@@ -235,7 +245,7 @@ impl Graph {
 
     /// A graph of nothing but a node and what it is computed from; where the node is in it.
     pub fn excerpt(&self, root: NodeId) -> (Graph, NodeId) {
-        let mut out = Graph::default();
+        let mut out = Graph { pins: self.pins.clone(), ..Graph::default() };
         let mut places = BTreeMap::new();
         let mut last = root;
         for id in self.needs_of(root) {

@@ -12,7 +12,7 @@ use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Pick, 
 
 /// Computes once for each row of a table what more ask for than it has rows.
 pub fn apiece(graph: &Graph, length: &dyn Fn(&Size) -> Option<i64>) -> (Graph, Vec<NodeId>) {
-    let mut work = Work { old: graph, new: Graph::with_room(graph.len()), places: vec![], rows: vec![], asked: vec![], length };
+    let mut work = Work { old: graph, new: graph.successor(), places: vec![], rows: vec![], asked: vec![], length };
     for id in graph.ids() {
         let rows = work.by_rows(id);
         let operands = graph.operands(id).iter().map(|o| Operand::new(work.read(o.node), o.subscripts.clone())).collect();

@@ -27,7 +27,7 @@ pub fn rebuild_where(
     pass: fn(&Graph) -> Graph,
     mut rule: impl FnMut(&mut Rebuild, NodeId) -> Operand,
 ) -> Graph {
-    let mut r = Rebuild { old, new: Graph::with_room(old.len()), views: vec![None; old.len()], pass };
+    let mut r = Rebuild { old, new: old.successor(), views: vec![None; old.len()], pass };
     for id in old.ids().filter(|id| needed[id.index()]) {
         let view = rule(&mut r, id);
         let name = &old.node(id).name;

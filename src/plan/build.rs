@@ -1,7 +1,7 @@
 //! Goes through the graph in order and writes the steps down.
 
 use super::asked::{asked, check_sizes};
-use super::decide::{Choices, Terms};
+use super::decide::{Choices, Place, Terms};
 use super::fuse::{Fusion, How, fuse, squeeze};
 use super::needed::Only;
 use super::prices::Prices;
@@ -16,6 +16,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// A step: whether it depends on no input, the places in the source that it computes, the node that it is made for, and where its rows are needed.
+type Made = (bool, Step, Vec<Span>, Place, Vec<(View, bool)>);
+
 /// State of planning one graph.
 pub(super) struct Planner<'a> {
     pub graph: &'a Graph,
@@ -25,7 +28,9 @@ pub(super) struct Planner<'a> {
     pub fusion: Fusion,
     pub views: Vec<Option<View>>,
     pub buffers: Vec<Buffer>,
-    steps: Vec<(bool, Step, Vec<Span>, Vec<(View, bool)>)>,
+    steps: Vec<Made>,
+    /// The node under way.
+    under_way: Option<NodeId>,
     /// Where the rows are needed that the next steps make, if all of them make rows.
     pub rows: Vec<(View, bool)>,
     /// Places in the source that the next step computes.
@@ -55,7 +60,7 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
         let message = format!("the graph is not well-formed: {what}");
         return Err(Diagnostic::plain(Code::H0899, message).note("this is a bug in hnet"));
     }
-    let choices = Choices::new(terms);
+    let choices = Choices::new(terms, graph);
     let mut plan = match super::outside::watch(graph, wanted) {
         Some(watched) => {
             let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, &Graph::rates, &choices)?;
@@ -66,9 +71,9 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     };
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
-    let (decisions, relied) = choices.into_made();
+    let (decisions, fates, relied) = choices.into_made();
     needs::all(graph, &graph.reachable(wanted.iter().copied())).iter().for_each(|n| relied.at_most(&n.least, &n.most));
-    plan.decisions = decisions;
+    (plan.decisions, plan.fates) = (decisions, fates);
     plan.granted = relied.into_all();
     Ok(plan)
 }
@@ -127,6 +132,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         views: vec![None; graph.len()],
         buffers: Vec::new(),
         steps: Vec::new(),
+        under_way: None,
         rows: Vec::new(),
         touched: RefCell::default(),
         wanted: wanted.to_vec(),
@@ -144,9 +150,10 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let outputs = wanted.iter().map(|w| p.output(*w)).collect();
     let (first, second): (Vec<_>, Vec<_>) = p.steps.into_iter().partition(|(early, ..)| *early);
     let prepared = first.len();
-    let all = first.into_iter().chain(second).map(|(_, step, places, rows)| ((step, places), rows));
-    let (steps, rows): (Vec<_>, Vec<_>) = all.unzip();
+    let all = first.into_iter().chain(second).map(|(_, step, places, made, rows)| ((step, places), (made, rows)));
+    let (steps, made): (Vec<_>, Vec<_>) = all.unzip();
     let (steps, places) = steps.into_iter().unzip();
+    let (made, rows): (Vec<Place>, Vec<_>) = made.into_iter().unzip();
     let mut plan = Plan {
         machine: None,
         buffers: p.buffers,
@@ -160,9 +167,10 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
         biased: Vec::new(),
         places,
         decisions: Vec::new(),
+        fates: Vec::new(),
         granted: Vec::new(),
     };
-    super::tile::tile(&mut plan, sizes, &rows);
+    super::tile::tile(&mut plan, sizes, &rows, &made, choices);
     Ok(plan)
 }
 
@@ -193,7 +201,8 @@ impl Planner<'_> {
 
     pub(super) fn push(&mut self, early: bool, step: Step) {
         let places = self.touched.take().into_iter().collect();
-        self.steps.push((early, step, places, self.rows.clone()));
+        let made = self.under_way.map(|id| Place::of(self.graph.node(id))).unwrap_or_default();
+        self.steps.push((early, step, places, made, self.rows.clone()));
     }
 
     /// Notes that the next step computes this node.
@@ -316,6 +325,7 @@ impl Planner<'_> {
         let graph = self.graph;
         let node = graph.node(id);
         self.touch(id);
+        self.under_way = Some(id);
         self.rows = self.needed_rows(id);
         match &node.op {
             Op::Source { path, .. } => self.given(id, Kind::Source(path.clone())),
@@ -336,6 +346,7 @@ impl Planner<'_> {
             Op::Result(_) => {}
         }
         self.rows.clear();
+        self.under_way = None;
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 //! The order is searched in `order`; here its steps are written down. A product of more factors than are searched is one loop nest.
 
 use super::Sizes;
-use super::decide::{Choices, Site, Way, What};
+use super::decide::{Choices, Place, Way, What};
 use super::granted::Relied;
 use super::names::called;
 use super::order::{Best, Search, bits};
+use super::tree;
 use super::view::{self, window};
 use crate::ir::{DType, Graph, Map, NodeId, Op, Operand, Pick, Rate};
 
@@ -122,8 +123,8 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, ch
     let mut best = search.run(&[]);
     let full = search.full();
     if factors.len() > 2 {
-        let Some(way) = decided(graph, id, &search, &best, choices) else { return Order::Nest };
-        best[full] = way;
+        let Some(decided) = decided(graph, id, &search, &best, choices) else { return Order::Nest };
+        best = decided;
     }
     let mut pairs = Vec::new();
     let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes, &choices.relied)).collect();
@@ -142,37 +143,34 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, ch
 /// Ways that are looked at besides the cheapest.
 const WAYS: usize = 3;
 
-/// The order of three factors or more; none where all is one loop nest.
-fn decided(graph: &Graph, id: NodeId, search: &Search, best: &[Best], choices: &Choices) -> Option<Best> {
+/// The order of three factors or more, by what is taken for each set of them; none where all is one loop nest.
+fn decided(graph: &Graph, id: NodeId, search: &Search, best: &[Best], choices: &Choices) -> Option<Vec<Best>> {
     let node = graph.node(id);
-    let names: Vec<String> = graph.factors(id).0.iter().map(|f| called(graph, f.node)).collect();
-    let nest = (Way { text: format!("{} in one loop nest", names.join(" · ")), ns: search.nest() }, None);
-    let orders = search.ways(best).into_iter().take(WAYS).map(|way| {
+    let (name, place) = (called(graph, id), Place::of(node));
+    let names = tree::told_apart(graph.factors(id).0.iter().map(|f| called(graph, f.node)).collect());
+    let mut ways = vec![(format!("{} in one loop nest", names.join(" · ")), search.nest(), None)];
+    for way in search.ways(best).into_iter().take(WAYS) {
         let mut best = best.to_vec();
         best[search.full()] = way;
-        (Way { text: tree(&names, &best, search.full()), ns: way.ns }, Some(way))
-    });
-    let mut ways: Vec<(Way, Option<Best>)> = std::iter::once(nest).chain(orders).collect();
-    ways.sort_by(|a, b| a.0.ns.total_cmp(&b.0.ns));
-    let (texts, ways): (Vec<Way>, Vec<Option<Best>>) = ways.into_iter().unzip();
-    let site = Site { what: What::Order, span: node.span };
-    let decision = choices.choose(site, &called(graph, id), texts);
-    let taken = ways[decision.taken];
+        ways.push((tree::text(&names, &best, search.full()), way.ns, Some(best)));
+    }
+    // Whoever asks for an order by its words gets it at all lengths, also where it is none of the cheapest.
+    for asked in choices.asked(What::Order, &place, &name) {
+        let read = || tree::read(asked, &names).and_then(|steps| search.along(best, &steps));
+        let Some(best) = ways.iter().all(|w| w.0 != asked).then(read).flatten() else { continue };
+        let text = tree::text(&names, &best, search.full());
+        match ways.iter_mut().find(|w| w.0 == text) {
+            // The same from the other side: it is shown as the source writes it.
+            Some(way) => way.0 = asked.to_string(),
+            None => ways.push((asked.to_string(), best[search.full()].ns, Some(best))),
+        }
+    }
+    ways.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let texts = ways.iter().map(|(text, ns, _)| Way::priced(text.clone(), *ns)).collect();
+    let decision = choices.choose(What::Order, place, &name, texts);
+    let taken = ways.swap_remove(decision.taken).2;
     choices.note([decision]);
     taken
-}
-
-/// `(x · a) · u`
-fn tree(names: &[String], best: &[Best], set: usize) -> String {
-    if set.is_power_of_two() {
-        return names[set.trailing_zeros() as usize].clone();
-    }
-    let rest = best[set].rest;
-    let part = |part: usize| {
-        let text = tree(names, best, part);
-        if part.is_power_of_two() { text } else { format!("({text})") }
-    };
-    format!("{} · {}", part(set & !rest), part(rest))
 }
 
 struct Writer<'a> {

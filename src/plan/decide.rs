@@ -1,37 +1,17 @@
 //! What was decided where, what else there was, and what that would have cost.
 //!
 //! A place of the source at which a planner may do one thing or another is a [`Site`]; what it may do there are [`Way`]s, each with its
-//! price in nanoseconds of a run. The cheapest is taken, unless somebody has pinned another.
+//! price in nanoseconds of a run where one is known. The cheapest is taken, unless somebody has pinned another: on the command line, or in the
+//! source, whose pins come with the graph.
 
 use super::granted::Relied;
 use super::prices::Prices;
+pub use crate::ir::What;
+use crate::ir::{Graph, Node, Pin, Under};
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// In which order the factors of a sum of products meet.
-    Order,
-    /// Whether a sum in a product is made, or multiplied out.
-    Sum,
-    /// Whether what is prepared stays by itself, or joins the product that reads it.
-    Prepared,
-    /// Whether products that have a part in common compute it once.
-    Shared,
-}
-
-impl What {
-    /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 4] =
-        [(What::Order, "order"), (What::Sum, "sum"), (What::Prepared, "prepared"), (What::Shared, "shared")];
-
-    pub fn word(self) -> &'static str {
-        What::ALL.iter().find(|(what, _)| *what == self).map_or("", |(_, word)| word)
-    }
-}
 
 /// Where something is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,32 +20,73 @@ pub struct Site {
     pub span: Span,
 }
 
+/// Where something is computed: the place, and the pinned statements in the course of which it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub span: Span,
+    pub under: Under,
+}
+
+impl Place {
+    pub fn of(node: &Node) -> Place {
+        Place { span: node.span, under: node.under.clone() }
+    }
+
+    /// Whether a pin of this statement concerns it.
+    pub fn is_of(&self, statement: Span) -> bool {
+        statement.holds(self.span) || self.under.iter().flat_map(|u| u.iter()).any(|s| *s == statement)
+    }
+}
+
 /// One of the things that may be done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Way {
     pub text: String,
-    /// In nanoseconds of a run, of what differs between the ways.
-    pub ns: f64,
+    /// In nanoseconds of a run, of what differs between the ways; none where the planner goes by a rule and knows no price.
+    pub ns: Option<f64>,
+}
+
+impl Way {
+    pub fn priced(text: impl Into<String>, ns: f64) -> Way {
+        Way { text: text.into(), ns: Some(ns) }
+    }
+
+    pub fn unpriced(text: &str) -> Way {
+        Way { text: text.into(), ns: None }
+    }
+}
+
+/// Who decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The planner: the cheapest, or the first by its rule.
+    Planner,
+    /// The source, in these words.
+    Source(Span),
+    /// Whoever runs it.
+    Asked,
 }
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub site: Site,
+    pub place: Place,
     /// The value that it is about, as the source calls it.
     pub name: String,
     /// At least two; the cheapest first.
     pub ways: Vec<Way>,
     pub taken: usize,
+    pub by: By,
 }
 
-/// What is taken whatever it costs.
+/// What is taken whatever it costs, and whatever the source says.
 #[derive(Clone, Debug, Default)]
 pub enum Pins {
-    /// Nothing: the cheapest everywhere.
+    /// Nothing: as the source says, and the cheapest everywhere else.
     #[default]
     None,
-    /// By site the number of a way; a site that has fewer takes the cheapest.
+    /// By site the number of a way; a site that has fewer is left to the source and the prices.
     At(BTreeMap<Site, usize>),
     /// Any way at each site, as this number draws it: for tests.
     Any(u64),
@@ -78,17 +99,35 @@ pub struct Terms {
     pub prices: Arc<Prices>,
 }
 
+/// What became of a pin of the source in a plan; the best comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// Nothing of its kind is decided where it stands.
+    #[default]
+    Idle,
+    /// Something is, and none of the ways there is called like that.
+    NoWay,
+    /// Another pin of the source counts more wherever it fits.
+    Outdone,
+    /// It decides, or would if nobody asked for something else.
+    Holds,
+}
+
 /// Decisions under way.
 pub(super) struct Choices<'a> {
     terms: &'a Terms,
+    /// What the source pins.
+    pins: &'a [Pin],
     made: RefCell<Vec<Decision>>,
+    fates: RefCell<Vec<Fate>>,
     /// What the plan relies on.
     pub relied: Relied,
 }
 
 impl<'a> Choices<'a> {
-    pub fn new(terms: &'a Terms) -> Choices<'a> {
-        Choices { terms, made: RefCell::default(), relied: Relied::default() }
+    pub fn new(terms: &'a Terms, graph: &'a Graph) -> Choices<'a> {
+        let fates = RefCell::new(vec![Fate::Idle; graph.pins.len()]);
+        Choices { terms, pins: &graph.pins, made: RefCell::default(), fates, relied: Relied::default() }
     }
 
     /// What the machine charges.
@@ -96,23 +135,61 @@ impl<'a> Choices<'a> {
         &self.terms.prices
     }
 
-    /// The way that is taken at a site: the first of these, which are in the order of their prices, unless one is pinned.
-    pub fn choose(&self, site: Site, name: &str, ways: Vec<Way>) -> Decision {
-        let taken = match &self.terms.pins {
-            Pins::None => 0,
-            Pins::At(pins) => pins.get(&site).copied().filter(|n| *n < ways.len()).unwrap_or(0),
-            Pins::Any(seed) => drawn(*seed, &site, ways.len()),
+    /// The ways that the source asks for at a place, what counts most first.
+    pub fn asked(&self, what: What, place: &Place, name: &str) -> Vec<&'a str> {
+        self.concerning(what, place, name).into_iter().map(|k| self.pins[k].way.as_str()).collect()
+    }
+
+    /// The pins that concern a decision, by their numbers. What is said of a value by its name counts more than what is said of all.
+    fn concerning(&self, what: What, place: &Place, name: &str) -> Vec<usize> {
+        let under = place.under.as_deref().unwrap_or(&[]);
+        let fits = |p: &Pin| p.what == what && p.of.as_ref().is_none_or(|of| of == name);
+        let fitting = self.pins.iter().enumerate().filter(|(_, p)| fits(p));
+        let mut out: Vec<_> = fitting.filter_map(|(k, p)| Some((p.rank(place.span, under)?, p.of.is_none(), k))).collect();
+        // Of statements around a place that was made under none of them the smallest.
+        let wide = |k: usize| self.pins[k].statement.end - self.pins[k].statement.start;
+        out.sort_by_key(|(rank, all, k)| (*rank, if *rank == usize::MAX { wide(*k) } else { 0 }, *all, *k));
+        out.into_iter().map(|(_, _, k)| k).collect()
+    }
+
+    /// The way that is taken at a place: the first of these, which are in the order of their prices, unless one is pinned.
+    pub fn choose(&self, what: What, place: Place, name: &str, ways: Vec<Way>) -> Decision {
+        let site = Site { what, span: place.span };
+        let asked = match &self.terms.pins {
+            Pins::None => None,
+            Pins::At(pins) => pins.get(&site).copied().filter(|n| *n < ways.len()),
+            Pins::Any(seed) => Some(drawn(*seed, &site, ways.len())),
         };
-        Decision { site, name: name.to_string(), ways, taken }
+        let told = || {
+            let pins = self.concerning(what, &place, name).into_iter().map(|k| &self.pins[k]);
+            pins.filter_map(|p| Some((ways.iter().position(|w| w.text == p.way)?, By::Source(p.span)))).next()
+        };
+        let (taken, by) = asked.map(|n| (n, By::Asked)).or_else(told).unwrap_or((0, By::Planner));
+        Decision { site, place, name: name.to_string(), ways, taken, by }
     }
 
+    /// Notes decisions that were made, and what becomes of the source's pins by them. One that another decision made idle is not noted.
     pub fn note(&self, decisions: impl IntoIterator<Item = Decision>) {
-        self.made.borrow_mut().extend(decisions);
+        for d in decisions {
+            let mut held = false;
+            for k in self.concerning(d.site.what, &d.place, &d.name) {
+                let fits = d.ways.iter().any(|w| w.text == self.pins[k].way);
+                let fate = match (fits, held) {
+                    (false, _) => Fate::NoWay,
+                    (true, true) => Fate::Outdone,
+                    (true, false) => Fate::Holds,
+                };
+                held |= fits;
+                let known = &mut self.fates.borrow_mut()[k];
+                *known = fate.max(*known);
+            }
+            self.made.borrow_mut().push(d);
+        }
     }
 
-    /// The decisions, and what the plan relies on.
-    pub fn into_made(self) -> (Vec<Decision>, Relied) {
-        (self.made.into_inner(), self.relied)
+    /// The decisions, what became of the source's pins, and what the plan relies on.
+    pub fn into_made(self) -> (Vec<Decision>, Vec<Fate>, Relied) {
+        (self.made.into_inner(), self.fates.into_inner(), self.relied)
     }
 }
 
@@ -126,14 +203,18 @@ fn drawn(seed: u64, site: &Site, count: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::FileId;
+
+    fn ways() -> Vec<Way> {
+        ["a", "b", "c"].map(|w| Way::priced(w, 1.0)).to_vec()
+    }
 
     #[test]
     fn the_cheapest_is_taken_unless_another_is_pinned() {
-        let ways = || ["a", "b", "c"].map(|w| Way { text: w.into(), ns: 1.0 }).to_vec();
         let site = Site { what: What::Order, span: Span::default() };
         let taken = |pins: &Pins| {
             let terms = Terms { pins: pins.clone(), ..Terms::default() };
-            Choices::new(&terms).choose(site, "y", ways()).taken
+            Choices::new(&terms, &Graph::default()).choose(What::Order, Place::default(), "y", ways()).taken
         };
         assert_eq!(taken(&Pins::None), 0);
         assert_eq!(taken(&Pins::At([(site, 2)].into())), 2);
@@ -141,5 +222,37 @@ mod tests {
         assert_eq!(taken(&Pins::At([(Site { what: What::Sum, ..site }, 2)].into())), 0);
         let drawn: std::collections::BTreeSet<usize> = (0..40).map(|seed| taken(&Pins::Any(seed))).collect();
         assert_eq!(drawn.len(), 3);
+    }
+
+    #[test]
+    fn of_several_pins_the_caller_s_counts_most_then_the_name_s_then_the_inner_statement_s() {
+        let span = |start, end| Span::new(FileId(0), start, end);
+        let (call, outer, inner) = (span(0, 9), span(20, 90), span(30, 40));
+        let pin = |statement: Span, of: Option<&str>, way: &str| Pin {
+            what: What::Order,
+            of: of.map(str::to_string),
+            way: way.into(),
+            statement,
+            span: statement,
+        };
+        let taken = |pins: &[Pin], under: &[Span], asked: Pins| {
+            let mut graph = Graph::with_room(0);
+            graph.pins = pins.to_vec();
+            let terms = Terms { pins: asked, ..Terms::default() };
+            let choices = Choices::new(&terms, &graph);
+            let place = Place { span: span(32, 35), under: (!under.is_empty()).then(|| under.into()) };
+            let decision = choices.choose(What::Order, place, "y", ways());
+            let taken = decision.taken;
+            choices.note([decision]);
+            (taken, choices.into_made().1)
+        };
+        use Fate::{Holds, Idle, NoWay, Outdone};
+        let all = [pin(call, None, "b"), pin(outer, None, "a"), pin(inner, None, "c")];
+        assert_eq!(taken(&all, &[call, inner, outer], Pins::None), (1, vec![Holds, Outdone, Outdone]));
+        assert_eq!(taken(&all, &[], Pins::None), (2, vec![Idle, Outdone, Holds]));
+        let named = [pin(inner, None, "c"), pin(inner, Some("y"), "b"), pin(inner, Some("z"), "b"), pin(inner, None, "d")];
+        assert_eq!(taken(&named, &[inner], Pins::None), (1, vec![Outdone, Holds, Idle, NoWay]));
+        let site = Site { what: What::Order, span: span(32, 35) };
+        assert_eq!(taken(&all, &[call], Pins::At([(site, 2)].into())), (2, vec![Holds, Outdone, Outdone]));
     }
 }

@@ -8,11 +8,12 @@
 //! are; none where all stays as it is.
 
 use super::Sizes;
-use super::decide::{Choices, Decision, Site, Way, What};
+use super::decide::{Choices, Decision, Place, Way, What};
 use super::names::called;
 use super::order::{Search, bits};
 use super::prices::shared;
 use super::view;
+use crate::ir::pin::{JOINS, MADE, MADE_ONCE, MULTIPLIED_OUT};
 use crate::ir::{Axis, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Rate};
 use crate::opt::{Facts, Product, Rebuild, rebuild};
 use std::collections::BTreeMap;
@@ -104,10 +105,11 @@ impl Known<'_> {
     }
 
     /// Whether the other way is taken, where one is as it stands; notes it.
-    fn takes_other(&self, site: Site, about: NodeId, (now, other): (Way, Way), notes: &mut Vec<Decision>) -> bool {
+    fn takes_other(&self, what: What, about: NodeId, (now, other): (Way, Way), notes: &mut Vec<Decision>) -> bool {
         let cheaper = other.ns < now.ns;
+        let place = Place::of(self.facts.graph.node(about));
         let ways = if cheaper { vec![other, now] } else { vec![now, other] };
-        let decision = self.choices.choose(site, &called(self.facts.graph, about), ways);
+        let decision = self.choices.choose(what, place, &called(self.facts.graph, about), ways);
         let first = decision.taken == 0;
         notes.push(decision);
         first == cheaper
@@ -136,10 +138,10 @@ impl Known<'_> {
             let factor = p.factors[at].node;
             let opened = self.facts.open(&p, at).filter(|_| self.facts.is_prepared(factor, id));
             let taken = opened.filter(|opened| {
-                let apart = Way { text: "made once, and read".into(), ns: self.price(&p) + shared(self.making(factor)) };
-                let joined = Way { text: "joins the product".into(), ns: self.price(opened) };
-                let site = Site { what: What::Prepared, span: self.facts.graph.node(factor).span };
-                joined.ns.is_finite() && self.takes_other(site, factor, (apart, joined), notes)
+                let apart = Way::priced(MADE_ONCE, self.price(&p) + shared(self.making(factor)));
+                let joined = self.price(opened);
+                let ways = (apart, Way::priced(JOINS, joined));
+                joined.is_finite() && self.takes_other(What::Prepared, factor, ways, notes)
             });
             match taken {
                 Some(opened) => p = opened,
@@ -170,10 +172,9 @@ impl Known<'_> {
         let parts = [0, 1].map(|n| self.form(id, p.put(at, &addends[n]), depth - 1));
         let below = parts.iter().flat_map(|p| p.notes.clone()).collect::<Vec<_>>();
         let form = Form::Two(map, Box::new(parts.map(|p| p.form)));
-        let made = Way { text: "made".into(), ns: whole };
-        let out = Way { text: "multiplied out".into(), ns: self.price_of(id, &form) };
-        let site = Site { what: What::Sum, span: node.span };
-        if !out.ns.is_finite() || !self.takes_other(site, factor, (made, out), notes) {
+        let out = self.price_of(id, &form);
+        let ways = (Way::priced(MADE, whole), Way::priced(MULTIPLIED_OUT, out));
+        if !out.is_finite() || !self.takes_other(What::Sum, factor, ways, notes) {
             return None;
         }
         notes.extend(below);
@@ -252,7 +253,7 @@ mod tests {
         let graph = read(text).unwrap_or_else(|e| panic!("{text}{e:?}"));
         let sizes: Sizes = [("b".into(), b)].into();
         let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
-        let (new, places) = expand(&graph, &wanted, &graph.rates(), &sizes, &Choices::new(&Terms::default()))?;
+        let (new, places) = expand(&graph, &wanted, &graph.rates(), &sizes, &Choices::new(&Terms::default(), &graph))?;
         verify(&new).unwrap_or_else(|e| panic!("{e}\n{new}"));
         let mut bound = Bindings { sizes: sizes.clone(), ..Bindings::default() };
         for (k, id) in graph.ids().enumerate() {

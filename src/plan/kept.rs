@@ -4,9 +4,11 @@
 //! conditions are a run as long as each makes its result row by row, reads what the run made row by row, and reads anything else
 //! either row by row or the same for all rows. The executor lets the needed rows alone go through it.
 
+use super::decide::{By, Decision, Way, What};
 use super::tile::Finder;
 use super::{Access, Expr, Kept, Span, Step, Tile, View};
 use crate::ir::Size;
+use crate::ir::pin::{ALL_ROWS, KEPT_ROWS};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -21,18 +23,45 @@ const MOVED: i64 = 64;
 type Reads = BTreeMap<usize, bool>;
 
 impl Finder<'_> {
-    /// The runs of those steps that gain by it.
+    /// The runs of those steps that gain by it, or for which somebody asks.
     pub(super) fn kept_runs(&self, steps: Range<usize>, rows: &[Vec<(View, bool)>]) -> Vec<Tile> {
-        let (mut found, mut k) = (Vec::new(), steps.start);
+        let (mut found, mut k, mut told) = (Vec::new(), steps.start, steps.start);
         while k < steps.end {
-            let tile = (!rows[k].is_empty()).then(|| self.kept_run(k, steps.end, rows)).flatten();
-            k = tile.as_ref().map_or(k + 1, |t: &Tile| t.last);
-            found.extend(tile);
+            let run = (!rows[k].is_empty()).then(|| self.kept_run(k, steps.end, rows)).flatten();
+            let Some((tile, gains)) = run else {
+                k += 1;
+                continue;
+            };
+            // What is left of a run that does not gain is no decision of its own.
+            if !gains && k < told {
+                k += 1;
+                continue;
+            }
+            let decision = self.decided(&tile, gains);
+            let (kept, ruled) = (decision.ways[decision.taken].text == KEPT_ROWS, decision.by == By::Planner);
+            self.choices.note([decision]);
+            told = tile.last;
+            k = if kept || !ruled { tile.last } else { k + 1 };
+            found.extend(Some(tile).filter(|_| kept));
         }
         found
     }
 
-    fn kept_run(&self, first: usize, to: usize, rows: &[Vec<(View, bool)>]) -> Option<Tile> {
+    /// Whether a run is for its rows alone. There is no price: how many rows a choice keeps is not known before it runs.
+    fn decided(&self, tile: &Tile, gains: bool) -> Decision {
+        let mut ways = [KEPT_ROWS, ALL_ROWS].map(Way::unpriced);
+        if !gains {
+            ways.reverse();
+        }
+        let is_product = |k: &usize| matches!(self.plan.steps[*k], Step::Product(_));
+        let about = (tile.first..tile.last).find(is_product).unwrap_or(tile.first);
+        let made = self.plan.steps[about].writes();
+        let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
+        self.choices.choose(What::Rows, self.made[about].clone(), name, ways.to_vec())
+    }
+
+    /// A run that could be for its rows alone, and whether it gains by that.
+    fn kept_run(&self, first: usize, to: usize, rows: &[Vec<(View, bool)>]) -> Option<(Tile, bool)> {
         let count = self.rows(&self.plan.steps[first])?;
         let (mut made, mut reads, mut last) = (Vec::new(), Reads::new(), first);
         while last < to && rows[last] == rows[first] && self.rows(&self.plan.steps[last]) == Some(count) {
@@ -54,9 +83,10 @@ impl Finder<'_> {
         let moved: i64 = read.iter().chain(&written).map(|b| self.width(*b)).sum();
         let work: i64 = self.plan.steps[first..last].iter().map(|s| self.row_work(s)).sum();
         let held: i64 = moved + private.iter().map(|b| self.width(*b)).sum::<i64>();
-        if count < 2 || work < moved.saturating_mul(MOVED) {
+        if count < 2 || work == 0 {
             return None;
         }
+        let gains = work >= moved.saturating_mul(MOVED);
         let kept = Kept {
             conditions: rows[first].clone(),
             read: read.iter().map(per).collect(),
@@ -64,7 +94,8 @@ impl Finder<'_> {
         };
         let extent = self.plan.buffers[made[0]].shape[0].clone();
         let rows = ROWS.min(HELD / held.max(1)).clamp(1, count);
-        Some(Tile { first, last, extent, rows, private: private.iter().map(per).collect(), flat: false, kept: Some(kept) })
+        let private = private.iter().map(per).collect();
+        Some((Tile { first, last, extent, rows, private, flat: false, kept: Some(kept) }, gains))
     }
 
     /// Multiply-adds of a product for each row.

@@ -34,13 +34,14 @@ mod taps;
 mod text;
 mod tile;
 mod together;
+mod tree;
 mod view;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
-pub use decide::{Decision, Pins, Site, Terms, Way, What};
+pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
 pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;
@@ -81,6 +82,8 @@ pub struct Plan {
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.
     pub decisions: Vec<Decision>,
+    /// What became of each pin of the graph.
+    pub fates: Vec<Fate>,
     /// Where the plan is right at other sizes than those it was made for: there all of this holds. It speaks for bodies of loops, too.
     pub granted: Vec<Granted>,
 }

@@ -122,6 +122,21 @@ impl Search<'_> {
         out
     }
 
+    /// What is known of each set where some are made in this way: each with its rest, parts before what they are parts of. None: it takes what
+    /// may not be kept.
+    pub fn along(&self, best: &[Best], steps: &[(usize, usize)]) -> Option<Vec<Best>> {
+        let (sets, mut best) = (self.sets(), best.to_vec());
+        for (set, rest) in steps {
+            // Parts are named by the one that has the last factor.
+            let part = (set & !rest).max(*rest);
+            if !self.splits(&sets, *set).any(|p| p == part) {
+                return None;
+            }
+            best[*set] = Best { ns: self.split(&sets, &best, *set, part), rest: set & !part };
+        }
+        Some(best).filter(|b| b[self.full()].ns.is_finite())
+    }
+
     fn sets(&self) -> Sets {
         let all = 0..=self.full();
         let keep: Vec<u64> = all.clone().map(|set| self.keep(set)).collect();

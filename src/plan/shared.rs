@@ -11,11 +11,12 @@
 mod rewrite;
 
 use super::Sizes;
-use super::decide::{Choices, Site, Way, What};
+use super::decide::{Choices, Place, Way, What};
 use super::names::called;
 use super::order::{Search, bits};
 use super::prices::Prices;
 use super::view;
+use crate::ir::pin::{BY_EACH, COMPUTED_ONCE};
 use crate::ir::{DType, Graph, NodeId, Op, Operand, Rate};
 use rewrite::rewrite;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -221,10 +222,9 @@ fn choose(
 fn taken(graph: &Graph, part: &Part, (shared, apart): (f64, f64), choices: &Choices) -> bool {
     let names: Vec<String> = part.0.iter().map(|(id, _)| called(graph, *id)).collect();
     let name = names.join(" · ");
-    let ways = [("computed once", shared), ("by each product for itself", apart)];
-    let ways = ways.map(|(text, ns)| Way { text: text.to_string(), ns }).to_vec();
-    let span = part.0.iter().map(|(id, _)| graph.node(*id).span).max_by_key(|s| s.start).unwrap_or_default();
-    let decision = choices.choose(Site { what: What::Shared, span }, &name, ways);
+    let ways = vec![Way::priced(COMPUTED_ONCE, shared), Way::priced(BY_EACH, apart)];
+    let last = part.0.iter().map(|(id, _)| graph.node(*id)).max_by_key(|n| n.span.start);
+    let decision = choices.choose(What::Shared, last.map(Place::of).unwrap_or_default(), &name, ways);
     let taken = decision.taken == 0;
     choices.note([decision]);
     taken
@@ -313,8 +313,9 @@ mod tests {
         for (factors, most) in [(generated, 3.3), (low_rank, 3.6)] {
             let (graph, wanted, bound) = gradients(factors, "bo");
             let rates = graph.rates();
-            let (new, places, new_rates) = shared(&graph, &wanted, &rates, &Sizes::new(), &Choices::new(&Terms::default()))
-                .expect("there is something to share");
+            let (new, places, new_rates) =
+                shared(&graph, &wanted, &rates, &Sizes::new(), &Choices::new(&Terms::default(), &graph))
+                    .expect("there is something to share");
             verify(&new).unwrap();
             assert_eq!(new_rates, new.rates());
             let forward = cost(&graph, &wanted[..1]);
@@ -327,15 +328,15 @@ mod tests {
                 assert!(a.to_f64().iter().zip(b.to_f64()).all(|(x, y)| (x - y).abs() <= 1e-12 * largest));
             }
             // What is shared already has nothing left to share.
-            assert!(shared(&new, &places, &new_rates, &Sizes::new(), &Choices::new(&Terms::default())).is_none());
+            assert!(shared(&new, &places, &new_rates, &Sizes::new(), &Choices::new(&Terms::default(), &graph)).is_none());
         }
     }
 
     #[test]
     fn what_is_alone_or_small_stays_as_it_is() {
         let (graph, wanted, _) = gradients(&[("h", &["b", "z"]), ("g", &["z", "i", "o"]), ("x", &["b", "i"])], "bo");
-        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default())).is_none());
+        assert!(shared(&graph, &wanted[..1], &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default(), &graph)).is_none());
         let (graph, wanted, _) = gradients(&[("h", &["z", "r"]), ("g", &["r"]), ("x", &["z"])], "z");
-        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default())).is_none());
+        assert!(shared(&graph, &wanted, &graph.rates(), &Sizes::new(), &Choices::new(&Terms::default(), &graph)).is_none());
     }
 }

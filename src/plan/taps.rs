@@ -3,8 +3,11 @@
 //! In: a plan. Out: the pairs of a gather and its product that can go without, and how ([`Geometry`]): the source is copied once
 //! with what lies outside of it, and each term of the sum (a *tap*) is then that copy, moved. Such are the convolutions of a stride of 1.
 
+use super::decide::{Way, What};
+use super::tile::Finder;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Taps};
+use crate::ir::pin::{IN_PLACE, WRITTEN_DOWN};
 use crate::ir::scalar::Law;
 use crate::ir::{DType, Size};
 use std::collections::BTreeMap;
@@ -57,8 +60,10 @@ const LONGEST: i64 = 1 << 20;
 /// An index: a number, and how far each loop moves it.
 type Affine = (i64, BTreeMap<usize, i64>);
 
-/// All pairs, for a plan that knows its tiles not yet; steps that `taken` says are not looked at.
-pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
+/// All pairs, for a plan that knows its tiles not yet; steps that `taken` says are not looked at. Windows that may be left out are, unless
+/// somebody pins that they are written down.
+pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
+    let (plan, sizes) = (f.plan, f.sizes);
     let mut found = Vec::new();
     for (product, step) in plan.steps.iter().enumerate().filter(|(k, _)| !taken(*k)) {
         let Step::Product(p) = step else { continue };
@@ -69,7 +74,12 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) ->
             let alone = plan.steps.iter().enumerate().all(|(k, s)| k == product || !s.reads().contains(&buffer));
             let taps = Taps { gather, product, buffer };
             if same && alone && plan.buffers[buffer].kind == Kind::Temp && geometry(plan, &taps, sizes).is_some() {
-                found.push(taps);
+                let ways = vec![Way::unpriced(IN_PLACE), Way::unpriced(WRITTEN_DOWN)];
+                let decision = f.choices.choose(What::Windows, f.made[product].clone(), &plan.buffers[p.out.0].name, ways);
+                if decision.taken == 0 {
+                    found.push(taps);
+                }
+                f.choices.note([decision]);
                 break;
             }
         }

@@ -4,6 +4,7 @@
 //! rows, and whoever reads what an earlier one of them wrote reads row `r` for row `r`. Then a tile of rows can go through all steps
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
+use super::decide::{Choices, Place};
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use super::{added, attend, taps};
@@ -20,7 +21,10 @@ const ROWS: i64 = 192;
 
 pub(super) struct Finder<'a> {
     pub plan: &'a Plan,
-    sizes: &'a Sizes,
+    pub sizes: &'a Sizes,
+    pub choices: &'a Choices<'a>,
+    /// For each step the place of what it is made for.
+    pub made: &'a [Place],
     /// For each buffer the first and the last step that read it.
     readers: Vec<Option<(usize, usize)>>,
 }
@@ -36,12 +40,13 @@ fn readers(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     out
 }
 
-/// Finds the runs, and windows that need no memory, and notes them in the plan; `rows` says of each step where its rows are needed.
-pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>]) {
-    let f = Finder { plan, sizes, readers: readers(plan) };
+/// Finds the runs, and windows that need no memory, and notes them in the plan; `rows` says of each step where its rows are needed, `made` what
+/// it computes.
+pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], made: &[Place], choices: &Choices) {
+    let f = Finder { plan, sizes, choices, made, readers: readers(plan) };
     let halves = [0..plan.prepared, plan.prepared..plan.steps.len()];
     let kept: Vec<Tile> = halves.iter().flat_map(|h| f.kept_runs(h.clone(), rows)).collect();
-    let taps = taps::find(plan, sizes, &|k| kept.iter().any(|t| t.first <= k && k < t.last));
+    let taps = taps::find(&f, &|k| kept.iter().any(|t| t.first <= k && k < t.last));
     let taken =
         |k: usize| kept.iter().any(|t| t.first <= k && k < t.last) || taps.iter().any(|t| t.gather == k || t.product == k);
     let attends = attend::find(plan, sizes, &taken);

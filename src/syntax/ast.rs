@@ -220,7 +220,26 @@ pub enum AxisExpr {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stmt {
     pub doc: Option<String>,
+    /// What is said in front of it about how it is computed.
+    pub pins: Vec<Pin>,
     pub kind: StmtKind,
+    /// From its first word, behind the pins, to its last.
+    pub span: Span,
+}
+
+/// `order = "(x · a) · u"`, `sum of "base_add" = "made"`, in `@pin(..)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    pub what: Ident,
+    pub of: Option<Quoted>,
+    pub way: Quoted,
+    pub span: Span,
+}
+
+/// A text in quotes, without them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quoted {
+    pub text: String,
     pub span: Span,
 }
 

@@ -9,6 +9,7 @@ mod index;
 mod item;
 mod mistake;
 mod path;
+mod pin;
 mod primary;
 mod sequence;
 mod stmt;

@@ -99,6 +99,8 @@ fields! {
     BatchItem { dim, size, by }
     SetItem { place, value }
     WeightLine { kind, span }
+    Pin { what, of, way, span }
+    Quoted { span }
     Stored { span, slots }
 }
 
@@ -260,6 +262,7 @@ impl Strip for Item {
 impl Strip for Stmt {
     fn strip(&mut self) {
         self.doc = None;
+        self.pins.strip();
         self.kind.strip();
         self.span.strip();
     }

@@ -24,7 +24,7 @@ pub(super) fn fed(
         out.extend(graph.measured.iter().filter(|(s, _)| symbols.contains(s)).map(|(_, n)| *n));
         out
     };
-    let mut new = Graph::default();
+    let mut new = graph.successor();
     let mut places: Vec<Option<NodeId>> = vec![None; graph.len()];
     let mut open: BTreeSet<NodeId> = BTreeSet::new();
     let mut todo: Vec<NodeId> = roots.iter().rev().copied().collect();

@@ -8,7 +8,7 @@ use crate::ir::{Body, DType, Graph, Map, Node, NodeId, Op, Operand, Output};
 
 /// The graph with its products in mixed precision, and where the old nodes are.
 pub fn in_16_bits(graph: &Graph) -> (Graph, Vec<NodeId>) {
-    let mut work = Work { new: Graph::with_room(graph.len()), places: vec![], summed: vec![], low: vec![] };
+    let mut work = Work { new: graph.successor(), places: vec![], summed: vec![], low: vec![] };
     for id in graph.ids() {
         let mut node = graph.node(id).clone();
         if let Op::Loop(body) = &node.op {

@@ -25,6 +25,7 @@ mod library;
 mod make;
 mod models;
 mod outside;
+mod pins;
 mod places;
 mod points;
 mod products;

@@ -174,6 +174,63 @@ fn what_was_decided_is_explained() {
     assert!(out(&exits(folder.path(), &["explain", "n.hnet"], 0)).contains("nothing was to be decided"));
 }
 
+/// What the source pins reaches every command, and gives way to the command line.
+#[test]
+fn a_pin_in_the_source_is_followed_by_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let text = |pin: &str| {
+        format!(
+            "dim b\nconst n = 64\nmodel M {{\n    input x: [b, n]\n    param w: [n, n] = normal()\n    input a: [n, 4]\n    input u: [4, n]\n    \
+             {pin}\n    output y: [b, n] = x @ (w + a @ u)\n}}\n"
+        )
+    };
+    std::fs::write(at.join("m.hnet"), text("@pin(sum = \"made\")")).unwrap();
+    std::fs::write(at.join("free.hnet"), text("")).unwrap();
+    let explained = |more: &[&str]| out(&exits(at, &[&["explain", "m.hnet", "--dim", "b=1"], more].concat(), 0));
+    let taken = |text: &str| text.lines().find(|l| l.trim_start().starts_with('→')).unwrap().to_string();
+    assert!(taken(&explained(&[])).ends_with("made") && explained(&[]).contains("pinned by m.hnet:8:10"));
+    let asked = explained(&["--pin", "sum@9:5=1"]);
+    assert!(taken(&asked).ends_with("multiplied out") && asked.contains("pinned by the command line"), "{asked}");
+    let json: serde_json::Value = serde_json::from_str(&explained(&["--json"])).unwrap();
+    assert_eq!((json["decisions"][0]["pinned"].as_str(), json["idle"].as_array().unwrap().len()), (Some("m.hnet:8:10"), 0));
+    // The plans of the two are two.
+    let built = |file: &str, stage: &str| {
+        out(&exits(at, &["build", file, "--emit", stage, "--dim", "b=1", "-o", "-"], 0)).replace("free.hnet", "m.hnet")
+    };
+    for stage in ["plan", "wgsl", "dispatches", "clif"] {
+        assert_ne!(built("m.hnet", stage), built("free.hnet", stage), "{stage}");
+    }
+    // The graph is one: a pin says nothing about what is computed.
+    for stage in ["ir", "opt"] {
+        assert_eq!(built("m.hnet", stage), built("free.hnet", stage).replace("free.hnet", "m.hnet"), "{stage}");
+    }
+    let run = |file: &str| {
+        let o = exits(at, &["run", file, "--random-inputs", "--dim", "b=1", "--json", "--backend", "cpu"], 0);
+        let json: serde_json::Value = serde_json::from_str(&out(&o)).unwrap();
+        json["outputs"][0]["data"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (pinned, free) = (run("m.hnet"), run("free.hnet"));
+    let largest = free.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+    assert!(pinned.iter().zip(&free).all(|(p, f)| (p - f).abs() <= 1e-5 * largest));
+    assert!(out(&exits(at, &["bench", "m.hnet", "--dim", "b=1", "--runs", "1"], 0)).contains("median"));
+    // What has nothing to do here is named; what fits nothing anywhere is warned of by whoever reads the text.
+    let rows = "import std.mlp { Mlp }\ndim t\nmodel M {\n    input x: [t, 32]\n    input g: [t]\n    sub a = Mlp(32, 96, 32)\n    \
+                @pin(rows = \"for all rows\")\n    output y: [t, 32] = if g > 0.25 { x + g * a(x) } else { x }\n}\n";
+    std::fs::write(at.join("r.hnet"), rows).unwrap();
+    let rows = |t: &str| out(&exits(at, &["explain", "r.hnet", "--dim", t], 0));
+    let many = rows("t=96");
+    assert!(many.contains("no price  for all rows") && many.contains("pinned by r.hnet:7:10"), "{many}");
+    assert!(rows("t=8").contains("the pin r.hnet:7:10 does nothing: no `rows` is decided there at these lengths"));
+    std::fs::write(at.join("w.hnet"), text("@pin(windows = \"written down\")")).unwrap();
+    for command in ["check", "run", "bench"] {
+        let more: &[&str] = if command == "check" { &[] } else { &["--random-inputs", "--dim", "b=1"] };
+        let more = if command == "bench" { &more[1..] } else { more };
+        let said = exits(at, &[&[command, "w.hnet"], more].concat(), 0);
+        assert!(err(&said).contains("H0932"), "{command}: {}", err(&said));
+    }
+}
+
 #[test]
 fn a_code_is_explained() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,6 +25,7 @@ impl<'a> Checker<'a> {
     pub fn declare_members(&mut self, id: InstId, stmts: &'a [Stmt], whose: Whose) {
         let mut choices = vec![];
         for stmt in stmts {
+            self.note_pins(stmt);
             match walk::choice(stmt) {
                 Some(choice) => choices.push(choice),
                 None => self.declare_member(id, stmt, whose),

@@ -96,10 +96,11 @@ impl<'a> Checker<'a> {
             if !self.nets.keeps(r) {
                 self.written_once(p, r, k, &mut so_far)?;
             }
-            match self.single(r, k) {
-                Some((axis, n)) => self.relate_single(p, (r, k), axis, n, &mut so_far)?,
-                None => self.relate_whole(p, (r, k), &mut so_far)?,
-            }
+            let at = self.nets.relations[r].place.span;
+            self.relating(at, |c| match c.single(r, k) {
+                Some((axis, n)) => c.relate_single(p, (r, k), axis, n, &mut so_far),
+                None => c.relate_whole(p, (r, k), &mut so_far),
+            })?;
         }
         match so_far.parts.take() {
             Some((axis, list)) => Ok(Effective::Each(axis, self.all_elements(p, axis, list, so_far.whole)?)),

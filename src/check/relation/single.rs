@@ -42,7 +42,8 @@ impl<'a> Checker<'a> {
                 (None, false) => None,
                 (None, true) => Some(self.element(p, None, axis, n)?),
             };
-            value = Some(self.relation_value(r, k, own)?);
+            let at = self.nets.relations[r].place.span;
+            value = Some(self.relating(at, |c| c.relation_value(r, k, own))?);
         }
         match value {
             Some(t) => Ok(t),

@@ -17,7 +17,8 @@ impl<'a> Checker<'a> {
     pub fn emit(&mut self, node: Node, labels: Vec<Label>, operands: Vec<Operand>) -> Tens {
         node.shape.iter().chain(&node.inner).for_each(|a| self.kept(&a.size));
         let (span, within, net) = (self.scopes.place(), self.scopes.place_name(), self.scopes.net_path().cloned());
-        self.build.add(Node { span, within, net, ..node }, labels, operands)
+        let under = self.under();
+        self.build.add(Node { span, within, net, under, ..node }, labels, operands)
     }
 
     /// Does something at another level.

@@ -17,6 +17,7 @@ use super::block;
 use super::chance::Draws;
 use super::instance::{InstId, MemberRef, Nets, Thunk, Whose};
 use super::model::{Input, Model};
+use super::pinned::Pinned;
 use super::scope::{Frame, Scopes};
 use super::value::{Tens, Value};
 use super::word::FileConstants;
@@ -135,6 +136,7 @@ impl<'a> Checker<'a> {
             build: Build::default(),
             constants: FileConstants::default(),
             draws: Draws::default(),
+            pinned: Pinned::default(),
             reading: weights::Reading::default(),
             out: Product::default(),
         }
@@ -293,6 +295,7 @@ impl<'a> Checker<'a> {
     fn finish(&mut self) {
         let mut graph = self.build.take_graph();
         self.settle(&mut graph);
+        graph.pins = self.pinned.take();
         self.out.model.graph = graph;
     }
 

@@ -40,6 +40,9 @@ pub struct Args {
     /// Runs the model in each of the ways, on one thread of the CPU, and says how long that took
     #[arg(long)]
     measure: bool,
+    /// Shows what is decided where another way than the cheapest is taken at a place: `sum@8:24=2`; may be repeated
+    #[arg(long, value_name = "WHAT@LINE:COLUMN=N")]
+    pin: Vec<String>,
     /// The decisions as one JSON object
     #[arg(long)]
     json: bool,
@@ -55,6 +58,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         ("--machine", args.machine.is_given()),
         ("--measure", args.measure),
         ("--model", args.model.is_some()),
+        ("--pin", !args.pin.is_empty()),
         ("--set", !args.set.is_empty()),
     ];
     if let Some((word, _)) = of_models.iter().find(|(_, given)| *given && !model) {
@@ -75,7 +79,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
         let talk = Talk::json(args.json);
         let prices = args.machine.prices(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
-        return plan::main(&which, &args.values, &prices, args.measure, args.json);
+        let (values, pins, measure, json) = (&args.values, args.pin.as_slice(), args.measure, args.json);
+        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, json });
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

@@ -5,15 +5,19 @@ use crate::cli::open::Opened;
 use crate::cli::talk::{Exit, Talk, usage};
 use crate::diag::Diagnostic;
 use crate::pipeline;
-use crate::plan::{Decision, Pins, Sizes};
+use crate::plan::{Decision, Pins, Prices, Sizes, Terms};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Sites by their numbers. Errors: no such place, more than one, no such way.
-pub fn pins(opened: &Opened, sizes: &Sizes, asked: &[String], talk: Talk) -> Result<Pins, Exit> {
+pub fn pins(opened: &Opened, sizes: &Sizes, asked: &[String], prices: &Arc<Prices>, talk: Talk) -> Result<Pins, Exit> {
     if asked.is_empty() {
         return Ok(Pins::None);
     }
-    let decisions = pipeline::plan(&opened.model, sizes).map_err(|d: Diagnostic| opened.fail(talk, &[d]))?.decisions;
+    // Ways are numbered in the order of their prices.
+    let terms = Terms { prices: prices.clone(), ..Terms::default() };
+    let plan = pipeline::plan_on(&opened.model, sizes, &terms).map_err(|d: Diagnostic| opened.fail(talk, &[d]))?;
+    let decisions = plan.decisions;
     let mut out = BTreeMap::new();
     for text in asked {
         let parts = text.split_once('@').and_then(|(what, rest)| Some((what, rest.rsplit_once('=')?)));

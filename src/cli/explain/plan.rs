@@ -9,10 +9,10 @@ use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::exec::bench::measure;
 use crate::exec::session::{Backend, Options, Session};
-use crate::ir::Sym;
+use crate::ir::{Pin, Sym};
 use crate::pipeline;
-use crate::plan::{Decision, Pins, Prices, Site, Sizes, Terms, Way};
-use crate::source::Sources;
+use crate::plan::{By, Decision, Fate, Pins, Plan, Prices, Site, Sizes, Terms, Way};
+use crate::source::{Sources, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,19 @@ struct Held<'a> {
     measured: Vec<Option<f64>>,
 }
 
-pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool, json: bool) -> Result<(), Exit> {
+/// What is asked for.
+pub struct Asked<'a> {
+    pub which: &'a Which,
+    pub values: &'a Values,
+    pub prices: &'a Arc<Prices>,
+    /// `--pin`
+    pub pins: &'a [String],
+    pub measure: bool,
+    pub json: bool,
+}
+
+pub fn main(asked: &Asked) -> Result<(), Exit> {
+    let Asked { which, values, prices, pins, measure, json } = *asked;
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
@@ -38,8 +50,8 @@ pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool,
         false => None,
     };
     let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
-    let terms = Terms { prices: prices.clone(), ..Terms::default() };
-    let decisions = pipeline::plan_on(model, &sizes, &terms).map_err(fail)?.decisions;
+    let terms = Terms { pins: super::pins(&opened, &sizes, pins, prices, talk)?, prices: prices.clone() };
+    let Plan { decisions, fates, .. } = pipeline::plan_on(model, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
         free.iter().map(|name| held(model, &sizes, name, &decisions, &terms)).collect();
@@ -55,14 +67,16 @@ pub fn main(which: &Which, values: &Values, prices: &Arc<Prices>, measure: bool,
     if let Some(ready) = &ready {
         measured(&opened, ready, &mut held, prices, talk)?;
     }
+    let idle: Vec<(&Pin, Fate)> = model.graph.pins.iter().zip(fates).filter(|(_, f)| *f != Fate::Holds).collect();
     if json {
-        talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held)));
+        talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held, &idle)));
         return Ok(());
     }
     if **prices != Prices::generic() {
         talk.note(&format!("for {} ({})", prices.machine, prices.mark()));
     }
     talk::print(&shown(model, &opened.sources, &sizes, &assumed, &held));
+    idle.iter().for_each(|(pin, fate)| talk::print(&format!("\n{DIM}{}{DIM:#}\n", idles(&opened.sources, pin, *fate))));
     Ok(())
 }
 
@@ -95,7 +109,7 @@ fn measured(opened: &Opened, ready: &Ready, held: &mut [Held], prices: &Arc<Pric
         let least = h.decision.ways[h.decision.taken].ns;
         for (way, priced) in h.decision.ways.iter().enumerate() {
             let key = (h.decision.site, way);
-            let dear = priced.ns > DEAR.0 * least && priced.ns > DEAR.1;
+            let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
             if !dear && !known.contains_key(&key) {
                 let session = Session::new(&opened.model, &ready.outputs, &options);
                 let session = session.map(|s| s.pinned(Pins::At([(h.decision.site, way)].into())));
@@ -187,15 +201,39 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision], terms:
 
 /// `lora.hnet:12:36`
 pub(super) fn place(sources: &Sources, d: &Decision) -> Option<String> {
-    let (file, start) = (d.site.span.file, d.site.span.start);
-    if d.site.span.start == d.site.span.end {
-        return None;
-    }
-    let (line, column) = sources.line_col(file, start);
-    Some(format!("{}:{line}:{column}", sources.get(file).name))
+    (d.site.span.start < d.site.span.end).then(|| at(sources, d.site.span))
 }
 
-fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held]) -> serde_json::Value {
+fn at(sources: &Sources, span: Span) -> String {
+    let (line, column) = sources.line_col(span.file, span.start);
+    format!("{}:{line}:{column}", sources.get(span.file).name)
+}
+
+/// Who pinned it.
+fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
+    match d.by {
+        By::Planner => None,
+        By::Source(span) => Some(at(sources, span)),
+        By::Asked => Some("the command line".into()),
+    }
+}
+
+/// Why a pin of the source does nothing here.
+fn why(pin: &Pin, fate: Fate) -> String {
+    let (what, of) = (pin.what.word(), pin.of.as_ref().map_or(String::new(), |of| format!(" of `{of}`")));
+    match fate {
+        Fate::Idle => format!("no `{what}`{of} is decided there at these lengths"),
+        Fate::NoWay => format!("no `{what}`{of} that is decided there has the way \"{}\" at these lengths", pin.way),
+        Fate::Outdone => "another pin counts more".into(),
+        Fate::Holds => "it holds".into(),
+    }
+}
+
+fn idles(sources: &Sources, pin: &Pin, fate: Fate) -> String {
+    format!("the pin {} does nothing: {}", at(sources, pin.span), why(pin, fate))
+}
+
+fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle: &[(&Pin, Fate)]) -> serde_json::Value {
     let one = |h: &Held| {
         let d = h.decision;
         let one = |(n, w): (usize, &Way)| match h.measured.get(n) {
@@ -211,11 +249,19 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held]) -> se
             "at": place(sources, d),
             "ways": ways,
             "taken": d.taken,
+            "pinned": pinned(sources, d),
             "holds": ranges,
         })
     };
     let sizes: serde_json::Map<_, _> = sizes.iter().map(|(name, n)| (name.to_string(), json!(n))).collect();
-    json!({ "model": model.name, "sizes": sizes, "decisions": held.iter().map(one).collect::<Vec<_>>() })
+    let unused =
+        |(pin, fate): &(&Pin, Fate)| json!({ "what": pin.what.word(), "at": at(sources, pin.span), "why": why(pin, *fate) });
+    json!({
+        "model": model.name,
+        "sizes": sizes,
+        "decisions": held.iter().map(one).collect::<Vec<_>>(),
+        "idle": idle.iter().map(unused).collect::<Vec<_>>(),
+    })
 }
 
 fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
@@ -246,7 +292,10 @@ fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)]
                 Some(None) => format!("  {:>20}", "not run"),
                 None => String::new(),
             };
-            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, time(way.ns), way.text));
+            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, way.ns.map_or("no price".into(), time), way.text));
+        }
+        if let Some(by) = pinned(sources, d) {
+            out.push_str(&format!("    {DIM}pinned by {by}{DIM:#}\n"));
         }
         let ranges: Vec<String> = h.ranges.iter().map(range).collect();
         if !ranges.is_empty() {

@@ -13,6 +13,7 @@ const WORDS: &[(&str, &str)] = &[
     ("if else for until var yield rev", "## Conditions and loops"),
     ("draw seed", "## Chance"),
     ("model input output condition loss", "## Models"),
+    ("pin", "## Pins"),
     ("eval report data", "## Blocks about a model"),
     ("train minimize over with steps batch by feed clip accumulate average validate patience every set alternate", "## Training"),
     ("weights prefix drop transposed optional", "## Weights"),

@@ -247,7 +247,7 @@ fn expression(text: &str) -> Expr {
 fn said(stmt: Stmt) -> String {
     let item = parsed("model M {\n    input x: f32\n}\n").items.pop();
     let Some(Item { doc, kind: ItemKind::Model(mut m), span }) = item else { return String::new() };
-    m.body.stmts = vec![Stmt { doc: None, ..stmt }];
+    m.body.stmts = vec![Stmt { doc: None, pins: vec![], ..stmt }];
     let text = print(&File { doc: None, items: vec![Item { doc, kind: ItemKind::Model(m), span }] });
     let inside = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inside, _)| inside);
     inside.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -82,6 +82,7 @@ pub fn cut(graph: &Graph, dim: &Sym, wanted: &[NodeId], whole: bool) -> Result<C
         };
         new.insert(id, made);
     }
+    out.rest.pins.clone_from(&graph.pins);
     out.rest.measured = graph.measured.iter().filter_map(|(s, n)| Some((s.clone(), *new.get(n)?))).collect();
     out.roots = wanted.iter().map(|id| new[id]).collect();
     Ok(out)

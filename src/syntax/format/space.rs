@@ -15,7 +15,9 @@ impl Layout<'_> {
 
     /// Whether a space stands before token `at`, which is not the first of its line.
     pub(super) fn is_spaced(&self, at: usize) -> bool {
-        use Kind::{Caret, Colon, Comma, Dot, DotDot, DotStar, LBrace, LBracket, LParen, Minus, RBrace, RBracket, RParen, Semi};
+        use Kind::{
+            At, Caret, Colon, Comma, Dot, DotDot, DotStar, LBrace, LBracket, LParen, Minus, RBrace, RBracket, RParen, Semi,
+        };
         let tokens = &self.lexed.tokens;
         let (before, this) = (tokens[at - 1].kind, tokens[at].kind);
         match (before, this) {
@@ -26,6 +28,8 @@ impl Layout<'_> {
             (_, RBrace) => self.marks[tokens[at].mate as usize] != Mark::Tight,
             (Minus, _) if self.marks[at - 1] == Mark::Prefix => false,
             (_, Minus) if self.marks[at] == Mark::Arrow => false,
+            // `@pin`: the sign that begins a statement is no operator.
+            (At, _) => self.marks[at - 1] != Mark::Start,
             // `seed - x` would be a statement, `seed-x` is a difference.
             (_, Minus) if self.is_word_and_minus(at) => false,
             (_, Caret) => !self.is_tight_power(at),

@@ -151,6 +151,7 @@ impl Parser<'_, '_> {
             (Scope::Eval, kind) => kind == Kind::Name && EVAL_CLAUSES.contains(&word),
             (_, Kind::Let | Kind::Var | Kind::For | Kind::Param | Kind::Sub) => true,
             (_, Kind::Name) => self.declares(word) || self.yields(word),
+            (scope, Kind::At) => scope != Scope::File && self.begins_attribute(),
             _ => false,
         }
     }

@@ -15,7 +15,9 @@ use crate::syntax::lex::Kind;
 impl Parser<'_, '_> {
     /// One statement or member.
     pub(super) fn statement(&mut self) -> Parse<Stmt> {
-        let (doc, start) = (self.doc(), self.at);
+        let doc = self.doc();
+        let pins = self.pins()?;
+        let (doc, start) = (doc.or_else(|| self.doc()), self.at);
         let kind = match self.kind() {
             Kind::Let => self.let_()?,
             Kind::Var => self.var()?,
@@ -33,7 +35,7 @@ impl Parser<'_, '_> {
             }
             _ => self.expr_or_assign()?,
         };
-        Ok(Stmt { doc, kind, span: self.since(start) })
+        Ok(Stmt { doc, pins, kind, span: self.since(start) })
     }
 
     /// Whether a declaration has a reserved word for a name: `loss for = 1`.

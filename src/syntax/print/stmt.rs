@@ -3,8 +3,8 @@
 use super::Printer;
 use super::expr::{FREE, OR, SUM};
 use crate::syntax::ast::{
-    ArrayDecl, AxisExpr, Block, ConstDef, ConstDraw, Each, Expr, ExprKind, ParamDecl, ParamKind, Path, Place, Relation, Scalar,
-    Signature, Stmt, StmtKind, SubDecl, Type, TypeKind, TypedName, Within,
+    ArrayDecl, AxisExpr, Block, ConstDef, ConstDraw, Each, Expr, ExprKind, ParamDecl, ParamKind, Path, Pin, Place, Relation,
+    Scalar, Signature, Stmt, StmtKind, SubDecl, Type, TypeKind, TypedName, Within,
 };
 use crate::syntax::parse::JOINING;
 
@@ -35,7 +35,9 @@ pub(super) fn first_name(expr: &Expr) -> Option<&str> {
 impl Printer {
     /// `{ .. }`; one expression stands on one line.
     pub(super) fn block(&mut self, block: &Block) {
-        if let [Stmt { doc: None, kind: StmtKind::Expr(value), .. }] = &block.stmts[..] {
+        if let [Stmt { doc: None, pins, kind: StmtKind::Expr(value), .. }] = &block.stmts[..]
+            && pins.is_empty()
+        {
             let mark = self.out.len();
             self.expr_statement(value);
             // Printing twice would cost twice as much for each block in a block.
@@ -62,8 +64,26 @@ impl Printer {
     pub(super) fn statements(&mut self, stmts: &[Stmt]) {
         self.braces(stmts, joins, |p, stmt| {
             p.doc(stmt.doc.as_ref());
+            p.pins(&stmt.pins);
             p.statement(&stmt.kind);
         });
+    }
+
+    /// `@pin(..)` above the present line.
+    fn pins(&mut self, pins: &[Pin]) {
+        if pins.is_empty() {
+            return;
+        }
+        self.put("@pin(");
+        self.commas(pins, |p, pin| {
+            p.put(&pin.what.name);
+            if let Some(of) = &pin.of {
+                p.put(&format!(" of \"{}\"", of.text));
+            }
+            p.put(&format!(" = \"{}\"", pin.way.text));
+        });
+        self.put(")");
+        if self.inline { self.put(" ") } else { self.line() }
     }
 
     /// An expression as a statement: not read as `yield x`.

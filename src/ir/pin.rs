@@ -1,0 +1,98 @@
+//! What a source says about how it is computed: which of several ways is taken, where there are several.
+//!
+//! A pin changes no meaning, so nothing but a planner looks at it. It belongs to a graph, and travels with it; a node says in the course of which
+//! pinned statements it was made, so that a pin at a call or at a net concerns what is computed in there.
+
+use crate::source::Span;
+use std::sync::Arc;
+
+/// What is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// In which order the factors of a sum of products meet.
+    Order,
+    /// Whether a sum in a product is made, or multiplied out.
+    Sum,
+    /// Whether what is prepared stays by itself, or joins the product that reads it.
+    Prepared,
+    /// Whether products that have a part in common compute it once.
+    Shared,
+    /// Whether steps are run for those rows alone that a choice keeps.
+    Rows,
+    /// Whether the windows of a product are written down, or read where they lie.
+    Windows,
+}
+
+pub const MADE: &str = "made";
+pub const MULTIPLIED_OUT: &str = "multiplied out";
+pub const MADE_ONCE: &str = "made once, and read";
+pub const JOINS: &str = "joins the product";
+pub const COMPUTED_ONCE: &str = "computed once";
+pub const BY_EACH: &str = "by each product for itself";
+pub const KEPT_ROWS: &str = "for the rows that are kept";
+pub const ALL_ROWS: &str = "for all rows";
+pub const IN_PLACE: &str = "read where they lie";
+pub const WRITTEN_DOWN: &str = "written down";
+
+impl What {
+    /// All that may be decided, with its word.
+    pub const ALL: [(What, &'static str); 6] = [
+        (What::Order, "order"),
+        (What::Sum, "sum"),
+        (What::Prepared, "prepared"),
+        (What::Shared, "shared"),
+        (What::Rows, "rows"),
+        (What::Windows, "windows"),
+    ];
+
+    pub fn word(self) -> &'static str {
+        What::ALL.iter().find(|(what, _)| *what == self).map_or("", |(_, word)| word)
+    }
+
+    pub fn of(word: &str) -> Option<What> {
+        What::ALL.iter().find(|(_, w)| *w == word).map(|(what, _)| *what)
+    }
+
+    /// The ways that there are, wherever this is decided; none where they are made of the names of values.
+    pub fn ways(self) -> Option<[&'static str; 2]> {
+        match self {
+            What::Order => None,
+            What::Sum => Some([MADE, MULTIPLIED_OUT]),
+            What::Prepared => Some([MADE_ONCE, JOINS]),
+            What::Shared => Some([COMPUTED_ONCE, BY_EACH]),
+            What::Rows => Some([KEPT_ROWS, ALL_ROWS]),
+            What::Windows => Some([IN_PLACE, WRITTEN_DOWN]),
+        }
+    }
+}
+
+/// A way that a statement says is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    pub what: What,
+    /// What the value is called that the decision is about; all of the statement unless said.
+    pub of: Option<String>,
+    /// In the words of `hnet explain`.
+    pub way: String,
+    /// The statement, and the pin's own words.
+    pub statement: Span,
+    pub span: Span,
+}
+
+/// The words of an order as a planner writes them: `(x*a) * u` is `(x · a) · u`, for not everybody can type the dot.
+pub fn order(text: &str) -> String {
+    let spaced = text.replace(['·', '*'], " · ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    words.join(" ").replace("( ", "(").replace(" )", ")")
+}
+
+/// In the course of which pinned statements something was made, those whose pins count more first.
+pub type Under = Option<Arc<[Span]>>;
+
+impl Pin {
+    /// How much this pin counts for what is made at a place, under these statements: less is more. None: it does not concern it.
+    pub fn rank(&self, at: Span, under: &[Span]) -> Option<usize> {
+        let within = || self.statement.holds(at).then_some(usize::MAX);
+        under.iter().position(|s| *s == self.statement).or_else(within)
+    }
+}
