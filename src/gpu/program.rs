@@ -44,10 +44,10 @@ impl Buffer {
     }
 }
 
-/// One module with one entry point, `main`.
+/// One module with one entry point, `main`. Dispatches that do the same with other buffers and words share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shader {
-    /// What people call it: that of the value which it computes.
+    /// What people call it: that of the value which its first dispatch computes.
     pub name: String,
     pub code: String,
 }
@@ -64,6 +64,8 @@ pub enum Grid {
 /// One run of a shader.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
+    /// The value that it computes.
+    pub name: String,
     pub shader: usize,
     /// Buffers at bindings 1, 2, … of group 0; each is bound whole. Where a shader needs more than a device can bind, there is
     /// one binding, the whole arena as words, and `packed` is set.

@@ -72,7 +72,7 @@ impl Maker<'_> {
                 let threads = groups.saturating_mul(u64::from(*per));
                 let (x, y) = (groups.min(WIDEST.into()), groups.div_ceil(WIDEST.into()));
                 if y > WIDEST.into() || threads.saturating_add(u64::from(WIDEST) * u64::from(*per)) > u64::from(u32::MAX) {
-                    let name = &shader.name;
+                    let name = &d.name;
                     return Err(refuse(format!("`{name}` has {n} elements, more than a GPU counts in 32 bits")));
                 }
                 ReadyGrid::Work(x as u32, y as u32)
@@ -88,7 +88,7 @@ impl Maker<'_> {
             for w in &d.words {
                 self.words.push(match w {
                     Word::Size(s) if (self.size)(s) > u32::MAX.into() => {
-                        let name = &shader.name;
+                        let name = &d.name;
                         return Err(refuse(format!("`{name}` needs the size {s}, more than a GPU counts in 32 bits")));
                     }
                     // What is below zero is added modulo 2^32.
