@@ -52,6 +52,17 @@ pub struct Shader {
     pub code: String,
 }
 
+impl Shader {
+    /// What a compiler reads of its text: not whose it is.
+    pub fn read(&self) -> &str {
+        let mut text = self.code.as_str();
+        while text.starts_with("//") {
+            text = text.split_once('\n').map_or("", |(_, rest)| rest);
+        }
+        text
+    }
+}
+
 /// How many workgroups run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Grid {

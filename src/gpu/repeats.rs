@@ -43,7 +43,8 @@ pub(super) fn ends(stages: &[Placed], buffers: &[Buffer], next: &mut dyn FnMut(u
         // Short layers share a workgroup.
         let layers = (MOST / run.period).max(1);
         let steady = |s: &usize| (1..=layers).any(|k| s + k * run.period < run.to && starts.contains(&(s + k * run.period)));
-        if starts.range(run.from..run.to).any(steady) {
+        // Later it would be by chance, after many shaders that no other layer has.
+        if starts.range(run.from..run.to.min(run.from + 2 * layers * run.period)).any(steady) {
             continue;
         }
         let unit = layers * run.period;

@@ -3,12 +3,13 @@
 use super::limits::refuse;
 use super::{Ready, ReadyGrid, Step};
 use crate::diag::Diagnostic;
-use crate::gpu::arena::Layout;
+use crate::gpu::arena::{self, Layout};
 use crate::gpu::device::Device;
 use crate::gpu::program::{Dispatch, Grid, Item, Program, WIDEST, Word};
 use crate::ir::Size;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub(super) struct Maker<'a> {
     pub device: &'a Arc<Device>,
@@ -20,6 +21,8 @@ pub(super) struct Maker<'a> {
     pub words: Vec<u32>,
     pub size: &'a dyn Fn(&Size) -> i64,
     pub number: usize,
+    /// For each shader that is run.
+    pub pipelines: Vec<OnceLock<Arc<wgpu::ComputePipeline>>>,
 }
 
 /// Words of one uniform block: what offsets are aligned to.
@@ -33,6 +36,42 @@ pub(super) fn blocks(items: &[Item]) -> usize {
             Item::Repeat { body, .. } => blocks(body),
         })
         .sum()
+}
+
+/// Bindings of a dispatch besides the uniform block.
+fn bindings(program: &Program, d: &Dispatch) -> usize {
+    if d.packed { program.windows.map_or(1, |w| w.0 as usize) } else { d.bindings.len() }
+}
+
+/// The pipelines of all shaders that have something to do, made side by side: drivers take long over each.
+pub(super) fn pipelines(
+    device: &Device,
+    program: &Program,
+    size: &dyn Fn(&Size) -> i64,
+) -> Vec<OnceLock<Arc<wgpu::ComputePipeline>>> {
+    let mut todo: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
+    for item in &program.items {
+        arena::visit(item, &mut |d| {
+            if !matches!(&d.grid, Grid::Work { count, .. } if size(count) <= 0) {
+                todo.insert(d.shader, (bindings(program, d), !d.words.is_empty()));
+            }
+        });
+    }
+    let made: Vec<OnceLock<_>> = program.shaders.iter().map(|_| OnceLock::new()).collect();
+    let todo: Vec<_> = todo.into_iter().collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((s, (bindings, uniform))) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let shader = &program.shaders[*s];
+            made[*s].get_or_init(|| device.pipeline(shader, *bindings, *uniform));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(todo.len());
+    std::thread::scope(|scope| {
+        (1..threads).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    made
 }
 
 impl Maker<'_> {
@@ -60,7 +99,6 @@ impl Maker<'_> {
     }
 
     fn dispatch(&mut self, d: &Dispatch, number: usize) -> Result<Option<Ready>, Diagnostic> {
-        let shader = &self.program.shaders[d.shader];
         let grid = match &d.grid {
             Grid::Indirect { buffer, at } => ReadyGrid::Indirect(*buffer, u64::from(*at) * 4),
             Grid::Work { count, per } => {
@@ -78,9 +116,10 @@ impl Maker<'_> {
                 ReadyGrid::Work(x as u32, y as u32)
             }
         };
-        let windows = self.program.windows.map_or(1, |w| w.0 as usize);
-        let bindings = if d.packed { windows } else { d.bindings.len() };
-        let pipeline = self.device.pipeline(&shader.name, &shader.code, bindings, !d.words.is_empty());
+        let bindings = bindings(self.program, d);
+        let shader = &self.program.shaders[d.shader];
+        let make = || self.device.pipeline(shader, bindings, !d.words.is_empty());
+        let pipeline = self.pipelines[d.shader].get_or_init(make).clone();
         let layout = self.device.layout(bindings, !d.words.is_empty());
         let mut entries = Vec::new();
         if !d.words.is_empty() {
@@ -102,7 +141,7 @@ impl Maker<'_> {
         }
         if d.packed {
             let one = self.program.windows.map_or(self.layout.total, |w| w.1);
-            for n in 0..windows as u64 {
+            for n in 0..bindings as u64 {
                 entries.push((n as u32 + 1, self.arena, n * one, one.min(self.layout.total - n * one)));
             }
         } else {
