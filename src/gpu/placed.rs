@@ -15,7 +15,7 @@ use crate::plan::Sizes;
 use clock::Clock;
 pub use clock::Timed;
 use limits::{finishes, fits, refuse};
-use make::{BLOCK, Maker, blocks, pipelines};
+use make::{BLOCK, Maker, blocks};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ impl Placed {
             words: Vec::new(),
             size: &size,
             number: 0,
-            pipelines: pipelines(device, program, &size),
+            pipelines: vec![None; program.shaders.len()],
         };
         let prepare = maker.steps(&program.items[..program.prepared])?;
         let run = maker.steps(&program.items[program.prepared..])?;

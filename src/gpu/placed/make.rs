@@ -3,13 +3,12 @@
 use super::limits::refuse;
 use super::{Ready, ReadyGrid, Step};
 use crate::diag::Diagnostic;
-use crate::gpu::arena::{self, Layout};
+use crate::gpu::arena::Layout;
 use crate::gpu::device::Device;
 use crate::gpu::program::{Dispatch, Grid, Item, Program, WIDEST, Word};
 use crate::ir::Size;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub(super) struct Maker<'a> {
     pub device: &'a Arc<Device>,
@@ -21,8 +20,8 @@ pub(super) struct Maker<'a> {
     pub words: Vec<u32>,
     pub size: &'a dyn Fn(&Size) -> i64,
     pub number: usize,
-    /// For each shader that is run.
-    pub pipelines: Vec<OnceLock<Arc<wgpu::ComputePipeline>>>,
+    /// For each shader, once something that is to be done asks for it.
+    pub pipelines: Vec<Option<Arc<wgpu::ComputePipeline>>>,
 }
 
 /// Words of one uniform block: what offsets are aligned to.
@@ -41,37 +40,6 @@ pub(super) fn blocks(items: &[Item]) -> usize {
 /// Bindings of a dispatch besides the uniform block.
 fn bindings(program: &Program, d: &Dispatch) -> usize {
     if d.packed { program.windows.map_or(1, |w| w.0 as usize) } else { d.bindings.len() }
-}
-
-/// The pipelines of all shaders that have something to do, made side by side: drivers take long over each.
-pub(super) fn pipelines(
-    device: &Device,
-    program: &Program,
-    size: &dyn Fn(&Size) -> i64,
-) -> Vec<OnceLock<Arc<wgpu::ComputePipeline>>> {
-    let mut todo: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
-    for item in &program.items {
-        arena::visit(item, &mut |d| {
-            if !matches!(&d.grid, Grid::Work { count, .. } if size(count) <= 0) {
-                todo.insert(d.shader, (bindings(program, d), !d.words.is_empty()));
-            }
-        });
-    }
-    let made: Vec<OnceLock<_>> = program.shaders.iter().map(|_| OnceLock::new()).collect();
-    let todo: Vec<_> = todo.into_iter().collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some((s, (bindings, uniform))) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let shader = &program.shaders[*s];
-            made[*s].get_or_init(|| device.pipeline(shader, *bindings, *uniform));
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(todo.len());
-    std::thread::scope(|scope| {
-        (1..threads).for_each(|_| drop(scope.spawn(work)));
-        work();
-    });
-    made
 }
 
 impl Maker<'_> {
@@ -119,7 +87,7 @@ impl Maker<'_> {
         let bindings = bindings(self.program, d);
         let shader = &self.program.shaders[d.shader];
         let make = || self.device.pipeline(shader, bindings, !d.words.is_empty());
-        let pipeline = self.pipelines[d.shader].get_or_init(make).clone();
+        let pipeline = self.pipelines[d.shader].get_or_insert_with(make).clone();
         let layout = self.device.layout(bindings, !d.words.is_empty());
         let mut entries = Vec::new();
         if !d.words.is_empty() {

@@ -280,3 +280,89 @@ fn fresh(name: &str, taken: &mut BTreeSet<String>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::program::Grid;
+    use super::*;
+    use crate::ir::Size;
+
+    /// A use of `y[AHEAD i] = x[START] + NUMBER` with these three words.
+    fn take(drafts: &mut Drafts, name: &str, words: [i64; 3]) -> Item {
+        let mut distinct: Vec<Word> = Vec::new();
+        let mut hole = |n: i64, plain: bool| {
+            let word = Word::Size(Size::from(n));
+            let at = distinct.iter().position(|w| *w == word).unwrap_or_else(|| {
+                distinct.push(word);
+                distinct.len() - 1
+            });
+            Hole { called: Called::Number('n'), word: at, plain }
+        };
+        let holes = vec![hole(words[0], true), hole(words[1], true), hole(words[2], false)];
+        let [y, x, ahead, start, number] =
+            [Mark::Name(0), Mark::Name(1), Mark::Ahead(0), Mark::Hole(1), Mark::Hole(2)].map(Mark::text);
+        let draft = Draft {
+            text: format!("{y}[{ahead}i] = {x}[{start}] + {number};\n"),
+            names: vec![name.to_string(), "x".to_string()],
+            said: Vec::new(),
+            reserved: BTreeSet::from(["x".to_string()]),
+            holes,
+            words: distinct,
+        };
+        let grid = Grid::Work { count: Size::from(1i64), per: 1 };
+        let zero = Size::from(0i64);
+        let mut dispatch = Dispatch {
+            name: name.to_string(),
+            shader: 0,
+            bindings: Vec::new(),
+            packed: false,
+            writes: Vec::new(),
+            words: Vec::new(),
+            grid,
+            places: Vec::new(),
+            flops: zero.clone(),
+            rounds: zero,
+        };
+        drafts.add(draft, &mut dispatch);
+        Item::Dispatch(dispatch)
+    }
+
+    /// The one shader of some uses, and the words of each.
+    fn made(uses: &[(&str, [i64; 3])]) -> (String, Vec<Vec<i64>>) {
+        let mut drafts = Drafts::default();
+        let mut items: Vec<Item> = uses.iter().map(|(name, words)| take(&mut drafts, name, *words)).collect();
+        let shaders = drafts.finish(&mut items, &|_| None);
+        assert_eq!(shaders.len(), 1);
+        let words = |i: &Item| match i {
+            Item::Dispatch(d) => d.words.iter().map(|w| if let Word::Size(s) = w { s.constant().unwrap() } else { -1 }).collect(),
+            Item::Repeat { .. } => Vec::new(),
+        };
+        (shaders[0].read().to_string(), items.iter().map(words).collect())
+    }
+
+    #[test]
+    fn what_is_the_same_in_all_uses_stands_in_the_text() {
+        let (text, words) = made(&[("a", [0, 4, 7]), ("b", [0, 4, 7])]);
+        assert!(text.ends_with("a[i] = x_2[4u] + s.n0;\n"), "{text}");
+        assert_eq!(words, [[7], [7]]);
+        let (text, _) = made(&[("a", [5, 4, 7])]);
+        assert!(text.ends_with("a[5u + i] = x_2[4u] + s.n0;\n"), "{text}");
+    }
+
+    #[test]
+    fn what_differs_is_a_word_of_each_use() {
+        let (text, words) = made(&[("a", [0, 4, 7]), ("b", [6, 4, 8])]);
+        assert!(text.ends_with("a[s.n0 + i] = x_2[4u] + s.n1;\n"), "{text}");
+        assert_eq!(words, [[0, 7], [6, 8]]);
+    }
+
+    #[test]
+    fn words_that_are_equal_by_chance_in_one_use_stay_two() {
+        let (text, words) = made(&[("a", [3, 3, 3]), ("b", [3, 4, 5]), ("c", [6, 4, 5])]);
+        assert!(text.ends_with("a[s.n0 + i] = x_2[s.n1] + s.n2;\n"), "{text}");
+        assert_eq!(words, [[3, 3, 3], [3, 4, 5], [6, 4, 5]]);
+        let (text, words) = made(&[("a", [3, 3, 9]), ("b", [4, 4, 9])]);
+        assert!(text.ends_with("a[s.n0 + i] = x_2[s.n0] + s.n1;\n"), "{text}");
+        assert_eq!(words, [[3, 9], [4, 9]]);
+    }
+}
