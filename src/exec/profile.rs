@@ -86,7 +86,7 @@ pub(super) fn of_dispatches(
     for t in times {
         let d = all[t.number];
         let kernel = *rows.entry(t.number).or_insert_with(|| {
-            let name = program.shaders[d.shader].name.clone();
+            let name = d.name.clone();
             out.kernels.push(Spent { name, count: 0, seconds: 0.0, bytes: Some(0.0), flops: Some(0.0) });
             out.kernels.len() - 1
         });

@@ -1,6 +1,7 @@
 //! A device: found once, with all the room that its adapter allows, and the pipelines that were made for it.
 
 use super::peak::Peak;
+use super::program::Shader;
 use crate::diag::{Code, Diagnostic};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -171,8 +172,9 @@ impl Device {
     }
 
     /// The pipeline of a shader, made once.
-    pub fn pipeline(&self, name: &str, code: &str, bindings: usize, uniform: bool) -> Arc<wgpu::ComputePipeline> {
-        let key = (code.to_string(), bindings, uniform);
+    pub fn pipeline(&self, shader: &Shader, bindings: usize, uniform: bool) -> Arc<wgpu::ComputePipeline> {
+        let name = shader.name.as_str();
+        let key = (shader.read().to_string(), bindings, uniform);
         if let Some(known) = self.pipelines.lock().expect("no panic holds it").get(&key) {
             return known.clone();
         }
@@ -184,7 +186,7 @@ impl Device {
         });
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
-            source: wgpu::ShaderSource::Wgsl(code.into()),
+            source: wgpu::ShaderSource::Wgsl(shader.code.as_str().into()),
         });
         let pipeline = Arc::new(self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),

@@ -20,6 +20,7 @@ mod long;
 mod peak;
 mod placed;
 pub mod program;
+mod repeats;
 mod rows;
 mod split;
 mod stage;

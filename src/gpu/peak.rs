@@ -1,7 +1,7 @@
 //! What a device does at best: multiply-adds that touch no memory, and a copy that does nothing else. Measured once a process.
 
 use super::device::Device;
-use super::program::WIDEST;
+use super::program::{Shader, WIDEST};
 use crate::diag::{Code, Diagnostic};
 use std::time::Instant;
 
@@ -107,7 +107,8 @@ impl Device {
 
     /// Seconds of the better of two runs after one that warms up.
     fn timed(&self, name: &str, code: &str, buffers: &[&wgpu::Buffer], threads: u64, times: usize) -> Result<f64, Diagnostic> {
-        let pipeline = self.pipeline(name, code, buffers.len(), false);
+        let shader = Shader { name: name.to_string(), code: code.to_string() };
+        let pipeline = self.pipeline(&shader, buffers.len(), false);
         let layout = self.layout(buffers.len(), false);
         let entries: Vec<_> =
             (1..).zip(buffers).map(|(binding, b)| wgpu::BindGroupEntry { binding, resource: b.as_entire_binding() }).collect();

@@ -118,6 +118,7 @@ impl Placed {
             words: Vec::new(),
             size: &size,
             number: 0,
+            pipelines: vec![None; program.shaders.len()],
         };
         let prepare = maker.steps(&program.items[..program.prepared])?;
         let run = maker.steps(&program.items[program.prepared..])?;

@@ -44,12 +44,23 @@ impl Buffer {
     }
 }
 
-/// One module with one entry point, `main`.
+/// One module with one entry point, `main`. Dispatches that do the same with other buffers and words share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shader {
-    /// What people call it: that of the value which it computes.
+    /// What people call it: that of the value which its first dispatch computes.
     pub name: String,
     pub code: String,
+}
+
+impl Shader {
+    /// What a compiler reads of its text: not whose it is.
+    pub fn read(&self) -> &str {
+        let mut text = self.code.as_str();
+        while text.starts_with("//") {
+            text = text.split_once('\n').map_or("", |(_, rest)| rest);
+        }
+        text
+    }
 }
 
 /// How many workgroups run.
@@ -64,6 +75,8 @@ pub enum Grid {
 /// One run of a shader.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
+    /// The value that it computes.
+    pub name: String,
     pub shader: usize,
     /// Buffers at bindings 1, 2, … of group 0; each is bound whole. Where a shader needs more than a device can bind, there is
     /// one binding, the whole arena as words, and `packed` is set.

@@ -27,7 +27,7 @@ pub(super) const BLOCK: i64 = 4;
 /// Elements of a row that are ordered by counting.
 const ORDERED: i64 = 1 << 9;
 /// Stages of one shader: software devices take minutes over shaders with more barriers.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// Buffers that one shader binds; a group that would need more ends.
 const BOUND: usize = super::program::BINDINGS;
 
@@ -278,8 +278,13 @@ fn unit(dim: &Size, rows: &Size) -> Option<i64> {
     (unit >= 1 && rows.mul(&Size::from(unit)) == *dim).then_some(unit)
 }
 
-/// The longest group that starts at `first`, and where it ends.
-pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: Measure) -> Option<(Group, usize)> {
+/// The longest group that starts at `first` and ends before stage `last`, and where it ends.
+pub(super) fn group(
+    stages: &[Placed],
+    (first, last): (usize, usize),
+    buffers: &[Buffer],
+    size: Measure,
+) -> Option<(Group, usize)> {
     let start = form(&stages[first].stage, size)?;
     let mut candidates: Vec<Size> = Vec::new();
     let whole = stages[first].stage.kernel().map_or(Size::from(1i64), |k| k.unit.clone());
@@ -309,7 +314,7 @@ pub(super) fn group(stages: &[Placed], first: usize, buffers: &[Buffer], size: M
             size,
         };
         let mut end = first;
-        while end < stages.len() && end - first < MOST {
+        while end < last {
             let Some(f) = form(&stages[end].stage, g.size) else { break };
             if !g.take(&f, buffers) {
                 break;

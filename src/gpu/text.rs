@@ -5,7 +5,8 @@ use super::wgsl::Locate;
 use std::fmt::Write;
 
 impl Program {
-    /// All dispatches with their buffers, grids and places; the names of the shaders are `names`, one for each.
+    /// All dispatches with their buffers, grids and places; the names of the shaders are `names`, one for each; which of
+    /// them computes a value is said where it is called otherwise.
     pub fn listing(&self, names: &[String], locate: Locate) -> String {
         let mut out = String::from("buffers\n");
         for b in &self.buffers {
@@ -37,7 +38,11 @@ impl Program {
                     self.list(out, body, names, locate, depth + 1);
                 }
                 Item::Dispatch(d) => {
-                    let _ = writeln!(out, "{pad}{}: {}", names[d.shader], self.grid(&d.grid));
+                    let (file, grid) = (&names[d.shader], self.grid(&d.grid));
+                    let _ = match self.shaders[d.shader].name == d.name {
+                        true => writeln!(out, "{pad}{file}: {grid}"),
+                        false => writeln!(out, "{pad}{} by {file}: {grid}", d.name),
+                    };
                     let _ = writeln!(out, "{pad}    {}", self.bindings(d));
                     let mut places: Vec<String> = d.places.iter().filter_map(|p| locate(*p)).collect();
                     places.dedup();

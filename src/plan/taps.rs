@@ -10,7 +10,7 @@ use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Taps};
 use crate::ir::pin::{IN_PLACE, WRITTEN_DOWN};
 use crate::ir::scalar::Law;
 use crate::ir::{DType, Size};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One loop of all images: how often it runs, and how far it moves in the source, in the weights and in the result.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,13 @@ type Affine = (i64, BTreeMap<usize, i64>);
 pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
     let (plan, sizes) = (f.plan, f.sizes);
     let mut found = Vec::new();
+    let users = Users::of(plan);
     for (product, step) in plan.steps.iter().enumerate().filter(|(k, _)| !taken(*k)) {
         let Step::Product(p) = step else { continue };
         for buffer in [p.a.0, p.b.0] {
-            let gather = plan.steps.iter().position(|s| s.writes().contains(&buffer));
-            let Some(gather) = gather.filter(|g| *g < product && !taken(*g)) else { continue };
+            let Some(gather) = users.writer[buffer].filter(|g| *g < product && !taken(*g)) else { continue };
             let same = (gather < plan.prepared) == (product < plan.prepared);
-            let alone = plan.steps.iter().enumerate().all(|(k, s)| k == product || !s.reads().contains(&buffer));
+            let alone = users.readers[buffer] == 1;
             let taps = Taps { gather, product, buffer };
             if same && alone && plan.buffers[buffer].kind == Kind::Temp && geometry(plan, &taps, sizes).is_some() {
                 let ways = vec![Way::unpriced(IN_PLACE), Way::unpriced(WRITTEN_DOWN)];
@@ -85,6 +85,26 @@ pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
         }
     }
     found
+}
+
+/// For each buffer the first step that writes it, and how many read it.
+struct Users {
+    writer: Vec<Option<usize>>,
+    readers: Vec<usize>,
+}
+
+impl Users {
+    fn of(plan: &Plan) -> Users {
+        let n = plan.buffers.len();
+        let mut out = Users { writer: vec![None; n], readers: vec![0; n] };
+        for (k, s) in plan.steps.iter().enumerate() {
+            s.writes().into_iter().for_each(|b| {
+                out.writer[b].get_or_insert(k);
+            });
+            s.reads().into_iter().collect::<BTreeSet<_>>().into_iter().for_each(|b| out.readers[b] += 1);
+        }
+        out
+    }
 }
 
 /// How a pair is computed at these sizes. `None`: as a gather and a product.

@@ -5,7 +5,7 @@
 
 use crate::gpu::Locate;
 use crate::gpu::program::Word;
-use crate::gpu::{Buffer, Dispatch, Grid, Item, Kind, Program};
+use crate::gpu::{Buffer, Dispatch, Grid, Item, Kind, Program, Shader};
 use crate::ir::{Size, outside};
 use crate::plan::Demand;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub struct Table {
 impl Table {
     /// Adds a program; gives its number.
     pub fn add(&mut self, p: &Program, locate: Locate) -> usize {
-        let shaders: Vec<usize> = p.shaders.iter().map(|s| self.shader(&s.name, &s.code)).collect();
+        let shaders: Vec<usize> = p.shaders.iter().map(|s| self.shader(s)).collect();
         let buffers: Vec<Value> = p.buffers.iter().map(|b| self.buffer(b)).collect();
         let items: Vec<Value> = p.items.iter().map(|i| self.item(i, &shaders)).collect();
         let mut program = json!({ "buffers": buffers, "items": items, "prepared": p.prepared, "outputs": p.outputs });
@@ -52,11 +52,11 @@ impl Table {
         self.sizes.len() - 1
     }
 
-    fn shader(&mut self, name: &str, code: &str) -> usize {
-        if let Some(known) = self.known.get(code) {
+    fn shader(&mut self, shader: &Shader) -> usize {
+        if let Some(known) = self.known.get(shader.read()) {
             return *known;
         }
-        let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(60).collect();
+        let plain: String = shader.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(60).collect();
         let mut file = format!("{plain}.wgsl");
         let mut n = 2;
         // Some disks take `A` and `a` for one name.
@@ -64,8 +64,8 @@ impl Table {
             file = format!("{plain}-{n}.wgsl");
             n += 1;
         }
-        self.shaders.push((file, code.to_string()));
-        self.known.insert(code.to_string(), self.shaders.len() - 1);
+        self.shaders.push((file, shader.code.clone()));
+        self.known.insert(shader.read().to_string(), self.shaders.len() - 1);
         self.shaders.len() - 1
     }
 

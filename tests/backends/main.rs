@@ -20,6 +20,7 @@ mod gradients;
 mod grads;
 mod graphs;
 mod kept;
+mod layers;
 mod learns;
 mod library;
 mod make;

@@ -75,7 +75,7 @@ pub(super) fn finishes(program: &Program, device: &Device, size: &dyn Fn(&Size) 
                 Grid::Work { .. } | Grid::Indirect { .. } => known,
             };
             if rounds > SOFTWARE_ROUNDS {
-                wrong = Some(program.shaders[d.shader].name.clone());
+                wrong = Some(d.name.clone());
             }
         });
     }

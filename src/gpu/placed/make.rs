@@ -20,6 +20,8 @@ pub(super) struct Maker<'a> {
     pub words: Vec<u32>,
     pub size: &'a dyn Fn(&Size) -> i64,
     pub number: usize,
+    /// For each shader, once something that is to be done asks for it.
+    pub pipelines: Vec<Option<Arc<wgpu::ComputePipeline>>>,
 }
 
 /// Words of one uniform block: what offsets are aligned to.
@@ -33,6 +35,11 @@ pub(super) fn blocks(items: &[Item]) -> usize {
             Item::Repeat { body, .. } => blocks(body),
         })
         .sum()
+}
+
+/// Bindings of a dispatch besides the uniform block.
+fn bindings(program: &Program, d: &Dispatch) -> usize {
+    if d.packed { program.windows.map_or(1, |w| w.0 as usize) } else { d.bindings.len() }
 }
 
 impl Maker<'_> {
@@ -60,7 +67,6 @@ impl Maker<'_> {
     }
 
     fn dispatch(&mut self, d: &Dispatch, number: usize) -> Result<Option<Ready>, Diagnostic> {
-        let shader = &self.program.shaders[d.shader];
         let grid = match &d.grid {
             Grid::Indirect { buffer, at } => ReadyGrid::Indirect(*buffer, u64::from(*at) * 4),
             Grid::Work { count, per } => {
@@ -72,15 +78,16 @@ impl Maker<'_> {
                 let threads = groups.saturating_mul(u64::from(*per));
                 let (x, y) = (groups.min(WIDEST.into()), groups.div_ceil(WIDEST.into()));
                 if y > WIDEST.into() || threads.saturating_add(u64::from(WIDEST) * u64::from(*per)) > u64::from(u32::MAX) {
-                    let name = &shader.name;
+                    let name = &d.name;
                     return Err(refuse(format!("`{name}` has {n} elements, more than a GPU counts in 32 bits")));
                 }
                 ReadyGrid::Work(x as u32, y as u32)
             }
         };
-        let windows = self.program.windows.map_or(1, |w| w.0 as usize);
-        let bindings = if d.packed { windows } else { d.bindings.len() };
-        let pipeline = self.device.pipeline(&shader.name, &shader.code, bindings, !d.words.is_empty());
+        let bindings = bindings(self.program, d);
+        let shader = &self.program.shaders[d.shader];
+        let make = || self.device.pipeline(shader, bindings, !d.words.is_empty());
+        let pipeline = self.pipelines[d.shader].get_or_insert_with(make).clone();
         let layout = self.device.layout(bindings, !d.words.is_empty());
         let mut entries = Vec::new();
         if !d.words.is_empty() {
@@ -88,7 +95,7 @@ impl Maker<'_> {
             for w in &d.words {
                 self.words.push(match w {
                     Word::Size(s) if (self.size)(s) > u32::MAX.into() => {
-                        let name = &shader.name;
+                        let name = &d.name;
                         return Err(refuse(format!("`{name}` needs the size {s}, more than a GPU counts in 32 bits")));
                     }
                     // What is below zero is added modulo 2^32.
@@ -102,7 +109,7 @@ impl Maker<'_> {
         }
         if d.packed {
             let one = self.program.windows.map_or(self.layout.total, |w| w.1);
-            for n in 0..windows as u64 {
+            for n in 0..bindings as u64 {
                 entries.push((n as u32 + 1, self.arena, n * one, one.min(self.layout.total - n * one)));
             }
         } else {

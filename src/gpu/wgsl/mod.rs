@@ -5,6 +5,7 @@
 //! plan: the same bytes on every machine.
 
 mod cancel;
+mod draft;
 mod helpers;
 mod kernel;
 mod merge;
@@ -31,12 +32,14 @@ pub(super) use special::{row_major, share};
 
 use super::arena;
 use super::flatten::{Work, flatten};
-use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program, Shader};
+use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program};
+use super::repeats;
 use super::rows::{Group, group as rows_of};
 use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
 use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step, Window};
 use crate::source::Span;
+use draft::Drafts;
 use kernel::Nest;
 use module::Module;
 use scatter::Scatter;
@@ -92,8 +95,7 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
     stage::writers(&run, &mut writers);
     let mut e = Emitter {
         buffers: flat.buffers,
-        shaders: Vec::new(),
-        locate,
+        drafts: Drafts::default(),
         size: &size,
         counts,
         writers,
@@ -104,16 +106,16 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
     let prepared = e.parts(&prepare);
     let rest = e.parts(&run);
     let count = prepared.len();
-    let items = prepared.into_iter().chain(rest).collect();
+    let mut items: Vec<Item> = prepared.into_iter().chain(rest).collect();
+    let shaders = e.drafts.finish(&mut items, locate);
     let windows = choice.window();
     let demands = plan.demands.clone();
-    Program { buffers: e.buffers, shaders: e.shaders, items, prepared: count, outputs: flat.outputs, demands, windows }
+    Program { buffers: e.buffers, shaders, items, prepared: count, outputs: flat.outputs, demands, windows }
 }
 
 struct Emitter<'a> {
     buffers: Vec<Buffer>,
-    shaders: Vec<Shader>,
-    locate: Locate<'a>,
+    drafts: Drafts,
     size: &'a dyn Fn(&Size) -> i64,
     /// How many stages read each buffer.
     counts: BTreeMap<usize, usize>,
@@ -156,9 +158,11 @@ impl Emitter<'_> {
     fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
         self.sorted.clear();
         self.segmented.clear();
+        let next = &mut |k: usize, end: usize| rows_of(stages, (k, end), &self.buffers, self.size).map_or(k, |g| g.1);
+        let ends = repeats::ends(stages, &self.buffers, next);
         let mut k = 0;
         while k < stages.len() {
-            let found = rows_of(stages, k, &self.buffers, self.size);
+            let found = rows_of(stages, (k, ends[k]), &self.buffers, self.size);
             match found {
                 Some((group, end)) if end > k + 1 || self.pays(&stages[k], &group) => {
                     out.push(self.group(&group, &stages[k..end]));
@@ -216,14 +220,8 @@ impl Emitter<'_> {
             m = Module::new(&self.buffers, self.size, true, windows);
             grid = body(&mut m);
         }
-        let mut comment = vec![name.to_string()];
-        comment.extend(places.iter().filter_map(|p| (self.locate)(*p)));
-        comment.dedup();
-        let (shader, mut dispatch) = m.finish(name, &comment, workgroup, grid, places, flops);
-        dispatch.shader = self.shaders.iter().position(|s| *s == shader).unwrap_or_else(|| {
-            self.shaders.push(shader);
-            self.shaders.len() - 1
-        });
+        let (draft, mut dispatch) = m.finish(name, workgroup, grid, places, flops);
+        self.drafts.add(draft, &mut dispatch);
         Item::Dispatch(dispatch)
     }
 

@@ -2,7 +2,8 @@
 
 mod memory;
 
-use super::super::program::{Buffer, Dispatch, Grid, Shader, Word};
+use super::super::program::{Buffer, Dispatch, Grid, Word};
+use super::draft::{Called, Draft, Hole, Mark};
 use super::{helpers, words};
 use crate::ir::{DType, Size};
 use crate::source::Span;
@@ -14,8 +15,11 @@ pub(in crate::gpu) struct Module<'a> {
     bound: Vec<usize>,
     writes: BTreeSet<usize>,
     idents: BTreeMap<usize, String>,
-    taken: BTreeSet<String>,
-    words: Vec<(Word, String, String)>,
+    names: Vec<String>,
+    said: Vec<String>,
+    reserved: BTreeSet<String>,
+    words: Vec<Word>,
+    holes: Vec<Hole>,
     functions: BTreeSet<&'static str>,
     /// Variables in workgroup memory: name and type.
     shared: Vec<(String, String)>,
@@ -82,8 +86,11 @@ impl<'a> Module<'a> {
             bound: Vec::new(),
             writes: BTreeSet::new(),
             idents: BTreeMap::new(),
-            taken: BTreeSet::new(),
+            names: Vec::new(),
+            said: Vec::new(),
+            reserved: BTreeSet::new(),
             words: Vec::new(),
+            holes: Vec::new(),
             functions: BTreeSet::new(),
             shared: Vec::new(),
             lines: Vec::new(),
@@ -128,21 +135,21 @@ impl<'a> Module<'a> {
         self.depth += 1;
     }
 
-    /// Keeps names from buffers: those that the shader's own text uses.
+    /// Keeps names from buffers and variables: those that the shader's own text uses.
     pub fn reserve(&mut self, names: &str) {
-        self.taken.extend(names.split_whitespace().map(str::to_string));
+        self.reserved.extend(names.split_whitespace().map(str::to_string));
     }
 
-    /// A name that nobody has yet.
+    /// A name that nobody else has: one like this, chosen when all is written.
     pub fn fresh(&mut self, name: &str) -> String {
-        let base = ident(name);
-        let mut text = base.clone();
-        let mut n = 2;
-        while helpers::known(&text) || !self.taken.insert(text.clone()) {
-            text = format!("{base}_{n}");
-            n += 1;
-        }
-        text
+        self.names.push(name.to_string());
+        Mark::Name(self.names.len() - 1).text()
+    }
+
+    /// What a comment says of this use alone.
+    pub fn said(&mut self, text: &str) -> String {
+        self.said.push(text.to_string());
+        Mark::Said(self.said.len() - 1).text()
     }
 
     /// The name of a buffer, which is bound from now on.
@@ -189,14 +196,19 @@ impl<'a> Module<'a> {
         let text = size.to_string();
         let plain =
             text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit());
-        let name = if plain { ident(&text) } else { format!("n{}", self.words.len()) };
-        self.word(Word::Size(size.clone()), &name, &text)
+        let called = if plain { Called::Name(ident(&text)) } else { Called::Number('n') };
+        self.word(Word::Size(size.clone()), called)
+    }
+
+    /// Where something begins. Layers that are alike differ in this, and share a text all the same: what is known, too, may become a
+    /// word of the uniform block.
+    pub fn start(&mut self, size: &Size) -> String {
+        Mark::Hole(self.hole(Word::Size(size.clone()), Called::Number('n'), true)).text()
     }
 
     /// A size as an f32: rounded where it is computed, for it may be larger than a word.
     pub fn real(&mut self, size: &Size) -> String {
-        let name = format!("r{}", self.words.len());
-        let bits = self.word(Word::Real(size.clone()), &name, &size.to_string());
+        let bits = self.word(Word::Real(size.clone()), Called::Number('r'));
         format!("bitcast<f32>({bits})")
     }
 
@@ -207,20 +219,21 @@ impl<'a> Module<'a> {
 
     /// A number that comes with the dispatch, so that several share one text.
     pub fn number(&mut self, n: i64, name: &str) -> String {
-        self.word(Word::Size(Size::from(n)), name, "")
+        self.word(Word::Size(Size::from(n)), Called::Name(name.to_string()))
     }
 
     /// A word of the uniform block.
-    fn word(&mut self, word: Word, name: &str, comment: &str) -> String {
-        if let Some((_, name, _)) = self.words.iter().find(|w| w.0 == word) {
-            return format!("s.{name}");
+    fn word(&mut self, word: Word, called: Called) -> String {
+        Mark::Hole(self.hole(word, called, false)).text()
+    }
+
+    fn hole(&mut self, word: Word, called: Called, plain: bool) -> usize {
+        let n = self.words.iter().position(|w| *w == word).unwrap_or(self.words.len());
+        if n == self.words.len() {
+            self.words.push(word);
         }
-        let mut name = name.to_string();
-        while self.words.iter().any(|w| w.1 == name) {
-            name.push('_');
-        }
-        self.words.push((word, name.clone(), comment.to_string()));
-        format!("s.{name}")
+        self.holes.push(Hole { called, word: n, plain });
+        self.holes.len() - 1
     }
 
     /// `factor * size`, in short where it can be.
@@ -248,14 +261,14 @@ impl<'a> Module<'a> {
             };
             text += &if text.is_empty() { part } else { format!(" + {part}") };
         }
-        if text.is_empty() {
-            return self.size(offset);
+        match (text.is_empty(), offset.is(0)) {
+            (true, true) => "0u".to_string(),
+            (true, false) => self.start(offset),
+            (false, _) => {
+                let ahead = self.hole(Word::Size(offset.clone()), Called::Number('n'), true);
+                format!("{}{text}", Mark::Ahead(ahead).text())
+            }
         }
-        if !offset.is(0) {
-            let o = self.size(offset);
-            text = format!("{o} + {text}");
-        }
-        text
     }
 
     /// Splits `index` over extents, the last one fastest; gives a counter for each.
@@ -297,35 +310,19 @@ impl<'a> Module<'a> {
     }
 
     /// The finished module, and how it is dispatched.
-    pub fn finish(
+    pub(in crate::gpu::wgsl) fn finish(
         self,
         name: &str,
-        comment: &[String],
         workgroup: u32,
         grid: Grid,
         places: &[Span],
         flops: Size,
-    ) -> (Shader, Dispatch) {
-        let mut code = String::new();
-        for c in comment {
-            code += &format!("// {c}\n");
-        }
-        if !self.words.is_empty() {
-            code += "\nstruct Sizes {\n";
-            for (_, name, text) in &self.words {
-                code += &format!(
-                    "    {name}: u32,{}\n",
-                    if text == name || text.is_empty() { String::new() } else { format!(" // {text}") }
-                );
-            }
-            code += "}\n\n@group(0) @binding(0) var<uniform> s: Sizes;\n";
-        } else {
-            code += "\n";
-        }
+    ) -> (Draft, Dispatch) {
+        let mut text = String::new();
         match self.windows {
             _ if !self.packed => {}
-            None => code += "@group(0) @binding(1) var<storage, read_write> arena: array<u32>;\n",
-            Some((count, words)) => code += &windows(count, words),
+            None => text += "@group(0) @binding(1) var<storage, read_write> arena: array<u32>;\n",
+            Some((count, words)) => text += &windows(count, words),
         }
         for (n, b) in self.bound.iter().enumerate().filter(|_| !self.packed) {
             let kind = match self.buffers[*b].dtype {
@@ -334,34 +331,36 @@ impl<'a> Module<'a> {
                 DType::I32 | DType::Bool => "i32",
             };
             let binding = n + 1;
-            code += &format!("@group(0) @binding({binding}) var<storage, read_write> {}: array<{kind}>;\n", self.idents[b]);
+            text += &format!("@group(0) @binding({binding}) var<storage, read_write> {}: array<{kind}>;\n", self.idents[b]);
         }
         if !self.shared.is_empty() {
-            code += "\n";
+            text += "\n";
         }
         for (name, kind) in &self.shared {
-            code += &format!("var<workgroup> {name}: {kind};\n");
+            text += &format!("var<workgroup> {name}: {kind};\n");
         }
         for f in &self.functions {
-            code += &format!("\n{}", helpers::text(f));
+            text += &format!("\n{}", helpers::text(f));
         }
-        code += &format!(
+        text += &format!(
             "\n@compute @workgroup_size({workgroup})\nfn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(local_invocation_index) \
              lane: u32) {{\n{}\n}}\n",
             self.lines.join("\n")
         );
         let dispatch = Dispatch {
+            name: name.to_string(),
             shader: 0,
             bindings: self.bound,
             packed: self.packed,
             writes: self.writes.into_iter().collect(),
-            words: self.words.into_iter().map(|w| w.0).collect(),
+            words: Vec::new(),
             grid,
             places: places.to_vec(),
             flops,
             rounds: self.rounds,
         };
-        (Shader { name: name.to_string(), code }, dispatch)
+        let Module { names, said, reserved, holes, words, .. } = self;
+        (Draft { text, names, said, reserved, holes, words }, dispatch)
     }
 
     /// Whether a buffer that it binds is longer than one binding takes.

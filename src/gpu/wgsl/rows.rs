@@ -62,12 +62,9 @@ pub(super) fn emit(m: &mut Module, group: &Group, stages: &[Placed], shape: &Sha
         m.line(format!("let first = (wg.y * 65535u + wg.x) * {rows}u;"));
         m.line(format!("if (first >= {all}) {{ return; }}"));
     }
-    for (name, dtype, n) in &shape.slots {
-        m.shared(name, &format!("array<{}, {}>", element(*dtype), n * rows));
-    }
-    for (b, slot) in &shape.private {
-        m.private.insert(*b, shape.slots[*slot].0.clone());
-    }
+    let slot = |(name, dtype, n): &(String, DType, i64)| m.shared(name, &format!("array<{}, {}>", element(*dtype), n * rows));
+    let slots: Vec<String> = shape.slots.iter().map(slot).collect();
+    m.private.extend(shape.private.iter().map(|(b, slot)| (*b, slots[*slot].clone())));
     let mut r = Rows { m, group, shape, all, scratch: Default::default() };
     for (k, s) in stages.iter().enumerate() {
         r.stage(k, s, k + 1 == stages.len());
@@ -81,12 +78,9 @@ pub(super) fn emit(m: &mut Module, group: &Group, stages: &[Placed], shape: &Sha
 impl Rows<'_, '_, '_> {
     fn stage(&mut self, k: usize, placed: &Placed, last: bool) {
         let target = placed.stage.target();
-        let name = self.m.buffers[target].name.clone();
-        match self.shape.private.get(&target) {
-            Some(s) => {
-                let slot = &self.shape.slots[*s].0;
-                self.m.line(format!("// {name}, in {slot}"));
-            }
+        let name = self.m.said(&self.m.buffers[target].name);
+        match self.m.private.get(&target).cloned() {
+            Some(slot) => self.m.line(format!("// {name}, in {slot}")),
             None => self.m.line(format!("// {name}")),
         }
         let lead = self.group.leads[k];

@@ -186,7 +186,8 @@ pub(super) fn random(m: &mut Module, dist: Dist, number: u32, seed: &Window, rou
     let from = at(m, &round.view, &counters);
     let r = m.load(round.view.buffer, &from);
     let philox = m.function("philox");
-    m.line(format!("let w = {philox}(vec4<u32>({item}, u32({r}), 0u, 0u), vec2<u32>(u32({s}), {number}u));"));
+    let key = m.start(&Size::from(i64::from(number)));
+    m.line(format!("let w = {philox}(vec4<u32>({item}, u32({r}), 0u, 0u), vec2<u32>(u32({s}), {key}));"));
     let x = match dist {
         Dist::Uniform => "f32(w.x >> 8u) * 5.9604645e-8".to_string(),
         Dist::Normal => {

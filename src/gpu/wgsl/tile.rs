@@ -121,7 +121,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
     let grid;
     let mut counters = vec![String::new(); k.loops.len()];
     let mut listed = None;
-    let mut base = [m.size(&a.offset), m.size(&b.offset)];
+    let mut base = [m.start(&a.offset), m.start(&b.offset)];
     match sorted {
         None => {
             let across = across(&column_count);

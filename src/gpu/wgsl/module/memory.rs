@@ -1,5 +1,6 @@
 //! Reading and writing elements of buffers: bound one by one, or as words of the arena.
 
+use super::super::draft::Called;
 use super::{Module, ident};
 use crate::gpu::program::Word;
 use crate::ir::DType;
@@ -45,7 +46,7 @@ impl Module<'_> {
         self.bound.sort();
         self.bound.dedup();
         let name = self.buffers[b].name.clone();
-        let start = self.word(Word::At(b), &format!("at_{}", ident(&name)), "");
+        let start = self.word(Word::At(b), Called::Name(format!("at_{}", ident(&name))));
         match address {
             "0u" => start,
             _ if half => format!("{start} + (({address}) >> 1u)"),
