@@ -475,6 +475,7 @@ fn no_factor_that_is_found_to_be_zero_hides_anything() {
     let v = m.input_as(Origin::Input, &[n()], Data::F32(rows.iter().map(|r| r.0).collect()));
     let on = m.input_as(Origin::Input, &[n()], Data::Bool(rows.iter().map(|r| r.1).collect()));
     let none = m.input_as(Origin::Input, &[n(), Size::from(0usize)], Data::F32(vec![]));
+    let single = m.input_as(Origin::Input, &[n(), Size::from(1usize)], Data::F32(rows.iter().map(|r| r.0).collect()));
     let (zero, one) = (m.add(Op::Const(0.0), F, &[], &[], &[]), m.add(Op::Const(1.0), F, &[], &[], &[]));
     let number = m.add(Op::Map(Map::ToF32), F, &[n()], &[], &[(on, &[0])]);
     let chosen = m.add(Op::Map(Map::Select), F, &[n()], &[], &[(on, &[0]), (one, &[]), (zero, &[])]);
@@ -491,9 +492,18 @@ fn no_factor_that_is_found_to_be_zero_hides_anything() {
         // In a sum, which may multiply and add at once.
         outputs.push(m.add(Op::Contract, F, &[n()], &[Size::from(1usize)], &[(factor, &[0]), (v, &[0])]));
     }
-    for (factor, of) in [(nothing, &[0usize][..]), (made, &[]), (sine, &[])] {
+    // Where the best of one stands, and the place on an axis that has one.
+    let alone = Size::from(1usize);
+    let best = m.add(Op::Fold(Fold::Argmax), I, &[n()], std::slice::from_ref(&alone), &[(single, &[0, 1])]);
+    let best = m.add(Op::Map(Map::ToF32), F, &[n()], &[], &[(best, &[0])]);
+    for (factor, of) in [(nothing, &[0usize][..]), (made, &[]), (sine, &[]), (best, &[0])] {
         outputs.push(times(&mut m, factor, of, v, &[0]));
         outputs.push(m.add(Op::Map(Map::Div), F, &[n()], &[], &[(factor, of), (v, &[0])]));
+    }
+    let place = m.add(Op::Iota, I, std::slice::from_ref(&alone), &[], &[]);
+    let place = m.add(Op::Map(Map::ToF32), F, std::slice::from_ref(&alone), &[], &[(place, &[0])]);
+    for map in [Map::Mul, Map::Div] {
+        outputs.push(m.add(Op::Map(map), F, &[n(), alone.clone()], &[], &[(place, &[1]), (v, &[0])]));
     }
     Case::made("factors that are found", &m, &outputs).each(|way, found| {
         for (k, got) in found.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! pattern that no compiler sees through. Values are the same where they are computed the same: drivers find that, too.
 
 use super::module::Module;
-use crate::ir::{DType, Map};
+use crate::ir::{DType, Fold, Map};
 use crate::plan::{Expr, Kernel};
 
 /// A constant 0, and whether it is the one below.
@@ -68,17 +68,20 @@ pub(super) fn hidden(m: &mut Module, text: &str) -> String {
     format!("{}({text}, {unknown})", m.function("hidden"))
 }
 
-/// For each value whether a compiler can compute it: from numbers alone, or as a fold of nothing.
+/// For each value whether a compiler can compute it: from numbers alone, as a fold of nothing, or as a place among one.
 pub(super) fn steady(k: &Kernel) -> Vec<bool> {
     let mut out: Vec<bool> = Vec::with_capacity(k.body.len());
     let nothing = |l: &usize| k.loops[*l].size.is(0);
+    let one = |l: &usize| k.loops[*l].size.is(1);
     for e in &k.body {
         out.push(match e {
             Expr::Const(_) => true,
             Expr::Size(s) => s.constant().is_some(),
             Expr::Map(_, args) => args.iter().all(|a| out[*a]),
+            Expr::Counter(l) => one(l),
+            Expr::Reduce { fold: Fold::Argmax | Fold::Argmin, loops, .. } if loops.last().is_some_and(one) => true,
             Expr::Reduce { loops, value, .. } => out[*value] || loops.iter().any(nothing),
-            Expr::Counter(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => false,
+            Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => false,
         });
     }
     out
