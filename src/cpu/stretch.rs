@@ -12,9 +12,9 @@ impl Gen<'_> {
     /// A fold of f32 over all of these loops, where they go through a stretch of memory from its first element to its last.
     pub(super) fn whole_row(&mut self, fold: Fold, loops: &[usize], value: usize) -> Option<Value> {
         let k = self.k;
-        let row = |e: usize| match &k.body[e] {
-            Expr::Load(a) if k.types[e] == DType::F32 && self.is_stretch(a, loops) => Some(a),
-            _ => None,
+        let row = |e: usize| {
+            let Expr::Load(a) = &k.body[e] else { return None };
+            (k.types[e] == DType::F32 && self.is_stretch(a, loops)).then_some(a)
         };
         let (whole, a, b) = match (fold, &k.body[value]) {
             (Fold::Sum, Expr::Map(Map::Mul, args)) => (Whole::Dot, row(args[0])?, row(args[1])?),

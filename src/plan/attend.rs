@@ -49,6 +49,8 @@ pub struct Attention {
 /// Fewer queries do not make up for laying the keys out, and fewer keys need little memory.
 const QUERIES: i64 = 8;
 const KEYS: i64 = 16;
+/// A softmax is cut into no more kernels.
+const LINKS: usize = 4;
 /// Longer sums are not taken in f32 alone.
 const LONGEST: i64 = 4096;
 
@@ -92,13 +94,14 @@ impl Uses {
             }
             buffers.push(buffer);
             let writer = self.writer(plan, buffer)?;
-            match &plan.steps[writer] {
-                Step::Kernel(k) if between.len() < 4 => {
-                    between.push(writer);
-                    todo.extend(k.body.iter().filter_map(|e| e.access()).map(|a| a.buffer));
-                }
-                Step::Product(_) if scores.replace(writer).is_none() => {}
-                _ => return None,
+            if let Step::Kernel(k) = &plan.steps[writer] {
+                between.push(writer);
+                todo.extend(k.body.iter().filter_map(|e| e.access()).map(|a| a.buffer));
+            } else if scores.replace(writer).is_some() {
+                return None;
+            }
+            if between.len() > LINKS {
+                return None;
             }
         }
         between.sort();

@@ -57,22 +57,28 @@ pub(super) fn softmax(r: &Reader, weights: usize) -> Option<Softmax> {
     if **total != share[0] || parts[1] != Term::Map(Map::Select, vec![some, top, number(0.0)]) {
         return None;
     }
-    let (score, causal) = match (score, mask) {
-        (score, None) => (score, None),
-        (Term::Map(Map::Select, parts), Some(mask)) if parts[0] == *mask && parts[2] == number(f64::NEG_INFINITY) => {
-            (&parts[1], Some(r.own_place(mask)?))
+    let (score, causal) = match mask {
+        None => (score, None),
+        Some(mask) => {
+            let Term::Map(Map::Select, parts) = score else { return None };
+            let same = parts[0] == *mask && parts[2] == number(f64::NEG_INFINITY);
+            (&parts[1], Some(r.own_place(mask).filter(|_| same)?))
         }
-        _ => return None,
     };
-    let scale = match score {
-        Term::Score => 1.0,
-        Term::Map(Map::Mul, parts) => match &parts[..] {
-            [Term::Number(x), Term::Score] | [Term::Score, Term::Number(x)] => f64::from_bits(*x) as f32,
-            _ => return None,
-        },
-        _ => return None,
-    };
+    let scale = scale(score)?;
     Some(Softmax { scale, causal })
+}
+
+/// What a score is multiplied with, if that is all.
+fn scale(term: &Term) -> Option<f32> {
+    if *term == Term::Score {
+        return Some(1.0);
+    }
+    let Term::Map(Map::Mul, parts) = term else { return None };
+    if let [Term::Number(x), Term::Score] | [Term::Score, Term::Number(x)] = &parts[..] {
+        return Some(f64::from_bits(*x) as f32);
+    }
+    None
 }
 
 impl Reader<'_> {
