@@ -3,6 +3,7 @@
 use super::view::value;
 use super::{Access, Biased, Expr, Kernel, Kind, Plan, Product, Sizes, Step};
 use crate::ir::{DType, Map, Size};
+use std::collections::BTreeSet;
 
 /// The row that is added: its buffer, where it starts, and how far apart its elements lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +28,11 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize, usize) -> boo
         let found = Biased { product, kernel, buffer: p.out.0 };
         (fits && row(plan, &found, sizes).is_some()).then_some(found)
     };
-    plan.steps.iter().enumerate().filter_map(pair).collect()
+    let mut found: Vec<Biased> = plan.steps.iter().enumerate().filter_map(pair).collect();
+    // Of two products that are added up, one row each, one is what is added to the other.
+    let mut kernels = BTreeSet::new();
+    found.retain(|b| kernels.insert(b.kernel));
+    found
 }
 
 /// What is added at these sizes. `None`: nothing of the kind.

@@ -42,6 +42,8 @@ pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
+#[cfg(test)]
+pub use formula::Softmax;
 pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;

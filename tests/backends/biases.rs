@@ -49,6 +49,16 @@ fn what_is_no_row_is_added_apart() {
     }
 }
 
+/// Where there is one row, a product may be the row that is added to another.
+#[test]
+fn two_products_are_added_up() {
+    for sum in ["p[b, t, j] + q[b, t, j]", "q[b, t, j] + p[b, t, j]", "(p[b, t, j] + q[b, t, j]) + c[j]"] {
+        for at in [dims(1, 1), dims(2, 1), dims(1, 9), dims(2, 9)] {
+            Case::new(&text(sum, ""), &at, &[]).on(&NATIVE).agrees();
+        }
+    }
+}
+
 /// What is no number stays in its row, or its column.
 #[test]
 fn what_is_no_number() {

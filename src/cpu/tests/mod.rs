@@ -1,5 +1,6 @@
 //! The native backend against the interpreter.
 
+mod attention;
 mod kernels;
 mod math;
 mod models;
