@@ -57,22 +57,28 @@ fn attention_is_what_f64_says_for_every_kind_of_vector() {
     }
 }
 
-/// The folds of whole rows for each kind of vector: sum, sum of products, greatest, least.
+/// A kind of vector, and its folds of whole rows: sum, sum of products, greatest, least.
 #[cfg(target_arch = "x86_64")]
-fn folds() -> Vec<(&'static str, [fn(&[f32], &[f32]) -> f32; 4])> {
+type Folds = (&'static str, [fn(&[f32], &[f32]) -> f32; 4]);
+
+/// Those of this machine.
+#[cfg(target_arch = "x86_64")]
+fn folds() -> Vec<Folds> {
     use crate::cpu::whole::{whole_dot, whole_max, whole_min, whole_sum};
     macro_rules! of {
-        ($width:ident) => {
-            // SAFETY: they are named below, where the processor has the features.
-            [
-                |a, b| unsafe { whole_sum::$width(a, b) },
-                |a, b| unsafe { whole_dot::$width(a, b) },
-                |a, b| unsafe { whole_max::$width(a, b) },
-                |a, b| unsafe { whole_min::$width(a, b) },
-            ]
-        };
+        ($width:ident) => {{
+            // SAFETY: they are named below, where the processor has the features; so for all four.
+            let sum: fn(&[f32], &[f32]) -> f32 = |a, b| unsafe { whole_sum::$width(a, b) };
+            // SAFETY: as above.
+            let dot: fn(&[f32], &[f32]) -> f32 = |a, b| unsafe { whole_dot::$width(a, b) };
+            // SAFETY: as above.
+            let max: fn(&[f32], &[f32]) -> f32 = |a, b| unsafe { whole_max::$width(a, b) };
+            // SAFETY: as above.
+            let min: fn(&[f32], &[f32]) -> f32 = |a, b| unsafe { whole_min::$width(a, b) };
+            [sum, dot, max, min]
+        }};
     }
-    let mut out: Vec<(&'static str, [fn(&[f32], &[f32]) -> f32; 4])> = vec![];
+    let mut out: Vec<Folds> = vec![];
     if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
         out.push(("AVX2", of!(avx2)));
         if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
