@@ -16,14 +16,15 @@ pub struct Row {
 /// All such pairs, of those that `may` be one step.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize, usize) -> bool) -> Vec<Biased> {
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); plan.buffers.len()];
+    let mut writers = vec![0usize; plan.buffers.len()];
     for (n, step) in plan.steps.iter().enumerate() {
         step.reads().into_iter().for_each(|b| readers[b].push(n));
+        step.writes().into_iter().for_each(|b| writers[b] += 1);
     }
     let pair = |(product, step): (usize, &Step)| {
         let Step::Product(p) = step else { return None };
         let [kernel] = readers[p.out.0][..] else { return None };
-        let alone =
-            plan.buffers[p.out.0].kind == Kind::Temp && plan.steps.iter().filter(|s| s.writes().contains(&p.out.0)).count() == 1;
+        let alone = plan.buffers[p.out.0].kind == Kind::Temp && writers[p.out.0] == 1;
         let fits = alone && (kernel < plan.prepared) == (product < plan.prepared) && may(product, kernel);
         let found = Biased { product, kernel, buffer: p.out.0 };
         (fits && row(plan, &found, sizes).is_some()).then_some(found)
