@@ -187,6 +187,22 @@ fn vectors() -> (bool, bool) {
     (fma, std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl"))
 }
 
+/// The list of functions for the widest vectors that the processor has; an empty one where they are no wider than Cranelift's.
+macro_rules! for_vectors {
+    ($list:ident) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            return match vectors() {
+                (true, true) => $list!(avx512),
+                (true, false) => $list!(avx2),
+                (false, _) => Vec::new(),
+            };
+        }
+        #[allow(unreachable_code, reason = "of other machines")]
+        Vec::new()
+    }};
+}
+
 /// Functions of a row in place, for one vector width.
 #[cfg(target_arch = "x86_64")]
 macro_rules! in_rows {
@@ -216,16 +232,7 @@ macro_rules! in_rows {
 
 /// The functions that compute a row of values in place, by name; none where the machine has no vectors wider than Cranelift's.
 pub(super) fn row_symbols() -> Vec<(Map, &'static str, *const u8)> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        return match vectors() {
-            (true, true) => in_rows!(avx512),
-            (true, false) => in_rows!(avx2),
-            (false, _) => Vec::new(),
-        };
-    }
-    #[allow(unreachable_code, reason = "of other machines")]
-    Vec::new()
+    for_vectors!(in_rows)
 }
 
 /// Functions of whole rows, for one vector width.
@@ -252,16 +259,7 @@ macro_rules! of_rows {
 
 /// The functions that fold whole rows, by name; none where there are none that compute rows.
 pub(super) fn whole_symbols() -> Vec<(Whole, &'static str, *const u8)> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        return match vectors() {
-            (true, true) => of_rows!(avx512),
-            (true, false) => of_rows!(avx2),
-            (false, _) => Vec::new(),
-        };
-    }
-    #[allow(unreachable_code, reason = "of other machines")]
-    Vec::new()
+    for_vectors!(of_rows)
 }
 
 /// A strided matrix: where it starts, its row and its column stride.

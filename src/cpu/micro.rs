@@ -164,21 +164,24 @@ fn block<V: Vector, const R: usize, const N: usize>(
     }
 }
 
+/// As many columns from `j` as there are whole blocks of `N` vectors; gives where it stopped.
 #[inline(always)]
-fn columns<V: Vector, const R: usize, const N: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32], i: usize) {
-    let mut j = 0;
+fn columns<V: Vector, const R: usize, const N: usize>(
+    s: &Shape,
+    (a, b): (&[f32], &[f32]),
+    out: &mut [f32],
+    (i, mut j): (usize, usize),
+) -> usize {
     while j + N * V::LANES <= s.n {
         block::<V, R, N>(s, a, b, out, (i, j, N * V::LANES));
         j += N * V::LANES;
     }
-    if N > 4 && j + 4 * V::LANES <= s.n {
-        block::<V, R, 4>(s, a, b, out, (i, j, 4 * V::LANES));
-        j += 4 * V::LANES;
-    }
-    if N > 2 && j + 2 * V::LANES <= s.n {
-        block::<V, R, 2>(s, a, b, out, (i, j, 2 * V::LANES));
-        j += 2 * V::LANES;
-    }
+    j
+}
+
+/// The columns from `j`, a vector at a time.
+#[inline(always)]
+fn others<V: Vector, const R: usize>(s: &Shape, (a, b): (&[f32], &[f32]), out: &mut [f32], (i, mut j): (usize, usize)) {
     while j < s.n {
         let columns = V::LANES.min(s.n - j);
         block::<V, R, 1>(s, a, b, out, (i, j, columns));
@@ -189,21 +192,28 @@ fn columns<V: Vector, const R: usize, const N: usize>(s: &Shape, a: &[f32], b: &
 /// Rows `R` at a time, the others by fewer: with fewer rows, more columns keep as many sums on their way.
 #[inline(always)]
 fn rows<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    let mut i = 0;
+    let (mut i, ab) = (0, (a, b));
     while i + R <= s.m {
-        columns::<V, R, 2>(s, a, b, out, i);
+        let j = columns::<V, R, 2>(s, ab, out, (i, 0));
+        others::<V, R>(s, ab, out, (i, j));
         i += R;
     }
     if R > 4 && i + 4 <= s.m {
-        columns::<V, 4, 2>(s, a, b, out, i);
+        let j = columns::<V, 4, 2>(s, ab, out, (i, 0));
+        others::<V, 4>(s, ab, out, (i, j));
         i += 4;
     }
     if i + 2 <= s.m {
-        columns::<V, 2, 4>(s, a, b, out, i);
+        let j = columns::<V, 2, 4>(s, ab, out, (i, 0));
+        let j = columns::<V, 2, 2>(s, ab, out, (i, j));
+        others::<V, 2>(s, ab, out, (i, j));
         i += 2;
     }
     if i < s.m {
-        columns::<V, 1, 8>(s, a, b, out, i);
+        let j = columns::<V, 1, 8>(s, ab, out, (i, 0));
+        let j = columns::<V, 1, 4>(s, ab, out, (i, j));
+        let j = columns::<V, 1, 2>(s, ab, out, (i, j));
+        others::<V, 1>(s, ab, out, (i, j));
     }
 }
 
