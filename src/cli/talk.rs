@@ -87,9 +87,14 @@ fn say_text(sources: &Sources, list: &[Diagnostic]) {
     tell(&text);
 }
 
+/// What may be wrong with a pin in a source.
+const PINS: [Code; 3] = [Code::H0931, Code::H0932, Code::H0933];
+
 /// The exit code that messages ask for.
 fn exit_of(list: &[Diagnostic]) -> Result<(), Exit> {
-    let fatal: Vec<&str> = list.iter().filter(|d| d.is_fatal()).map(|d| d.code.stage()).collect();
+    // What is pinned stands in the program, whatever it is about.
+    let stage = |d: &Diagnostic| if PINS.contains(&d.code) { "01" } else { d.code.stage() };
+    let fatal: Vec<&str> = list.iter().filter(|d| d.is_fatal()).map(stage).collect();
     if fatal.is_empty() {
         return Ok(());
     }

@@ -229,6 +229,15 @@ fn a_pin_in_the_source_is_followed_by_every_command() {
         let said = exits(at, &[&[command, "w.hnet"], more].concat(), 0);
         assert!(err(&said).contains("H0932"), "{command}: {}", err(&said));
     }
+    // What is wrong with a pin is wrong with the program, and has nothing to do with a device.
+    for (pin, code) in
+        [("@pin(sum = \"mode\")", "H0931"), ("@pin(sum = \"made\", sum = \"made\")", "H0933"), ("@pi(sum)", "H0152")]
+    {
+        std::fs::write(at.join("w.hnet"), text(pin)).unwrap();
+        for command in [&["check", "w.hnet"][..], &["run", "w.hnet", "--dim", "b=1"]] {
+            assert!(err(&exits(at, command, 1)).contains(code), "{pin}");
+        }
+    }
 }
 
 #[test]
