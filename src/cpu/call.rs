@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::whole::Whole;
-use super::{micro, panel, softmax, strip, sweep, whole};
+use super::{micro, panel, softmax, strip, sweep, thin, whole};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -328,8 +328,7 @@ macro_rules! widest {
 
 /// Few rows times a matrix whose rows lie side by side: own kernels. `out.col`, `a.col` and `b.col` are 1.
 pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool) {
-    let av = slice::<f32>(a.at, span(&a, m, k));
-    let bv = slice::<f32>(b.at, span(&b, k, n));
+    let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b.at, span(&b, k, n)));
     let ov = slice_mut::<f32>(out.at, span(&out, m, n));
     let shape = micro::Shape { m, n, k, a_row: a.row as usize, b_row: b.row as usize, out_row: out.row as usize, add };
     widest!(micro: rows_avx512, rows_avx2, rows_plain(&shape, av, bv, ov));
@@ -337,8 +336,7 @@ pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, 
 
 /// As [`rows`], where the matrix is large.
 pub(super) fn swept(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize)) {
-    let av = slice::<f32>(a.at, span(&a, m, k));
-    let bv = slice::<f32>(b.at, span(&b, k, n));
+    let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b.at, span(&b, k, n)));
     let ov = slice_mut::<f32>(out.at, span(&out, m, n));
     let shape = micro::Shape { m, n, k, a_row: a.row as usize, b_row: b.row as usize, out_row: out.row as usize, add: false };
     widest!(sweep: sweep_avx512, sweep_avx2, sweep_plain(&shape, av, bv, ov));
@@ -351,6 +349,13 @@ pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool
     let ov = slice_mut::<f32>(out.at, span(&out, m, 1));
     let shape = micro::Dots { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
     widest!(micro: dots_avx512, dots_avx2, dots_plain(&shape, av, bv, ov));
+}
+
+/// Rows that lie along memory (`a.col` is 1) times columns that lie one after the other.
+pub(super) fn thin(out: Matrix, a: Matrix, columns: &[f32], (m, n, k): (usize, usize, usize), add: bool) {
+    let (av, ov) = (slice::<f32>(a.at, span(&a, m, k)), slice_mut::<f32>(out.at, span(&out, m, n)));
+    let shape = thin::Shape { m, n, k, a_row: a.row as usize, out_row: out.row as usize, out_col: out.col as usize, add };
+    widest!(thin: thin_avx512, thin_avx2, thin_plain(&shape, av, columns, ov));
 }
 
 /// Sums over taps, in registers.

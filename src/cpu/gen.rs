@@ -4,7 +4,7 @@
 //! order of [`Made::sizes`], and which part of loop 0 to run. Values are computed in the outermost loop in which they are known. One
 //! loop of each nest runs four lanes at a time, several vectors wide, with a scalar rest.
 
-use super::lanes::stride_of;
+use super::passes::{Pass, Passes};
 use super::settle::read_inside;
 use super::whole::Whole;
 use crate::ir::{DType, Map, Size};
@@ -65,7 +65,7 @@ pub(super) struct Gen<'f> {
     pub k: &'f Kernel,
     pub calls: Calls,
     pub has_fma: bool,
-    bases: BTreeMap<usize, Value>,
+    pub bases: BTreeMap<usize, Value>,
     sizes: Vec<(Size, Value)>,
     range: (Value, Value),
     /// For each value the loops that it depends on.
@@ -78,6 +78,9 @@ pub(super) struct Gen<'f> {
     pub wide: Option<(usize, usize)>,
     /// The outer loop that is vectorised, and how wide.
     pub lanes: Option<(usize, usize)>,
+    /// Where it goes block by block: how, and what is computed at present.
+    pub passes: Option<Passes>,
+    pub pass: Option<Pass>,
 }
 
 pub(super) fn signature(conv: CallConv) -> Signature {
@@ -167,10 +170,13 @@ pub(super) fn generate(k: &Kernel, func: &mut Function, context: &mut FunctionBu
         vals: vec![None; k.body.len()],
         wide: None,
         lanes: None,
+        passes: None,
+        pass: None,
     };
+    g.passes = g.passes(hints);
     g.lanes = g.choose_lanes(hints);
     g.scope(None);
-    g.nest(0);
+    g.nest(0, (k.value, &k.store));
     g.b.ins().return_(&[]);
     g.b.seal_all_blocks();
     g.b.finalize(config);
@@ -237,29 +243,38 @@ impl Gen<'_> {
     /// Computes everything whose innermost loop is `l`.
     pub(super) fn scope(&mut self, l: Option<usize>) {
         for e in 0..self.k.body.len() {
-            if self.home(e) == l && self.vals[e].is_none() {
+            if self.home(e) == l && self.vals[e].is_none() && self.is_wanted(e) {
                 let v = self.value(e);
                 self.vals[e] = Some(v);
             }
         }
     }
 
-    /// Outer loop `level` and what is inside.
-    fn nest(&mut self, level: usize) {
+    /// Outer loop `level` and what is inside, for a value that is stored.
+    pub(super) fn nest(&mut self, level: usize, (value, to): (usize, &Access)) {
         if level == self.k.outer {
-            return self.store();
+            return self.store(value, to);
+        }
+        if self.in_passes(level) {
+            return;
         }
         let u = self.lanes.filter(|l| l.0 == level).map(|l| l.1);
-        self.run(level, u, &mut |g: &mut Self| g.nest(level + 1));
+        self.run(level, u, &mut |g: &mut Self| g.nest(level + 1, (value, to)));
+    }
+
+    /// From where to where loop `l` runs.
+    pub(super) fn bounds(&mut self, l: usize) -> (Value, Value) {
+        if l == 0 && self.k.outer > 0 {
+            return self.range;
+        }
+        let zero = self.b.ins().iconst(I64, 0);
+        (zero, self.size(&self.k.loops[l].size.clone()))
     }
 
     /// Runs loop `l`: `u` vectors at a time, then one, then element by element.
     pub(super) fn run(&mut self, l: usize, u: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
-        let ranged = l == 0 && self.k.outer > 0;
-        let zero = self.b.ins().iconst(I64, 0);
-        let extent = self.size(&self.k.loops[l].size.clone());
-        let (low, high) = if ranged { self.range } else { (zero, extent) };
-        let known = self.k.loops[l].size.constant().filter(|_| !ranged);
+        let (low, high) = self.bounds(l);
+        let known = self.k.loops[l].size.constant().filter(|_| l > 0 || self.k.outer == 0);
         let i = self.b.declare_var(I64);
         self.b.def_var(i, low);
         self.strips(l, i, (high, known), u, body);
@@ -302,7 +317,7 @@ impl Gen<'_> {
     }
 
     /// Runs loop `l` from `i` up to `high`: `u` vectors at a time, then one, then element by element; `left` is what is known of how many.
-    fn strips(
+    pub(super) fn strips(
         &mut self,
         l: usize,
         i: cranelift_frontend::Variable,
@@ -357,36 +372,5 @@ impl Gen<'_> {
         self.b.def_var(i, next);
         self.b.ins().jump(head, &[]);
         self.b.switch_to_block(after);
-    }
-
-    fn store(&mut self) {
-        let k = self.k;
-        let at = self.address(&k.store);
-        let dtype = k.types[k.value];
-        let value = self.vals[k.value].clone().unwrap_or_else(|| unreachable!("the body is computed"));
-        let out = |g: &mut Self, v: Value| if dtype == DType::Bool { g.convert(v, DType::Bool, DType::I32) } else { v };
-        let stride = self.wide.map_or(Size::from(0i64), |(l, _)| stride_of(&k.store, l));
-        match (value, self.wide) {
-            (Val::One(v), None) => {
-                let v = out(self, v);
-                self.b.ins().store(flags(), v, at, 0);
-            }
-            (value, wide) => {
-                let u = wide.map_or(1, |w| w.1);
-                for (n, v) in self.many(&value, dtype, u).into_iter().enumerate() {
-                    let v = out(self, v);
-                    if stride.is(1) {
-                        self.b.ins().store(flags(), v, at, 16 * n as i32);
-                        continue;
-                    }
-                    for lane in 0..4u8 {
-                        let x = self.b.ins().extractlane(v, lane);
-                        let c = self.b.ins().iconst(I64, 4 * n as i64 + i64::from(lane));
-                        let p = self.moved(at, c, &stride);
-                        self.b.ins().store(flags(), x, p, 0);
-                    }
-                }
-            }
-        }
     }
 }

@@ -63,10 +63,11 @@ impl Gen<'_> {
             if self.deps[e] >> l & 1 == 1 {
                 weight += match x {
                     Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
-                    Expr::Map(m, _) if !folded && self.row_of(*m).is_some() => {
+                    Expr::Map(m, _) if !folded && self.passes.is_none() && self.row_of(*m).is_some() => {
                         rows += 1;
                         0
                     }
+                    Expr::Map(m, _) if self.passes.is_some() && self.row_of(*m).is_some() => 1,
                     Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
                     Expr::Pick { .. } => 8,
                     Expr::Map(..) | Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => 1,

@@ -14,6 +14,9 @@ impl Gen<'_> {
     pub(super) fn value(&mut self, e: usize) -> Val {
         let k = self.k;
         let dtype = k.types[e];
+        if let Some(block) = self.lies_in(e) {
+            return self.load(e, &block, dtype);
+        }
         match &k.body[e] {
             Expr::Const(c) => Val::One(self.constant(*c, dtype)),
             Expr::Size(s) => {

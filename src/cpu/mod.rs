@@ -24,6 +24,7 @@ mod order;
 mod pack;
 mod panel;
 mod parameters;
+mod passes;
 mod poly;
 mod product;
 mod program;
@@ -32,12 +33,14 @@ mod runtime;
 mod segments;
 mod settle;
 mod softmax;
+mod store;
 mod stretch;
 mod strip;
 mod sweep;
 mod taps;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod tiles;
 mod vector;
 #[cfg(target_arch = "x86_64")]

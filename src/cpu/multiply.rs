@@ -1,6 +1,7 @@
 //! One matrix product with its sizes and strides known: which kernel computes it.
 
 use super::call::{self, Matrix, Ptr};
+use super::thin::TOGETHER;
 
 /// Sums longer than this are not left to the library, nor to f32 alone.
 const LONG: usize = 4096;
@@ -72,6 +73,10 @@ enum Kernel {
     Rows,
     /// Few rows and a large matrix.
     Swept,
+    /// Few columns, and rows that lie along memory.
+    Thin,
+    /// Few rows, and columns that lie along memory.
+    Flat,
     Library,
 }
 
@@ -83,6 +88,10 @@ const SOME: usize = 48;
 const SHARE: usize = 8;
 const FEW: usize = 4;
 const CACHED: usize = 256 << 10;
+/// Columns up to which the library spends more on laying out the rows than on the product, where its sums are of these lengths (65,536 rows of
+/// 64 with 3 columns: THIN_FIGURES).
+const THIN: usize = 8;
+const SUMS: std::ops::RangeInclusive<usize> = 32..=LONG;
 /// Multiply-adds for which a call of the library costs more than it gives.
 const SMALL: usize = 16 << 10;
 
@@ -106,6 +115,10 @@ fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)
         Kernel::Swept
     } else if along && (m <= FEW || m * n * k <= SMALL) {
         Kernel::Rows
+    } else if n <= THIN && m > n && a.col == 1 && SUMS.contains(&k) {
+        Kernel::Thin
+    } else if m <= THIN && b.row == 1 && SUMS.contains(&k) {
+        Kernel::Flat
     } else {
         Kernel::Library
     }
@@ -136,9 +149,46 @@ fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, us
         Kernel::Rows => call::rows(out, a, b, (m, n, k), add),
         Kernel::Swept if threads == 1 && !add => call::swept(out, a, b, (m, n, k)),
         Kernel::Swept => swept_apart(out, a, b, (m, n, k), add, threads),
+        Kernel::Thin => thin(out, a, b, (m, n, k), add, threads),
+        Kernel::Flat => thin(turned(out), turned(b), turned(a), (n, m, k), add, threads),
         Kernel::Library => {
             let backwards = [out, a, b].iter().any(|x| x.row < 0 || x.col < 0);
             call::gemm(out, a, b, (m, n, k), add, if backwards { 1 } else { threads });
+        }
+    }
+}
+
+/// A product with few columns: they are laid out one after the other, and threads take rows.
+#[inline(never)]
+fn thin(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+    let mut columns = vec![0.0f32; n.next_multiple_of(TOGETHER) * k];
+    for (j, column) in columns.chunks_exact_mut(k).take(n).enumerate() {
+        let at = b.at.moved(j as i64 * b.col);
+        if b.row == 1 {
+            column.copy_from_slice(call::slice(at, k));
+        } else {
+            column.iter_mut().enumerate().for_each(|(i, x)| *x = call::slice::<f32>(at.moved(i as i64 * b.row), 1)[0]);
+        }
+    }
+    if threads == 1 {
+        return call::thin(out, a, &columns, (m, n, k), add);
+    }
+    let (columns, high) = (&columns, m.div_ceil(threads));
+    let mut parts: Vec<Vec<f32>> = (0..m).step_by(high).map(|first| vec![0.0f32; high.min(m - first) * n]).collect();
+    rayon::scope(|s| {
+        for (p, part) in parts.iter_mut().enumerate() {
+            s.spawn(move |_| {
+                call::clean();
+                let (at, rows) = (a.at.moved((p * high) as i64 * a.row), part.len() / n);
+                let to = Matrix { at: Ptr::of_f32_mut(part), row: n as i64, col: 1 };
+                call::thin(to, Matrix { at, ..a }, columns, (rows, n, k), false);
+            });
+        }
+    });
+    for (i, row) in parts.iter().flat_map(|part| part.chunks_exact(n)).enumerate() {
+        for (j, x) in row.iter().enumerate() {
+            let to = &mut call::slice_mut::<f32>(out.at.moved(i as i64 * out.row + j as i64 * out.col), 1)[0];
+            *to = if add { *to + x } else { *x };
         }
     }
 }

@@ -17,6 +17,8 @@ pub(super) trait Vector: Copy {
     /// `self + x · y`, rounded once where the machine can.
     fn fused(self, x: Self, y: Self) -> Self;
     fn plus(self, x: Self) -> Self;
+    /// The sum of all lanes, neighbours first far apart.
+    fn total(self) -> f32;
     /// Begins to bring the cache line of the first element near, where the machine can be told.
     fn bring(from: &[f32]);
 }
@@ -60,12 +62,17 @@ impl Vector for Plain {
         Plain(std::array::from_fn(|k| self.0[k] + x.0[k]))
     }
     #[inline(always)]
+    fn total(self) -> f32 {
+        let half: [f32; 4] = std::array::from_fn(|k| self.0[k] + self.0[k + 4]);
+        (half[0] + half[2]) + (half[1] + half[3])
+    }
+    #[inline(always)]
     fn bring(_: &[f32]) {}
 }
 
 macro_rules! vector {
     ($(#[$of:meta])* $name:ident, $inner:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
-     $mask:path, $load_part:path, $store_part:path) => {
+     $total:path, $mask:path, $load_part:path, $store_part:path) => {
         $(#[$of])*
         #[derive(Clone, Copy)]
         pub(in crate::cpu) struct $name($inner);
@@ -115,6 +122,11 @@ macro_rules! vector {
                 $name(unsafe { $plus(self.0, x.0) })
             }
             #[inline(always)]
+            fn total(self) -> f32 {
+                // SAFETY: as above.
+                unsafe { $total(self.0) }
+            }
+            #[inline(always)]
             fn bring(from: &[f32]) {
                 // SAFETY: it reads nothing that the program could see.
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast()) };
@@ -127,6 +139,14 @@ macro_rules! vector {
 mod x86 {
     use super::Vector;
     use core::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn total_8(x: __m256) -> f32 {
+        let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))
+    }
 
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -175,12 +195,12 @@ mod x86 {
     vector!(
         /// AVX2 with fused products.
         Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
-        mask_8, load_8, store_8
+        total_8, mask_8, load_8, store_8
     );
     vector!(
         /// AVX-512.
         Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
-        mask_16, load_16, store_16
+        _mm512_reduce_add_ps, mask_16, load_16, store_16
     );
 }
 #[cfg(target_arch = "x86_64")]

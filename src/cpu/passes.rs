@@ -1,0 +1,171 @@
+//! Kernels with dear functions, block by block: what such a function is of, for a whole block; then the function, in the widest vectors that
+//! the machine has; then what is made of its results.
+//!
+//! Between the passes a block lies on the stack. It is long enough that its first vectors are written when they are read again: a vector that
+//! is read from narrower ones just before it waits for all of them. What several passes need is computed in each; it is cheap, or a pass.
+
+use super::r#gen::Gen;
+use crate::ir::{DType, Size};
+use crate::plan::{Access, Expr, Kernel, Sizes};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value};
+
+/// Elements of a block at most.
+const BLOCK: i64 = 512;
+/// Elements of a block below which it is not worth a call.
+const FEW: i64 = 64;
+/// Dear functions of a kernel at most.
+const MOST: usize = 3;
+/// Blocks are buffers that no plan has.
+const BLOCKS: usize = usize::MAX - MOST;
+
+/// How a kernel is taken apart.
+#[derive(Clone)]
+pub(super) struct Passes {
+    /// The loop that is cut into blocks, and how many of its steps make one.
+    level: usize,
+    steps: i64,
+    /// Elements for each of these steps.
+    inside: i64,
+    dear: Vec<Dear>,
+}
+
+/// A dear function: the value that it computes, what it is of, and where its block lies.
+#[derive(Clone)]
+struct Dear {
+    value: usize,
+    of: usize,
+    call: FuncRef,
+    block: Access,
+}
+
+/// What the pass that is generated computes.
+pub(super) struct Pass {
+    /// Values that it needs.
+    wanted: Vec<bool>,
+    /// So many blocks hold results.
+    made: usize,
+}
+
+/// Values that a value is made of, without looking into those of `made`.
+fn behind(k: &Kernel, value: usize, made: &[Dear]) -> Vec<bool> {
+    let mut wanted = vec![false; k.body.len()];
+    wanted[value] = true;
+    for e in (0..=value).rev() {
+        if !wanted[e] || made.iter().any(|d| d.value == e) {
+            continue;
+        }
+        match &k.body[e] {
+            Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => {}
+            Expr::Pick { at, .. } => at.iter().for_each(|i| wanted[i.value] = true),
+            Expr::Map(_, args) => args.iter().for_each(|a| wanted[*a] = true),
+            Expr::Reduce { value, .. } => wanted[*value] = true,
+            Expr::Mend { of, value, .. } => [*of, *value].into_iter().for_each(|e| wanted[e] = true),
+        }
+    }
+    wanted
+}
+
+impl Gen<'_> {
+    /// How this kernel is taken apart; not at all where it folds, where nothing is dear, or where blocks would be short.
+    pub(super) fn passes(&self, hints: &Sizes) -> Option<Passes> {
+        let k = self.k;
+        let last = k.outer.checked_sub(1)?;
+        if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. } | Expr::Mend { .. })) {
+            return None;
+        }
+        let size = |l: usize| k.loops[l].size.constant();
+        let within = |level: usize| (level + 1..k.outer).try_fold(1i64, |n, l| n.checked_mul(size(l)?));
+        let (level, inside) = (0..k.outer).find_map(|l| within(l).filter(|n| (1..=BLOCK / 8).contains(n)).map(|n| (l, n)))?;
+        let extent = k.loops[level].size.eval(&|s| hints.get(s).copied()).unwrap_or(FEW);
+        if extent.saturating_mul(inside) < FEW || size(last).is_some_and(|n| n < 4) {
+            return None;
+        }
+        let mut dear = Vec::new();
+        for (e, x) in k.body.iter().enumerate() {
+            if let Expr::Map(map, args) = x
+                && let Some(call) = self.row_of(*map)
+                && self.deps[e] >> last & 1 == 1
+            {
+                if k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
+                    return None;
+                }
+                let mut terms = Vec::new();
+                for l in level..k.outer {
+                    terms.push((l, Size::from(within(l)?)));
+                }
+                let block = Access { buffer: BLOCKS + dear.len().min(MOST), offset: Size::from(0i64), terms };
+                dear.push(Dear { value: e, of: args[0], call, block });
+            }
+        }
+        (1..=MOST).contains(&dear.len()).then_some(Passes { level, steps: BLOCK / inside, inside, dear })
+    }
+
+    /// Whether a value is computed here: all are, but for those that the present pass does not need.
+    pub(super) fn is_wanted(&self, e: usize) -> bool {
+        self.pass.as_ref().is_none_or(|p| p.wanted[e])
+    }
+
+    /// The block in which a value lies already.
+    pub(super) fn lies_in(&self, e: usize) -> Option<Access> {
+        let (pass, passes) = (self.pass.as_ref()?, self.passes.as_ref()?);
+        passes.dear[..pass.made].iter().find(|d| d.value == e).map(|d| d.block.clone())
+    }
+
+    /// The loop `level` and those inside, where it is the one that is cut into blocks.
+    pub(super) fn in_passes(&mut self, level: usize) -> bool {
+        let Some(passes) = self.passes.clone().filter(|p| p.level == level && self.pass.is_none()) else { return false };
+        let slots: Vec<Value> = passes
+            .dear
+            .iter()
+            .map(|_| {
+                let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * BLOCK as u32, 6);
+                let slot = self.b.create_sized_stack_slot(slot);
+                self.b.ins().stack_addr(I64, slot, 0)
+            })
+            .collect();
+        let (low, high) = self.bounds(level);
+        let i = self.b.declare_var(I64);
+        self.b.def_var(i, low);
+        let (head, inside, after) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.ins().jump(head, &[]);
+        self.b.switch_to_block(head);
+        let now = self.b.use_var(i);
+        let go = self.b.ins().icmp(IntCC::SignedLessThan, now, high);
+        self.b.ins().brif(go, inside, &[], after, &[]);
+        self.b.switch_to_block(inside);
+        let steps = self.b.ins().iconst(I64, passes.steps);
+        let next = self.b.ins().iadd(now, steps);
+        let stop = self.b.ins().smin(next, high);
+        let count = self.b.ins().isub(stop, now);
+        let count = self.b.ins().imul_imm_s(count, passes.inside);
+        // Addresses in a block count from its first step.
+        let before = self.b.ins().imul_imm_s(now, 4 * passes.inside);
+        for (dear, slot) in passes.dear.iter().zip(&slots) {
+            let base = self.b.ins().isub(*slot, before);
+            self.bases.insert(dear.block.buffer, base);
+        }
+        for (made, dear) in passes.dear.iter().enumerate() {
+            self.one_pass(level, (now, stop), made, (dear.of, &dear.block));
+            self.b.ins().call(dear.call, &[slots[made], count]);
+        }
+        let k = self.k;
+        self.one_pass(level, (now, stop), passes.dear.len(), (k.value, &k.store));
+        self.b.def_var(i, stop);
+        self.b.ins().jump(head, &[]);
+        self.b.switch_to_block(after);
+        true
+    }
+
+    /// Computes a value for the steps of a block, and stores it.
+    fn one_pass(&mut self, level: usize, (from, to): (Value, Value), made: usize, (value, store): (usize, &Access)) {
+        let dear = self.passes.as_ref().map_or(&[][..], |p| &p.dear[..made]);
+        self.pass = Some(Pass { wanted: behind(self.k, value, dear), made });
+        let lanes = self.lanes.filter(|l| l.0 == level).map(|l| l.1);
+        let i = self.b.declare_var(I64);
+        self.b.def_var(i, from);
+        self.strips(level, i, (to, None), lanes, &mut |g: &mut Self| g.nest(level + 1, (value, store)));
+        self.pass = None;
+    }
+}
