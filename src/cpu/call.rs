@@ -311,14 +311,9 @@ macro_rules! widest {
         #[cfg(target_arch = "x86_64")]
         {
             let (fma, wider) = vectors();
-            if fma && wider {
-                // SAFETY: the processor has the features.
-                unsafe { $module::$avx512($($arg),*) };
-                return clean();
-            }
             if fma {
                 // SAFETY: the processor has the features.
-                unsafe { $module::$avx2($($arg),*) };
+                unsafe { if wider { $module::$avx512($($arg),*) } else { $module::$avx2($($arg),*) } };
                 return clean();
             }
         }
@@ -344,8 +339,7 @@ pub(super) fn swept(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize,
 
 /// Each row of `a` times the vector at `b`: both run along memory (`a.col` is 1). `out` has the stride `out.row`.
 pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool) {
-    let av = slice::<f32>(a.at, span(&a, m, k));
-    let bv = slice::<f32>(b, k);
+    let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b, k));
     let ov = slice_mut::<f32>(out.at, span(&out, m, 1));
     let shape = micro::Dots { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
     widest!(micro: dots_avx512, dots_avx2, dots_plain(&shape, av, bv, ov));
@@ -381,7 +375,8 @@ pub(super) fn forms() -> &'static [panel::Form] {
                 }
             };
         }
-        const ALL: [panel::Form; 3] = [panel::avx512(kernel!(group_avx512)), panel::avx2(kernel!(group_avx2)), panel::PLAIN];
+        const AVX512: panel::Form = panel::avx512(kernel!(group_avx512), kernel!(sheets_avx512));
+        const ALL: [panel::Form; 3] = [AVX512, panel::avx2(kernel!(group_avx2), kernel!(sheets_avx2)), panel::PLAIN];
         match vectors() {
             (true, true) => return &ALL,
             (true, false) => return &ALL[1..],

@@ -3,6 +3,7 @@
 use super::attend::Attend;
 use super::job::Job;
 use super::taps::Taps;
+use super::written::Written;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{self, Plan, Sizes, Step};
 
@@ -19,6 +20,11 @@ pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<()
         let attention = plan::attention(plan, a, sizes).ok_or_else(|| lost("scores"))?;
         jobs[a.result] = Job::Attend(Box::new(Attend::new(attention)));
         a.between.iter().chain([&a.scores]).for_each(|k| jobs[*k] = Job::Done);
+    }
+    for w in &plan.written {
+        let writing = plan::writing(plan, w, sizes).ok_or_else(|| lost("matrices"))?;
+        jobs[w.product] = Job::Written(Box::new(Written::new(writing)));
+        jobs[w.maker] = Job::Done;
     }
     for b in &plan.biased {
         let row = plan::row(plan, b, sizes).ok_or_else(|| lost("products"))?;

@@ -11,13 +11,14 @@ use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
 use super::taps::Taps;
 use super::tiles::{TileJob, tiles};
+use super::written::Written;
 use super::{order, parameters, runtime};
 use crate::diag::{self, Diagnostic};
 use crate::files::memory;
 use crate::ir::sizes::{known, places};
 use crate::ir::{DType, Dist, Size};
 use crate::ir::{Data, Tensor};
-use crate::plan::{self, Expr, Kernel, Kind, Plan, Sizes, Step};
+use crate::plan::{self, Expr, Kernel, Plan, Sizes, Step};
 use rayon::ThreadPool;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,6 +82,7 @@ pub(super) enum Job {
     Segments(Box<Segments>),
     Taps(Box<Taps>),
     Attend(Box<Attend>),
+    Written(Box<Written>),
     /// Another step does it.
     Done,
     Order {
@@ -340,6 +342,7 @@ impl Job {
             Job::Segments(s) => s.work(),
             Job::Taps(t) => t.work(),
             Job::Attend(a) => a.work(),
+            Job::Written(w) => w.work(),
             Job::Done
             | Job::Order { .. }
             | Job::Scan { .. }
@@ -381,6 +384,7 @@ impl Job {
             Job::Segments(s) => exec.whole(s.work(), &|threads| s.run(ptrs, threads)),
             Job::Taps(t) => t.run(ptrs, exec),
             Job::Attend(a) => a.run(ptrs, exec),
+            Job::Written(w) => w.run(ptrs, exec),
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
             Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
             Job::Assign { input, out } => runtime::assign(ptrs, input, *out),
@@ -389,10 +393,4 @@ impl Job {
             Job::Done | Job::Rounds(_) => {}
         }
     }
-}
-
-/// Buffers of a plan by kind.
-pub(super) fn arguments(plan: &Plan) -> Vec<(usize, usize)> {
-    let of = |b: &plan::Buffer| if let Kind::Arg(k) = b.kind { Some(k) } else { None };
-    plan.buffers.iter().enumerate().filter_map(|(n, b)| of(b).map(|k| (n, k))).collect()
 }

@@ -48,18 +48,27 @@ impl Words {
     }
 }
 
-/// The layout of some matrices: the age of what they hold, what they are, and their rows and columns.
-type Key = (u64, usize, usize, [i64; 3], [usize; 2]);
+/// How matrices lie in panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lie {
+    /// One after the other.
+    Apart,
+    /// For each row of a panel those of all matrices: what a sum of matrices reads.
+    Among,
+}
+
+/// The layout of some matrices: the age of what they hold, what they are, their rows and columns, and how they lie.
+type Key = (u64, usize, usize, [i64; 3], [usize; 2], Lie);
 
 /// Layouts that somebody uses, shared by all that one engine runs.
 #[derive(Debug, Default)]
 pub(super) struct Laid(Mutex<BTreeMap<Key, Weak<Words>>>);
 
 impl Laid {
-    /// Those of these matrices, `rows` by `columns`, made now or before. `age` says since when memory holds what it does; 0: nobody knows.
-    pub fn words(&self, age: u64, of: &Stored, [rows, columns]: [usize; 2], make: impl FnOnce() -> Words) -> Arc<Words> {
+    /// Those of these matrices, of as many rows and columns, made now or before. `age` says since when memory holds what it does; 0: nobody knows.
+    pub fn words(&self, age: u64, of: &Stored, shape: [usize; 2], lie: Lie, make: impl FnOnce() -> Words) -> Arc<Words> {
         let Some(mut known) = self.0.lock().ok().filter(|_| age > 0) else { return Arc::new(make()) };
-        let key = (age, of.at.address(), of.count, [of.apart, of.row, of.col], [rows, columns]);
+        let key = (age, of.at.address(), of.count, [of.apart, of.row, of.col], shape, lie);
         if let Some(words) = known.get(&key).and_then(Weak::upgrade) {
             return words;
         }
@@ -81,7 +90,7 @@ mod tests {
         let of = Stored { at: Ptr::of_f32(&numbers), count: 1, apart: 0, row: 4, col: 1 };
         let made = |age: u64, of: &Stored| {
             let mut fresh = false;
-            let words = laid.words(age, of, [2, 4], || {
+            let words = laid.words(age, of, [2, 4], Lie::Apart, || {
                 fresh = true;
                 Words::zero(8)
             });

@@ -46,6 +46,7 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod whole;
 mod wide;
+mod written;
 
 pub use compile::{emit_asm, emit_clif};
 pub use object::{Face, Free, emit_object};

@@ -5,7 +5,7 @@
 //! are and in which order they are taken depends on its length alone: no number of threads or rows changes a bit.
 
 use super::call::{self, Ptr, slice, slice_mut};
-use super::laid::{Laid, Stored, Words};
+use super::laid::{Laid, Lie, Stored, Words};
 use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
 use super::product::Bias;
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Steps of a sum that are taken in registers; what they come to is added in memory.
-const STEPS: usize = 256;
+pub(super) const STEPS: usize = 256;
 
 /// Rows that are packed at a time: with `STEPS` they fill a part of the second cache.
-const ROWS: usize = 240;
+pub(super) const ROWS: usize = 240;
 
 /// Fewer rows wait for memory, however it is laid out; with more, what the library spends on laying it out is little.
 const LEAST: usize = 6;
@@ -118,7 +118,7 @@ impl Panels {
         // What was there goes first: both together may be too much.
         self.words = Arc::default();
         self.words = match laid {
-            Some((laid, age)) => laid.words(age, of, [self.k, self.n], || self.laid_out(of)),
+            Some((laid, age)) => laid.words(age, of, [self.k, self.n], Lie::Apart, || self.laid_out(of)),
             None => Arc::new(self.laid_out(of)),
         };
     }
@@ -239,7 +239,7 @@ impl Form {
     }
 
     /// Some steps of rows, group by group: for each step an element of each row.
-    fn pack(self, a: &Rows, rows: &Range<usize>, (from, steps): (usize, usize), packed: &mut [f32]) {
+    pub(super) fn pack(self, a: &Rows, rows: &Range<usize>, (from, steps): (usize, usize), packed: &mut [f32]) {
         for (first, count) in self.groups(rows.len()) {
             let to = &mut packed[first * steps..][..count * steps];
             let row = |r: usize| a.row(rows.start + first + r).moved(from as i64 * a.step);
@@ -255,7 +255,7 @@ impl Form {
     }
 
     /// Packed rows times a part of a panel; the `next` one comes near meanwhile, some of it with each row.
-    fn panel(
+    pub(super) fn panel(
         self,
         (packed, panel, next, bias): (&[f32], &[f32], &[f32], &[f32]),
         (steps, columns): (usize, usize),

@@ -19,21 +19,23 @@ pub(super) struct Form {
     pub high: usize,
     /// Computes a part of as many rows.
     pub kernel: fn(&mut Part),
+    /// Writes panels.
+    pub write: fn(&mut Sheets),
 }
 
 /// With 32 registers, 24 hold sums.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx512(kernel: fn(&mut Part)) -> Form {
-    Form { wide: 32, high: 12, kernel }
+pub(super) const fn avx512(kernel: fn(&mut Part), write: fn(&mut Sheets)) -> Form {
+    Form { wide: 32, high: 12, kernel, write }
 }
 
 /// With 16, 12 do.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx2(kernel: fn(&mut Part)) -> Form {
-    Form { wide: 16, high: 6, kernel }
+pub(super) const fn avx2(kernel: fn(&mut Part), write: fn(&mut Sheets)) -> Form {
+    Form { wide: 16, high: 6, kernel, write }
 }
 
-pub(super) const PLAIN: Form = Form { wide: 16, high: 4, kernel: group::<Plain, 4> };
+pub(super) const PLAIN: Form = Form { wide: 16, high: 4, kernel: group::<Plain, 4>, write: sheets::<Plain, 4> };
 
 /// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
 /// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.
@@ -46,6 +48,16 @@ pub(super) struct Part<'a, 'b> {
     pub bias: &'a [f32],
     /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
     pub next: &'a [f32],
+}
+
+/// Panels that are written, one for each code: for each row of a panel `head` has a row for each number of the code. Codes lie one after the
+/// other, and so do panels.
+pub(super) struct Sheets<'a> {
+    pub codes: &'a [f32],
+    /// Numbers of a code.
+    pub numbers: usize,
+    pub head: &'a [f32],
+    pub out: &'a mut [f32],
 }
 
 /// Elements of a cache line.
@@ -117,6 +129,53 @@ macro_rules! by_rows {
     };
 }
 
+/// So far ahead of what is read a head is asked for.
+const AHEAD: usize = 1 << 10;
+
+/// `R` panels from panel `at`.
+#[inline(always)]
+fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
+    let (wide, numbers) = (VECTORS * V::LANES, of.numbers);
+    let codes: [&[f32]; R] = std::array::from_fn(|r| &of.codes[(at + r) * numbers..][..numbers]);
+    let length = of.head.len() / numbers;
+    for (k, rows) in of.head.chunks_exact(numbers * wide).enumerate() {
+        let mut sums = [[V::zero(); VECTORS]; R];
+        for (q, words) in rows.chunks_exact(wide).enumerate() {
+            // A head is read once, from far away, in less time than it takes to arrive.
+            if let Some(ahead) = of.head.get((k * numbers + q) * wide + AHEAD..) {
+                for c in 0..VECTORS {
+                    V::bring(&ahead[(c * V::LANES).min(ahead.len())..]);
+                }
+            }
+            let xs: [f32; R] = std::array::from_fn(|r| codes[r][q]);
+            step(&mut sums, &xs, words);
+        }
+        for r in 0..R {
+            let to = &mut of.out[(at + r) * length + k * wide..][..wide];
+            for c in 0..VECTORS {
+                sums[r][c].store(&mut to[c * V::LANES..]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn sheets<V: Vector, const MOST: usize>(of: &mut Sheets) {
+    let (all, mut at) = (of.codes.len() / of.numbers, 0);
+    while at + MOST <= all {
+        sheet::<V, MOST>(of, at);
+        at += MOST;
+    }
+    while at + 4 <= all {
+        sheet::<V, 4>(of, at);
+        at += 4;
+    }
+    while at < all {
+        sheet::<V, 1>(of, at);
+        at += 1;
+    }
+}
+
 /// As many rows as there are in `out`; no more than a form for such vectors has.
 #[inline(always)]
 fn group<V: Vector, const MOST: usize>(part: &mut Part) {
@@ -130,13 +189,36 @@ fn group<V: Vector, const MOST: usize>(part: &mut Part) {
     by_rows!(part.out.len(), of, part);
 }
 
-/// Rows of equal length, step by step: an element of each.
+/// Rows and steps of a square that is turned at once.
+const SQUARE: usize = 4;
+
+/// Rows of equal length, step by step: an element of each. Squares are turned in registers.
+#[inline(always)]
 fn turned<const R: usize>(rows: &[&[f32]; HIGH], to: &mut [f32]) {
     let len = to.len() / R;
     let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
-    for (k, to) in to.chunks_exact_mut(R).enumerate() {
+    let (squares, whole) = (R / SQUARE, len - len % SQUARE);
+    for (k, to) in to.chunks_exact_mut(SQUARE * R).enumerate() {
+        let k = k * SQUARE;
+        for s in 0..squares {
+            let square: [[f32; SQUARE]; SQUARE] = std::array::from_fn(|r| {
+                let row = &rows[s * SQUARE + r][k..k + SQUARE];
+                [row[0], row[1], row[2], row[3]]
+            });
+            for c in 0..SQUARE {
+                let column = [square[0][c], square[1][c], square[2][c], square[3][c]];
+                to[c * R + s * SQUARE..][..SQUARE].copy_from_slice(&column);
+            }
+        }
+        for r in squares * SQUARE..R {
+            for c in 0..SQUARE {
+                to[c * R + r] = rows[r][k + c];
+            }
+        }
+    }
+    for k in whole..len {
         for r in 0..R {
-            to[r] = rows[r][k];
+            to[k * R + r] = rows[r][k];
         }
     }
 }
@@ -161,4 +243,16 @@ pub(super) fn group_avx512(part: &mut Part) {
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn group_avx2(part: &mut Part) {
     group::<super::vector::Avx2, 6>(part);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn sheets_avx512(of: &mut Sheets) {
+    sheets::<super::vector::Avx512, 12>(of);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn sheets_avx2(of: &mut Sheets) {
+    sheets::<super::vector::Avx2, 6>(of);
 }

@@ -19,6 +19,8 @@ pub(super) fn lay_out(plan: &Plan, jobs: &mut [Job], limit: usize) {
         } else if let Job::Grouped(g) = job {
             let stays = stays(g.matrices());
             room -= g.lay_out(stays, room);
+        } else if let Job::Written(w) = job {
+            room -= w.lay_out(room);
         }
     }
 }
@@ -30,6 +32,8 @@ pub(super) fn pack(jobs: &mut [Job], ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
             product.pack(ptrs[*a], ptrs[*b], laid);
         } else if let Job::Grouped(g) = job {
             g.pack(ptrs, laid);
+        } else if let Job::Written(w) = job {
+            w.pack(ptrs, laid);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::call::{Code, Ptr, Word, slice, slice_mut};
 use super::compile::Functions;
-use super::job::{Exec, Instance, arguments};
+use super::job::{Exec, Instance};
 use crate::diag::Diagnostic;
 use crate::ir::Data;
 use crate::ir::{DType, Dist, Size, interp, random as bits};
-use crate::plan::{self, Plan, Sizes, Window};
+use crate::plan::{self, Kind, Plan, Sizes, Window};
 
 /// A strided window with its numbers known.
 #[derive(Clone, Debug)]
@@ -208,6 +208,12 @@ pub(super) fn random(ptrs: &[Ptr], dist: Dist, key: u32, (seed, round): (&Pane, 
         };
         position += 1;
     });
+}
+
+/// The buffers of a plan that are arguments, with their numbers.
+fn arguments(plan: &Plan) -> Vec<(usize, usize)> {
+    let of = |b: &plan::Buffer| if let Kind::Arg(k) = b.kind { Some(k) } else { None };
+    plan.buffers.iter().enumerate().filter_map(|(n, b)| of(b).map(|k| (n, k))).collect()
 }
 
 /// A loop ready to run.

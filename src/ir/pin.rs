@@ -21,6 +21,10 @@ pub enum What {
     Rows,
     /// Whether the windows of a product are written down, or read where they lie.
     Windows,
+    /// Whether the scores of attention are written down, or computed block by block.
+    Scores,
+    /// Whether matrices that a product writes for another are written down, or panel by panel where they are read.
+    Matrices,
 }
 
 pub const MADE: &str = "made";
@@ -32,17 +36,21 @@ pub const BY_EACH: &str = "by each product for itself";
 pub const KEPT_ROWS: &str = "for the rows that are kept";
 pub const ALL_ROWS: &str = "for all rows";
 pub const IN_PLACE: &str = "read where they lie";
+pub const BY_BLOCKS: &str = "block by block";
+pub const BY_PANELS: &str = "panel by panel";
 pub const WRITTEN_DOWN: &str = "written down";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 6] = [
+    pub const ALL: [(What, &'static str); 8] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
         (What::Shared, "shared"),
         (What::Rows, "rows"),
         (What::Windows, "windows"),
+        (What::Scores, "scores"),
+        (What::Matrices, "matrices"),
     ];
 
     pub fn word(self) -> &'static str {
@@ -62,6 +70,8 @@ impl What {
             What::Shared => Some([COMPUTED_ONCE, BY_EACH]),
             What::Rows => Some([KEPT_ROWS, ALL_ROWS]),
             What::Windows => Some([IN_PLACE, WRITTEN_DOWN]),
+            What::Scores => Some([BY_BLOCKS, WRITTEN_DOWN]),
+            What::Matrices => Some([BY_PANELS, WRITTEN_DOWN]),
         }
     }
 }

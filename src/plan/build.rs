@@ -154,22 +154,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let (steps, made): (Vec<_>, Vec<_>) = all.unzip();
     let (steps, places) = steps.into_iter().unzip();
     let (made, rows): (Vec<Place>, Vec<_>) = made.into_iter().unzip();
-    let mut plan = Plan {
-        machine: None,
-        buffers: p.buffers,
-        steps,
-        prepared,
-        outputs,
-        demands: Default::default(),
-        tiles: Vec::new(),
-        taps: Vec::new(),
-        attends: Vec::new(),
-        biased: Vec::new(),
-        places,
-        decisions: Vec::new(),
-        fates: Vec::new(),
-        granted: Vec::new(),
-    };
+    let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, places, ..Plan::default() };
     super::tile::tile(&mut plan, sizes, &rows, &made, choices);
     Ok(plan)
 }

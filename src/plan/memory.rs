@@ -33,7 +33,9 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     let private = private.chain(plan.taps.iter().map(|t| t.buffer));
     // Neither do scores, nor products to which a row is added.
     let private = private.chain(plan.attends.iter().flat_map(|a| a.buffers.iter().copied()));
-    let private: Vec<usize> = private.chain(plan.biased.iter().map(|b| b.buffer)).collect();
+    let private = private.chain(plan.biased.iter().map(|b| b.buffer));
+    // Nor matrices that are written where they are read.
+    let private: Vec<usize> = private.chain(plan.written.iter().map(|w| w.buffer)).collect();
     let spans = lifetimes(plan);
     let mut order: Vec<usize> = (0..plan.buffers.len())
         .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
@@ -82,6 +84,7 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
         // Queries and keys are read when the result is computed.
         let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
         let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
+        let last = plan.written.iter().find(|w| w.maker == k).map_or(last, |w| w.product);
         let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
         let asked = asked.iter().map(|(view, _)| view.buffer);
         for b in step.reads().into_iter().chain(step.writes()).chain(asked) {

@@ -36,6 +36,7 @@ mod tile;
 mod together;
 mod tree;
 mod view;
+mod written;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use added::{Row, row};
@@ -48,19 +49,19 @@ pub use granted::Granted;
 pub use memory::{Layout, place};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
-#[cfg(feature = "cpu")]
 pub(crate) use prices::PANELS;
 pub use prices::{Level, Prices};
 pub use sizes::complete;
 use std::sync::Arc;
 pub use taps::{Along, Batch, Geometry, geometry};
-pub use together::{Attend, Biased, Kept, Taps, Tile};
+pub use together::{Attend, Biased, Kept, Taps, Tile, Written};
+pub use written::{Writing, writing};
 
 /// The values of the sizes that are unknown in the graph.
 pub use crate::ir::sizes::Sizes;
 
 /// What runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The machine that it was made for, where that is no fixed one: its name and the mark of its prices.
     pub machine: Option<String>,
@@ -80,6 +81,8 @@ pub struct Plan {
     pub attends: Vec<Attend>,
     /// Products that an executor computes together with what is added to them.
     pub biased: Vec<Biased>,
+    /// Products that an executor computes together with what writes their matrices.
+    pub written: Vec<Written>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
     /// What was decided, in bodies of loops, too.

@@ -101,6 +101,11 @@ impl Prices {
         self.touch_ns * elements + self.levels.iter().map(more).sum::<f64>()
     }
 
+    /// Writing so many elements and reading them again where they stay in the first cache.
+    pub(super) fn near(&self, elements: f64) -> f64 {
+        self.touch_ns * elements
+    }
+
     /// Reading so many elements that lie ready.
     pub(super) fn read(&self, elements: f64) -> f64 {
         self.touch(elements) / 2.0

@@ -3,11 +3,10 @@
 //! In: a plan. Out: the pairs of a gather and its product that can go without, and how ([`Geometry`]): the source is copied once
 //! with what lies outside of it, and each term of the sum (a *tap*) is then that copy, moved. Such are the convolutions of a stride of 1.
 
-use super::decide::{Way, What};
+use super::decide::What;
 use super::tile::Finder;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Taps};
-use crate::ir::pin::{IN_PLACE, WRITTEN_DOWN};
 use crate::ir::scalar::Law;
 use crate::ir::{DType, Size};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,12 +73,9 @@ pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
             let alone = users.readers[buffer] == 1;
             let taps = Taps { gather, product, buffer };
             if same && alone && plan.buffers[buffer].kind == Kind::Temp && geometry(plan, &taps, sizes).is_some() {
-                let ways = vec![Way::unpriced(IN_PLACE), Way::unpriced(WRITTEN_DOWN)];
-                let decision = f.choices.choose(What::Windows, f.made[product].clone(), &plan.buffers[p.out.0].name, ways);
-                if decision.taken == 0 {
+                if f.stays_near(What::Windows, product, &[buffer]) {
                     found.push(taps);
                 }
-                f.choices.note([decision]);
                 break;
             }
         }

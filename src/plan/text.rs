@@ -186,6 +186,9 @@ impl fmt::Display for Plan {
         for b in &self.biased {
             writeln!(f, "no memory for {}", self.name(b.buffer))?;
         }
+        for w in &self.written {
+            writeln!(f, "no memory for {} of {}", self.name(w.buffer), self.name(self.steps[w.product].writes()[0]))?;
+        }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;
         for d in &self.demands.computed {

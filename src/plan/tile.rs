@@ -4,10 +4,10 @@
 //! rows, and whoever reads what an earlier one of them wrote reads row `r` for row `r`. Then a tile of rows can go through all steps
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
-use super::decide::{Choices, Place};
+use super::decide::{Choices, Place, Way, What};
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
-use super::{added, attend, taps};
+use super::{added, attend, taps, written};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,8 +49,14 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     let taps = taps::find(&f, &|k| kept.iter().any(|t| t.first <= k && k < t.last));
     let taken =
         |k: usize| kept.iter().any(|t| t.first <= k && k < t.last) || taps.iter().any(|t| t.gather == k || t.product == k);
-    let attends = attend::find(plan, sizes, &taken);
-    let alone = |k: &usize| taps.iter().any(|t| t.gather == *k || t.product == *k) || attends.iter().any(|a| a.has(*k));
+    let mut attends = attend::find(plan, sizes, &taken);
+    attends.retain(|a| f.stays_near(What::Scores, a.result, &a.buffers));
+    let mut written = written::find(plan, sizes, &|k| !taken(k) && !attends.iter().any(|a| a.has(k)));
+    written.retain(|w| f.stays_near(What::Matrices, w.product, &[w.buffer]));
+    let alone = |k: &usize| {
+        let windows = taps.iter().any(|t| t.gather == *k || t.product == *k);
+        windows || attends.iter().any(|a| a.has(*k)) || written.iter().any(|w| w.maker == *k || w.product == *k)
+    };
     let mut tiles = Vec::new();
     for Range { start: from, end: to } in halves {
         let mut k = from;
@@ -81,6 +87,7 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     let may = |a: usize, b: usize| ![a, b].iter().any(alone) && tile(a) == tile(b);
     let biased = added::find(plan, sizes, &may);
     plan.biased = biased;
+    plan.written = written;
     plan.tiles = tiles;
     plan.taps = taps;
     plan.attends = attends;
@@ -89,6 +96,21 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
 impl Finder<'_> {
     pub(super) fn n(&self, s: &Size) -> i64 {
         value(s, self.sizes)
+    }
+
+    /// Whether what lies in these buffers stays near while a step uses it, and has no memory: it does, for that costs less, unless somebody
+    /// pins that it is written down.
+    pub(super) fn stays_near(&self, what: What, step: usize, buffers: &[usize]) -> bool {
+        let elements = |b: &usize| self.plan.buffers[*b].shape.iter().map(|s| self.n(s) as f64).product::<f64>();
+        let (count, prices) = (buffers.iter().map(elements).sum(), self.choices.prices());
+        let Some([near, far]) = what.ways() else { return false };
+        let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count))];
+        let made = self.plan.steps[step].writes();
+        let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
+        let decision = self.choices.choose(what, self.made[step].clone(), name, ways);
+        let taken = decision.taken == 0;
+        self.choices.note([decision]);
+        taken
     }
 
     /// Rows of a step's result, if it makes them one by one.

@@ -19,6 +19,14 @@ pub struct Biased {
     pub buffer: usize,
 }
 
+/// Step `maker` writes matrices into `buffer`, which step `product` alone reads, as its matrices.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    pub maker: usize,
+    pub product: usize,
+    pub buffer: usize,
+}
+
 /// Step `scores` multiplies queries with keys, the steps `between` make weights of that, and step `result` multiplies them with values.
 #[derive(Clone, Debug)]
 pub struct Attend {

@@ -112,6 +112,31 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         }",
         &[("b", 2), ("row", 9), ("col", 11)],
     ),
+    (
+        "scores",
+        "dim t
+        model M {
+            input q: [t, 24]
+            input k: [t, 24]
+            input v: [t, 20]
+            PIN
+            output y: [t, 20] = softmax(q @ k.T) @ v
+        }",
+        &[("t", 33)],
+    ),
+    (
+        "matrices",
+        "dim b
+        dim t
+        model M {
+            input c: [b, 5]
+            input x: [b, t, 70]
+            param head: [5, 70, 45] = normal()
+            let w[b, i < 70, o < 45] = sum[h] c[b, h] * head[h, i, o]
+            PIN output y: [b, t, 45] = x @ w
+        }",
+        &[("b", 3), ("t", 40)],
+    ),
 ];
 
 fn decisions(text: &str, dims: &[(&str, i64)]) -> Vec<Decision> {

@@ -5,6 +5,7 @@ mod kernels;
 mod math;
 mod models;
 mod products;
+mod written;
 
 use crate::cpu::Options;
 use crate::exec::Engine;

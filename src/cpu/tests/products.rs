@@ -6,7 +6,7 @@ use crate::cpu::laid::Stored;
 use crate::cpu::micro::Shape;
 use crate::cpu::pack::{Panels, Places, Rows};
 use crate::cpu::product::Bias;
-use crate::cpu::{micro, sweep};
+use crate::cpu::{micro, sweep, thin};
 
 type Made = Vec<(&'static str, fn(&Shape, &[f32], &[f32], &mut [f32]))>;
 
@@ -71,6 +71,59 @@ fn each_kernel_sums_what_f64_sums() {
                                 (f64::from(*got) - sum).abs() <= 1e-6 * size,
                                 "{name} {m}×{k}×{n} ({i}, {j}): {got}, not {sum}"
                             );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+type Thin = Vec<(&'static str, fn(&thin::Shape, &[f32], &[f32], &mut [f32]))>;
+
+/// The kernels for few columns of this machine.
+fn thin_kernels() -> Thin {
+    let mut out: Thin = vec![("thin, plain", thin::thin_plain)];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            out.push(("thin, AVX2", with_features!(thin::thin_avx2)));
+        }
+        if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+            out.push(("thin, AVX-512", with_features!(thin::thin_avx512)));
+        }
+    }
+    out
+}
+
+/// Results lie row by row and column by column; a row comes to the same bits whatever rows are beside it.
+#[test]
+fn products_of_few_columns_sum_what_f64_sums() {
+    for (name, kernel) in thin_kernels() {
+        for (m, n, k) in [(1, 2, 32), (5, 3, 64), (9, 4, 33), (6, 5, 100), (17, 8, 4096), (3, 7, 47), (4, 2, 39), (8, 1, 16)] {
+            let a_row = k + 3;
+            let (a, mut columns) = (numbers(m * a_row, 1), numbers(n * k, 2));
+            columns.resize(n.next_multiple_of(thin::TOGETHER) * k, 0.0);
+            for (out_row, out_col) in [(n + 1, 1), (1, m + 2)] {
+                for add in [false, true] {
+                    let run = |m: usize, a: &[f32]| {
+                        let mut out = vec![7.0f32; (m - 1) * out_row + (n - 1) * out_col + 1];
+                        kernel(&thin::Shape { m, n, k, a_row, out_row, out_col, add }, a, &columns, &mut out);
+                        out
+                    };
+                    let out = run(m, &a);
+                    for i in 0..m {
+                        let alone = run(1, &a[i * a_row..]);
+                        for j in 0..n {
+                            let terms = (0..k).map(|t| f64::from(a[i * a_row + t]) * f64::from(columns[j * k + t]));
+                            let sum: f64 = terms.clone().sum::<f64>() + if add { 7.0 } else { 0.0 };
+                            let size: f64 = terms.map(f64::abs).sum::<f64>() + 7.0;
+                            let got = out[i * out_row + j * out_col];
+                            assert!(
+                                (f64::from(got) - sum).abs() <= 1e-6 * size,
+                                "{name} {m}×{k}×{n} ({i}, {j}): {got}, not {sum}"
+                            );
+                            assert_eq!(got.to_bits(), alone[j * out_col].to_bits(), "{name} {m}×{k}×{n} ({i}, {j})");
                         }
                     }
                 }
