@@ -32,8 +32,8 @@ pub struct Args {
     /// Only this output; may be repeated
     #[arg(long, value_name = "NAME")]
     output: Vec<String>,
-    /// Takes another way than the cheapest at a place: `sum@8:24=2`, as `hnet explain M.hnet` numbers them; may be repeated
-    #[arg(long, value_name = "WHAT@LINE:COLUMN=N")]
+    /// Takes another way than the cheapest at a place: `sum@8:24=2`, as `hnet explain M.hnet` numbers or calls them; may be repeated
+    #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
     pin: Vec<String>,
     /// Runs that are timed
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -1,10 +1,9 @@
 //! `hnet graph`: a picture of a model.
 
 use super::open::{self, Which};
+use super::picture::raster;
 use super::talk::{self, Exit, Talk, usage};
 use crate::draw;
-#[cfg(feature = "pictures")]
-use crate::draw::raster;
 use crate::files::atomic;
 use std::path::{Path, PathBuf};
 
@@ -78,20 +77,5 @@ fn format(asked: Option<Format>, out: Option<&Path>) -> Result<Format, Exit> {
         (None, Some(named), _) => Ok(named),
         (None, None, Some(out)) => open::ends(out, &["svg", "png", "pdf", "dot", "gv"]).map(|()| Format::Svg),
         (None, None, None) => Ok(Format::Svg),
-    }
-}
-
-/// Without the feature there is no program that draws letters.
-#[cfg(not(feature = "pictures"))]
-mod raster {
-    const MISSING: &str =
-        "this hnet was built without pictures in pixels and pages: write .svg, or install with `--features pictures`";
-
-    pub fn png(_: &str) -> Result<Vec<u8>, String> {
-        Err(MISSING.to_string())
-    }
-
-    pub fn pdf(_: &str) -> Result<Vec<u8>, String> {
-        Err(MISSING.to_string())
     }
 }

@@ -34,6 +34,7 @@ mod machine;
 pub mod memory;
 mod new;
 mod open;
+mod picture;
 mod probe;
 mod profile;
 mod quiet;

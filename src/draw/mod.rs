@@ -3,6 +3,7 @@
 //! In: a checked [`Model`](crate::check::Model). Out: [`facts`], the typed interface; [`scene`], boxes and edges, which [`layout`]
 //! places and [`svg`] or [`dot`] writes; `raster` makes PNG and PDF of the former. Promised: the same model gives the same bytes.
 
+pub mod bars;
 pub mod dot;
 pub mod facts;
 pub mod flow;

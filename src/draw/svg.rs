@@ -6,8 +6,8 @@ use super::scene::{Edge, Item, Kind, Link, Scene};
 use crate::ir::Rate;
 use std::fmt::Write;
 
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 40.0;
+pub(super) const MARGIN: f64 = 24.0;
+pub(super) const TITLE: f64 = 40.0;
 const LEGEND: f64 = 64.0;
 
 /// Shapes of lines and letters.
@@ -67,22 +67,27 @@ impl Colours {
     }
 }
 
+/// The beginning of a picture of this size, up to what lies below its title.
+pub(super) fn opened(title: &str, width: f64, height: f64) -> String {
+    let title = escape(title);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         role=\"img\" aria-label=\"{title}\">\n"
+    );
+    let (light, dark) = (LIGHT.rules(), DARK.rules());
+    let style = format!("{STYLE}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n");
+    let _ = writeln!(out, "<style>{style}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>");
+    let _ = writeln!(out, r#"<text class="title" x="{MARGIN}" y="{:.0}">{title}</text>"#, MARGIN + 14.0);
+    let _ = writeln!(out, r#"<g transform="translate({MARGIN} {:.0})">"#, MARGIN + TITLE);
+    out
+}
+
 /// Writes the picture.
 pub fn write(scene: &Scene, placed: &Placed) -> String {
     let legend = legend(scene);
     let width = (placed.width + 2.0 * MARGIN).max(legend.1 + 2.0 * MARGIN).max(240.0);
     let height = placed.height + TITLE + LEGEND + 2.0 * MARGIN;
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" role="img" aria-label="{}">"#,
-        escape(&scene.title)
-    );
-    let (light, dark) = (LIGHT.rules(), DARK.rules());
-    let style = format!("{STYLE}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n");
-    let _ = writeln!(out, "<style>{style}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>");
-    let _ = writeln!(out, r#"<text class="title" x="{MARGIN}" y="{:.0}">{}</text>"#, MARGIN + 14.0, escape(&scene.title));
-    let _ = writeln!(out, r#"<g transform="translate({MARGIN} {:.0})">"#, MARGIN + TITLE);
+    let mut out = opened(&scene.title, width, height);
     // Outer boxes first, so that what lies in them is seen.
     let mut order: Vec<usize> = (0..scene.items.len()).collect();
     order.sort_by_key(|k| depth(scene, *k));
@@ -100,7 +105,7 @@ fn depth(scene: &Scene, k: usize) -> usize {
     scene.items[k].parent.map_or(0, |p| 1 + depth(scene, p))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -5,8 +5,11 @@
 //! neighbours differ the border between them is found by halving. What a program takes for granted about its sizes is that they
 //! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
 //! narrow ones join the next, and each range has the program of its largest sizes. A program may also hold only because two sizes
-//! happen to be equal: so where a range is wide, primes stand for it, another one for each dim.
+//! happen to be equal: so where a range is wide, primes stand for it, another one for each dim. What its plan notes that it takes for
+//! granted goes with it ([`Guard`]), for the page to ask; where a range turns out to have sizes at which its program is wrong, there is one
+//! more.
 
+use super::guards::Guard;
 use crate::diag::{Code, Diagnostic};
 use crate::gpu::{self, Program};
 use crate::ir::{Graph, NodeId, Op, Size, Sym};
@@ -22,6 +25,8 @@ pub struct Family {
     /// The program of each combination of ranges, the last dim fastest; none where the model cannot have such sizes.
     pub cells: Vec<Option<usize>>,
     pub programs: Vec<Program>,
+    /// Where each program is right.
+    pub guards: Vec<Guard>,
 }
 
 /// Most combinations of ranges.
@@ -67,6 +72,7 @@ struct Prober<'a> {
     /// Whether a dim can have the probed sizes only.
     listed: Vec<bool>,
     programs: Vec<Program>,
+    guards: Vec<Guard>,
     /// By all that is in it: two plans may differ in what matters to a CPU only.
     texts: BTreeMap<String, usize>,
     points: BTreeMap<Vec<i64>, Option<usize>>,
@@ -82,14 +88,39 @@ fn countable(plan: &plan::Plan, sizes: &Sizes) -> bool {
         && plan.buffers.iter().all(|b| counts(&b.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))))
 }
 
+/// Sizes inside of a range that are looked at along each dim.
+const INSIDE: usize = 4;
+
 impl Prober<'_> {
+    /// All sizes at a point.
+    fn sizes(&self, point: &[i64]) -> Sizes {
+        let mut sizes = self.fixed.clone();
+        sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
+        sizes
+    }
+
+    /// Some points of a range: its ends, and of the sizes that are probed those that lie between.
+    fn within(&self, values: &[Vec<i64>], least: &[i64], most: &[i64]) -> Vec<Vec<i64>> {
+        let mut out = vec![vec![]];
+        for (dim, values) in values.iter().enumerate() {
+            let (least, most) = (least[dim].min(most[dim]), most[dim]);
+            let mut some: Vec<i64> = values.iter().copied().filter(|n| (least..=most).contains(n)).collect();
+            let every = some.len().div_ceil(INSIDE).max(1);
+            some = some.into_iter().step_by(every).collect();
+            some.extend([least, most]);
+            some.sort();
+            some.dedup();
+            out = out.iter().flat_map(|at: &Vec<i64>| some.iter().map(|n| at.iter().copied().chain([*n]).collect())).collect();
+        }
+        out
+    }
+
     /// The number of the program at a point.
     fn at(&mut self, point: &[i64]) -> Option<usize> {
         if let Some(known) = self.points.get(point) {
             return *known;
         }
-        let mut sizes = self.fixed.clone();
-        sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
+        let sizes = self.sizes(point);
         let made = match plan::plan_anywhere(self.graph, self.wanted, &sizes) {
             Err(d) => {
                 self.refused = Some(d);
@@ -117,7 +148,9 @@ impl Prober<'_> {
         let number = *self.texts.entry(format!("{program:?}")).or_insert(next);
         if number == next {
             self.programs.push(program);
+            self.guards.push(Guard::default());
         }
+        self.guards[number].or(&plan.granted);
         number
     }
 
@@ -223,6 +256,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         coarse: few,
         listed: dims.iter().map(|d| allowed.contains_key(d)).collect(),
         programs: vec![],
+        guards: vec![],
         texts: BTreeMap::new(),
         points: BTreeMap::new(),
         refused: None,
@@ -231,6 +265,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     join(&mut cuts);
     let count: usize = cuts.iter().map(Vec::len).product();
     let mut cells = Vec::new();
+    let mut more = Vec::new();
     for cell in 0..count {
         let mut rest = cell;
         let (mut point, mut least) = (vec![0; dims.len()], vec![0; dims.len()]);
@@ -251,28 +286,44 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
             made = p.at(&point);
         }
         cells.push(made);
+        // Between its ends a range may have sizes at which another program has to run.
+        if made.is_some() {
+            for at in p.within(&values, &least, &point) {
+                let known = || made.iter().chain(&more).copied();
+                let sizes = p.sizes(&at);
+                if !known().any(|n| p.guards[n].holds(&sizes)) {
+                    more.extend(p.at(&at));
+                }
+            }
+        }
     }
     if cells.iter().all(Option::is_none) {
         return Err(p.refused.expect("a point without a plan has a reason"));
     }
-    Ok(kept(dims, cuts, cells, p.programs))
+    Ok(kept(dims, cuts, (cells, more), p.programs, p.guards))
 }
 
 /// Drops programs that no range chose.
-fn kept(dims: Vec<Sym>, cuts: Vec<Vec<i64>>, cells: Vec<Option<usize>>, programs: Vec<Program>) -> Family {
+fn kept(
+    dims: Vec<Sym>,
+    cuts: Vec<Vec<i64>>,
+    (cells, more): (Vec<Option<usize>>, Vec<usize>),
+    programs: Vec<Program>,
+    guards: Vec<Guard>,
+) -> Family {
     let mut order: Vec<usize> = Vec::new();
-    let cells: Vec<Option<usize>> = cells
-        .into_iter()
-        .map(|c| {
-            c.map(|p| {
-                order.iter().position(|o| *o == p).unwrap_or_else(|| {
-                    order.push(p);
-                    order.len() - 1
-                })
-            })
+    let mut number = |p: usize| {
+        order.iter().position(|o| *o == p).unwrap_or_else(|| {
+            order.push(p);
+            order.len() - 1
         })
-        .collect();
+    };
+    let cells: Vec<Option<usize>> = cells.into_iter().map(|c| c.map(&mut number)).collect();
+    more.into_iter().for_each(|p| {
+        number(p);
+    });
     let mut programs: Vec<Option<Program>> = programs.into_iter().map(Some).collect();
+    let guards = order.iter().map(|o| guards[*o].clone()).collect();
     let programs = order.iter().filter_map(|o| programs[*o].take()).collect();
-    Family { dims, cuts, cells, programs }
+    Family { dims, cuts, cells, programs, guards }
 }

@@ -115,14 +115,17 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
     (
         "scores",
         "dim t
+        dim s
         model M {
             input q: [t, 24]
-            input k: [t, 24]
-            input v: [t, 20]
+            input k: [s, 24]
+            input v: [s, 20]
+            let p[t, s] = softmax[s] (sum[e] q[t, e] * k[s, e])
             PIN
-            output y: [t, 20] = softmax(q @ k.T) @ v
+            let y[t, e < 20] = sum[s] p[t, s] * v[s, e]
+            output out: [t, 20] = y
         }",
-        &[("t", 33)],
+        &[("t", 33), ("s", 40)],
     ),
     (
         "matrices",
@@ -133,7 +136,9 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
             input x: [b, t, 70]
             param head: [5, 70, 45] = normal()
             let w[b, i < 70, o < 45] = sum[h] c[b, h] * head[h, i, o]
-            PIN output y: [b, t, 45] = x @ w
+            PIN
+            let y[b, t, n < 45] = sum[i] x[b, t, i] * w[b, i, n]
+            output out: [b, t, 45] = y
         }",
         &[("b", 3), ("t", 40)],
     ),

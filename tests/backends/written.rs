@@ -14,22 +14,27 @@ fn dims(b: i64, t: i64) -> [(&'static str, i64); 2] {
     [("b", b), ("t", t)]
 }
 
-/// A head writes matrices of 70 by 45 for codes of five numbers.
-fn text(uses: &str, more: &str) -> String {
+/// A head writes matrices of 70 by 66 for codes of five numbers.
+fn text(uses: &str, columns: i64, more: &str) -> String {
     format!(
-        "dim b\ndim t\nmodel M {{\n    input c: [b, 5]\n    input x: [b, t, 70]\n    input u: [b, t, 45]\n\
-         \x20   param head: [5, 70, 45] = normal()\n    param flat: [70 * 45, 5] = normal()\n\
-         \x20   let w[b, i < 70, o < 45] = sum[h] c[b, h] * head[h, i, o]\n\
-         \x20   let v[b, i < 70, o < 45] = sum[h] flat[i * 45 + o, h] * c[b, h]\n\
-         \x20   let y = {uses}\n    output out = y\n{more}}}\n"
+        "dim b\ndim t\nmodel M {{\n    input c: [b, 5]\n    input x: [b, t, 70]\n    input u: [b, t, 66]\n\
+         \x20   param head: [5, 70, 66] = normal()\n    param flat: [70 * 66, 5] = normal()\n\
+         \x20   let w[b, i < 70, o < 66] = sum[h] c[b, h] * head[h, i, o]\n\
+         \x20   let v[b, i < 70, o < 66] = sum[h] flat[i * 66 + o, h] * c[b, h]\n\
+         \x20   let y[b, t, n < {columns}] = {uses}\n    output out: [b, t, {columns}] = y\n{more}}}\n"
     )
 }
 
 #[test]
 fn matrices_are_written_where_they_are_read() {
     let shapes = [dims(2, 6), dims(3, 40), dims(13, 12), dims(26, 7), dims(2, 250), dims(40, 512)];
-    for uses in ["x @ w", "u @ w.T", "x @ v", "sum[i] w[b, i, o] * x[b, t, i]"] {
-        let text = text(uses, "").replace("let y = sum", "let y[b, t, o < 45] = sum");
+    for (uses, columns) in [
+        ("sum[i] x[b, t, i] * w[b, i, n]", 66),
+        ("sum[o] u[b, t, o] * w[b, n, o]", 70),
+        ("sum[i] x[b, t, i] * v[b, i, n]", 66),
+        ("sum[i] w[b, i, n] * x[b, t, i]", 66),
+    ] {
+        let text = text(uses, columns, "");
         assert!(is_free(&text, &dims(3, 40)), "{uses}");
         for at in shapes.iter().chain(&[dims(0, 9), dims(3, 0), dims(1, 40), dims(3, 1), dims(3, 600)]) {
             Case::new(&text, at, &[]).on(&NATIVE).agrees();
@@ -39,9 +44,11 @@ fn matrices_are_written_where_they_are_read() {
 
 #[test]
 fn what_others_read_is_written_down() {
-    let asked = text("x @ w", "    output w_: [b, 70, 45] = w\n");
-    let twice = text("x @ w", "    output z = (u @ w.T)\n");
-    for text in [&asked, &twice] {
+    const USE: &str = "sum[i] x[b, t, i] * w[b, i, n]";
+    let asked = text(USE, 66, "    output w_: [b, 70, 66] = w\n");
+    let twice = text(USE, 66, "    let z[b, t, i < 70] = sum[o] u[b, t, o] * w[b, i, o]\n    output other: [b, t, 70] = z\n");
+    let turned = text("sum[i] x[b, t, i] * w[b, i, 65 - n]", 66, "");
+    for text in [&asked, &twice, &turned] {
         assert!(!is_free(text, &dims(3, 40)), "{text}");
         for at in [dims(3, 40), dims(2, 6), dims(1, 1)] {
             Case::new(text, &at, &[]).on(&NATIVE).agrees();
@@ -54,7 +61,7 @@ fn what_others_read_is_written_down() {
 fn mixed_experts_follow_one_another() {
     let text = "import std.linear { Linear, Matrix }\nimport std.math { gelu_tanh }\ndim b\ndim t\n\
          net Expert(d, h) {\n    sub fc1 = Matrix(d, h)\n    sub fc2 = Matrix(h, d)\n    (x: [d]) -> [d] { x |> fc1 |> gelu_tanh |> fc2 }\n}\n\
-         model M {\n    input x: [b, t, 65]\n    sub gate = Linear(65, 3)\n    sub expert[3] = Expert(65, 97)\n\
+         model M {\n    input x: [b, t, 65]\n    sub gate = Linear(65, 8)\n    sub expert[8] = Expert(65, 97)\n\
          \x20   let g = softmax(gate(mean[t] x))\n    output y: [b, t, 65] = blend(expert, g)(x)\n}\n";
     assert_eq!(planned(text, &dims(4, 20)).written.len(), 2);
     for at in [dims(4, 20), dims(2, 6), dims(29, 31), dims(3, 2)] {

@@ -159,11 +159,18 @@ fn what_was_decided_is_explained() {
     let bench = |pin: &str, code| exits(folder.path(), &["bench", "m.hnet", "--dim", "b=3", "--runs", "1", "--pin", pin], code);
     assert!(out(&bench("sum@8:5=2", 0)).contains("median"));
     assert!(out(&bench("sum@m.hnet:8:5=1", 0)).contains("median"));
+    assert!(out(&bench("sum@8:5=multiplied out", 0)).contains("median"));
+    // A picture has every way of every decision, and a file that cannot be one is refused before anything is measured.
+    assert!(told(&["-o", "m.svg"]).contains("multiplied out"));
+    let drawn = std::fs::read_to_string(folder.path().join("m.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && ["made", "multiplied out", "m.hnet:8:5"].iter().all(|w| drawn.contains(w)), "{drawn}");
+    let said = exits(folder.path(), &["explain", "m.hnet", "--measure", "-o", "m.txt"], 2);
+    assert!(err(&said).contains(".svg, .png and .pdf"), "{}", err(&said));
     for (pin, said) in [
         ("sum@8:5=3", "ways 1 to 2"),
         ("sum@9:5=1", "there are sum@m.hnet:8:5"),
         ("sum=1", "is not like"),
-        ("sum@8:5=x", "ways 1 to 2"),
+        ("sum@8:5=x", "there are `made`, `multiplied out`"),
     ] {
         assert!(err(&bench(pin, 2)).contains(said), "{pin}");
     }

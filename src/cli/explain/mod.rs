@@ -1,5 +1,6 @@
 //! `hnet explain`: what a code means, what a function of the language gives, or what the planner decided for a model.
 
+mod picture;
 mod pin;
 mod plan;
 mod words;
@@ -13,11 +14,12 @@ use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
 use crate::source::Sources;
 pub(super) use pin::pins;
+use std::path::PathBuf;
 
 /// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  hnet explain H0301\n  hnet explain top_k\n  hnet explain lora.hnet --dim b=64      what is computed in which order, and what else there was\n  hnet explain --list\n  hnet explain --functions"
+    after_help = "Examples:\n  hnet explain H0301\n  hnet explain top_k\n  hnet explain lora.hnet --dim b=64      what is computed in which order, and what else there was\n  hnet explain lora.hnet -o lora.svg      the same as a picture\n  hnet explain --list\n  hnet explain --functions"
 )]
 pub struct Args {
     /// The code: H0301, or 301; or the word of a function: softplus; or a model: tasks.hnet
@@ -40,12 +42,16 @@ pub struct Args {
     /// Runs the model in each of the ways, on one thread of the CPU, and says how long that took
     #[arg(long)]
     measure: bool,
-    /// Shows what is decided where another way than the cheapest is taken at a place: `sum@8:24=2`; may be repeated
-    #[arg(long, value_name = "WHAT@LINE:COLUMN=N")]
+    /// Shows what is decided where another way than the cheapest is taken at a place, by its number or its words: `sum@8:24=2`,
+    /// `sum@8:24=made`; may be repeated
+    #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
     pin: Vec<String>,
     /// The decisions as one JSON object
     #[arg(long)]
     json: bool,
+    /// Draws the decisions: F.svg, F.png, F.pdf
+    #[arg(long, short, value_name = "F")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     machine: Machine,
     #[command(flatten)]
@@ -58,6 +64,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         ("--machine", args.machine.is_given()),
         ("--measure", args.measure),
         ("--model", args.model.is_some()),
+        ("--out", args.out.is_some()),
         ("--pin", !args.pin.is_empty()),
         ("--set", !args.set.is_empty()),
     ];
@@ -80,7 +87,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let talk = Talk::json(args.json);
         let prices = args.machine.prices(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
         let (values, pins, measure, json) = (&args.values, args.pin.as_slice(), args.measure, args.json);
-        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, json });
+        let out = args.out.as_deref();
+        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, json, out });
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

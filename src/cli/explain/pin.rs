@@ -1,9 +1,10 @@
-//! `--pin sum@8:24=2`: which way is taken at a place, as `hnet explain` numbers them.
+//! `--pin sum@8:24=2`, `--pin sum@8:24=made`: which way is taken at a place, as `hnet explain` numbers or calls them.
 
 use super::plan::place;
 use crate::cli::open::Opened;
 use crate::cli::talk::{Exit, Talk, usage};
 use crate::diag::Diagnostic;
+use crate::ir::pin::order;
 use crate::pipeline;
 use crate::plan::{Decision, Pins, Prices, Sizes, Terms};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ pub fn pins(opened: &Opened, sizes: &Sizes, asked: &[String], prices: &Arc<Price
         let parts = text.split_once('@').and_then(|(what, rest)| Some((what, rest.rsplit_once('=')?)));
         let Some((what, (at, number))) = parts else {
             return Err(usage(&format!(
-                "`--pin {text}` is not like `sum@8:24=2`: what is decided, its line and column, a way's number"
+                "`--pin {text}` is not like `sum@8:24=2`: what is decided, its line and column, a way's number or words"
             )));
         };
         let here = |d: &&Decision| {
@@ -45,8 +46,29 @@ pub fn pins(opened: &Opened, sizes: &Sizes, asked: &[String], prices: &Arc<Price
         let most = found.iter().map(|d| d.ways.len()).max().unwrap_or(0);
         match number.parse::<usize>() {
             Ok(n) if (1..=most).contains(&n) => drop(out.insert(first.site, n - 1)),
-            Ok(_) | Err(_) => return Err(usage(&format!("`--pin {text}`: there are ways 1 to {most}"))),
+            Ok(_) => return Err(usage(&format!("`--pin {text}`: there are ways 1 to {most}"))),
+            Err(_) => drop(out.insert(first.site, by_words(text, number, &found)?)),
         }
     }
     Ok(Pins::At(out))
+}
+
+/// The number of a way that is called by its words, which has to be the same in all decisions of a place.
+fn by_words(text: &str, words: &str, found: &[&Decision]) -> Result<usize, Exit> {
+    let number = |d: &&Decision| d.ways.iter().position(|w| w.text == words || w.text == order(words));
+    let mut numbers: Vec<usize> = found.iter().filter_map(number).collect();
+    numbers.sort();
+    numbers.dedup();
+    match numbers[..] {
+        [one] => Ok(one),
+        [] => {
+            let mut ways: Vec<String> = found.iter().flat_map(|d| &d.ways).map(|w| format!("`{}`", w.text)).collect();
+            ways.sort();
+            ways.dedup();
+            Err(usage(&format!("`--pin {text}`: no way there is called so; there are {}", ways.join(", "))))
+        }
+        [..] => Err(usage(&format!(
+            "`--pin {text}`: several things are decided there, and the way has another number in each: say it by number"
+        ))),
+    }
 }

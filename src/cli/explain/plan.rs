@@ -5,8 +5,10 @@ use crate::check::model::Model;
 use crate::cli::bench::{self, Ready};
 use crate::cli::given::Values;
 use crate::cli::open::{self, Opened, Which};
+use crate::cli::picture;
 use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
 use crate::diag::Diagnostic;
+use crate::draw::bars::time;
 use crate::exec::bench::measure;
 use crate::exec::session::{Backend, Options, Session};
 use crate::ir::{Pin, Sym};
@@ -15,17 +17,18 @@ use crate::plan::{By, Decision, Fate, Pins, Plan, Prices, Site, Sizes, Terms, Wa
 use crate::source::{Sources, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How far sizes are looked at, in powers of two.
 const FAR: u32 = 20;
 
 /// A decision, and the range of each free size in which it is taken, the others as they are.
-struct Held<'a> {
-    decision: &'a Decision,
-    ranges: Vec<(Sym, i64, Option<i64>)>,
+pub(super) struct Held<'a> {
+    pub decision: &'a Decision,
+    pub ranges: Vec<(Sym, i64, Option<i64>)>,
     /// Seconds of a run in each of the ways, where they were measured.
-    measured: Vec<Option<f64>>,
+    pub measured: Vec<Option<f64>>,
 }
 
 /// What is asked for.
@@ -37,12 +40,17 @@ pub struct Asked<'a> {
     pub pins: &'a [String],
     pub measure: bool,
     pub json: bool,
+    /// `--out`
+    pub out: Option<&'a Path>,
 }
 
 pub fn main(asked: &Asked) -> Result<(), Exit> {
-    let Asked { which, values, prices, pins, measure, json } = *asked;
+    let Asked { which, values, prices, pins, measure, json, out } = *asked;
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
+    if let Some(out) = out {
+        picture::may(&opened, out)?;
+    }
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let ready = match measure {
@@ -66,6 +74,11 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         .collect();
     if let Some(ready) = &ready {
         measured(&opened, ready, &mut held, prices, talk)?;
+    }
+    if let Some(out) = out {
+        let svg = super::picture::drawn(&model.name, &opened.sources, &sizes, &held);
+        picture::write(&opened, talk, out, &svg)?;
+        talk.note(&format!("what was decided for {} drawn to {}", model.name, out.display()));
     }
     let idle: Vec<(&Pin, Fate)> = model.graph.pins.iter().zip(fates).filter(|(_, f)| *f != Fate::Holds).collect();
     if json {
@@ -210,7 +223,7 @@ fn at(sources: &Sources, span: Span) -> String {
 }
 
 /// Who pinned it.
-fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
+pub(super) fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
     match d.by {
         By::Planner => None,
         By::Source(span) => Some(at(sources, span)),
@@ -264,24 +277,34 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
     })
 }
 
-fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+/// ` at b = 64, t = 3`
+pub(super) fn at_sizes(sizes: &Sizes) -> String {
     let at: Vec<String> = sizes.iter().map(|(name, n)| format!("{name} = {n}")).collect();
-    let mut out = format!("{BOLD}{}{BOLD:#}{}{}\n", model.name, if at.is_empty() { "" } else { " at " }, at.join(", "));
+    format!("{}{}", if at.is_empty() { "" } else { " at " }, at.join(", "))
+}
+
+/// Each decision with how often it is taken: equal layers are told of once.
+pub(super) fn each<'a, 'b>(held: &'a [Held<'b>]) -> Vec<(&'a Held<'b>, usize)> {
+    let mut out: Vec<(&Held, usize)> = vec![];
+    for h in held {
+        match out.iter_mut().find(|(t, _)| t.decision == h.decision && t.ranges == h.ranges) {
+            Some((_, times)) => *times += 1,
+            None => out.push((h, 1)),
+        }
+    }
+    out
+}
+
+fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+    let mut out = format!("{BOLD}{}{BOLD:#}{}\n", model.name, at_sizes(sizes));
     for (name, n) in assumed {
         out.push_str(&format!("{DIM}{name} = {n} was assumed: --dim {name}=N{DIM:#}\n"));
     }
     if held.is_empty() {
         out.push_str("nothing was to be decided: no product here has three factors, or a sum in it\n");
     }
-    let mut told: Vec<&Held> = vec![];
-    for h in held {
+    for (h, times) in each(held) {
         let d = h.decision;
-        // Equal layers are told of once.
-        if told.iter().any(|t| t.decision == d && t.ranges == h.ranges) {
-            continue;
-        }
-        told.push(h);
-        let times = held.iter().filter(|t| t.decision == d && t.ranges == h.ranges).count();
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
         out.push_str(&format!("\n{BOLD}{}{BOLD:#} of `{}`{times}", d.site.what.word(), d.name));
         out.push_str(&place(sources, d).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
@@ -305,21 +328,11 @@ fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)]
     out
 }
 
-fn range((name, low, high): &(Sym, i64, Option<i64>)) -> String {
+pub(super) fn range((name, low, high): &(Sym, i64, Option<i64>)) -> String {
     match high {
         Some(high) if low == high => format!("{name} = {low}"),
         Some(high) => format!("{name} from {low} to {high}"),
         None if *low <= 1 => format!("every {name}"),
         None => format!("{name} from {low} on"),
-    }
-}
-
-/// `1.2 ms`
-fn time(ns: f64) -> String {
-    match ns {
-        ns if ns < 1e3 => format!("{ns:.0} ns"),
-        ns if ns < 1e6 => format!("{:.1} µs", ns / 1e3),
-        ns if ns < 1e9 => format!("{:.1} ms", ns / 1e6),
-        ns => format!("{:.1} s", ns / 1e9),
     }
 }
