@@ -16,6 +16,11 @@ pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<()
         jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
         jobs[t.gather] = Job::Done;
     }
+    for f in &plan.finished {
+        let finish = plan::finish(plan, f, sizes).ok_or_else(|| lost("products"))?;
+        let Job::Taps(taps) = std::mem::replace(&mut jobs[f.taps.product], Job::Done) else { return Err(lost("products")) };
+        jobs[f.kernel] = Job::Taps(Box::new(taps.finished(finish)));
+    }
     for a in &plan.attends {
         let attention = plan::attention(plan, a, sizes).ok_or_else(|| lost("scores"))?;
         jobs[a.result] = Job::Attend(Box::new(Attend::new(attention)));

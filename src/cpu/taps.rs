@@ -4,7 +4,7 @@
 use super::call::{self, Ptr, slice, slice_mut};
 use super::job::Exec;
 use super::strip::{HIGH, Strip, WIDE};
-use crate::plan::{Along, Geometry};
+use crate::plan::{Along, Finish, Geometry};
 
 /// Columns that one thread takes at a time.
 const COLUMNS: usize = 32;
@@ -43,6 +43,9 @@ pub(super) struct Taps {
     /// Elements of a channel, and of the copy with what strips read beyond its end.
     channel: usize,
     copy: usize,
+    /// What is added to each column, and what no result is less than.
+    bias: Option<(usize, Vec<i64>)>,
+    least: Option<f32>,
 }
 
 impl Taps {
@@ -52,7 +55,14 @@ impl Taps {
         let border = g.along.last().map_or(0, |a| a.size as usize);
         let copy = channel * g.channels.len() + strips.len() * WIDE + border;
         let (weights, taps) = g.taps.iter().copied().unzip();
-        Taps { weights, taps, strips, channel, copy, g }
+        Taps { weights, taps, strips, channel, copy, g, bias: None, least: None }
+    }
+
+    /// With results in another buffer, and finished; NaN stays what it is.
+    pub fn finished(mut self, finish: Finish) -> Taps {
+        self.g.out.0 = finish.out;
+        (self.bias, self.least) = (finish.bias, finish.least);
+        self
     }
 
     fn images(&self) -> i64 {
@@ -76,8 +86,12 @@ impl Taps {
                 if copied.replace(image) != Some(image) {
                     self.copy(ptrs[self.g.x.0].moved(x), &mut copy);
                 }
-                let columns = &self.g.columns[chunk..(chunk + COLUMNS).min(self.g.columns.len())];
-                self.image(&copy, columns, ptrs[self.g.w.0].moved(w), ptrs[self.g.out.0].moved(out));
+                let columns = chunk..(chunk + COLUMNS).min(self.g.columns.len());
+                let bias: Vec<f32> = match &self.bias {
+                    Some((b, places)) => columns.clone().map(|c| slice::<f32>(ptrs[*b].moved(places[c]), 1)[0]).collect(),
+                    None => Vec::new(),
+                };
+                self.image(&copy, (&self.g.columns[columns], &bias), ptrs[self.g.w.0].moved(w), ptrs[self.g.out.0].moved(out));
             }
         });
     }
@@ -100,7 +114,7 @@ impl Taps {
         }
     }
 
-    fn image(&self, copy: &[f32], columns: &[(usize, i64)], w: Ptr, out: Ptr) {
+    fn image(&self, copy: &[f32], (columns, bias): (&[(usize, i64)], &[f32]), w: Ptr, out: Ptr) {
         let reach = self.weights.iter().max().unwrap_or(&0) + columns.iter().map(|c| c.0).max().unwrap_or(0) + 1;
         let w = slice::<f32>(w, reach);
         let group = self.taps.len() * HIGH;
@@ -114,8 +128,14 @@ impl Taps {
         // A strip of the image stays in the first cache while all weights go by.
         for (n, runs) in self.strips.iter().enumerate() {
             let wide = runs.iter().map(|r| r.from + r.len).max().unwrap_or(0);
-            for (columns, w) in columns.chunks(HIGH).zip(packed.chunks_exact(group)) {
+            for (some, (columns, w)) in columns.chunks(HIGH).zip(packed.chunks_exact(group)).enumerate() {
                 call::strip(&Strip { w, columns: columns.len(), taps: &self.taps, x: copy, at: n * WIDE, wide }, &mut sums);
+                for (sums, bias) in sums.iter_mut().zip(bias.iter().skip(some * HIGH)) {
+                    sums.iter_mut().for_each(|x| *x += bias);
+                }
+                if let Some(least) = self.least {
+                    sums.as_flattened_mut().iter_mut().for_each(|x| *x = if *x < least { least } else { *x });
+                }
                 for (sums, (_, column)) in sums.iter().zip(columns) {
                     for run in runs {
                         slice_mut(out.moved(run.to + column), run.len).copy_from_slice(&sums[run.from..][..run.len]);

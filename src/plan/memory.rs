@@ -34,6 +34,7 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     // Neither do scores, nor products to which a row is added.
     let private = private.chain(plan.attends.iter().flat_map(|a| a.buffers.iter().copied()));
     let private = private.chain(plan.biased.iter().map(|b| b.buffer));
+    let private = private.chain(plan.finished.iter().map(|f| f.buffer));
     // Nor matrices that are written where they are read.
     let private: Vec<usize> = private.chain(plan.written.iter().map(|w| w.buffer)).collect();
     let spans = lifetimes(plan);
@@ -81,6 +82,7 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
         let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
         // What windows are taken from is read when their product is computed.
         let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
+        let last = plan.finished.iter().find(|f| f.taps.product == last).map_or(last, |f| f.kernel);
         // Queries and keys are read when the result is computed.
         let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
         let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);

@@ -14,6 +14,7 @@ mod build;
 mod contract;
 mod decide;
 mod expand;
+mod finished;
 mod formula;
 mod fuse;
 mod granted;
@@ -43,6 +44,7 @@ pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
+pub use finished::{Finish, finish};
 #[cfg(test)]
 pub use formula::Softmax;
 pub use granted::Granted;
@@ -54,7 +56,7 @@ pub use prices::{Level, Prices};
 pub use sizes::complete;
 use std::sync::Arc;
 pub use taps::{Along, Batch, Geometry, geometry};
-pub use together::{Attend, Biased, Kept, Taps, Tile, Written};
+pub use together::{Attend, Biased, Finished, Kept, Taps, Tile, Written};
 pub use written::{Writing, writing};
 
 /// The values of the sizes that are unknown in the graph.
@@ -79,6 +81,8 @@ pub struct Plan {
     pub taps: Vec<Taps>,
     /// Chains of steps whose results an executor may compute without what lies between.
     pub attends: Vec<Attend>,
+    /// Products over windows whose results are finished as they are written.
+    pub finished: Vec<Finished>,
     /// Products that an executor computes together with what is added to them.
     pub biased: Vec<Biased>,
     /// Products that an executor computes together with what writes their matrices.

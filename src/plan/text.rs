@@ -183,8 +183,8 @@ impl fmt::Display for Plan {
             let buffers: Vec<&str> = a.buffers.iter().map(|b| self.name(*b)).collect();
             writeln!(f, "no memory for {} of {}", buffers.join(", "), self.name(self.steps[a.result].writes()[0]))?;
         }
-        for b in &self.biased {
-            writeln!(f, "no memory for {}", self.name(b.buffer))?;
+        for b in self.biased.iter().map(|b| b.buffer).chain(self.finished.iter().map(|b| b.buffer)) {
+            writeln!(f, "no memory for {}", self.name(b))?;
         }
         for w in &self.written {
             writeln!(f, "no memory for {} of {}", self.name(w.buffer), self.name(self.steps[w.product].writes()[0]))?;

@@ -7,7 +7,7 @@
 use super::decide::{Choices, Place, Way, What};
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
-use super::{added, attend, taps, written};
+use super::{added, attend, finished, taps, written};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -53,9 +53,11 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     attends.retain(|a| f.stays_near(What::Scores, a.result, &a.buffers));
     let mut written = written::find(plan, sizes, &|k| !taken(k) && !attends.iter().any(|a| a.has(k)));
     written.retain(|w| f.stays_near(What::Matrices, w.product, &[w.buffer]));
+    let other = |k: usize| written.iter().any(|w| w.maker == k || w.product == k) || attends.iter().any(|a| a.has(k));
+    let finished = finished::find(plan, sizes, &taps, &|k| !taken(k) && !other(k));
     let alone = |k: &usize| {
-        let windows = taps.iter().any(|t| t.gather == *k || t.product == *k);
-        windows || attends.iter().any(|a| a.has(*k)) || written.iter().any(|w| w.maker == *k || w.product == *k)
+        let windows = finished.iter().any(|f| f.kernel == *k) || taps.iter().any(|t| t.gather == *k || t.product == *k);
+        windows || other(*k)
     };
     let mut tiles = Vec::new();
     for Range { start: from, end: to } in halves {
@@ -88,6 +90,7 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     let biased = added::find(plan, sizes, &may);
     plan.biased = biased;
     plan.written = written;
+    plan.finished = finished;
     plan.tiles = tiles;
     plan.taps = taps;
     plan.attends = attends;

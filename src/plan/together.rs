@@ -11,6 +11,14 @@ pub struct Taps {
     pub buffer: usize,
 }
 
+/// Step `kernel` finishes each result of a product over windows by itself; nobody else reads `buffer`, where those lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished {
+    pub taps: Taps,
+    pub kernel: usize,
+    pub buffer: usize,
+}
+
 /// Step `kernel` adds the same row to each row of what step `product` makes; nobody else reads `buffer`, where that lies.
 #[derive(Clone, Copy, Debug)]
 pub struct Biased {

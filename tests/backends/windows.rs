@@ -71,6 +71,33 @@ fn kernels_of_each_image() {
     Case::new(first, &dims(2, 8, 9), &[]).agrees();
 }
 
+/// A bias and a rectifier are done as results are written; NaN stays, and what somebody else reads is written down.
+#[test]
+fn results_that_are_finished() {
+    let of = |conv: &str, uses: &str, more: &str| {
+        let net = "    sub conv = Conv2d(3, 5, 6)\n";
+        let out = format!("    let y = {conv}\n    output z: [b, count[row], count[col], 6] = {uses}\n{more}");
+        text(5, &format!("{net}    input c: [count[row], count[col], 6]\n{out}"))
+    };
+    let is_finished = |text: &str| !planned(text, &dims(2, 9, 11)).finished.is_empty();
+    for uses in ["relu(y)", "max(y, 0.25)", "y", "max(y, -2)"] {
+        let text = of("conv(x)", uses, "");
+        assert!(is_finished(&text), "{uses}");
+        for at in [dims(2, 9, 11), dims(1, 8, 8), dims(0, 9, 9), dims(3, 20, 7)] {
+            Case::new(&text, &at, &[]).on(&NATIVE).agrees();
+        }
+        let mut x = vec![0.5f32; 2 * 9 * 11 * 5];
+        (x[7], x[301], x[600]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+        Case::new(&text, &dims(2, 9, 11), &[("x", floats(&x))]).on(&NATIVE).agrees();
+    }
+    let asked = of("conv(x)", "relu(y)", "    output y_: [b, count[row], count[col], 6] = y");
+    for text in
+        [&asked, &of("conv(x)", "max(y, 0.5 * y)", ""), &of("conv(x)", "min(y, 0)", ""), &of("conv(x)", "relu(y + c)", "")]
+    {
+        Case::new(text, &dims(2, 9, 11), &[]).on(&NATIVE).agrees();
+    }
+}
+
 #[test]
 fn lines_and_long_sums() {
     let line = "import std.conv { Conv1d }\ndim b\ndim t\nmodel M {\n    input x: [b, t, 6]\n    sub conv = Conv1d(5, 6, 8)\n\
