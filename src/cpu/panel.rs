@@ -150,11 +150,8 @@ fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
             let xs: [f32; R] = std::array::from_fn(|r| codes[r][q]);
             step(&mut sums, &xs, words);
         }
-        for r in 0..R {
-            let to = &mut of.out[(at + r) * length + k * wide..][..wide];
-            for c in 0..VECTORS {
-                sums[r][c].store(&mut to[c * V::LANES..]);
-            }
+        for (r, sums) in sums.into_iter().enumerate() {
+            put(sums, &mut of.out[(at + r) * length + k * wide..][..wide], false);
         }
     }
 }

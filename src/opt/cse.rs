@@ -2,7 +2,7 @@
 
 use super::rebuild::rebuild;
 use crate::ir::scalar::Law;
-use crate::ir::{DType, Graph, Node, Op, Operand, Size};
+use crate::ir::{Axis, DType, Graph, Node, Op, Operand, Size};
 use std::collections::HashMap;
 
 /// All that makes a node what it is but its names.
@@ -31,7 +31,6 @@ pub fn run(graph: &Graph) -> Graph {
 }
 
 fn key(node: &Node, operands: &[Operand]) -> Key {
-    let sizes = |axes: &[crate::ir::Axis]| axes.iter().map(|a| a.size.clone()).collect();
     let mut operands: Vec<_> = operands.iter().map(|o| (o.node.index(), o.subscripts.clone())).collect();
     if commutes(&node.op) {
         operands.sort();
@@ -39,8 +38,13 @@ fn key(node: &Node, operands: &[Operand]) -> Key {
     Key { op: spelled(&node.op), dtype: node.dtype, shape: sizes(&node.shape), inner: sizes(&node.inner), operands }
 }
 
+/// The lengths of loops.
+pub(super) fn sizes(axes: &[Axis]) -> Vec<Size> {
+    axes.iter().map(|a| a.size.clone()).collect()
+}
+
 /// The op with all that it carries.
-fn spelled(op: &Op) -> String {
+pub(super) fn spelled(op: &Op) -> String {
     match op {
         Op::Const(x) => format!("const {:x}", x.to_bits()),
         Op::Gather { picks, fill } => format!("gather {picks:?} {:?}", fill.map(f64::to_bits)),

@@ -13,6 +13,7 @@ mod cse;
 mod dce;
 mod fold;
 mod rebuild;
+mod roll;
 mod scatter;
 mod simplify;
 
@@ -21,6 +22,7 @@ use crate::ir::{Graph, NodeId, Output, OutputKind};
 pub use apiece::apiece;
 pub use contract::{Facts, Product};
 pub use rebuild::{Rebuild, rebuild};
+pub use roll::rolled;
 
 /// A pass.
 pub struct Pass {
@@ -33,6 +35,7 @@ pub struct Pass {
 
 /// All passes.
 pub static PASSES: &[Pass] = &[
+    Pass { name: "roll", about: "Makes rounds that are written out, many and alike, a loop.", run: roll::run },
     Pass { name: "simplify", about: "Drops copies, neutral elements and reshapes that change nothing.", run: simplify::run },
     Pass { name: "fold", about: "Computes what depends on nothing.", run: fold::run },
     Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
@@ -43,8 +46,10 @@ pub static PASSES: &[Pass] = &[
 ];
 
 /// The order in which `optimize` runs them.
-pub const ORDER: &[&str] =
-    &["dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "align", "simplify", "fold", "cse", "dce"];
+pub const ORDER: &[&str] = &[
+    "dce", "roll", "dce", "simplify", "fold", "simplify", "cse", "scatter", "contract", "scatter", "align", "simplify", "fold",
+    "cse", "dce",
+];
 
 /// The pass of this name.
 pub fn pass(name: &str) -> Option<&'static Pass> {

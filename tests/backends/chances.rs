@@ -156,3 +156,44 @@ fn what_a_draw_lacks_is_said() {
     says("model M {\n    draw x: bool[3] = categorical([1, 2])\n    output y: bool[3] = x\n}\n", "H0336");
     says("model M {\n    draw x: i32[3] = gumbel()\n    output y: i32[3] = x\n}\n", "H0336");
 }
+
+/// A loop in a loop that both stay loops counts anew in each round of the outer one; what it draws is another number all the same.
+#[test]
+fn rounds_of_a_loop_in_a_loop_draw_for_themselves() {
+    let text = "dim t
+dim s
+dim q
+model M {
+    input x: [t]
+    input z: [s]
+    input v: [q]
+    let out[t] = for t in 0..count[t] {
+        let row[s] = for s in 0..count[s] {
+            draw e: f32 = uniform()
+            let low[q] = for q in rev 0..count[q] { draw f: f32 = uniform(); yield f + 0 * v[q] }
+            yield (one: e + 0 * z[s], low: low)
+        }
+        yield (one: row.one, low: row.low, x: x[t])
+    }
+    output one: [t, s] = out.one
+    output deep: [t, s, q] = out.low
+}
+";
+    let case = Case::new(text, &[("t", 3), ("s", 4), ("q", 5)], &[]);
+    case.agrees();
+    case.each(|way, got| {
+        for values in got {
+            let mut all = values.to_f64();
+            all.sort_by(f64::total_cmp);
+            assert!(all.windows(2).all(|w| w[0] != w[1]), "{way:?}: a number was drawn twice: {all:?}");
+        }
+    });
+    // The first loop counts as before: round `r` has the bits of counter `r`.
+    let one = Case::new(
+        "dim t\nmodel M {\n input x: [t]\n let v[t] = for t in 0..count[t] { draw e: f32 = uniform(); yield e + 0 * x[t] }\n output y: [t] = v\n}",
+        &[("t", 4)],
+        &[],
+    );
+    let key = bits("e", 1, 1);
+    one.each(|_, got| assert!((got[0].get(0) - key[0]).abs() < 1e-7));
+}

@@ -176,6 +176,11 @@ impl Case {
         self
     }
 
+    /// With this graph where passes have run.
+    pub fn becomes(self, graph: Graph) -> Case {
+        Case { optimized: OnceCell::from(graph), ..self }
+    }
+
     /// With some decisions of the planner taken already.
     pub fn pinned(&self, pins: Pins) -> Case {
         let case =

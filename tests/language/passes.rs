@@ -2,7 +2,7 @@
 
 use hnet::ir::read::read;
 use hnet::ir::verify::verify;
-use hnet::opt::{optimize, pass};
+use hnet::opt::{optimize, pass, rolled};
 
 /// The text after the named passes, one after another.
 fn after(names: &str, text: &str) -> String {
@@ -588,4 +588,44 @@ fn demands_that_are_met_go_and_equal_ones_are_one() {
          output e = %2
          output f = %9",
     );
+}
+
+/// `h` goes to `tanh(h + k)`, written out: from `exp x` on.
+fn rounds(count: usize) -> String {
+    let mut text = "%0: f32[b] = input \"x\"\n%1: f32[b] = exp %0[b]\n".to_string();
+    for k in 0..count {
+        let (c, sum, h, before) = (2 + 3 * k, 3 + 3 * k, 4 + 3 * k, 1 + 3 * k);
+        text += &format!("%{c}: f32 = const {k}\n%{sum}: f32[b] = add %{before}[b], %{c}\n%{h}: f32[b] = tanh %{sum}[b]\n");
+    }
+    text + &format!("output y = %{}\n", 1 + 3 * count)
+}
+
+#[test]
+fn rounds_that_are_alike_become_a_loop() {
+    let graph = read(&rounds(10)).unwrap();
+    let found = rolled(&graph, 16);
+    verify(&found).unwrap();
+    let expected = "%0: f32[b] = input \"x\"
+%1: f32[b] = exp %0[b]
+%2: f32 = loop 10 carry 1 yield 0 %1 {
+  %0: i32 = arg 0
+  %1: f32[b] = arg 1
+  %2: f32 = to_f32 %0
+  %3: f32[b] = add %1[b], %2
+  %4: f32[b] = tanh %3[b]
+  output r0 = %4
+}
+%3: f32[b] = result 0 %2
+output y = %3
+";
+    assert_eq!(found.to_string(), expected);
+}
+
+#[test]
+fn few_rounds_and_few_nodes_stay_written_out() {
+    for (count, large) in [(7, 8), (10, 21)] {
+        let text = rounds(count);
+        let graph = read(&text).unwrap();
+        assert_eq!(rolled(&graph, large).to_string(), graph.to_string());
+    }
 }

@@ -303,12 +303,29 @@ impl<'a> Checker<'a> {
         let axes: Vec<Axis> =
             shape.iter().enumerate().map(|(i, (l, s))| self.axes.axis(*l, &format!("d{i}"), s.clone())).collect();
         let subscripts = seed.labels.iter().map(|l| labels.iter().position(|x| x == l).expect("joined")).collect();
-        let round = match self.build.rounds(self.build.level()) {
-            Some(r) => r.round,
-            None => self.constant(0.0, DType::I32).node,
-        };
+        let round = self.round_number(self.build.level());
+        let round = self.build.node(&round);
         let uses = vec![Operand::new(self.build.node(seed), subscripts), Operand::new(round, vec![])];
         self.emit(Node::new(Op::Random { dist, key: *key }, DType::F32, axes), labels, uses)
+    }
+
+    /// Which round of all loops around a place it is: a loop in a loop begins to count anew, and draws anew all the same.
+    fn round_number(&mut self, level: usize) -> Tens {
+        let Some(r) = self.build.rounds(level) else { return self.constant(0.0, DType::I32) };
+        let (node, trips) = (r.round, r.trips.clone());
+        let own = Tens { level, node, labels: vec![], dtype: DType::I32 };
+        if level < 2 {
+            return own;
+        }
+        let outer = self.at_level(level - 1, |c| c.round_number(level - 1));
+        let trips = self.size_value(&trips);
+        let before = self.counting(Map::Mul, &outer, &trips);
+        self.counting(Map::Add, &before, &own)
+    }
+
+    fn counting(&mut self, map: Map, a: &Tens, c: &Tens) -> Tens {
+        let uses = [a, c].map(|t| Operand::new(self.build.node(t), vec![])).to_vec();
+        self.emit(Node::new(Op::Map(map), DType::I32, vec![]), vec![], uses)
     }
 }
 

@@ -1,4 +1,7 @@
 //! `for`: written out where its length is known and small, a loop of the graph else.
+//!
+//! Writing out is cheap here, and all that a round's number decides is decided: sizes, nets, sides of an `if`, keys of draws. What would be dear
+//! behind the checker is made a loop again where rounds are alike (`opt/roll`); that changes no meaning, so it need not be decided here.
 
 use crate::diag::Code;
 mod data;
