@@ -88,8 +88,9 @@ fn countable(plan: &plan::Plan, sizes: &Sizes) -> bool {
         && plan.buffers.iter().all(|b| counts(&b.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))))
 }
 
-/// Sizes inside of a range that are looked at along each dim.
+/// Sizes inside of a range that are looked at along each dim, and how often one is made for such at most; a page says where none is right.
 const INSIDE: usize = 4;
+const MORE: usize = 6;
 
 impl Prober<'_> {
     /// All sizes at a point.
@@ -99,20 +100,35 @@ impl Prober<'_> {
         sizes
     }
 
-    /// Some points of a range: its ends, and of the sizes that are probed those that lie between.
+    /// Some points of a range: its least sizes, and along each dim some of those that are probed, the others at their largest.
     fn within(&self, values: &[Vec<i64>], least: &[i64], most: &[i64]) -> Vec<Vec<i64>> {
-        let mut out = vec![vec![]];
+        let mut out = vec![most.to_vec(), least.to_vec()];
         for (dim, values) in values.iter().enumerate() {
-            let (least, most) = (least[dim].min(most[dim]), most[dim]);
-            let mut some: Vec<i64> = values.iter().copied().filter(|n| (least..=most).contains(n)).collect();
+            let some: Vec<i64> = values.iter().copied().filter(|n| (least[dim]..=most[dim]).contains(n)).collect();
             let every = some.len().div_ceil(INSIDE).max(1);
-            some = some.into_iter().step_by(every).collect();
-            some.extend([least, most]);
-            some.sort();
-            some.dedup();
-            out = out.iter().flat_map(|at: &Vec<i64>| some.iter().map(|n| at.iter().copied().chain([*n]).collect())).collect();
+            for n in some.into_iter().step_by(every) {
+                let mut at = most.to_vec();
+                at[dim] = n;
+                out.push(at);
+            }
         }
         out
+    }
+
+    /// Programs for sizes at which none of those that ranges have is right: between its ends a range may have such.
+    fn more(&mut self, cells: &[Option<usize>], ranges: &[(Vec<i64>, Vec<i64>)], values: &[Vec<i64>]) -> Vec<usize> {
+        let (mut more, mut tried) = (Vec::new(), 0);
+        for (_, (most, least)) in cells.iter().zip(ranges).filter(|(made, _)| made.is_some()) {
+            for at in self.within(values, least, most) {
+                let sizes = self.sizes(&at);
+                let right = cells.iter().flatten().chain(&more).any(|n| self.guards[*n].holds(&sizes));
+                if !right && tried < MORE {
+                    tried += 1;
+                    more.extend(self.at(&at));
+                }
+            }
+        }
+        more
     }
 
     /// The number of the program at a point.
@@ -265,7 +281,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     join(&mut cuts);
     let count: usize = cuts.iter().map(Vec::len).product();
     let mut cells = Vec::new();
-    let mut more = Vec::new();
+    let mut ranges = Vec::new();
     for cell in 0..count {
         let mut rest = cell;
         let (mut point, mut least) = (vec![0; dims.len()], vec![0; dims.len()]);
@@ -286,20 +302,12 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
             made = p.at(&point);
         }
         cells.push(made);
-        // Between its ends a range may have sizes at which another program has to run.
-        if made.is_some() {
-            for at in p.within(&values, &least, &point) {
-                let known = || made.iter().chain(&more).copied();
-                let sizes = p.sizes(&at);
-                if !known().any(|n| p.guards[n].holds(&sizes)) {
-                    more.extend(p.at(&at));
-                }
-            }
-        }
+        ranges.push((point, least));
     }
     if cells.iter().all(Option::is_none) {
         return Err(p.refused.expect("a point without a plan has a reason"));
     }
+    let more = p.more(&cells, &ranges, &values);
     Ok(kept(dims, cuts, (cells, more), p.programs, p.guards))
 }
 
