@@ -11,14 +11,12 @@
 mod examples;
 mod expr;
 mod folder;
-mod guards;
 mod module;
 mod table;
 mod train;
 mod variants;
 
 pub use folder::write;
-pub use guards::Guard;
 pub use variants::{Family, family};
 
 use crate::bind::init;

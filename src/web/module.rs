@@ -1,7 +1,6 @@
 //! The module that a page imports (`model.js`) and its types (`model.d.ts`): what the model wants and gives, and its sizes.
 
 use super::expr;
-use super::guards::Guard;
 use super::train::{self, Lesson};
 use super::variants::Family;
 use crate::bind::known::axis;
@@ -89,12 +88,7 @@ pub fn chosen(c: &Chosen) -> String {
     let dims = list(&c.family.dims, |d| expr::quoted(d));
     let cuts = list(&c.family.cuts, |c| list(c, |n| n.to_string()));
     let cells = list(&c.family.cells, |p| p.map_or("-1".into(), |p| c.numbers[p].to_string()));
-    // Who has none is right everywhere; those that no cell names come last.
-    let guard = |(n, g): (usize, &Guard)| format!("{}: {}", c.numbers[n], g.script().unwrap_or("() => true".into()));
-    let guarded = c.family.guards.iter().any(|g| g.script().is_some());
-    let guards = list(c.family.guards.iter().enumerate().filter(|_| guarded), guard);
-    let guards = if guarded { format!(", holds: {{ {} }}", guards.trim_matches(['[', ']'])) } else { String::new() };
-    format!("{{ {outputs}dims: {dims}, cuts: {cuts}, cells: {cells}{guards} }}")
+    format!("{{ {outputs}dims: {dims}, cuts: {cuts}, cells: {cells} }}")
 }
 
 /// Sizes that an input may be, where they are few.

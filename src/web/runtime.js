@@ -598,14 +598,7 @@ class Model {
       fail("size", `nothing says how long ${list(missing)} is: run(inputs, { dims: { ${missing.map((d) => `${d}: 4`).join(", ")} } })`);
     }
     const cell = family.dims.reduce((n, d, k) => n * family.cuts[k].length + Math.max(0, family.cuts[k].findLastIndex((c) => dims[d] >= c)), 0);
-    let number = family.cells[cell];
-    // A program may be right at some sizes of its range alone: then another one of the page has to be.
-    if (number >= 0 && family.holds && !family.holds[number]?.(dims)) {
-      number = Number(Object.keys(family.holds).find((n) => family.holds[n](dims)) ?? -2);
-    }
-    if (number === -2) {
-      fail("size", `this page has no program that is right for ${family.dims.map((d) => `${d} = ${dims[d]}`).join(", ")}: hnet build --dim makes one for sizes that are named`);
-    }
+    const number = family.cells[cell];
     if (number < 0) fail("size", `${this.spec.name} cannot have ${family.dims.map((d) => `${d} = ${dims[d]}`).join(", ")}`);
     const outputs = wanted.map((o) => ({ ...o, at: family.outputs ? family.outputs.indexOf(o.name) : o.at }));
     const key = JSON.stringify([number, outputs.map((o) => o.at), family.dims.map((d) => dims[d])]);

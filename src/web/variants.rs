@@ -5,11 +5,8 @@
 //! neighbours differ the border between them is found by halving. What a program takes for granted about its sizes is that they
 //! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
 //! narrow ones join the next, and each range has the program of its largest sizes. A program may also hold only because two sizes
-//! happen to be equal: so where a range is wide, primes stand for it, another one for each dim. What its plan notes that it takes for
-//! granted goes with it ([`Guard`]), for the page to ask; where a range turns out to have sizes at which its program is wrong, there is one
-//! more.
+//! happen to be equal: so where a range is wide, primes stand for it, another one for each dim.
 
-use super::guards::Guard;
 use crate::diag::{Code, Diagnostic};
 use crate::gpu::{self, Program};
 use crate::ir::{Graph, NodeId, Op, Size, Sym};
@@ -25,8 +22,6 @@ pub struct Family {
     /// The program of each combination of ranges, the last dim fastest; none where the model cannot have such sizes.
     pub cells: Vec<Option<usize>>,
     pub programs: Vec<Program>,
-    /// Where each program is right.
-    pub guards: Vec<Guard>,
 }
 
 /// Most combinations of ranges.
@@ -72,7 +67,6 @@ struct Prober<'a> {
     /// Whether a dim can have the probed sizes only.
     listed: Vec<bool>,
     programs: Vec<Program>,
-    guards: Vec<Guard>,
     /// By all that is in it: two plans may differ in what matters to a CPU only.
     texts: BTreeMap<String, usize>,
     points: BTreeMap<Vec<i64>, Option<usize>>,
@@ -88,55 +82,14 @@ fn countable(plan: &plan::Plan, sizes: &Sizes) -> bool {
         && plan.buffers.iter().all(|b| counts(&b.shape.iter().fold(Size::from(1i64), |n, s| n.mul(s))))
 }
 
-/// Sizes inside of a range that are looked at along each dim, and how often one is made for such at most; a page says where none is right.
-const INSIDE: usize = 4;
-const MORE: usize = 6;
-
 impl Prober<'_> {
-    /// All sizes at a point.
-    fn sizes(&self, point: &[i64]) -> Sizes {
-        let mut sizes = self.fixed.clone();
-        sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
-        sizes
-    }
-
-    /// Some points of a range: its least sizes, and along each dim some of those that are probed, the others at their largest.
-    fn within(&self, values: &[Vec<i64>], least: &[i64], most: &[i64]) -> Vec<Vec<i64>> {
-        let mut out = vec![most.to_vec(), least.to_vec()];
-        for (dim, values) in values.iter().enumerate() {
-            let some: Vec<i64> = values.iter().copied().filter(|n| (least[dim]..=most[dim]).contains(n)).collect();
-            let every = some.len().div_ceil(INSIDE).max(1);
-            for n in some.into_iter().step_by(every) {
-                let mut at = most.to_vec();
-                at[dim] = n;
-                out.push(at);
-            }
-        }
-        out
-    }
-
-    /// Programs for sizes at which none of those that ranges have is right: between its ends a range may have such.
-    fn more(&mut self, cells: &[Option<usize>], ranges: &[(Vec<i64>, Vec<i64>)], values: &[Vec<i64>]) -> Vec<usize> {
-        let (mut more, mut tried) = (Vec::new(), 0);
-        for (_, (most, least)) in cells.iter().zip(ranges).filter(|(made, _)| made.is_some()) {
-            for at in self.within(values, least, most) {
-                let sizes = self.sizes(&at);
-                let right = cells.iter().flatten().chain(&more).any(|n| self.guards[*n].holds(&sizes));
-                if !right && tried < MORE {
-                    tried += 1;
-                    more.extend(self.at(&at));
-                }
-            }
-        }
-        more
-    }
-
     /// The number of the program at a point.
     fn at(&mut self, point: &[i64]) -> Option<usize> {
         if let Some(known) = self.points.get(point) {
             return *known;
         }
-        let sizes = self.sizes(point);
+        let mut sizes = self.fixed.clone();
+        sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
         let made = match plan::plan_anywhere(self.graph, self.wanted, &sizes) {
             Err(d) => {
                 self.refused = Some(d);
@@ -164,9 +117,7 @@ impl Prober<'_> {
         let number = *self.texts.entry(format!("{program:?}")).or_insert(next);
         if number == next {
             self.programs.push(program);
-            self.guards.push(Guard::default());
         }
-        self.guards[number].or(&plan.granted);
         number
     }
 
@@ -272,7 +223,6 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         coarse: few,
         listed: dims.iter().map(|d| allowed.contains_key(d)).collect(),
         programs: vec![],
-        guards: vec![],
         texts: BTreeMap::new(),
         points: BTreeMap::new(),
         refused: None,
@@ -281,7 +231,6 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     join(&mut cuts);
     let count: usize = cuts.iter().map(Vec::len).product();
     let mut cells = Vec::new();
-    let mut ranges = Vec::new();
     for cell in 0..count {
         let mut rest = cell;
         let (mut point, mut least) = (vec![0; dims.len()], vec![0; dims.len()]);
@@ -302,36 +251,28 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
             made = p.at(&point);
         }
         cells.push(made);
-        ranges.push((point, least));
     }
     if cells.iter().all(Option::is_none) {
         return Err(p.refused.expect("a point without a plan has a reason"));
     }
-    let more = p.more(&cells, &ranges, &values);
-    Ok(kept(dims, cuts, (cells, more), p.programs, p.guards))
+    Ok(kept(dims, cuts, cells, p.programs))
 }
 
 /// Drops programs that no range chose.
-fn kept(
-    dims: Vec<Sym>,
-    cuts: Vec<Vec<i64>>,
-    (cells, more): (Vec<Option<usize>>, Vec<usize>),
-    programs: Vec<Program>,
-    guards: Vec<Guard>,
-) -> Family {
+fn kept(dims: Vec<Sym>, cuts: Vec<Vec<i64>>, cells: Vec<Option<usize>>, programs: Vec<Program>) -> Family {
     let mut order: Vec<usize> = Vec::new();
-    let mut number = |p: usize| {
-        order.iter().position(|o| *o == p).unwrap_or_else(|| {
-            order.push(p);
-            order.len() - 1
+    let cells: Vec<Option<usize>> = cells
+        .into_iter()
+        .map(|c| {
+            c.map(|p| {
+                order.iter().position(|o| *o == p).unwrap_or_else(|| {
+                    order.push(p);
+                    order.len() - 1
+                })
+            })
         })
-    };
-    let cells: Vec<Option<usize>> = cells.into_iter().map(|c| c.map(&mut number)).collect();
-    more.into_iter().for_each(|p| {
-        number(p);
-    });
+        .collect();
     let mut programs: Vec<Option<Program>> = programs.into_iter().map(Some).collect();
-    let guards = order.iter().map(|o| guards[*o].clone()).collect();
     let programs = order.iter().filter_map(|o| programs[*o].take()).collect();
-    Family { dims, cuts, cells, programs, guards }
+    Family { dims, cuts, cells, programs }
 }
