@@ -39,7 +39,6 @@ const RUNS: f64 = 32.0;
 const KEPT: f64 = 256e6;
 
 /// Bytes that parameters may take once more, laid out for the products that read them.
-#[cfg(feature = "cpu")]
 pub(crate) const PANELS: usize = 256 << 20;
 
 /// Bytes of an element.
