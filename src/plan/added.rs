@@ -1,7 +1,8 @@
 //! Products to whose rows a step adds the same row, a bias: both are one step, and what lies between needs no memory.
 
+use super::uses::Uses;
 use super::view::value;
-use super::{Access, Biased, Expr, Kernel, Kind, Plan, Product, Sizes, Step};
+use super::{Access, Biased, Expr, Kernel, Plan, Product, Sizes, Step};
 use crate::ir::{DType, Map, Size};
 use std::collections::BTreeSet;
 
@@ -15,21 +16,11 @@ pub struct Row {
 
 /// All such pairs, of those that `may` be one step.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize, usize) -> bool) -> Vec<Biased> {
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); plan.buffers.len()];
-    let mut writers = vec![0usize; plan.buffers.len()];
-    for (n, step) in plan.steps.iter().enumerate() {
-        step.reads().into_iter().for_each(|b| readers[b].push(n));
-        step.writes().into_iter().for_each(|b| writers[b] += 1);
-    }
-    let pair = |(product, step): (usize, &Step)| {
-        let Step::Product(p) = step else { return None };
-        let [kernel] = readers[p.out.0][..] else { return None };
-        let alone = plan.buffers[p.out.0].kind == Kind::Temp && writers[p.out.0] == 1;
-        let fits = alone && (kernel < plan.prepared) == (product < plan.prepared) && may(product, kernel);
-        let found = Biased { product, kernel, buffer: p.out.0 };
-        (fits && row(plan, &found, sizes).is_some()).then_some(found)
+    let pair = |(product, kernel, buffer): (usize, usize, usize)| {
+        let found = Biased { product, kernel, buffer };
+        (may(product, kernel) && row(plan, &found, sizes).is_some()).then_some(found)
     };
-    let mut found: Vec<Biased> = plan.steps.iter().enumerate().filter_map(pair).collect();
+    let mut found: Vec<Biased> = Uses::of(plan).pairs(plan).filter_map(pair).collect();
     // Of two products that are added up, one row each, one is what is added to the other.
     let mut kernels = BTreeSet::new();
     found.retain(|b| kernels.insert(b.kernel));

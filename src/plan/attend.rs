@@ -6,6 +6,7 @@
 //! place. An executor may then go through the queries some at a time, and leave out the keys that none of these looks at.
 
 use super::formula::{self, Reader, Softmax};
+use super::uses::Uses;
 use super::view::value;
 use super::{Attend, Kind, Plan, Product, Sizes, Step};
 use crate::ir::{DType, Size};
@@ -54,19 +55,9 @@ const LINKS: usize = 4;
 /// Longer sums are not taken in f32 alone.
 const LONGEST: i64 = 4096;
 
-/// Who writes each buffer, and who reads it.
-struct Uses {
-    writers: Vec<Vec<usize>>,
-    readers: Vec<Vec<usize>>,
-}
-
 /// All chains of a plan; steps that `taken` says are not looked at.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) -> Vec<Attend> {
-    let mut uses = Uses { writers: vec![Vec::new(); plan.buffers.len()], readers: vec![Vec::new(); plan.buffers.len()] };
-    for (n, step) in plan.steps.iter().enumerate() {
-        step.writes().into_iter().for_each(|b| uses.writers[b].push(n));
-        step.reads().into_iter().for_each(|b| uses.readers[b].push(n));
-    }
+    let uses = Uses::of(plan);
     let chain = |(result, step): (usize, &Step)| {
         let Step::Product(p) = step else { return None };
         let found = [p.a.0, p.b.0].into_iter().find_map(|weights| uses.chain(plan, weights, result))?;

@@ -2,8 +2,9 @@
 //! with a bias, rectified ones. Both are one step, and what lies between needs no memory.
 
 use super::taps::geometry;
+use super::uses::Uses;
 use super::view::value;
-use super::{Access, Expr, Finished, Kernel, Kind, Plan, Sizes, Step, Taps};
+use super::{Access, Expr, Finished, Kernel, Plan, Sizes, Step, Taps};
 use crate::ir::{DType, Map, Size};
 
 /// What is done with each result before it is written.
@@ -19,16 +20,11 @@ pub struct Finish {
 
 /// All such pairs, of steps that `may` be one.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, taps: &[Taps], may: &dyn Fn(usize) -> bool) -> Vec<Finished> {
+    let uses = Uses::of(plan);
     let pair = |t: &Taps| {
         let buffer = plan.steps[t.product].writes()[0];
-        let users = |f: fn(&Step) -> Vec<usize>| -> Vec<usize> {
-            let uses = |k: &usize| f(&plan.steps[*k]).contains(&buffer);
-            (0..plan.steps.len()).filter(uses).collect()
-        };
-        let ([kernel], [_]) = (&users(Step::reads)[..], &users(Step::writes)[..]) else { return None };
-        let found = Finished { taps: *t, kernel: *kernel, buffer };
-        let fits = plan.buffers[buffer].kind == Kind::Temp && (*kernel < plan.prepared) == (t.product < plan.prepared);
-        (fits && may(*kernel) && finish(plan, &found, sizes).is_some()).then_some(found)
+        let found = Finished { taps: *t, kernel: uses.only_reader(plan, t.product, buffer)?, buffer };
+        (may(found.kernel) && finish(plan, &found, sizes).is_some()).then_some(found)
     };
     taps.iter().filter_map(pair).collect()
 }

@@ -36,6 +36,7 @@ mod text;
 mod tile;
 mod together;
 mod tree;
+mod uses;
 mod view;
 mod written;
 

@@ -5,11 +5,12 @@
 
 use super::decide::What;
 use super::tile::Finder;
+use super::uses::Uses;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Taps};
 use crate::ir::scalar::Law;
 use crate::ir::{DType, Size};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One loop of all images: how often it runs, and how far it moves in the source, in the weights and in the result.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +65,13 @@ type Affine = (i64, BTreeMap<usize, i64>);
 pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
     let (plan, sizes) = (f.plan, f.sizes);
     let mut found = Vec::new();
-    let users = Users::of(plan);
+    let uses = Uses::of(plan);
     for (product, step) in plan.steps.iter().enumerate().filter(|(k, _)| !taken(*k)) {
         let Step::Product(p) = step else { continue };
         for buffer in [p.a.0, p.b.0] {
-            let Some(gather) = users.writer[buffer].filter(|g| *g < product && !taken(*g)) else { continue };
+            let Some(gather) = uses.writers[buffer].first().copied().filter(|g| *g < product && !taken(*g)) else { continue };
             let same = (gather < plan.prepared) == (product < plan.prepared);
-            let alone = users.readers[buffer] == 1;
+            let alone = uses.readers[buffer].iter().all(|r| *r == product);
             let taps = Taps { gather, product, buffer };
             if same && alone && plan.buffers[buffer].kind == Kind::Temp && geometry(plan, &taps, sizes).is_some() {
                 if f.stays_near(What::Windows, product, &[buffer]) {
@@ -81,26 +82,6 @@ pub(super) fn find(f: &Finder, taken: &dyn Fn(usize) -> bool) -> Vec<Taps> {
         }
     }
     found
-}
-
-/// For each buffer the first step that writes it, and how many read it.
-struct Users {
-    writer: Vec<Option<usize>>,
-    readers: Vec<usize>,
-}
-
-impl Users {
-    fn of(plan: &Plan) -> Users {
-        let n = plan.buffers.len();
-        let mut out = Users { writer: vec![None; n], readers: vec![0; n] };
-        for (k, s) in plan.steps.iter().enumerate() {
-            s.writes().into_iter().for_each(|b| {
-                out.writer[b].get_or_insert(k);
-            });
-            s.reads().into_iter().collect::<BTreeSet<_>>().into_iter().for_each(|b| out.readers[b] += 1);
-        }
-        out
-    }
 }
 
 /// How a pair is computed at these sizes. `None`: as a gather and a product.

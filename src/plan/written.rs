@@ -1,8 +1,9 @@
 //! Matrices that a product writes for another: a head times a code, experts mixed by their shares. Both are one step, and the matrices lie
 //! nowhere: some columns of each are written where the product reads them next.
 
+use super::uses::Uses;
 use super::view::value;
-use super::{Kind, PANELS, Plan, Product, Sizes, Step, Written};
+use super::{PANELS, Plan, Product, Sizes, Step, Written};
 use crate::ir::{DType, Rate, Size};
 
 /// Rows of each matrix for which that pays: a matrix for fewer is better not written at all, and with more the product is all that counts.
@@ -36,29 +37,20 @@ pub struct Writing {
 
 /// All such pairs, of steps that `may` be one.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize) -> bool) -> Vec<Written> {
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); plan.buffers.len()];
-    let mut writers = vec![0usize; plan.buffers.len()];
-    for (n, step) in plan.steps.iter().enumerate() {
-        step.reads().into_iter().for_each(|b| readers[b].push(n));
-        step.writes().into_iter().for_each(|b| writers[b] += 1);
-    }
-    let pair = |(maker, step): (usize, &Step)| {
-        let Step::Product(p) = step else { return None };
-        let [product] = readers[p.out.0][..] else { return None };
-        let alone = plan.buffers[p.out.0].kind == Kind::Temp && writers[p.out.0] == 1;
-        let fits = alone && (product < plan.prepared) == (maker < plan.prepared) && may(maker) && may(product);
-        let found = Written { maker, product, buffer: p.out.0 };
+    let uses = Uses::of(plan);
+    let pair = |(maker, product, buffer): (usize, usize, usize)| {
+        let found = Written { maker, product, buffer };
         let pays = |w: Writing| {
             // The head stays what it is, so that it is laid out once.
             let head = &plan.buffers[w.head.0];
-            let stays = head.rate <= Rate::Parameter && writers[w.head.0] == 0 && maker >= plan.prepared;
+            let stays = head.rate <= Rate::Parameter && uses.writers[w.head.0].is_empty() && maker >= plan.prepared;
             let room = w.codes.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0) <= PANELS as i64 / 4;
             let long = ROWS.contains(&w.rows.0) && SUMS.contains(&w.sums.0) && CODES.contains(&w.codes.0);
             stays && room && long && w.columns.0 >= COLUMNS && w.matrices.0 > 1
         };
-        (fits && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)
+        (may(maker) && may(product) && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)
     };
-    let mut found: Vec<Written> = plan.steps.iter().enumerate().filter_map(pair).collect();
+    let mut found: Vec<Written> = uses.pairs(plan).filter_map(pair).collect();
     // A product whose matrices are written may write others: then it stays where it is.
     let products: Vec<usize> = found.iter().map(|w| w.product).collect();
     found.retain(|w| !products.contains(&w.maker));
