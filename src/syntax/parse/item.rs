@@ -63,7 +63,7 @@ impl Parser<'_, '_> {
             let (path, span) = self.string("")?;
             ImportFrom::File { path, span }
         } else {
-            let mut parts = vec![self.name("a library, or a file in quotes,")?];
+            let mut parts = vec![self.name("a library, or a file in quotes")?];
             while self.eat(Kind::Dot) {
                 parts.push(self.name("a part of the library")?);
             }

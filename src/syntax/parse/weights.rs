@@ -19,7 +19,7 @@ impl Parser<'_, '_> {
             let lines = if self.sees(Kind::LBrace) { Some(self.braces(Scope::Map, Self::line_from)) } else { None };
             return Ok(Weights::From { file, span, lines });
         }
-        let model = self.name("a model, or a file in quotes,")?;
+        let model = self.name("a model, or a file in quotes")?;
         self.expect_brace("after the model that the weights come from")?;
         Ok(Weights::Model { model, sets: self.braces(Scope::Map, Self::set_from) })
     }
@@ -83,7 +83,7 @@ impl Parser<'_, '_> {
             let (text, span) = self.string("")?;
             return Ok(Dropped::Stored(text, span));
         }
-        Ok(Dropped::Params(self.path("a tensor of the file in quotes, or a parameter,")?))
+        Ok(Dropped::Params(self.path("a tensor of the file in quotes, or a parameter")?))
     }
 
     /// `"layers.{l}.w"[o, i]`
