@@ -8,6 +8,7 @@
 //! becomes too long to be worked with (a sum of two unknowns that is squared ten times has a thousand terms); what is made of a lost
 //! size is lost, and whoever lets a user build sizes says so. Nothing saturates.
 
+mod bounds;
 mod ratio;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod text;
 mod unknown;
 mod value;
 
+pub use bounds::Bounds;
 use ratio::Ratio;
 use std::sync::Arc;
 pub use value::Fault;

@@ -6,7 +6,7 @@ use super::fuse::{Fusion, How, fuse, squeeze};
 use super::needed::Only;
 use super::prices::Prices;
 use super::view::{affine, row_major, value, window};
-use super::{Buffer, Kind, Plan, Sizes, Step, View, Window};
+use super::{Buffer, Granted, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::needs;
 use crate::ir::verify::verify;
@@ -47,10 +47,16 @@ pub fn plan(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Dia
 /// As [`plan`], with some decisions taken already, or for another machine.
 pub fn plan_on(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Result<Plan, Diagnostic> {
     asked(graph, wanted, sizes)?;
-    decided(graph, wanted, sizes, terms)
+    let mut plan = decided(graph, wanted, sizes, terms)?;
+    let needs = needs::all(graph, &graph.reachable(wanted.iter().copied())).into_iter();
+    let needs = needs.map(|n| Granted { least: n.least, most: n.most }).filter(|g| !g.always());
+    // In order, each once.
+    plan.granted = plan.granted.into_iter().chain(needs).collect::<BTreeSet<Granted>>().into_iter().collect();
+    Ok(plan)
 }
 
-/// As [`plan`], for somebody who runs the plan at other sizes: what the graph asks of these is not looked at (a page does so itself).
+/// As [`plan`], for somebody who runs the plan at other sizes: what the graph asks of these is not looked at, and not noted (a page asks for it
+/// itself, output by output).
 pub fn plan_anywhere(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Result<Plan, Diagnostic> {
     decided(graph, wanted, sizes, &Terms::default())
 }
@@ -72,7 +78,6 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
     let (decisions, fates, relied) = choices.into_made();
-    needs::all(graph, &graph.reachable(wanted.iter().copied())).iter().for_each(|n| relied.at_most(&n.least, &n.most));
     (plan.decisions, plan.fates) = (decisions, fates);
     plan.granted = relied.into_all();
     Ok(plan)

@@ -11,10 +11,12 @@
 mod examples;
 mod expr;
 mod folder;
+mod guards;
 mod module;
 mod table;
 mod train;
 mod variants;
+mod ways;
 
 pub use folder::write;
 pub use variants::{Family, family};
@@ -124,20 +126,24 @@ fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diag
     Ok(out)
 }
 
-/// Inputs that a node is computed from.
-fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
-    // What a size that values decide is computed from is needed as well.
+/// What a node is computed from, and the sizes in it that values decide.
+fn reached(graph: &Graph, root: NodeId) -> Vec<bool> {
     let mut roots = vec![root];
-    let reach = loop {
+    loop {
         let reach = graph.reachable(roots.iter().copied());
         let symbols: BTreeSet<Sym> = graph.ids().filter(|id| reach[id.index()]).flat_map(|id| graph.symbols_of(id)).collect();
         let more = graph.measured.iter().filter(|(s, n)| symbols.contains(&**s) && !roots.contains(n));
         let more: Vec<NodeId> = more.map(|(_, n)| *n).collect();
         if more.is_empty() {
-            break reach;
+            return reach;
         }
         roots.extend(more);
-    };
+    }
+}
+
+/// Inputs that a node is computed from.
+fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
+    let reach = reached(graph, root);
     let paths: BTreeSet<&str> = graph
         .ids()
         .filter(|id| reach[id.index()])
@@ -156,14 +162,23 @@ fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
 fn asks(graph: &Graph, roots: &[NodeId], locate: Locate) -> Vec<Ask> {
     let mut out: Vec<Ask> = Vec::new();
     for (k, root) in roots.iter().enumerate() {
-        for need in needs::all(graph, &graph.reachable([*root])) {
+        for need in needs::all(graph, &reached(graph, *root)) {
             match out.iter_mut().find(|a| a.need == need) {
+                Some(known) if known.by.last() == Some(&k) => {}
                 Some(known) => known.by.push(k),
                 None => out.push(Ask { place: locate(need.span).unwrap_or_default(), need, by: vec![k] }),
             }
         }
     }
-    out
+    // Where an earlier one says the same for all these outputs, a later one never speaks.
+    let same = |a: &Ask, b: &Ask| (&a.need.least, &a.need.most, a.need.kind) == (&b.need.least, &b.need.most, b.need.kind);
+    let mut kept: Vec<Ask> = Vec::new();
+    for ask in out {
+        if !kept.iter().any(|k| same(k, &ask) && ask.by.iter().all(|output| k.by.contains(output))) {
+            kept.push(ask);
+        }
+    }
+    kept
 }
 
 /// For each input what it must lie on as it is, and which outputs ask for that.

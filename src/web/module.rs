@@ -3,6 +3,7 @@
 use super::expr;
 use super::train::{self, Lesson};
 use super::variants::Family;
+use super::ways::Way;
 use crate::bind::known::axis;
 use crate::check::model::{Allowed, Init, Input, InputKind, Model};
 use crate::ir::needs::Need;
@@ -81,13 +82,30 @@ pub fn axis_value(size: &Size) -> String {
     }
 }
 
+/// What runs in a range: the number of a program, or a function of the dims that says it; -1 where no sizes are possible, -2 where no
+/// program is right.
+fn cell(ways: &[Way], numbers: &[usize]) -> String {
+    if ways.is_empty() {
+        return "-1".into();
+    }
+    let (mut text, mut rest) = (String::new(), "-2".to_string());
+    for way in ways {
+        if way.guard.always() {
+            rest = numbers[way.program].to_string();
+            break;
+        }
+        let _ = write!(text, "{} ? {} : ", way.guard.script(), numbers[way.program]);
+    }
+    if text.is_empty() { rest } else { format!("(d) => {text}{rest}") }
+}
+
 /// Which program runs at which sizes.
 pub fn chosen(c: &Chosen) -> String {
     let names = |c: &Chosen| list(&c.outputs, |n| expr::quoted(n));
     let outputs = if c.outputs.is_empty() { String::new() } else { format!("outputs: {}, ", names(c)) };
     let dims = list(&c.family.dims, |d| expr::quoted(d));
     let cuts = list(&c.family.cuts, |c| list(c, |n| n.to_string()));
-    let cells = list(&c.family.cells, |p| p.map_or("-1".into(), |p| c.numbers[p].to_string()));
+    let cells = list(&c.family.cells, |ways| cell(ways, &c.numbers));
     format!("{{ {outputs}dims: {dims}, cuts: {cuts}, cells: {cells} }}")
 }
 

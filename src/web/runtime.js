@@ -598,8 +598,16 @@ class Model {
       fail("size", `nothing says how long ${list(missing)} is: run(inputs, { dims: { ${missing.map((d) => `${d}: 4`).join(", ")} } })`);
     }
     const cell = family.dims.reduce((n, d, k) => n * family.cuts[k].length + Math.max(0, family.cuts[k].findLastIndex((c) => dims[d] >= c)), 0);
-    const number = family.cells[cell];
-    if (number < 0) fail("size", `${this.spec.name} cannot have ${family.dims.map((d) => `${d} = ${dims[d]}`).join(", ")}`);
+    let number = family.cells[cell];
+    // Where a program is not right in all of its range, a function says which one is.
+    if (number.call) number = number(dims);
+    if (number < 0) {
+      const { name, inputs, measures } = this.spec, all = family.dims.map((d) => `${d} = ${dims[d]}`).join(", ");
+      if (number === -1) fail("size", `${name} cannot have ${all}`);
+      const said = family.dims.filter((d) => ![...inputs, ...measures].some((i) => i.name === d || i.dim === d));
+      const way = said.length && `: hnet build makes one where the source says ${said.map((d) => `\`dim ${d} = ${dims[d]}\``).join(", ")}`;
+      fail("size", `no program of this page is right for ${all}${way || ""}`);
+    }
     const outputs = wanted.map((o) => ({ ...o, at: family.outputs ? family.outputs.indexOf(o.name) : o.at }));
     const key = JSON.stringify([number, outputs.map((o) => o.at), family.dims.map((d) => dims[d])]);
     let found = this.placements.get(key);

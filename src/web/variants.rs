@@ -6,12 +6,20 @@
 //! are small (a row fits a workgroup); so it is right for smaller ones too, only slower. Where there would be too many ranges,
 //! narrow ones join the next, and each range has the program of its largest sizes. A program may also hold only because two sizes
 //! happen to be equal: so where a range is wide, primes stand for it, another one for each dim.
+//!
+//! What the planner itself takes for granted is noted, and asked where it does not hold in all of a range ([`ways`]). Where none of these
+//! programs is right at sizes of a range, a few more are made for such; where that is not enough, the page says so.
 
+use super::guards::{Range, noted, taken};
+use super::reached;
+use super::ways::{self, Cell, Made, Way};
 use crate::diag::{Code, Diagnostic};
 use crate::gpu::{self, Program};
-use crate::ir::{Graph, NodeId, Op, Size, Sym};
+use crate::ir::size::Bounds;
+use crate::ir::{Graph, NodeId, Op, Size, Sym, needs};
 use crate::plan::{self, Sizes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Programs by ranges of sizes.
 pub struct Family {
@@ -19,9 +27,23 @@ pub struct Family {
     pub dims: Vec<Sym>,
     /// For each dim the first size of each range, ascending.
     pub cuts: Vec<Vec<i64>>,
-    /// The program of each combination of ranges, the last dim fastest; none where the model cannot have such sizes.
-    pub cells: Vec<Option<usize>>,
+    /// For each combination of ranges, the last dim fastest, what may run there: the first that is right does. Nothing where the model
+    /// cannot have such sizes.
+    pub cells: Vec<Vec<Way>>,
     pub programs: Vec<Program>,
+}
+
+impl Family {
+    /// The program that runs at these sizes, as a page chooses it; none where none is right.
+    pub fn program(&self, sizes: &Sizes) -> Option<&Program> {
+        let ranges = self.dims.iter().zip(&self.cuts);
+        let cell = ranges.fold(0, |cell, (dim, cuts)| {
+            let size = sizes.get(dim).copied().unwrap_or(0);
+            cell * cuts.len() + cuts.iter().rposition(|from| *from <= size).unwrap_or(0)
+        });
+        let way = self.cells[cell].iter().find(|way| way.guard.holds(sizes))?;
+        Some(&self.programs[way.program])
+    }
 }
 
 /// Most combinations of ranges.
@@ -32,6 +54,8 @@ const CUTS: usize = 64;
 const LONG: usize = 300;
 /// The largest size that is probed.
 const LARGEST: i64 = 65_536;
+/// Programs that are made for sizes at which those of the ranges are not right, at most.
+const MORE: usize = 6;
 /// Where the other dims stand while one is probed: sizes that are equal by no chance.
 const APART: [i64; 8] = [41, 53, 67, 79, 97, 103, 109, 127];
 
@@ -61,6 +85,8 @@ struct Prober<'a> {
     graph: &'a Graph,
     wanted: &'a [NodeId],
     fixed: &'a Sizes,
+    /// What the page asks of sizes whichever of the nodes it runs.
+    asked: BTreeSet<Size>,
     dims: Vec<Sym>,
     /// Whether borders are taken where they are probed.
     coarse: bool,
@@ -69,7 +95,7 @@ struct Prober<'a> {
     programs: Vec<Program>,
     /// By all that is in it: two plans may differ in what matters to a CPU only.
     texts: BTreeMap<String, usize>,
-    points: BTreeMap<Vec<i64>, Option<usize>>,
+    points: BTreeMap<Vec<i64>, Option<Made>>,
     /// The last thing that the planner could not do.
     refused: Option<Diagnostic>,
 }
@@ -86,7 +112,7 @@ impl Prober<'_> {
     /// The number of the program at a point.
     fn at(&mut self, point: &[i64]) -> Option<usize> {
         if let Some(known) = self.points.get(point) {
-            return *known;
+            return known.as_ref().map(|made| made.0);
         }
         let mut sizes = self.fixed.clone();
         sizes.extend(self.dims.iter().cloned().zip(point.iter().copied()));
@@ -105,10 +131,11 @@ impl Prober<'_> {
                 ));
                 None
             }
-            Ok(plan) => Some(self.program(&plan, &sizes)),
+            Ok(plan) => Some((self.program(&plan, &sizes), Rc::new(taken(&plan.granted, self.fixed, &self.asked)))),
         };
+        let number = made.as_ref().map(|made| made.0);
         self.points.insert(point.to_vec(), made);
-        made
+        number
     }
 
     fn program(&mut self, plan: &plan::Plan, sizes: &Sizes) -> usize {
@@ -162,6 +189,66 @@ impl Prober<'_> {
         out.dedup();
         out
     }
+
+    /// A combination of ranges, with a program for its largest sizes.
+    fn cell(&mut self, cuts: &[Vec<i64>], cell: usize, values: &[Vec<i64>]) -> Cell {
+        let mut rest = cell;
+        let (mut point, mut least, mut largest) = (vec![0; cuts.len()], vec![0; cuts.len()], vec![0; cuts.len()]);
+        let mut range = Range::new();
+        for dim in (0..cuts.len()).rev() {
+            let k = rest % cuts[dim].len();
+            rest /= cuts[dim].len();
+            let (from, next) = (cuts[dim][k], cuts[dim].get(k + 1).copied());
+            let to = next.unwrap_or(LARGEST + 1);
+            if self.listed[dim] {
+                point[dim] = values[dim].iter().copied().filter(|n| *n < to).max().unwrap_or(from);
+                (least[dim], largest[dim]) = (point[dim], point[dim]);
+            } else {
+                point[dim] = upper(from, to, &point[dim + 1..]);
+                (least[dim], largest[dim]) = (from, next.map_or(i64::MAX, |next| next - 1));
+            }
+            let most = Some(largest[dim]).filter(|most| *most < i64::MAX);
+            range.insert(self.dims[dim].clone(), Bounds { least: Some(from), most });
+        }
+        // Where all are long at once nothing holds it: the program of the largest sizes that something does.
+        let mut made = self.at(&point);
+        while made.is_none() && point != least {
+            point.iter_mut().zip(&least).for_each(|(n, least)| *n = (*n / 2).max(*least));
+            largest.clone_from(&point);
+            made = self.at(&point);
+        }
+        Cell { range, made: self.points[&point].clone(), point, largest }
+    }
+
+    /// What may run in each range. Ranges of large sizes come first: what is made for these may be right for smaller ones, too.
+    fn ways(&mut self, mut cells: Vec<Cell>, values: &[Vec<i64>]) -> Vec<Vec<Way>> {
+        let (mut out, mut tried) = (Vec::new(), BTreeSet::new());
+        for cell in (0..cells.len()).rev() {
+            out.push(loop {
+                let ways = ways::ways(&self.dims, &cells, &self.points, cell);
+                let gap = ways::gap(&self.dims, &cells[cell], &ways, values, self.fixed, &tried);
+                let Some(at) = gap.filter(|_| tried.len() < MORE) else { break ways };
+                let more = self.more(&cells[cell], &at);
+                cells.push(more);
+                tried.insert(at);
+            });
+        }
+        out.reverse();
+        out
+    }
+
+    /// A program for some sizes of a range.
+    fn more(&mut self, cell: &Cell, at: &[i64]) -> Cell {
+        let (mut point, mut largest) = (cell.point.clone(), cell.largest.clone());
+        for dim in (0..at.len()).filter(|dim| at[*dim] != cell.point[*dim]) {
+            // Not at sizes that are equal to others by chance, where there is a choice.
+            let apart = (at[dim]..=cell.largest[dim].min(2 * at[dim] + 2)).find(|n| prime(*n) && !cell.point.contains(n));
+            point[dim] = apart.filter(|_| !self.listed[dim]).unwrap_or(at[dim]);
+            largest[dim] = point[dim];
+        }
+        self.at(&point);
+        Cell { range: Range::new(), made: self.points[&point].clone(), point, largest }
+    }
 }
 
 /// Joins narrow ranges with the next one until there are few enough combinations. A range is as wide as the ratio of its ends; one
@@ -185,9 +272,12 @@ fn join(cuts: &mut [Vec<i64>]) {
     }
 }
 
+fn prime(n: i64) -> bool {
+    n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+}
+
 /// The largest prime of a range that no other dim has; the largest size where there is none.
 fn upper(from: i64, to: i64, others: &[i64]) -> i64 {
-    let prime = |n: i64| n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
     (from..to).rev().find(|n| prime(*n) && !others.contains(n)).unwrap_or(to - 1)
 }
 
@@ -202,6 +292,15 @@ fn measured(graph: &Graph, allowed: &BTreeMap<Sym, Vec<i64>>) -> BTreeMap<Sym, V
         }
     }
     out
+}
+
+/// What the graph asks of sizes for each of these nodes.
+fn asked(graph: &Graph, wanted: &[NodeId], fixed: &Sizes) -> BTreeSet<Size> {
+    let of = |root: &NodeId| -> BTreeSet<Size> {
+        let needs = needs::all(graph, &reached(graph, *root));
+        needs.iter().filter_map(|n| noted(&n.least, &n.most, fixed)).collect()
+    };
+    wanted.iter().map(of).reduce(|a, b| a.intersection(&b).cloned().collect()).unwrap_or_default()
 }
 
 /// Makes the programs of the wanted nodes of an optimized graph. `allowed` says which numbers a condition can be, where few. Errors:
@@ -219,6 +318,7 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
         graph,
         wanted,
         fixed,
+        asked: asked(graph, wanted, fixed),
         dims: dims.clone(),
         coarse: few,
         listed: dims.iter().map(|d| allowed.contains_key(d)).collect(),
@@ -229,49 +329,23 @@ pub fn family(graph: &Graph, wanted: &[NodeId], fixed: &Sizes, allowed: &BTreeMa
     };
     let mut cuts: Vec<Vec<i64>> = (0..dims.len()).map(|d| p.cuts(d, &values)).collect();
     join(&mut cuts);
-    let count: usize = cuts.iter().map(Vec::len).product();
-    let mut cells = Vec::new();
-    for cell in 0..count {
-        let mut rest = cell;
-        let (mut point, mut least) = (vec![0; dims.len()], vec![0; dims.len()]);
-        for dim in (0..dims.len()).rev() {
-            let k = rest % cuts[dim].len();
-            rest /= cuts[dim].len();
-            let (from, to) = (cuts[dim][k], cuts[dim].get(k + 1).copied().unwrap_or(LARGEST + 1));
-            point[dim] = match p.listed[dim] {
-                true => values[dim].iter().copied().filter(|n| *n < to).max().unwrap_or(from),
-                false => upper(from, to, &point[dim + 1..]),
-            };
-            least[dim] = if p.listed[dim] { point[dim] } else { from };
-        }
-        // Where all are long at once nothing holds it: the program of the largest sizes that something does.
-        let mut made = p.at(&point);
-        while made.is_none() && point != least {
-            point.iter_mut().zip(&least).for_each(|(n, least)| *n = (*n / 2).max(*least));
-            made = p.at(&point);
-        }
-        cells.push(made);
-    }
-    if cells.iter().all(Option::is_none) {
+    let cells: Vec<Cell> = (0..cuts.iter().map(Vec::len).product()).map(|cell| p.cell(&cuts, cell, &values)).collect();
+    if cells.iter().all(|c| c.made.is_none()) {
         return Err(p.refused.expect("a point without a plan has a reason"));
     }
-    Ok(kept(dims, cuts, cells, p.programs))
+    let ways = p.ways(cells, &values);
+    Ok(kept(dims, cuts, ways, p.programs))
 }
 
-/// Drops programs that no range chose.
-fn kept(dims: Vec<Sym>, cuts: Vec<Vec<i64>>, cells: Vec<Option<usize>>, programs: Vec<Program>) -> Family {
+/// Drops programs that no range names.
+fn kept(dims: Vec<Sym>, cuts: Vec<Vec<i64>>, mut cells: Vec<Vec<Way>>, programs: Vec<Program>) -> Family {
     let mut order: Vec<usize> = Vec::new();
-    let cells: Vec<Option<usize>> = cells
-        .into_iter()
-        .map(|c| {
-            c.map(|p| {
-                order.iter().position(|o| *o == p).unwrap_or_else(|| {
-                    order.push(p);
-                    order.len() - 1
-                })
-            })
-        })
-        .collect();
+    for way in cells.iter_mut().flatten() {
+        way.program = order.iter().position(|o| *o == way.program).unwrap_or_else(|| {
+            order.push(way.program);
+            order.len() - 1
+        });
+    }
     let mut programs: Vec<Option<Program>> = programs.into_iter().map(Some).collect();
     let programs = order.iter().filter_map(|o| programs[*o].take()).collect();
     Family { dims, cuts, cells, programs }

@@ -243,6 +243,10 @@ fn pages_give_the_numbers_of_the_cpu() {
     // Sizes that a condition decides.
     agree(&mut browser, of("gateskip"), 9, &[("budget", "0.2,0.5,0.9,1")]);
     agree(&mut browser, of("learngene"), 3, &[("leave", "3"), ("enter", "1")]);
+    // Programs that are right at some of these sizes only.
+    for (width, depth) in [("4", "1"), ("8", "2"), ("12", "3"), ("16", "2")] {
+        agree(&mut browser, of("sorted_net"), 5, &[("width", width), ("depth", depth)]);
+    }
     assert_eq!(browser.faults, Vec::<String>::new());
 }
 
@@ -385,6 +389,39 @@ fn what_is_outside_is_said_on_the_page() {
         );
         assert_eq!(browser.eval(&say), want, "{call}");
     }
+}
+
+#[test]
+fn a_page_runs_what_is_right_and_says_where_nothing_is() {
+    let b = one("sorted_net");
+    let script = b.bundle.text("model.js");
+    // The program of all units takes for granted that all are there.
+    assert!(script.contains("(d) => 16 <= d[\"width#\"] ? 0 : d[\"width#\"] <= 12 ? 1 : -2"), "{script}");
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&served([&b]));
+    let got = browser.eval(
+        "(async () => {
+            const { load, spec } = await import('/sorted_net/model.js');
+            const asked = [];
+            for (const f of spec.families) {
+                const { cells } = f;
+                f.cells = cells.map((c) => (d) => (asked.push(d.b), d.b > 3 ? -2 : c.call ? c(d) : c));
+            }
+            const m = await load();
+            m.prepare({ width: 8, depth: 2 });
+            const said = async (b) => {
+                try {
+                    return (await m.run({ x: Array(12 * b).fill(1), label: Array(b).fill(0) })).logits.shape;
+                } catch (e) {
+                    return `${e.code}: ${e.message}`;
+                }
+            };
+            return [await said(3), await said(4), asked];
+        })()",
+    );
+    let say = "size: no program of this page is right for b = 4, depth# = 2, width# = 8: \
+               hnet build makes one where the source says `dim b = 4`";
+    assert_eq!(got, json!([[3, 5], say, [3, 4]]));
 }
 
 #[test]

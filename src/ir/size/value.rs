@@ -50,7 +50,7 @@ impl Size {
     }
 
     /// The value, possibly a fraction.
-    fn exact(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<Ratio, Fault> {
+    pub(super) fn exact(&self, of: &dyn Fn(&str) -> Option<i64>) -> Result<Ratio, Fault> {
         let fits = |r: Option<Ratio>| r.ok_or(Fault::TooLarge);
         let mut sum = Ratio::ZERO;
         for t in &*self.terms {

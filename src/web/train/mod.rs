@@ -77,6 +77,7 @@ pub struct Change {
     pub when: bool,
     /// Where the others go.
     pub paths: Vec<String>,
+    pub asks: Vec<Ask>,
     pub chosen: Chosen,
 }
 
@@ -115,11 +116,11 @@ pub fn teach<'a>(
     let dims = &arms[0].dims;
     let begin = match train.sets.as_slice() {
         [] => None,
-        sets => Some(change(first, None, sets, dims, make)?),
+        sets => Some(change(request, first, (None, sets), dims, make)?),
     };
     let mut every = vec![];
     for e in &train.every {
-        every.push((e.interval, change(first, e.when, &e.sets, dims, make)?));
+        every.push((e.interval, change(request, first, (e.when, &e.sets), dims, make)?));
     }
     let name = train.phase.clone().unwrap_or_else(|| request.model.name.clone());
     Ok(Lesson { train, name, seed: request.seed.unwrap_or(train.seed), arms, begin, every })
@@ -188,7 +189,7 @@ fn taught<'a>(
                 }
             }
         }
-        let asks = asks(&graph, &roots, request.locate);
+        let asks = asked(&graph, &roots, request);
         let chosen = make(&graph, &roots, &dims, &allowed)?;
         parts.push(lent(arm, step, asks, chosen));
     }
@@ -211,8 +212,19 @@ fn lent(arm: &Arm, step: Step, asks: Vec<Ask>, chosen: Chosen) -> Lent {
     Lent { told, carried: step.carried, numbers: step.numbers, asks, chosen }
 }
 
+/// What is asked of sizes. One run gives all, or nothing: so it is asked of a step as a whole.
+fn asked(graph: &Graph, roots: &[NodeId], request: &Request) -> Vec<Ask> {
+    asks(graph, roots, request.locate).into_iter().map(|a| Ask { by: vec![0], ..a }).collect()
+}
+
 /// The programs of what is set.
-fn change(model: &Model, when: Option<NodeId>, sets: &[Set], dims: &Sizes, make: &mut Make) -> Result<Change, Diagnostic> {
+fn change(
+    request: &Request,
+    model: &Model,
+    (when, sets): (Option<NodeId>, &[Set]),
+    dims: &Sizes,
+    make: &mut Make,
+) -> Result<Change, Diagnostic> {
     let mut graph = model.graph.clone();
     course::moving(&mut graph, model);
     let mut paths = vec![];
@@ -232,8 +244,9 @@ fn change(model: &Model, when: Option<NodeId>, sets: &[Set], dims: &Sizes, make:
     }
     let roots: Vec<NodeId> = when.into_iter().chain(sets.iter().map(|s| s.node)).collect();
     let (graph, roots) = opt::optimize_for(&graph, &roots);
+    let asks = asked(&graph, &roots, request);
     let allowed = BTreeMap::new();
-    Ok(Change { when: when.is_some(), paths, chosen: make(&graph, &roots, dims, &allowed)? })
+    Ok(Change { when: when.is_some(), paths, asks, chosen: make(&graph, &roots, dims, &allowed)? })
 }
 
 /// Parts of a step have their own names in the page's description.

@@ -27,7 +27,8 @@ pub fn lesson(l: &Lesson) -> String {
 }
 
 fn change(c: &Change) -> String {
-    format!("{{ when: {}, paths: {}, family: {} }}", c.when, list(&c.paths, |p| quoted(p)), chosen(&c.chosen))
+    let (paths, asks) = (list(&c.paths, |p| quoted(p)), list(&c.asks, |a| ask(a, &["step".to_string()])));
+    format!("{{ when: {}, paths: {paths}, asks: {asks}, family: {} }}", c.when, chosen(&c.chosen))
 }
 
 fn sizes(dims: &Sizes) -> String {

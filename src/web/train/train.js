@@ -202,10 +202,7 @@ class Train {
 
   /** One batch: its results where they are told. */
   async #batch(arm, part, { words, dims }, place, before, q, told) {
-    for (const ask of part.asks) {
-      const [least, most] = ask.sizes(dims);
-      if (least > most) fail("size", `${ask.say(least, most)}${ask.place && ` (${ask.place})`}`);
-    }
+    this.#ask(part.asks, dims);
     this.#hold(part.carried);
     const heard = part.told.map(([, , axes], at) => ({ name: String(at), type: "f32", shape: axes, at }));
     const stays = part.carried.map(([name], k) => ({ name, type: "f32", shape: [], at: heard.length + k, stays: true }));
@@ -224,6 +221,14 @@ class Train {
     }
     this.#keep(placement.kept);
     return results;
+  }
+
+  /** What a program asks of sizes. */
+  #ask(asks, dims) {
+    for (const ask of asks) {
+      const [least, most] = ask.sizes(dims);
+      if (least > most) fail("size", `${ask.say(least, most)}${ask.place && ` (${ask.place})`}`);
+    }
   }
 
   /** Runs a program on what is given and what lies on the device. */
@@ -286,9 +291,10 @@ class Train {
   }
 
   /** Sets values to others, where what it hangs on holds. */
-  async #change({ when, paths, family }, place) {
+  async #change({ when, paths, asks, family }, place) {
     this.#hold(paths.filter((p) => p[0] !== "#").map((p) => [p]));
     const [arm] = this.#spec.arms, { words, dims } = this.#last ?? { words: new Map(), dims: bare(this.#model.spec.dims, arm.dims) };
+    this.#ask(asks, dims);
     const flag = when ? [{ name: "when", type: "bool", shape: [], at: 0 }] : [];
     const stays = paths.map((name, k) => ({ name, type: "f32", shape: [], at: flag.length + k, stays: true }));
     const placement = await this.#run(arm, family, [...flag, ...stays], new Map(words), dims, place, this.#spec.setKey, place.step, true);

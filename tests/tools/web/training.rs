@@ -365,6 +365,34 @@ fn names_that_every_object_has_are_names_like_others() {
     assert_eq!(browser.faults, Vec::<String>::new());
 }
 
+/// A step is asked as a whole, however many of its results ask for the same; so is what is set.
+#[test]
+fn what_steps_ask_of_sizes_goes_with_the_page() {
+    let text = "dim t
+model Head {
+    input x: [t]
+    input y: f32
+    param w: [4] = normal(std: 0.3)
+    param v: [4] = zeros()
+    let head = x[0..4]
+    output fit: f32 = sum[j] head[j] * w[j]
+    loss mse = (fit - y)^2
+}
+train Head {
+    minimize mse
+    over w
+    with sgd(lr: 1e-2, momentum: 0.5)
+    every 2 set v = 0.5 * v + head
+    steps 12
+}
+";
+    let b = taught("head", checked(text), Path::new("."), "Head");
+    let script = b.bundle.text("model.js");
+    let ask = "asks: [{ outputs: [\"step\"], sizes: (d) => [4, d.t], say: (least, most) => \
+               `this slice goes to place ${least} of an axis that has ${most}`";
+    assert_eq!(script.matches(ask).count(), 2, "{script}");
+}
+
 #[test]
 fn what_a_page_cannot_train_is_refused_when_it_is_built() {
     let folder = rows();
