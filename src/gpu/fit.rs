@@ -5,7 +5,7 @@
 
 use super::device::Device;
 use super::program::{BINDINGS, Program};
-use super::{Choice, arena, emit_with};
+use super::{Choice, Reach, arena, emit_with};
 use crate::plan::{Plan, Sizes};
 use crate::source::Span;
 
@@ -18,18 +18,20 @@ pub struct Options {
     pub binding: u64,
     /// Parameters are kept as f16 on the device; sums stay in f32.
     pub half: bool,
+    /// How products reach their factors; none: as suits the device.
+    pub reach: Option<Reach>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory: 64 << 30, binding: u64::MAX, half: false }
+        Options { memory: 64 << 30, binding: u64::MAX, half: false, reach: None }
     }
 }
 
 /// The shaders and dispatches of a plan for this device.
 pub fn fit(plan: &Plan, sizes: &Sizes, device: &Device, options: &Options) -> Program {
     let binding = options.binding.min(device.limits.max_storage_buffer_binding_size);
-    let choice = Choice { half: options.half, binding, windows: 1 };
+    let choice = Choice { half: options.half, binding, windows: 1, reach: options.reach.unwrap_or_else(|| Reach::of(device)) };
     let program = emit_with(plan, sizes, &|_: Span| None, choice);
     let one = binding / arena::ALIGN * arena::ALIGN;
     // What fits nowhere is refused where it is placed.

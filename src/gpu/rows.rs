@@ -6,6 +6,7 @@
 //! workgroup without rows.
 
 use super::program::{Buffer, Kind};
+use super::reach::Reach;
 use super::stage::{Placed, Stage};
 use super::wgsl::nests;
 use crate::ir::{DType, Size};
@@ -206,6 +207,7 @@ struct Growing<'a> {
     widest: i64,
     large: bool,
     size: Measure<'a>,
+    reach: Reach,
 }
 
 impl Growing<'_> {
@@ -234,7 +236,7 @@ impl Growing<'_> {
             return true;
         }
         let (widest, large) = (self.widest.max(f.width(n)), self.large || f.large(n));
-        if !f.fits(n) || large && BLOCK * widest > ELEMENTS {
+        if !f.fits(n) || large && (self.reach == Reach::Direct || BLOCK * widest > ELEMENTS) {
             return false;
         }
         for dim in 0..f.outer {
@@ -283,7 +285,7 @@ pub(super) fn group(
     stages: &[Placed],
     (first, last): (usize, usize),
     buffers: &[Buffer],
-    size: Measure,
+    (size, reach): (Measure, Reach),
 ) -> Option<(Group, usize)> {
     let start = form(&stages[first].stage, size)?;
     let mut candidates: Vec<Size> = Vec::new();
@@ -312,6 +314,7 @@ pub(super) fn group(
             widest: 1,
             large: false,
             size,
+            reach,
         };
         let mut end = first;
         while end < last {

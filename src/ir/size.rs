@@ -283,6 +283,13 @@ impl Size {
         self.terms.iter().all(|t| t.coef.den == 1 || !t.factors.is_empty())
     }
 
+    /// Whether it is a multiple of `n` whatever its names are: `false` where that is not plain to see.
+    pub fn is_multiple_of(&self, n: i64) -> bool {
+        let counts = |a: &Atom| matches!(a, Atom::Sym(_) | Atom::Apply(SizeFn::Floor | SizeFn::Ceil, _));
+        let whole = |f: &[(Atom, i32)]| f.iter().all(|(a, p)| *p > 0 && counts(a));
+        !self.is_lost() && self.parts().all(|((num, den), factors)| den == 1 && num % i128::from(n) == 0 && whole(factors))
+    }
+
     /// Applies one of the closed functions; constants and trivial cases are computed.
     pub fn apply(f: SizeFn, args: Vec<Size>) -> Size {
         if args.iter().any(Size::is_lost) {

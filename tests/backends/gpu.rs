@@ -10,6 +10,7 @@ use hnet::fuzz::judge::SHADERS;
 use hnet::gpu::{self, check::validate};
 use hnet::ir::{Bindings, Data, NodeId, Tensor};
 use hnet::pipeline;
+use hnet::train::course;
 use hnet::web;
 use std::collections::BTreeSet;
 
@@ -33,6 +34,34 @@ fn every_emitted_shader_of_every_shipped_model_passes_naga() {
         }
     }
     assert!(seen.len() > 300, "{} shaders", seen.len());
+}
+
+/// Steps of training as well: a page makes its own of them.
+#[test]
+fn every_emitted_shader_of_every_step_passes_naga() {
+    let (mut seen, mut steps) = (BTreeSet::new(), 0);
+    for path in files("models") {
+        for model in models(&path) {
+            for arm in model.trains.iter().flat_map(|t| &t.arms) {
+                let within = hnet::train::Within { extents: &[], memory: 1 << 30, mixed: false };
+                let Ok(step) = course::step(arm, course::parts(arm)[0], &within) else { continue };
+                let (graph, roots) = hnet::opt::optimize_for(&step.graph, &step.wanted());
+                for size in [8, 1000] {
+                    let sizes = pipeline::sizes_near(&model, size);
+                    let Ok(plan) = hnet::plan::plan_anywhere(&graph, &roots, &sizes) else { continue };
+                    steps += 1;
+                    for shader in gpu::emit(&plan, &sizes, &|_| None).shaders {
+                        if seen.insert(shader.code.clone())
+                            && let Err(why) = validate(&shader.code)
+                        {
+                            panic!("{}, {}, size {size}: {why}\n{}", path.display(), shader.name, shader.code);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(steps > 20 && seen.len() > 300, "{steps} steps, {} shaders", seen.len());
 }
 
 /// A page chooses among few programs, each for a range of sizes: it must give the right numbers at both ends of its range.
@@ -147,6 +176,12 @@ fn under(options: gpu::Options) {
 fn what_is_longer_than_a_binding_is_reached_in_windows() {
     // Less than the arenas of most of these, so that buffers cross windows.
     under(gpu::Options { binding: 96 << 10, ..gpu::Options::default() });
+}
+
+/// A software device takes the other way by itself.
+#[test]
+fn factors_that_come_through_workgroup_memory_are_the_same() {
+    under(gpu::Options { reach: Some(gpu::Reach::Staged), ..gpu::Options::default() });
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod places;
 mod points;
 mod products;
 mod programs;
+mod reaches;
 mod rolled;
 mod rounds;
 mod routes;

@@ -215,6 +215,10 @@ impl Case {
         &self.graph
     }
 
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+
     fn optimized(&self) -> &Graph {
         self.optimized.get_or_init(|| opt::optimize(&self.graph, &mut |_, _| {}))
     }

@@ -114,8 +114,11 @@ impl Maker<'_> {
             }
         } else {
             for (n, b) in d.bindings.iter().enumerate() {
-                let (buffer, at) = self.grids.get(b).map_or((self.arena, self.layout.offsets[*b]), |g| (g, 0));
-                entries.push((n as u32 + 1, buffer, at, self.layout.lengths[*b]));
+                let length = self.layout.lengths[*b];
+                // A buffer may be bound as vectors of four, and one without elements has room for a vector all the same.
+                let (buffer, at, length) =
+                    self.grids.get(b).map_or((self.arena, self.layout.offsets[*b], length.max(16)), |g| (g, 0, length));
+                entries.push((n as u32 + 1, buffer, at, length));
             }
         }
         let entries: Vec<wgpu::BindGroupEntry> = entries

@@ -256,22 +256,34 @@ const LIBRARY: &[(&str, &[&str], &str)] = &[
 ",
     ),
     (
+        // The word with this number of five. No array: a device that goes both ways at every condition would fill and read it for every angle.
+        "word_at",
+        &[],
+        "fn word_at(k: u32, a: u32, b: u32, c: u32, d: u32, e: u32) -> u32 {
+    return select(select(select(select(e, d, k == 3u), c, k == 2u), b, k == 1u), a, k == 0u);
+}
+",
+    ),
+    (
         // Payne and Hanek: the bits of 2/pi that a large angle needs, times the angle's 24 bits, modulo four quarters. Gives the angle
         // within its quarter and the quarter's number.
         "quarters",
-        &["mul_wide"],
+        &["mul_wide", "word_at"],
         "fn quarters(x: f32) -> vec2<f32> {
-    // 2/pi after 32 zeros.
-    var parts = array<u32, 8>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
     let b = bitcast<u32>(x);
     let m = (b & 0x7fffffu) | 0x800000u;
     // The first bit whose product with x is no multiple of four quarters.
     let first = min((b >> 23u) & 0xffu, 254u) - 120u;
     let k = first >> 5u;
     let s = first & 31u;
-    let w0 = (parts[k] << s) | ((parts[k + 1u] >> 1u) >> (31u - s));
-    let w1 = (parts[k + 1u] << s) | ((parts[k + 2u] >> 1u) >> (31u - s));
-    let w2 = (parts[k + 2u] << s) | ((parts[k + 3u] >> 1u) >> (31u - s));
+    // Of 2/pi after 32 zeros.
+    let a0 = word_at(k, 0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u);
+    let a1 = word_at(k, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u);
+    let a2 = word_at(k, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u);
+    let a3 = word_at(k, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+    let w0 = (a0 << s) | ((a1 >> 1u) >> (31u - s));
+    let w1 = (a1 << s) | ((a2 >> 1u) >> (31u - s));
+    let w2 = (a2 << s) | ((a3 >> 1u) >> (31u - s));
     let p1 = mul_wide(w1, m);
     let low = p1.x + mul_wide(w2, m).y;
     let high = w0 * m + p1.y + select(0u, 1u, low < p1.x);

@@ -33,6 +33,7 @@ pub(super) use special::{row_major, share};
 use super::arena;
 use super::flatten::{Work, flatten};
 use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program};
+use super::reach::Reach;
 use super::repeats;
 use super::rows::{Group, group as rows_of};
 use super::stage::{self, Part, Placed, Stage};
@@ -68,6 +69,8 @@ pub struct Choice {
     pub binding: u64,
     /// How many windows the arena needs, once that is known.
     pub windows: u32,
+    /// How products reach their factors.
+    pub reach: Reach,
 }
 
 impl Choice {
@@ -78,7 +81,7 @@ impl Choice {
 
 impl Default for Choice {
     fn default() -> Choice {
-        Choice { half: false, binding: u64::MAX, windows: 1 }
+        Choice { half: false, binding: u64::MAX, windows: 1, reach: Reach::Staged }
     }
 }
 
@@ -158,11 +161,12 @@ impl Emitter<'_> {
     fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
         self.sorted.clear();
         self.segmented.clear();
-        let next = &mut |k: usize, end: usize| rows_of(stages, (k, end), &self.buffers, self.size).map_or(k, |g| g.1);
+        let measure = (self.size, self.choice.reach);
+        let next = &mut |k: usize, end: usize| rows_of(stages, (k, end), &self.buffers, measure).map_or(k, |g| g.1);
         let ends = repeats::ends(stages, &self.buffers, next);
         let mut k = 0;
         while k < stages.len() {
-            let found = rows_of(stages, (k, ends[k]), &self.buffers, self.size);
+            let found = rows_of(stages, (k, ends[k]), &self.buffers, measure);
             match found {
                 Some((group, end)) if end > k + 1 || self.pays(&stages[k], &group) => {
                     out.push(self.group(&group, &stages[k..end]));
@@ -214,10 +218,10 @@ impl Emitter<'_> {
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
         let windows = self.choice.window().map(|(n, bytes)| (n, bytes / 4));
-        let mut m = Module::new(&self.buffers, self.size, false, None);
+        let mut m = Module::new(&self.buffers, self.size, self.choice.reach, None);
         let mut grid = body(&mut m);
         if m.bindings() > BINDINGS || m.exceeds(self.choice.binding, self.size) {
-            m = Module::new(&self.buffers, self.size, true, windows);
+            m = Module::new(&self.buffers, self.size, self.choice.reach, Some(windows));
             grid = body(&mut m);
         }
         let (draft, mut dispatch) = m.finish(name, workgroup, grid, places, flops);

@@ -3,11 +3,15 @@
 mod memory;
 
 use super::super::program::{Buffer, Dispatch, Grid, Word};
+use super::super::reach::Reach;
 use super::draft::{Called, Draft, Hole, Mark};
 use super::{helpers, words};
 use crate::ir::{DType, Size};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The windows through which the arena is bound, where it is not bound as one: how many, of how many words.
+type Windows = Option<(u32, u64)>;
 
 /// A WGSL module with one entry point.
 pub(in crate::gpu) struct Module<'a> {
@@ -23,12 +27,16 @@ pub(in crate::gpu) struct Module<'a> {
     functions: BTreeSet<&'static str>,
     /// Variables in workgroup memory: name and type.
     shared: Vec<(String, String)>,
+    /// Buffers that are bound as vectors of four.
+    fours: BTreeSet<usize>,
     lines: Vec<String>,
     depth: usize,
     /// Whether all buffers are reached through the arena.
     packed: bool,
     /// The windows through which the arena is bound: how many, of how many words.
-    windows: Option<(u32, u64)>,
+    windows: Windows,
+    /// How products reach their factors.
+    pub reach: Reach,
     /// The most rounds that the loops of one thread may make, where the operations do not say it.
     rounds: Size,
     /// What sizes are in this run: they choose between texts.
@@ -80,7 +88,8 @@ fn windows(count: u32, words: u64) -> String {
 }
 
 impl<'a> Module<'a> {
-    pub fn new(buffers: &'a [Buffer], sizes: &'a dyn Fn(&Size) -> i64, packed: bool, windows: Option<(u32, u64)>) -> Module<'a> {
+    /// `arena`: all buffers are reached through the arena, and through these windows on it.
+    pub fn new(buffers: &'a [Buffer], sizes: &'a dyn Fn(&Size) -> i64, reach: Reach, arena: Option<Windows>) -> Module<'a> {
         Module {
             buffers,
             bound: Vec::new(),
@@ -93,10 +102,12 @@ impl<'a> Module<'a> {
             holes: Vec::new(),
             functions: BTreeSet::new(),
             shared: Vec::new(),
+            fours: BTreeSet::new(),
             lines: Vec::new(),
             depth: 1,
-            packed,
-            windows: windows.filter(|_| packed),
+            packed: arena.is_some(),
+            windows: arena.flatten(),
+            reach,
             rounds: Size::from(0i64),
             sizes,
             private: BTreeMap::new(),
@@ -327,6 +338,7 @@ impl<'a> Module<'a> {
         for (n, b) in self.bound.iter().enumerate().filter(|_| !self.packed) {
             let kind = match self.buffers[*b].dtype {
                 _ if self.buffers[*b].half => "u32",
+                DType::F32 if self.fours.contains(b) => "vec4<f32>",
                 DType::F32 => "f32",
                 DType::I32 | DType::Bool => "i32",
             };

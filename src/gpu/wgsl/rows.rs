@@ -291,7 +291,7 @@ impl Rows<'_, '_, '_> {
     fn across(&self, k: usize, kernel: &Kernel, lead: Lead, moving: usize, width: &Size) -> i64 {
         let alone = load(kernel, moving).terms.iter().all(|t| t.0 == lead.dim || t.0 >= kernel.outer);
         // Whole at every size, not at those of this run only: a page runs the same text at others.
-        let whole = width.mul(&Size::fraction(1, ACROSS)).parts().all(|((_, parts), _)| parts == 1);
+        let whole = width.is_multiple_of(ACROSS);
         let threads = self.shape.widths[k] * self.shape.rows / (BLOCK * ACROSS);
         if alone && whole && threads >= i64::from(THREADS) / 8 { ACROSS } else { 1 }
     }

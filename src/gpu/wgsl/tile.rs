@@ -1,31 +1,36 @@
 //! Products tile by tile: a workgroup computes 64 rows by 64 columns (32 rows where there are few), each thread 8 by 8 of them (4 by
-//! 8) in registers; both factors come through workgroup memory, 16 steps of the sum at a time, with zeros beyond the edges. They
-//! lie there as vectors of four rows or columns, so that a thread reads 4 vectors for 64 multiplications.
+//! 8) in registers. Both factors come through workgroup memory ([`staged`]), or every thread reads its own ([`direct`]): the steps of a sum
+//! are added in the same order, so both give the same bits.
 //!
 //! A grouped product takes its rows in the order of their groups (`sort`), so that a tile needs one matrix only.
 
+mod direct;
+mod staged;
+
 use super::super::program::Grid;
+use super::super::reach::Reach;
 use super::kernel::Nest;
 use super::module::Module;
-use super::roles::{extent, load, roles};
+use super::roles::{Roles, extent, load, roles};
 use super::segments::Segmented;
 use super::sort::Sorted;
 use super::special::share;
 use crate::ir::{Size, size::SizeFn};
 use crate::plan::{Access, Kernel};
+use direct::Direct;
+use staged::Staged;
 
 /// Threads of a workgroup: 8 by 8.
 pub(super) const THREADS: u32 = 64;
 /// Columns of a tile.
 const WIDTH: i64 = 64;
-/// Steps of the sum in workgroup memory.
-const DEEP: i64 = 16;
-/// Steps of a sum that are added up before they go to the sum of all (in f32 every addition rounds); a multiple of `DEEP`.
+/// Vectors of columns that a thread has.
+const VECTORS: i64 = WIDTH / 8 / 4;
+/// Steps of a sum that are added up before they go to the sum of all (in f32 every addition rounds); a multiple of those that are taken at
+/// once.
 const CHAIN: i64 = 64;
 /// Steps from which on what the sum of all rounds away is kept, too, where the sum is not cut in stretches.
 const KEPT: i64 = 2048;
-/// Steps that are written out.
-const UNROLL: i64 = 2;
 /// Components of a vector.
 const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 
@@ -59,24 +64,24 @@ fn part(m: &mut Module, a: &Access, loops: &[usize], counters: &[String]) -> Str
     m.address(&zero, &terms)
 }
 
-fn steps(a: &Access, loops: &[usize]) -> bool {
-    loops.last().is_some_and(|l| a.terms.iter().any(|t| t.0 == *l && t.1.is(1)))
-}
-
-/// One factor's way into workgroup memory.
-struct Side<'k> {
-    access: &'k Access,
-    /// The variable in workgroup memory: `DEEP` stretches of `lines` elements.
-    store: String,
-    lines: i64,
-    /// Rows or columns, and where the tile's first one is.
-    loops: &'k [usize],
-    first: &'k str,
-    count: String,
-    /// What does not change along the sum.
-    base: String,
-    /// For grouped rows: where the addresses of the tile's rows lie, and how many there are.
-    listed: Option<(String, String)>,
+/// A product that is computed tile by tile, while its text is written.
+struct Tile<'k> {
+    kernel: &'k Kernel,
+    roles: &'k Roles,
+    factors: [&'k Access; 2],
+    /// How many rows and columns there are.
+    counts: [String; 2],
+    /// Rows of a tile.
+    side: i64,
+    /// The step of the sum at which it ends.
+    end: &'k str,
+    /// Where steps of the sum are places in an order.
+    order: Option<usize>,
+    sorted: Option<&'k Sorted>,
+    /// For grouped rows in workgroup memory: where they start.
+    listed: Option<String>,
+    /// Where a tile's group may have no matrix: whether it has one.
+    none: Option<String>,
 }
 
 /// The stretches into which a long sum is cut: how many, of how many steps, and how far apart their results are.
@@ -99,25 +104,42 @@ pub(super) enum Form<'a> {
     Sums(&'a Segmented),
 }
 
+/// How the factors come to the threads.
+enum Way<'k> {
+    Staged(Staged),
+    Direct(Direct<'k>),
+}
+
+/// Workgroup memory with where each row of a tile starts in the first factor.
+fn list(m: &mut Module, k: &Kernel, r: &Roles, s: &Sorted, side: i64) -> String {
+    let list = m.shared("starts", &format!("array<u32, {side}>"));
+    m.open(format!("if (lane < {side}u)"));
+    let place = m.element(s.order, "top_row + min(lane, count - 1u)");
+    m.line(format!("let row = u32({place});"));
+    let names = m.split("row", &named(k, &r.rows));
+    let at = part(m, load(k, 0), &r.rows, &names);
+    m.line(format!("{list}[lane] = {at};"));
+    m.close();
+    m.line("workgroupBarrier();");
+    list
+}
+
 /// `side`: rows of a tile.
 pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form) -> Grid {
     let sorted = if let Form::Rows(s) = form { Some(s) } else { None };
     let cut = if let Form::Cut(c) = form { Some(c) } else { None };
     let segmented = if let Form::Sums(s) = form { Some(s) } else { None };
     m.reserve("part begin end chunk group place");
-    m.reserve("tile left_column top_row count starts row base_left base_right x y at i e line value source sums row_in column own total");
+    m.reserve(
+        "tile left_column top_row count starts row base_left base_right x y at i j e line value source row_in column own total",
+    );
     let r = roles(k, sum, sorted.is_some());
     let (a, b) = (load(k, 0), load(k, if sorted.is_some() { 2 } else { 1 }));
     let (row_count, column_count, depth) = (extent(k, &r.rows), extent(k, &r.columns), extent(k, &r.sums));
     let (rows, columns, deep) = (m.size(&row_count), m.size(&column_count), m.size(&depth));
     let (mut begin, mut end) = ("0u".to_string(), deep.clone());
     let steps = cut.map_or(depth.clone(), |c| Size::from(c.deep));
-    let mut store = |name: &str, lines: i64| m.shared(name, &format!("array<vec4<f32>, {}>", lines / 4 * DEEP));
-    let (left, right) = (store("left", side), store("right", WIDTH));
-    // Both fills and the products of each stretch of the sum, then the elements.
-    let fills = (side + WIDTH) / 4 * DEEP / i64::from(THREADS);
-    let stretch = Size::from(1 + fills + DEEP / UNROLL);
-    m.rounds(&share(&steps, DEEP as u32).mul(&stretch).add(&Size::from(side * WIDTH / i64::from(THREADS))));
+    let staged = (m.reach == Reach::Staged).then(|| Staged::new(m, side));
     let grid;
     let mut counters = vec![String::new(); k.loops.len()];
     let mut listed = None;
@@ -149,9 +171,16 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
                 let all = m.size(&batch);
                 m.line(format!("let group = {place} / {all};"));
                 let first = s.first(m);
-                for (word, next) in [("begin", ""), ("end", " + 1u")] {
+                // Barriers stand between them, so all threads have to know that they have the same.
+                let store = staged.is_some().then(|| m.shared("bounds", "array<u32, 2>"));
+                for (n, (word, next)) in [("begin", ""), ("end", " + 1u")].into_iter().enumerate() {
                     let row = m.element(s.starts, &format!("{first} + group{next}"));
-                    m.line(format!("let {word} = u32({row});"));
+                    let Some(store) = &store else {
+                        m.line(format!("let {word} = u32({row});"));
+                        continue;
+                    };
+                    m.line(format!("if (lane == 0u) {{ {store}[{n}] = u32({row}); }}"));
+                    m.line(format!("let {word} = workgroupUniformLoad(&{store}[{n}]);"));
                 }
                 (begin, end) = ("begin".to_string(), "end".to_string());
                 place = format!("({place} % {all})");
@@ -174,18 +203,8 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
             m.line(format!("let count = u32({to}) - top_row;"));
             let stride = m.size(&s.stride);
             base[1] = format!("{} + group * {stride}", base[1]);
-            // Where each row of the tile starts in the first factor.
-            let list = m.shared("starts", &format!("array<u32, {side}>"));
-            m.open(format!("if (lane < {side}u)"));
-            let place = m.element(s.order, "top_row + min(lane, count - 1u)");
-            m.line(format!("let row = u32({place});"));
-            let names = m.split("row", &named(k, &r.rows));
-            let at = part(m, a, &r.rows, &names);
-            m.line(format!("{list}[lane] = {at};"));
-            m.close();
-            m.line("workgroupBarrier();");
-            listed = Some((list, "count".to_string()));
             grid = Grid::Indirect { buffer: s.grids, at: s.number * 3 };
+            listed = staged.is_some().then(|| list(m, k, &r, s, side));
         }
     }
     let [base_a, base_b] = base;
@@ -194,93 +213,72 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
     m.line("let x = lane % 8u;");
     m.line("let y = lane / 8u;");
     // So many rows and vectors of columns a thread has.
-    let (high, wide) = (side / 8, WIDTH / 8 / 4);
+    let (high, wide) = (side / 8, VECTORS);
+    let none = sorted.filter(|s| !s.clamp).map(|s| {
+        let n = m.size(&s.count);
+        format!("group < {n}")
+    });
+    if let (Some(some), None) = (&none, &staged) {
+        m.line(format!("let end = select(0u, {end}, {some});"));
+        end = "end".to_string();
+    }
+    let order = segmented.map(|s| s.order);
+    let counts = [rows.clone(), columns.clone()];
+    let t = Tile { kernel: k, roles: &r, factors: [a, b], counts, side, end: &end, order, sorted, listed, none };
+    let way = match staged {
+        Some(s) => Way::Staged(s),
+        None => Way::Direct(Direct::new(m, &t)),
+    };
+    let (deep, each) = match &way {
+        Way::Staged(s) => (staged::DEEP, s.rounds()),
+        Way::Direct(d) => (d.depth(), 2),
+    };
+    // The products of each stretch of the sum, then the elements.
+    m.rounds(&share(&steps, deep as u32).mul(&Size::from(each)).add(&Size::from(side * WIDTH / i64::from(THREADS))));
     let all: Vec<String> = (0..high).flat_map(|i| (0..wide).map(move |j| format!("c{i}_{j}_"))).collect();
     let chained = m.measure(&steps) > CHAIN;
     let kept = m.measure(&steps) > KEPT;
     if chained {
         let kind = if kept { "mat2x4<f32>" } else { "vec4<f32>" };
-        m.line(format!("var sums = array<{kind}, {}>();", all.len()));
+        all.iter().for_each(|c| m.line(format!("var sum_{c} = {kind}();")));
         m.open(format!("for (var chunk = {begin}; chunk < {end}; chunk += {CHAIN}u)"));
     }
     for c in &all {
         m.line(format!("var {c} = vec4<f32>(0.0);"));
     }
-    let order = segmented.map(|s| s.order);
-    let none = sorted.filter(|s| !s.clamp).map(|s| {
-        let n = m.size(&s.count);
-        format!("group < {n}")
-    });
     match chained {
-        true => m.open(format!("for (var at = chunk; at < min(chunk + {CHAIN}u, {end}); at += {DEEP}u)")),
-        false => m.open(format!("for (var at = {begin}; at < {end}; at += {DEEP}u)")),
+        true => m.open(format!("for (var at = chunk; at < min(chunk + {CHAIN}u, {end}); at += {deep}u)")),
+        false => m.open(format!("for (var at = {begin}; at < {end}; at += {deep}u)")),
     }
-    let l = Side {
-        access: a,
-        store: left,
-        lines: side,
-        loops: &r.rows,
-        first: "top_row",
-        count: rows.clone(),
-        base: "base_left".into(),
-        listed,
-    };
-    fill(m, k, &l, (&r.sums, order), &end, None);
-    let s = Side {
-        access: b,
-        store: right,
-        lines: WIDTH,
-        loops: &r.columns,
-        first: "left_column",
-        count: columns.clone(),
-        base: "base_right".into(),
-        listed: None,
-    };
-    fill(m, k, &s, (&r.sums, order), &end, none.as_deref());
-    m.line("workgroupBarrier();");
-    m.open(format!("for (var i = 0u; i < {DEEP}u; i += {UNROLL}u)"));
-    for u in 0..UNROLL {
-        let vectors = |s: &Side, lane: &str, count: i64, n: i64| {
-            let (all, first) = (s.lines / 4, u * s.lines / 4 + n);
-            format!("{}[i * {all}u + {lane} * {count}u + {first}u]", s.store)
-        };
-        for n in 0..high / 4 {
-            m.line(format!("let a{u}_{n}_ = {};", vectors(&l, "y", high / 4, n)));
-        }
-        for n in 0..wide {
-            m.line(format!("let b{u}_{n}_ = {};", vectors(&s, "x", wide, n)));
-        }
-        for i in 0..high {
-            for j in 0..wide {
-                let row = format!("a{u}_{}_.{}", i / 4, PARTS[i as usize % 4]);
-                m.line(format!("c{i}_{j}_ = fma(vec4<f32>({row}), b{u}_{j}_, c{i}_{j}_);"));
-            }
-        }
+    match &way {
+        Way::Staged(s) => s.steps(m, &t),
+        Way::Direct(d) => d.steps(m, &t),
     }
     m.close();
-    m.line("workgroupBarrier();");
-    m.close();
-    match chained {
-        true => {
-            for (n, c) in all.iter().enumerate() {
-                if kept {
-                    let (whole, zero) = (m.function("kept_four"), m.number(0, "zero"));
-                    m.line(format!("sums[{n}] = {whole}(sums[{n}], {c}, {zero});"));
-                } else {
-                    m.line(format!("sums[{n}] += {c};"));
-                }
+    if chained {
+        for c in &all {
+            if kept {
+                let (whole, zero) = (m.function("kept_four"), m.number(0, "zero"));
+                m.line(format!("sum_{c} = {whole}(sum_{c}, {c}, {zero});"));
+            } else {
+                m.line(format!("sum_{c} += {c};"));
             }
-            m.close();
         }
-        false => m.line(format!("var sums = array<vec4<f32>, {}>({});", all.len(), all.join(", "))),
+        m.close();
     }
+    // A row's sums are picked, not found in an array: what is found by a number that changes lies in memory on many devices.
+    let sum_of = |i: i64, j: i64| format!("{}c{i}_{j}_{}", if chained { "sum_" } else { "" }, if kept { "[0]" } else { "" });
     let own = wide * 4;
-    m.open(format!("for (var i = 0u; i < {}u; i++)", high * own));
-    m.line(format!("let row_in = y * {high}u + i / {own}u;"));
-    m.line(format!("let column = left_column + x * {own}u + i % {own}u;"));
+    m.open(format!("for (var i = 0u; i < {high}u; i++)"));
+    (0..wide).for_each(|j| m.line(format!("var sum{j}_ = {};", sum_of(0, j))));
+    for i in 1..high {
+        let picked: Vec<String> = (0..wide).map(|j| format!("sum{j}_ = {};", sum_of(i, j))).collect();
+        m.line(format!("if (i == {i}u) {{ {} }}", picked.join(" ")));
+    }
+    m.line(format!("let row_in = y * {high}u + i;"));
     match sorted {
-        None => m.open(format!("if (top_row + row_in < {rows} && column < {columns})")),
-        Some(_) => m.open(format!("if (row_in < count && column < {columns})")),
+        None => m.open(format!("if (top_row + row_in < {rows})")),
+        Some(_) => m.open("if (row_in < count)"),
     }
     let row = match sorted {
         None => "(top_row + row_in)".to_string(),
@@ -292,9 +290,12 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
     };
     let names = m.split(&row, &named(k, &r.rows));
     r.rows.iter().zip(names).for_each(|(l, c)| counters[*l] = c);
+    m.open(format!("for (var j = 0u; j < {own}u; j++)"));
+    m.line(format!("let column = left_column + x * {own}u + j;"));
+    m.open(format!("if (column < {columns})"));
     let names = m.split("column", &named(k, &r.columns));
     r.columns.iter().zip(names).for_each(|(l, c)| counters[*l] = c);
-    m.line(format!("let total = sums[i / 4u]{}[i % 4u];", if kept { "[0]" } else { "" }));
+    m.line("let total = select(sum0_, sum1_, j >= 4u)[j % 4u];");
     let mut nest = Nest::new(m, k, counters);
     nest.know(sum, "total");
     let value = nest.finish(sum);
@@ -308,54 +309,6 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
         place = format!("{place} + {step}");
     }
     m.store(k.store.buffer, &place, &value);
-    m.close();
-    m.close();
+    (0..4).for_each(|_| m.close());
     grid
-}
-
-/// Brings the tile's rows (or columns) of `DEEP` steps into workgroup memory, neighbours in memory to neighbouring threads.
-/// Where `order` is given, steps of the sum are places in it.
-fn fill(m: &mut Module, k: &Kernel, s: &Side, (sums, order): (&[usize], Option<usize>), deep: &str, more: Option<&str>) {
-    let vectors = s.lines / 4;
-    m.open(format!("for (var e = lane; e < {}u; e += {THREADS}u)", vectors * DEEP));
-    if order.is_none() && steps(s.access, sums) || !steps(s.access, s.loops) {
-        m.line(format!("let line = e / {DEEP}u * 4u;"));
-        m.line(format!("let step = e % {DEEP}u;"));
-    } else {
-        m.line(format!("let line = e % {vectors}u * 4u;"));
-        m.line(format!("let step = e / {vectors}u;"));
-    }
-    m.line("var value = vec4<f32>(0.0);");
-    let more = more.map_or(String::new(), |t| format!(" && {t}"));
-    m.open(format!("if (at + step < {deep}{more})"));
-    let step = match order {
-        None => "(at + step)".to_string(),
-        Some(order) => {
-            let place = m.element(order, "at + step");
-            m.line(format!("let place = u32({place});"));
-            "place".to_string()
-        }
-    };
-    let names = m.split(&step, &named(k, sums));
-    let deeper = part(m, s.access, sums, &names);
-    m.line(format!("let source = {} + {deeper};", s.base));
-    for (n, component) in PARTS.iter().enumerate() {
-        match &s.listed {
-            Some((_, count)) => m.open(format!("if (line + {n}u < {count})")),
-            None => m.open(format!("if ({} + line + {n}u < {})", s.first, s.count)),
-        }
-        let own = match &s.listed {
-            Some((list, _)) => format!("{list}[line + {n}u]"),
-            None => {
-                let names = m.split(&format!("({} + line + {n}u)", s.first), &named(k, s.loops));
-                part(m, s.access, s.loops, &names)
-            }
-        };
-        let x = m.load(s.access.buffer, &format!("source + {own}"));
-        m.line(format!("value.{component} = {x};"));
-        m.close();
-    }
-    m.close();
-    m.line(format!("{}[step * {vectors}u + line / 4u] = value;", s.store));
-    m.close();
 }

@@ -61,3 +61,17 @@ fn closed_functions_fold_when_they_can() {
     assert_eq!(c.to_string(), "ceil(5*b/4)");
     assert!(Size::from(-7i64).modulo(&Size::from(3i64)).unwrap().is(2));
 }
+
+#[test]
+fn multiples_are_plain_to_see_or_none() {
+    let (n, d) = (Size::sym("n"), Size::sym("d"));
+    let four = Size::from(4i64);
+    assert!(Size::from(0i64).is_multiple_of(4) && Size::from(-8i64).is_multiple_of(4) && !Size::from(6i64).is_multiple_of(4));
+    assert!(n.mul(&four).add(&Size::from(8i64)).is_multiple_of(4) && !n.is_multiple_of(4) && n.is_multiple_of(1));
+    assert!(!n.mul(&four).add(&Size::from(2i64)).is_multiple_of(4));
+    // Four of a fraction may be an odd number, and so may a logarithm be anything.
+    assert!(!n.mul(&four).div(&d).unwrap().is_multiple_of(4) && !n.mul(&Size::fraction(4, 3)).is_multiple_of(4));
+    assert!(!Size::apply(SizeFn::Log2, vec![n.clone()]).mul(&four).is_multiple_of(4));
+    assert!(Size::apply(SizeFn::Ceil, vec![n.mul(&Size::fraction(1, 3))]).mul(&four).is_multiple_of(4));
+    assert!(!Size::lost().is_multiple_of(1));
+}

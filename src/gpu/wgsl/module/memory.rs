@@ -6,6 +6,23 @@ use crate::gpu::program::Word;
 use crate::ir::DType;
 
 impl Module<'_> {
+    /// Binds a buffer as vectors of four, before anything of it is read; nobody may write it. Says whether it can be.
+    pub fn by_fours(&mut self, b: usize) -> bool {
+        let plain = self.buffers[b].dtype == DType::F32 && !self.buffers[b].half && !self.private.contains_key(&b);
+        let can =
+            plain && !self.packed && !self.writes.contains(&b) && (self.fours.contains(&b) || !self.idents.contains_key(&b));
+        if can {
+            self.fours.insert(b);
+        }
+        can
+    }
+
+    /// Four neighbours, the first of which lies at a multiple of four, of a buffer that is bound by fours.
+    pub fn four(&mut self, b: usize, address: &str) -> String {
+        let name = self.buffer(b);
+        format!("{name}[({address}) / 4u]")
+    }
+
     /// An element as a value.
     pub fn load(&mut self, b: usize, address: &str) -> String {
         let text = self.element(b, address);
@@ -23,6 +40,9 @@ impl Module<'_> {
         let half = self.buffers[b].half;
         if !self.packed {
             let name = self.buffer(b);
+            if self.fours.contains(&b) {
+                return format!("{name}[({address}) / 4u][({address}) % 4u]");
+            }
             return match half {
                 true => format!("{}({name}[({address}) >> 1u], {address})", self.function("from_half")),
                 false => format!("{name}[{address}]"),
