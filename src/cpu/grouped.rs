@@ -138,20 +138,37 @@ impl Grouped {
             if rows.is_empty() {
                 continue;
             }
-            let m = rows.len();
-            s.output.clear();
-            s.output.resize(m * width, 0.0);
-            if g < self.count as usize && depth > 0 {
-                s.input.clear();
-                s.input.resize(m * depth, 0.0);
-                for (row, k) in s.input.chunks_exact_mut(depth).zip(&s.sorted.order[rows.clone()]) {
-                    gather(&self.sums, at(1).moved(s.places[*k].0), row);
-                }
-                let b = at(2).moved(g as i64 * self.stride);
-                self.multiply(&mut s.output, &mut s.input, b, m, threads);
+            let (m, own) = (rows.len(), &s.sorted.order[rows]);
+            let some = g < self.count as usize && depth > 0;
+            // Rows that lie side by side, as those of a document do, are read and written where they are.
+            let from = even(&self.sums, own.iter().map(|k| s.places[*k].0));
+            let to = even(&self.columns, own.iter().map(|k| s.places[*k].1)).filter(|_| some);
+            if to.is_none() {
+                s.output.clear();
+                s.output.resize(m * width, 0.0);
             }
-            for (row, k) in s.output.chunks_exact(width).zip(&s.sorted.order[rows]) {
-                spread(&self.columns, row, at(0).moved(s.places[*k].1));
+            if some {
+                let x = match from {
+                    Some((first, row)) => Matrix { at: at(1).moved(first), row, col: 1 },
+                    None => {
+                        s.input.clear();
+                        s.input.resize(m * depth, 0.0);
+                        for (row, k) in s.input.chunks_exact_mut(depth).zip(own) {
+                            gather(&self.sums, at(1).moved(s.places[*k].0), row);
+                        }
+                        Matrix { at: Ptr::of_f32_mut(&mut s.input), row: depth as i64, col: 1 }
+                    }
+                };
+                let out = match to {
+                    Some((first, row)) => Matrix { at: at(0).moved(first), row, col: 1 },
+                    None => Matrix { at: Ptr::of_f32_mut(&mut s.output), row: width as i64, col: 1 },
+                };
+                self.multiply(out, x, at(2).moved(g as i64 * self.stride), m, threads);
+            }
+            if to.is_none() {
+                for (row, k) in s.output.chunks_exact(width).zip(own) {
+                    spread(&self.columns, row, at(0).moved(s.places[*k].1));
+                }
             }
         }
     }
@@ -212,17 +229,27 @@ impl Grouped {
         }
     }
 
-    fn multiply(&self, output: &mut [f32], input: &mut [f32], b: Ptr, m: usize, threads: usize) {
-        let (width, depth) = (self.width(), self.depth());
-        let (out, a) = (Ptr::of_f32_mut(output), Ptr::of_f32_mut(input));
+    /// Rows `x` of one group times its matrix at `b`.
+    fn multiply(&self, out: Matrix, x: Matrix, b: Ptr, m: usize, threads: usize) {
         // Loops that strides cannot join are taken apart.
         let (column, columns) = split(&self.columns);
         let (sum, sums) = split(&self.sums);
         for (jo, jb) in columns {
-            let o = Matrix { at: out.moved(jo), row: width as i64, col: 1 };
-            let x = Matrix { at: a, row: depth as i64, col: 1 };
+            let o = Matrix { at: out.at.moved(jo), ..out };
             let y = Matrix { at: b.moved(jb), row: sum.b, col: column.b };
             summed(o, x, y, (m, column.n as usize, sum.n as usize), &sums, threads);
         }
     }
+}
+
+/// Where rows of neighbours begin and how far they are apart, where that is the same for all of them.
+fn even(inner: &[Inner], mut rows: impl Iterator<Item = i64>) -> Option<(i64, i64)> {
+    if !matches!(inner, [one] if one.x == 1) {
+        return None;
+    }
+    let first = rows.next()?;
+    let Some(second) = rows.next() else { return Some((first, inner[0].n.max(1))) };
+    let (step, mut last) = (second - first, second);
+    let alike = rows.all(|row| row - std::mem::replace(&mut last, row) == step);
+    (alike && step >= inner[0].n.max(1)).then_some((first, step))
 }

@@ -1,7 +1,8 @@
 //! Routing decisions agree exactly: orders and assignments of values with ties, NaN, both zeros and infinities.
 
 use crate::common::make::{I, Make, k};
-use crate::suite::Case;
+use crate::suite::Way::{Interpreter, Native, Optimized};
+use crate::suite::{Case, wholes};
 use hnet::ir::{Data, NodeId, Op, Origin, Pick};
 
 /// The values that a comparison may get wrong.
@@ -89,4 +90,37 @@ fn assignments_with_ties_and_infinities() {
         let x = m.input_as(Origin::Input, &[k(4), k(3), k(3)], Data::F32(cost.concat()));
         vec![m.add(Op::Assign, I, &[k(4), k(3)], &[k(3)], &[(x, &[0, 1, 2])])]
     });
+}
+
+/// Rows of a group that lie side by side, or every second one, are read and written where they are; others are brought together first.
+#[test]
+fn rows_of_a_group_wherever_they_lie() {
+    let lie: [(&str, Vec<i32>); 5] = [
+        ("side by side", (0..60).map(|r| [0, 0, 0, 1, 3, 3, 3, 3, 4, 4][r / 6]).collect()),
+        ("by turns", (0..60).map(|r| r % 2).collect()),
+        ("alone", (0..60).map(|r| if r == 7 { 2 } else { 4 }).collect()),
+        ("the last comes first", (0..60).map(|r| if r == 59 { 0 } else { r / 12 }).collect()),
+        ("anywhere", (0..60).map(|r| r * 37 % 60 % 5).collect()),
+    ];
+    for (k, m) in [(1, 1), (1, 70), (40, 3), (64, 70), (1030, 8)] {
+        let text = format!(
+            "model M {{
+                input e: i32[60]
+                input x: [60, {k}]
+                input t: [{k}, 60]
+                input c: [5, {k}, {m}]
+                let plain[r, o] = sum[i] x[r, i] * c[e[r], i, o]
+                let turned[o, r] = sum[i] x[r, i] * c[e[r], i, o]
+                let across[r, o] = sum[i] t[i, r] * c[e[r], i, o]
+                output a: [60, {m}] = plain
+                output b: [{m}, 60] = turned
+                output d: [60, {m}] = across
+            }}"
+        );
+        for (how, e) in &lie {
+            let case = Case::new(&text, &[], &[("e", wholes(e))]);
+            println!("{how}, {k} by {m}");
+            case.on(&[Interpreter, Native(1), Native(2), Optimized(2)]).agrees();
+        }
+    }
 }

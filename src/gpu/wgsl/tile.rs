@@ -1,6 +1,6 @@
 //! Products tile by tile: a workgroup computes 64 rows by 64 columns (32 rows where there are few), each thread 8 by 8 of them (4 by
-//! 8) in registers. Both factors come through workgroup memory ([`staged`]), or every thread reads its own ([`direct`]): the steps of a sum
-//! are added in the same order, so both give the same bits.
+//! 8) in registers. Both factors come through workgroup memory ([`staged`]), or every thread reads its own ([`direct`]); the steps of a sum
+//! are added in the same order.
 //!
 //! A grouped product takes its rows in the order of their groups (`sort`), so that a tile needs one matrix only.
 
