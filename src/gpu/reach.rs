@@ -1,4 +1,5 @@
-//! How threads reach the factors of a product.
+//! What kind of product suits a device. In: the device. Out: whether factors come through workgroup memory, and with that which products share
+//! a shader with their neighbours (`rows`). Promised: the steps of a tile's sum are added in the same order either way.
 
 use super::device::Device;
 

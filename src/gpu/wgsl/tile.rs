@@ -26,6 +26,8 @@ pub(super) const THREADS: u32 = 64;
 const WIDTH: i64 = 64;
 /// Vectors of columns that a thread has.
 const VECTORS: i64 = WIDTH / 8 / 4;
+/// An element is picked from two.
+const _: () = assert!(VECTORS == 2);
 /// Steps of a sum that are added up before they go to the sum of all (in f32 every addition rounds); a multiple of those that are taken at
 /// once.
 const CHAIN: i64 = 64;
