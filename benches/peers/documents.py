@@ -1,4 +1,4 @@
-"""Two more workloads, with models beside this file: adapters by segment, and a step of decoding with a cache."""
+"""Three more workloads, with models beside this file: adapters by segment, samples of several tasks, and a step of decoding with a cache."""
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,55 @@ def segments(draw: Draw, documents, rows=2048, d=1024, rank=8):
 
     ways = {"copies": Way(copies), "loop": Way(loop), "gathered": Way(gathered), "padded": Way(padded)}
     return Case("benches/peers/segments.hnet", {"d": d, "rank": rank}, {}, x, ways)
+
+
+def tasks(draw: Draw, rows=1024, count=16, hidden=64):
+    """Samples whose task says which classifier is theirs; a hypernetwork writes the classifiers from the codes of the tasks."""
+    parts = [(64, hidden), (hidden,), (hidden, 10), (10,)]
+    sizes = [int(np.prod(s)) for s in parts]
+    p = {"code": draw.normal(count, 16)}
+    draw.dense(p, "hyper.fc1", 16, 64)
+    draw.dense(p, "hyper.fc2", 64, sum(sizes), std=0.05)
+    x = {"task": draw.whole(count, rows), "x": draw.normal(rows, 64)}
+
+    def nets(p, codes):
+        flat = torch.relu(codes @ p["hyper.fc1.w"] + p["hyper.fc1.bias"]) @ p["hyper.fc2.w"] + p["hyper.fc2.bias"]
+        return [f.reshape(len(codes), *s) for f, s in zip(flat.split(sizes, 1), parts)]
+
+    def batched(x, net):
+        w1, b1, w2, b2 = net
+        h = torch.relu(torch.baddbmm(b1[:, None], x, w1))
+        return torch.baddbmm(b2[:, None], h, w2)
+
+    def each(p, x, _):
+        """A classifier is written for each sample."""
+        return batched(x["x"][:, None], nets(p, p["code"][x["task"].long()]))[:, 0]
+
+    def copied(p, x, net):
+        """One for each task, and a copy of it for each sample."""
+        return batched(x["x"][:, None], [w[x["task"].long()] for w in net])[:, 0]
+
+    def padded(p, x, net):
+        """One for each task; samples lie side by side by task, as many as the largest task has."""
+        task = x["task"].long()
+        order = torch.argsort(task, stable=True)
+        counts = torch.bincount(task, minlength=count)
+        slot = torch.arange(rows) - (torch.cumsum(counts, 0) - counts)[task[order]]
+        wide = x["x"].new_zeros(count, int(counts.max()), 64)
+        wide[task[order], slot] = x["x"][order]
+        y = x["x"].new_empty(rows, 10)
+        y[order] = batched(wide, net)[task[order], slot]
+        return y
+
+    def all_of(p, x, net):
+        """Every sample goes through the classifiers of all tasks, and one result is kept."""
+        return batched(x["x"].expand(count, rows, 64), net)[x["task"].long(), torch.arange(rows)]
+
+    def written(p, x):
+        return nets(p, p["code"])
+
+    ways = {"each": Way(each), "copied": Way(copied, written), "padded": Way(padded, written), "all": Way(all_of, written)}
+    return Case("benches/peers/tasks.hnet", {"tasks": count, "hidden": hidden}, p, x, ways)
 
 
 def decode(draw: Draw, places=64, d=256, heads=8, layers=4, h=1024, vocab=1000):

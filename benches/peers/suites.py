@@ -10,6 +10,7 @@ WORKLOADS = {make.__name__: make for make in (
 )} | {
     "segments_4": functools.partial(documents.segments, documents=4),
     "segments_64": functools.partial(documents.segments, documents=64),
+    "tasks": documents.tasks,
     "decode": documents.decode,
 }
 

@@ -139,8 +139,16 @@ impl Gen {
                     .collect();
                 let v = self.some(&ints)?.clone();
                 let Kind::Int(Some(n)) = &v.kind else { return None };
-                lines.push(format!("param code{id}: [{}, size({p}.*)] = uniform(-1, 1)", n.text()));
-                (format!("code{id}[{}]", v.text), v.names)
+                if self.rng.chance(50) {
+                    // Each row of a table writes a net.
+                    lines.push(format!("param code{id}: [{}, 3] = normal(std: 0.7)", n.text()));
+                    lines.push(format!("param to{id}: [3, size({p}.*)] = normal(std: 0.4)"));
+                    let row = format!("code{id}[{}] @ to{id}", v.text);
+                    (if self.rng.chance(50) { format!("tanh({row})") } else { row }, v.names)
+                } else {
+                    lines.push(format!("param code{id}: [{}, size({p}.*)] = uniform(-1, 1)", n.text()));
+                    (format!("code{id}[{}]", v.text), v.names)
+                }
             }
             _ => {
                 lines.push(format!(

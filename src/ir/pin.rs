@@ -25,6 +25,8 @@ pub enum What {
     Scores,
     /// Whether matrices that a product writes for another are written down, or panel by panel where they are read.
     Matrices,
+    /// Whether what a row of a table decides is computed for each row of the table, or for each that asks for one.
+    Tables,
 }
 
 pub const MADE: &str = "made";
@@ -39,10 +41,12 @@ pub const IN_PLACE: &str = "read where they lie";
 pub const BY_BLOCKS: &str = "block by block";
 pub const BY_PANELS: &str = "panel by panel";
 pub const WRITTEN_DOWN: &str = "written down";
+pub const EACH_ROW: &str = "once for each row";
+pub const EACH_ASKING: &str = "for each that asks";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 8] = [
+    pub const ALL: [(What, &'static str); 9] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -51,6 +55,7 @@ impl What {
         (What::Windows, "windows"),
         (What::Scores, "scores"),
         (What::Matrices, "matrices"),
+        (What::Tables, "tables"),
     ];
 
     pub fn word(self) -> &'static str {
@@ -72,6 +77,7 @@ impl What {
             What::Windows => Some([IN_PLACE, WRITTEN_DOWN]),
             What::Scores => Some([BY_BLOCKS, WRITTEN_DOWN]),
             What::Matrices => Some([BY_PANELS, WRITTEN_DOWN]),
+            What::Tables => Some([EACH_ROW, EACH_ASKING]),
         }
     }
 }

@@ -19,7 +19,7 @@ mod simplify;
 
 use crate::ir::verify::verify;
 use crate::ir::{Graph, NodeId, Output, OutputKind};
-pub use apiece::apiece;
+pub use apiece::{Apiece, Request, Rows, apiece};
 pub use contract::{Facts, Product};
 pub use rebuild::{Rebuild, rebuild};
 pub use roll::rolled;

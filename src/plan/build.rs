@@ -69,11 +69,11 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     let choices = Choices::new(terms, graph);
     let mut plan = match super::outside::watch(graph, wanted) {
         Some(watched) => {
-            let mut plan = plan_with(&watched.graph, &watched.wanted, sizes, &Graph::rates, &choices)?;
+            let mut plan = whole(&watched.graph, &watched.wanted, sizes, &choices)?;
             plan.demands = watched.demands;
             plan
         }
-        None => plan_with(graph, wanted, sizes, &Graph::rates, &choices)?,
+        None => whole(graph, wanted, sizes, &choices)?,
     };
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
@@ -81,6 +81,15 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     (plan.decisions, plan.fates) = (decisions, fates);
     plan.granted = relied.into_all();
     Ok(plan)
+}
+
+/// The plan of a graph that is no body of a loop.
+fn whole(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Result<Plan, Diagnostic> {
+    check_sizes(graph, &reachable(graph, wanted), sizes)?;
+    match super::tables::by_rows(graph, wanted, sizes, choices) {
+        Some((graph, wanted)) => plan_with(&graph, &wanted, sizes, &Graph::rates, choices),
+        None => plan_with(graph, wanted, sizes, &Graph::rates, choices),
+    }
 }
 
 /// In a loop body the captures are still; only the round and the carries move.

@@ -130,6 +130,12 @@ impl<'a> Choices<'a> {
         Choices { terms, pins: &graph.pins, made: RefCell::default(), fates, relied: Relied::default() }
     }
 
+    /// On the same terms, for somebody who only asks what something would cost.
+    pub fn silent(&self) -> Choices<'a> {
+        let fates = RefCell::new(vec![Fate::Idle; self.pins.len()]);
+        Choices { terms: self.terms, pins: self.pins, made: RefCell::default(), fates, relied: Relied::default() }
+    }
+
     /// What the machine charges.
     pub fn prices(&self) -> &'a Prices {
         &self.terms.prices

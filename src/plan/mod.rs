@@ -31,6 +31,7 @@ mod prices;
 mod segments;
 mod shared;
 mod sizes;
+mod tables;
 mod taps;
 mod text;
 mod tile;
@@ -38,6 +39,7 @@ mod together;
 mod tree;
 mod uses;
 mod view;
+mod weigh;
 mod written;
 
 use crate::ir::{DType, Dist, Fold, Map, Rate, Size};

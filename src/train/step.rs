@@ -14,6 +14,7 @@ use crate::check::model::{Arm, InputKind};
 use crate::diag::Diagnostic;
 use crate::grad;
 use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Origin, OutputKind, Size, Sym};
+use crate::opt::{Apiece, Request, Rows, apiece};
 use std::collections::BTreeSet;
 
 /// What a step does with its gradients.
@@ -129,7 +130,11 @@ pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> 
     let rows = |name: &str| arm.rows.batch.iter().find(|b| *b.0 == *name).and_then(|b| b.1).map(|n| n as i64);
     let extent = |name: &str| within.extents.iter().find(|e| *e.0 == *name).map(|e| e.1);
     let length = |size: &Size| size.eval(&|name| rows(name).or_else(|| extent(name)));
-    let (graph, places) = crate::opt::apiece(&graph, &length);
+    let more_ask = |r: &Request| {
+        let asking = graph.node(r.index).shape.iter().map(|a| length(&a.size)).product::<Option<i64>>();
+        asking.is_some_and(|asking| r.axis.size.constant().is_some_and(|n| (1..asking).contains(&n)))
+    };
+    let Apiece { graph, places, .. } = apiece(&graph, Rows::Asked, &more_ask);
     let (graph, levels, kept) = grad::levels::in_two_levels(&graph, &length, within.memory);
     let moved = moved.into_iter().map(|n| n.map(|n| levels[places[n.index()].index()])).collect();
     // What loops need not keep, they may.

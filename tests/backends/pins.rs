@@ -99,6 +99,22 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         &[("t", 96)],
     ),
     (
+        "tables",
+        "import std.mlp { Mlp }
+        dim b
+        model M {
+            input task: i32[b]
+            input x: [b, 12]
+            param code: [5, 6] = normal()
+            sub hyper = Mlp(6, 9, size(target.*))
+            sub target = Mlp(12, 7, 3)
+            PIN
+            generate target.* from hyper(code[task])
+            output y: [b, 3] = target(x)
+        }",
+        &[("b", 17)],
+    ),
+    (
         "windows",
         "import std.conv { Conv2d }
         dim b

@@ -181,8 +181,9 @@ impl Case {
         Case { optimized: OnceCell::from(graph), ..self }
     }
 
-    /// With some decisions of the planner taken already.
+    /// With some decisions of the planner taken already. What has to come out stays, and is computed once.
     pub fn pinned(&self, pins: Pins) -> Case {
+        let _ = self.oracle();
         let case =
             Case::bare(format!("{}, {pins:?}", self.what), &self.text, self.graph.clone(), self.bindings.clone(), &self.ways);
         Case { device: self.device.clone(), optimized: self.optimized.clone(), oracle: self.oracle.clone(), pins, ..case }

@@ -1,0 +1,182 @@
+//! graph → graph: what a row of a table decides is computed once for each row, where that is cheaper than for each that asks for one.
+//!
+//! Samples that say which of five tasks is theirs have five networks, however many samples there are; and the networks depend on no input, so
+//! they are prepared. What a table has more rows than anybody asks for, or what a low-rank product says more cheaply, stays.
+//!
+//! In: a graph, what is wanted of it, all sizes. Out: a graph of the same meaning, and where the wanted nodes are; none where all stays as it is.
+
+use super::Sizes;
+use super::build::reachable;
+use super::decide::{Choices, Place, Way, What};
+use super::names::called;
+use super::prices::{may_keep, shared};
+use super::view::value;
+use super::weigh::weigh;
+use crate::ir::pin::{EACH_ASKING, EACH_ROW};
+use crate::ir::{Graph, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Rate, Size};
+use crate::opt::{Apiece, Request, Rows, apiece, settle};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Beyond so many tables each that is left is asked as the model says it.
+const TABLES: usize = 16;
+
+pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Option<(Graph, Vec<NodeId>)> {
+    let (reach, rates) = (reachable(graph, wanted), graph.rates());
+    let n = |size: &Size| value(size, sizes).max(0) as f64;
+    // Of each request who asks and how many rows there are; those that have both in common are one.
+    let asked: RefCell<BTreeMap<NodeId, (NodeId, Size)>> = RefCell::default();
+    let possible = |r: &Request| {
+        let asking: f64 = graph.node(r.index).shape.iter().map(|a| n(&a.size)).product();
+        let table = graph.operands(r.gather)[0].node;
+        let ready = rates[table.index()] < Rate::Input && rates[r.index.index()] == Rate::Input;
+        let rows = if ready { shared(n(&r.axis.size)) } else { n(&r.axis.size) };
+        let possible = reach[r.gather.index()] && n(&r.axis.size) >= 1.0 && rows < asking;
+        if possible {
+            asked.borrow_mut().insert(r.gather, (r.index, r.axis.size.clone()));
+        }
+        possible
+    };
+    let all = apiece(graph, Rows::All, &possible);
+    let tables: BTreeSet<NodeId> = all.made.iter().map(|m| m.gather).collect();
+    let asked = asked.into_inner();
+    let mut taken = BTreeSet::new();
+    for first in tables.into_iter().take(TABLES) {
+        let asks: BTreeSet<NodeId> = asked.iter().filter(|a| *a.1 == asked[&first]).map(|a| *a.0).collect();
+        let part = excerpt(graph, wanted, &reach, &rates, &all, first);
+        let rows = apiece(&part.graph, Rows::All, &|r| asks.contains(&part.old[r.gather.index()]));
+        let wanted_by_rows: Vec<NodeId> = part.wanted.iter().map(|w| rows.places[w.index()]).collect();
+        let kept: f64 = rows.made.iter().map(|m| rows.graph.node(m.node).shape.iter().map(|a| n(&a.size)).product::<f64>()).sum();
+        let asking = weigh(&part.graph, &part.wanted, sizes, choices);
+        let by_rows = weigh(&rows.graph, &wanted_by_rows, sizes, choices);
+        if !may_keep(kept, 0.0) || !by_rows.is_finite() || !asking.is_finite() {
+            continue;
+        }
+        let mut ways = vec![Way::priced(EACH_ROW, by_rows), Way::priced(EACH_ASKING, asking)];
+        ways.sort_by(|a, b| a.ns.unwrap_or(0.0).total_cmp(&b.ns.unwrap_or(0.0)));
+        let table = graph.operands(first)[0].node;
+        let decision = choices.choose(What::Tables, Place::of(graph.node(first)), &called(graph, table), ways);
+        if decision.ways[decision.taken].text == EACH_ROW {
+            taken.extend(asks);
+        }
+        choices.note([decision]);
+    }
+    if taken.is_empty() {
+        return None;
+    }
+    let Apiece { graph: mut new, places, .. } = apiece(graph, Rows::All, &|r| taken.contains(&r.gather));
+    let name: std::sync::Arc<str> = "wanted".into();
+    let output = |w: &NodeId| Output { name: name.clone(), kind: OutputKind::Output, node: places[w.index()] };
+    new.outputs = wanted.iter().map(output).collect();
+    let mut new = settle(&new);
+    let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
+    Some((new, places))
+}
+
+/// A part of a graph, where what it begins with lies there.
+struct Part {
+    graph: Graph,
+    wanted: Vec<NodeId>,
+    /// The old node of each.
+    old: Vec<NodeId>,
+}
+
+/// What differs between the ways for one table: all that is known by its rows, and who reads that.
+fn excerpt(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], all: &Apiece, first: NodeId) -> Part {
+    let mut inside: BTreeSet<NodeId> =
+        all.known.iter().filter(|(id, by)| *by == first && reach[id.index()]).map(|(id, _)| *id).collect();
+    let readers: Vec<NodeId> =
+        inside.iter().flat_map(|id| graph.users(*id)).filter(|u| reach[u.index()] && weighed(graph.node(*u))).collect();
+    inside.extend(readers);
+    let mut out = Part { graph: graph.successor(), wanted: vec![], old: vec![] };
+    let mut places = BTreeMap::new();
+    for id in inside.iter().flat_map(|id| graph.operands(*id).iter().map(|o| o.node).chain([*id])).collect::<BTreeSet<_>>() {
+        let node = graph.node(id);
+        let (node, operands) = if inside.contains(&id) || graph.operands(id).is_empty() {
+            let moved = graph.operands(id).iter().map(|o| Operand::new(places[&o.node], o.subscripts.clone()));
+            (node.clone(), moved.collect())
+        } else {
+            let origin = match rates[id.index()] {
+                Rate::Constant | Rate::Parameter => Origin::Param,
+                Rate::Condition => Origin::Condition,
+                Rate::Input => Origin::Input,
+            };
+            let path = format!("#{}", id.index()).into();
+            (Node { op: Op::Source { origin, path }, inner: vec![], ..node.clone() }, vec![])
+        };
+        places.insert(id, out.graph.add(node, operands));
+        out.old.push(id);
+    }
+    let last = |id: &NodeId| wanted.contains(id) || graph.users(*id).iter().any(|u| reach[u.index()] && !inside.contains(u));
+    out.wanted = inside.iter().filter(|id| last(id)).map(|id| places[id]).collect();
+    out
+}
+
+/// Whether a node that reads what is known by rows is a part of the price.
+fn weighed(node: &Node) -> bool {
+    match node.op {
+        Op::Contract | Op::Fold(_) | Op::Map(_) | Op::Gather { .. } | Op::Reshape | Op::Concat { .. } | Op::Scan { .. } => true,
+        Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } => false,
+        Op::Scatter { .. } | Op::Inside(_) | Op::Order { .. } | Op::Assign => false,
+        Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::read::read;
+    use crate::ir::verify::verify;
+    use crate::plan::decide::Terms;
+
+    /// What stands before the last line, where so many ask and a table has so many rows; none where the graph stays.
+    fn at(text: &str, b: i64, k: i64) -> Option<Graph> {
+        let graph = read(&text.replace("k=K", &format!("k={k}"))).unwrap_or_else(|e| panic!("{text}{e:?}"));
+        let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+        let (new, _) = by_rows(&graph, &wanted, &[("b".into(), b)].into(), &Choices::new(&Terms::default(), &graph))?;
+        verify(&new).unwrap_or_else(|e| panic!("{e}\n{new}"));
+        Some(new)
+    }
+
+    const GENERATED: &str = "%0: f32[k=K, z=16] = param \"table\"
+         %1: i32[b] = input \"at\"
+         %2: f32[b, z=16] = gather %0[%1[b], z]
+         %3: f32[z=16, i=64, o=32] = param \"head\"
+         %4: f32[b, i=64, o=32] = sum(z=16) %2[b, z] * %3[z, i, o]
+         %5: f32[b, i=64, o=32] = tanh %4[b, i, o]
+         %6: f32[b, i=64] = input \"x\"
+         %7: f32[b, o=32] = sum(i=64) %6[b, i] * %5[b, i, o]
+         output y = %7";
+
+    #[test]
+    fn few_rows_are_prepared_and_many_are_not() {
+        // What is prepared is shared by 32 runs.
+        for (b, k, whether) in [(256, 5, true), (4, 5, true), (1, 5, true), (1, 20, true), (1, 40, false), (256, 100_000, false), (0, 5, false)] {
+            assert_eq!(at(GENERATED, b, k).is_some(), whether, "{b} {k}");
+        }
+        let new = at(GENERATED, 256, 5).unwrap();
+        let tanh = new.ids().find(|id| matches!(new.node(*id).op, Op::Map(crate::ir::Map::Tanh))).unwrap();
+        assert!(new.rates()[tanh.index()] < Rate::Input, "{new}");
+    }
+
+    #[test]
+    fn a_low_rank_product_stays_what_it_is() {
+        let text = "%0: f32[k=K, i=256, r=4] = param \"down\"
+             %1: f32[k=K, r=4, o=256] = param \"up\"
+             %2: i32[b] = input \"at\"
+             %3: f32[b, i=256, r=4] = gather %0[%2[b], i, r]
+             %4: f32[b, r=4, o=256] = gather %1[%2[b], r, o]
+             %5: f32[b, i=256] = input \"x\"
+             %6: f32[b, o=256] = sum(i=256, r=4) %5[b, i] * %3[b, i, r] * %4[b, r, o]
+             output y = %6";
+        for b in [1, 64, 2048] {
+            assert!(at(text, b, 4).is_none(), "{b}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_a_run_brings_has_to_be_shorter_than_those_who_ask() {
+        let text = GENERATED.replace("param \"table\"", "input \"table\"");
+        assert!(at(&text, 4, 5).is_none() && at(&text, 5, 5).is_none() && at(&text, 64, 5).is_some());
+    }
+}
