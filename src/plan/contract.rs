@@ -240,7 +240,9 @@ impl Writer<'_> {
         let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
         let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
         let wide = keep | (index & (ma | mb));
+        // Where it is summed over who asks, no more may be written for each of them than copying what they ask for takes.
         let grouped = index != 0
+            && (wide == keep || s.points(wide & (ma | mb)) <= s.points(mb))
             && ma & mb & !wide != 0
             && ma & mb & wide & !index == 0
             && mb & wide & !index != 0

@@ -41,6 +41,9 @@ const KEPT: f64 = 256e6;
 /// Bytes that parameters may take once more, laid out for the products that read them.
 pub(crate) const PANELS: usize = 256 << 20;
 
+/// Nanoseconds that a step takes, however little it does (gathers and products of few elements, on one core of a Xeon).
+pub(super) const STEP: f64 = 300.0;
+
 /// Bytes of an element.
 const BYTES: f64 = 4.0;
 

@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn few_rows_are_prepared_and_many_are_not() {
         // What is prepared is shared by 32 runs.
-        for (b, k, whether) in [(256, 5, true), (4, 5, true), (1, 5, true), (1, 20, true), (1, 40, false), (256, 100_000, false), (0, 5, false)] {
+        for (b, k, whether) in
+            [(256, 5, true), (4, 5, true), (1, 5, true), (1, 20, true), (1, 40, false), (256, 100_000, false), (0, 5, false)]
+        {
             assert_eq!(at(GENERATED, b, k).is_some(), whether, "{b} {k}");
         }
         let new = at(GENERATED, 256, 5).unwrap();

@@ -5,7 +5,7 @@ use super::build::reachable;
 use super::decide::Choices;
 use super::expand::expand;
 use super::order::{Search, bits};
-use super::prices::shared;
+use super::prices::{STEP, shared};
 use super::view::value;
 use crate::ir::{Axis, Graph, NodeId, Op, Rate};
 use crate::opt::Product;
@@ -49,7 +49,8 @@ fn one(graph: &Graph, id: NodeId, ready: bool, early: &dyn Fn(NodeId) -> bool, s
         | Op::Assign
         | Op::Random { .. }
         | Op::Scatter { .. } => written,
-        Op::Gather { .. } => once(prices.read(points(&node.shape))),
+        // A copy, and a step of its own: of what is small, the step is all.
+        Op::Gather { .. } => written + once(STEP),
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Reshape | Op::Inside(_) => 0.0,
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => 0.0,
     }

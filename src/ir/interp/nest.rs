@@ -14,15 +14,17 @@ pub fn strides(shape: &[usize], subscripts: &[usize], loops: usize) -> Vec<usize
 /// A walk over some loops. `at` holds the offsets, `counter` the loops' counters.
 pub struct Walk {
     extents: Vec<usize>,
-    /// For each operand, one stride for each of the loops.
-    strides: Vec<Vec<usize>>,
+    /// For each of the loops how far it moves in each operand: it is stepped more often than anything else is done.
+    strides: Vec<usize>,
     pub counter: Vec<usize>,
     pub at: Vec<usize>,
 }
 
 impl Walk {
+    /// `strides`: for each operand, one for each of the loops.
     pub fn new(extents: &[usize], strides: Vec<Vec<usize>>) -> Walk {
-        Walk { extents: extents.to_vec(), counter: vec![0; extents.len()], at: vec![0; strides.len()], strides }
+        let by_loop = (0..extents.len()).flat_map(|k| strides.iter().map(move |s| s[k])).collect();
+        Walk { extents: extents.to_vec(), counter: vec![0; extents.len()], at: vec![0; strides.len()], strides: by_loop }
     }
 
     /// Goes to the first point, with these offsets there; `false` where there is none.
@@ -34,17 +36,16 @@ impl Walk {
 
     /// Goes to the next point; `false` after the last.
     pub fn step(&mut self) -> bool {
-        for k in (0..self.extents.len()).rev() {
-            self.counter[k] += 1;
-            let done = self.counter[k] == self.extents[k];
-            let back = if done { self.extents[k] } else { 0 };
-            for (at, s) in self.at.iter_mut().zip(&self.strides) {
-                *at = *at + s[k] - s[k] * back;
-            }
-            if !done {
+        let operands = self.at.len();
+        for (k, (counter, extent)) in self.counter.iter_mut().zip(&self.extents).enumerate().rev() {
+            let strides = &self.strides[k * operands..(k + 1) * operands];
+            *counter += 1;
+            if *counter < *extent {
+                self.at.iter_mut().zip(strides).for_each(|(at, s)| *at += s);
                 return true;
             }
-            self.counter[k] = 0;
+            *counter = 0;
+            self.at.iter_mut().zip(strides).for_each(|(at, s)| *at -= s * (extent - 1));
         }
         false
     }

@@ -139,10 +139,7 @@ fn contract_rows(reads: &[Read], shape: &[usize], inner: &[usize], out: &mut Vec
         while more {
             let at = &summed.at;
             match reads {
-                [a, b] => {
-                    let (a, b, s, t) = (&a.data[at[0]..], &b.data[at[1]..], steps[0], steps[1]);
-                    row.iter_mut().enumerate().for_each(|(j, sum)| *sum += a[j * s] * b[j * t]);
-                }
+                [a, b] => add_products(row, (&a.data[at[0]..], steps[0]), (&b.data[at[1]..], steps[1])),
                 _ => row.iter_mut().enumerate().for_each(|(j, sum)| {
                     let factors = reads.iter().zip(at).zip(&steps);
                     *sum += factors.map(|((r, at), step)| r.data[at + j * step]).product::<f64>();
@@ -151,6 +148,17 @@ fn contract_rows(reads: &[Read], shape: &[usize], inner: &[usize], out: &mut Vec
             more = summed.step();
         }
     });
+}
+
+/// Adds to each sum of a row the product of what lies so many steps on in each factor. Most of what an oracle does, it does here.
+fn add_products(row: &mut [f64], (a, s): (&[f64], usize), (b, t): (&[f64], usize)) {
+    let n = row.len();
+    match (s, t) {
+        (0, 1) => row.iter_mut().zip(&b[..n]).for_each(|(sum, b)| *sum += a[0] * b),
+        (1, 0) => row.iter_mut().zip(&a[..n]).for_each(|(sum, a)| *sum += a * b[0]),
+        (1, 1) => row.iter_mut().zip(&a[..n]).zip(&b[..n]).for_each(|((sum, a), b)| *sum += a * b),
+        _ => row.iter_mut().enumerate().for_each(|(j, sum)| *sum += a[j * s] * b[j * t]),
+    }
 }
 
 /// A point of the result at a time.

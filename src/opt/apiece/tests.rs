@@ -149,7 +149,8 @@ fn all_rows_are_computed_where_somebody_waits_for_none() {
                 let head = bound.sources.get_mut("head").unwrap();
                 head.shape = vec![2, 2, 5];
             }
-            let (before, after) = (evaluate(&graph, &bound, &[y]).unwrap(), evaluate(&new, &bound, &[places[y.index()]]).unwrap());
+            let (before, after) =
+                (evaluate(&graph, &bound, &[y]).unwrap(), evaluate(&new, &bound, &[places[y.index()]]).unwrap());
             assert_eq!(before[0].shape, after[0].shape);
             for (a, b) in before[0].to_f64().iter().zip(after[0].to_f64()) {
                 assert!((a - b).abs() <= 1e-12 * a.abs().max(1e-12), "{at:?}: {a} and {b}");
