@@ -259,3 +259,38 @@ impl Writer<'_> {
         if grouped && wide != keep { self.write(made, &kept(keep)) } else { made }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ir::read::read;
+    use crate::plan::{Sizes, Step, plan};
+
+    /// How many products of a text's plan find their matrices by an index.
+    fn grouped(text: &str, sizes: &[(&str, i64)]) -> usize {
+        let graph = read(text).unwrap_or_else(|e| panic!("{text}{e:?}"));
+        let wanted: Vec<_> = graph.outputs.iter().map(|o| o.node).collect();
+        let sizes: Sizes = sizes.iter().map(|(name, n)| ((*name).into(), *n)).collect();
+        plan(&graph, &wanted, &sizes).unwrap().steps.iter().filter(|s| matches!(s, Step::Grouped(_))).count()
+    }
+
+    #[test]
+    fn matrices_are_found_by_an_index_where_they_are_larger_than_what_is_made_of_each() {
+        // Experts: each pair of a row and a seat has a matrix, and their results are summed over the seats.
+        let experts = "%0: f32[e=8, i=32, o=32] = param \"w\"
+             %1: i32[t, k=2] = input \"at\"
+             %2: f32[t, k=2, i=32, o=32] = gather %0[%1[t, k], i, o]
+             %3: f32[t, k=2, i=32] = input \"x\"
+             %4: f32[t, o=32] = sum(k=2, i=32) %3[t, k, i] * %2[t, k, i, o]
+             output y = %4";
+        assert_eq!(grouped(experts, &[("t", 64)]), 1);
+        // Attention: each query sums over all keys, whose values a word decides.
+        let words = "%0: f32[w=4000, h=2, o=16] = input \"table\"
+             %1: i32[b, s] = input \"text\"
+             %2: f32[b, s, h=2, o=16] = gather %0[%1[b, s], h, o]
+             %3: f32[b, t, h=2, s] = input \"p\"
+             %4: f32[b, t, o=16] = sum(h=2, s) %3[b, t, h, s] * %2[b, s, h, o]
+             output y = %4";
+        assert_eq!(grouped(words, &[("b", 4), ("t", 8), ("s", 8)]), 0);
+        assert_eq!(grouped(words, &[("b", 4), ("t", 2), ("s", 8)]), 1);
+    }
+}

@@ -27,11 +27,15 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
     // Of each request who asks and how many rows there are; those that have both in common are one.
     let asked: RefCell<BTreeMap<NodeId, (NodeId, Size)>> = RefCell::default();
     let possible = |r: &Request| {
+        // What nobody wants may have sizes that nobody knows.
+        if !reach[r.gather.index()] {
+            return false;
+        }
         let asking: f64 = graph.node(r.index).shape.iter().map(|a| n(&a.size)).product();
         let table = graph.operands(r.gather)[0].node;
         let ready = rates[table.index()] < Rate::Input && rates[r.index.index()] == Rate::Input;
         let rows = if ready { shared(n(&r.axis.size)) } else { n(&r.axis.size) };
-        let possible = reach[r.gather.index()] && n(&r.axis.size) >= 1.0 && rows < asking;
+        let possible = n(&r.axis.size) >= 1.0 && rows < asking;
         if possible {
             asked.borrow_mut().insert(r.gather, (r.index, r.axis.size.clone()));
         }
@@ -49,7 +53,7 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
         let kept: f64 = rows.made.iter().map(|m| rows.graph.node(m.node).shape.iter().map(|a| n(&a.size)).product::<f64>()).sum();
         let asking = weigh(&part.graph, &part.wanted, sizes, choices);
         let by_rows = weigh(&rows.graph, &wanted_by_rows, sizes, choices);
-        if !may_keep(kept, 0.0) || !by_rows.is_finite() || !asking.is_finite() {
+        if rows.made.is_empty() || !may_keep(kept, 0.0) || !by_rows.is_finite() || !asking.is_finite() {
             continue;
         }
         let mut ways = vec![Way::priced(EACH_ROW, by_rows), Way::priced(EACH_ASKING, asking)];

@@ -86,7 +86,7 @@ fn programs_of_pages_hold_in_their_ranges() {
                 ends[0].push((dim.to_string(), from));
                 ends[1].push((dim.to_string(), to.min(from + 67)));
             }
-            for dims in ends.into_iter().filter(|dims| dims.iter().all(|d| d.1 <= 600)) {
+            for dims in ends.into_iter().filter(|dims| dims.iter().all(|d| d.1 <= 400)) {
                 let who = format!("{name} at {dims:?}");
                 let sizes = dims.iter().map(|(n, v)| (n.as_str().into(), *v)).collect();
                 let program = family.program(&sizes).unwrap_or_else(|| panic!("{who}: no program is right there"));

@@ -28,23 +28,35 @@ pub fn gather(
     let dims: Vec<Dim> =
         picks.iter().zip(of).zip(steps).map(|((pick, extent), step)| Dim { pick: *pick, extent: *extent, step }).collect();
     let empty = of.contains(&0);
-    Walk::new(shape, indices.iter().map(|r| r.strides.clone()).collect()).each(|w| {
+    // Where no index changes along the last loop and all of it lies inside, a row of it is read at once.
+    let (rows, inside) = match shape.split_last() {
+        Some((n, rows)) => {
+            let here = |d: &&Dim| matches!(d.pick, Pick::Loop(k) if k == rows.len());
+            let fits = dims.iter().filter(here).all(|d| *n <= d.extent) && indices.iter().all(|r| r.strides[rows.len()] == 0);
+            (rows, fits.then(|| (*n, dims.iter().filter(here).map(|d| d.step).sum::<usize>())))
+        }
+        None => (shape, None),
+    };
+    let (n, step) = inside.unwrap_or((1, 0));
+    let loops = if inside.is_some() { rows } else { shape };
+    Walk::new(loops, indices.iter().map(|r| r.strides.clone()).collect()).each(|w| {
         let mut at = 0;
         let mut outside = false;
         for dim in &dims {
             let index = match dim.pick {
-                Pick::Loop(k) => w.counter[k] as i64,
+                Pick::Loop(k) => w.counter.get(k).map_or(0, |c| *c as i64),
                 Pick::Operand(n) => indices[n - 1].data[w.at[n - 1]] as i64,
             };
             let last = dim.extent as i64 - 1;
             outside |= index < 0 || index > last;
             at += index.clamp(0, last.max(0)) as usize * dim.step;
         }
-        out.push(match fill {
-            Some(fill) if outside => fill,
-            None | Some(_) if empty => 0.0,
-            None | Some(_) => source[at],
-        });
+        match fill {
+            Some(fill) if outside => out.extend(std::iter::repeat_n(fill, n)),
+            None | Some(_) if empty => out.extend(std::iter::repeat_n(0.0, n)),
+            None | Some(_) if step == 1 => out.extend_from_slice(&source[at..at + n]),
+            None | Some(_) => out.extend((0..n).map(|j| source[at + j * step])),
+        }
     });
 }
 
