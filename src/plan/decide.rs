@@ -126,14 +126,17 @@ pub(super) struct Choices<'a> {
 
 impl<'a> Choices<'a> {
     pub fn new(terms: &'a Terms, graph: &'a Graph) -> Choices<'a> {
-        let fates = RefCell::new(vec![Fate::Idle; graph.pins.len()]);
-        Choices { terms, pins: &graph.pins, made: RefCell::default(), fates, relied: Relied::default() }
+        Choices::of(terms, &graph.pins)
+    }
+
+    fn of(terms: &'a Terms, pins: &'a [Pin]) -> Choices<'a> {
+        let fates = RefCell::new(vec![Fate::Idle; pins.len()]);
+        Choices { terms, pins, made: RefCell::default(), fates, relied: Relied::default() }
     }
 
     /// On the same terms, for somebody who only asks what something would cost.
     pub fn silent(&self) -> Choices<'a> {
-        let fates = RefCell::new(vec![Fate::Idle; self.pins.len()]);
-        Choices { terms: self.terms, pins: self.pins, made: RefCell::default(), fates, relied: Relied::default() }
+        Choices::of(self.terms, self.pins)
     }
 
     /// What the machine charges.

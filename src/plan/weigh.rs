@@ -1,4 +1,7 @@
-//! What all of a small graph costs a run, as the order search prices products.
+//! What all of a small graph costs a run.
+//!
+//! In: a graph, what is wanted of it, all sizes. Out: nanoseconds. Products cost what the order search says of them, everything else what it
+//! writes; a gather counts as a copy, though a product may read through its index. Promised: nothing is noted, and nothing relied on.
 
 use super::Sizes;
 use super::build::reachable;

@@ -6,7 +6,7 @@
 //! prepared.
 //!
 //! In: a graph, and which requests of rows are to be served like that. Out: a graph of the same meaning, where the old nodes are in it, and what
-//! is computed by rows.
+//! is computed by rows. Promised: what is not finite in a row that nobody asks for reaches no value, and with [`Rows::Asked`] no gradient either.
 
 mod asked;
 mod parted;
@@ -242,8 +242,13 @@ impl Work<'_> {
             Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Concat { .. } | Op::Scan { .. } => {
                 Some(known.at.iter().map(|d| operand.subscripts[*d]).collect())
             }
+            // A loop that is longer or shorter than the axis goes through no more those who ask.
             Op::Gather { picks, .. } if n == 0 => {
-                let picked = known.at.iter().map(|d| if let Pick::Loop(k) = picks[*d] { Some(k) } else { None });
+                let before = &self.old.node(operand.node).shape;
+                let picked = known.at.iter().map(|d| match picks[*d] {
+                    Pick::Loop(k) if node.axis(k).size == before[*d].size => Some(k),
+                    Pick::Loop(_) | Pick::Operand(_) => None,
+                });
                 picked.collect()
             }
             // What comes first stays first.

@@ -46,7 +46,7 @@ impl Work<'_> {
         let outside: BTreeSet<usize> =
             (0..operands.len()).filter(|n| !inside.contains(n)).flat_map(|n| operands[n].subscripts.clone()).collect();
         let (summed, kept): (Vec<usize>, Vec<usize>) = read.into_iter().partition(|l| *l >= node.rank() && !outside.contains(l));
-        // Not where the sum itself goes over who asks, and nothing else is left to be summed.
+        // What has no sum of its own is read as it is.
         if summed.is_empty() {
             return None;
         }
