@@ -242,13 +242,8 @@ impl Work<'_> {
             Op::Map(_) | Op::Fold(_) | Op::Contract | Op::Concat { .. } | Op::Scan { .. } => {
                 Some(known.at.iter().map(|d| operand.subscripts[*d]).collect())
             }
-            // A loop that is longer or shorter than the axis goes through no more those who ask.
             Op::Gather { picks, .. } if n == 0 => {
-                let before = &self.old.node(operand.node).shape;
-                let picked = known.at.iter().map(|d| match picks[*d] {
-                    Pick::Loop(k) if node.axis(k).size == before[*d].size => Some(k),
-                    Pick::Loop(_) | Pick::Operand(_) => None,
-                });
+                let picked = known.at.iter().map(|d| if let Pick::Loop(k) = picks[*d] { Some(k) } else { None });
                 picked.collect()
             }
             // What comes first stays first.

@@ -179,32 +179,3 @@ fn only_what_is_summed_alone_is_parted_from_a_product() {
         assert!(after.made.is_empty() && after.graph.len() <= graph.len() + 2, "{}", after.graph);
     }
 }
-
-#[test]
-fn a_loop_of_another_length_than_those_who_ask_keeps_its_places() {
-    // The first of those who ask, and more places than there are, of which the last are filled.
-    for (length, fill) in [(2, ""), (9, " else 0.5"), (9, "")] {
-        let text = format!(
-            "%0: f32[k=3, z=2] = param \"table\"
-%1: i32[b=4] = input \"at\"
-%2: f32[b=4, z=2] = gather %0[%1[b], z]
-%3: f32[z=2, n=10] = param \"head\"
-%4: f32[b=4, n=10] = sum(z=2) %2[b, z] * %3[z, n]
-%5: f32[q={length}, n=10] = gather %4[q, n]{fill}
-%6: f32[q={length}, n=10] = exp %5[q, n]
-output y = %6
-"
-        );
-        let graph = read(&text).unwrap();
-        let y = graph.outputs[0].node;
-        let bound = bound([0.3, -0.2, 0.5, 0.1, -0.4, 0.25], vec![2, 0, 1, 2]);
-        for rows in [Rows::All, Rows::Asked] {
-            let Apiece { graph: new, places, made, .. } = apiece(&graph, rows, &|_| true);
-            verify(&new).unwrap();
-            assert_eq!(made.len(), 1, "{new}");
-            let (before, after) =
-                (evaluate(&graph, &bound, &[y]).unwrap(), evaluate(&new, &bound, &[places[y.index()]]).unwrap());
-            assert_eq!(before[0].to_f64(), after[0].to_f64(), "{length}{fill}");
-        }
-    }
-}
