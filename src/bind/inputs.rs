@@ -292,6 +292,11 @@ pub fn indices(model: &Model, outputs: &[usize], given: &Given) -> Result<(), Di
 fn check(input: &Input, t: &Tensor, known: &Known) -> Result<(), Diagnostic> {
     // A size that was found after this value came in.
     known.clone().fit(input, &t.shape, "the value")?;
+    allowed(input, t)
+}
+
+/// Whether a condition that is a size may be this. Errors: H0611.
+pub fn allowed(input: &Input, t: &Tensor) -> Result<(), Diagnostic> {
     let Data::I32(values) = &t.data else { return Ok(()) };
     let InputKind::Size(allowed) = &input.kind else { return Ok(()) };
     let fits = |v: i64| match allowed {

@@ -10,7 +10,7 @@ use super::step::{self, Part, SCALE, Told, Within};
 use super::taken::{Taken, read};
 use super::trainer::Place;
 use crate::bind::init::{cast, scalar};
-use crate::bind::inputs::{Given, assemble};
+use crate::bind::inputs::{Given, allowed, assemble};
 use crate::check::model::{InputKind, Model, Train};
 use crate::diag::Diagnostic;
 use crate::exec::session::{self, Options, bindings, rebind};
@@ -190,8 +190,12 @@ impl Running {
             let given = Given { tensors: inputs.sources.clone(), sizes: inputs.sizes.clone(), ..Given::default() };
             let got = evaluated(&model, &nodes, &values, given, seed, &Options::default())?;
             for ((name, _), t) in early_nodes.iter().zip(got) {
-                let dtype = model.inputs.iter().find(|i| i.name == *name).map_or(t.dtype(), |i| i.dtype);
-                inputs.sources.insert(name.clone(), cast(&t, dtype));
+                let input = model.inputs.iter().find(|i| i.name == *name);
+                let t = cast(&t, input.map_or(t.dtype(), |i| i.dtype));
+                if let Some(input) = input {
+                    allowed(input, &t).map_err(|d| d.note(format!("`feed {name}` gives it, in step {}", place.updates + 1)))?;
+                }
+                inputs.sources.insert(name.clone(), t);
             }
         }
         for (path, number) in &self.sides[k].ready[&part].step.numbers {
@@ -209,7 +213,7 @@ impl Running {
         let ready = side.ready.get_mut(&part).expect("made before");
         let wanted = ready.step.told.clone();
         let fine = |results: &[Tensor]| {
-            let must = wanted.iter().zip(results).filter(|((told, _), _)| matches!(told, Told::Objective(_) | Told::Norm(_)));
+            let must = wanted.iter().zip(results).filter(|((told, _), _)| told.must_be_finite());
             must.into_iter().all(|(_, t)| t.get(0).is_finite())
         };
         let results = ready.engine.step(&inputs, &ready.handed, told, &fine);
@@ -218,7 +222,7 @@ impl Running {
         let held = wanted
             .iter()
             .zip(&results)
-            .filter(|((told, _), _)| matches!(told, Told::Objective(_)))
+            .filter(|((told, _), _)| matches!(told, Told::Objective(_) | Told::Rate(..)))
             .all(|(_, t)| t.get(0).is_finite());
         let skipped = told && held && scale.is_some_and(|s| s > 1.0) && !fine(&results);
         if told && !fine(&results) && !skipped {

@@ -17,20 +17,25 @@ pub(super) fn located(
     inputs: Bindings,
     number: u64,
 ) -> Diagnostic {
-    let bad = step
-        .told
-        .iter()
-        .zip(results)
-        .find(|((told, _), t)| matches!(told, Told::Objective(_) | Told::Norm(_)) && !t.get(0).is_finite());
+    let bad = step.told.iter().zip(results).find(|((told, _), t)| told.must_be_finite() && !t.get(0).is_finite());
     let Some(((told, root), result)) = bad else {
         return Diagnostic::plain(Code::H0899, "a step was refused and nothing is wrong").note("this is a bug in hnet");
     };
     let (what, k) = match told {
         Told::Objective(k) => ("loss", *k),
         Told::Norm(k) => ("gradient", *k),
-        Told::Loss(_) | Told::Rate(..) | Told::Chosen(_) | Told::Seated(_) => ("value", 0),
+        Told::Rate(k, _) => ("learning rate", *k),
+        Told::Loss(_) | Told::Chosen(_) | Told::Seated(_) => ("value", 0),
     };
-    let loss = arm.objectives.get(k).map_or(arm.rows.span, |o| o.span);
+    let objective = arm.objectives.get(k);
+    if let Told::Rate(_, n) = told {
+        let rule = objective.and_then(|o| o.groups.get(*n)).map_or(arm.rows.span, |g| g.optimizer.span);
+        return Diagnostic::error(Code::H0621, rule, format!("the learning rate of step {number} is {}", word(result.get(0))))
+            .here("by this rule")
+            .note("nothing was changed by this step")
+            .help("a schedule that is finite for every `step` from 0 to `steps - 1`");
+    }
+    let loss = objective.map_or(arm.rows.span, |o| o.span);
     let message = format!("the {what} of step {number} is {}", word(result.get(0)));
     let bound = all_of(values, inputs);
     let d = match first(step, *root, &bound) {

@@ -117,7 +117,10 @@ impl Kept {
             (Begin::Resume { force }, _) => force,
         };
         let Some((step, file)) = there.last() else { return Err(Refused::Nothing) };
-        let saved = Checkpoint::load(file)?;
+        let saved = Checkpoint::load(file).map_err(|d| match there.iter().rev().nth(1) {
+            Some((before, _)) => d.help(format!("without `{}` the run goes on from step {before}: delete it", file.display())),
+            None => d,
+        })?;
         let about: About = serde_json::from_value(saved.meta).map_err(|e| {
             Diagnostic::plain(Code::H0632, format!("`{}` is no checkpoint of a run", file.display())).note(e.to_string())
         })?;
@@ -166,7 +169,7 @@ impl Kept {
                 checkpoint::keep(&self.keep.folder, self.keep.last)?;
             }
             if trainer.is_best() {
-                self.save(trainer, &checkpoint::best(&self.keep.folder))?;
+                self.save_best(trainer)?;
             }
             if !goes_on && !last {
                 return Ok(false);
@@ -174,31 +177,28 @@ impl Kept {
         }
     }
 
-    /// Writes where the run is.
+    /// Writes where the run is. Errors: it is not worth to go on from there.
     fn save(&self, trainer: &mut Trainer, path: &Path) -> Result<(), Diagnostic> {
+        trainer.whole()?;
         self.metrics.sync()?;
         let state = trainer.state()?;
-        let about = About {
-            place: state.place,
-            metrics: self.metrics.length(),
-            seconds: self.seconds(),
-            identity: self.keep.identity.clone(),
-        };
-        let meta = serde_json::to_value(about).expect("it is what JSON can say");
-        Checkpoint { tensors: state.values, meta }.save(path)
+        Checkpoint { tensors: state.values, meta: self.about(state.place) }.save(path)
+    }
+
+    /// Writes what was measured as the best so far: the weights alone, as they were measured.
+    fn save_best(&self, trainer: &mut Trainer) -> Result<(), Diagnostic> {
+        let (tensors, meta) = (trainer.params()?, self.about(trainer.place().clone()));
+        Checkpoint { tensors, meta }.save(&checkpoint::best(&self.keep.folder))
+    }
+
+    fn about(&self, place: Place) -> serde_json::Value {
+        let (metrics, identity) = (self.metrics.length(), self.keep.identity.clone());
+        serde_json::to_value(About { place, metrics, seconds: self.seconds(), identity }).expect("it is what JSON can say")
     }
 
     /// What was trained, by path, and whether that is what measured best and not what came last.
     pub fn trained(&self, trainer: &mut Trainer) -> Result<(BTreeMap<String, Tensor>, bool), Diagnostic> {
-        let best = checkpoint::best(&self.keep.folder);
-        let mut values = trainer.params()?;
-        let waits = trainer.phases().iter().any(|t| t.watch.as_ref().is_some_and(|w| w.patience.is_some()));
-        let taken = waits && best.is_file();
-        if taken {
-            let saved = Checkpoint::load(&best)?;
-            values.extend(saved.tensors.into_iter().filter(|(path, _)| !path.starts_with('#')));
-        }
-        Ok((values, taken))
+        Ok((trainer.params()?, trainer.place().chosen))
     }
 
     /// Writes the page with the run's curves, and gives its path.

@@ -44,6 +44,16 @@ pub enum Told {
     Seated(usize),
 }
 
+impl Told {
+    /// Whether a step is refused where it is not finite.
+    pub fn must_be_finite(&self) -> bool {
+        match self {
+            Told::Objective(_) | Told::Norm(_) | Told::Rate(..) => true,
+            Told::Loss(_) | Told::Chosen(_) | Told::Seated(_) => false,
+        }
+    }
+}
+
 /// A value that a step hands to the next.
 #[derive(Clone, Debug)]
 pub struct Carried {

@@ -13,10 +13,14 @@ use super::taken::Taken;
 use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::eval::{self, Setting};
-use crate::ir::{NodeId, OutputKind, Tensor};
+use crate::ir::{Data, NodeId, OutputKind, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// What running averages are called, and what measured best in a state.
+const AVERAGE: &str = "#average.";
+const BEST: &str = "#best.";
 
 /// Where training stands.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -31,10 +35,16 @@ pub struct Place {
     pub updates: u64,
     /// Rows in all.
     pub rows: u64,
-    /// The best score of this phase, and the updates there were then.
+    /// This round ended before all its steps were taken: there was no progress for too long.
+    #[serde(default)]
+    pub ended: bool,
+    /// The best score of this round, and the updates there were then. It is finite.
     pub best: Option<(f64, u64)>,
     /// Measurements since then.
     pub since: u64,
+    /// What the last round left is what measured best in it, and not what came last.
+    #[serde(default)]
+    pub chosen: bool,
     /// The scale of losses, in mixed precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
@@ -56,8 +66,12 @@ pub struct Trainer<'m> {
     phases: Vec<&'m Train>,
     place: Place,
     values: BTreeMap<String, Tensor>,
+    /// What measured best in this round, where it ends with that.
+    best: BTreeMap<String, Tensor>,
     running: Option<Running>,
     seconds: f64,
+    /// Elements of each parameter that were no finite numbers in the beginning.
+    lost: BTreeMap<String, usize>,
     /// What was said and is no error.
     pub warnings: Vec<Diagnostic>,
     /// Whether the next step is looked at in any case.
@@ -73,6 +87,7 @@ impl<'m> Trainer<'m> {
         options: Options,
     ) -> Result<Trainer<'m>, Diagnostic> {
         let phases = phases(model, options.phase.as_deref())?;
+        let lost = lost(model, &params);
         Ok(Trainer {
             model,
             folder: folder.to_path_buf(),
@@ -80,8 +95,10 @@ impl<'m> Trainer<'m> {
             phases,
             place: Place::default(),
             values: params,
+            best: BTreeMap::new(),
             running: None,
             seconds: 0.0,
+            lost,
             warnings: vec![],
             looks: false,
         })
@@ -90,7 +107,18 @@ impl<'m> Trainer<'m> {
     /// Goes on from what another run left.
     pub fn resume(&mut self, state: State) {
         self.place = state.place;
-        self.values = state.values;
+        let best = |(path, t): (String, Tensor)| match path.strip_prefix(BEST) {
+            Some(own) => Err((own.to_string(), t)),
+            None => Ok((path, t)),
+        };
+        (self.values, self.best) = Default::default();
+        for value in state.values.into_iter().map(best) {
+            match value {
+                Ok((path, t)) => self.values.insert(path, t),
+                Err((path, t)) => self.best.insert(path, t),
+            };
+        }
+        self.lost = lost(self.model, &self.values);
         self.running = None;
     }
 
@@ -113,7 +141,9 @@ impl<'m> Trainer<'m> {
         let of = |t: &Train| rounds(t) * self.steps_of(t);
         let all = self.phases.iter().map(|t| of(t)).sum();
         let done: u64 = self.phases.iter().take(self.place.phase).map(|t| of(t)).sum();
-        let here = self.phase().map_or(0, |t| self.place.round * self.steps_of(t) + self.place.step);
+        let here = self.phase().map_or(0, |t| {
+            self.place.round * self.steps_of(t) + if self.place.ended { self.steps_of(t) } else { self.place.step }
+        });
         (all - (done + here).min(all), all)
     }
 
@@ -145,7 +175,7 @@ impl<'m> Trainer<'m> {
         let begun = Instant::now();
         loop {
             let Some(train) = self.phase() else { return Ok(None) };
-            if self.place.step < self.steps_of(train) && self.place.round < rounds(train) {
+            if self.place.step < self.steps_of(train) && !self.place.ended && self.place.round < rounds(train) {
                 break;
             }
             self.next_round()?;
@@ -228,17 +258,19 @@ impl<'m> Trainer<'m> {
         Ok(())
     }
 
-    /// Ends a round, and a phase where it was the last.
+    /// Ends a round, and a phase where it was the last. What it leaves is what is measured: running averages, and what measured best where
+    /// somebody waits for that.
     fn next_round(&mut self) -> Result<(), Diagnostic> {
-        self.values = self.taken()?;
+        self.values = averaged(self.taken()?);
+        self.values.retain(|path, _| !path.starts_with(AVERAGE));
+        let best = std::mem::take(&mut self.best);
+        let chosen = !best.is_empty();
+        self.values.extend(best);
         self.running = None;
-        self.place.step = 0;
-        self.place.round += 1;
-        if self.phase().is_some_and(|t| self.place.round >= rounds(t)) {
-            self.values = averaged(std::mem::take(&mut self.values));
-            let Place { phase, updates, rows, scaling, .. } = std::mem::take(&mut self.place);
-            self.place = Place { phase: phase + 1, updates, rows, scaling, ..Place::default() };
-        }
+        let Place { phase, round, updates, rows, scaling, .. } = std::mem::take(&mut self.place);
+        let over = self.phases.get(phase).is_none_or(|t| round + 1 >= rounds(t));
+        let (phase, round) = if over { (phase + 1, 0) } else { (phase, round + 1) };
+        self.place = Place { phase, round, updates, rows, scaling, chosen, ..Place::default() };
         Ok(())
     }
 
@@ -298,15 +330,17 @@ impl<'m> Trainer<'m> {
         if let (Some((_, score)), Some(name)) = (scores.first(), report.columns.first()) {
             let loss = self.model.graph.output(name).is_some_and(|o| o.kind == OutputKind::Loss);
             let better = |best: f64| if loss { *score < best } else { *score > best };
-            if self.place.best.is_none_or(|(best, _)| better(best)) {
+            // What is not finite is better than nothing that there is, and nothing is better than it.
+            if score.is_finite() && self.place.best.is_none_or(|(best, _)| better(best)) {
                 self.place.best = Some((*score, self.place.updates));
                 self.place.since = 0;
+                if watch.patience.is_some() {
+                    self.best = params;
+                }
             } else {
                 self.place.since += 1;
             }
-            if watch.patience.is_some_and(|p| self.place.since >= p) {
-                self.place.step = self.steps_of(train);
-            }
+            self.place.ended = watch.patience.is_some_and(|p| self.place.since >= p);
         }
         Ok(scores)
     }
@@ -327,12 +361,33 @@ impl<'m> Trainer<'m> {
 
     /// All that going on needs.
     pub fn state(&mut self) -> Result<State, Diagnostic> {
-        let values = match &mut self.running {
+        let mut values = match &mut self.running {
             Some(running) => running.peek()?.clone(),
             None => self.values.clone(),
         };
+        values.extend(self.best.iter().map(|(path, t)| (format!("{BEST}{path}"), t.clone())));
         Ok(State { place: self.place.clone(), values })
     }
+
+    /// Whether all parameters are finite numbers, but for those that were none in the beginning. A gradient that is finite may be too large for
+    /// its step. Errors: H0621, with the parameter that is not.
+    pub fn whole(&mut self) -> Result<(), Diagnostic> {
+        let params = self.params()?;
+        let more = |(path, n): &(String, usize)| *n > self.lost.get(path).copied().unwrap_or(0);
+        let Some((path, _)) = lost(self.model, &params).into_iter().find(more) else { return Ok(()) };
+        let span = self.model.params.iter().find(|p| p.path == path).map(|p| p.span);
+        let message = format!("`{path}` is not finite after step {}", self.place.updates);
+        Err(Diagnostic::error(Code::H0621, span.unwrap_or_default(), message)
+            .note("no loss and no gradient told: an update made it so, since the last checkpoint; that one is whole")
+            .help("a smaller learning rate, or one that is bounded where it is computed"))
+    }
+}
+
+/// How many elements of each parameter are no finite numbers, where any are.
+fn lost(model: &Model, values: &BTreeMap<String, Tensor>) -> BTreeMap<String, usize> {
+    let count = |t: &Tensor| if let Data::F32(v) = &t.data { v.iter().filter(|x| !x.is_finite()).count() } else { 0 };
+    let params = model.params.iter().filter_map(|p| values.get_key_value(&p.path));
+    params.map(|(path, t)| (path.clone(), count(t))).filter(|(_, n)| *n > 0).collect()
 }
 
 /// Rounds of a phase.
@@ -343,7 +398,7 @@ fn rounds(t: &Train) -> u64 {
 /// Values with running averages in the place of what they are averages of.
 fn averaged(mut values: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let averages: Vec<(String, Tensor)> =
-        values.iter().filter_map(|(path, t)| Some((path.strip_prefix("#average.")?.to_string(), t.clone()))).collect();
+        values.iter().filter_map(|(path, t)| Some((path.strip_prefix(AVERAGE)?.to_string(), t.clone()))).collect();
     values.extend(averages);
     values
 }

@@ -113,6 +113,41 @@ model M {{
     });
 }
 
+/// Each value of a list as often as the others, whatever it is a list of; two draws are two choices, and a slope goes to what was chosen.
+#[test]
+fn values_of_a_list_come_alike_often() {
+    let text = format!(
+        "dim b
+model M {{
+    param table: [3] = zeros()
+    draw real: [b, {MANY}] = choose([-0.5, 2, 7])
+    draw whole: i32[b, {MANY}] = choose([16, 32, 64, 128])
+    draw truth: bool[{MANY}] = choose([true, false])
+    draw only: [{MANY}] = choose([3])
+    draw entry: [{MANY}] = choose(table)
+    let reals[b, k < 3] = mean[i] number(real[b, i] == [-0.5, 2, 7][k])
+    let wholes[b, k < 4] = mean[i] number(whole[b, i] == 2 ^ (k + 4))
+    let slope = grad(mean[i] entry[i], table)
+    output r: [b, 3] = reals
+    output w: [b, 4] = wholes
+    output t: f32 = mean[i] number(truth[i])
+    output o: f32 = max[i] abs(only[i] - 3)
+    output s: [3] = slope
+    output apart: f32 = mean[b, i] number(whole[b, i] == 16 and real[b, i] == 7)
+}}
+"
+    );
+    Case::new(&text, &[("b", 2)], &[]).each(|way, got| {
+        let near = |v: f64, p: f64| assert!((v - p).abs() < 5.0 * (p * (1.0 - p) / MANY as f64).sqrt(), "{way:?}: {v}, not {p}");
+        got[0].to_f64().iter().for_each(|v| near(*v, 1.0 / 3.0));
+        got[1].to_f64().iter().for_each(|v| near(*v, 0.25));
+        near(got[2].get(0), 0.5);
+        assert_eq!(got[3].get(0), 0.0, "{way:?}");
+        got[4].to_f64().iter().for_each(|v| near(*v, 1.0 / 3.0));
+        near(got[5].get(0), 1.0 / 12.0);
+    });
+}
+
 #[test]
 fn shares_sum_to_one_and_have_their_means() {
     let text = format!(
@@ -154,6 +189,10 @@ fn what_a_draw_lacks_is_said() {
     says("model M {\n    draw x: [3] = gamma()\n    output y: [3] = x\n}\n", "H0509");
     says("model M {\n    draw x: [3] = gamma(rate: 2)\n    output y: [3] = x\n}\n", "H0509");
     says("model M {\n    draw x: bool[3] = categorical([1, 2])\n    output y: bool[3] = x\n}\n", "H0336");
+    says("model M {\n    draw x: f32 = choose(2)\n    output y: f32 = x\n}\n", "H0509");
+    says("model M {\n    draw x: f32 = choose()\n    output y: f32 = x\n}\n", "H0509");
+    says("model M {\n    draw x: f32 = choose([[1, 2], [3, 4]])\n    output y: f32 = x\n}\n", "H0509");
+    says("model M {\n    draw x: i32 = choose([0.5, 1])\n    output y: i32 = x\n}\n", "H0336");
     says("model M {\n    draw x: i32[3] = gumbel()\n    output y: i32[3] = x\n}\n", "H0336");
 }
 

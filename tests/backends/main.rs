@@ -50,6 +50,7 @@ mod sums;
 mod taught;
 mod training;
 mod trees;
+mod watched;
 mod wholes;
 mod widths;
 mod windows;

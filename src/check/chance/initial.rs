@@ -88,7 +88,7 @@ impl<'a> Checker<'a> {
             Distribution::Exponential | Distribution::Gumbel | Distribution::Gamma | Distribution::Beta => {
                 return self.initial_draw(word, what, &args, shape, e.span);
             }
-            Distribution::Dirichlet | Distribution::Categorical | Distribution::Permutation => {
+            Distribution::Dirichlet | Distribution::Categorical | Distribution::Choose | Distribution::Permutation => {
                 return self.initial_draw(word, what, &args, shape, e.span);
             }
         })
@@ -133,6 +133,10 @@ impl<'a> Checker<'a> {
         let path = format!("{}:{word}", self.scopes.frame().path);
         let count = self.draws.call(&path);
         let random = Random { shape: shape.to_vec(), seed: self.run_seed(), key: fnv(&format!("{path}#{count}")) };
+        if what == Distribution::Choose {
+            let t = self.one_of(args, None, &random, span)?;
+            return self.init_node(t, shape);
+        }
         match self.shaped(what, args, DType::I32, &random, span)? {
             Some(t) => self.init_node(t, shape),
             None => self.report.bug(span, "a draw that nobody makes"),

@@ -164,6 +164,7 @@ impl<'a> Checker<'a> {
             Distribution::Normal => (self.draw_arg(&args, "std", 1.0)?, self.draw_arg(&args, "mean", 0.0)?, Dist::Normal),
             Distribution::Bernoulli => return self.drawn_truth(&args, scalar_type, &random, span).map(Value::Tensor),
             Distribution::RandInt => return self.drawn_whole(&args, scalar_type, &random, span).map(Value::Tensor),
+            Distribution::Choose => return self.one_of(&args, Some(scalar_type), &random, span).map(Value::Tensor),
             Distribution::Zeros | Distribution::Ones | Distribution::Fill => {
                 let v = match what {
                     Distribution::Zeros => 0.0,
@@ -233,11 +234,44 @@ impl<'a> Checker<'a> {
     /// Whole numbers below a bound.
     fn drawn_whole(&mut self, args: &Given<'a>, want: DType, random: &Random, span: Span) -> Res<Tens> {
         let n = self.draw_arg(args, "n", 2.0)?;
-        let u = self.random(Dist::Uniform, random);
-        let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (&n, span)], "`randint`", span)?;
-        let whole = self.pointwise(Map::Floor, &[&scaled])?;
-        let index = self.pointwise(Map::ToI32, &[&whole])?;
+        let index = self.below(&n, random, span)?;
         Ok(if want == DType::F32 { self.to_f32(&index) } else { index })
+    }
+
+    /// Whole numbers from 0 up to `n`, without it, each as likely.
+    fn below(&mut self, n: &Tens, random: &Random, span: Span) -> Res<Tens> {
+        let u = self.random(Dist::Uniform, random);
+        let scaled = self.map(Map::Mul, DType::F32, &[(&u, span), (n, span)], "a draw", span)?;
+        let whole = self.pointwise(Map::Floor, &[&scaled])?;
+        self.pointwise(Map::ToI32, &[&whole])
+    }
+
+    /// One of the values of a list, of the type that is wanted or of their own.
+    fn one_of(&mut self, args: &Given<'a>, want: Option<DType>, random: &Random, span: Span) -> Res<Tens> {
+        let Some((_, value, at)) = args.first() else { return self.error(Code::H0509, span, "`values` is missing") };
+        let values = self.as_tens(value.clone(), *at)?;
+        let [dim] = values.sized()[..] else {
+            let message = format!("`choose` takes one of a list of numbers, and this is {}", self.show(&values));
+            return self.error(Code::H0509, *at, message);
+        };
+        let extent = self.extent(&values, dim);
+        match self.axes.resolve(&extent).constant() {
+            None => return self.unknown(*at, "the length of this list"),
+            Some(0) => return self.error(Code::H0509, *at, "`choose` takes one of a list, and this one is empty"),
+            Some(_) => {}
+        }
+        let values = match (values.dtype, want.unwrap_or(values.dtype)) {
+            (have, want) if have == want => values,
+            (DType::I32, DType::F32) => self.to_f32(&values),
+            (have, want) => {
+                let message = format!("these are {}, and {} is declared", have.word(), want.word());
+                return self.error(Code::H0336, *at, message);
+            }
+        };
+        let n = self.size_value(&extent);
+        let n = self.to_f32(&n);
+        let place = self.below(&n, random, span)?;
+        self.gather(&values, &[(dim, place)], None)
     }
 
     /// The kind of element that a draw declares, if its distribution gives such elements.
@@ -249,8 +283,10 @@ impl<'a> Checker<'a> {
             Some(ast::Scalar::Bool) => DType::Bool,
         };
         let fits = match what {
-            // What they are filled with is looked at where it is known.
-            Distribution::Bernoulli | Distribution::Zeros | Distribution::Ones | Distribution::Fill => true,
+            // What they are filled with, or chosen from, is looked at where it is known.
+            Distribution::Choose | Distribution::Bernoulli | Distribution::Zeros | Distribution::Ones | Distribution::Fill => {
+                true
+            }
             Distribution::RandInt | Distribution::Categorical | Distribution::Permutation => want != DType::Bool,
             Distribution::Exponential | Distribution::Gumbel | Distribution::Gamma => want == DType::F32,
             Distribution::Beta | Distribution::Dirichlet => want == DType::F32,

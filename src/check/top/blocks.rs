@@ -183,6 +183,7 @@ impl<'a> Checker<'a> {
                 };
                 if let Some(by) = &i.by {
                     self.known_input(by)?;
+                    self.groups_rows(by)?;
                 }
                 out.batch.push((i.dim.name.clone(), size, i.by.as_ref().map(|b| b.name.to_string())));
             }
@@ -241,6 +242,17 @@ impl<'a> Checker<'a> {
     fn fed_number(&mut self, name: &ast::Ident, n: Num) -> Tens {
         let whole = self.out.model.inputs.iter().any(|i| *i.name == *name.name && i.dtype == DType::I32);
         if whole { self.num_tens(&n) } else { self.num_f32(&n) }
+    }
+
+    /// Says where rows are grouped by what are no whole numbers.
+    fn groups_rows(&mut self, by: &ast::Ident) -> Res<()> {
+        let Some(input) = self.out.model.inputs.iter().find(|i| *i.name == *by.name).filter(|i| i.dtype != DType::I32) else {
+            return Ok(());
+        };
+        let (word, at) = (input.dtype.word(), input.span);
+        let d =
+            Diagnostic::error(Code::H0614, by.span, format!("rows are grouped by whole numbers, and `{}` is {word}", by.name));
+        self.fail(d.label(at, "declared here").help("declare it `i32`; or leave `by` out: each row has a value of its own then"))
     }
 
     /// A value without binders: a draw has the input's shape.

@@ -4,10 +4,10 @@
 
 use crate::check::instance::Target;
 use crate::check::model::Param;
-use crate::check::value::Pick;
+use crate::check::value::Pick as Which;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{DType, Origin};
+use crate::ir::{DType, NodeId, Op, Origin, Pick};
 use crate::source::Span;
 use crate::syntax::ast::{Clause, ClauseKind, Path};
 use std::collections::BTreeMap;
@@ -17,11 +17,6 @@ use std::collections::BTreeMap;
 pub(super) struct Chosen(BTreeMap<String, Vec<bool>>);
 
 impl Chosen {
-    /// Keeps what these paths name.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.0.retain(|path, _| keep(path));
-    }
-
     /// Takes away what others name, too, and gives it.
     pub fn take(&mut self, others: &Chosen) -> Chosen {
         let mut out = Chosen::default();
@@ -55,6 +50,47 @@ impl<'a> Checker<'a> {
             if p.frozen.is_empty() { all } else { p.frozen.iter().map(|frozen| !frozen).collect() }
         };
         Chosen(may.map(|p| (p.path.clone(), nets(p))).collect())
+    }
+
+    /// The parameters that a loss is computed from, and of arrays the nets whose own it is: those that are picked by a number.
+    pub(super) fn read(&self, loss: NodeId) -> Chosen {
+        let (graph, mut out) = (self.build.graph(0), Chosen::default());
+        let reach = graph.reachable([loss]);
+        let source = |id: NodeId| match &graph.node(id).op {
+            Op::Source { path, origin: Origin::Param } => self.out.model.params.iter().find(|p| *p.path == **path),
+            _ => None,
+        };
+        for id in graph.ids().filter(|id| reach[id.index()]) {
+            if let Some(p) = source(id).filter(|_| id == loss) {
+                out.add(p.path.clone(), vec![true; self.count_of_nets(p)]);
+            }
+            for (k, o) in graph.operands(id).iter().enumerate() {
+                let Some(p) = source(o.node) else { continue };
+                let picks = if let (Op::Gather { picks, .. }, 0) = (&graph.node(id).op, k) { &picks[..] } else { &[] };
+                let picked = |axis: usize| match picks.get(axis) {
+                    Some(Pick::Operand(n)) => match graph.node(graph.operands(id)[*n].node).op {
+                        Op::Const(place) => Some(place),
+                        _ => None,
+                    },
+                    Some(Pick::Loop(_)) | None => None,
+                };
+                out.add(p.path.clone(), self.nets_at(p, &picked));
+            }
+        }
+        out
+    }
+
+    /// The nets of a parameter's arrays at these places, where they are known; all along the other arrays.
+    fn nets_at(&self, p: &Param, place: &dyn Fn(usize) -> Option<f64>) -> Vec<bool> {
+        let mut nets = vec![true];
+        for (axis, size) in p.shape[..p.arrays()].iter().enumerate() {
+            // As many as `count_of_nets` says.
+            let Some(count) = size.constant() else { continue };
+            let only = place(axis);
+            let fits = |k: i64| only.is_none_or(|o| o == k as f64);
+            nets = nets.iter().flat_map(|n| (0..count.max(0)).map(move |k| *n && fits(k))).collect();
+        }
+        nets
     }
 
     /// How many nets the arrays of a parameter have; 1 where that is not known here.
@@ -96,8 +132,8 @@ impl<'a> Checker<'a> {
             let pick = target.elems.iter().find(|(a, _)| *a == array).map(|(_, pick)| pick);
             let only = match (pick, count) {
                 (None, _) => None,
-                (Some(Pick::Name(n)), _) if *n == array => None,
-                (Some(Pick::Number(k)), Some(_)) if k.constant().is_some() => k.constant(),
+                (Some(Which::Name(n)), _) if *n == array => None,
+                (Some(Which::Number(k)), Some(_)) if k.constant().is_some() => k.constant(),
                 (Some(_), _) => {
                     let d = Diagnostic::limit(Code::H0824, span, "which net of this array is meant is not known here");
                     return self.fail(d.help("pick it by a number, `expert[3].*`; or name the array, `expert.*`"));

@@ -6,10 +6,9 @@ use crate::check::model::{Group, Learner, Method, Optimizer};
 use crate::check::value::Value;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{DType, NodeId, Op, Origin};
+use crate::ir::{DType, NodeId};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, Name};
-use std::collections::BTreeSet;
+use crate::syntax::ast::Expr;
 
 impl<'a> Checker<'a> {
     /// Who learns from a loss, by which rule.
@@ -17,19 +16,7 @@ impl<'a> Checker<'a> {
         if pairs.is_empty() {
             pairs.push(Pair::default());
         }
-        let reach = self.build.graph(0).reachable([loss]);
-        let read: BTreeSet<Name> = self
-            .build
-            .graph(0)
-            .ids()
-            .filter(|id| reach[id.index()])
-            .filter_map(|id| match &self.build.graph(0).node(id).op {
-                Op::Source { path, origin: Origin::Param } => Some(path.clone()),
-                _ => None,
-            })
-            .collect();
-        let mut left = self.learned();
-        left.retain(|path| read.contains(path));
+        let mut left = self.learned().take(&self.read(loss));
         let mut out = vec![];
         // Those that say whom they mean come first: without a word it is all the others.
         let (named, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|p| p.over.is_some());

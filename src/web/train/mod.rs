@@ -206,7 +206,7 @@ fn lent(arm: &Arm, step: Step, asks: Vec<Ask>, chosen: Chosen) -> Lent {
     let heard = |(told, node): &(Told, NodeId)| {
         let (list, name) = named(arm, told);
         let shape = step.graph.node(*node).shape.iter().map(|a| a.size.clone()).collect();
-        Heard { list, name, shape, finite: matches!(told, Told::Objective(_) | Told::Norm(_)) }
+        Heard { list, name, shape, finite: told.must_be_finite() }
     };
     let told = step.told.iter().map(heard).collect();
     Lent { told, carried: step.carried, numbers: step.numbers, asks, chosen }

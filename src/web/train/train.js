@@ -148,9 +148,21 @@ class Train {
 
   /** Begins a round: what the rules of the last one remembered is over. */
   async #begin(place) {
+    this.#settle();
     this.#forget((path) => !path.startsWith("#set."));
     if (this.#spec.begin) await this.#change(this.#spec.begin, place);
     this.#begun = true;
+  }
+
+  /** What a round leaves are the running averages. */
+  #settle() {
+    const { store } = this.#model, average = "#average.";
+    for (const [path, value] of [...store].filter(([path]) => path.startsWith(average))) {
+      const own = path.slice(average.length);
+      store.get(own)?.buffer.destroy();
+      store.set(own, { ...value, version: this.#model.tick() });
+      store.delete(path);
+    }
   }
 
   /** Drops what is no parameter. */
@@ -215,7 +227,7 @@ class Train {
       results = heard.map(({ name }) => out[name].data);
       const wrong = part.told.findIndex(([, , , finite], k) => finite && !Number.isFinite(results[k][0]));
       if (wrong >= 0) {
-        const [where, name] = part.told[wrong], what = where === "norms" ? "gradient" : `loss${name === "loss" ? "" : ` \`${name}\``}`;
+        const [where, name] = part.told[wrong], what = where === "norms" ? "gradient" : where === "rates" ? "learning rate" : `loss${name === "loss" ? "" : ` \`${name}\``}`;
         fail("not-finite", `the ${what} of step ${place.updates + 1} is ${results[wrong][0]}: nothing was changed by this step`);
       }
     }
