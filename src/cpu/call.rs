@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 
 use super::whole::Whole;
-use super::{micro, panel, softmax, strip, sweep, thin, whole};
+#[cfg(target_arch = "x86_64")]
+use super::wide;
+use super::{apply, micro, panel, softmax, strip, sweep, thin, whole};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -207,7 +209,6 @@ macro_rules! for_vectors {
 #[cfg(target_arch = "x86_64")]
 macro_rules! in_rows {
     ($width:ident) => {{
-        use super::wide;
         macro_rules! row {
             ($name:ident) => {{
                 extern "C" fn call(at: *mut f32, n: usize) {
@@ -260,6 +261,28 @@ macro_rules! of_rows {
 /// The functions that fold whole rows, by name; none where there are none that compute rows.
 pub(super) fn whole_symbols() -> Vec<(Whole, &'static str, *const u8)> {
     for_vectors!(of_rows)
+}
+
+/// Whether the machine has vectors wider than Cranelift's.
+pub(super) fn has_rows() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return vectors().0;
+    #[allow(unreachable_code, reason = "of other machines")]
+    false
+}
+
+/// A function of a stretch of elements; not where there are no wide vectors.
+pub(super) fn apply(of: &mut apply::Stretch) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let (fma, wider) = vectors();
+        assert!(fma, "nobody asked whether there are rows");
+        // SAFETY: the processor has the features.
+        unsafe { if wider { wide::applied::avx512(of) } else { wide::applied::avx2(of) } };
+        clean();
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = of;
 }
 
 /// A strided matrix: where it starts, its row and its column stride.

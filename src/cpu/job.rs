@@ -1,5 +1,6 @@
 //! A plan with its sizes known: memory, and steps ready to run.
 
+use super::apply::Apply;
 use super::attend::Attend;
 use super::call::{self, Code, Ptr};
 use super::compile::{Entry, Functions};
@@ -74,6 +75,7 @@ pub(super) enum Job {
         unit: i64,
         work: f64,
     },
+    Apply(Box<Apply>),
     Product {
         product: Product,
         buffers: [usize; 3],
@@ -304,14 +306,20 @@ fn job(
 ) -> Result<Job, Diagnostic> {
     let pane = |w: &plan::Window| Pane::new(w, size);
     Ok(match (step, entry) {
-        (Step::Kernel(k), Entry::Kernel(code, made)) => Job::Kernel {
-            code: *code,
-            params: made.params.clone(),
-            sizes: made.sizes.iter().map(size).collect(),
-            extent: if k.outer > 0 { size(&k.loops[0].size) } else { 1 },
-            unit: size(&k.unit),
-            work: kernel_work(k, size),
-        },
+        (Step::Kernel(k), Entry::Kernel(code, made)) => {
+            let work = kernel_work(k, size);
+            if let Some(apply) = Apply::of(k, size, work) {
+                return Ok(Job::Apply(Box::new(apply)));
+            }
+            Job::Kernel {
+                code: *code,
+                params: made.params.clone(),
+                sizes: made.sizes.iter().map(size).collect(),
+                extent: if k.outer > 0 { size(&k.loops[0].size) } else { 1 },
+                unit: size(&k.unit),
+                work,
+            }
+        }
         (Step::Rounds(r), Entry::Body(f)) => Job::Rounds(Box::new(Rounds::new(plan, r, f, sizes, size, limit, threads)?)),
         (Step::Product(p), _) => Job::Product { product: Product::new(p, size), buffers: [p.out.0, p.a.0, p.b.0] },
         (Step::Grouped(g), _) => Job::Grouped(Box::new(Grouped::new(g, size))),
@@ -337,6 +345,7 @@ impl Job {
     pub(super) fn work(&self) -> f64 {
         match self {
             Job::Kernel { work, .. } => *work,
+            Job::Apply(a) => a.work(),
             Job::Product { product, .. } => product.work(),
             Job::Grouped(g) => g.work(),
             Job::Segments(s) => s.work(),
@@ -371,6 +380,7 @@ impl Job {
                     None => exec.split(*extent, 1, *work, &|start, end| code.call(table, sizes, start, end)),
                 }
             }
+            Job::Apply(a) => a.run(ptrs, range, exec),
             Job::Product { product, buffers: [o, a, b] } => {
                 let at = At { out: ptrs[*o], a: ptrs[*a], b: ptrs[*b], bias: product.bias().map_or(Ptr::null(), |b| ptrs[b]) };
                 let unit = product.unit();

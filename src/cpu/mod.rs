@@ -4,6 +4,7 @@
 //! number of threads. Loop nests are compiled
 //! by Cranelift; matrix products go to a library or to own kernels; sorting, scans and loops are Rust.
 
+mod apply;
 mod attend;
 mod call;
 mod compile;

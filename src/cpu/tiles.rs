@@ -103,6 +103,8 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
     for k in plan.tiles.iter().filter(|t| t.flat).flat_map(|t| t.first..t.last) {
         if let Job::Kernel { unit, .. } = &mut jobs[k] {
             *unit = 1;
+        } else if let Job::Apply(a) = &mut jobs[k] {
+            a.unit = 1;
         }
     }
     let (mut out, mut most) = (Vec::new(), 0);

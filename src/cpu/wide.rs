@@ -5,8 +5,10 @@
 
 use std::f32::consts::{FRAC_2_PI, LOG2_E};
 
+use super::apply::{Function, Stretch};
 use super::call::{slow_cos, slow_sin};
 use super::poly::{COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
+use crate::ir::Map;
 
 #[inline(always)]
 fn poly<const N: usize>(x: f32, c: &[f32; N]) -> f32 {
@@ -129,6 +131,64 @@ fn turns(row: &mut [f32], quarter: u32, slow: fn(f32) -> f32) {
     }
 }
 
+/// `out = f(from + row) · gate`.
+#[inline(always)]
+fn stretch(s: &mut Stretch, f: impl Fn(f32) -> f32) {
+    match (s.row, s.gate) {
+        ([], []) => s.out.iter_mut().zip(s.from).for_each(|(o, x)| *o = f(*x)),
+        ([], gate) => s.out.iter_mut().zip(s.from).zip(gate).for_each(|((o, x), g)| *o = f(*x) * g),
+        (row, []) => {
+            for (out, from) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())) {
+                out.iter_mut().zip(from).zip(row).for_each(|((o, x), r)| *o = f(x + r));
+            }
+        }
+        (row, gate) => {
+            let gates = gate.chunks(row.len());
+            for ((out, from), gate) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())).zip(gates) {
+                out.iter_mut().zip(from).zip(row).zip(gate).for_each(|(((o, x), r), g)| *o = f(x + r) * g);
+            }
+        }
+    }
+}
+
+/// Elements that are looked through for large angles at a time.
+const ANGLES: usize = 512;
+
+/// An angle's function: of the sums first, since large ones take another way.
+#[inline(always)]
+fn angles(s: &mut Stretch, quarter: u32, slow: fn(f32) -> f32) {
+    let wide = if s.row.is_empty() { ANGLES } else { s.row.len() };
+    for (out, from) in s.out.chunks_mut(wide).zip(s.from.chunks(wide)) {
+        match s.row {
+            [] => out.copy_from_slice(from),
+            row => out.iter_mut().zip(from).zip(row).for_each(|((o, x), r)| *o = x + r),
+        }
+        turns(out, quarter, slow);
+    }
+    if !s.gate.is_empty() {
+        s.out.iter_mut().zip(s.gate).for_each(|(o, g)| *o *= g);
+    }
+}
+
+#[inline(always)]
+fn apply(s: &mut Stretch) {
+    match s.function {
+        Function::Least(c) => stretch(s, |x| choose(c > x, c, x)),
+        Function::Silu => stretch(s, |x| x * sigmoid(x)),
+        Function::Gelu { root } => stretch(s, |x| x * (1.0 + erf(x / root))),
+        Function::GeluTanh { scale, cube } => stretch(s, |x| x * (1.0 + tanh(scale * (x + cube * (x * (x * x)))))),
+        Function::One(Map::Exp) => stretch(s, exp),
+        Function::One(Map::Log) => stretch(s, log),
+        Function::One(Map::Tanh) => stretch(s, tanh),
+        Function::One(Map::Sigmoid) => stretch(s, sigmoid),
+        Function::One(Map::Softplus) => stretch(s, softplus),
+        Function::One(Map::Erf) => stretch(s, erf),
+        Function::One(Map::Sin) => angles(s, 0, slow_sin),
+        Function::One(Map::Cos) => angles(s, 1, slow_cos),
+        Function::One(other) => unreachable!("{other:?} is no function of rows"),
+    }
+}
+
 /// A function of a row: for machines with vectors of eight, and of sixteen.
 macro_rules! rows {
     ($($name:ident: |$row:ident| $body:expr;)*) => {$(
@@ -158,4 +218,19 @@ rows! {
     erf_row: |row| row.iter_mut().for_each(|x| *x = erf(*x));
     sin_row: |row| turns(row, 0, slow_sin);
     cos_row: |row| turns(row, 1, slow_cos);
+}
+
+/// [`apply`], compiled for each vector width.
+pub(super) mod applied {
+    use super::{Stretch, apply};
+
+    #[target_feature(enable = "avx512f,avx512vl,fma")]
+    pub fn avx512(of: &mut Stretch) {
+        apply(of);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn avx2(of: &mut Stretch) {
+        apply(of);
+    }
 }

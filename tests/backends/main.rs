@@ -2,6 +2,7 @@
 
 mod adjoints;
 mod apart;
+mod applied;
 mod arguments;
 mod attention;
 mod biases;

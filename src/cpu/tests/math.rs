@@ -145,3 +145,45 @@ fn every_way_gives_the_same_bits() {
         }
     }
 }
+
+/// Which element of a row something is shows in no bit of it, nor how wide the vectors are.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn stretches_are_computed_element_by_element() {
+    use crate::cpu::apply::{Function, Stretch};
+    use crate::cpu::call;
+    if !call::has_rows() {
+        return;
+    }
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e5, -3e7, 1e30, 90.0, -110.0, 1e-40];
+    let some = |n: usize, seed: usize| -> Vec<f32> {
+        let one = |k: usize| {
+            if k % 23 == seed { odd[k / 23 % odd.len()] } else { ((k * 7919 + seed * 31) % 8001) as f32 / 1000.0 - 4.0 }
+        };
+        (0..n).map(one).collect()
+    };
+    let ones = [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::Softplus, Map::Erf, Map::Sin, Map::Cos].map(Function::One);
+    let others = [
+        Function::Least(0.0),
+        Function::Silu,
+        Function::Gelu { root: std::f32::consts::SQRT_2 },
+        Function::GeluTanh { scale: 0.797_884_6, cube: 0.044715 },
+    ];
+    for function in ones.into_iter().chain(others) {
+        for (rows, columns) in [(1, 1), (3, 1), (1, 15), (2, 16), (5, 17), (3, 63), (2, 1300)] {
+            let (from, row, gate) = (some(rows * columns, 3), some(columns, 5), some(rows * columns, 7));
+            for (row, gate) in [(&row[..0], &gate[..0]), (&row[..], &gate[..0]), (&row[..0], &gate[..]), (&row[..], &gate[..])] {
+                let mut all = vec![0.0; from.len()];
+                call::apply(&mut Stretch { function, from: &from, row, gate, out: &mut all });
+                for (k, got) in all.iter().enumerate() {
+                    let mut alone = [0.0];
+                    let own = |v: &[f32], at: usize| if v.is_empty() { vec![] } else { vec![v[at]] };
+                    let (row, gate) = (own(row, k % columns), own(gate, k));
+                    call::apply(&mut Stretch { function, from: &from[k..=k], row: &row, gate: &gate, out: &mut alone });
+                    let same = alone[0].to_bits() == got.to_bits() || alone[0].is_nan() && got.is_nan();
+                    assert!(same, "{function:?} of {} in row {columns}: {got}, alone {}", from[k], alone[0]);
+                }
+            }
+        }
+    }
+}
