@@ -157,7 +157,9 @@ impl<'a> Fill<'a> {
                 let key = key(&self.param.path, &numbers);
                 let files = self.files;
                 let stack = Stack::find(self.families, &self.param.path, &numbers, files);
-                if let Some(stored) = files.iter().find_map(|f| f.get(&key)) {
+                // Of a checkpoint with running averages, these are what was measured.
+                let average = format!("#average.{key}");
+                if let Some(stored) = files.iter().find_map(|f| f.get(&average).or_else(|| f.get(&key))) {
                     used.insert(key);
                     self.put(&numbers, &stored);
                     if let Some(stack) = stack {
@@ -309,7 +311,8 @@ fn extra<'a>(model: &Model, files: &'a [Archive], used: &BTreeSet<String>) -> Ve
         })
     };
     let all = files.iter().flat_map(|f| f.names().map(|n| (f.name(), n)));
-    all.filter(|(_, n)| !used.contains(*n) && !provided(n)).collect()
+    // What a checkpoint has besides parameters begins so: moments, averages, what a run has measured.
+    all.filter(|(_, n)| !used.contains(*n) && !provided(n) && !n.starts_with('#')).collect()
 }
 
 fn say_missing(missing: &[(&Param, Vec<String>)], files: &[Archive], extra: &[(&str, &str)]) -> Diagnostic {

@@ -39,14 +39,21 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
     let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
-    let wanted = |e: &&crate::check::model::Eval| args.phase.is_none() || e.phase == args.phase;
+    // A block without a name is called as its model.
+    let called = |e: &crate::check::model::Eval| e.phase.clone().unwrap_or_else(|| opened.model.name.clone());
+    let wanted = |e: &&crate::check::model::Eval| args.phase.as_ref().is_none_or(|p| *p == called(e));
     let blocks: Vec<_> = opened.model.evals.iter().filter(wanted).collect();
     if blocks.is_empty() {
         let d = Diagnostic::plain(
             Code::H0006,
             format!("`{}` has no eval block{}", opened.model.name, if args.phase.is_some() { " of that name" } else { "" }),
         );
-        return Err(opened.fail(talk, &[d.help(format!("add `eval {} {{ data .. batch .. report .. }}`", opened.model.name))]));
+        let names: Vec<String> = opened.model.evals.iter().map(|e| format!("`{}`", called(e))).collect();
+        let help = match names.is_empty() {
+            true => format!("add `eval {} {{ data .. batch .. report .. }}`", opened.model.name),
+            false => format!("there are {}", names.join(", ")),
+        };
+        return Err(opened.fail(talk, &[d.help(help)]));
     }
     opened.allow_data(&blocks, talk)?;
     let fixed = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?)));

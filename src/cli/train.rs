@@ -7,12 +7,14 @@ use super::open::{self, Opened, Which};
 use super::run::Where;
 use super::talk::{self, Exit, Talk, usage};
 use crate::bind::params;
-use crate::check::model::{DataFile, Eval};
+use crate::check::model::{DataFile, Eval, Model};
 use crate::diag::Diagnostic;
 use crate::exec::eval::{self, Setting};
 use crate::exec::session::{Backend, Options as Run};
+use crate::exec::table::{self, Table};
 use crate::files::archive;
 use crate::gpu;
+use crate::ir::OutputKind;
 use crate::ir::sizes::Sizes;
 use crate::source::Sources;
 use crate::train::folder::{Begin, Keep, Kept, Refused};
@@ -111,7 +113,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     read.dedup();
     opened.spare(&out, &read)?;
     // Weights that somebody has are not written over by chance; those of this run's own folder are.
-    if args.out.is_none() && !args.resume && !args.fresh && out.is_file() && checkpoint::steps(&folder).is_empty() {
+    if args.out.is_none() && !args.resume && out.is_file() && checkpoint::steps(&folder).is_empty() {
         let there = out.display();
         return Err(usage(&format!("`{there}` has weights already: `--out F` keeps them, `--out {there}` writes over them")));
     }
@@ -133,6 +135,13 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         talk.note(&checked);
     }
     let mut kept = keep(args, &opened, folder.clone(), &read, run.clone(), &mut trainer, talk)?;
+    for block in &opened.model.evals {
+        let fits = table::open(opened.folder(), &block.rows).and_then(|files| {
+            let lifted = block.lifted.as_deref();
+            Table::new(lifted.unwrap_or(&opened.model), &block.rows, &files)
+        });
+        fits.map_err(|d| opened.fail(talk, &[d]))?;
+    }
     TRAINING.store(1, Ordering::SeqCst);
     let done = steps(args, &mut trainer, &mut kept);
     TRAINING.store(0, Ordering::SeqCst);
@@ -147,6 +156,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         }
         Ok(false) => {
             let step = trainer.place().updates;
+            let page = kept.report(&head(&opened, run.clone(), seed, None), &[]).map_err(|d| opened.fail(talk, &[d]))?;
+            talk.note(&format!("the curves so far are in `{}`", page.display()));
             talk::tell(&format!("stopped after step {step}, which is kept: `{} --resume` goes on\n", again(args)));
             return Err(Exit::Interrupted);
         }
@@ -280,6 +291,29 @@ fn message(r: &Record) -> String {
     format!("loss {:.4} rate {:.2e} norm {:.3} {speed:.0} rows/s", one(&r.losses), one(&r.rates), r.norm)
 }
 
+/// What the report says of the run.
+fn head(opened: &Opened, run: Run, seed: i32, parameters: Option<u64>) -> Head {
+    let known =
+        || opened.model.params.iter().filter_map(|p| p.shape.iter().try_fold(1u64, |n, s| Some(n * s.constant()?.max(0) as u64)));
+    Head {
+        model: opened.model.name.clone(),
+        seed: seed.into(),
+        backend: backend(run).into(),
+        parameters: parameters.unwrap_or_else(|| known().sum()),
+        ended: None,
+    }
+}
+
+/// Which weights are kept, and by what they were judged.
+fn chosen(model: &Model, trainer: &Trainer, score: f64, step: u64) -> String {
+    let block = trainer.phases().last().and_then(|t| t.watch.as_ref()).map_or("", |w| &*w.block);
+    let eval = model.evals.iter().find(|e| e.phase.as_deref() == Some(block));
+    let name = eval.and_then(|e| e.report.first()).map_or("", |n| &**n);
+    let loss = model.graph.output(name).is_some_and(|o| o.kind == OutputKind::Loss);
+    let better = if loss { "a loss: less is better" } else { "no loss: more is better" };
+    format!("the weights are those of step {step}, the best that was measured: `{block}.{name}` was {score:.4} ({better})")
+}
+
 /// Writes what was trained, measures it, and says so.
 fn finish(
     args: &Args,
@@ -293,12 +327,15 @@ fn finish(
 ) -> Result<(), Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let (values, best) = kept.trained(trainer).map_err(fail)?;
-    if best {
-        talk.note("the weights are those of the best measurement");
+    if let Some((score, step)) = best {
+        talk.note(&chosen(&opened.model, trainer, score, step));
     }
     let stored = params::split(&opened.model, &values);
     archive::save_params(out, &stored).map_err(fail)?;
     talk.note(&format!("{} updates in {:.1} s; the weights are in `{}`", trainer.place().updates, kept.seconds(), out.display()));
+    let parameters = stored.iter().map(|(_, t)| t.len() as u64).sum();
+    // What is measured may fail: the curves are there all the same.
+    kept.report(&head(opened, run.clone(), seed, Some(parameters)), &[]).map_err(fail)?;
     let setting = Setting { model: &opened.model, params: &values, folder: opened.folder(), options: run.clone(), seed };
     let blocks: Vec<&Eval> = opened.model.evals.iter().collect();
     let mut reports = vec![];
@@ -311,14 +348,7 @@ fn finish(
         }
         reports.push(report);
     }
-    let head = Head {
-        model: opened.model.name.clone(),
-        seed: seed.into(),
-        backend: backend(run).into(),
-        parameters: stored.iter().map(|(_, t)| t.len() as u64).sum(),
-        ended: None,
-    };
-    let page = kept.report(&head, &reports).map_err(fail)?;
+    let page = kept.report(&head(opened, run, seed, Some(parameters)), &reports).map_err(fail)?;
     talk.note(&format!("the curves are in `{}`", page.display()));
     Ok(())
 }

@@ -36,6 +36,34 @@ fn flows(graph: &Graph, id: NodeId, active: &[bool], loops: &BTreeMap<NodeId, Ve
     }
 }
 
+/// The operands (node, number) through which a number changes smoothly with what they read; those of loops all.
+pub fn edges(graph: &Graph, number: NodeId) -> Vec<(NodeId, usize)> {
+    let mut marked = vec![false; graph.len()];
+    marked[number.index()] = true;
+    let mut out = vec![];
+    for id in graph.ids().rev().filter(|id| graph.node(*id).dtype == DType::F32 || matches!(graph.node(*id).op, Op::Loop(_))) {
+        if !marked[id.index()] {
+            continue;
+        }
+        for (n, o) in graph.operands(id).iter().enumerate() {
+            let smooth = match &graph.node(id).op {
+                Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Arg(_) => false,
+                Op::Inside(_) | Op::Order { .. } | Op::Assign => false,
+                Op::Map(map) => has_slope(*map, n),
+                Op::Fold(_) | Op::Contract | Op::Concat { .. } | Op::Reshape | Op::Scan { .. } => true,
+                Op::Loop(_) | Op::Result(_) => true,
+                Op::Gather { .. } => n == 0,
+                Op::Scatter { .. } => n == 1,
+            };
+            if smooth {
+                marked[o.node.index()] = true;
+                out.push((id, n));
+            }
+        }
+    }
+    out
+}
+
 /// Which results of a loop are active, and which of its arguments (carries and captures), when these of its operands are.
 pub fn results(body: &Body, given: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let mut given = given.to_vec();

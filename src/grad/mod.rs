@@ -90,6 +90,11 @@ pub fn depends(graph: &Graph, by: &[NodeId]) -> Vec<bool> {
     active::from(graph, by)
 }
 
+/// The operands (node, number) through which a number changes smoothly with what they read.
+pub fn edges(graph: &Graph, number: NodeId) -> Vec<(NodeId, usize)> {
+    active::edges(graph, number)
+}
+
 /// The adjoints of `by`, of their own shapes, given those of `seeds` (each of its node's shape).
 pub fn pull_back(graph: &mut Graph, seeds: &[(NodeId, NodeId)], by: &[NodeId]) -> Vec<Option<NodeId>> {
     pull_back_within(graph, seeds, by, None)

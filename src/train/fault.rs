@@ -4,7 +4,7 @@ use super::arm::all_of;
 use super::step::{Step, Told};
 use crate::check::model::Arm;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Bindings, DType, NodeId, Tensor, interp};
+use crate::ir::{Bindings, DType, NodeId, Op, Origin, Tensor, interp};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -38,8 +38,14 @@ pub(super) fn located(
     let loss = objective.map_or(arm.rows.span, |o| o.span);
     let message = format!("the {what} of step {number} is {}", word(result.get(0)));
     let bound = all_of(values, inputs);
-    let d = match first(step, *root, &bound) {
-        Some((span, name, value)) if span != Span::default() => {
+    let d = match first(arm, step, *root, &bound) {
+        Some((span, Some(name), value, true)) if span != Span::default() => {
+            let d = Diagnostic::error(Code::H0621, span, message)
+                .here(format!("`{name}` has {} in the rows of this step: the data have it", word(value)));
+            let d = if span == loss { d } else { d.label(loss, "what is made small") };
+            return d.note("nothing was changed by this step").help("leave such rows out, or guard them where they are read");
+        }
+        Some((span, name, value, _)) if span != Span::default() => {
             let of = name.map_or(String::new(), |n| format!("`{n}` "));
             let d = Diagnostic::error(Code::H0621, span, message)
                 .here(format!("{of}has {} here, from values that are finite", word(value)));
@@ -61,8 +67,8 @@ fn word(v: f64) -> &'static str {
     }
 }
 
-/// The first node that is not finite where all that it reads is: its place, its name, and what it is.
-fn first(step: &Step, root: NodeId, bound: &Bindings) -> Option<(Span, Option<String>, f64)> {
+/// The first node that is not finite where all that it reads is: its place, its name, what it is, and whether the data give it.
+fn first(arm: &Arm, step: &Step, root: NodeId, bound: &Bindings) -> Option<(Span, Option<String>, f64, bool)> {
     let reach = step.graph.reachable([root]);
     let nodes: Vec<NodeId> =
         step.graph.ids().filter(|id| reach[id.index()] && step.graph.node(*id).dtype == DType::F32).collect();
@@ -74,10 +80,12 @@ fn first(step: &Step, root: NodeId, bound: &Bindings) -> Option<(Span, Option<St
         (worst.is_nan() || !is_constant(step, *id)).then_some((*id, worst))
     })?;
     let node = step.graph.node(at);
-    Some((node.span, node.name.as_ref().map(ToString::to_string), value))
+    let data = if let Op::Source { path, origin: Origin::Input } = &node.op { Some(path.to_string()) } else { None };
+    let is_data = data.as_ref().is_some_and(|path| arm.model.inputs.iter().any(|i| i.name == *path));
+    Some((node.span, data.or(node.name.as_ref().map(ToString::to_string)), value, is_data))
 }
 
 /// Whether a node is written down as a number.
 fn is_constant(step: &Step, id: NodeId) -> bool {
-    matches!(step.graph.node(id).op, crate::ir::Op::Const(_))
+    matches!(step.graph.node(id).op, Op::Const(_))
 }

@@ -196,8 +196,8 @@ impl Kept {
         serde_json::to_value(About { place, metrics, seconds: self.seconds(), identity }).expect("it is what JSON can say")
     }
 
-    /// What was trained, by path, and whether that is what measured best and not what came last.
-    pub fn trained(&self, trainer: &mut Trainer) -> Result<(BTreeMap<String, Tensor>, bool), Diagnostic> {
+    /// What was trained, by path; where that is what measured best and not what came last, its score and the updates there were then.
+    pub fn trained(&self, trainer: &mut Trainer) -> Result<(BTreeMap<String, Tensor>, Option<(f64, u64)>), Diagnostic> {
         Ok((trainer.params()?, trainer.place().chosen))
     }
 

@@ -42,9 +42,9 @@ pub struct Place {
     pub best: Option<(f64, u64)>,
     /// Measurements since then.
     pub since: u64,
-    /// What the last round left is what measured best in it, and not what came last.
+    /// What the last round left is what measured best in it: the score, and the updates there were then.
     #[serde(default)]
-    pub chosen: bool,
+    pub chosen: Option<(f64, u64)>,
     /// The scale of losses, in mixed precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
@@ -264,10 +264,11 @@ impl<'m> Trainer<'m> {
         self.values = averaged(self.taken()?);
         self.values.retain(|path, _| !path.starts_with(AVERAGE));
         let best = std::mem::take(&mut self.best);
-        let chosen = !best.is_empty();
+        let is_chosen = !best.is_empty();
         self.values.extend(best);
         self.running = None;
-        let Place { phase, round, updates, rows, scaling, .. } = std::mem::take(&mut self.place);
+        let Place { phase, round, updates, rows, scaling, best, .. } = std::mem::take(&mut self.place);
+        let chosen = best.filter(|_| is_chosen);
         let over = self.phases.get(phase).is_none_or(|t| round + 1 >= rounds(t));
         let (phase, round) = if over { (phase + 1, 0) } else { (phase, round + 1) };
         self.place = Place { phase, round, updates, rows, scaling, chosen, ..Place::default() };
@@ -409,8 +410,12 @@ fn put(values: &mut BTreeMap<String, Tensor>, model: &Model, path: &str, t: Tens
     match dtype {
         Some(dtype) => values.insert(format!("#set.{path}"), crate::bind::init::cast(&t, dtype)),
         None => {
-            let dtype = values.get(path).map_or(t.dtype(), Tensor::dtype);
-            values.insert(path.to_string(), crate::bind::init::cast(&t, dtype))
+            let before = values.get(path);
+            let dtype = before.map_or(t.dtype(), Tensor::dtype);
+            // The interpreter's values have 64 bits, and what is set keeps them.
+            let exact = before.is_some_and(|b| matches!(b.data, Data::F64(_))) && matches!(t.data, Data::F64(_));
+            let t = if exact { t } else { crate::bind::init::cast(&t, dtype) };
+            values.insert(path.to_string(), t)
         }
     };
 }

@@ -133,6 +133,7 @@ impl<'a> Checker<'a> {
             report: vec![],
             lifted: None,
         };
+        self.said_once(&e.clauses);
         let mut failed = Ok(());
         for clause in &e.clauses {
             failed = failed.and(self.eval_clause(clause, &mut out));

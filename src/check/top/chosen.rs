@@ -7,6 +7,7 @@ use crate::check::model::Param;
 use crate::check::value::Pick as Which;
 use crate::check::{Checker, Res};
 use crate::diag::{Code, Diagnostic};
+use crate::grad;
 use crate::ir::{DType, NodeId, Op, Origin, Pick};
 use crate::source::Span;
 use crate::syntax::ast::{Clause, ClauseKind, Path};
@@ -52,30 +53,27 @@ impl<'a> Checker<'a> {
         Chosen(may.map(|p| (p.path.clone(), nets(p))).collect())
     }
 
-    /// The parameters that a loss is computed from, and of arrays the nets whose own it is: those that are picked by a number.
+    /// The parameters that a loss changes smoothly with, and of arrays the nets whose own it is: those that are picked by a number.
     pub(super) fn read(&self, loss: NodeId) -> Chosen {
         let (graph, mut out) = (self.build.graph(0), Chosen::default());
-        let reach = graph.reachable([loss]);
         let source = |id: NodeId| match &graph.node(id).op {
             Op::Source { path, origin: Origin::Param } => self.out.model.params.iter().find(|p| *p.path == **path),
             _ => None,
         };
-        for id in graph.ids().filter(|id| reach[id.index()]) {
-            if let Some(p) = source(id).filter(|_| id == loss) {
-                out.add(p.path.clone(), vec![true; self.count_of_nets(p)]);
-            }
-            for (k, o) in graph.operands(id).iter().enumerate() {
-                let Some(p) = source(o.node) else { continue };
-                let picks = if let (Op::Gather { picks, .. }, 0) = (&graph.node(id).op, k) { &picks[..] } else { &[] };
-                let picked = |axis: usize| match picks.get(axis) {
-                    Some(Pick::Operand(n)) => match graph.node(graph.operands(id)[*n].node).op {
-                        Op::Const(place) => Some(place),
-                        _ => None,
-                    },
-                    Some(Pick::Loop(_)) | None => None,
-                };
-                out.add(p.path.clone(), self.nets_at(p, &picked));
-            }
+        if let Some(p) = source(loss) {
+            out.add(p.path.clone(), vec![true; self.count_of_nets(p)]);
+        }
+        for (id, k) in grad::edges(graph, loss) {
+            let Some(p) = source(graph.operands(id)[k].node) else { continue };
+            let picks = if let Op::Gather { picks, .. } = &graph.node(id).op { &picks[..] } else { &[] };
+            let picked = |axis: usize| match picks.get(axis) {
+                Some(Pick::Operand(n)) => match graph.node(graph.operands(id)[*n].node).op {
+                    Op::Const(place) => Some(place),
+                    _ => None,
+                },
+                Some(Pick::Loop(_)) | None => None,
+            };
+            out.add(p.path.clone(), self.nets_at(p, &picked));
         }
         out
     }

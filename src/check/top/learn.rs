@@ -251,7 +251,7 @@ impl<'a> Checker<'a> {
                     out.clip = Some(if *each { Clip::Value(limit) } else { Clip::Norm(limit) });
                 }
                 ClauseKind::Accumulate(e) => out.accumulate = self.count_of(e, "the number of batches", 1)?,
-                ClauseKind::Average(e) => out.average = Some(self.positive(e, "the factor of an average")?),
+                ClauseKind::Average(e) => out.average = Some(self.share(e, "the factor of an average")?),
                 ClauseKind::Set(_) | ClauseKind::Every { .. } | ClauseKind::Alternate(_) | ClauseKind::Report(_) => {}
                 ClauseKind::Steps(_) | ClauseKind::Seed(_) | ClauseKind::Validate { .. } => {}
             }

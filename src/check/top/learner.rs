@@ -109,18 +109,44 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// A number above 0 and below 1.
+    pub(super) fn share(&mut self, e: &'a Expr, what: &str) -> Res<f64> {
+        let v = self.positive(e, what)?;
+        if v < 1.0 {
+            return Ok(v);
+        }
+        self.error(Code::H0726, e.span, format!("{what} is below 1: what stays of the mean in each step"))
+    }
+
     /// An expression that is one real number.
     pub(super) fn one_number(&mut self, e: &'a Expr, what: &str) -> Res<NodeId> {
-        let t = match self.expr(e)? {
+        let v = self.expr(e)?;
+        self.number_of(v, e.span, what)
+    }
+
+    /// A learning rate; not one that is known to be negative.
+    pub(super) fn rate(&mut self, e: &'a Expr) -> Res<NodeId> {
+        let v = self.expr(e)?;
+        if let Value::Num(n) = &v
+            && n.known().is_some_and(|n| n < 0.0)
+        {
+            let d = Diagnostic::error(Code::H0723, e.span, "a learning rate is not negative");
+            return self.fail(d.help("what is to be large is minimized with its sign turned: `minimize -score`"));
+        }
+        self.number_of(v, e.span, "a learning rate")
+    }
+
+    fn number_of(&mut self, v: Value<'a>, span: Span, what: &str) -> Res<NodeId> {
+        let t = match v {
             Value::Num(n) => self.num_f32(&n),
-            v => self.as_tens(v, e.span)?,
+            v => self.as_tens(v, span)?,
         };
         let t = self.to_f32(&t);
         if t.labels.is_empty() && t.level == 0 {
             return Ok(t.node);
         }
         let message = format!("{what} is one number, and this is {}", self.show(&t));
-        self.fail(Diagnostic::error(Code::H0721, e.span, message).help("take a mean or a sum of it: `mean[b] ..`"))
+        self.fail(Diagnostic::error(Code::H0721, span, message).help("take a mean or a sum of it: `mean[b] ..`"))
     }
 
     pub(super) fn one_truth(&mut self, e: &'a Expr) -> Res<NodeId> {

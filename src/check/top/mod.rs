@@ -7,6 +7,7 @@ mod inputs;
 mod learn;
 mod learner;
 mod load;
+mod once;
 mod optimizer;
 mod outputs;
 mod starts;

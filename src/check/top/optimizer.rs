@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
                 }
             };
             if &*name.name == "lr" {
-                rate = Some(self.one_number(&arg.value, "a learning rate")?);
+                rate = Some(self.rate(&arg.value)?);
                 continue;
             }
             let own = if &*name.name == "weight_decay" { "decay" } else { &*name.name };

@@ -80,6 +80,7 @@ impl<'a> Checker<'a> {
             self.known_phase(after);
             self.some_phase_is_first(t, after);
         }
+        self.said_once(&t.clauses);
         self.clauses(&t.clauses);
     }
 

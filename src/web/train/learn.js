@@ -34,7 +34,8 @@ class Curve {
   }
 
   add(step, loss) {
-    const last = this.smooth.at(-1)?.[1], share = Math.max(0.05, 1 / (this.smooth.length + 1));
+    // Steps that are not drawn count, too: a mean over about twenty of them.
+    const [before, last] = this.smooth.at(-1) ?? [], share = Math.max(1 - 0.95 ** (step - (before ?? 0)), 1 / (this.smooth.length + 1));
     this.points.push([step, loss]);
     this.smooth.push([step, last === undefined ? loss : last + (loss - last) * share]);
   }
