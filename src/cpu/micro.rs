@@ -45,17 +45,53 @@ pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
     (j, step): (usize, usize),
 ) -> [[V; N]; R] {
     let mut sums = [[V::zero(); N]; R];
-    for k in 0..rows[0].len() {
-        let words = &b[k * step + j..][..N * V::LANES];
-        let row: [V; N] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
-        for r in 0..R {
-            let x = V::splat(rows[r][k]);
-            for c in 0..N {
-                sums[r][c] = sums[r][c].fused(x, row[c]);
-            }
+    let len = rows[0].len();
+    if R * N > FEW {
+        // A closure would not be compiled with the features that vectors need.
+        for k in 0..len {
+            step_of(&mut sums, rows, b, (j, step), k);
+        }
+        return sums;
+    }
+    // Few sums would wait for themselves: those of even and of odd steps are taken apart.
+    let mut odd = [[V::zero(); N]; R];
+    let mut k = 0;
+    while k + 1 < len {
+        step_of(&mut sums, rows, b, (j, step), k);
+        step_of(&mut odd, rows, b, (j, step), k + 1);
+        k += 2;
+    }
+    if k < len {
+        step_of(&mut sums, rows, b, (j, step), k);
+    }
+    for r in 0..R {
+        for c in 0..N {
+            sums[r][c] = sums[r][c].plus(odd[r][c]);
         }
     }
     sums
+}
+
+/// Sums that are on their way together, up to which they wait for themselves.
+const FEW: usize = 4;
+
+/// Step `k` of the sums.
+#[inline(always)]
+fn step_of<V: Vector, const R: usize, const N: usize>(
+    sums: &mut [[V; N]; R],
+    rows: &[&[f32]; R],
+    b: &[f32],
+    (j, step): (usize, usize),
+    k: usize,
+) {
+    let words = &b[k * step + j..][..N * V::LANES];
+    let row: [V; N] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
+    for r in 0..R {
+        let x = V::splat(rows[r][k]);
+        for c in 0..N {
+            sums[r][c] = sums[r][c].fused(x, row[c]);
+        }
+    }
 }
 
 /// As [`tile`], for columns that are fewer than a vector has lanes. Even and odd steps are summed apart: one sum alone would wait for itself.

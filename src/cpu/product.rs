@@ -56,6 +56,8 @@ pub(super) struct Product {
     packed: Option<Packed>,
     /// What is added to each row.
     bias: Option<plan::Row>,
+    /// Multiply-adds of it all.
+    work: f64,
 }
 
 /// Where a product's buffers start: the result, both operands, and what is added to each row.
@@ -158,10 +160,13 @@ impl Product {
             empty,
             packed: None,
             bias: None,
+            work: 0.0,
         };
         if out.lead == Lead::None {
             out.batch.retain(|d| d.n != 1);
         }
+        let all = out.batch.iter().chain(&out.sums).chain([&out.m, &out.n, &out.k]);
+        out.work = all.map(|d| d.n as f64).product();
         out
     }
 
@@ -207,8 +212,7 @@ impl Product {
 
     /// Multiply-adds of it all.
     pub fn work(&self) -> f64 {
-        let all = self.batch.iter().chain(&self.sums).chain([&self.m, &self.n, &self.k]);
-        all.map(|d| d.n as f64).product()
+        self.work
     }
 
     /// Steps of the lead loop.

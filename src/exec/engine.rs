@@ -367,14 +367,14 @@ impl Ready {
         for &k in if early { &self.early } else { &self.late } {
             let source = &self.placed.sources()[k];
             let lent = values.inputs.sources.get(&*source.path);
-            let age = values.stored.age(&source.path);
-            if lent.is_none() && self.bound[k] == age && age > 0 {
+            let age = if lent.is_none() { values.stored.age(&source.path) } else { 0 };
+            if self.bound[k] == age && age > 0 {
                 continue;
             }
             let value =
                 Tensor::given(&source.path, lent.or_else(|| values.stored.get(&source.path)), source.dtype, &source.shape)?;
             self.placed.bind(k, value);
-            self.bound[k] = if lent.is_none() { age } else { 0 };
+            self.bound[k] = age;
         }
         Ok(())
     }
