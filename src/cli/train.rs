@@ -262,8 +262,12 @@ fn steps(args: &Args, trainer: &mut Trainer, kept: &mut Kept) -> Result<bool, Di
     bar.set_position(all - left);
     bar.reset_eta();
     let mut heard = true;
+    // How many of the steps that are told of had a rate, and for how many it was 0.
+    let (mut rated, mut still) = (0u64, 0u64);
     let done = kept.run(trainer, &mut |record, (left, all)| {
         if !record.losses.is_empty() {
+            rated += u64::from(!record.rates.is_empty());
+            still += u64::from(!record.rates.is_empty() && record.rates.iter().all(|r| r.1 == 0.0));
             if args.json {
                 heard = talk::prints(&format!("{}\n", json!(record)));
             }
@@ -273,6 +277,11 @@ fn steps(args: &Args, trainer: &mut Trainer, kept: &mut Kept) -> Result<bool, Di
         bar.set_position(all - left);
         heard && TRAINING.load(Ordering::SeqCst) != 2
     })?;
+    if 2 * still > rated {
+        talk::tell(&format!(
+            "the learning rate was 0 in {still} of {rated} steps: a schedule is of a fraction, `cosine(step / steps)`\n"
+        ));
+    }
     if !heard {
         talk::tell("nobody reads what is printed any more\n");
     }

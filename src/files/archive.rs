@@ -279,6 +279,9 @@ fn foreign(first: &[u8], path: &Path) -> Option<Diagnostic> {
         [b'G', b'G', b'U', b'F', ..] => {
             ("a GGUF file", "convert its tensors to safetensors with f16, bf16 or f32 elements".into())
         }
+        _ if path.extension().is_some_and(|e| ["csv", "tsv"].iter().any(|t| e.eq_ignore_ascii_case(t))) => {
+            ("a text", format!("numpy.savez('{stem}.npz', x=x, label=label) writes an array for each column"))
+        }
         _ => return None,
     };
     let d =

@@ -410,10 +410,9 @@ fn put(values: &mut BTreeMap<String, Tensor>, model: &Model, path: &str, t: Tens
     match dtype {
         Some(dtype) => values.insert(format!("#set.{path}"), crate::bind::init::cast(&t, dtype)),
         None => {
-            let before = values.get(path);
-            let dtype = before.map_or(t.dtype(), Tensor::dtype);
+            let dtype = values.get(path).map_or(t.dtype(), Tensor::dtype);
             // The interpreter's values have 64 bits, and what is set keeps them.
-            let exact = before.is_some_and(|b| matches!(b.data, Data::F64(_))) && matches!(t.data, Data::F64(_));
+            let exact = dtype == t.dtype() && values.values().any(|v| matches!(v.data, Data::F64(_)));
             let t = if exact { t } else { crate::bind::init::cast(&t, dtype) };
             values.insert(path.to_string(), t)
         }

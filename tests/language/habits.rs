@@ -284,6 +284,31 @@ const FILES: &[(&str, &str, &str)] = &[
         "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    batch b = 16\n    minimize l\n    steps 3\n}\n",
     ),
     (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    scheduler cosine(100)\n}\n",
+        "cosine(step / steps)",
+        "",
+    ),
+    (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    patience 5\n}\n",
+        "validate held every 100 patience 5",
+        "",
+    ),
+    (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    ema 0.999\n}\n",
+        "average 0.999",
+        "",
+    ),
+    (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    max_grad_norm 1.0\n}\n",
+        "`clip 1.0` is by the norm",
+        "",
+    ),
+    (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    grad_accum 4\n}\n",
+        "accumulate 4",
+        "",
+    ),
+    (
         "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    epochs 3\n}\n",
         "counted in steps",
         "",

@@ -148,14 +148,14 @@ class Train {
 
   /** Begins a round: what the rules of the last one remembered is over. */
   async #begin(place) {
-    this.#settle();
+    this.#averaged();
     this.#forget((path) => !path.startsWith("#set."));
     if (this.#spec.begin) await this.#change(this.#spec.begin, place);
     this.#begun = true;
   }
 
   /** What a round leaves are the running averages. */
-  #settle() {
+  #averaged() {
     const { store } = this.#model, average = "#average.";
     for (const [path, value] of [...store].filter(([path]) => path.startsWith(average))) {
       const own = path.slice(average.length);

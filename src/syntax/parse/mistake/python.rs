@@ -140,6 +140,19 @@ impl Parser<'_, '_> {
             "dataset" | "dataloader" | "train_data" | "load" => {
                 says("`data \"rows.safetensors\" { x, label }` names a file and its columns".to_string())
             }
+            "scheduler" | "schedule" | "lr_scheduler" | "lr_schedule" if train => {
+                says("a rate is an expression of the step: `with adam(lr: 1e-3 * cosine(step / steps))`".to_string())
+            }
+            "patience" | "early_stopping" if train => {
+                says("`validate held every 100 patience 5` looks at the block `eval M as held { .. }`".to_string())
+            }
+            "ema" | "ema_decay" if train => says("`average 0.999` keeps running means of what learns".to_string()),
+            "clip_grad_norm" | "max_grad_norm" | "grad_clip" | "gradient_clip" if train => {
+                says("`clip 1.0` is by the norm of all gradients, `clip value 0.5` by each number of them".to_string())
+            }
+            "gradient_accumulation_steps" | "accumulate_grad_batches" | "grad_accum" if train => {
+                says("`accumulate 4` makes a step of four batches".to_string())
+            }
             "metrics" | "metric" | "measure" if !train => {
                 says("`report accuracy, nll` names outputs and losses that are one number".to_string())
             }
