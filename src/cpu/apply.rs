@@ -5,7 +5,7 @@
 //! an element is what generated code makes of it, the same operations in the same order.
 
 use super::call::{self, Ptr, slice, slice_mut};
-use super::job::Exec;
+use super::exec::Exec;
 use crate::ir::{DType, Map, Size};
 use crate::plan::{Access, Expr, Kernel};
 
@@ -37,14 +37,17 @@ pub(super) struct Stretch<'a> {
     pub out: &'a mut [f32],
 }
 
-/// A kernel of this kind with its sizes known; buffers with where their first elements lie.
+/// A buffer, and where in it the first element lies.
+type Place = (usize, i64);
+
+/// A kernel of this kind with its sizes known.
 pub(super) struct Apply {
     function: Function,
-    from: (usize, i64),
+    from: Place,
     /// Added to each row: as long as one.
-    row: Option<(usize, i64)>,
-    gate: Option<(usize, i64)>,
-    out: (usize, i64),
+    row: Option<Place>,
+    gate: Option<Place>,
+    out: Place,
     columns: i64,
     /// Elements for each step of the first loop, and its steps.
     inside: i64,
@@ -63,18 +66,7 @@ impl Apply {
         let sizes: Vec<i64> = k.loops.iter().map(|l| size(&l.size)).collect();
         let lies = Lies { sizes: &sizes, size };
         let (function, x, gate) = read(k, &lies)?;
-        let (from, row) = match &k.body[x] {
-            Expr::Load(a) => (lies.along(a)?, None),
-            Expr::Map(Map::Add, args) => match (&k.body[args[0]], &k.body[args[1]]) {
-                (Expr::Load(a), Expr::Load(b)) => match (lies.along(a), lies.row(b), lies.along(b), lies.row(a)) {
-                    (Some(a), Some(b), _, _) => (a, Some(b)),
-                    (_, _, Some(b), Some(a)) => (b, Some(a)),
-                    _ => return None,
-                },
-                _ => return None,
-            },
-            _other => return None,
-        };
+        let (from, row) = lies.summed(k, x)?;
         let out = lies.along(&k.store)?;
         let inside = sizes.iter().skip(1).product();
         let columns = sizes.last().copied()?;
@@ -98,8 +90,8 @@ impl Apply {
         if n == 0 {
             return;
         }
-        let at = |(buffer, offset): (usize, i64)| ptrs[buffer].moved(offset + start * self.inside);
-        let whole = |place: (usize, i64)| slice::<f32>(at(place), n as usize);
+        let at = |(buffer, offset): Place| ptrs[buffer].moved(offset + start * self.inside);
+        let whole = |place: Place| slice::<f32>(at(place), n as usize);
         call::apply(&mut Stretch {
             function: self.function,
             from: whole(self.from),
@@ -126,14 +118,26 @@ impl Lies<'_> {
     }
 
     /// Where it begins, where each step of the loops is the next element.
-    fn along(&self, a: &Access) -> Option<(usize, i64)> {
+    fn along(&self, a: &Access) -> Option<Place> {
         let stride = |l: usize| self.sizes[l + 1..].iter().product::<i64>();
         let want: Vec<(usize, i64)> = (0..self.sizes.len()).filter(|l| self.sizes[*l] != 1).map(|l| (l, stride(l))).collect();
         (self.moving(a) == want).then(|| (a.buffer, (self.size)(&a.offset)))
     }
 
+    /// Where what value `x` reads begins, and where the row that is added to it does.
+    fn summed(&self, k: &Kernel, x: usize) -> Option<(Place, Option<Place>)> {
+        let load = |e: usize| if let Expr::Load(a) = &k.body[e] { Some(a) } else { None };
+        if let Some(a) = load(x) {
+            return Some((self.along(a)?, None));
+        }
+        let Expr::Map(Map::Add, args) = &k.body[x] else { return None };
+        [(args[0], args[1]), (args[1], args[0])]
+            .into_iter()
+            .find_map(|(a, row)| Some((self.along(load(a)?)?, Some(self.row(load(row)?)?))))
+    }
+
     /// Where it begins, where it is the same for all steps but those of the last loop, whose next element it is; not where that is the first.
-    fn row(&self, a: &Access) -> Option<(usize, i64)> {
+    fn row(&self, a: &Access) -> Option<Place> {
         let last = self.sizes.len().checked_sub(1).filter(|l| *l > 0)?;
         let fits = self.moving(a) == [(last, 1)] || self.sizes[last] == 1 && self.moving(a).is_empty();
         fits.then(|| (a.buffer, (self.size)(&a.offset)))
@@ -141,7 +145,7 @@ impl Lies<'_> {
 }
 
 /// The function that a kernel computes, of which value, and where the gate lies.
-fn read(k: &Kernel, lies: &Lies) -> Option<(Function, usize, Option<(usize, i64)>)> {
+fn read(k: &Kernel, lies: &Lies) -> Option<(Function, usize, Option<Place>)> {
     if let Some((function, x)) = function(k, k.value) {
         return Some((function, x, None));
     }
@@ -157,21 +161,19 @@ fn read(k: &Kernel, lies: &Lies) -> Option<(Function, usize, Option<(usize, i64)
 fn function(k: &Kernel, e: usize) -> Option<(Function, usize)> {
     let Expr::Map(map, args) = &k.body[e] else { return None };
     let number = |e: usize| if let Expr::Const(c) = k.body[e] { Some(c as f32) } else { None };
-    match map {
-        Map::Max => number(args[1]).filter(|c| !c.is_nan()).map(|c| (Function::Least(c), args[0])),
-        Map::Mul => [(args[0], args[1]), (args[1], args[0])].into_iter().find_map(|(x, f)| Some((bent(k, x, f)?, x))),
-        map if call::row_symbols().iter().any(|r| r.0 == *map) => Some((Function::One(*map), args[0])),
-        _other => None,
+    if *map == Map::Max {
+        return number(args[1]).filter(|c| !c.is_nan()).map(|c| (Function::Least(c), args[0]));
     }
+    if *map == Map::Mul {
+        return [(args[0], args[1]), (args[1], args[0])].into_iter().find_map(|(x, f)| Some((bent(k, x, f)?, x)));
+    }
+    call::row_symbols().iter().any(|r| r.0 == *map).then(|| (Function::One(*map), args[0]))
 }
 
 /// The function that `x` is with the factor `f`.
 fn bent(k: &Kernel, x: usize, f: usize) -> Option<Function> {
     let number = |e: usize| if let Expr::Const(c) = k.body[e] { Some(c as f32) } else { None };
-    let of = |e: usize, map: Map| match &k.body[e] {
-        Expr::Map(m, args) if *m == map => Some(&args[..]),
-        _ => None,
-    };
+    let of = |e: usize, map: Map| if let Expr::Map(m, args) = &k.body[e] { Some(&args[..]).filter(|_| *m == map) } else { None };
     // The other operand of what adds this, or multiplies with it.
     let beside = |e: usize, map: Map, is: &dyn Fn(usize) -> bool| {
         let args = of(e, map)?;

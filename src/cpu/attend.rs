@@ -5,7 +5,7 @@
 //! are cut into blocks depends on the sizes alone, and so does each bit of a result.
 
 use super::call::{self, Ptr, slice_mut};
-use super::job::Exec;
+use super::exec::Exec;
 use super::laid::{Stored, Words};
 use super::pack::{Laying, Places, Rows};
 use super::panel::Form;

@@ -1,7 +1,8 @@
 //! A plan → functions in a Cranelift module: in memory to run, as an object file, or as text.
 
-use super::call::{Jit, WHOLE_POWER};
+use super::call::Jit;
 use super::r#gen::{Around, Calls, Made, Slots, generate, signature};
+use super::symbols::WHOLE_POWER;
 use super::whole::Whole;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Map;
@@ -241,7 +242,7 @@ fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool
 
 fn jit_module() -> Result<JITModule, Diagnostic> {
     let mut builder = JITBuilder::with_isa(native(false)?, default_libcall_names());
-    for (name, address) in super::call::symbols() {
+    for (name, address) in super::symbols::symbols() {
         builder.symbol(name, address);
     }
     for (_, name, address) in super::call::row_symbols() {

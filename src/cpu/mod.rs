@@ -8,6 +8,7 @@ mod apply;
 mod attend;
 mod call;
 mod compile;
+mod exec;
 mod fold;
 mod r#gen;
 mod grouped;
@@ -38,6 +39,7 @@ mod store;
 mod stretch;
 mod strip;
 mod sweep;
+mod symbols;
 mod taps;
 #[cfg(test)]
 mod tests;

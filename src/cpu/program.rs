@@ -2,7 +2,8 @@
 
 use super::call::{Code, Jit, Ptr};
 use super::compile::{Functions, compile};
-use super::job::{Exec, Instance};
+use super::exec::Exec;
+use super::job::Instance;
 use super::laid::Laid;
 use crate::diag::{self, Diagnostic};
 use crate::ir::{Data, Tensor};

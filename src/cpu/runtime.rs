@@ -2,7 +2,8 @@
 
 use super::call::{Code, Ptr, Word, slice, slice_mut};
 use super::compile::Functions;
-use super::job::{Exec, Instance};
+use super::exec::Exec;
+use super::job::Instance;
 use crate::diag::Diagnostic;
 use crate::ir::Data;
 use crate::ir::{DType, Dist, Size, interp, random as bits};

@@ -2,7 +2,7 @@
 //! moved. What a strip of places sums stays in registers. Places between two lines of windows are computed, too, and left out.
 
 use super::call::{self, Ptr, slice, slice_mut};
-use super::job::Exec;
+use super::exec::Exec;
 use super::strip::{HIGH, Strip, WIDE};
 use crate::plan::{Along, Finish, Geometry};
 

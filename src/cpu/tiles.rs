@@ -1,7 +1,8 @@
 //! Runs of steps that go through their first axis tile by tile, so that what they hand over stays in cache.
 
 use super::call::{self, Ptr, slice, slice_mut};
-use super::job::{Exec, Instance, Job, WORTHWHILE, timed};
+use super::exec::{Exec, WORTHWHILE};
+use super::job::{Instance, Job, timed};
 use crate::ir::Size;
 use crate::plan::Plan;
 use std::ops::Range;

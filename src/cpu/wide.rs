@@ -6,8 +6,8 @@
 use std::f32::consts::{FRAC_2_PI, LOG2_E};
 
 use super::apply::{Function, Stretch};
-use super::call::{slow_cos, slow_sin};
 use super::poly::{COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
+use super::symbols::{slow_cos, slow_sin};
 use crate::ir::Map;
 
 #[inline(always)]

@@ -4,7 +4,7 @@
 //! lie one below the other. What a sum's steps are depends on its length alone.
 
 use super::call::{self, Ptr};
-use super::job::Exec;
+use super::exec::Exec;
 use super::laid::{Laid, Lie, Stored, Words};
 use super::pack::{Places, ROWS, Rows, STEPS};
 use super::panel::{Form, Sheets};

@@ -28,6 +28,7 @@ mod side;
 mod step;
 mod taken;
 pub mod trainer;
+mod values;
 
 pub use options::Options;
 pub use record::Record;

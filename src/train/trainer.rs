@@ -10,17 +10,14 @@ use super::options::Options;
 use super::record::Record;
 use super::scaling::Scaling;
 use super::taken::Taken;
+use super::values::{self, averaged, lost, put};
 use crate::check::model::{Model, Train};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::eval::{self, Setting};
-use crate::ir::{Data, NodeId, OutputKind, Tensor};
+use crate::ir::{NodeId, OutputKind, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// What running averages are called, and what measured best in a state.
-const AVERAGE: &str = "#average.";
-const BEST: &str = "#best.";
 
 /// Where training stands.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -107,17 +104,7 @@ impl<'m> Trainer<'m> {
     /// Goes on from what another run left.
     pub fn resume(&mut self, state: State) {
         self.place = state.place;
-        let best = |(path, t): (String, Tensor)| match path.strip_prefix(BEST) {
-            Some(own) => Err((own.to_string(), t)),
-            None => Ok((path, t)),
-        };
-        (self.values, self.best) = Default::default();
-        for value in state.values.into_iter().map(best) {
-            match value {
-                Ok((path, t)) => self.values.insert(path, t),
-                Err((path, t)) => self.best.insert(path, t),
-            };
-        }
+        (self.values, self.best) = values::apart(state.values);
         self.lost = lost(self.model, &self.values);
         self.running = None;
     }
@@ -262,7 +249,6 @@ impl<'m> Trainer<'m> {
     /// somebody waits for that.
     fn next_round(&mut self) -> Result<(), Diagnostic> {
         self.values = averaged(self.taken()?);
-        self.values.retain(|path, _| !path.starts_with(AVERAGE));
         let best = std::mem::take(&mut self.best);
         let is_chosen = !best.is_empty();
         self.values.extend(best);
@@ -366,7 +352,7 @@ impl<'m> Trainer<'m> {
             Some(running) => running.peek()?.clone(),
             None => self.values.clone(),
         };
-        values.extend(self.best.iter().map(|(path, t)| (format!("{BEST}{path}"), t.clone())));
+        values::join(&mut values, &self.best);
         Ok(State { place: self.place.clone(), values })
     }
 
@@ -384,39 +370,9 @@ impl<'m> Trainer<'m> {
     }
 }
 
-/// How many elements of each parameter are no finite numbers, where any are.
-fn lost(model: &Model, values: &BTreeMap<String, Tensor>) -> BTreeMap<String, usize> {
-    let count = |t: &Tensor| if let Data::F32(v) = &t.data { v.iter().filter(|x| !x.is_finite()).count() } else { 0 };
-    let params = model.params.iter().filter_map(|p| values.get_key_value(&p.path));
-    params.map(|(path, t)| (path.clone(), count(t))).filter(|(_, n)| *n > 0).collect()
-}
-
 /// Rounds of a phase.
 fn rounds(t: &Train) -> u64 {
     t.each.as_ref().map_or(1, |(_, from, to)| (to - from).max(0) as u64)
-}
-
-/// Values with running averages in the place of what they are averages of.
-fn averaged(mut values: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    let averages: Vec<(String, Tensor)> =
-        values.iter().filter_map(|(path, t)| Some((path.strip_prefix(AVERAGE)?.to_string(), t.clone()))).collect();
-    values.extend(averages);
-    values
-}
-
-/// Puts what was set in its place: a parameter's path, or `#set.` and the name of a condition.
-fn put(values: &mut BTreeMap<String, Tensor>, model: &Model, path: &str, t: Tensor) {
-    let dtype = model.inputs.iter().find(|i| i.name == path).map(|i| i.dtype);
-    match dtype {
-        Some(dtype) => values.insert(format!("#set.{path}"), crate::bind::init::cast(&t, dtype)),
-        None => {
-            let dtype = values.get(path).map_or(t.dtype(), Tensor::dtype);
-            // The interpreter's values have 64 bits, and what is set keeps them.
-            let exact = dtype == t.dtype() && values.values().any(|v| matches!(v.data, Data::F64(_)));
-            let t = if exact { t } else { crate::bind::init::cast(&t, dtype) };
-            values.insert(path.to_string(), t)
-        }
-    };
 }
 
 /// The phases in order: those that come after others behind them, else as in the file.

@@ -21,9 +21,9 @@ mod steps;
 mod table;
 mod whole;
 
-use super::call::WHOLE_POWER;
 use super::compile::{Writer, failed, native, write};
 use super::r#gen::{Slots, signature};
+use super::symbols::WHOLE_POWER;
 use crate::diag::Diagnostic;
 use crate::ir::{Dist, Size};
 use crate::plan::{Grouped, Kernel, Kind, Plan, Product, Sizes, Step};

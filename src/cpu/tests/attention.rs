@@ -3,7 +3,7 @@
 
 use crate::cpu::attend::Attend;
 use crate::cpu::call::{self, Ptr};
-use crate::cpu::job::Exec;
+use crate::cpu::exec::Exec;
 use crate::plan::{Around, Attention, Pair, Softmax};
 
 fn numbers(n: usize, seed: u32) -> Vec<f32> {

@@ -1,7 +1,7 @@
 //! Products whose matrices are written where they are read, for each kind of vector that this machine has, against sums in f64.
 
 use crate::cpu::call::{self, Ptr};
-use crate::cpu::job::Exec;
+use crate::cpu::exec::Exec;
 use crate::cpu::written::Written;
 use crate::plan::Writing;
 
