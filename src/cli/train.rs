@@ -134,7 +134,6 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let checked = trainer.check().map_err(|d| opened.fail(talk, &[d]))?;
         talk.note(&checked);
     }
-    let mut kept = keep(args, &opened, folder.clone(), &read, run.clone(), &mut trainer, talk)?;
     for block in &opened.model.evals {
         let fits = table::open(opened.folder(), &block.rows).and_then(|files| {
             let lifted = block.lifted.as_deref();
@@ -142,6 +141,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         });
         fits.map_err(|d| opened.fail(talk, &[d]))?;
     }
+    let mut kept = keep(args, &opened, folder.clone(), &read, run.clone(), &mut trainer, talk)?;
     TRAINING.store(1, Ordering::SeqCst);
     let done = steps(args, &mut trainer, &mut kept);
     TRAINING.store(0, Ordering::SeqCst);

@@ -194,3 +194,41 @@ fn no_checkpoint_keeps_what_is_not_finite() {
     kept.sort();
     assert_eq!(kept.len(), 2, "{kept:?}");
 }
+
+/// Weights of another run are never written over by chance; a block that cannot be measured is found before the first step; a run that is watched says
+/// which step it took; what lies in its folder is read as parameters, with the averages.
+#[test]
+fn what_surrounds_a_run_is_looked_at_first_and_said_last() {
+    let folder = project();
+    let at = folder.path();
+    hnet(at, &["train", "m.hnet", "--steps", "3"], 0);
+    let before = std::fs::read(at.join("m.params.safetensors")).unwrap();
+    let o = hnet(at, &["train", "m.hnet", "--steps", "3", "--dir", "other", "--fresh", "--seed", "4"], 2);
+    assert!(err(&o).contains("has weights already"), "{}", err(&o));
+    assert_eq!(std::fs::read(at.join("m.params.safetensors")).unwrap(), before);
+    // The averages of a checkpoint are what a run leaves.
+    let score = |params: &str| {
+        let file = if params.starts_with('w') { "w.hnet" } else { "m.hnet" };
+        let o = hnet(at, &["eval", file, "--json", "--params", params], 0);
+        assert_eq!(err(&o), "", "{params}");
+        String::from_utf8_lossy(&o.stdout).replace(params, "")
+    };
+    assert_eq!(score("m.params.safetensors"), score("m.train/step-0000000003.safetensors"));
+    let o = hnet(at, &["eval", "m.hnet", "--phase", "M"], 0);
+    assert!(String::from_utf8_lossy(&o.stdout).contains("fit"));
+    let o = hnet(at, &["eval", "m.hnet", "--phase", "N"], 2);
+    assert!(err(&o).contains("there are `M`"), "{}", err(&o));
+
+    let watched = TEXT.replace("steps 300", "validate held every 1 patience 2\n    steps 9").replace("eval M", "eval M as held");
+    std::fs::write(at.join("w.hnet"), &watched).unwrap();
+    let o = hnet(at, &["train", "w.hnet"], 0);
+    assert!(err(&o).contains("`held.fit` was") && err(&o).contains("a loss: less is better"), "{}", err(&o));
+    assert_eq!(score("w.train/best.safetensors"), score("w.params.safetensors"));
+
+    std::fs::write(at.join("v.hnet"), TEXT.replace("{ x }\n    batch b = all", "{ x: z }\n    batch b = all")).unwrap();
+    let o = hnet(at, &["train", "v.hnet", "--steps", "3"], 2);
+    assert!(err(&o).contains("H0614") && !at.join("v.train").exists(), "{}", err(&o));
+    std::fs::write(at.join("z.hnet"), TEXT.replace("lr: 1e-3", "lr: 1e-3 * cosine(step)")).unwrap();
+    let o = hnet(at, &["train", "z.hnet", "--steps", "4"], 0);
+    assert!(err(&o).contains("the learning rate was 0 in 3 of 4 steps"), "{}", err(&o));
+}
