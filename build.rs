@@ -20,7 +20,9 @@ fn main() {
         let page = folder.join(format!("{code}.md"));
         let title =
             fs::read_to_string(&page).unwrap_or_default().lines().next().unwrap_or("").trim_start_matches("# ").to_string();
-        writeln!(pages, "    ({code:?}, include_str!({page:?})),").expect("a string takes all");
+        // From the root as it is when the table is compiled: a build folder may move with its checkout, or serve another.
+        let text = format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/docs/errors/{code}.md\"))");
+        writeln!(pages, "    ({code:?}, {text}),").expect("a string takes all");
         writeln!(variants, "    /// {title}\n    {code},").expect("a string takes all");
         writeln!(words, "            Code::{code} => {code:?},").expect("a string takes all");
     }

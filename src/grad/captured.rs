@@ -5,7 +5,7 @@
 //! - A product that is larger than its factors, as the adjoint of a weight is, is not built in a round: the factors are yielded, and
 //!   one product after the loop has the rounds among what it sums over.
 //! - What is small is yielded and summed after the loop, which keeps more digits than adding up.
-//! - Everything else is added up in a carry.
+//! - Everything else is added up in a carry, as is what a loop has no room to yield ([`Room`](super::Room)).
 //!
 //! Where no round lets anything through, a guard of the sum says so.
 
@@ -16,7 +16,7 @@ use super::rounds::{Outer, Round, Shell, round_axis};
 use crate::ir::{Axis, DType, Fold, Graph, Map, NodeId, Op, Operand, Pick, Size};
 
 /// Up to so many elements are yielded in every round.
-const SMALL: i64 = 1 << 12;
+pub const SMALL: i64 = 1 << 12;
 
 /// What unknown sizes count as, where sizes are compared.
 const UNKNOWN: i64 = 64;
@@ -128,7 +128,7 @@ pub fn sums(round: &mut Round, outer: &Outer, shell: &mut Shell) -> Vec<Sum> {
             }
             None => {
                 for adjoint in round.r.parts(arg) {
-                    let (way, guard) = (round.way(arg, &adjoint, shell), round.guard(arg, &adjoint, shell));
+                    let (way, guard) = (round.way(outer, arg, &adjoint, shell), round.guard(arg, &adjoint, shell));
                     out.push(Sum { operand, tied: adjoint.tied, way, guard });
                 }
             }
@@ -181,13 +181,13 @@ impl Round<'_> {
         Some(Guard { stacked: shell.yields.len() - 1, subscripts })
     }
 
-    fn way(&mut self, arg: NodeId, adjoint: &Adjoint, shell: &mut Shell) -> Way {
-        if let Some(way) = self.product(adjoint, shell) {
+    fn way(&mut self, outer: &Outer, arg: NodeId, adjoint: &Adjoint, shell: &mut Shell) -> Way {
+        if let Some(way) = self.product(outer, adjoint, shell) {
             return way;
         }
         let part = self.masked(arg, adjoint);
         let axes = self.r.graph.node(part).shape.clone();
-        if elements(&axes) <= SMALL {
+        if elements(&axes) <= SMALL && self.may_yield(outer, &[part]) {
             shell.yields.push(part);
             return Way::Yielded(shell.yields.len() - 1);
         }
@@ -199,8 +199,14 @@ impl Round<'_> {
         Way::Carried(shell.carries.len() - 1)
     }
 
+    /// Whether there is room for these values in every round; where nothing is known of that, there is.
+    fn may_yield(&self, outer: &Outer, values: &[NodeId]) -> bool {
+        let shapes = values.iter().map(|id| &*self.r.graph.node(*id).shape);
+        self.r.room.is_none_or(|room| room.holds(&outer.body.trips, shapes))
+    }
+
     /// The factors of a product, where they are smaller than it.
-    fn product(&mut self, adjoint: &Adjoint, shell: &mut Shell) -> Option<Way> {
+    fn product(&mut self, outer: &Outer, adjoint: &Adjoint, shell: &mut Shell) -> Option<Way> {
         let id = adjoint.view.node;
         let node = self.r.graph.node(id).clone();
         if !matches!(node.op, Op::Contract | Op::Map(Map::Mul)) {
@@ -213,6 +219,11 @@ impl Round<'_> {
         let inside: Vec<&Operand> = operands.iter().filter(|o| outside(&self.r, &shell.captures, o.node).is_none()).collect();
         let small: i64 = inside.iter().map(|o| elements(&self.r.graph.node(o.node).shape)).fold(0, i64::saturating_add);
         if inside.is_empty() || small >= elements(&node.shape) {
+            return None;
+        }
+        let mut fresh: Vec<NodeId> = inside.iter().map(|o| o.node).filter(|n| !shell.yields.contains(n)).collect();
+        fresh.dedup();
+        if !self.may_yield(outer, &fresh) {
             return None;
         }
         let mut factors = Vec::new();

@@ -5,17 +5,22 @@
 //! number of the round, on which draws hang, is what it was.
 
 use super::captured::reads;
-use super::levels::Length;
+use super::levels::{Length, Stretches};
 use crate::ir::size::SizeFn;
 use crate::ir::{Axis, Body, DType, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Pick, Size};
-use std::collections::BTreeMap;
 
 /// Takes these loops apart into stretches of so many rounds; gives where the old nodes are, too.
-pub fn cut(graph: &Graph, stretches: &BTreeMap<NodeId, i64>, length: Length) -> (Graph, Vec<NodeId>) {
+pub fn cut(graph: &Graph, stretches: &Stretches, length: Length) -> (Graph, Vec<NodeId>) {
     let mut work = Work { old: graph, new: graph.successor(), places: vec![] };
     for id in graph.ids() {
         let place = match (&graph.node(id).op, stretches.get(&id)) {
-            (Op::Loop(body), Some(k)) => work.apart(id, body, *k, length),
+            (Op::Loop(body), Some(stretch)) => {
+                let body = Body { graph: cut(&body.graph, &stretch.within, length).0, ..(**body).clone() };
+                match stretch.rounds {
+                    Some(k) => work.apart(id, &body, k, length),
+                    None => work.with(id, Op::Loop(Box::new(body))),
+                }
+            }
             _ => work.keep(id),
         };
         work.places.push(place);
@@ -58,8 +63,13 @@ impl Work<'_> {
                 return vec![run[k + 1]];
             }
         }
+        self.with(id, self.old.node(id).op.clone())
+    }
+
+    /// A node with another operation.
+    fn with(&mut self, id: NodeId, op: Op) -> Vec<NodeId> {
         let operands = self.old.operands(id).iter().map(|o| Operand::new(self.place(o.node), o.subscripts.clone())).collect();
-        vec![self.new.add(self.old.node(id).clone(), operands)]
+        vec![self.new.add(Node { op, ..self.old.node(id).clone() }, operands)]
     }
 
     /// A loop as stretches and what is left over. Its places: something, then its results.

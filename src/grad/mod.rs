@@ -44,6 +44,7 @@ mod index;
 pub mod levels;
 mod map;
 mod nest;
+mod parts;
 mod reduce;
 mod rounds;
 mod shape;

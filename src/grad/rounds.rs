@@ -93,12 +93,16 @@ impl Reverse<'_> {
         let mut ties: Ties = outer.carries.iter().map(|(k, a)| (*k, first(a))).collect();
         loop {
             let mut graph = Graph::default();
+            // What this attempt takes of the room counts if it is the last.
+            let room = self.room.cloned();
             let mut round = self.round(&outer, &ties, &mut graph);
+            round.r.room = room.as_ref();
             round.r.run();
             let next = round.ties(&outer, &ties);
             if next == ties {
                 let instead = std::mem::take(&mut round.instead);
                 let (mut shell, sums) = round.finish(&outer, &ties);
+                self.room.zip(room.as_ref()).into_iter().for_each(|(room, left)| room.become_like(left));
                 if !instead.is_empty() {
                     graph = stored::read_instead(&graph, &instead);
                     shell.yields.iter_mut().for_each(|y| *y = *instead.get(y).unwrap_or(y));

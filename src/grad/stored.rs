@@ -5,24 +5,52 @@
 //! from what was kept.
 
 use super::Reverse;
-use super::levels::Length;
+use super::levels::{Kept as Known, Length};
 use super::rounds::round_axis;
-use crate::ir::{Body, DType, Graph, Node, NodeId, Op, Operand, Output, OutputKind};
+use crate::ir::{Axis, Body, DType, Graph, Node, NodeId, Op, Operand, Output, OutputKind, Size};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Sums of fewer terms are computed again: reading them is as dear.
 const LONG: i64 = 32;
 
-/// How many bytes loops may keep.
+/// How many bytes loops may keep beyond what they carry.
+#[derive(Clone)]
 pub struct Room<'a> {
     length: Length<'a>,
+    /// For whatever it is.
     left: Cell<u64>,
+    /// For parts of adjoints, which cost more where they cannot be yielded than sums of products that are computed again.
+    parts: Cell<u64>,
 }
 
 impl<'a> Room<'a> {
-    pub fn new(length: Length<'a>, bytes: u64) -> Room<'a> {
-        Room { length, left: Cell::new(bytes) }
+    /// Room where loops may keep `memory` bytes, and keep so much as it is.
+    pub fn new(length: Length<'a>, memory: u64, kept: &Known) -> Room<'a> {
+        let left = memory.saturating_sub(kept.bytes);
+        let parts = memory.saturating_sub(left).saturating_sub(kept.bytes - kept.parts);
+        Room { length, left: Cell::new(left), parts: Cell::new(parts) }
+    }
+
+    /// What is left of a copy is left.
+    pub fn become_like(&self, copy: &Room) {
+        self.left.set(copy.left.get());
+        self.parts.set(copy.parts.get());
+    }
+
+    /// Whether parts of these shapes may be yielded in every round; then the room is less by them. What has no known size may.
+    pub fn holds<'s>(&self, trips: &Size, shapes: impl Iterator<Item = &'s [Axis]>) -> bool {
+        let known = |size: &Size| (self.length)(size).and_then(|n| u64::try_from(n).ok());
+        let of = |shape: &[Axis]| shape.iter().try_fold(4u64, |n, a| Some(n.saturating_mul(known(&a.size)?)));
+        let round = shapes.map(of).try_fold(0u64, |n, bytes| Some(n.saturating_add(bytes?)));
+        let Some(bytes) = known(trips).zip(round).map(|(rounds, round)| rounds.saturating_mul(round)) else { return true };
+        let beyond = bytes.saturating_sub(self.parts.get());
+        let fits = beyond <= self.left.get();
+        if fits {
+            self.parts.set(self.parts.get() - (bytes - beyond));
+            self.left.set(self.left.get() - beyond);
+        }
+        fits
     }
 
     /// The values of a body that are kept; the room is less by them.
@@ -34,7 +62,7 @@ impl<'a> Room<'a> {
         let mut found: Vec<(i64, NodeId, u64)> = vec![];
         for id in graph.ids().filter(|id| varies[id.index()]) {
             let node = graph.node(id);
-            let sizes = |axes: &[crate::ir::Axis]| axes.iter().map(|a| (self.length)(&a.size)).collect::<Option<Vec<i64>>>();
+            let sizes = |axes: &[Axis]| axes.iter().map(|a| (self.length)(&a.size)).collect::<Option<Vec<i64>>>();
             let (Some(shape), Some(inner)) = (sizes(&node.shape), sizes(&node.inner)) else { continue };
             let terms = product(&mut inner.into_iter());
             if matches!(node.op, Op::Contract) && node.dtype == DType::F32 && terms >= LONG {

@@ -148,7 +148,7 @@ pub fn step(arm: &Arm, part: Part, within: &Within) -> Result<Step, Diagnostic> 
     let (graph, levels, kept) = grad::levels::in_two_levels(&graph, &length, within.memory);
     let moved = moved.into_iter().map(|n| n.map(|n| levels[places[n.index()].index()])).collect();
     // What loops need not keep, they may.
-    let room = grad::Room::new(&length, within.memory.saturating_sub(kept.bytes));
+    let room = grad::Room::new(&length, within.memory, &kept);
     let mut work = Work { arm, part, graph, moved, told: vec![], carried: vec![], numbers: vec![], slopes: vec![], room: &room };
     work.losses();
     let mut gradients: Vec<_> = (0..arm.objectives.len()).map(|k| work.differentiated(k, within.mixed)).collect();

@@ -68,6 +68,63 @@ fn loops_that_are_cut_into_stretches_teach_the_same() {
     }
 }
 
+/// Loops in the rounds of others, both long: the weights of the inner one are read by its number, too, and another round reads a place.
+const NESTED: &str = "dim b\ndim t\nmodel M {
+    input x: [b, t, 3]
+    input y: [b]
+    param w: [5, 7, 7] = normal(0, 0.3)
+    param v: [7, 7] = normal(0, 0.3)
+    param u: [3, 7] = normal(0, 0.4)
+    param gain: [9] = normal(1, 0.1)
+    param out: [7] = normal(0, 0.4)
+    var h: [7] = zeros()
+    let hs[t] = for t in 0..count[t] {
+        var z = h
+        for j in 0..9 {
+            draw eps: [7] = normal()
+            z = z + 0.1 * gain[j] * tanh(z @ v + z @ w[j mod 5] + x[t] @ u) + 0.01 * eps
+        }
+        h = 0.7 * z
+        yield h @ out
+    }
+    loss fit = mean[b] (0.2 * sum[t] hs - y)^2
+}
+train M {
+    data \"series.safetensors\" { x, y }
+    batch b = 4
+    minimize fit
+    with sgd(lr: 0.01)
+    steps 3
+}
+";
+
+#[test]
+fn loops_in_rounds_that_are_cut_teach_the_same() {
+    let model = model(NESTED);
+    for rounds in [0, 1, 6, 11] {
+        let folder = tempfile::tempdir().unwrap();
+        let series = floats(&[8, rounds, 3], |k| ((k * 31 + 7) % 23) as f64 / 9.0 - 1.2);
+        save(folder.path(), "series.safetensors", vec![("x", series), ("y", floats(&[8], |k| k as f64 / 4.0))]);
+        let with = |backend, memory| Options { memory: Some(memory), ..options(backend, 2) };
+        let (whole, wanted) = trained(&model, start(&model, 5), folder.path(), with(Backend::Interp, 1 << 40));
+        // Nothing is kept but what must be; some of it; parts of adjoints, too; and sums of products.
+        for backend in backends().into_iter().filter(|b| *b != Backend::Gpu || rounds == 6) {
+            let near = if backend == Backend::Interp { 1e-8 } else { 2e-3 };
+            for memory in [0, 1 << 11, 1 << 13, 1 << 15, 1 << 40] {
+                let (cut, values) = trained(&model, start(&model, 5), folder.path(), with(backend, memory));
+                for (a, b) in losses(&cut).iter().zip(losses(&whole)) {
+                    assert!((a - b).abs() <= near * b.abs(), "{backend:?}, {rounds} rounds, {memory} bytes: {a} {b}");
+                }
+                for (path, t) in wanted.iter().filter(|_| backend == Backend::Interp) {
+                    for (a, b) in values[path].to_f64().iter().zip(t.to_f64()) {
+                        assert!((a - b).abs() <= 1e-6 * b.abs().max(1e-3), "{rounds} rounds, {memory} bytes, {path}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn mixed_precision_learns_as_the_plain_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -304,6 +304,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "",
     ),
     (
+        "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    clip norm 1.0\n}\n",
+        "`clip 1.0` is by the norm",
+        "",
+    ),
+    (
         "dim b\nmodel M {\n    input x: [b, 4]\n    param w: [4] = zeros()\n    loss l = mean[b] (x @ w)^2\n}\ntrain M {\n    data \"r.safetensors\" { x }\n    minimize l\n    steps 3\n    grad_accum 4\n}\n",
         "accumulate 4",
         "",

@@ -62,6 +62,9 @@ impl Parser<'_, '_> {
                 }
                 None if foreign(self.word(start)).is_some() => plain.help(foreign(self.word(start)).unwrap_or_default()),
                 None if self.scope == Scope::File && self.begins_item() => plain.fix("begin a new line", self.gap(), "\n"),
+                None if self.scope == Scope::Train && self.word(start) == "clip" => {
+                    plain.help("`clip 1.0` is by the norm of all gradients, `clip value 0.5` by each number of them")
+                }
                 None if self.begins_value() && matches!(self.scope, Scope::Train | Scope::Eval) => {
                     plain.help("a list goes on after a comma; a new clause begins on a new line")
                 }
