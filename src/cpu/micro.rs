@@ -265,7 +265,10 @@ fn dots<const FMA: bool>(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
             sum = dot::<FMA>(x, y);
         }
         if s.k > PART {
-            let wide = x.zip(y).fold(f64::from(sum), |sum, (x, y)| sum + f64::from(dot::<FMA>(x, y)));
+            let mut wide = f64::from(sum);
+            for (x, y) in x.zip(y) {
+                wide += f64::from(dot::<FMA>(x, y));
+            }
             sum = wide as f32;
         }
         let to = &mut out[i * s.out_row];

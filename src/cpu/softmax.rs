@@ -34,7 +34,9 @@ fn softmax(row: &mut [f32], own: usize, all: usize, scale: f32) {
     let (lines, _) = row.as_chunks_mut::<LANES>();
     let lines = &mut lines[..own.div_ceil(LANES)];
     if scale != 1.0 {
-        lines.as_flattened_mut().iter_mut().for_each(|x| *x *= scale);
+        for x in lines.as_flattened_mut() {
+            *x *= scale;
+        }
     }
     if let (Some(last), 1..) = (lines.last_mut(), own % LANES) {
         last[own % LANES..].fill(f32::NEG_INFINITY);
@@ -59,7 +61,9 @@ fn softmax(row: &mut [f32], own: usize, all: usize, scale: f32) {
         total += f64::from(joined(sums, |a, b| a + b));
     }
     let each = 1.0 / total as f32;
-    lines.as_flattened_mut().iter_mut().for_each(|x| *x *= each);
+    for x in lines.as_flattened_mut() {
+        *x *= each;
+    }
     row[own..all].fill(0.0);
 }
 

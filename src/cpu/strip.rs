@@ -80,7 +80,9 @@ fn strip<const FMA: bool, const C: usize>(s: &Strip, out: &mut [[f32; WIDE]; HIG
     if s.columns == HIGH {
         return taps::<FMA, HIGH, C>(s, 0, out);
     }
-    (0..s.columns).for_each(|k| taps::<FMA, 1, C>(s, k, out));
+    for k in 0..s.columns {
+        taps::<FMA, 1, C>(s, k, out);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

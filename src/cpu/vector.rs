@@ -51,7 +51,9 @@ impl Vector for Plain {
     }
     #[inline(always)]
     fn store_part(self, to: &mut [f32]) {
-        to.iter_mut().zip(self.0).for_each(|(t, x)| *t = x);
+        for (t, x) in to.iter_mut().zip(self.0) {
+            *t = x;
+        }
     }
     #[inline(always)]
     fn fused(self, x: Plain, y: Plain) -> Plain {

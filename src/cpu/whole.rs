@@ -28,7 +28,9 @@ fn sum(row: &[f32]) -> f32 {
                 sums[lane] += line[lane];
             }
         }
-        sums.iter_mut().zip(last).for_each(|(s, x)| *s += x);
+        for (s, x) in sums.iter_mut().zip(last) {
+            *s += x;
+        }
         total += f64::from(joined(sums, |a, b| a + b));
     }
     total as f32

@@ -113,7 +113,10 @@ fn erf(x: f32) -> f32 {
 fn turn(x: f32, quarter: u32) -> f32 {
     let t = x.mul_add(FRAC_2_PI, MAGIC);
     let n = t - MAGIC;
-    let r = TURN.iter().fold(x, |r, part| n.mul_add(*part, r));
+    let mut r = x;
+    for part in TURN {
+        r = n.mul_add(part, r);
+    }
     let s = r * r;
     let (cosine, sine) = (poly(s, &COSINE), r * poly(s, &SINE));
     let q = t.to_bits().wrapping_add(quarter);
@@ -124,31 +127,58 @@ fn turn(x: f32, quarter: u32) -> f32 {
 /// What the reduction cannot take goes through `slow`, one by one.
 #[inline(always)]
 fn turns(row: &mut [f32], quarter: u32, slow: fn(f32) -> f32) {
-    if row.iter().fold(false, |far, x| far | (x.abs() > TURNS)) {
-        row.iter_mut().for_each(|x| *x = if x.abs() > TURNS { slow(*x) } else { turn(*x, quarter) });
+    let mut far = false;
+    for x in row.iter() {
+        far |= x.abs() > TURNS;
+    }
+    if far {
+        for x in row {
+            *x = if x.abs() > TURNS { slow(*x) } else { turn(*x, quarter) };
+        }
     } else {
-        row.iter_mut().for_each(|x| *x = turn(*x, quarter));
+        for x in row {
+            *x = turn(*x, quarter);
+        }
     }
 }
 
-/// `out = f(from + row) · gate`.
-#[inline(always)]
-fn stretch(s: &mut Stretch, f: impl Fn(f32) -> f32) {
-    match (s.row, s.gate) {
-        ([], []) => s.out.iter_mut().zip(s.from).for_each(|(o, x)| *o = f(*x)),
-        ([], gate) => s.out.iter_mut().zip(s.from).zip(gate).for_each(|((o, x), g)| *o = f(*x) * g),
-        (row, []) => {
-            for (out, from) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())) {
-                out.iter_mut().zip(from).zip(row).for_each(|((o, x), r)| *o = f(x + r));
+/// `out = f(from + row) · gate`, where `$f` says what `f` is of `$x`. Written out where it stands: a closure that is handed to an iterator is
+/// a function of its own where the compiler likes, and that one has none of the vectors of the function around it.
+macro_rules! stretch {
+    ($s:expr, |$x:ident| $f:expr) => {{
+        let s = $s;
+        match (s.row, s.gate) {
+            ([], []) => {
+                for (o, x) in s.out.iter_mut().zip(s.from) {
+                    let $x = *x;
+                    *o = $f;
+                }
+            }
+            ([], gate) => {
+                for ((o, x), g) in s.out.iter_mut().zip(s.from).zip(gate) {
+                    let $x = *x;
+                    *o = $f * g;
+                }
+            }
+            (row, []) => {
+                for (out, from) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())) {
+                    for ((o, x), r) in out.iter_mut().zip(from).zip(row) {
+                        let $x = x + r;
+                        *o = $f;
+                    }
+                }
+            }
+            (row, gate) => {
+                let gates = gate.chunks(row.len());
+                for ((out, from), gate) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())).zip(gates) {
+                    for (((o, x), r), g) in out.iter_mut().zip(from).zip(row).zip(gate) {
+                        let $x = x + r;
+                        *o = $f * g;
+                    }
+                }
             }
         }
-        (row, gate) => {
-            let gates = gate.chunks(row.len());
-            for ((out, from), gate) in s.out.chunks_mut(row.len()).zip(s.from.chunks(row.len())).zip(gates) {
-                out.iter_mut().zip(from).zip(row).zip(gate).for_each(|(((o, x), r), g)| *o = f(x + r) * g);
-            }
-        }
-    }
+    }};
 }
 
 /// Elements that are looked through for large angles at a time.
@@ -161,28 +191,34 @@ fn angles(s: &mut Stretch, quarter: u32, slow: fn(f32) -> f32) {
     for (out, from) in s.out.chunks_mut(wide).zip(s.from.chunks(wide)) {
         match s.row {
             [] => out.copy_from_slice(from),
-            row => out.iter_mut().zip(from).zip(row).for_each(|((o, x), r)| *o = x + r),
+            row => {
+                for ((o, x), r) in out.iter_mut().zip(from).zip(row) {
+                    *o = x + r;
+                }
+            }
         }
         turns(out, quarter, slow);
     }
     if !s.gate.is_empty() {
-        s.out.iter_mut().zip(s.gate).for_each(|(o, g)| *o *= g);
+        for (o, g) in s.out.iter_mut().zip(s.gate) {
+            *o *= g;
+        }
     }
 }
 
 #[inline(always)]
 fn apply(s: &mut Stretch) {
     match s.function {
-        Function::Least(c) => stretch(s, |x| choose(c > x, c, x)),
-        Function::Silu => stretch(s, |x| x * sigmoid(x)),
-        Function::Gelu { root } => stretch(s, |x| x * (1.0 + erf(x / root))),
-        Function::GeluTanh { scale, cube } => stretch(s, |x| x * (1.0 + tanh(scale * (x + cube * (x * (x * x)))))),
-        Function::One(Map::Exp) => stretch(s, exp),
-        Function::One(Map::Log) => stretch(s, log),
-        Function::One(Map::Tanh) => stretch(s, tanh),
-        Function::One(Map::Sigmoid) => stretch(s, sigmoid),
-        Function::One(Map::Softplus) => stretch(s, softplus),
-        Function::One(Map::Erf) => stretch(s, erf),
+        Function::Least(c) => stretch!(s, |x| choose(c > x, c, x)),
+        Function::Silu => stretch!(s, |x| x * sigmoid(x)),
+        Function::Gelu { root } => stretch!(s, |x| x * (1.0 + erf(x / root))),
+        Function::GeluTanh { scale, cube } => stretch!(s, |x| x * (1.0 + tanh(scale * (x + cube * (x * (x * x)))))),
+        Function::One(Map::Exp) => stretch!(s, |x| exp(x)),
+        Function::One(Map::Log) => stretch!(s, |x| log(x)),
+        Function::One(Map::Tanh) => stretch!(s, |x| tanh(x)),
+        Function::One(Map::Sigmoid) => stretch!(s, |x| sigmoid(x)),
+        Function::One(Map::Softplus) => stretch!(s, |x| softplus(x)),
+        Function::One(Map::Erf) => stretch!(s, |x| erf(x)),
         Function::One(Map::Sin) => angles(s, 0, slow_sin),
         Function::One(Map::Cos) => angles(s, 1, slow_cos),
         Function::One(other) => unreachable!("{other:?} is no function of rows"),
@@ -210,12 +246,12 @@ macro_rules! rows {
 }
 
 rows! {
-    exp_row: |row| row.iter_mut().for_each(|x| *x = exp(*x));
-    log_row: |row| row.iter_mut().for_each(|x| *x = log(*x));
-    tanh_row: |row| row.iter_mut().for_each(|x| *x = tanh(*x));
-    sigmoid_row: |row| row.iter_mut().for_each(|x| *x = sigmoid(*x));
-    softplus_row: |row| row.iter_mut().for_each(|x| *x = softplus(*x));
-    erf_row: |row| row.iter_mut().for_each(|x| *x = erf(*x));
+    exp_row: |row| for x in row { *x = exp(*x) };
+    log_row: |row| for x in row { *x = log(*x) };
+    tanh_row: |row| for x in row { *x = tanh(*x) };
+    sigmoid_row: |row| for x in row { *x = sigmoid(*x) };
+    softplus_row: |row| for x in row { *x = softplus(*x) };
+    erf_row: |row| for x in row { *x = erf(*x) };
     sin_row: |row| turns(row, 0, slow_sin);
     cos_row: |row| turns(row, 1, slow_cos);
 }

@@ -243,6 +243,21 @@ fn no_match_over_primitives_has_a_wildcard_arm() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A closure that an iterator calls is compiled on its own where the compiler likes, without the vectors of the function around it: an exponential
+/// became forty times as slow that way.
+#[test]
+fn code_for_wide_vectors_hands_no_closure_to_an_iterator() {
+    let wide = sources().into_iter().filter(|(_, text)| text.contains("target_feature(enable"));
+    let mut count = 0;
+    for (name, text) in wide {
+        count += 1;
+        for call in [".for_each(", ".fold("] {
+            assert!(!untested(&text).contains(call), "{name}: `{call}..)` beside `target_feature`; write the loop");
+        }
+    }
+    assert!(count > 5, "{count} files have code for wide vectors");
+}
+
 #[test]
 fn the_looking_itself_finds_what_it_should() {
     assert_eq!(
