@@ -3,8 +3,10 @@
 //! In: a block, open files. Out: [`Table`], which gives the inputs of any rows. Promised: what is fed (`feed noise = normal()`) is computed
 //! for all rows of a group at once, so that a row's value does not depend on its batch.
 
+mod column;
 mod shared;
 
+use self::column::{Column, KEPT};
 use super::eval::Setting;
 use crate::bind::init;
 use crate::bind::inputs::{Given, assemble};
@@ -13,7 +15,6 @@ use crate::check::model::{DataFile, Input, InputKind, Model, Rows};
 use crate::diag::{Code, Diagnostic, Label, suggest};
 use crate::exec::session::{evaluate, rebind};
 use crate::files::archive::Archive;
-use crate::files::stored::Stored;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,20 +28,6 @@ pub fn open(folder: &Path, asked: &Rows) -> Result<Vec<Arc<Archive>>, Diagnostic
         Archive::open(&folder.join(&data.file)).map(Arc::new).map_err(place)
     };
     asked.data.iter().map(one).collect()
-}
-
-/// A column of a data file that an input takes.
-struct Column {
-    input: Input,
-    file: Arc<Archive>,
-    name: String,
-    span: Span,
-}
-
-impl Column {
-    fn stored(&self) -> Stored<'_> {
-        self.file.get(&self.name).expect("looked up before")
-    }
 }
 
 /// The columns, and how their rows fall into batches.
@@ -66,18 +53,14 @@ pub struct Batch {
 impl Table {
     pub fn new(model: &Model, asked: &Rows, files: &[Arc<Archive>]) -> Result<Table, Diagnostic> {
         let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None, fed: None };
+        let mut room = KEPT;
         for (data, file) in asked.data.iter().zip(files) {
             for (name, column) in &data.columns {
                 if file.get(column).is_none() {
                     return Err(no_column(column, file, data.span));
                 }
                 if let Some(input) = model.inputs.iter().find(|i| i.name == *name) {
-                    table.columns.push(Column {
-                        input: input.clone(),
-                        file: file.clone(),
-                        name: column.clone(),
-                        span: data.span,
-                    });
+                    table.columns.push(Column::new(input, file, column, data.span, &mut room));
                 }
             }
         }
@@ -291,8 +274,8 @@ impl Table {
         }
         parts.sort();
         let mut tensor = match parts.first() {
-            Some((0, rows)) => stored.rows(c.input.dtype, rows)?,
-            _ => stored.load(c.input.dtype)?,
+            Some((0, rows)) => c.rows(c.input.dtype, rows)?,
+            _ => c.all(c.input.dtype)?,
         };
         for (axis, rows) in parts.iter().filter(|(axis, _)| *axis > 0) {
             tensor = select(&tensor, *axis, rows);
@@ -313,10 +296,11 @@ fn select(t: &Tensor, axis: usize, rows: &[usize]) -> Tensor {
     let mut shape = t.shape.clone();
     shape[axis] = rows.len();
     let mut data = t.data.slice(0..0);
+    data.reserve(outer * rows.len() * inner);
     for o in 0..outer {
         for r in rows {
             let at = (o * t.shape[axis] + r) * inner;
-            data.append(t.data.slice(at..at + inner));
+            data.append_part(&t.data, at..at + inner);
         }
     }
     Tensor::new(shape, data)

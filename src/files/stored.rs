@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Data, Tensor, type_text};
 use half::{bf16, f16};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -104,15 +104,27 @@ impl Place<'_> {
             Place::File { file, start } => {
                 let mut out = Vec::new();
                 out.try_reserve_exact(length).map_err(|_| no_memory(name, length))?;
+                out.resize(length, 0);
                 let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                file.seek(SeekFrom::Start(start + from as u64)).map_err(|e| lost(e.to_string()))?;
-                (&mut *file).take(length as u64).read_to_end(&mut out).map_err(|e| lost(e.to_string()))?;
-                match out.len() == length {
-                    true => Ok(out),
-                    false => Err(lost("it was cut short while it was read".into())),
-                }
+                fill(&mut file, start + from as u64, &mut out).map_err(|e| match e.kind() {
+                    ErrorKind::UnexpectedEof => lost("it was cut short while it was read".into()),
+                    _ => lost(e.to_string()),
+                })?;
+                Ok(out)
             }
         }
+    }
+}
+
+/// Reads from a place in a file, in one call where the system has one.
+fn fill(file: &mut File, start: u64, out: &mut [u8]) -> std::io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, out, start);
+    #[cfg(not(unix))]
+    {
+        use std::io::{Read, Seek, SeekFrom};
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(out)
     }
 }
 

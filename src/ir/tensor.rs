@@ -47,6 +47,27 @@ impl Data {
         }
     }
 
+    /// Adds some elements of another of the same type at the end.
+    pub fn append_part(&mut self, from: &Data, range: Range<usize>) {
+        match (self, from) {
+            (Data::F32(to), Data::F32(from)) => to.extend_from_slice(&from[range]),
+            (Data::F64(to), Data::F64(from)) => to.extend_from_slice(&from[range]),
+            (Data::I32(to), Data::I32(from)) => to.extend_from_slice(&from[range]),
+            (Data::Bool(to), Data::Bool(from)) => to.extend_from_slice(&from[range]),
+            _ => unreachable!("both sides have one type"),
+        }
+    }
+
+    /// Room for so many more elements, where there is memory; else they come as they come.
+    pub fn reserve(&mut self, more: usize) {
+        let _ = match self {
+            Data::F32(v) => v.try_reserve_exact(more),
+            Data::F64(v) => v.try_reserve_exact(more),
+            Data::I32(v) => v.try_reserve_exact(more),
+            Data::Bool(v) => v.try_reserve_exact(more),
+        };
+    }
+
     /// Overwrites elements from `at` on; both have the same type.
     pub fn put(&mut self, at: usize, from: &Data) {
         match (self, from) {

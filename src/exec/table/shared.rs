@@ -3,7 +3,8 @@
 //! In: a column that has no axis for the rows, or one of length 1. Out: as many copies as there are rows. The block says that its
 //! data bind the condition; how many values they have is known only here.
 
-use super::{Batch, Column, Table, along, select};
+use super::column::Column;
+use super::{Batch, Table, along, select};
 use crate::diag::Diagnostic;
 use crate::ir::{DType, Sym, Tensor};
 
