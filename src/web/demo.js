@@ -369,6 +369,28 @@ function kind() {
   }
 }
 
+/** Runs the model on inputs whose outputs are known, and shows how far this device is from them. */
+async function check() {
+  const box = make("div", { role: "status" }, "Testing …");
+  at("checked").replaceChildren(box);
+  try {
+    const { test } = await import("./test.js");
+    const { programs, tested, answers } = await test(model, (_, of) => (box.textContent = `Testing ${of} cases …`));
+    const wrong = answers.filter((a) => !a.right).length;
+    const all = `${programs} ${programs === 1 ? "program" : "programs"}`;
+    const some = tested === programs ? all : `${tested} of ${all}, as far as answers are known`;
+    const verdict = wrong ? `${wrong} of ${answers.length} answers are wrong on this device` : `${answers.length} of ${answers.length} answers are right on this device`;
+    const sizes = (d) => Object.entries(d).map(([name, n]) => `${name} = ${n}`).join(", ");
+    const off = (a) => a.error ?? (a.far === Infinity ? "not the same" : a.far === 0 ? "the same" : `${a.far.toExponential(1)} of the largest off`);
+    const row = (a) => make("tr", { className: a.right ? "" : "wrong" }, ...[a.right ? "✓" : "✗", a.output, sizes(a.dims), off(a)].map((t) => make("td", {}, t)));
+    box.replaceChildren(make("p", { className: wrong ? "wrong" : "" }, `${verdict} (${some}).`), make("table", {}, ...answers.map(row)));
+    box.dataset.wrong = String(wrong);
+  } catch (e) {
+    box.replaceChildren(make("p", { className: "wrong" }, e.message));
+  }
+  await update();
+}
+
 async function start() {
   try {
     demo = await (await fetch("demo.json")).json();
@@ -403,6 +425,9 @@ async function start() {
     at("main").append(learning(model, spec, demo, { make, button, card, update, say }));
   }
   at("main").append(left, right);
+  const device = card(make("h2", {}, "This device"), make("p", { className: "facts" }, "Runs the model on inputs whose outputs are known."), make("div", { className: "row" }, button("Test it", check)), make("div", { id: "checked" }));
+  device.classList.add("wide");
+  at("main").append(device);
   if (!right.children.length) say("No output can be computed from what this page has.", true);
   await update();
 }

@@ -44,7 +44,7 @@ pub fn demo(request: &Request) -> Result<Value, Diagnostic> {
     Ok(out)
 }
 
-fn numbers(t: &Tensor) -> Vec<Value> {
+pub(super) fn numbers(t: &Tensor) -> Vec<Value> {
     // JSON has no word for what is not finite: there it is the text that JavaScript reads as a number.
     let real = |v: f32| if v.is_finite() { json!(v) } else { json!(module::number(f64::from(v))) };
     let one = |i: usize| if t.dtype() == DType::F32 { real(t.get(i) as f32) } else { json!(t.get(i) as i64) };

@@ -12,6 +12,7 @@ mod examples;
 mod expr;
 mod folder;
 mod guards;
+mod known;
 mod module;
 mod table;
 mod train;
@@ -80,6 +81,8 @@ const RUNTIME: &str = include_str!("runtime.js");
 const PAGE: &str = include_str!("index.html");
 const STYLE: &str = include_str!("demo.css");
 const DEMO: &str = include_str!("demo.js");
+const TEST: &str = include_str!("test.js");
+const TEST_TYPES: &str = include_str!("test.d.ts");
 /// More, where the page learns.
 const LEARNS: [(&str, &str); 3] = [
     ("train.js", include_str!("train/train.js")),
@@ -126,9 +129,9 @@ fn chosen(request: &Request, notes: &mut Vec<String>) -> Result<Vec<usize>, Diag
     Ok(out)
 }
 
-/// What a node is computed from, and the sizes in it that values decide.
-fn reached(graph: &Graph, root: NodeId) -> Vec<bool> {
-    let mut roots = vec![root];
+/// What nodes are computed from, and the sizes in it that values decide.
+fn reached(graph: &Graph, roots: &[NodeId]) -> Vec<bool> {
+    let mut roots = roots.to_vec();
     loop {
         let reach = graph.reachable(roots.iter().copied());
         let symbols: BTreeSet<Sym> = graph.ids().filter(|id| reach[id.index()]).flat_map(|id| graph.symbols_of(id)).collect();
@@ -143,7 +146,7 @@ fn reached(graph: &Graph, root: NodeId) -> Vec<bool> {
 
 /// Inputs that a node is computed from.
 fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
-    let reach = reached(graph, root);
+    let reach = reached(graph, &[root]);
     let paths: BTreeSet<&str> = graph
         .ids()
         .filter(|id| reach[id.index()])
@@ -162,7 +165,7 @@ fn needs(model: &Model, graph: &Graph, root: NodeId) -> Vec<String> {
 fn asks(graph: &Graph, roots: &[NodeId], locate: Locate) -> Vec<Ask> {
     let mut out: Vec<Ask> = Vec::new();
     for (k, root) in roots.iter().enumerate() {
-        for need in needs::all(graph, &reached(graph, *root)) {
+        for need in needs::all(graph, &reached(graph, &[*root])) {
             match out.iter_mut().find(|a| a.need == need) {
                 Some(known) if known.by.last() == Some(&k) => {}
                 Some(known) => known.by.push(k),
@@ -280,6 +283,9 @@ pub fn bundle(request: &Request) -> Result<Bundle, Diagnostic> {
         file("model.js", module::script(&parts)),
         file("model.d.ts", module::types(&parts)),
         file("runtime.js", RUNTIME),
+        file("test.js", TEST),
+        file("test.d.ts", TEST_TYPES),
+        file(known::FILE, known::known(request, &described, &families, &fixed).to_string()),
         file("programs.json", programs.to_string()),
         File { path: "weights.safetensors".into(), bytes: weights(request, &used)? },
     ];

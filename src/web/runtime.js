@@ -371,6 +371,7 @@ class Model {
   constructor(spec, programs, weights, device, get, options) {
     Object.assign(this, { spec, programs: programs.programs, constants: programs.constants, shaders: programs.shaders, weights, get });
     this.own = !options.device;
+    this.shipped = !options.weights;
     // Never changed in place: a run keeps the conditions that it began with.
     this.conditions = new Map();
     this.pending = 0;

@@ -297,7 +297,7 @@ fn measured(graph: &Graph, allowed: &BTreeMap<Sym, Vec<i64>>) -> BTreeMap<Sym, V
 /// What the graph asks of sizes for each of these nodes.
 fn asked(graph: &Graph, wanted: &[NodeId], fixed: &Sizes) -> BTreeSet<Size> {
     let of = |root: &NodeId| -> BTreeSet<Size> {
-        let needs = needs::all(graph, &reached(graph, *root));
+        let needs = needs::all(graph, &reached(graph, &[*root]));
         needs.iter().filter_map(|n| noted(&n.least, &n.most, fixed)).collect()
     };
     wanted.iter().map(of).reduce(|a, b| a.intersection(&b).cloned().collect()).unwrap_or_default()

@@ -250,6 +250,62 @@ fn pages_give_the_numbers_of_the_cpu() {
     assert_eq!(browser.faults, Vec::<String>::new());
 }
 
+#[test]
+fn known_answers_are_those_of_the_interpreter_and_pages_give_them() {
+    for b in all() {
+        let known: Value = serde_json::from_str(b.bundle.text("known.json")).unwrap();
+        let count = |key: &str| known[key].as_u64().unwrap() as usize;
+        let cases = known["cases"].as_array().unwrap();
+        assert!(
+            count("tested") == cases.len() && cases.len() <= count("programs"),
+            "{}: {}",
+            b.name,
+            b.bundle.text("known.json")
+        );
+        assert!(cases.len() <= 12 && b.bundle.text("known.json").len() < 4_000_000, "{}: {} cases", b.name, cases.len());
+        eprintln!("{}: {} of {} programs", b.name, cases.len(), count("programs"));
+    }
+    let with = all().iter().filter(|b| !b.bundle.text("known.json").contains("\"cases\":[]")).count();
+    assert!(with * 10 >= all().len() * 9, "{with} of {} models have known answers", all().len());
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&served(all()));
+    // Experts, sizes that a condition decides, several programs, a loop.
+    for name in ["sparse_moe", "gateskip", "sorted_net", "hyperlstm", "per_sample"] {
+        let got = browser.eval(&format!(
+            "(async () => {{
+                const [{{ load }}, {{ test }}] = await Promise.all([import('/{name}/model.js'), import('/{name}/test.js')]);
+                const m = await load();
+                const good = await test(m);
+                // A number that is off, a whole tensor that is, and a case that cannot be.
+                const get = m.get;
+                m.get = async (...of) => {{
+                    const known = await get(...of);
+                    if (!known.cases) return known;
+                    const [first] = known.cases, [output] = Object.values(first.outputs);
+                    const spoilt = {{ shape: output.shape, data: [Number(output.data[0]) + 1 + Math.max(...output.data.map((v) => Math.abs(Number(v)))), ...output.data.slice(1)] }};
+                    const [name] = Object.keys(first.outputs);
+                    return {{ ...known, cases: [{{ ...first, outputs: {{ [name]: spoilt }} }}, {{ ...first, inputs: {{}}, conditions: {{}} }}] }};
+                }};
+                const bad = await test(m);
+                const own = new Uint8Array(await (await fetch('/{name}/weights.safetensors')).arrayBuffer());
+                const other = await load({{ weights: own }});
+                const refused = await test(other).then(() => 'no', (e) => e.code);
+                m.destroy();
+                other.destroy();
+                return {{ good, bad: bad.answers.map((a) => a.right), refused, conditions: m.conditions.size }};
+            }})()"
+        ));
+        let answers = got["good"]["answers"].as_array().unwrap();
+        assert!(!answers.is_empty() && answers.iter().all(|a| a["right"] == true), "{name}: {}", got["good"]);
+        assert_eq!(
+            (&got["bad"][0], &got["refused"], &got["conditions"]),
+            (&json!(false), &json!("value"), &json!(0)),
+            "{name}: {got}"
+        );
+    }
+    assert_eq!(browser.faults, Vec::<String>::new());
+}
+
 fn keep(browser: &mut Browser, name: &str) {
     let picture = browser.picture();
     assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name}: {} bytes", picture.len());
@@ -283,6 +339,11 @@ fn the_page_of_digits_knows_a_drawing_in_every_task() {
         assert_eq!(browser.eval("document.querySelector('.big').textContent"), "7", "task {task}");
     }
     assert_eq!(browser.eval("document.querySelector('#message').textContent"), "");
+    browser.eval("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Test it').click()");
+    browser.wait("document.querySelector('#checked [data-wrong]')");
+    let said = browser.eval("document.querySelector('#checked p').textContent");
+    assert!(said.as_str().unwrap().contains("answers are right on this device"), "{said}");
+    browser.eval("document.querySelector('#checked').scrollIntoView({ block: 'end' })");
     keep(&mut browser, "task_digits");
     assert_eq!(browser.faults, Vec::<String>::new());
 }
