@@ -8,8 +8,8 @@ use super::module::{Chosen, Output};
 use super::{Request, examples, reached};
 use crate::bind::inputs::{self, Given, gather};
 use crate::check::model::InputKind;
-use crate::exec::session::{bindings, evaluate};
-use crate::ir::{Graph, Op, Size, Sym, Tensor};
+use crate::exec::session::{bindings, evaluate, rebind};
+use crate::ir::{Bindings, Graph, Op, Size, Sym, Tensor};
 use crate::plan::Sizes;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const FILE: &str = "known.json";
 /// Elements that the interpreter goes through for one case, and for all.
 const STEPS: f64 = 4e6;
-const ALL_STEPS: f64 = 2e7;
+const ALL_STEPS: f64 = 1.6e7;
 /// Numbers of a case, inputs and outputs together.
-const NUMBERS: usize = 8192;
+const NUMBERS: f64 = 8192.0;
+/// How long an axis is that nothing says anything of.
+const FREE: i64 = 4;
 /// What inputs are drawn with.
 const SEED: i32 = 11;
 
@@ -34,15 +36,14 @@ struct Case<'a> {
 /// The known answers of these families.
 pub fn known(request: &Request, outputs: &[Output], families: &[Chosen], fixed: &Sizes) -> Value {
     let (mut left, mut cases, mut covered) = (ALL_STEPS, vec![], BTreeSet::new());
+    let mut bound = bindings(request.params.clone(), Given::default(), 0);
     let all: BTreeSet<usize> = families.iter().flat_map(|c| &c.numbers).copied().collect();
     for case in families.iter().flat_map(|c| points(c, fixed)) {
         if !covered.contains(&case.program)
-            && let Some(made) = answer(request, outputs, &case, left)
+            && let Some(made) = answer(request, outputs, &case, &mut bound, &mut left)
+            && covered.insert(made.program)
         {
-            left -= made.steps;
-            if covered.insert(made.program) {
-                cases.push(made.json);
-            }
+            cases.push(made.json);
         }
     }
     json!({ "programs": all.len(), "tested": covered.len(), "cases": cases })
@@ -53,7 +54,6 @@ struct Answer {
     json: Value,
     /// The program that the page runs: values may decide sizes, and so another one than that which was meant.
     program: usize,
-    steps: f64,
 }
 
 /// The program that the page runs at these sizes.
@@ -83,41 +83,41 @@ fn points<'a>(chosen: &'a Chosen, fixed: &Sizes) -> Vec<Case<'a>> {
     all.into_iter().filter_map(|sizes| Some(Case { chosen, program: program(chosen, &sizes)?, sizes })).collect()
 }
 
-/// What the interpreter says of a case; none where that takes more than what is left, has too many numbers, or where the model has no such
-/// sizes.
-fn answer(request: &Request, outputs: &[Output], case: &Case, left: f64) -> Option<Answer> {
-    let model = request.model;
+/// What the interpreter says of a case; none where that takes more than what is `left` (which is less by it), has too many numbers, or where the
+/// model has no such sizes.
+fn answer(request: &Request, outputs: &[Output], case: &Case, bound: &mut Bindings, left: &mut f64) -> Option<Answer> {
+    let (model, graph) = (request.model, &request.model.graph);
     let wanted: Vec<&Output> = case.chosen.outputs.iter().filter_map(|name| outputs.iter().find(|o| o.name == *name)).collect();
-    let given = drawn(request, case)?;
-    let nodes: Vec<_> =
-        wanted.iter().filter_map(|o| model.graph.outputs.iter().find(|g| *g.name == *o.name).map(|g| g.node)).collect();
-    // With what decides sizes.
-    let around = reached(&model.graph, &nodes);
-    // Sizes that values decide are as long as they may stand for.
-    let known = |name: &str| given.sizes.get(name).or_else(|| case.sizes.get(name)).copied();
-    let length = |size: &Size| size.eval(&known).map_or(f64::INFINITY, |n| n.max(0) as f64);
-    let steps = steps(&model.graph, &|id| around[id], &length);
-    if steps > STEPS.min(left) {
+    let node = |o: &&Output| graph.outputs.iter().find(|g| *g.name == *o.name).map(|g| g.node);
+    let mut nodes: Vec<_> = wanted.iter().filter_map(node).collect();
+    // With what decides sizes, which are as long as they may stand for.
+    let around = reached(graph, &nodes);
+    let length = |size: &Size| size.eval(&|name| Some(case.sizes.get(name).copied().unwrap_or(FREE))).unwrap_or(0).max(0) as f64;
+    let needed = |name: &str| wanted.iter().any(|o| o.needs.iter().any(|n| n == name));
+    let given = model.inputs.iter().filter(|i| needed(&i.name)).map(|i| i.shape.iter().map(|a| length(&a.1)).product::<f64>());
+    let made = wanted.iter().map(|o| o.shape.iter().map(length).product::<f64>());
+    let steps = steps(graph, &|id| around[id], &length);
+    if given.chain(made).sum::<f64>() > NUMBERS || steps > STEPS.min(*left) {
         return None;
     }
-    let needed = |name: &str| wanted.iter().any(|o| o.needs.iter().any(|n| n == name));
+    *left -= steps;
+    let given = drawn(request, case)?;
     let part = |condition: bool| -> BTreeMap<&str, Value> {
         let these = model.inputs.iter().filter(|i| i.condition == condition && needed(&i.name));
         these.filter_map(|i| Some((i.name.as_str(), value(given.tensors.get(&i.name)?)))).collect()
     };
     let (conditions, inputs) = (part(true), part(false));
-    let sizes: BTreeMap<&str, i64> = given.sizes.iter().map(|(name, n)| (&**name, *n)).collect();
-    let (dims, dense) = (json!(sizes), given.tensors.values().map(Tensor::len).sum::<usize>());
-    let measured: Vec<_> = model.graph.measured.iter().filter(|(_, n)| around[n.index()]).collect();
-    let mut actual = given.sizes.clone();
-    let asked: Vec<_> = nodes.iter().copied().chain(measured.iter().map(|m| m.1)).collect();
-    let mut results = evaluate(model, &bindings(request.params.clone(), given, 0), &asked).ok()?;
-    let lengths = results.split_off(nodes.len());
-    actual.extend(measured.iter().zip(&lengths).map(|((name, _), t)| (name.clone(), (t.get(0).round() as i64).max(0))));
-    let numbers = dense + results.iter().map(Tensor::len).sum::<usize>();
+    let mut sizes = given.sizes.clone();
+    let dims: BTreeMap<String, i64> = sizes.iter().map(|(name, n)| (name.to_string(), *n)).collect();
+    let measured: Vec<_> = graph.measured.iter().filter(|(_, n)| around[n.index()]).collect();
+    nodes.extend(measured.iter().map(|m| m.1));
+    rebind(bound, given);
+    let mut results = evaluate(model, bound, &nodes).ok()?;
+    let lengths = results.split_off(wanted.len());
+    sizes.extend(measured.iter().zip(&lengths).map(|((name, _), t)| (name.clone(), (t.get(0).round() as i64).max(0))));
     let made: BTreeMap<&str, Value> = wanted.iter().zip(&results).map(|(o, t)| (o.name.as_str(), value(t))).collect();
     let json = json!({ "dims": dims, "conditions": conditions, "inputs": inputs, "outputs": made });
-    (numbers <= NUMBERS).then_some(Answer { json, program: program(case.chosen, &actual)?, steps })
+    Some(Answer { json, program: program(case.chosen, &sizes)? })
 }
 
 /// Drawn values for all inputs at the sizes of a case.

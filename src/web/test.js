@@ -7,13 +7,15 @@ const FAR = 1e-3;
 
 /** How far the farthest number is, as a part of the largest. Whole numbers and truths are right or not. */
 function far(type, made, known) {
-  if (String(made.shape) !== String(known.shape)) return Infinity;
+  if (String(made.shape) !== String(known.shape) || made.data.length !== known.data.length) return Infinity;
   const right = known.data.map(Number);
   if (type !== "f32") return right.every((v, k) => v === made.data[k]) ? 0 : Infinity;
   // What overflows in 32 bits is no number to compare with.
   const largest = right.reduce((n, v) => (Number.isFinite(v) ? Math.max(n, Math.abs(v)) : n), 0);
-  const off = (v, k) => (v === made.data[k] || (Number.isNaN(v) && Number.isNaN(made.data[k])) ? 0 : Math.abs(v - made.data[k]) / (largest || 1));
-  return right.reduce((n, v, k) => Math.max(n, Number.isFinite(v) ? off(v, k) : 0), 0) || 0;
+  const off = (v, k) => (v === made.data[k] ? 0 : Math.abs(v - made.data[k]) / (largest || 1));
+  // Where a number is known, what is none is as far as can be.
+  const one = (v, k) => (!Number.isFinite(v) ? 0 : Number.isFinite(made.data[k]) ? off(v, k) : Infinity);
+  return right.reduce((n, v, k) => Math.max(n, one(v, k)), 0);
 }
 
 /**
