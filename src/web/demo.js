@@ -383,7 +383,8 @@ async function check() {
     const sizes = (d) => Object.entries(d).map(([name, n]) => `${name} = ${n}`).join(", ");
     const off = (a) => a.error ?? (a.far === Infinity ? "not the same" : a.far === 0 ? "the same" : `${a.far.toExponential(1)} of the largest off`);
     const row = (a) => make("tr", { className: a.right ? "" : "wrong" }, ...[a.right ? "✓" : "✗", a.output, sizes(a.dims), off(a)].map((t) => make("td", {}, t)));
-    box.replaceChildren(make("p", { className: wrong ? "wrong" : "" }, `${verdict} (${some}).`), make("table", {}, ...answers.map(row)));
+    const list = make("table", { className: "answers" }, ...answers.map(row));
+    box.replaceChildren(make("p", { className: wrong ? "wrong" : "" }, `${verdict} (${some}).`), make("details", { open: wrong > 0 }, make("summary", {}, "Answers"), list));
     box.dataset.wrong = String(wrong);
   } catch (e) {
     box.replaceChildren(make("p", { className: "wrong" }, e.message));
