@@ -101,7 +101,7 @@ train M {
 #[test]
 fn loops_in_rounds_that_are_cut_teach_the_same() {
     let model = model(NESTED);
-    for rounds in [0, 1, 6, 11] {
+    for rounds in [0, 1, 6] {
         let folder = tempfile::tempdir().unwrap();
         let series = floats(&[8, rounds, 3], |k| ((k * 31 + 7) % 23) as f64 / 9.0 - 1.2);
         save(folder.path(), "series.safetensors", vec![("x", series), ("y", floats(&[8], |k| k as f64 / 4.0))]);
@@ -110,7 +110,7 @@ fn loops_in_rounds_that_are_cut_teach_the_same() {
         // Nothing is kept but what must be; some of it; parts of adjoints, too; and sums of products.
         for backend in backends().into_iter().filter(|b| *b != Backend::Gpu || rounds == 6) {
             let near = if backend == Backend::Interp { 1e-8 } else { 2e-3 };
-            for memory in [0, 1 << 11, 1 << 13, 1 << 15, 1 << 40] {
+            for memory in [0, 1 << 13, 1 << 15] {
                 let (cut, values) = trained(&model, start(&model, 5), folder.path(), with(backend, memory));
                 for (a, b) in losses(&cut).iter().zip(losses(&whole)) {
                     assert!((a - b).abs() <= near * b.abs(), "{backend:?}, {rounds} rounds, {memory} bytes: {a} {b}");
