@@ -56,6 +56,6 @@ fn part(graph: &Graph, arg: NodeId, user: NodeId, length: Length) -> Option<u64>
 
 /// How many there are; 0 where that is not known.
 fn elements(axes: &[Axis], length: Length) -> u64 {
-    let sizes = axes.iter().map(|a| length(&a.size).and_then(|n| u64::try_from(n).ok()));
-    sizes.fold(Some(1u64), |n, size| Some(n?.saturating_mul(size?))).unwrap_or(0)
+    let mut sizes = axes.iter().map(|a| length(&a.size).and_then(|n| u64::try_from(n).ok()));
+    sizes.try_fold(1u64, |n, size| Some(n.saturating_mul(size?))).unwrap_or(0)
 }
