@@ -11,7 +11,7 @@
 //! and are not taken apart. *Not looked at:* loops whose length or carries have a size that is not known.
 
 use super::{active, cut::cut, parts};
-use crate::ir::{Graph, NodeId, Op, Origin, Size};
+use crate::ir::{Body, Graph, NodeId, Op, Origin, Size};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -100,34 +100,26 @@ pub fn in_two_levels(graph: &Graph, length: Length, memory: u64) -> (Graph, Vec<
 fn found(graph: &Graph, active: &[bool], length: Length, parent: Option<usize>, out: &mut Vec<Long>) {
     for id in graph.ids() {
         let Op::Loop(body) = &graph.node(id).op else { continue };
+        let Some((rounds, round)) = carried(graph, id, body, length) else { continue };
         let given: Vec<bool> = graph.operands(id).iter().map(|o| active[o.node.index()]).collect();
         let wanted = active::results(body, &given).1;
-        let own = long(graph, id, length).map(|l| {
-            let parts = parts::of_round(body, &wanted, length).into_iter().fold(0, u64::saturating_add);
-            Long { span: graph.node(id).span, parent, parts: parts.saturating_mul(4), ..l }
-        });
+        let parts = parts::of_round(body, &wanted, length).into_iter().fold(0, u64::saturating_add).saturating_mul(4);
+        let divides = !body.stop && body.carries > 0;
         let place = out.len();
-        let parent = if own.is_some() { Some(place) } else { parent };
-        let known = own.is_some();
-        out.extend(own);
-        if known {
-            let by: Vec<NodeId> = parts::arguments(body, &wanted).map(|(id, _)| id).collect();
-            found(&body.graph, &active::from(&body.graph, &by), length, parent, out);
-        }
+        out.push(Long { id, span: graph.node(id).span, parent, rounds, round, parts, stretch: 0, divides });
+        let by: Vec<NodeId> = parts::arguments(body, &wanted).map(|(id, _)| id).collect();
+        found(&body.graph, &active::from(&body.graph, &by), length, Some(place), out);
     }
 }
 
-/// What is known of a loop.
-fn long(graph: &Graph, id: NodeId, length: Length) -> Option<Long> {
-    let Op::Loop(body) = &graph.node(id).op else { return None };
+/// The rounds of a loop, and the bytes that it carries into each.
+fn carried(graph: &Graph, id: NodeId, body: &Body, length: Length) -> Option<(u64, u64)> {
     let rounds = u64::try_from(length(&body.trips)?).ok()?;
     let mut carried = graph.operands(id)[..body.carries].iter().map(|o| {
         let mut sizes = graph.node(o.node).shape.iter().map(|a| length(&a.size).and_then(|n| u64::try_from(n).ok()));
         sizes.try_fold(4u64, |n, size| Some(n.saturating_mul(size?)))
     });
-    let round = carried.try_fold(0u64, |n, bytes| Some(n.saturating_add(bytes?)))?;
-    let divides = !body.stop && body.carries > 0;
-    Some(Long { id, span: graph.node(id).span, parent: None, rounds, round, parts: 0, stretch: 0, divides })
+    Some((rounds, carried.try_fold(0u64, |n, bytes| Some(n.saturating_add(bytes?)))?))
 }
 
 /// The loops that are taken apart in the rounds of one, or in the graph.

@@ -40,7 +40,7 @@ fn part(graph: &Graph, arg: NodeId, user: NodeId, length: Length) -> Option<u64>
     let node = graph.node(user);
     match &node.op {
         Op::Contract => {
-            let others = graph.operands(user).iter().filter(|o| !matches!(graph.node(o.node).op, Op::Arg(_)) || o.node != arg);
+            let others = graph.operands(user).iter().filter(|o| o.node != arg);
             let others = others.map(|o| elements(&graph.node(o.node).shape, length));
             Some(others.fold(elements(&node.shape, length), u64::saturating_add))
         }
