@@ -64,6 +64,9 @@ fn every_emitted_shader_of_every_step_passes_naga() {
     assert!(steps > 20 && seen.len() > 300, "{steps} steps, {} shaders", seen.len());
 }
 
+/// How far from its beginning a range is tried that has no end near by: past a tile, and no further than the interpreter is soon done with.
+const FAR: i64 = 19;
+
 /// A page chooses among few programs, each for a range of sizes: it must give the right numbers at both ends of its range.
 #[test]
 fn programs_of_pages_hold_in_their_ranges() {
@@ -82,9 +85,9 @@ fn programs_of_pages_hold_in_their_ranges() {
             for (dim, cuts) in family.dims.iter().zip(&family.cuts).rev() {
                 let (k, from) = (rest % cuts.len(), cuts[rest % cuts.len()]);
                 rest /= cuts.len();
-                let to = cuts.get(k + 1).map_or(from + 67, |next| next - 1);
+                let to = cuts.get(k + 1).map_or(from + FAR, |next| next - 1);
                 ends[0].push((dim.to_string(), from));
-                ends[1].push((dim.to_string(), to.min(from + 67)));
+                ends[1].push((dim.to_string(), to.min(from + FAR)));
             }
             for dims in ends.into_iter().filter(|dims| dims.iter().all(|d| d.1 <= 400)) {
                 let who = format!("{name} at {dims:?}");
