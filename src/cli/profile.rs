@@ -11,10 +11,11 @@ pub fn shown(p: &Profile) -> String {
     rows.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let part = |s: f64| if total > 0.0 { format!("{:.1} %", 100.0 * s / total) } else { String::new() };
     let Some(peak) = &p.peak else {
-        let row = |k: &&Spent| vec![k.name.clone(), time(k.seconds), part(k.seconds)];
+        let rate = |k: &Spent| k.flops.map_or(String::new(), |n| format!("{}flop/s", unit(n / k.seconds)));
+        let row = |k: &&Spent| vec![k.name.clone(), k.what.clone(), time(k.seconds), part(k.seconds), rate(k)];
         let rows: Vec<_> = rows.iter().map(row).collect();
         let all = format!("{} steps, {}\n", p.kernels.len(), time(total));
-        return table(&["step", "time", "share"], &rows, 1) + &all;
+        return table(&["step", "", "time", "share", "products"], &rows, 2) + &all;
     };
     let row = |k: &&Spent| {
         let share = k.share(peak).map_or(String::new(), |(s, of)| format!("{:.1} % {of}", 100.0 * s));
@@ -53,6 +54,7 @@ pub fn as_json(p: &Profile) -> Value {
         let share = p.peak.as_ref().and_then(|peak| k.share(peak));
         json!({
             "name": k.name,
+            "what": k.what,
             "runs": k.count,
             "seconds": k.seconds,
             "bytes": k.bytes,
@@ -96,8 +98,10 @@ mod tests {
     use crate::exec::profile::Peak;
 
     fn profile() -> Profile {
-        let kernel =
-            |name: &str, seconds, flops| Spent { name: name.into(), count: 2, seconds, bytes: Some(4e6), flops: Some(flops) };
+        let kernel = |name: &str, seconds, flops| {
+            let (name, what) = (name.into(), String::new());
+            Spent { name, what, count: 2, seconds, bytes: Some(4e6), flops: Some(flops) }
+        };
         Profile {
             backend: "gpu",
             device: "a device".into(),

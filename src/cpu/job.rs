@@ -235,7 +235,7 @@ impl Instance {
                 continue;
             }
             match &mut self.jobs[k] {
-                Job::Rounds(r) => r.run(&self.ptrs, exec),
+                Job::Rounds(r) => timed(self.spent.get(k), || r.run(&self.ptrs, exec)),
                 job => timed(self.spent.get(k), || job.run(&self.ptrs, None, exec)),
             }
             k += 1;

@@ -4,6 +4,8 @@
 use crate::diag::Diagnostic;
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, Dispatch, Item};
+#[cfg(feature = "cpu")]
+use crate::plan::Told;
 #[cfg(feature = "gpu")]
 use crate::{ir::Size, plan::Sizes};
 
@@ -20,11 +22,13 @@ pub struct Peak {
 #[derive(Clone, Debug)]
 pub struct Spent {
     pub name: String,
+    /// What a step of the CPU is, with its lengths; empty on a device.
+    pub what: String,
     pub count: usize,
     pub seconds: f64,
     /// Bytes of all that it reads and writes, each once a round; not counted on the CPU.
     pub bytes: Option<f64>,
-    /// Floating-point operations.
+    /// Floating-point operations; on the CPU those of products alone.
     pub flops: Option<f64>,
 }
 
@@ -87,7 +91,8 @@ pub(super) fn of_dispatches(
         let d = all[t.number];
         let kernel = *rows.entry(t.number).or_insert_with(|| {
             let name = d.name.clone();
-            out.kernels.push(Spent { name, count: 0, seconds: 0.0, bytes: Some(0.0), flops: Some(0.0) });
+            let (bytes, flops) = (Some(0.0), Some(0.0));
+            out.kernels.push(Spent { name, what: String::new(), count: 0, seconds: 0.0, bytes, flops });
             out.kernels.len() - 1
         });
         let bytes: f64 = d.bindings.iter().map(|b| 4.0 * size(&program.buffers[*b].len()) as f64).sum();
@@ -104,7 +109,7 @@ pub(super) fn of_dispatches(
 
 /// Of the steps of one run on the CPU, laid end to end: those that run tile by tile take turns in truth.
 #[cfg(feature = "cpu")]
-pub(super) fn of_steps(steps: Vec<(String, f64)>) -> Profile {
+pub(super) fn of_steps(steps: Vec<(String, f64)>, told: Vec<Told>) -> Profile {
     let mut out = Profile {
         backend: "cpu",
         device: "the CPU".into(),
@@ -114,9 +119,9 @@ pub(super) fn of_steps(steps: Vec<(String, f64)>) -> Profile {
         peak: None,
     };
     let mut now = 0.0;
-    for (name, seconds) in steps.into_iter().filter(|t| t.1 > 0.0) {
+    for ((name, seconds), Told { what, flops }) in steps.into_iter().zip(told).filter(|t| t.0.1 > 0.0) {
         out.events.push(Event { kernel: out.kernels.len(), start: now, end: now + seconds });
-        out.kernels.push(Spent { name, count: 1, seconds, bytes: None, flops: None });
+        out.kernels.push(Spent { name, what, count: 1, seconds, bytes: None, flops });
         now += seconds;
     }
     out

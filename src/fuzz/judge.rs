@@ -197,6 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_has_the_scale_of_its_terms() {
+        // Once the terms, once their negatives: what is left of both sums is rounded by what the terms are.
+        let text = "%0: f32[i=3] = input \"x\"\n%1: f32[i=3] = exp %0[i]\n%2: f32[i=3] = neg %1[i]\n%3: f32 = fold sum(i=3) %1[i]\n\
+                    %4: f32 = fold sum(i=3) %2[i]\n%5: f32 = add %3, %4\noutput y = %5\n";
+        assert_eq!(verdict(text, &[5.3, 3.1, 0.7], &[2e-5]), Ok(true));
+        assert!(verdict(text, &[5.3, 3.1, 0.7], &[1e-2]).is_err());
+    }
+
+    #[test]
     fn what_leaves_f32_on_the_way_may_be_anything_there() {
         let text = "%0: f32[i=2] = input \"x\"\n%1: f32[i=2] = mul %0[i], %0[i]\n%2: f32 = const 0\n%3: f32[i=2] = mul %1[i], %2\n\
                     output y = %3\n";

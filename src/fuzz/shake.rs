@@ -58,7 +58,8 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             false => value,
         };
         let value = if how.rounds && node.dtype == DType::F32 && sums(&node.op) { either_zero(r, how, id, value) } else { value };
-        if how.rounds && node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value }
+        let value = if how.rounds && node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value };
+        if how.rounds && node.dtype == DType::F32 && sums(&node.op) { on_the_way(r, how, id, value) } else { value }
     })
 }
 
@@ -82,21 +83,7 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let node = r.old.node(id).clone();
     let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
     let (one, most) = (number(r, 1.0), number(r, f64::from(f32::MAX)));
-    let mut operands = r.operands(id);
-    let several = operands.iter().filter(|o| r.new.node(o.node).dtype == DType::F32).count() > 1;
-    for o in &mut operands {
-        let of = r.new.node(o.node).clone();
-        if of.dtype != DType::F32 {
-            continue;
-        }
-        let whole = Operand::new(o.node, (0..of.rank()).collect());
-        let mut size = r.add(Node::new(Op::Map(Map::Abs), DType::F32, of.shape.clone()), vec![whole]);
-        if several {
-            size = r.add(Node::new(Op::Map(Map::Max), DType::F32, of.shape.clone()), vec![size, one.clone()]);
-        }
-        o.node = size.node;
-    }
-    let all = r.add(Node { name: None, ..node.clone() }, operands);
+    let all = sizes(r, id, Some(&one));
     let fine = r.add(Node::new(Op::Map(Map::Le), DType::Bool, node.shape.clone()), vec![all, most]);
     // One of four in each place by itself: what is compared may be undecided on both sides.
     let bits = random(r, how, &node.shape);
@@ -110,6 +97,48 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let other = choose(r, 0.5, nan, other);
     let other = choose(r, 0.25, value.clone(), other);
     r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![fine, value, other])
+}
+
+/// The sum of the magnitudes of a sum's terms; of several factors none counts as less than `least`.
+fn sizes(r: &mut Rebuild, id: NodeId, least: Option<&Operand>) -> Operand {
+    let node = r.old.node(id).clone();
+    let mut operands = r.operands(id);
+    let several = operands.iter().filter(|o| r.new.node(o.node).dtype == DType::F32).count() > 1;
+    for o in &mut operands {
+        let of = r.new.node(o.node).clone();
+        if of.dtype != DType::F32 {
+            continue;
+        }
+        let whole = Operand::new(o.node, (0..of.rank()).collect());
+        let mut size = r.add(Node::new(Op::Map(Map::Abs), DType::F32, of.shape.clone()), vec![whole]);
+        if let Some(least) = least.filter(|_| several) {
+            size = r.add(Node::new(Op::Map(Map::Max), DType::F32, of.shape.clone()), vec![size, least.clone()]);
+        }
+        o.node = size.node;
+    }
+    r.add(Node { name: None, ..node }, operands)
+}
+
+/// A sum that f32 rounds on the way, where its terms may be far larger than what is left of them. Terms that are all eighths are added exactly.
+fn on_the_way(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Operand {
+    let shape = r.old.node(id).shape.clone();
+    let all = sizes(r, id, None);
+    let bits = random(r, how, &shape);
+    let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
+    let (half, part, eight, most) = (number(r, 0.5), number(r, STEP / 4.0), number(r, 8.0), number(r, f64::from(f32::MAX)));
+    let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
+        r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
+    };
+    let by = map(r, Map::Sub, DType::F32, &[&bits, &half]);
+    let by = map(r, Map::Mul, DType::F32, &[&by, &part]);
+    let by = map(r, Map::Mul, DType::F32, &[&by, &all]);
+    let moved = map(r, Map::Add, DType::F32, &[&value, &by]);
+    let eighths = map(r, Map::Mul, DType::F32, &[&all, &eight]);
+    let whole = map(r, Map::Floor, DType::F32, &[&eighths]);
+    let rounded = map(r, Map::Ne, DType::Bool, &[&eighths, &whole]);
+    let known = map(r, Map::Le, DType::Bool, &[&all, &most]);
+    let moves = map(r, Map::And, DType::Bool, &[&rounded, &known]);
+    map(r, Map::Select, DType::F32, &[&moves, &moved, &value])
 }
 
 /// A sum where it is zero: with either sign, which nobody says.

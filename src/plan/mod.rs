@@ -36,6 +36,7 @@ mod taps;
 mod text;
 mod tile;
 mod together;
+mod told;
 mod tree;
 mod uses;
 mod view;
@@ -60,6 +61,7 @@ pub use sizes::complete;
 use std::sync::Arc;
 pub use taps::{Along, Batch, Geometry, geometry};
 pub use together::{Attend, Biased, Finished, Kept, Taps, Tile, Written};
+pub use told::{Told, told};
 pub use written::{Writing, writing};
 
 /// The values of the sizes that are unknown in the graph.

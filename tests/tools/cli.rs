@@ -438,6 +438,17 @@ fn a_run_is_measured() {
     let o = exits(&here, &["run", "model.hnet", "--backend", "cpu", "--profile", "--json"], 0);
     let line = &json_lines(&out(&o))[0];
     assert!(line["profile"]["kernels"].as_array().unwrap().iter().all(|k| k["seconds"].as_f64().unwrap() > 0.0));
+    // Each step with its lengths, steps that are computed together as one, and what products do a second.
+    let decoder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/decoder.hnet");
+    let o = exits(&here, &["run", decoder, "--backend", "cpu", "--random-inputs", "--dim", "t=40", "--profile", "--json"], 0);
+    let kernels = json_lines(&out(&o))[0]["profile"]["kernels"].as_array().unwrap().clone();
+    let of = |word: &str| kernels.iter().filter(|k| k["what"].as_str().unwrap().contains(word)).cloned().collect::<Vec<_>>();
+    assert!(kernels.iter().all(|k| k["what"] != "") && !of(" matrices").is_empty(), "{kernels:#?}");
+    let output = of("product 40 × 32 × 50").pop().unwrap_or_else(|| panic!("{kernels:#?}"));
+    assert_eq!(output["flops"], 2.0 * 40.0 * 32.0 * 50.0);
+    let attention = of("product 4 of 40 × 8 × 40, ").pop().unwrap_or_else(|| panic!("{kernels:#?}"));
+    assert_eq!(attention["flops"], 2.0 * 2.0 * 4.0 * 40.0 * 8.0 * 40.0);
+    assert!(attention["what"].as_str().unwrap().ends_with("product 4 of 40 × 40 × 8"), "{attention}");
     assert!(err(&exits(&here, &["run", "model.hnet", "--backend", "interp", "--profile"], 3)).contains("H0921"));
     let Ok(device) = hnet::gpu::Device::shared() else { return };
     if device.tick.is_none() {
