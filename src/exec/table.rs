@@ -4,6 +4,7 @@
 //! for all rows of a group at once, so that a row's value does not depend on its batch.
 
 mod column;
+mod outside;
 mod shared;
 
 use self::column::{Column, KEPT};

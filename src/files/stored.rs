@@ -273,16 +273,26 @@ fn small_float(byte: u8, exponent: u32, whole: bool) -> f32 {
     if byte & 0x80 == 0 { size } else { -size }
 }
 
-/// The position of element `at` in row-major order: `[2, 0, 7]`.
-pub fn position(shape: &[usize], at: usize) -> String {
+/// The index along each axis of element `at` in row-major order.
+pub fn coordinates(shape: &[usize], at: usize) -> Vec<usize> {
     let mut rest = at;
-    let mut out: Vec<String> = Vec::new();
+    let mut out = Vec::new();
     for n in shape.iter().rev() {
-        out.push((rest % (*n).max(1)).to_string());
+        out.push(rest % (*n).max(1));
         rest /= (*n).max(1);
     }
     out.reverse();
-    format!("[{}]", out.join(", "))
+    out
+}
+
+/// The position of element `at` in row-major order: `[2, 0, 7]`.
+pub fn position(shape: &[usize], at: usize) -> String {
+    place(&coordinates(shape, at))
+}
+
+/// `[2, 0, 7]`
+pub fn place(coordinates: &[usize]) -> String {
+    format!("[{}]", coordinates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {

@@ -170,6 +170,15 @@ impl Running {
         Ok((assemble(model, values, &side.table.extents, self.seed)?, rows, group))
     }
 
+    /// What a step said, told of the data where a column of theirs is to blame.
+    fn blamed(&self, k: usize, q: u64, inputs: &Bindings, d: Diagnostic) -> Diagnostic {
+        let side = &self.sides[k];
+        match side.batch(q, self.seed, self.each.as_ref().map(|_| self.round)) {
+            Ok(batch) => side.table.blamed(&side.arm.model, &batch, &inputs.sizes, d),
+            Err(_) => d,
+        }
+    }
+
     /// One batch of a step.
     fn batch(&mut self, k: usize, part: Part, before: u64, q: u64, place: &Place, told: bool) -> Result<Taken, Diagnostic> {
         let (given, rows, group) = self.given(k, q)?;
@@ -217,7 +226,10 @@ impl Running {
             must.into_iter().all(|(_, t)| t.get(0).is_finite())
         };
         let results = ready.engine.step(&inputs, &ready.handed, told, &fine);
-        let results = results.map_err(|d| table::unbound(&side.rows, d))?;
+        let results = match results {
+            Ok(results) => results,
+            Err(d) => return Err(table::unbound(&self.sides[k].rows, self.blamed(k, q, &inputs, d))),
+        };
         let results = if told { results[..wanted.len()].to_vec() } else { vec![] };
         let held = wanted
             .iter()

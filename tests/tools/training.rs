@@ -232,3 +232,44 @@ fn what_surrounds_a_run_is_looked_at_first_and_said_last() {
     let o = hnet(at, &["train", "z.hnet", "--steps", "4"], 0);
     assert!(err(&o).contains("the learning rate was 0 in 3 of 4 steps"), "{}", err(&o));
 }
+
+/// Of an index in the data that lies outside of its axis is said which one it is, whoever uses it.
+#[test]
+fn a_label_that_is_no_class_is_said_with_its_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = "import std.math { cross_entropy }
+dim b
+model M {
+    input x: [b, 4]
+    input label: i32[b]
+    param w: [4, 3] = normal(std: 0.1)
+    loss nll = mean[b] cross_entropy(x @ w, label)
+}
+train M {
+    data \"d.safetensors\" { x, label: class }
+    batch b = 8
+    minimize nll
+    with adam(lr: 1e-2)
+    steps 20
+}
+eval M {
+    data \"d.safetensors\" { x, label: class }
+    batch b = 8
+    report nll
+}
+";
+    std::fs::write(here.join("m.hnet"), text).unwrap();
+    let x = hnet::ir::Tensor::new(vec![40, 4], hnet::ir::Data::F32((0..160).map(|k| k as f32 / 99.0).collect()));
+    let class = hnet::ir::Tensor::new(vec![40], hnet::ir::Data::I32((0..40).map(|k| if k == 17 { 3 } else { k % 3 }).collect()));
+    let columns = [("x".to_string(), x), ("class".to_string(), class)];
+    hnet::files::archive::save(&here.join("d.safetensors"), &columns).unwrap();
+    for backend in ["cpu", "interp"] {
+        for args in [["train", "m.hnet", "--backend", backend], ["eval", "m.hnet", "--backend", backend]] {
+            let said = err(&hnet(here, &args, 2));
+            assert!(said.contains("H0610") && said.contains("m.hnet:5:11"), "{args:?}: {said}");
+            assert!(said.contains("0 to 2 is allowed"), "{args:?}: {said}");
+            assert!(said.contains("the value is 3 at [17] of `class` in `./d.safetensors`"), "{args:?}: {said}");
+        }
+    }
+}

@@ -294,7 +294,8 @@ impl Work<'_, '_, '_> {
         let given = self.table.given(self.setting, &self.eval.rows, batch, &mut self.bound)?;
         rebind(&mut self.bound, given);
         self.done += 1;
-        self.session.run(&self.bound).map_err(|d| table::unbound(&self.eval.rows, d))
+        let run = self.session.run(&self.bound);
+        run.map_err(|d| table::unbound(&self.eval.rows, self.table.blamed(self.setting.model, batch, &self.bound.sizes, d)))
     }
 }
 
