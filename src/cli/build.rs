@@ -216,6 +216,7 @@ fn site(args: &Args, opened: &Opened, folder: &Path, talk: Talk) -> Result<(), E
         ("model.js, runtime.js", size(&|p| p == "model.js" || p == "runtime.js")),
         ("programs.json", size(&|p| p == "programs.json")),
         ("weights.safetensors", size(&|p| p == "weights.safetensors")),
+        ("test.js, known.json", size(&|p| p == "test.js" || p == "known.json")),
         ("train.js, order.js", size(&|p| p == "train.js" || p == "order.js")),
         ("rows.safetensors", size(&|p| p == "rows.safetensors")),
         ("index.html, demo.*", size(&|p| ["index.html", "learn.js", "held.safetensors"].contains(&p) || p.starts_with("demo."))),
