@@ -280,12 +280,17 @@ pub fn indices(model: &Model, outputs: &[usize], given: &Given) -> Result<(), Di
         let (Data::I32(values), Some(below)) = (&t.data, axis.size.eval(&|s| given.sizes.get(s).copied())) else { continue };
         let Some(bad) = values.iter().position(|v| !(0..below).contains(&i64::from(*v))) else { continue };
         let place = if t.shape.is_empty() { String::new() } else { format!(" at {}", position(&t.shape, bad)) };
-        let range = if below == 0 { "nothing".to_string() } else { format!("0 to {}", below - 1) };
-        return Err(Diagnostic::error(Code::H0610, input.span, format!("`{}` has an index that is out of range", input.name))
-            .here(format!("indexes an axis of length {below}: {range} is allowed"))
-            .note(format!("the value is {}{place}", values[bad])));
+        return Err(out_of_range(input, below, &format!("{}{place}", values[bad])));
     }
     Ok(())
+}
+
+/// The message for an input that indexes an axis of length `below` and has this value, and where.
+pub fn out_of_range(input: &Input, below: i64, value: &str) -> Diagnostic {
+    let range = if below == 0 { "nothing".to_string() } else { format!("0 to {}", below - 1) };
+    Diagnostic::error(Code::H0610, input.span, format!("`{}` has an index that is out of range", input.name))
+        .here(format!("indexes an axis of length {below}: {range} is allowed"))
+        .note(format!("the value is {value}"))
 }
 
 /// Bounds of a value: its shape, sizes.

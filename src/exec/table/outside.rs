@@ -2,6 +2,7 @@
 //! input that has it, with the row of the data.
 
 use super::{Batch, Table, along};
+use crate::bind::inputs::out_of_range;
 use crate::check::model::Model;
 use crate::diag::{Code, Diagnostic};
 use crate::files::stored::{coordinates, place};
@@ -33,11 +34,10 @@ impl Table {
                     *row = *rows.get(*row)?;
                 }
             }
-            let range = if below == 0 { "nothing".to_string() } else { format!("0 to {}", below - 1) };
-            let message = format!("`{}` has an index that is out of range", column.input.name);
-            let who = format!("the value is {} at {} of `{}` in `{}`", values[bad], place(&at), column.name, column.file.name());
-            let d = Diagnostic::error(Code::H0610, column.input.span, message);
-            Some(d.here(format!("indexes an axis of length {below}: {range} is allowed")).note(who))
+            // A condition that all rows of a group share has no row of its own.
+            let row = if at.is_empty() { String::new() } else { format!(" at {}", place(&at)) };
+            let value = format!("{}{row} of `{}` in `{}`", values[bad], column.name, column.file.name());
+            Some(out_of_range(&column.input, below, &value))
         })
     }
 }
