@@ -77,8 +77,8 @@ impl Checker<'_> {
         match what.ways() {
             Some(known) if !known.contains(&way) => {
                 let d = Diagnostic::error(Code::H0931, at, format!("`{word}` has no way that is called \"{way}\""));
-                let quoted = known.map(|w| format!("\"{w}\""));
-                self.say(match suggest(way, known) {
+                let quoted: Vec<String> = known.iter().map(|w| format!("\"{w}\"")).collect();
+                self.say(match suggest(way, known.iter().copied()) {
                     Some(near) => d.fix(format!("\"{near}\" is near"), at, format!("\"{near}\"")),
                     None => d.help(format!("there are {}", listed(&quoted))),
                 });

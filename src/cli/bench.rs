@@ -1,5 +1,6 @@
 //! `hnet bench`: how long a model takes, run after run.
 
+use super::choices::Ways;
 use super::given::Values;
 use super::open::{self, Opened, Which};
 use super::profile::time;
@@ -32,9 +33,8 @@ pub struct Args {
     /// Only this output; may be repeated
     #[arg(long, value_name = "NAME")]
     output: Vec<String>,
-    /// Takes another way than the cheapest at a place: `sum@8:24=2`, as `hnet explain M.hnet` numbers or calls them; may be repeated
-    #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
-    pin: Vec<String>,
+    #[command(flatten)]
+    ways: Ways,
     /// Runs that are timed
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
@@ -55,7 +55,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let Ready { outputs, early, late, shapes } = ready(&opened, &args.values, &args.output, talk)?;
-    let pins = super::explain::pins(&opened, &early.sizes, &args.pin, &options.prices, talk)?;
+    let pins = args.ways.pins(&opened, &early.sizes, &options, talk)?;
     let mut session = Session::new(model, &outputs, &options).map_err(one)?.pinned(pins);
     let bar = progress(args.runs);
     let times =

@@ -16,6 +16,7 @@ mod bench;
 mod bug;
 mod build;
 mod check;
+mod choices;
 mod completions;
 mod doc;
 mod doctor;

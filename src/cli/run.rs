@@ -1,5 +1,6 @@
 //! `hnet run`: computes a model's outputs.
 
+use super::choices::Ways;
 use super::expect;
 use super::given::Values;
 use super::machine::Machine;
@@ -42,6 +43,8 @@ pub struct Args {
     save_inputs: Option<PathBuf>,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    ways: Ways,
     /// Only this output; may be repeated
     #[arg(long, value_name = "NAME")]
     output: Vec<String>,
@@ -179,8 +182,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
+    let pins = args.ways.pins(&opened, &given.sizes, &options, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
-    let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
+    let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?.pinned(pins);
     talk.say(&opened.sources, &session.warnings)?;
     bar.set_message(format!("running {}", opened.model.name));
     let bound = session::bindings(params, given, args.values.seed);

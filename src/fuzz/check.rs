@@ -1,6 +1,6 @@
 //! A verdict about one program: every stage, compared with the one before.
 
-use super::judge::{Exact, F32, F64, SHADERS, judge};
+use super::judge::{Exact, F32, F64, Moved, SHADERS, judge_again};
 use super::slopes::{Slopes, slopes};
 use super::values::{self, Lengths};
 use crate::check::model::Model;
@@ -188,7 +188,7 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
             passed.slopes += compared.alike;
             passed.corners += compared.corners;
         }
-        let meant = Meant { graphs: [graph, &all], bindings: &bindings, values: &values };
+        let meant = Meant { graphs: [graph, &all], bindings: &bindings, values: &values, moved: Moved::default() };
         meant.compare("ir text", &outputs(&again, &bindings), F64)?;
         for (name, after) in &passes {
             meant.compare(name, &outputs(after, &bindings), F64)?;
@@ -333,6 +333,7 @@ struct Meant<'a> {
     graphs: [&'a Graph; 2],
     bindings: &'a Bindings,
     values: &'a [Tensor],
+    moved: Moved,
 }
 
 impl Meant<'_> {
@@ -345,7 +346,7 @@ impl Meant<'_> {
             }
         }
         let sizes = &self.bindings.sizes;
-        judge(&self.graphs, self.bindings, self.values, found, exact)
+        judge_again(&self.moved, &self.graphs, self.bindings, self.values, found, exact)
             .map_err(|wrong| Failure::new(format!("{what} value"), format!("{wrong} with {sizes:?}")))
     }
 }

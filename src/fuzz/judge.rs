@@ -11,6 +11,9 @@ use super::shake::{shaken, undecided};
 use super::values::nudged;
 use crate::ir::interp::evaluate;
 use crate::ir::{Bindings, DType, Graph, NodeId, Op, Tensor};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// How exact a computation is.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +58,68 @@ struct Open {
     spread: f64,
 }
 
+/// What the graphs give where all is moved: computed as far as somebody asks, and kept, for it does not hang on what was found. One belongs to certain
+/// graphs and bindings.
+#[derive(Default)]
+pub struct Moved {
+    settled: OnceCell<Bindings>,
+    /// By how it is moved, by seed and graph; none where the interpreter refuses it.
+    known: RefCell<BTreeMap<(How, u64, usize), Option<Rc<Vec<Tensor>>>>>,
+}
+
+/// How a graph is moved.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum How {
+    /// All that f32 rounds.
+    Rounded,
+    /// Sums that are not decided.
+    Undecided,
+}
+
+/// Elements of results that are kept.
+const KEPT: usize = 1 << 20;
+
+impl Moved {
+    fn settled(&self, graphs: &[&Graph], bindings: &Bindings) -> &Bindings {
+        self.settled.get_or_init(|| settled(graphs[0], bindings))
+    }
+
+    fn of(&self, graphs: &[&Graph], n: usize, how: How, k: u64, bindings: &Bindings) -> Option<Rc<Vec<Tensor>>> {
+        if let Some(known) = self.known.borrow().get(&(how, k, n)) {
+            return known.clone();
+        }
+        let settled = self.settled(graphs, bindings);
+        let (mut other, given) = match how {
+            // What is given is f32's own; it is moved in some of the rounds, for what it stands for.
+            How::Rounded if k / 4 % 2 == 0 => (shaken(graphs[n], k), nudged(settled, k)),
+            How::Rounded => (shaken(graphs[n], k), settled.clone()),
+            How::Undecided => (undecided(graphs[n], k), settled.clone()),
+        };
+        other.measured.clear();
+        let wanted: Vec<NodeId> = other.outputs.iter().map(|o| o.node).collect();
+        let made = evaluate(&other, &given, &wanted).ok().map(Rc::new);
+        if made.as_ref().is_none_or(|all| all.iter().map(Tensor::len).sum::<usize>() <= KEPT) {
+            self.known.borrow_mut().insert((how, k, n), made.clone());
+        }
+        made
+    }
+}
+
 /// Compares `found` with `values`, both of all outputs and of the same shapes. The graphs have the same outputs.
 /// The result tells whether rounding had to explain something.
 pub fn judge(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], found: &[Tensor], exact: Exact) -> Result<bool, Wrong> {
+    judge_again(&Moved::default(), graphs, bindings, values, found, exact)
+}
+
+/// Likewise, with what was computed for others that were found of the same graphs and bindings.
+pub fn judge_again(
+    moved: &Moved,
+    graphs: &[&Graph],
+    bindings: &Bindings,
+    values: &[Tensor],
+    found: &[Tensor],
+    exact: Exact,
+) -> Result<bool, Wrong> {
     let factored = graphs.iter().any(|g| has_factors(g));
     let mut open = Vec::new();
     for (output, (got, want)) in found.iter().zip(values).enumerate() {
@@ -73,22 +135,20 @@ pub fn judge(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], found: &
     if open.is_empty() {
         return Ok(false);
     }
-    let settled = settled(graphs[0], bindings);
-    if factored {
-        either(graphs, &settled, values, &mut open);
-        open.retain(|o| !is_explained(o, exact));
-    }
-    for k in 0..if open.is_empty() { 0 } else { SHAKES } {
-        for graph in graphs {
-            let mut other = shaken(graph, k);
-            other.measured.clear();
-            let wanted: Vec<NodeId> = other.outputs.iter().map(|o| o.node).collect();
-            // What is given is f32's own; it is moved in some of the rounds, for what it stands for.
-            let given = if k / 4 % 2 == 0 { nudged(&settled, k) } else { settled.clone() };
-            let Ok(moved) = evaluate(&other, &given, &wanted) else { continue };
+    // What hangs on sums that are not decided may be anything.
+    let hows = if factored { &[How::Rounded, How::Undecided][..] } else { &[How::Rounded] };
+    for (how, k) in hows.iter().flat_map(|how| (0..SHAKES).map(move |k| (*how, k))) {
+        for n in 0..graphs.len() {
+            let Some(made) = moved.of(graphs, n, how, k, bindings) else { continue };
             for o in &mut open {
-                let (Wrong { element, wanted, .. }, Some(t)) = (&o.wrong, moved.get(o.wrong.output)) else { continue };
-                o.spread = o.spread.max(apart(t.get(*element), *wanted));
+                let (Wrong { output, element, wanted, .. }, Some(t)) = (&o.wrong, made.get(o.wrong.output)) else { continue };
+                o.spread = match how {
+                    How::Rounded => o.spread.max(apart(t.get(*element), *wanted)),
+                    How::Undecided if t.shape != values[*output].shape || !near(t.get(*element), *wanted, F64.near) => {
+                        f64::INFINITY
+                    }
+                    How::Undecided => o.spread,
+                };
             }
         }
         open.retain(|o| !is_explained(o, exact));
@@ -96,25 +156,7 @@ pub fn judge(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], found: &
             return Ok(true);
         }
     }
-    if open.is_empty() { Ok(true) } else { Err(open.swap_remove(0).wrong) }
-}
-
-/// Notes what hangs on sums that are not decided: that may be anything.
-fn either(graphs: &[&Graph], bindings: &Bindings, values: &[Tensor], open: &mut [Open]) {
-    for k in 0..SHAKES {
-        for graph in graphs {
-            let mut other = undecided(graph, k);
-            other.measured.clear();
-            let wanted: Vec<NodeId> = other.outputs.iter().map(|o| o.node).collect();
-            let Ok(moved) = evaluate(&other, bindings, &wanted) else { continue };
-            for o in open.iter_mut() {
-                let (Wrong { output, element, wanted, .. }, Some(t)) = (&o.wrong, moved.get(o.wrong.output)) else { continue };
-                if t.shape != values[*output].shape || !near(t.get(*element), *wanted, F64.near) {
-                    o.spread = f64::INFINITY;
-                }
-            }
-        }
-    }
+    Err(open.swap_remove(0).wrong)
 }
 
 /// The same with the sizes that values decide: they are the interpreter's on every backend, and no rounding moves them.

@@ -1,19 +1,22 @@
 //! A kernel drawn into the product that it reads element by element, so that what follows a product is computed on the spot.
 
+use super::choose::Chooser;
 use super::program::{Buffer, Kind};
 use super::stage::{Counts, Placed, Stage, reads};
 use crate::ir::{DType, Map, Size};
-use crate::plan::{Access, Expr, Index, Kernel};
+use crate::plan::{Access, Expr, Index, Kernel, Place};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
 /// Draws `k` into the product that it reads element by element, when nobody else reads that; the product leaves its place.
+/// `about`: what it is made for.
 pub(super) fn drawn(
     k: Kernel,
+    about: &Place,
     before: &mut Vec<Placed>,
     buffers: &[Buffer],
     counts: &Counts,
-    size: &dyn Fn(&Size) -> i64,
+    chooser: &Chooser,
 ) -> (Stage, Vec<Span>) {
     // Nearly always the last few: what has one reader is read soon.
     let once = |b: &usize| buffers[*b].kind == Kind::Temp && counts.get(b) == Some(&1);
@@ -32,7 +35,10 @@ pub(super) fn drawn(
         if p.value != sum || other {
             continue;
         }
-        if let Some(merged) = merge(p, sum, &k, size) {
+        if let Some(merged) = merge(p, sum, &k, chooser.size) {
+            if !chooser.is_finished(about, &k.name) {
+                break;
+            }
             let old = before.remove(n);
             let stage = match old.stage {
                 Stage::Grouped { grouped, .. } => Stage::Grouped { grouped, kernel: merged, sum },

@@ -6,7 +6,7 @@
 use super::device::Device;
 use super::program::{BINDINGS, Program};
 use super::{Choice, Reach, arena, emit_with};
-use crate::plan::{Plan, Sizes};
+use crate::plan::{Decision, Fate, Plan, Sizes};
 use crate::source::Span;
 
 /// How a graph runs on a device.
@@ -38,4 +38,12 @@ pub fn fit(plan: &Plan, sizes: &Sizes, device: &Device, options: &Options) -> Pr
     let Some(layout) = arena::place(&program, sizes).filter(|l| l.total > one && one > 0) else { return program };
     let windows = layout.total.div_ceil(one).min(BINDINGS as u64) as u32;
     emit_with(plan, sizes, &|_: Span| None, Choice { windows, ..choice })
+}
+
+/// All that is decided for a device on which products usually reach their factors so, in the plan and beyond it, and what becomes of each pin of the
+/// graph.
+pub fn decided(plan: &Plan, sizes: &Sizes, reach: Reach) -> (Vec<Decision>, Vec<Fate>) {
+    let program = emit_with(plan, sizes, &|_: Span| None, Choice { reach, ..Choice::default() });
+    let fates = plan.fates.iter().zip(program.fates).map(|(a, b)| (*a).max(b)).collect();
+    (plan.decisions.iter().cloned().chain(program.decisions).collect(), fates)
 }

@@ -15,6 +15,8 @@ pub(super) enum Work {
     Step {
         step: Box<Step>,
         places: Vec<Span>,
+        /// What it is made for.
+        about: plan::Place,
     },
     /// Words from one place to another.
     Move(Vec<Move>),
@@ -116,7 +118,8 @@ impl Flat {
                 Step::Rounds(r) => self.rounds(r, places, out, k < plan.prepared),
                 step => {
                     let step = Box::new(moved(step, places));
-                    out.push(Work::Step { step, places: plan.places.get(k).cloned().unwrap_or_default() });
+                    let places = plan.places.get(k).cloned().unwrap_or_default();
+                    out.push(Work::Step { step, places, about: plan.about.get(k).cloned().unwrap_or_default() });
                 }
             }
         }

@@ -4,12 +4,13 @@
 //! In: the stages of a run. Out: the same with each long fold as two or more: [`Parts`] of it side by side, which a fold of few
 //! elements joins. What is folded and how often depends on the sizes alone, so the order of a sum is the same in every run.
 
+use super::choose::Chooser;
 use super::program::{Buffer, Kind};
 use super::split::{hoist, sweep};
 use super::stage::{Placed, Stage};
-use super::wgsl::{nests, row_major, share, tiles_pay};
+use super::wgsl::{nests, row_major, share};
 use crate::ir::{DType, Fold, Map, Size};
-use crate::plan::{Access, Expr, Kernel, Loop};
+use crate::plan::{Access, Expr, Kernel, Loop, Place};
 use crate::source::Span;
 
 /// So many elements are folded by the threads of one element.
@@ -36,22 +37,24 @@ pub(super) struct Parts {
 pub(super) enum How {
     /// One thread a part and element: it takes every `count`-th step of this loop. `along`: neighbours take neighbouring steps.
     Steps { looped: usize, along: bool },
-    /// Tile by tile: so many steps one after the other. The value is a product's sum.
-    Tiles { deep: i64 },
+    /// Tile by tile, each of so many rows: so many steps one after the other. The value is a product's sum.
+    Tiles { deep: i64, side: i64 },
 }
 
 struct Cutter<'a> {
     buffers: &'a mut Vec<Buffer>,
     size: &'a dyn Fn(&Size) -> i64,
+    chooser: &'a Chooser<'a>,
     places: Vec<Span>,
+    about: Place,
     out: Vec<Placed>,
 }
 
 /// Cuts what is long.
-pub(super) fn cut(stages: Vec<Placed>, buffers: &mut Vec<Buffer>, size: &dyn Fn(&Size) -> i64) -> Vec<Placed> {
-    let mut c = Cutter { buffers, size, places: Vec::new(), out: Vec::new() };
+pub(super) fn cut(stages: Vec<Placed>, buffers: &mut Vec<Buffer>, chooser: &Chooser) -> Vec<Placed> {
+    let mut c = Cutter { buffers, size: chooser.size, chooser, places: Vec::new(), about: Place::default(), out: Vec::new() };
     for placed in stages {
-        c.places = placed.places;
+        (c.places, c.about) = (placed.places, placed.about);
         match placed.stage {
             Stage::Kernel(k) => c.kernel(k),
             Stage::Product { kernel, sum } => c.product(kernel, sum),
@@ -63,7 +66,7 @@ pub(super) fn cut(stages: Vec<Placed>, buffers: &mut Vec<Buffer>, size: &dyn Fn(
 
 impl Cutter<'_> {
     fn push(&mut self, stage: Stage) {
-        self.out.push(Placed { stage, places: self.places.clone() });
+        self.out.push(Placed { stage, places: self.places.clone(), about: self.about.clone() });
     }
 
     fn points(&self, k: &Kernel, loops: impl IntoIterator<Item = usize>) -> i64 {
@@ -229,9 +232,15 @@ impl Cutter<'_> {
     /// A product whose sum is long: tiles of each part where they pay.
     fn product(&mut self, k: Kernel, sum: usize) {
         let all = self.extent(&k, sum);
-        if !tiles_pay(&k, sum, false, self.size) || all <= TILED.1 {
-            return if all > LONG { self.kernel(k) } else { self.push(Stage::Product { kernel: k, sum }) };
-        }
+        let tiling = self.chooser.tiling(&self.about, &k, sum, None);
+        let Some(side) = tiling.side.filter(|_| all > TILED.1) else {
+            if all <= LONG {
+                return self.push(Stage::Product { kernel: k, sum });
+            }
+            self.chooser.note(tiling);
+            return self.kernel(k);
+        };
+        self.chooser.note(tiling);
         let elements = self.points(&k, 0..k.outer);
         let few = (elements >> 12).saturating_mul(all / TILED.1) < TILES;
         let deep = if few { TILED.0 } else { TILED.1 };
@@ -245,7 +254,7 @@ impl Cutter<'_> {
         let store = self.store(&k, shape, strides);
         let joined = joined(&k, sum, Fold::Sum, &store, &count, &stride);
         let kernel = Kernel { value: sum, store, name: format!("{}_parts", k.name), ..k };
-        self.push(Stage::Parts(Parts { kernel, count, stride, how: How::Tiles { deep } }));
+        self.push(Stage::Parts(Parts { kernel, count, stride, how: How::Tiles { deep, side } }));
         self.kernel(joined);
     }
 }

@@ -12,6 +12,7 @@
 mod absorb;
 pub mod arena;
 pub mod check;
+mod choose;
 mod device;
 mod fit;
 mod flatten;
@@ -29,7 +30,7 @@ mod text;
 mod wgsl;
 
 pub use device::{Device, DeviceOptions};
-pub use fit::{Options, fit};
+pub use fit::{Options, decided, fit};
 pub use locate::locator;
 pub use peak::Peak;
 pub(crate) use placed::Placed;

@@ -1,7 +1,7 @@
 //! What a device runs: shaders, buffers, and in which order they are dispatched.
 
 use crate::ir::{DType, Size, Sym};
-use crate::plan::Demands;
+use crate::plan::{Decision, Demands, Fate};
 use crate::source::Span;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -129,6 +129,10 @@ pub struct Program {
     pub demands: Demands,
     /// How packed shaders bind the arena: so many windows of so many bytes (none: one window, all of it).
     pub windows: Option<(u32, u64)>,
+    /// What was decided beyond the plan.
+    pub decisions: Vec<Decision>,
+    /// What became of each pin of the graph by that.
+    pub fates: Vec<Fate>,
 }
 
 impl Program {

@@ -4,35 +4,38 @@
 //! Compiled code for a CPU computes such a fold in an outer loop; on a device every element is a thread, and a softmax would
 //! sum each row once for each of its elements.
 
+use super::choose::Chooser;
 use super::program::{Buffer, Kind};
 use crate::ir::{DType, Size};
-use crate::plan::{Access, Expr, Kernel};
+use crate::plan::{Access, Decision, Expr, Kernel, Place};
 
-/// Folds of so few elements are cheaper computed again than written and read.
-const FEW: i64 = 4;
-
-/// The kernels that compute `kernel`, in order; new buffers go to the end of `buffers`.
-pub(super) fn split(mut kernel: Kernel, buffers: &mut Vec<Buffer>, early: bool, size: &dyn Fn(&Size) -> i64) -> Vec<Kernel> {
+/// The kernels that compute `kernel`, in order; new buffers go to the end of `buffers`. `about`: what it is made for.
+pub(super) fn split(mut kernel: Kernel, about: &Place, buffers: &mut Vec<Buffer>, early: bool, chooser: &Chooser) -> Vec<Kernel> {
     let mut out = Vec::new();
-    while let Some(e) = repeated(&kernel, size) {
+    loop {
+        let mut folds = repeated(&kernel, about, chooser).into_iter();
+        let Some((e, decision)) = folds.by_ref().find(|(_, d)| d.taken == 0) else { break };
+        chooser.note_fold(decision);
         let Expr::Reduce { fold, .. } = &kernel.body[e] else { unreachable!("what is repeated is a fold") };
         let word = fold.word();
         out.push(hoist(&mut kernel, e, word, buffers, early));
     }
+    repeated(&kernel, about, chooser).into_iter().for_each(|(_, d)| chooser.note_fold(d));
     out.push(kernel);
     out
 }
 
-/// The first fold that is computed more often than there are different results of it.
-fn repeated(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<usize> {
-    let deps = k.dependencies();
-    k.body.iter().enumerate().position(|(e, x)| {
-        let Expr::Reduce { loops, .. } = x else { return false };
+/// The folds that are computed more often than there are different results of them, and what is done about each.
+fn repeated(k: &Kernel, about: &Place, chooser: &Chooser) -> Vec<(usize, Decision)> {
+    let (deps, size) = (k.dependencies(), chooser.size);
+    let decided = |(e, x): (usize, &Expr)| {
+        let Expr::Reduce { loops, .. } = x else { return None };
         let again: i64 =
             (0..k.outer).filter(|l| deps[e] >> l & 1 == 0).map(|l| size(&k.loops[l].size)).fold(1, i64::saturating_mul);
         let inner = loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
-        again > 1 && inner > FEW
-    })
+        (again > 1 && inner > 1).then(|| (e, chooser.fold(about, &k.name, inner)))
+    };
+    k.body.iter().enumerate().filter_map(decided).collect()
 }
 
 /// Makes value `e` a kernel; what it was is a load. `word`: what is computed there.

@@ -2,13 +2,14 @@
 //! its values is the sum, so that it can be computed tile by tile, and what its only reader does to it is computed on the spot.
 
 use super::absorb::drawn;
+use super::choose::Chooser;
 use super::flatten::{Flat, Work};
 use super::long::{self, Parts};
 use super::program::Buffer;
 use super::split::split;
 use super::wgsl::{product, segments_pay};
 use crate::ir::Size;
-use crate::plan::{Expr, Grouped, Kernel, Step};
+use crate::plan::{Expr, Grouped, Kernel, Place, Step};
 use crate::source::Span;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -74,6 +75,8 @@ pub(super) fn reads(k: &Kernel) -> Vec<usize> {
 pub(super) struct Placed {
     pub stage: Stage,
     pub places: Vec<Span>,
+    /// What it is made for.
+    pub about: Place,
 }
 
 /// Work whose steps are stages: neighbours stand together.
@@ -135,48 +138,48 @@ pub(super) fn writers(parts: &[Part], counts: &mut Counts) {
 }
 
 /// Steps become stages, in what is prepared and in what is run.
-pub(super) fn parts(flat: &mut Flat, size: &dyn Fn(&Size) -> i64) -> (Vec<Part>, Vec<Part>) {
+pub(super) fn parts(flat: &mut Flat, chooser: &Chooser) -> (Vec<Part>, Vec<Part>) {
     let works = std::mem::take(&mut flat.works);
     let mut counts = Counts::new();
     step_readers(&works, &mut counts);
     let mut works = works;
     let run = works.split_off(flat.prepared);
-    (parts_of(works, &mut flat.buffers, &counts, size), parts_of(run, &mut flat.buffers, &counts, size))
+    (parts_of(works, &mut flat.buffers, &counts, chooser), parts_of(run, &mut flat.buffers, &counts, chooser))
 }
 
-fn parts_of(works: Vec<Work>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Part> {
+fn parts_of(works: Vec<Work>, buffers: &mut Vec<Buffer>, counts: &Counts, chooser: &Chooser) -> Vec<Part> {
     let mut out = Vec::new();
     let mut steps = Vec::new();
     for w in works {
-        if let Work::Step { step, places } = w {
-            steps.push((*step, places));
+        if let Work::Step { step, places, about } = w {
+            steps.push((*step, places, about));
             continue;
         }
         if !steps.is_empty() {
-            out.push(Part::Stages(stages(std::mem::take(&mut steps), buffers, counts, size)));
+            out.push(Part::Stages(stages(std::mem::take(&mut steps), buffers, counts, chooser)));
         }
         out.push(match w {
-            Work::Repeat { trips, body } => Part::Repeat { trips, body: parts_of(body, buffers, counts, size) },
+            Work::Repeat { trips, body } => Part::Repeat { trips, body: parts_of(body, buffers, counts, chooser) },
             w => Part::Work(w),
         });
     }
     if !steps.is_empty() {
-        out.push(Part::Stages(stages(steps, buffers, counts, size)));
+        out.push(Part::Stages(stages(steps, buffers, counts, chooser)));
     }
     out
 }
 
 /// The stages of a run of steps: folds taken out, what follows a product drawn into it, long folds cut.
-fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Counts, size: &dyn Fn(&Size) -> i64) -> Vec<Placed> {
+fn stages(steps: Vec<(Step, Vec<Span>, Place)>, buffers: &mut Vec<Buffer>, counts: &Counts, chooser: &Chooser) -> Vec<Placed> {
     let mut out: Vec<Placed> = Vec::new();
     let mut steps = VecDeque::from(steps);
-    while let Some((step, places)) = steps.pop_front() {
+    while let Some((step, places, about)) = steps.pop_front() {
         match step {
             Step::Kernel(k) => {
                 let early = buffers[k.store.buffer].early;
-                for k in split(k, buffers, early, size) {
-                    let (stage, moved) = drawn(k, &mut out, buffers, counts, size);
-                    out.push(Placed { stage, places: [moved, places.clone()].concat() });
+                for k in split(k, &about, buffers, early, chooser) {
+                    let (stage, moved) = drawn(k, &about, &mut out, buffers, counts, chooser);
+                    out.push(Placed { stage, places: [moved, places.clone()].concat(), about: about.clone() });
                 }
             }
             Step::Product(p) => {
@@ -185,7 +188,7 @@ fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Cou
                     Some(sum) => Stage::Product { kernel, sum },
                     None => Stage::Kernel(kernel),
                 };
-                out.push(Placed { stage, places });
+                out.push(Placed { stage, places, about });
             }
             Step::Grouped(g) => {
                 let (kernel, sum) = product::grouped_nest(&g);
@@ -193,13 +196,13 @@ fn stages(steps: Vec<(Step, Vec<Span>)>, buffers: &mut Vec<Buffer>, counts: &Cou
                     Some(sum) => Stage::Grouped { grouped: Box::new(g), kernel, sum },
                     None => Stage::Kernel(kernel),
                 };
-                out.push(Placed { stage, places });
+                out.push(Placed { stage, places, about });
             }
-            Step::Segments(s) if !segments_pay(&s, size) => {
-                steps.push_front((Step::Kernel(product::segments_nest(&s)), places));
+            Step::Segments(s) if !segments_pay(&s, chooser.size) => {
+                steps.push_front((Step::Kernel(product::segments_nest(&s)), places, about));
             }
-            other => out.push(Placed { stage: Stage::Other(Box::new(other)), places }),
+            other => out.push(Placed { stage: Stage::Other(Box::new(other)), places, about }),
         }
     }
-    long::cut(out, buffers, size)
+    long::cut(out, buffers, chooser)
 }

@@ -86,7 +86,7 @@ mod words;
 
 pub use graph::{Axis, Graph, Node, NodeId, Operand, Output, OutputKind, Rate, Written};
 pub use op::{Body, DType, Dist, Fold, Op, Origin, Pick};
-pub use pin::{Pin, Under, What};
+pub use pin::{Pin, Target, Under, What};
 pub use scalar::Map;
 pub use size::{Size, Sym};
 pub use tensor::{Bindings, Data, Tensor, type_text};

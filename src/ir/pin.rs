@@ -27,6 +27,24 @@ pub enum What {
     Matrices,
     /// Whether what a row of a table decides is computed for each row of the table, or for each that asks for one.
     Tables,
+    /// On a device: whether a product with a shader of its own goes tile by tile, and how high these are.
+    Tiles,
+    /// On a device: how the threads of a tile reach what they multiply.
+    Factors,
+    /// On a device: whether a stage shares a shader with its neighbours.
+    Shader,
+    /// On a device: whether a fold that many threads need is taken once.
+    Folds,
+    /// On a device: whether what is done to a product's elements is done as they are stored.
+    Finish,
+}
+
+/// What runs the code about which something is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Both,
+    Cpu,
+    Gpu,
 }
 
 pub const MADE: &str = "made";
@@ -43,10 +61,20 @@ pub const BY_PANELS: &str = "panel by panel";
 pub const WRITTEN_DOWN: &str = "written down";
 pub const EACH_ROW: &str = "once for each row";
 pub const EACH_ASKING: &str = "for each that asks";
+pub const HIGH_TILES: &str = "in tiles of 64 rows";
+pub const LOW_TILES: &str = "in tiles of 32 rows";
+pub const BY_ELEMENTS: &str = "element by element";
+pub const THROUGH_WORKGROUP: &str = "through workgroup memory";
+pub const WITH_NEIGHBOURS: &str = "with its neighbours";
+pub const ALONE: &str = "of its own";
+pub const TAKEN_ONCE: &str = "taken once, and read";
+pub const BY_THREADS: &str = "by each thread that needs it";
+pub const AS_STORED: &str = "as it is stored";
+pub const AFTERWARDS: &str = "afterwards";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 9] = [
+    pub const ALL: [(What, &'static str); 14] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -56,6 +84,11 @@ impl What {
         (What::Scores, "scores"),
         (What::Matrices, "matrices"),
         (What::Tables, "tables"),
+        (What::Tiles, "tiles"),
+        (What::Factors, "factors"),
+        (What::Shader, "shader"),
+        (What::Folds, "folds"),
+        (What::Finish, "finish"),
     ];
 
     pub fn word(self) -> &'static str {
@@ -67,17 +100,31 @@ impl What {
     }
 
     /// The ways that there are, wherever this is decided; none where they are made of the names of values.
-    pub fn ways(self) -> Option<[&'static str; 2]> {
+    pub fn ways(self) -> Option<&'static [&'static str]> {
         match self {
             What::Order => None,
-            What::Sum => Some([MADE, MULTIPLIED_OUT]),
-            What::Prepared => Some([MADE_ONCE, JOINS]),
-            What::Shared => Some([COMPUTED_ONCE, BY_EACH]),
-            What::Rows => Some([KEPT_ROWS, ALL_ROWS]),
-            What::Windows => Some([IN_PLACE, WRITTEN_DOWN]),
-            What::Scores => Some([BY_BLOCKS, WRITTEN_DOWN]),
-            What::Matrices => Some([BY_PANELS, WRITTEN_DOWN]),
-            What::Tables => Some([EACH_ROW, EACH_ASKING]),
+            What::Sum => Some(&[MADE, MULTIPLIED_OUT]),
+            What::Prepared => Some(&[MADE_ONCE, JOINS]),
+            What::Shared => Some(&[COMPUTED_ONCE, BY_EACH]),
+            What::Rows => Some(&[KEPT_ROWS, ALL_ROWS]),
+            What::Windows => Some(&[IN_PLACE, WRITTEN_DOWN]),
+            What::Scores => Some(&[BY_BLOCKS, WRITTEN_DOWN]),
+            What::Matrices => Some(&[BY_PANELS, WRITTEN_DOWN]),
+            What::Tables => Some(&[EACH_ROW, EACH_ASKING]),
+            What::Tiles => Some(&[HIGH_TILES, LOW_TILES, BY_ELEMENTS]),
+            What::Factors => Some(&[THROUGH_WORKGROUP, IN_PLACE]),
+            What::Shader => Some(&[WITH_NEIGHBOURS, ALONE]),
+            What::Folds => Some(&[TAKEN_ONCE, BY_THREADS]),
+            What::Finish => Some(&[AS_STORED, AFTERWARDS]),
+        }
+    }
+
+    /// Who decides it.
+    pub fn target(self) -> Target {
+        match self {
+            What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
+            What::Rows | What::Windows | What::Scores | What::Matrices => Target::Cpu,
+            What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish => Target::Gpu,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{nearest, sizes_near, unknowns};
 use crate::check::model::{Arm, Model};
 use crate::diag::{Code, Diagnostic, Sink, listed};
 use crate::grad::derivatives;
-use crate::ir::{DType, Graph, NodeId, Op, Origin, Pin, Sym};
+use crate::ir::{DType, Graph, NodeId, Op, Origin, Pin, Sym, Target};
 use crate::opt;
 use crate::plan::{self, Decision, Fate, Plan, Sizes, Terms};
 use crate::source::Span;
@@ -30,7 +30,7 @@ pub(super) fn fit(models: &[Model], sink: &mut Sink) {
     let mut known: BTreeMap<Span, Known> = BTreeMap::new();
     for model in models {
         for graph in model_graphs(model) {
-            for pin in &graph.pins {
+            for pin in graph.pins.iter().filter(|p| is_decided(p)) {
                 known.entry(pin.span).or_insert_with(|| Known { pin, fate: Fate::Idle, there: vec![] });
             }
         }
@@ -47,7 +47,7 @@ pub(super) fn fit(models: &[Model], sink: &mut Sink) {
             (&*arm.model, graph, roots)
         });
         for (of, graph, roots) in forward.chain(arms) {
-            if plans(of, &graph, &roots, &mut |plan| learn(&mut known, &of.graph.pins, plan)) {
+            if plans(of, &graph, &roots, &mut |plan, sizes| learn(&mut known, &of.graph.pins, plan, sizes)) {
                 break;
             }
         }
@@ -63,11 +63,12 @@ fn model_graphs(model: &Model) -> impl Iterator<Item = &Graph> {
 }
 
 /// Takes note of what became of pins in a plan; whether all of them hold.
-fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan) -> bool {
-    for (pin, fate) in pins.iter().zip(&plan.fates) {
+fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan, sizes: &Sizes) -> bool {
+    let (decisions, fates) = decided(plan, sizes);
+    for (pin, fate) in pins.iter().zip(&fates) {
         let Some(k) = known.get_mut(&pin.span) else { continue };
         k.fate = k.fate.max(*fate);
-        for d in plan.decisions.iter().filter(|d| d.place.is_of(pin.statement)) {
+        for d in decisions.iter().filter(|d| d.place.is_of(pin.statement)) {
             if !k.there.iter().any(|t| ways(t) == ways(d)) {
                 k.there.push(d.clone());
             }
@@ -77,8 +78,23 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan) -> bool {
     known.values().all(|k| k.fate == Fate::Holds)
 }
 
+/// What is decided in a plan, and beyond it for a device, where somebody pins something there; and what became of the pins.
+fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
+    #[cfg(feature = "gpu")]
+    if plan.pins.iter().any(|p| p.what.target() == Target::Gpu) {
+        return crate::gpu::decided(plan, sizes, crate::gpu::Reach::default());
+    }
+    let _ = sizes;
+    (plan.decisions.clone(), plan.fates.clone())
+}
+
+/// Whether somebody here decides that.
+fn is_decided(pin: &Pin) -> bool {
+    cfg!(feature = "gpu") || pin.what.target() != Target::Gpu
+}
+
 /// Plans a graph for one binding of sizes after the other, until nobody wants another plan; whether nobody does.
-fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&Plan) -> bool) -> bool {
+fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&Plan, &Sizes) -> bool) -> bool {
     let (graph, roots) = opt::optimize_for(graph, roots);
     let all = ALL.iter().map(|n| sizes_near(model, *n));
     let alone = |name: &Sym| {
@@ -92,7 +108,7 @@ fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&P
     let every: Vec<Sizes> = all.chain(free.iter().flat_map(alone)).collect();
     every.iter().enumerate().any(|(k, sizes)| {
         // Lengths that the model refuses say nothing.
-        !every[..k].contains(sizes) && plan::plan_on(&graph, &roots, sizes, &Terms::default()).is_ok_and(|p| done(&p))
+        !every[..k].contains(sizes) && plan::plan_on(&graph, &roots, sizes, &Terms::default()).is_ok_and(|p| done(&p, sizes))
     })
 }
 

@@ -78,7 +78,7 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
     let (decisions, fates, relied) = choices.into_made();
-    (plan.decisions, plan.fates) = (decisions, fates);
+    (plan.decisions, plan.fates, plan.terms, plan.pins) = (decisions, fates, terms.clone(), graph.pins.clone());
     plan.granted = relied.into_all();
     Ok(plan)
 }
@@ -170,6 +170,7 @@ fn planned(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, ch
     let (made, rows): (Vec<Place>, Vec<_>) = made.into_iter().unzip();
     let mut plan = Plan { buffers: p.buffers, steps, prepared, outputs, places, ..Plan::default() };
     super::tile::tile(&mut plan, sizes, &rows, &made, choices);
+    plan.about = made;
     Ok(plan)
 }
 

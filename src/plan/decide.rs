@@ -74,7 +74,7 @@ pub struct Decision {
     pub place: Place,
     /// The value that it is about, as the source calls it.
     pub name: String,
-    /// At least two; the cheapest first.
+    /// At least two; the cheapest first, where there are prices.
     pub ways: Vec<Way>,
     pub taken: usize,
     pub by: By,
@@ -114,14 +114,14 @@ pub enum Fate {
 }
 
 /// Decisions under way.
-pub(super) struct Choices<'a> {
+pub(crate) struct Choices<'a> {
     terms: &'a Terms,
     /// What the source pins.
     pins: &'a [Pin],
     made: RefCell<Vec<Decision>>,
     fates: RefCell<Vec<Fate>>,
     /// What the plan relies on.
-    pub relied: Relied,
+    pub(super) relied: Relied,
 }
 
 impl<'a> Choices<'a> {
@@ -129,7 +129,8 @@ impl<'a> Choices<'a> {
         Choices::of(terms, &graph.pins)
     }
 
-    fn of(terms: &'a Terms, pins: &'a [Pin]) -> Choices<'a> {
+    /// On given terms, with what a source pins.
+    pub fn of(terms: &'a Terms, pins: &'a [Pin]) -> Choices<'a> {
         let fates = RefCell::new(vec![Fate::Idle; pins.len()]);
         Choices { terms, pins, made: RefCell::default(), fates, relied: Relied::default() }
     }
@@ -163,6 +164,11 @@ impl<'a> Choices<'a> {
 
     /// The way that is taken at a place: the first of these, which are in the order of their prices, unless one is pinned.
     pub fn choose(&self, what: What, place: Place, name: &str, ways: Vec<Way>) -> Decision {
+        self.choose_or(0, what, place, name, ways)
+    }
+
+    /// Likewise; `usual` is taken where nobody pins another.
+    pub fn choose_or(&self, usual: usize, what: What, place: Place, name: &str, ways: Vec<Way>) -> Decision {
         let site = Site { what, span: place.span };
         let asked = match &self.terms.pins {
             Pins::None => None,
@@ -173,7 +179,7 @@ impl<'a> Choices<'a> {
             let pins = self.concerning(what, &place, name).into_iter().map(|k| &self.pins[k]);
             pins.filter_map(|p| Some((ways.iter().position(|w| w.text == p.way)?, By::Source(p.span)))).next()
         };
-        let (taken, by) = asked.map(|n| (n, By::Asked)).or_else(told).unwrap_or((0, By::Planner));
+        let (taken, by) = asked.map(|n| (n, By::Asked)).or_else(told).unwrap_or((usual, By::Planner));
         Decision { site, place, name: name.to_string(), ways, taken, by }
     }
 
@@ -196,8 +202,13 @@ impl<'a> Choices<'a> {
         }
     }
 
+    /// The decisions and what became of the source's pins.
+    pub fn into_decisions(self) -> (Vec<Decision>, Vec<Fate>) {
+        (self.made.into_inner(), self.fates.into_inner())
+    }
+
     /// The decisions, what became of the source's pins, and what the plan relies on.
-    pub fn into_made(self) -> (Vec<Decision>, Vec<Fate>, Relied) {
+    pub(super) fn into_made(self) -> (Vec<Decision>, Vec<Fate>, Relied) {
         (self.made.into_inner(), self.fates.into_inner(), self.relied)
     }
 }

@@ -47,6 +47,7 @@ use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
+pub(crate) use decide::Choices;
 pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
 pub use finished::{Finish, finish};
 #[cfg(test)]
@@ -94,6 +95,11 @@ pub struct Plan {
     pub written: Vec<Written>,
     /// For each step the places in the source that it computes.
     pub places: Vec<Vec<crate::source::Span>>,
+    /// What each step is made for.
+    pub about: Vec<Place>,
+    /// On what terms it was made, and what the source pins: for what a device decides beyond it.
+    pub terms: Terms,
+    pub pins: Vec<crate::ir::Pin>,
     /// What was decided, in bodies of loops, too.
     pub decisions: Vec<Decision>,
     /// What became of each pin of the graph.

@@ -106,7 +106,7 @@ impl Finder<'_> {
     pub(super) fn stays_near(&self, what: What, step: usize, buffers: &[usize]) -> bool {
         let elements = |b: &usize| self.plan.buffers[*b].shape.iter().map(|s| self.n(s) as f64).product::<f64>();
         let (count, prices) = (buffers.iter().map(elements).sum(), self.choices.prices());
-        let Some([near, far]) = what.ways() else { return false };
+        let Some(&[near, far]) = what.ways() else { return false };
         let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count))];
         let made = self.plan.steps[step].writes();
         let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);

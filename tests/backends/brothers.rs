@@ -248,6 +248,19 @@ model M {
     );
 }
 
+/// A place that is known to lie outside is a number that the compiler of a shader knows, too, and takes for what the rest is multiplied by.
+#[test]
+fn what_stands_for_a_place_outside_is_no_more_than_a_number() {
+    let text = "dim b
+model M {
+    input x: [b, 1]
+    output over: [b] = (x[b, 1] else 0) / (1 + x[b, 0]^2)
+    output by: [b] = (x[b, 1] else 0) * x[b, 0]
+}
+";
+    gives(text, &[("b", 4)], &[("x", &[1.0, INF, NAN, -2.0])], &[("over", &[0.0, 0.0, NAN, 0.0]), ("by", &[0.0, NAN, NAN, 0.0])]);
+}
+
 #[test]
 fn whole_numbers_at_their_ends() {
     let text = "dim b

@@ -11,9 +11,9 @@ use hnet::exec::eval::{self, Setting};
 use hnet::exec::session::{self, Backend, Options};
 use hnet::files::archive::Archive;
 use hnet::gpu::{Device, DeviceOptions};
-use hnet::ir::{Bindings, Tensor};
+use hnet::ir::{Bindings, Target, Tensor};
 use hnet::pipeline;
-use hnet::plan::Pins;
+use hnet::plan::{Decision, Pins};
 use hnet::source::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -130,7 +130,9 @@ fn every_other_way(on: Way, device: Option<&Arc<Device>>, in_turn: &dyn Fn(&str)
             let case = at_size(&name(&path), &model, 3, &[]).on(&[on]);
             let case = if let Some(device) = device { case.with(device) } else { case };
             let mut known = BTreeSet::new();
-            for decision in case.decisions().into_iter().filter(|d| known.insert(d.site)) {
+            let here = if device.is_some() { Target::Gpu } else { Target::Cpu };
+            let decides = |d: &Decision| [Target::Both, here].contains(&d.site.what.target());
+            for decision in case.decisions().into_iter().filter(|d| decides(d) && known.insert(d.site)) {
                 sites += 1;
                 let ways = if in_turn(&name(&path)) { decision.ways.len() } else { 0 };
                 for way in (0..ways).filter(|way| *way != decision.taken) {
@@ -159,7 +161,7 @@ fn the_library_at_other_sizes() {
 }
 
 /// Every second model from `first` on: two tests, so that they run side by side. Mesa's software device takes seconds for a long
-/// shader with many barriers, and each size has its own: so each model takes two sizes in turn, and all of them with
+/// shader with many barriers, and each size has its own: so models take one size or two in turn, and all of them with
 /// `HNET_ALL_SIZES=1`. `HNET_ONLY=moe` takes one model.
 fn on_the_device(test: &str, first: usize) {
     if device(test).is_none() {
@@ -172,11 +174,13 @@ fn on_the_device(test: &str, first: usize) {
     let chosen = |path: &Path| only.as_ref().is_none_or(|o| *o == name(path));
     for (k, path) in files("models").iter().enumerate().skip(first).step_by(2).filter(|(_, p)| chosen(p)) {
         for model in models(path) {
-            let sizes: &[i64] = match k / 2 % 2 {
+            let sizes: &[i64] = match k / 2 % 4 {
                 _ if all => &[0, 1, 3, 17],
                 _ if LONG.contains(&name(path).as_str()) => &[1],
-                0 => &[3, 0],
-                _ => &[1, 17],
+                0 => &[3],
+                1 => &[17],
+                2 => &[1],
+                _ => &[3, 0],
             };
             for size in sizes {
                 let start = std::time::Instant::now();

@@ -158,7 +158,53 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         }",
         &[("b", 3), ("t", 40)],
     ),
+    ("tiles", PRODUCT, &[("b", 300)]),
+    ("tiles", GROUPED, &[("b", 130)]),
+    ("factors", PRODUCT, &[("b", 300)]),
+    ("factors", GROUPED, &[("b", 130)]),
+    (
+        "shader",
+        "import std.mlp { Mlp }
+        dim b
+        model M {
+            input x: [b, 12]
+            PIN
+            sub net = Mlp(12, 20, 7)
+            output y: [b, 7] = softmax(net(x))
+        }",
+        &[("b", 9)],
+    ),
+    (
+        "folds",
+        "dim b
+        model M {
+            input x: [b, 37]
+            PIN
+            output y: [b, 37] = softmax(x)
+        }",
+        &[("b", 9)],
+    ),
+    ("finish", PRODUCT, &[("b", 300)]),
 ];
+
+const PRODUCT: &str = "dim b
+        model M {
+            input x: [b, 130]
+            param w: [130, 120] = normal(std: 0.1)
+            PIN
+            output y: [b, 120] = tanh(x @ w)
+        }";
+
+/// Matrices of which an index picks one for each row.
+const GROUPED: &str = "dim b
+        model M {
+            input x: [b, 64]
+            input e: i32[b]
+            param c: [3, 64, 200] = normal(std: 0.1)
+            PIN
+            let y[b, o] = sum[i] x[b, i] * c[e[b], i, o]
+            output out: [b, 200] = y
+        }";
 
 fn decisions(text: &str, dims: &[(&str, i64)]) -> Vec<Decision> {
     Case::new(text, dims, &[]).decisions()

@@ -263,16 +263,17 @@ fn products_in_tiles() {
 /// Routed rows in tiles: sorted on the device, dispatched by what the sort counted.
 #[test]
 fn grouped_products_in_tiles() {
-    // As many rows as the interpreter has memory for: it keeps the matrix of each.
-    for (fill, sizes) in [(None, &[0, 1, 63, 64, 65, 257][..]), (Some(0.0), &[0, 1, 65])] {
+    // The interpreter keeps the matrix of each row: many rows have few columns, and many columns few rows.
+    for (fill, columns, sizes) in [(None, 136, &[0, 1, 63, 64, 65, 257][..]), (None, 1088, &[21]), (Some(0.0), 136, &[0, 1, 65])]
+    {
         everywhere("grouped in tiles", sizes, |m| {
-            let (x, w, gate) = (m.f(&[n(), k(128)]), m.f(&[k(8), k(128), k(1088)]), m.f(&[n(), k(2)]));
+            let (x, w, gate) = (m.f(&[n(), k(128)]), m.f(&[k(8), k(128), k(columns)]), m.f(&[n(), k(2)]));
             let index = m.i(&[n(), k(2)], -1, 9);
             let picks = vec![Pick::Operand(1), Pick::Loop(2), Pick::Loop(3)];
-            let shape = [n(), k(2), k(128), k(1088)];
+            let shape = [n(), k(2), k(128), k(columns)];
             let g = m.add(Op::Gather { picks, fill }, F, &shape, &[], &[(w, &[]), (index, &[0, 1])]);
-            let y = m.add(Op::Contract, F, &[n(), k(2), k(1088)], &[k(128)], &[(x, &[0, 3]), (g, &[0, 1, 3, 2])]);
-            vec![m.add(Op::Contract, F, &[n(), k(1088)], &[k(2)], &[(gate, &[0, 2]), (y, &[0, 2, 1])])]
+            let y = m.add(Op::Contract, F, &[n(), k(2), k(columns)], &[k(128)], &[(x, &[0, 3]), (g, &[0, 1, 3, 2])]);
+            vec![m.add(Op::Contract, F, &[n(), k(columns)], &[k(2)], &[(gate, &[0, 2]), (y, &[0, 2, 1])])]
         });
     }
 }

@@ -13,12 +13,13 @@ use hnet::check::model::Model;
 use hnet::diag::Diagnostic;
 use hnet::exec::{Engine, session};
 use hnet::fuzz::check::model;
-use hnet::fuzz::judge::{Exact, F32, F64, SHADERS, judge};
+use hnet::fuzz::judge::{Exact, F32, F64, Moved, SHADERS, judge_again};
 use hnet::gpu::{self, Device};
 use hnet::ir::{Bindings, Data, Graph, NodeId, Output, OutputKind, Tensor};
 use hnet::plan::{self, Decision, Pins};
 use hnet::{cpu, opt};
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What computes, and which graph.
@@ -108,6 +109,8 @@ pub struct Case {
     /// What the planner takes whatever it costs.
     pins: Pins,
     oracle: OnceCell<Result<Vec<Tensor>, Diagnostic>>,
+    /// What rounding may make of it.
+    moved: Rc<Moved>,
 }
 
 /// Results of a graph that was put together by hand, in its order.
@@ -121,8 +124,9 @@ fn nodes(graph: &Graph) -> Vec<NodeId> {
 
 impl Case {
     fn bare(what: String, text: &str, graph: Graph, bindings: Bindings, ways: &[Way]) -> Case {
-        let (optimized, oracle) = (OnceCell::new(), OnceCell::new());
-        Case { what, text: text.into(), graph, optimized, bindings, ways: ways.to_vec(), device: None, pins: Pins::None, oracle }
+        let (optimized, oracle, moved) = (OnceCell::new(), OnceCell::new(), Rc::default());
+        let (text, ways) = (text.into(), ways.to_vec());
+        Case { what, text, graph, optimized, bindings, ways, device: None, pins: Pins::None, oracle, moved }
     }
 
     /// Nodes of a graph that was put together by hand.
@@ -178,7 +182,7 @@ impl Case {
 
     /// With this graph where passes have run.
     pub fn becomes(self, graph: Graph) -> Case {
-        Case { optimized: OnceCell::from(graph), ..self }
+        Case { optimized: OnceCell::from(graph), moved: Rc::default(), ..self }
     }
 
     /// With some decisions of the planner taken already. What has to come out stays, and is computed once.
@@ -186,13 +190,15 @@ impl Case {
         let _ = self.oracle();
         let case =
             Case::bare(format!("{}, {pins:?}", self.what), &self.text, self.graph.clone(), self.bindings.clone(), &self.ways);
-        Case { device: self.device.clone(), optimized: self.optimized.clone(), oracle: self.oracle.clone(), pins, ..case }
+        let (device, optimized, oracle) = (self.device.clone(), self.optimized.clone(), self.oracle.clone());
+        Case { device, optimized, oracle, moved: self.moved.clone(), pins, ..case }
     }
 
-    /// What the planner decides; none where sizes are measured in the run.
+    /// What the planner decides, and what a device decides besides; none where sizes are measured in the run.
     pub fn decisions(&self) -> Vec<Decision> {
-        let graph = self.optimized();
-        plan::plan(graph, &nodes(graph), &self.bindings.sizes).map(|p| p.decisions).unwrap_or_default()
+        let (graph, sizes) = (self.optimized(), &self.bindings.sizes);
+        let reach = gpu::Reach::default();
+        plan::plan(graph, &nodes(graph), sizes).map(|p| gpu::decided(&p, sizes, reach).0).unwrap_or_default()
     }
 
     /// On a device of its own, which compiles on a thread of its own.
@@ -347,7 +353,7 @@ impl Case {
         }
         let graphs = [Some(&self.graph), optimized.then(|| self.optimized())];
         let graphs: Vec<&Graph> = graphs.into_iter().flatten().collect();
-        let verdict = judge(&graphs, &self.bindings, values, got, exact);
+        let verdict = judge_again(&self.moved, &graphs, &self.bindings, values, got, exact);
         verdict.unwrap_or_else(|wrong| {
             let name = &self.graph.outputs[wrong.output].name;
             panic!("{}, {who}: `{name}`: {wrong}\n{}", self.what, self.text)

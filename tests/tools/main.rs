@@ -1,6 +1,7 @@
 //! The command line and the pages that it builds.
 
 mod checkpoints;
+mod choices;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;

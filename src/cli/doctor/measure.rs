@@ -139,7 +139,7 @@ fn fork(threads: usize) -> Result<f64, Diagnostic> {
 }
 
 /// What the processor calls itself.
-fn name() -> String {
+pub fn name() -> String {
     let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = told.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim().to_string()));
     let vectors = vectors();

@@ -3,6 +3,7 @@
 mod answers;
 mod given;
 mod measure;
+pub(super) use measure::name as processor;
 
 use super::machine;
 use super::open;

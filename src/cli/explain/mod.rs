@@ -1,5 +1,7 @@
 //! `hnet explain`: what a code means, what a function of the language gives, or what the planner decided for a model.
 
+mod measure;
+mod on;
 mod picture;
 mod pin;
 mod plan;
@@ -13,7 +15,9 @@ use crate::check;
 use crate::diag::explain::{PAGES, full, page, title};
 use crate::diag::suggest;
 use crate::source::Sources;
-pub(super) use pin::pins;
+use on::Backends;
+pub(super) use on::On;
+pub(super) use pin::{named, pins};
 use std::path::PathBuf;
 
 /// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model
@@ -39,9 +43,16 @@ pub struct Args {
     set: Vec<(String, f64)>,
     #[command(flatten)]
     values: Values,
-    /// Runs the model in each of the ways, on one thread of the CPU, and says how long that took
+    /// For what is decided: code for this processor, or shaders for the graphics device
+    #[arg(long, value_enum, default_value_t)]
+    backend: Backends,
+    /// Runs the model in each of the ways, on one thread of the CPU or on the device, says how long that took, and whether the numbers agree
     #[arg(long)]
     measure: bool,
+    /// Keeps the ways that were measured to be faster than the usual ones, for `--choices` of `hnet run` and `hnet bench`: a JSON file that says on
+    /// which device it was measured, and with which driver
+    #[arg(long, value_name = "F", requires = "measure")]
+    keep: Option<PathBuf>,
     /// Shows what is decided where another way than the cheapest is taken at a place, by its number or its words: `sum@8:24=2`,
     /// `sum@8:24=made`; may be repeated
     #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
@@ -61,6 +72,8 @@ pub struct Args {
 pub fn main(args: &Args) -> Result<(), Exit> {
     let model = args.code.as_ref().is_some_and(|c| c.ends_with(".hnet"));
     let of_models = [
+        ("--backend", args.backend != Backends::default()),
+        ("--keep", args.keep.is_some()),
         ("--machine", args.machine.is_given()),
         ("--measure", args.measure),
         ("--model", args.model.is_some()),
@@ -87,8 +100,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         let talk = Talk::json(args.json);
         let prices = args.machine.prices(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
         let (values, pins, measure, json) = (&args.values, args.pin.as_slice(), args.measure, args.json);
-        let out = args.out.as_deref();
-        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, json, out });
+        let on = On::new(args.backend, measure).map_err(|d| talk.fail(&Sources::default(), d))?;
+        let (out, keep) = (args.out.as_deref(), args.keep.as_deref());
+        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, on: &on, keep, json, out });
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

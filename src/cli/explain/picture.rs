@@ -1,5 +1,6 @@
 //! What was decided, as a picture.
 
+use super::measure::Measured;
 use super::plan::{Held, at_sizes, each, pinned, place, range};
 use crate::draw::bars::{self, Bar, Group};
 use crate::ir::Sym;
@@ -12,13 +13,13 @@ pub(super) fn drawn(model: &str, sources: &Sources, sizes: &std::collections::BT
         let bar = |(n, way): (usize, &crate::plan::Way)| Bar {
             text: way.text.clone(),
             ns: way.ns,
-            measured: h.measured.get(n).copied().flatten().map(|s| 1e9 * s),
+            measured: h.measured.get(n).and_then(Measured::seconds).map(|s| 1e9 * s),
             taken: n == d.taken,
         };
         let ranges: Vec<String> = h.ranges.iter().map(range).collect();
         let holds = (!ranges.is_empty()).then(|| format!("holds for {}", ranges.join(", and for ")));
         let by = pinned(sources, d).map(|by| format!("pinned by {by}"));
-        let about: Vec<String> = [place(sources, d), by, holds].into_iter().flatten().collect();
+        let about: Vec<String> = [place(sources, d.site.span), by, holds].into_iter().flatten().collect();
         Group {
             title: format!(
                 "{} of {}{}",

@@ -1,19 +1,20 @@
 //! What the planner decided for a model: what was taken at each place, what else there was, and what it would have cost.
 
+use super::measure::{Measured, measured};
+use super::on::On;
 use crate::bind::inputs;
 use crate::check::model::Model;
 use crate::cli::bench::{self, Ready};
+use crate::cli::choices;
 use crate::cli::given::Values;
 use crate::cli::open::{self, Opened, Which};
 use crate::cli::picture;
 use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::draw::bars::time;
-use crate::exec::bench::measure;
-use crate::exec::session::{Backend, Options, Session};
 use crate::ir::{Pin, Sym};
 use crate::pipeline;
-use crate::plan::{By, Decision, Fate, Pins, Plan, Prices, Site, Sizes, Terms, Way};
+use crate::plan::{By, Decision, Fate, Prices, Site, Sizes, Terms, Way};
 use crate::source::{Sources, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -27,8 +28,8 @@ const FAR: u32 = 20;
 pub(super) struct Held<'a> {
     pub decision: &'a Decision,
     pub ranges: Vec<(Sym, i64, Option<i64>)>,
-    /// Seconds of a run in each of the ways, where they were measured.
-    pub measured: Vec<Option<f64>>,
+    /// What came of a run in each of the ways, where they were measured.
+    pub measured: Vec<Measured>,
 }
 
 /// What is asked for.
@@ -39,13 +40,16 @@ pub struct Asked<'a> {
     /// `--pin`
     pub pins: &'a [String],
     pub measure: bool,
+    pub on: &'a On,
+    /// `--keep`
+    pub keep: Option<&'a Path>,
     pub json: bool,
     /// `--out`
     pub out: Option<&'a Path>,
 }
 
 pub fn main(asked: &Asked) -> Result<(), Exit> {
-    let Asked { which, values, prices, pins, measure, json, out } = *asked;
+    let Asked { which, values, prices, pins, measure, on, keep, json, out } = *asked;
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
     if let Some(out) = out {
@@ -58,11 +62,11 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         false => None,
     };
     let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
-    let terms = Terms { pins: super::pins(&opened, &sizes, pins, prices, talk)?, prices: prices.clone() };
-    let Plan { decisions, fates, .. } = pipeline::plan_on(model, &sizes, &terms).map_err(fail)?;
+    let terms = Terms { pins: super::pins(&opened, &sizes, pins, prices, true, talk)?, prices: prices.clone() };
+    let (decisions, fates) = on.decided(model, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
-        free.iter().map(|name| held(model, &sizes, name, &decisions, &terms)).collect();
+        free.iter().map(|name| held(model, &sizes, name, &decisions, &terms, on)).collect();
     let mut held: Vec<Held> = decisions
         .iter()
         .enumerate()
@@ -73,14 +77,18 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         })
         .collect();
     if let Some(ready) = &ready {
-        measured(&opened, ready, &mut held, prices, talk)?;
+        let kept = measured(&opened, ready, &mut held, &terms, on, keep.is_some(), talk)?;
+        if let Some(file) = keep {
+            choices::keep(&opened, file, on, &sizes, &kept, talk)?;
+        }
     }
     if let Some(out) = out {
         let svg = super::picture::drawn(&model.name, &opened.sources, &sizes, &held);
         picture::write(&opened, talk, out, &svg)?;
         talk.note(&format!("what was decided for {} drawn to {}", model.name, out.display()));
     }
-    let idle: Vec<(&Pin, Fate)> = model.graph.pins.iter().zip(fates).filter(|(_, f)| *f != Fate::Holds).collect();
+    let idle: Vec<(&Pin, Fate)> =
+        model.graph.pins.iter().zip(fates).filter(|(p, f)| *f != Fate::Holds && on.decides(p.what)).collect();
     if json {
         talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held, &idle)));
         return Ok(());
@@ -107,40 +115,6 @@ fn sizes(opened: &Opened, values: &Values, ready: Option<&Ready>, talk: Talk) ->
     pipeline::sizes_beside(&opened.model, &values.dim, &given).map_err(|d| opened.fail(talk, &[d]))
 }
 
-/// Runs that are timed in each way, and before them; one alone where it takes longer than that, in seconds.
-const RUNS: (usize, usize) = (2, 15);
-const LONG: f64 = 0.1;
-
-/// What is so much dearer than what is taken, and takes so long, in nanoseconds, is not run.
-const DEAR: (f64, f64) = (100.0, 1e8);
-
-/// Runs the model in each way at each site.
-fn measured(opened: &Opened, ready: &Ready, held: &mut [Held], prices: &Arc<Prices>, talk: Talk) -> Result<(), Exit> {
-    let options = Options { backend: Backend::Cpu, threads: 1, half: false, prices: prices.clone() };
-    let mut known: BTreeMap<(Site, usize), f64> = BTreeMap::new();
-    for h in held {
-        let least = h.decision.ways[h.decision.taken].ns;
-        for (way, priced) in h.decision.ways.iter().enumerate() {
-            let key = (h.decision.site, way);
-            let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
-            if !dear && !known.contains_key(&key) {
-                let session = Session::new(&opened.model, &ready.outputs, &options);
-                let session = session.map(|s| s.pinned(Pins::At([(h.decision.site, way)].into())));
-                known.insert(key, session.and_then(|s| seconds(s, ready)).map_err(|d| opened.fail(talk, &[d]))?);
-            }
-            h.measured.push(known.get(&key).copied());
-        }
-    }
-    Ok(())
-}
-
-/// The median time of a run.
-fn seconds(mut session: Session, ready: &Ready) -> Result<f64, Diagnostic> {
-    let mut runs = |count| measure(&mut session, &ready.early, &ready.late, count, &mut || {}).map(|times| times.quantile(0.5));
-    let first = runs((0, 1))?;
-    if first > LONG { Ok(first) } else { runs(RUNS) }
-}
-
 /// What says that two decisions are about one thing: its site and its number among those of that site.
 fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
     let mut counts = BTreeMap::new();
@@ -154,7 +128,14 @@ fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
 }
 
 /// For each decision the range of one size in which it is taken: powers of two are tried, and the ends found between them.
-fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision], terms: &Terms) -> BTreeMap<usize, (i64, Option<i64>)> {
+fn held(
+    model: &Model,
+    sizes: &Sizes,
+    name: &Sym,
+    decisions: &[Decision],
+    terms: &Terms,
+    on: &On,
+) -> BTreeMap<usize, (i64, Option<i64>)> {
     let now = sizes.get(name).copied().unwrap_or(1);
     let mut tried: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
     let own = taken(decisions);
@@ -170,7 +151,7 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision], terms:
     let mut same = |n: i64, key: &(Site, usize)| {
         let there = tried.entry(n).or_insert_with(|| {
             let at = sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
-            pipeline::plan_on(model, &at, terms).map(|p| taken(&p.decisions)).unwrap_or_default()
+            on.decided(model, &at, terms).map(|(all, _)| taken(&all)).unwrap_or_default()
         });
         there.get(key) == own.get(key)
     };
@@ -213,8 +194,8 @@ fn held(model: &Model, sizes: &Sizes, name: &Sym, decisions: &[Decision], terms:
 }
 
 /// `lora.hnet:12:36`
-pub(super) fn place(sources: &Sources, d: &Decision) -> Option<String> {
-    (d.site.span.start < d.site.span.end).then(|| at(sources, d.site.span))
+pub(super) fn place(sources: &Sources, span: Span) -> Option<String> {
+    (span.start < span.end).then(|| at(sources, span))
 }
 
 fn at(sources: &Sources, span: Span) -> String {
@@ -250,7 +231,7 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
     let one = |h: &Held| {
         let d = h.decision;
         let one = |(n, w): (usize, &Way)| match h.measured.get(n) {
-            Some(seconds) => json!({ "way": w.text, "ns": w.ns, "measured": seconds }),
+            Some(m) => json!({ "way": w.text, "ns": w.ns, "measured": m.seconds(), "agrees": m.agrees() }),
             None => json!({ "way": w.text, "ns": w.ns }),
         };
         let ways: Vec<_> = d.ways.iter().enumerate().map(one).collect();
@@ -259,7 +240,7 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
         json!({
             "what": d.site.what.word(),
             "value": d.name,
-            "at": place(sources, d),
+            "at": place(sources, d.site.span),
             "ways": ways,
             "taken": d.taken,
             "pinned": pinned(sources, d),
@@ -307,12 +288,14 @@ fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)]
         let d = h.decision;
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
         out.push_str(&format!("\n{BOLD}{}{BOLD:#} of `{}`{times}", d.site.what.word(), d.name));
-        out.push_str(&place(sources, d).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
+        out.push_str(&place(sources, d.site.span).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
         for (n, way) in d.ways.iter().enumerate() {
             let mark = if n == d.taken { "→" } else { " " };
             let took = match h.measured.get(n) {
-                Some(Some(seconds)) => format!("  a run took {:>9}", time(1e9 * seconds)),
-                Some(None) => format!("  {:>20}", "not run"),
+                Some(Measured::Took(seconds)) => format!("  a run took {:>9}", time(1e9 * seconds)),
+                Some(Measured::Refused) => format!("  {:>20}", "is refused"),
+                Some(Measured::Differs(_)) => format!("  {:>20}", "gives other numbers"),
+                Some(Measured::NotRun) => format!("  {:>20}", "not run"),
                 None => String::new(),
             };
             out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, way.ns.map_or("no price".into(), time), way.text));

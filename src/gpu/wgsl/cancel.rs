@@ -68,7 +68,8 @@ pub(super) fn hidden(m: &mut Module, text: &str) -> String {
     format!("{}({text}, {unknown})", m.function("hidden"))
 }
 
-/// For each value whether a compiler can compute it: from numbers alone, as a fold of nothing, or as a place among one.
+/// For each value whether a compiler can compute it: from numbers alone, as a fold of nothing, as a place among one, as what stands for a place
+/// that is known to lie outside, or as the side of a choice that is known to be taken (either may be).
 pub(super) fn steady(k: &Kernel) -> Vec<bool> {
     let mut out: Vec<bool> = Vec::with_capacity(k.body.len());
     let nothing = |l: &usize| k.loops[*l].size.is(0);
@@ -77,11 +78,13 @@ pub(super) fn steady(k: &Kernel) -> Vec<bool> {
         out.push(match e {
             Expr::Const(_) => true,
             Expr::Size(s) => s.constant().is_some(),
+            Expr::Map(Map::Select, args) => out[args[0]] && (out[args[1]] || out[args[2]]) || out[args[1]] && out[args[2]],
             Expr::Map(_, args) => args.iter().all(|a| out[*a]),
             Expr::Counter(l) => one(l),
             Expr::Reduce { fold: Fold::Argmax | Fold::Argmin, loops, .. } if loops.last().is_some_and(one) => true,
             Expr::Reduce { loops, value, .. } => out[*value] || loops.iter().any(nothing),
-            Expr::Load(_) | Expr::Pick { .. } | Expr::Mend { .. } => false,
+            Expr::Pick { at, fill: Some(_), .. } => at.iter().any(|i| out[i.value]),
+            Expr::Load(_) | Expr::Pick { fill: None, .. } | Expr::Mend { .. } => false,
         });
     }
     out
@@ -95,7 +98,6 @@ pub(super) fn is_seen(k: &Kernel, steady: &[bool], factor: usize) -> bool {
         Expr::Const(_) => false,
         _ if steady[e] || k.types[e] == DType::Bool => true,
         Expr::Map(Map::ToF32, args) => k.types[args[0]] == DType::Bool,
-        Expr::Map(Map::Select, args) => steady[args[1]] && steady[args[2]],
         _other => false,
     }
 }

@@ -19,6 +19,7 @@ mod scan;
 mod scatter;
 mod segments;
 mod shape;
+mod sharing;
 mod sort;
 mod special;
 mod tile;
@@ -26,16 +27,15 @@ mod wide;
 mod words;
 mod work;
 
-pub(super) use roles::pays as tiles_pay;
+pub(super) use roles::tiling;
 pub(super) use segments::pays as segments_pay;
 pub(super) use special::{row_major, share};
 
 use super::arena;
+use super::choose::{Chooser, Tiling};
 use super::flatten::{Work, flatten};
 use super::program::{BINDINGS, Buffer, Grid, Item, Kind, Program};
 use super::reach::Reach;
-use super::repeats;
-use super::rows::{Group, group as rows_of};
 use super::stage::{self, Part, Placed, Stage};
 use crate::ir::{DType, Size};
 use crate::plan::{Expr, Grouped, Kernel, Plan, Sizes, Step, Window};
@@ -89,7 +89,8 @@ impl Default for Choice {
 pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> Program {
     let size = |s: &Size| crate::ir::sizes::known(s, sizes);
     let mut flat = flatten(plan, choice.half);
-    let (prepare, run) = stage::parts(&mut flat, &size);
+    let chooser = Chooser::new(plan, &size, choice.reach);
+    let (prepare, run) = stage::parts(&mut flat, &chooser);
     let mut counts = BTreeMap::new();
     stage::readers(&prepare, &mut counts);
     stage::readers(&run, &mut counts);
@@ -100,6 +101,7 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
         buffers: flat.buffers,
         drafts: Drafts::default(),
         size: &size,
+        chooser,
         counts,
         writers,
         sorted: BTreeMap::new(),
@@ -113,13 +115,16 @@ pub fn emit_with(plan: &Plan, sizes: &Sizes, locate: Locate, choice: Choice) -> 
     let shaders = e.drafts.finish(&mut items, locate);
     let windows = choice.window();
     let demands = plan.demands.clone();
-    Program { buffers: e.buffers, shaders, items, prepared: count, outputs: flat.outputs, demands, windows }
+    let (decisions, fates) = e.chooser.into_decisions();
+    let outputs = flat.outputs;
+    Program { buffers: e.buffers, shaders, items, prepared: count, outputs, demands, windows, decisions, fates }
 }
 
 struct Emitter<'a> {
     buffers: Vec<Buffer>,
     drafts: Drafts,
     size: &'a dyn Fn(&Size) -> i64,
+    chooser: Chooser<'a>,
     /// How many stages read each buffer.
     counts: BTreeMap<usize, usize>,
     /// How many write it.
@@ -158,48 +163,6 @@ impl Emitter<'_> {
         }
     }
 
-    fn stages(&mut self, stages: &[Placed], out: &mut Vec<Item>) {
-        self.sorted.clear();
-        self.segmented.clear();
-        let measure = (self.size, self.choice.reach);
-        let next = &mut |k: usize, end: usize| rows_of(stages, (k, end), &self.buffers, measure).map_or(k, |g| g.1);
-        let ends = repeats::ends(stages, &self.buffers, next);
-        let mut k = 0;
-        while k < stages.len() {
-            let found = rows_of(stages, (k, ends[k]), &self.buffers, measure);
-            match found {
-                Some((group, end)) if end > k + 1 || self.pays(&stages[k], &group) => {
-                    out.push(self.group(&group, &stages[k..end]));
-                    k = end;
-                }
-                _ => {
-                    self.alone(stages, k, out);
-                    k += 1;
-                }
-            }
-        }
-    }
-
-    /// Whether one stage alone is better off with threads that share its folds.
-    fn pays(&self, placed: &Placed, group: &Group) -> bool {
-        let Some(k) = placed.stage.kernel() else { return false };
-        let longest = k.body.iter().flat_map(Expr::folded).map(|l| (self.size)(&k.loops[*l].size));
-        let count = k.loops[..k.outer].iter().map(|l| (self.size)(&l.size)).product::<i64>();
-        let rows = (self.size)(&group.rows).max(1);
-        longest.max().unwrap_or(0) >= 64 && count / rows < 64 && count < 1 << 16
-    }
-
-    fn group(&mut self, group: &Group, stages: &[Placed]) -> Item {
-        let shape = shape::shape(group, stages, &self.buffers, (&self.counts, &self.writers), self.size);
-        let last = stages[stages.len() - 1].stage.target();
-        let name = self.buffers[last].name.clone();
-        let mut places: Vec<Span> = stages.iter().flat_map(|s| s.places.iter().copied()).collect();
-        places.sort();
-        places.dedup();
-        let work = stages.iter().filter_map(|s| s.stage.kernel()).fold(Size::from(0i64), |n, k| n.add(&flops(k)));
-        self.shader(&name, rows::THREADS, &places, work, &|m| rows::emit(m, group, stages, &shape))
-    }
-
     fn work(&mut self, work: &Work) -> Item {
         match work {
             Work::Move(moves) => self.single("carry", &|m| special::moves(m, moves)),
@@ -217,11 +180,29 @@ impl Emitter<'_> {
     }
 
     fn shader(&mut self, name: &str, workgroup: u32, places: &[Span], flops: Size, body: &dyn Fn(&mut Module) -> Grid) -> Item {
+        self.reaching(self.choice.reach, name, workgroup, places, flops, body)
+    }
+
+    /// A shader of a product in tiles.
+    fn tiled(&mut self, k: &Kernel, placed: &Placed, body: &dyn Fn(&mut Module) -> Grid) -> Item {
+        let reach = self.chooser.factors(&placed.about, &k.name);
+        self.reaching(reach, &k.name, tile::THREADS, &placed.places, flops(k), body)
+    }
+
+    fn reaching(
+        &mut self,
+        reach: Reach,
+        name: &str,
+        workgroup: u32,
+        places: &[Span],
+        flops: Size,
+        body: &dyn Fn(&mut Module) -> Grid,
+    ) -> Item {
         let windows = self.choice.window().map(|(n, bytes)| (n, bytes / 4));
-        let mut m = Module::new(&self.buffers, self.size, self.choice.reach, None);
+        let mut m = Module::new(&self.buffers, self.size, reach, None);
         let mut grid = body(&mut m);
         if m.bindings() > BINDINGS || m.exceeds(self.choice.binding, self.size) {
-            m = Module::new(&self.buffers, self.size, self.choice.reach, Some(windows));
+            m = Module::new(&self.buffers, self.size, reach, Some(windows));
             grid = body(&mut m);
         }
         let (draft, mut dispatch) = m.finish(name, workgroup, grid, places, flops);
@@ -233,20 +214,26 @@ impl Emitter<'_> {
     fn alone(&mut self, stages: &[Placed], at: usize, out: &mut Vec<Item>) {
         let placed = &stages[at];
         let item = match &placed.stage {
-            Stage::Parts(p) => self.parts_of(p, &placed.places),
-            Stage::Product { kernel, sum } if self.tiled(kernel, *sum, false) => {
-                let r = roles::roles(kernel, *sum, false);
-                let side = tile::height((self.size)(&roles::extent(kernel, &r.rows)));
-                self.shader(&kernel.name, tile::THREADS, &placed.places, flops(kernel), &|m| {
-                    tile::emit(m, kernel, *sum, side, Form::Plain)
-                })
+            Stage::Parts(p) => self.parts_of(p, placed),
+            Stage::Product { kernel, sum } => {
+                let tiling = self.chooser.tiling(&placed.about, kernel, *sum, None);
+                let side = tiling.side;
+                self.chooser.note(tiling);
+                match side {
+                    Some(side) => self.tiled(kernel, placed, &|m| tile::emit(m, kernel, *sum, side, Form::Plain)),
+                    None => self.kernel(kernel, &placed.places),
+                }
             }
-            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
-                let sorted = self.sort(stages, at, grouped, out);
-                let work = flops(kernel);
-                self.shader(&kernel.name, tile::THREADS, &placed.places, work, &|m| {
-                    tile::emit(m, kernel, *sum, sorted.side, Form::Rows(&sorted))
-                })
+            Stage::Grouped { grouped, kernel, sum } => {
+                let tiling = self.chooser.tiling(&placed.about, kernel, *sum, Some(&grouped.count));
+                let side = tiling.side;
+                self.chooser.note(tiling);
+                if side.is_some() {
+                    let sorted = self.sort(stages, at, grouped, out);
+                    self.tiled(kernel, placed, &|m| tile::emit(m, kernel, *sum, sorted.side, Form::Rows(&sorted)))
+                } else {
+                    self.kernel(kernel, &placed.places)
+                }
             }
             Stage::Kernel(k) => match wide::lanes(k, self.size) {
                 Some(lanes) => self.shader(&k.name, lanes, &placed.places, flops(k), &|m| {
@@ -255,13 +242,12 @@ impl Emitter<'_> {
                 }),
                 None => self.kernel(k, &placed.places),
             },
-            Stage::Product { kernel: k, .. } | Stage::Grouped { kernel: k, .. } => self.kernel(k, &placed.places),
             Stage::Other(step) => match &**step {
                 Step::Scatter { index, value, out: to, axis, dtype } => {
                     let scatter = Scatter { index, value, out: to, axis: *axis, dtype: *dtype };
                     return self.scatter(&scatter, &placed.places, out);
                 }
-                Step::Segments(s) => return self.segments(s, &placed.places, out),
+                Step::Segments(s) => return self.segments(s, placed, out),
                 Step::Order { input, out: to, axis, descending, dtype } if self.long(input) => {
                     return self.long_order((input, to, *axis), *descending, *dtype, &placed.places, out);
                 }
@@ -274,15 +260,13 @@ impl Emitter<'_> {
         out.push(item);
     }
 
-    /// Whether tiles pay.
-    fn tiled(&self, k: &Kernel, sum: usize, grouped: bool) -> bool {
-        roles::pays(k, sum, grouped, self.size)
-    }
-
     /// The order of a grouped product's rows: made once for all products of this run of stages that share the index.
     fn sort(&mut self, stages: &[Placed], at: usize, own: &Grouped, out: &mut Vec<Item>) -> Sorted {
-        let rows_of = |s: &Stage| match s {
-            Stage::Grouped { grouped, kernel, sum } if self.tiled(kernel, *sum, true) => {
+        let rows_of = |s: &Placed| match &s.stage {
+            Stage::Grouped { grouped, kernel, sum } => {
+                let Tiling { side: Some(side), .. } = self.chooser.tiling(&s.about, kernel, *sum, Some(&grouped.count)) else {
+                    return None;
+                };
                 let r = roles::roles(kernel, *sum, true);
                 let Expr::Load(index) = &kernel.body[1] else { return None };
                 let shape: Vec<Size> = r.rows.iter().map(|l| kernel.loops[*l].size.clone()).collect();
@@ -291,23 +275,22 @@ impl Emitter<'_> {
                     .iter()
                     .map(|l| index.terms.iter().find(|t| t.0 == *l).map_or(Size::from(0i64), |t| t.1.clone()))
                     .collect();
-                let key = format!("{} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
-                Some((key, tile::across(&roles::extent(kernel, &r.columns))))
+                let key =
+                    format!("{side} {} {} {shape:?} {strides:?} {} {}", index.buffer, index.offset, grouped.count, grouped.clamp);
+                Some((key, tile::across(&roles::extent(kernel, &r.columns)), side))
             }
-            Stage::Grouped { .. } | Stage::Kernel(_) | Stage::Product { .. } | Stage::Parts(_) | Stage::Other(_) => None,
+            Stage::Kernel(_) | Stage::Product { .. } | Stage::Parts(_) | Stage::Other(_) => None,
         };
-        let Some((key, _)) = rows_of(&stages[at].stage) else { unreachable!("a tiled grouped product has an index") };
+        let Some((key, _, side)) = rows_of(&stages[at]) else { unreachable!("a tiled grouped product has an index") };
         if let Some((first, sorted)) = self.sorted.get(&key).cloned() {
-            let number = (first..at).filter(|k| rows_of(&stages[*k].stage).is_some_and(|r| r.0 == key)).count() as u32;
+            let number = (first..at).filter(|k| rows_of(&stages[*k]).is_some_and(|r| r.0 == key)).count() as u32;
             return Sorted { number, stride: own.stride.clone(), ..sorted };
         }
-        let across: Vec<Size> =
-            stages[at..].iter().filter_map(|s| rows_of(&s.stage)).filter(|r| r.0 == key).map(|r| r.1).collect();
+        let across: Vec<Size> = stages[at..].iter().filter_map(rows_of).filter(|r| r.0 == key).map(|r| r.1).collect();
         let Stage::Grouped { kernel, sum, .. } = &stages[at].stage else { unreachable!("the stage is a grouped product") };
         let Expr::Load(index) = &kernel.body[1] else { unreachable!("the index is a load") };
         let r = roles::roles(kernel, *sum, true);
         let count = roles::extent(kernel, &r.rows);
-        let side = tile::height((self.size)(&count) / (self.size)(&own.count).max(1));
         let groups = own.count.add(&Size::from(i64::from(!own.clamp)));
         let early = self.buffers[kernel.store.buffer].early;
         let mut word = |what: &str, n: Size| {

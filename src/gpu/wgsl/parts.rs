@@ -2,26 +2,23 @@
 
 use super::super::long::{How, Parts};
 use super::super::program::{Grid, Item};
+use super::super::stage::Placed;
 use super::Emitter;
 use super::kernel::{Cut, Nest};
 use super::module::Module;
-use super::roles;
 use super::special::LANES;
 use super::tile::{self, Form, Stretches};
 use crate::ir::Size;
-use crate::source::Span;
 
 impl Emitter<'_> {
-    pub(super) fn parts_of(&mut self, p: &Parts, places: &[Span]) -> Item {
-        let k = &p.kernel;
+    pub(super) fn parts_of(&mut self, p: &Parts, placed: &Placed) -> Item {
+        let (k, places) = (&p.kernel, &placed.places);
         let work = super::work::flops(k);
         match p.how {
             How::Steps { looped, along } => self.shader(&k.name, LANES, places, work, &|m| steps(m, p, looped, along)),
-            How::Tiles { deep } => {
-                let rows = roles::roles(k, k.value, false).rows;
-                let side = tile::height((self.size)(&roles::extent(k, &rows)));
+            How::Tiles { deep, side } => {
                 let cut = Stretches { count: &p.count, deep, stride: &p.stride };
-                self.shader(&k.name, tile::THREADS, places, work, &|m| tile::emit(m, k, k.value, side, Form::Cut(&cut)))
+                self.tiled(k, placed, &|m| tile::emit(m, k, k.value, side, Form::Cut(&cut)))
             }
         }
     }

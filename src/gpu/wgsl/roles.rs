@@ -3,6 +3,11 @@
 use crate::ir::Size;
 use crate::plan::{Access, Expr, Kernel};
 
+/// Rows of a tile where there are so many in all, or in a group on average: low tiles waste less on few.
+pub(super) fn height(rows: i64) -> i64 {
+    if rows <= 40 { 32 } else { 64 }
+}
+
 /// A product's loops by what they index.
 pub(super) struct Roles {
     /// Of both factors and the result.
@@ -45,12 +50,18 @@ pub(super) fn extent(k: &Kernel, loops: &[usize]) -> Size {
     loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size))
 }
 
-/// Whether tiles pay.
-pub(in crate::gpu) fn pays(k: &Kernel, sum: usize, grouped: bool, size: &dyn Fn(&Size) -> i64) -> bool {
+/// Whether tiles usually pay, and how many rows they have then; none where a product has no tiles. `groups`: how many matrices there are, of which
+/// an index picks one for each row.
+pub(in crate::gpu) fn tiling(k: &Kernel, sum: usize, groups: Option<&Size>, size: &dyn Fn(&Size) -> i64) -> Option<(bool, i64)> {
+    let grouped = groups.is_some();
     let r = roles(k, sum, grouped);
     let n = |loops: &[usize]| loops.iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
     let (rows, columns, sums) = (n(&r.rows), n(&r.columns), n(&r.sums));
-    let plain = !r.rows.is_empty() && !r.columns.is_empty() && (!grouped || r.batch.is_empty());
+    if r.rows.is_empty() || r.columns.is_empty() || grouped && !r.batch.is_empty() {
+        return None;
+    }
     let work = rows.saturating_mul(columns).saturating_mul(sums);
-    plain && rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20)
+    let pays = rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20);
+    // Of a group's rows on average.
+    Some((pays, height(rows / groups.map_or(1, |g| size(g).max(1)))))
 }

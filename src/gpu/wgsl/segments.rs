@@ -2,16 +2,15 @@
 //! sum going over its own rows only. An element has its rows in their order, so the bytes are the same in every run.
 
 use super::super::program::{Buffer, Grid, Item, Kind};
+use super::super::stage::Placed;
 use super::Emitter;
 use super::module::Module;
 use super::product;
 use super::roles;
 use super::sort::{self, Sorted};
 use super::tile::{self, Form};
-use super::work::flops;
 use crate::ir::{DType, Size};
 use crate::plan::Segments;
-use crate::source::Span;
 
 /// Where a group's rows are found.
 #[derive(Clone, Debug)]
@@ -47,7 +46,7 @@ pub(in crate::gpu) fn pays(s: &Segments, size: &dyn Fn(&Size) -> i64) -> bool {
 }
 
 impl Emitter<'_> {
-    pub(super) fn segments(&mut self, s: &Segments, places: &[Span], out: &mut Vec<Item>) {
+    pub(super) fn segments(&mut self, s: &Segments, placed: &Placed, out: &mut Vec<Item>) {
         let (kernel, Some(sum)) = product::nest(&s.product) else { unreachable!("what pays has a sum") };
         let index = product::moved(&s.product, &s.index);
         let r = roles::roles(&kernel, sum, false);
@@ -64,7 +63,7 @@ impl Emitter<'_> {
                 self.buffers.len() - 1
             };
             let order = word("rows", rows.clone());
-            let side = tile::height(i64::MAX);
+            let side = roles::height(i64::MAX);
             let table = word("row_tiles", tile::tiles(&rows, side).add(&groups).mul(&Size::from(3i64)));
             let grids = word("row_grids", Size::from(3i64));
             let counts = word("row_counts", groups.mul(&Size::from(i64::from(sort::THREADS) + 1)));
@@ -72,7 +71,7 @@ impl Emitter<'_> {
             let sorted = Sorted { order, table, grids, number: 0, side, count, stride, clamp: false };
             let across = [Size::from(1i64)];
             let given = sort::Sort { kernel: &kernel, rows: &r.sums, index: &index, sorted: &sorted, counts, across: &across };
-            let item = self.shader(&format!("{name}_rows"), sort::THREADS, places, Size::from(0i64), &|m| {
+            let item = self.shader(&format!("{name}_rows"), sort::THREADS, &placed.places, Size::from(0i64), &|m| {
                 sort::emit(m, &given);
                 Grid::Work { count: Size::from(1i64), per: 1 }
             });
@@ -81,10 +80,8 @@ impl Emitter<'_> {
         });
         self.segmented.insert(key, found.clone());
         let found = Segmented { stride: s.stride.clone(), ..found };
-        let side = tile::height((self.size)(&roles::extent(&kernel, &r.rows)));
-        let item = self.shader(&kernel.name, tile::THREADS, places, flops(&kernel), &|m| {
-            tile::emit(m, &kernel, sum, side, Form::Sums(&found))
-        });
+        let side = roles::height((self.size)(&roles::extent(&kernel, &r.rows)));
+        let item = self.tiled(&kernel, placed, &|m| tile::emit(m, &kernel, sum, side, Form::Sums(&found)));
         out.push(item);
     }
 }

@@ -36,11 +36,6 @@ const KEPT: i64 = 2048;
 /// Components of a vector.
 const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 
-/// Rows of a tile where there are so many in all, or in a group on average.
-pub(super) fn height(rows: i64) -> i64 {
-    if rows <= 40 { 32 } else { 64 }
-}
-
 /// `ceil(n / side)`
 pub(super) fn tiles(n: &Size, side: i64) -> Size {
     Size::apply(SizeFn::Ceil, vec![n.mul(&Size::fraction(1, side))])

@@ -1,0 +1,126 @@
+//! What a device decides, what a measurement keeps, and what a run takes of it.
+
+use crate::cli::{err, exits, out};
+use crate::common::device;
+use std::path::Path;
+
+/// A product that has a shader of its own, in tiles.
+const TEXT: &str = "dim b\nmodel M {\n    input x: [b, 130]\n    param w: [130, 120] = normal(std: 0.1)\n    \
+                    output y: [b, 120] = tanh(x @ w)\n}\n";
+
+const AT: [&str; 3] = ["m.hnet", "--dim", "b=300"];
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.hnet"), TEXT).unwrap();
+    folder
+}
+
+fn run(at: &Path, command: &str, more: &[&str], code: i32) -> std::process::Output {
+    exits(at, &[&[command], &AT[..], more].concat(), code)
+}
+
+fn numbers(o: &std::process::Output) -> Vec<f64> {
+    let json: serde_json::Value = serde_json::from_str(&out(o)).unwrap();
+    json["outputs"][0]["data"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn what_a_device_decides_is_said_and_may_be_pinned() {
+    if device("what_a_device_decides_is_said_and_may_be_pinned").is_none() {
+        return;
+    }
+    let folder = folder();
+    let told = out(&run(folder.path(), "explain", &["--backend", "gpu"], 0));
+    for word in [
+        "tiles of `y`",
+        "factors of `y`",
+        "in tiles of 64 rows",
+        "element by element",
+        "through workgroup memory",
+        "as it is stored",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    // A processor decides other things.
+    assert!(out(&run(folder.path(), "explain", &[], 0)).contains("nothing was to be decided"));
+    let plain = numbers(&run(folder.path(), "run", &["--random-inputs", "--backend", "gpu", "--json"], 0));
+    for pin in ["tiles@5:5=2", "tiles@5:5=element by element", "factors@m.hnet:5:5=1", "finish@5:5=afterwards"] {
+        let told = out(&run(folder.path(), "explain", &["--backend", "gpu", "--pin", pin], 0));
+        assert!(told.contains("pinned by the command line"), "{pin}: {told}");
+        let made = numbers(&run(folder.path(), "run", &["--random-inputs", "--backend", "gpu", "--json", "--pin", pin], 0));
+        assert!(made.len() == plain.len() && made.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5), "{pin}");
+    }
+    // A pin for a device holds in the source, and leaves a processor alone.
+    std::fs::write(folder.path().join("m.hnet"), TEXT.replace("output", "@pin(tiles = \"in tiles of 32 rows\")\n    output"))
+        .unwrap();
+    assert_eq!(err(&exits(folder.path(), &["check", "m.hnet"], 0)).matches("H0932").count(), 0);
+    assert!(out(&run(folder.path(), "explain", &["--backend", "gpu"], 0)).contains("pinned by m.hnet:5:10"));
+    assert!(!out(&run(folder.path(), "explain", &[], 0)).contains("does nothing"));
+    let made = numbers(&run(folder.path(), "run", &["--random-inputs", "--backend", "gpu", "--json"], 0));
+    assert!(made.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5));
+}
+
+#[test]
+fn what_is_measured_is_kept_and_taken_where_it_was_measured() {
+    if device("what_is_measured_is_kept_and_taken_where_it_was_measured").is_none() {
+        return;
+    }
+    let folder = folder();
+    let keep = ["--backend", "gpu", "--measure", "--keep", "c.json", "--json"];
+    let told: serde_json::Value = serde_json::from_str(&out(&run(folder.path(), "explain", &keep, 0))).unwrap();
+    for d in told["decisions"].as_array().unwrap() {
+        for way in d["ways"].as_array().unwrap() {
+            assert!(way["measured"].as_f64().is_some_and(|s| s > 0.0) && way["agrees"] == true, "{d:#}");
+        }
+    }
+    let file = folder.path().join("c.json");
+    let mut kept: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(
+        (kept["model"].as_str(), kept["backend"].as_str(), kept["sizes"]["b"].as_i64()),
+        (Some("M"), Some("gpu"), Some(300))
+    );
+    assert!(!kept["device"].as_str().unwrap().is_empty() && !kept["driver"].as_str().unwrap().is_empty());
+    // What is kept is taken: a way that fits nothing at these sizes leaves the others.
+    kept["pins"] = serde_json::json!(["tiles@m.hnet:5:5=3", "tiles@m.hnet:9:9=1"]);
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let random = ["--random-inputs", "--json", "--choices", "c.json", "--backend"];
+    let chosen = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 0);
+    assert!(!err(&chosen).contains("H0007"), "{}", err(&chosen));
+    let asked = run(folder.path(), "run", &["--random-inputs", "--json", "--pin", "tiles@5:5=3", "--backend", "gpu"], 0);
+    assert_eq!(numbers(&chosen), numbers(&asked));
+    assert!(out(&run(folder.path(), "bench", &["--runs", "1", "--choices", "c.json", "--backend", "gpu"], 0)).contains("median"));
+    // Elsewhere it says that it is of no use, and runs as usual.
+    let other = run(folder.path(), "run", &[&random[..], &["cpu"]].concat(), 0);
+    assert!(err(&other).contains("H0007") && err(&other).contains("the backend was `gpu`"), "{}", err(&other));
+    let interp = run(folder.path(), "run", &[&random[..], &["interp"]].concat(), 0);
+    assert!(err(&interp).contains("the interpreter has no plan"), "{}", err(&interp));
+    kept["driver"] = "another".into();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let other = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 0);
+    assert!(err(&other).contains("the driver was `another`"), "{}", err(&other));
+    for wrong in ["", "{", "[]", "{\"model\": 3}"] {
+        std::fs::write(&file, wrong).unwrap();
+        let said = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 2);
+        assert!(err(&said).contains("H0003") && err(&said).contains("holds no choices"), "{}", err(&said));
+    }
+    let none = run(folder.path(), "run", &["--random-inputs", "--choices", "none.json"], 2);
+    assert!(err(&none).contains("cannot read `none.json`"), "{}", err(&none));
+}
+
+/// On a processor the ways that pay are kept likewise.
+#[test]
+fn what_a_processor_is_faster_by_is_kept_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "dim b\nmodel M {\n    input x: [b, 256]\n    param w: [256, 256] = normal()\n    input a: [256, 4]\n    input u: [4, 256]\n    \
+                output y: [b, 256] = x @ (w + a @ u)\n}\n";
+    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    let told = |more: &[&str]| out(&exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=2"], more].concat(), 0));
+    // From the slower way, which is asked for, the faster is found.
+    let said = told(&["--pin", "sum@7:5=made", "--measure", "--keep", "c.json"]);
+    assert!(said.contains("pinned by the command line"), "{said}");
+    let kept: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("c.json")).unwrap()).unwrap();
+    assert_eq!((kept["backend"].as_str(), kept["pins"][0].as_str()), (Some("cpu"), Some("sum@m.hnet:7:5=1")), "{kept:#}");
+    let run = ["run", "m.hnet", "--dim", "b=2", "--random-inputs", "--backend", "cpu", "--choices", "c.json"];
+    assert!(!err(&exits(folder.path(), &run, 0)).contains("H0007"));
+}
