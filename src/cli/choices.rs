@@ -131,7 +131,10 @@ pub(super) fn keep(
     let kept = Kept { model: opened.model.name.clone(), backend: word(on).into(), device, driver, sizes, pins };
     let text = serde_json::to_string_pretty(&kept).unwrap_or_default();
     atomic::write(file, format!("{text}\n").as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
-    let others = if count == 1 { "one way is another".to_string() } else { format!("{count} ways are others") };
-    talk.note(&format!("{others} than usual: {}; `hnet run --choices {}` takes them", file.display(), file.display()));
+    talk.note(&match count {
+        0 => format!("no other way is faster than what is taken: {} pins nothing", file.display()),
+        1 => format!("one way is another than usual: {0}; `hnet run --choices {0}` takes it", file.display()),
+        n => format!("{n} ways are others than usual: {0}; `hnet run --choices {0}` takes them", file.display()),
+    });
     Ok(())
 }

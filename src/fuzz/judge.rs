@@ -91,7 +91,7 @@ impl Moved {
         let settled = self.settled(graphs, bindings);
         let (mut other, given) = match how {
             // What is given is f32's own; it is moved in some of the rounds, for what it stands for.
-            How::Rounded if k / 4 % 2 == 0 => (shaken(graphs[n], k), nudged(settled, k)),
+            How::Rounded if (k / 4).is_multiple_of(2) => (shaken(graphs[n], k), nudged(settled, k)),
             How::Rounded => (shaken(graphs[n], k), settled.clone()),
             How::Undecided => (undecided(graphs[n], k), settled.clone()),
         };

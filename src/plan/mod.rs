@@ -47,6 +47,7 @@ use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
+#[cfg(feature = "gpu")]
 pub(crate) use decide::Choices;
 pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
 pub use finished::{Finish, finish};
