@@ -82,7 +82,11 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan, sizes: &S
 fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
     #[cfg(feature = "gpu")]
     if plan.pins.iter().any(|p| p.what.target() == Target::Gpu) {
-        return crate::gpu::decided(plan, sizes, crate::gpu::Reach::default());
+        use crate::gpu::{Reach, decided};
+        // A card decides some things that a processor which plays one does not, and the other way round.
+        let [(mut decisions, fates), (more, others)] = [Reach::Staged, Reach::Direct].map(|reach| decided(plan, sizes, reach));
+        decisions.extend(more);
+        return (decisions, fates.into_iter().zip(others).map(|(a, b)| a.max(b)).collect());
     }
     let _ = sizes;
     (plan.decisions.clone(), plan.fates.clone())

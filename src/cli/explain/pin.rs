@@ -28,7 +28,9 @@ pub fn pins(
     // Ways are numbered in the order of their prices.
     let terms = Terms { prices: prices.clone(), ..Terms::default() };
     let plan = pipeline::plan_on(&opened.model, sizes, &terms).map_err(|d: Diagnostic| opened.fail(talk, &[d]))?;
-    let (decisions, _) = gpu::decided(&plan, sizes, gpu::Reach::default());
+    // A card and a processor that plays one share shaders otherwise, so that each decides some things that the other does not.
+    let mut decisions = gpu::decided(&plan, sizes, gpu::Reach::Staged).0;
+    decisions.extend(gpu::decided(&plan, sizes, gpu::Reach::Direct).0);
     let mut out = BTreeMap::new();
     for text in asked {
         match one(&opened.sources, &decisions, text) {
