@@ -8,7 +8,7 @@
 use super::whole::Whole;
 #[cfg(target_arch = "x86_64")]
 use super::wide;
-use super::{apply, micro, panel, softmax, strip, sweep, thin, whole};
+use super::{apply, micro, panel, softmax, spread, strip, sweep, thin, whole};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -342,16 +342,19 @@ pub(super) fn forms() -> &'static [panel::Form] {
     #[cfg(target_arch = "x86_64")]
     {
         macro_rules! kernel {
-            ($name:ident) => {
+            ($module:ident::$name:ident) => {
                 |part| {
                     // SAFETY: it is named below, where the processor has the features.
-                    unsafe { panel::$name(part) };
+                    unsafe { $module::$name(part) };
                     clean();
                 }
             };
         }
-        const AVX512: panel::Form = panel::avx512(kernel!(group_avx512), kernel!(sheets_avx512));
-        const ALL: [panel::Form; 3] = [AVX512, panel::avx2(kernel!(group_avx2), kernel!(sheets_avx2)), panel::PLAIN];
+        const AVX512: panel::Form =
+            panel::avx512(kernel!(panel::group_avx512), kernel!(panel::sheets_avx512), kernel!(spread::fill_avx512));
+        const AVX2: panel::Form =
+            panel::avx2(kernel!(panel::group_avx2), kernel!(panel::sheets_avx2), kernel!(spread::fill_avx2));
+        const ALL: [panel::Form; 3] = [AVX512, AVX2, panel::PLAIN];
         match vectors() {
             (true, true) => return &ALL,
             (true, false) => return &ALL[1..],

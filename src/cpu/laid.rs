@@ -49,12 +49,14 @@ impl Words {
 }
 
 /// How matrices lie in panels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lie {
     /// One after the other.
     Apart,
     /// For each row of a panel those of all matrices: what a sum of matrices reads.
     Among,
+    /// Columns that begin and steps that lie anywhere.
+    Taps { columns: Vec<usize>, taps: Vec<usize> },
 }
 
 /// The layout of some matrices: the age of what they hold, what they are, their rows and columns, and how they lie.

@@ -35,6 +35,7 @@ mod runtime;
 mod segments;
 mod settle;
 mod softmax;
+mod spread;
 mod store;
 mod stretch;
 mod strip;

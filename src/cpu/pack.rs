@@ -254,6 +254,16 @@ impl Form {
         }
     }
 
+    /// For each step, at these places, an element of each column of some that begin anywhere, group by group.
+    pub(super) fn gather(self, at: Ptr, columns: &[(usize, i64)], steps: &[usize], packed: &mut [f32]) {
+        for (first, count) in self.groups(columns.len()) {
+            let (to, columns) = (&mut packed[first * steps.len()..][..count * steps.len()], &columns[first..][..count]);
+            for (to, step) in to.chunks_exact_mut(count).zip(steps) {
+                to.iter_mut().zip(columns).for_each(|(t, (c, _))| *t = slice::<f32>(at.moved((c + step) as i64), 1)[0]);
+            }
+        }
+    }
+
     /// Packed rows times a part of a panel; the `next` one comes near meanwhile, some of it with each row.
     pub(super) fn panel(
         self,

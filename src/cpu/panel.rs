@@ -3,6 +3,7 @@
 //! Written once, compiled for each kind of vector. How a product is taken apart into such parts is said in [`super::pack`].
 
 use super::micro::put;
+use super::spread::{self, Fill};
 use super::vector::{Plain, Vector};
 
 /// Columns of the widest panel, and rows of the highest group.
@@ -10,7 +11,7 @@ pub(super) const WIDE: usize = 32;
 pub(super) const HIGH: usize = 12;
 
 /// Vectors in a row of a panel.
-const VECTORS: usize = 2;
+pub(super) const VECTORS: usize = 2;
 
 /// What suits a kind of vector: columns of a panel, and how many rows are taken together at most.
 #[derive(Clone, Copy, Debug)]
@@ -21,21 +22,24 @@ pub(super) struct Form {
     pub kernel: fn(&mut Part),
     /// Writes panels.
     pub write: fn(&mut Sheets),
+    /// Lays a panel of windows out.
+    pub fill: fn(&mut Fill),
 }
 
 /// With 32 registers, 24 hold sums.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx512(kernel: fn(&mut Part), write: fn(&mut Sheets)) -> Form {
-    Form { wide: 32, high: 12, kernel, write }
+pub(super) const fn avx512(kernel: fn(&mut Part), write: fn(&mut Sheets), fill: fn(&mut Fill)) -> Form {
+    Form { wide: 32, high: 12, kernel, write, fill }
 }
 
 /// With 16, 12 do.
 #[cfg(target_arch = "x86_64")]
-pub(super) const fn avx2(kernel: fn(&mut Part), write: fn(&mut Sheets)) -> Form {
-    Form { wide: 16, high: 6, kernel, write }
+pub(super) const fn avx2(kernel: fn(&mut Part), write: fn(&mut Sheets), fill: fn(&mut Fill)) -> Form {
+    Form { wide: 16, high: 6, kernel, write, fill }
 }
 
-pub(super) const PLAIN: Form = Form { wide: 16, high: 4, kernel: group::<Plain, 4>, write: sheets::<Plain, 4> };
+pub(super) const PLAIN: Form =
+    Form { wide: 16, high: 4, kernel: group::<Plain, 4>, write: sheets::<Plain, 4>, fill: spread::fill::<Plain> };
 
 /// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
 /// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.

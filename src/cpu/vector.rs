@@ -5,12 +5,18 @@
 /// Some f32 side by side.
 pub(super) trait Vector: Copy {
     const LANES: usize;
+    /// Which lanes come from elsewhere.
+    type Mask: Copy;
+    /// The lanes from this one on.
+    fn from_lane(lane: usize) -> Self::Mask;
     fn zero() -> Self;
     fn splat(x: f32) -> Self;
     /// The first lanes of a slice.
     fn load(from: &[f32]) -> Self;
     /// As many of the first lanes as there are elements, fewer than a vector has; the others are 0.
     fn load_part(from: &[f32]) -> Self;
+    /// With some lanes as they lie in a slice, of whose elements the first lane would have the first.
+    fn behind(self, from: &[f32], mask: Self::Mask) -> Self;
     fn store(self, to: &mut [f32]);
     /// As many of the first lanes as there are elements, fewer than a vector has.
     fn store_part(self, to: &mut [f32]);
@@ -29,6 +35,11 @@ pub(super) struct Plain([f32; 8]);
 
 impl Vector for Plain {
     const LANES: usize = 8;
+    type Mask = usize;
+    #[inline(always)]
+    fn from_lane(lane: usize) -> usize {
+        lane
+    }
     #[inline(always)]
     fn zero() -> Plain {
         Plain([0.0; 8])
@@ -44,6 +55,10 @@ impl Vector for Plain {
     #[inline(always)]
     fn load_part(from: &[f32]) -> Plain {
         Plain(std::array::from_fn(|k| from.get(k).copied().unwrap_or(0.0)))
+    }
+    #[inline(always)]
+    fn behind(self, from: &[f32], mask: usize) -> Plain {
+        Plain(std::array::from_fn(|k| if k < mask { self.0[k] } else { from[k] }))
     }
     #[inline(always)]
     fn store(self, to: &mut [f32]) {
@@ -73,17 +88,23 @@ impl Vector for Plain {
 }
 
 macro_rules! vector {
-    ($(#[$of:meta])* $name:ident, $inner:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
-     $total:path, $mask:path, $load_part:path, $store_part:path) => {
+    ($(#[$of:meta])* $name:ident, $inner:ty, $bits:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
+     $total:path, $mask:path, $load_part:path, $store_part:path, $behind:path) => {
         $(#[$of])*
         #[derive(Clone, Copy)]
         pub(in crate::cpu) struct $name($inner);
 
         impl Vector for $name {
             const LANES: usize = $lanes;
+            type Mask = $bits;
+            #[inline(always)]
+            fn from_lane(lane: usize) -> $bits {
+                // SAFETY: this type is used in functions alone that have its features, here and below.
+                unsafe { $mask(lane.min($lanes)) }
+            }
             #[inline(always)]
             fn zero() -> $name {
-                // SAFETY: this type is used in functions alone that have its features, here and below.
+                // SAFETY: as above.
                 $name(unsafe { $zero() })
             }
             #[inline(always)]
@@ -101,6 +122,12 @@ macro_rules! vector {
             fn load_part(from: &[f32]) -> $name {
                 // SAFETY: as above; lanes beyond the elements are not read.
                 $name(unsafe { $load_part(from, $mask(from.len().min($lanes))) })
+            }
+            #[inline(always)]
+            fn behind(self, from: &[f32], mask: $bits) -> $name {
+                let from = &from[..$lanes];
+                // SAFETY: as above; there are as many elements.
+                $name(unsafe { $behind(self.0, mask, from.as_ptr()) })
             }
             #[inline(always)]
             fn store_part(self, to: &mut [f32]) {
@@ -172,6 +199,14 @@ mod x86 {
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), mask, x) };
     }
 
+    /// What the mask does not name comes from memory, where there is a whole vector.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn behind_8(x: __m256, mask: __m256i, from: *const f32) -> __m256 {
+        // SAFETY: as said above.
+        _mm256_blendv_ps(unsafe { _mm256_loadu_ps(from) }, x, _mm256_castsi256_ps(mask))
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn mask_16(lanes: usize) -> u16 {
@@ -194,15 +229,23 @@ mod x86 {
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), mask, x) };
     }
 
+    /// What the mask does not name comes from memory, where there is a whole vector.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn behind_16(x: __m512, mask: u16, from: *const f32) -> __m512 {
+        // SAFETY: as said above.
+        unsafe { _mm512_mask_loadu_ps(x, !mask, from) }
+    }
+
     vector!(
         /// AVX2 with fused products.
-        Avx2, __m256, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
-        total_8, mask_8, load_8, store_8
+        Avx2, __m256, __m256i, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
+        total_8, mask_8, load_8, store_8, behind_8
     );
     vector!(
         /// AVX-512.
-        Avx512, __m512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
-        _mm512_reduce_add_ps, mask_16, load_16, store_16
+        Avx512, __m512, u16, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
+        _mm512_reduce_add_ps, mask_16, load_16, store_16, behind_16
     );
 }
 #[cfg(target_arch = "x86_64")]

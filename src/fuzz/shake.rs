@@ -15,14 +15,22 @@ const LEAST: f64 = 1.4e-45;
 /// What may be 0 in f32: nothing; less than half of its least number; what has lost digits; a product with 0.01 on the way there.
 const TINY: [f64; 4] = [0.0, 7e-46, 1.2e-38, 1e-36];
 
+/// f32's largest.
+const MOST: f64 = f32::MAX as f64;
+
 /// The graph moved, otherwise for each seed.
 pub fn shaken(graph: &Graph, seed: u64) -> Graph {
-    moved(graph, &mut Shake { seed, key: 0, tiny: TINY[seed as usize % TINY.len()], body: false, rounds: true })
+    moved(graph, &mut Shake { seed, key: 0, tiny: TINY[seed as usize % TINY.len()], most: MOST, body: false, rounds: true })
+}
+
+/// Likewise, where what is near f32's largest is beyond it, what is given, too: of `0.5 * x + 0.5 * x` a driver's compiler makes `0.5 * (x + x)`.
+pub fn regrouped(graph: &Graph, seed: u64) -> Graph {
+    moved(graph, &mut Shake { seed, key: 0, tiny: 0.0, most: MOST / 8.0, body: false, rounds: true })
 }
 
 /// The graph as it is, but for sums that are not decided: in some of their places is what another order of terms may make of them.
 pub fn undecided(graph: &Graph, seed: u64) -> Graph {
-    moved(graph, &mut Shake { seed, key: 0, tiny: 0.0, body: false, rounds: false })
+    moved(graph, &mut Shake { seed, key: 0, tiny: 0.0, most: MOST, body: false, rounds: false })
 }
 
 /// How a graph is shaken.
@@ -32,6 +40,8 @@ struct Shake {
     key: u32,
     /// What is smaller becomes 0.
     tiny: f64,
+    /// What is larger becomes infinite.
+    most: f64,
     /// The graph is a loop's body: each round has bits of its own.
     body: bool,
     /// Whether what is rounded is moved.
@@ -58,7 +68,12 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
             false => value,
         };
         let value = if how.rounds && node.dtype == DType::F32 && sums(&node.op) { either_zero(r, how, id, value) } else { value };
-        let value = if how.rounds && node.dtype == DType::F32 && rounds(&node.op) { move_by(r, how, id, value) } else { value };
+        let given = how.most < MOST && matches!(node.op, Op::Source { .. });
+        let value = if how.rounds && node.dtype == DType::F32 && (given || rounds(&node.op)) {
+            move_by(r, how, id, value)
+        } else {
+            value
+        };
         if how.rounds && node.dtype == DType::F32 && sums(&node.op) { on_the_way(r, how, id, value) } else { value }
     })
 }
@@ -82,7 +97,7 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     }
     let node = r.old.node(id).clone();
     let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
-    let (one, most) = (number(r, 1.0), number(r, f64::from(f32::MAX)));
+    let (one, most) = (number(r, 1.0), number(r, MOST));
     let all = sizes(r, id, Some(&one));
     let fine = r.add(Node::new(Op::Map(Map::Le), DType::Bool, node.shape.clone()), vec![all, most]);
     // One of four in each place by itself: what is compared may be undecided on both sides.
@@ -125,7 +140,7 @@ fn on_the_way(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> O
     let all = sizes(r, id, None);
     let bits = random(r, how, &shape);
     let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
-    let (half, part, eight, most) = (number(r, 0.5), number(r, STEP / 4.0), number(r, 8.0), number(r, f64::from(f32::MAX)));
+    let (half, part, eight, most) = (number(r, 0.5), number(r, STEP / 4.0), number(r, 8.0), number(r, MOST));
     let map = |r: &mut Rebuild, m, dtype, list: &[&Operand]| {
         r.add(Node::new(Op::Map(m), dtype, shape.clone()), list.iter().map(|o| (*o).clone()).collect())
     };
@@ -205,7 +220,7 @@ fn move_by(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let size = map(r, Map::Abs, DType::F32, &[&value]);
     let small = map(r, Map::Lt, DType::Bool, &[&size, &tiny]);
     let moved = map(r, Map::Select, DType::F32, &[&small, &zero, &moved]);
-    let (most, endless) = (number(r, f64::from(f32::MAX), DType::F32), number(r, f64::INFINITY, DType::F32));
+    let (most, endless) = (number(r, how.most, DType::F32), number(r, f64::INFINITY, DType::F32));
     let large = map(r, Map::Lt, DType::Bool, &[&most, &size]);
     let beyond = map(r, Map::Mul, DType::F32, &[&value, &endless]);
     let moved = map(r, Map::Select, DType::F32, &[&large, &beyond, &moved]);

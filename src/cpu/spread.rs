@@ -1,0 +1,306 @@
+//! Sums over taps for many columns: some places of the result are a panel, with a row for each tap, and the columns' weights are what meets it.
+//!
+//! The copy of an image is read where a tap finds it, which is nearly never where a cache line begins; in a panel each vector is one. What laying
+//! a panel out takes, all columns share. Where images have the same weights, a panel goes from one to the next. What a sum's steps are depends on
+//! its length alone.
+
+use super::call::Ptr;
+use super::laid::{Laid, Lie, Stored, Words};
+use super::pack::{Places, Rows, STEPS};
+use super::panel::{Form, VECTORS};
+use super::taps::{Finished, Run, Shape, runs};
+use super::vector::Vector;
+use crate::plan::{Batch, Geometry};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Panels that meet a part of the weights while it is in the second cache.
+const TOGETHER: usize = 8;
+/// Longer sums are not taken in f32 alone.
+const LONG: usize = 4096;
+/// Columns as which laying a panel out counts.
+const LAYING: usize = 12;
+
+thread_local! {
+    static PANEL: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lanes of a vector, from this one to the last, that lie side by side in the copy: lane 0 would lie at `from`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    from: usize,
+    lane: usize,
+}
+
+/// A panel: for each vector of a row where its lanes come from, and where sums go.
+struct Panel {
+    vectors: Vec<Vec<Piece>>,
+    runs: Vec<Run>,
+    wide: usize,
+}
+
+/// A panel to be laid out: a row for each tap, with the places of all vectors, moved by it.
+pub(super) struct Fill<'a> {
+    x: &'a [f32],
+    taps: &'a [usize],
+    vectors: &'a [Vec<Piece>],
+    wide: usize,
+    to: &'a mut [f32],
+}
+
+/// How images become panels.
+pub(super) struct Spread {
+    form: Form,
+    /// So many images are taken at a time, along this loop of the batch.
+    images: i64,
+    along: Option<usize>,
+    /// The batch, with the images that are taken together as one step.
+    batch: Vec<Batch>,
+    /// Panels of as many images, and of those that are left.
+    whole: Vec<Panel>,
+    rest: Vec<Panel>,
+    /// Whether weights are kept laid out, and those by where they begin.
+    kept: bool,
+    weights: BTreeMap<i64, Arc<Words>>,
+}
+
+/// Panels for the windows of so many images, `copy` elements and `out` apart.
+fn panels(form: Form, g: &Geometry, images: i64, copy: usize, out: i64) -> Vec<Panel> {
+    let of = |i: i64| g.pixels.iter().map(move |(at, to)| (at + i as usize * copy, to + i * out));
+    let pixels: Vec<(usize, i64)> = (0..images).flat_map(of).collect();
+    let panel = |some: &[(usize, i64)]| {
+        let vectors = some.chunks(form.wide / VECTORS).map(|some| {
+            let mut pieces: Vec<Piece> = Vec::new();
+            for (lane, (at, _)) in some.iter().enumerate() {
+                // Places are sorted, each at least one further than the one before.
+                let from = at - lane;
+                if pieces.last().is_none_or(|p| p.from != from) {
+                    pieces.push(Piece { from, lane });
+                }
+            }
+            pieces
+        });
+        Panel { vectors: vectors.collect(), runs: runs(some.iter().enumerate().map(|(n, (_, to))| (n, *to))), wide: some.len() }
+    };
+    pixels.chunks(form.wide).map(panel).collect()
+}
+
+impl Spread {
+    /// `g` with its windows sorted, all of them in places of their own, and `copy` elements that an image takes. `strips`: places that one image
+    /// has as strips. `None`: strips are faster.
+    pub fn of(form: Form, g: &Geometry, copy: usize, strips: usize) -> Option<Spread> {
+        let many = g.pixels.len().next_multiple_of(form.wide) * (g.columns.len() + LAYING);
+        let pays = many < strips * g.columns.len() || g.columns.windows(2).all(|c| c[1].1 == c[0].1 + 1);
+        if g.columns.len() < LAYING || !pays || g.pixels.windows(2).any(|p| p[0].0 == p[1].0) {
+            return None;
+        }
+        let along = g.batch.iter().rposition(|b| b.w == 0 && b.n > 1);
+        let all = along.map_or(1, |l| g.batch[l].n);
+        let images = ((TOGETHER * form.wide).div_ceil(g.pixels.len()) as i64).clamp(1, all);
+        let mut batch = g.batch.clone();
+        let mut out = 0;
+        if let Some(l) = along {
+            out = batch[l].out;
+            batch[l] = Batch {
+                n: all.div_euclid(images) + i64::from(all % images > 0),
+                x: batch[l].x * images,
+                out: out * images,
+                w: 0,
+            };
+        }
+        let whole = panels(form, g, images, copy, out);
+        let rest = panels(form, g, all % images, copy, out);
+        Some(Spread { form, images, along, batch, whole, rest, kept: false, weights: BTreeMap::new() })
+    }
+
+    /// Multiply-adds.
+    pub fn work(&self, shape: &Shape) -> f64 {
+        let steps = self.batch.iter().map(|b| b.n).product::<i64>();
+        (steps as usize * self.whole.len() * self.form.wide) as f64 * (shape.g.columns.len() * shape.taps.len()) as f64
+    }
+
+    /// Parts that threads take.
+    pub fn parts(&self) -> i64 {
+        self.batch.iter().map(|b| b.n).product::<i64>() * self.stretches()
+    }
+
+    fn stretches(&self) -> i64 {
+        self.whole.len().div_ceil(TOGETHER) as i64
+    }
+
+    /// Decides whether weights that stay from run to run are laid out once, in at most so many elements; as many as that takes.
+    pub fn lay_out(&mut self, shape: &Shape, stays: bool, room: usize) -> usize {
+        let different = self.batch.iter().filter(|b| b.w != 0).map(|b| b.n as usize).product::<usize>();
+        let length = different.saturating_mul(shape.g.columns.len() * shape.taps.len());
+        self.kept = stays && length <= room;
+        if self.kept { length } else { 0 }
+    }
+
+    /// Lays them out as they are now.
+    pub fn pack(&mut self, shape: &Shape, ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
+        self.weights.clear();
+        if !self.kept {
+            return;
+        }
+        let mut starts = vec![shape.g.w.1];
+        for b in self.batch.iter().filter(|b| b.w != 0) {
+            starts = starts.iter().flat_map(|at| (0..b.n).map(move |i| at + b.w * i)).collect();
+        }
+        for start in starts {
+            let (at, columns, taps) = (ptrs[shape.g.w.0].moved(start), &shape.g.columns, &shape.weights);
+            let make = || {
+                let mut words = Words::zero(columns.len() * taps.len());
+                self.laid_out(shape, at, words.get_mut());
+                words
+            };
+            let of = Stored { at, count: 1, apart: 0, row: 0, col: 0 };
+            let lie = || Lie::Taps { columns: columns.iter().map(|c| c.0).collect(), taps: taps.clone() };
+            let words = match laid {
+                Some((laid, age)) => laid.words(age, &of, [taps.len(), columns.len()], lie(), make),
+                None => Arc::new(make()),
+            };
+            self.weights.insert(start, words);
+        }
+    }
+
+    /// For each part of a sum the weights of all columns, as [`Form::pack`] lays rows out.
+    fn laid_out(&self, shape: &Shape, w: Ptr, to: &mut [f32]) {
+        let (columns, taps) = (&shape.g.columns, &shape.weights);
+        let step = taps.get(1).map_or(1, |t| *t as i64 - taps[0] as i64);
+        let even = taps.windows(2).all(|t| t[1] as i64 - t[0] as i64 == step);
+        let starts: Vec<i64> = columns.iter().map(|c| (c.0 + taps[0]) as i64).collect();
+        for (n, taps) in taps.chunks(STEPS).enumerate() {
+            let part = &mut to[n * STEPS * columns.len()..][..taps.len() * columns.len()];
+            if even {
+                let rows = Rows { at: w, places: Places::Listed(&starts), step };
+                self.form.pack(&rows, &(0..columns.len()), (n * STEPS, taps.len()), part);
+            } else {
+                self.form.gather(w, columns, taps, part);
+            }
+        }
+    }
+
+    /// Runs some of the parts.
+    pub fn run(&self, shape: &Shape, ptrs: &[Ptr], finished: &Finished, parts: Range<i64>) {
+        let (stretches, taps) = (self.stretches(), shape.taps.len());
+        let (mut copy, mut own) = (shape.room(self.images as usize, self.form.wide), Words::default());
+        let mut seen = (None, None);
+        for part in parts {
+            let (mut left, mut at, mut last) = (part / stretches, shape.start(), false);
+            for (l, b) in self.batch.iter().enumerate().rev() {
+                let i = left % b.n;
+                left /= b.n;
+                at = (at.0 + b.x * i, at.1 + b.w * i, at.2 + b.out * i);
+                last |= self.along == Some(l) && i + 1 == b.n && !self.rest.is_empty();
+            }
+            let panels = if last { &self.rest } else { &self.whole };
+            let first = (part % stretches) as usize * TOGETHER;
+            if first >= panels.len() {
+                continue;
+            }
+            if seen.0.replace(at.0) != Some(at.0) {
+                let apart = self.along.map_or(0, |l| self.batch[l].x / self.images);
+                let images = if last { self.along.map_or(1, |l| shape.g.batch[l].n % self.images) } else { self.images };
+                for i in 0..images {
+                    shape.copy(ptrs[shape.g.x.0].moved(at.0 + i * apart), &mut copy[i as usize * shape.image()..]);
+                }
+            }
+            let weights = match self.weights.get(&at.1) {
+                Some(words) => words.get(),
+                None => {
+                    let to = own.at_least(shape.g.columns.len() * taps);
+                    if seen.1.replace(at.1) != Some(at.1) {
+                        self.laid_out(shape, ptrs[shape.g.w.0].moved(at.1), to);
+                    }
+                    to
+                }
+            };
+            let panels = &panels[first..panels.len().min(first + TOGETHER)];
+            self.stretch(panels, shape, (&copy, weights), finished, ptrs[shape.g.out.0].moved(at.2));
+        }
+    }
+
+    /// Some panels of the images whose copy `x` is.
+    fn stretch(&self, panels: &[Panel], shape: &Shape, (x, w): (&[f32], &[f32]), finished: &Finished, out: Ptr) {
+        let (wide, taps) = (self.form.wide, shape.taps.len());
+        let tile = shape.g.columns.len() * wide;
+        let mut sums = vec![0.0f32; panels.len() * tile];
+        if taps <= LONG {
+            self.sums(panels, shape, (x, w), 0..taps, &mut sums);
+        } else {
+            let mut all = vec![0.0f64; sums.len()];
+            for from in (0..taps).step_by(LONG) {
+                self.sums(panels, shape, (x, w), from..taps.min(from + LONG), &mut sums);
+                all.iter_mut().zip(&sums).for_each(|(all, s)| *all += f64::from(*s));
+            }
+            sums.iter_mut().zip(&all).for_each(|(s, all)| *s = *all as f32);
+        }
+        for (panel, sums) in panels.iter().zip(sums.chunks_exact(tile)) {
+            finished.store((sums, wide), &panel.runs, &shape.g.columns, out);
+        }
+    }
+
+    /// Sums over some taps, which are whole parts of the weights.
+    fn sums(&self, panels: &[Panel], shape: &Shape, (x, w): (&[f32], &[f32]), some: Range<usize>, sums: &mut [f32]) {
+        let (form, wide, columns) = (self.form, self.form.wide, shape.g.columns.len());
+        PANEL.with_borrow_mut(|rows| {
+            rows.resize(STEPS * wide, 0.0);
+            for from in some.clone().step_by(STEPS) {
+                let steps = STEPS.min(some.end - from);
+                let weights = &w[from * columns..][..steps * columns];
+                for (panel, sums) in panels.iter().zip(sums.chunks_exact_mut(columns * wide)) {
+                    (form.fill)(&mut Fill { x, taps: &shape.taps[from..][..steps], vectors: &panel.vectors, wide, to: rows });
+                    let places = Places::Even { stride: wide as i64, count: columns };
+                    let out = Rows { at: Ptr::of_f32_mut(sums), places, step: 1 };
+                    let part = (weights, &rows[..steps * wide], &[][..], &[][..]);
+                    form.panel(part, (steps, panel.wide), &out, &(0..columns), from > some.start);
+                }
+            }
+        });
+    }
+}
+
+/// Reads whole vectors: who made the copy left room behind it.
+#[inline(always)]
+pub(super) fn fill<V: Vector>(f: &mut Fill) {
+    for (n, pieces) in f.vectors.iter().enumerate() {
+        let rows = f.to[n * V::LANES..].chunks_mut(f.wide).zip(f.taps);
+        let [first, rest @ ..] = pieces.as_slice() else { continue };
+        match rest {
+            [] => {
+                for (to, tap) in rows {
+                    V::load(&f.x[first.from + tap..]).store(to);
+                }
+            }
+            [next] => {
+                let mask = V::from_lane(next.lane);
+                for (to, tap) in rows {
+                    V::load(&f.x[first.from + tap..]).behind(&f.x[next.from + tap..], mask).store(to);
+                }
+            }
+            rest => {
+                for (to, tap) in rows {
+                    let mut all = V::load(&f.x[first.from + tap..]);
+                    for p in rest {
+                        all = all.behind(&f.x[p.from + tap..], V::from_lane(p.lane));
+                    }
+                    all.store(to);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn fill_avx512(f: &mut Fill) {
+    fill::<super::vector::Avx512>(f);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn fill_avx2(f: &mut Fill) {
+    fill::<super::vector::Avx2>(f);
+}
