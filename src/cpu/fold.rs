@@ -15,6 +15,9 @@ use cranelift_frontend::Variable;
 /// So many terms are added, one after the other, before their sum goes to the pair.
 const BLOCK: i64 = 32;
 
+/// Steps that are written out at most.
+const BRIEF: i64 = 4;
+
 /// Accumulators: the value, and for argmax the counter of the best.
 #[derive(Clone)]
 struct Acc {
@@ -36,6 +39,12 @@ struct Pause {
 }
 
 impl Gen<'_> {
+    /// Whether a fold over these loops has so few steps that they are written out, and it is computed wherever it is read.
+    pub(super) fn is_brief(&self, loops: &[usize]) -> bool {
+        let steps = loops.iter().try_fold(1i64, |n, l| n.checked_mul(self.k.loops[*l].size.constant()?));
+        steps.is_some_and(|n| n <= BRIEF)
+    }
+
     fn neutral(&mut self, fold: Fold, of: DType) -> Value {
         let real = of == DType::F32;
         let (least, most) = (self.b.ins().f32const(f32::NEG_INFINITY), self.b.ins().f32const(f32::INFINITY));
@@ -464,6 +473,10 @@ impl Gen<'_> {
                 self.run_blocks(*first, wide, (span, always), flush, &mut |g: &mut Self| {
                     g.loops(rest, u, None, &mut |_: &mut Self| {}, body)
                 });
+            }
+            _ if wide.is_none() && self.is_brief(loops) => {
+                let steps = self.k.loops[*first].size.constant().unwrap_or(0);
+                self.run_through(*first, steps, &mut |g: &mut Self| g.loops(rest, u, None, &mut |_: &mut Self| {}, body));
             }
             _ => {
                 let deeper = pause.map(|(p, always)| (Pause { level: p.level - 1, ..p }, always));

@@ -280,6 +280,26 @@ impl Gen<'_> {
         self.strips(l, i, (high, known), u, body);
     }
 
+    /// As [`Gen::run`], for a loop inside with so few steps that each is written out.
+    pub(super) fn run_through(&mut self, l: usize, steps: i64, body: &mut dyn FnMut(&mut Self)) {
+        for step in 0..steps {
+            let now = self.b.ins().iconst(I64, step);
+            self.one_step(l, now, None, body);
+        }
+    }
+
+    /// Computes what changes with loop `l` at this step, and the body.
+    fn one_step(&mut self, l: usize, now: Value, w: Option<usize>, body: &mut dyn FnMut(&mut Self)) {
+        let saved = (self.vals.clone(), self.wide, self.counters[l]);
+        self.counters[l] = Some(now);
+        if let Some(w) = w {
+            self.wide = Some((l, w));
+        }
+        self.scope(Some(l));
+        body(self);
+        (self.vals, self.wide, self.counters[l]) = saved;
+    }
+
     /// As [`Gen::run`], for a loop inside, in blocks of `span` steps, a multiple of the widest stride: `between` comes after each, after
     /// the last one only where it is asked for.
     pub(super) fn run_blocks(
@@ -361,14 +381,7 @@ impl Gen<'_> {
         let go = self.b.ins().icmp(IntCC::SignedLessThanOrEqual, next, high);
         self.b.ins().brif(go, inside, &[], after, &[]);
         self.b.switch_to_block(inside);
-        let saved = (self.vals.clone(), self.wide, self.counters[l]);
-        self.counters[l] = Some(now);
-        if let Some(w) = w {
-            self.wide = Some((l, w));
-        }
-        self.scope(Some(l));
-        body(self);
-        (self.vals, self.wide, self.counters[l]) = saved;
+        self.one_step(l, now, w, body);
         self.b.def_var(i, next);
         self.b.ins().jump(head, &[]);
         self.b.switch_to_block(after);

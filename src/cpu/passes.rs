@@ -68,11 +68,12 @@ fn behind(k: &Kernel, value: usize, made: &[Dear]) -> Vec<bool> {
 }
 
 impl Gen<'_> {
-    /// How this kernel is taken apart; not at all where it folds, where nothing is dear, or where blocks would be short.
+    /// How this kernel is taken apart; not at all where it folds much, where nothing is dear, or where blocks would be short.
     pub(super) fn passes(&self, hints: &Sizes) -> Option<Passes> {
         let k = self.k;
         let last = k.outer.checked_sub(1)?;
-        if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. } | Expr::Mend { .. })) {
+        let folds = |e: &Expr| matches!(e, Expr::Mend { .. }) || matches!(e, Expr::Reduce { loops, .. } if !self.is_brief(loops));
+        if k.body.iter().any(folds) {
             return None;
         }
         let size = |l: usize| k.loops[l].size.constant();

@@ -304,3 +304,64 @@ pub(super) fn fill_avx512(f: &mut Fill) {
 pub(super) fn fill_avx2(f: &mut Fill) {
     fill::<super::vector::Avx2>(f);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::call;
+    use super::super::exec::Exec;
+    use super::super::taps::Taps;
+    use super::*;
+    use crate::plan::Along;
+
+    /// Windows of three of a line of a channel each, with a border of one at both ends: images of `length`.
+    fn line(images: i64, channels: usize, length: i64, columns: usize, first: bool) -> Geometry {
+        let (taps, border) = (3 * channels, length + 1);
+        let out = if first { (1, length) } else { (columns as i64, 1) };
+        Geometry {
+            x: (0, 0),
+            w: (1, 0),
+            out: (2, 0),
+            batch: vec![Batch { n: images, x: channels as i64 * length, w: 0, out: columns as i64 * length }],
+            channels: (0..channels as i64).map(|c| c * length).collect(),
+            along: vec![Along { extent: length, stride: 1, low: -1, size: border }],
+            taps: (0..taps).map(|t| (t * columns, t / 3 * border as usize + t % 3)).collect(),
+            columns: (0..columns).map(|c| (c, c as i64 * out.1)).collect(),
+            pixels: (0..length).map(|p| (p as usize, p * out.0)).collect(),
+        }
+    }
+
+    #[test]
+    fn all_forms_give_what_the_sums_are() {
+        for (images, channels, length, columns) in
+            [(1, 1, 48, 13), (3, 5, 50, 17), (9, 2, 7, 40), (2, 100, 33, 13), (2, 400, 16, 70)]
+        {
+            let number = |n: usize| ((n * 7919 % 101) as f32 - 50.0) / 32.0;
+            let mut x: Vec<f32> = (0..images as usize * channels * length as usize).map(number).collect();
+            let mut w: Vec<f32> = (0..3 * channels * columns).map(|n| number(n + 13)).collect();
+            for (form, first) in call::forms().iter().flat_map(|f| [(*f, true), (*f, false)]) {
+                let mut taps = Taps::with(line(images, channels, length, columns, first), form);
+                let mut out = vec![f32::NAN; images as usize * columns * length as usize];
+                let ptrs = [Ptr::of_f32_mut(&mut x), Ptr::of_f32_mut(&mut w), Ptr::of_f32_mut(&mut out)];
+                for kept in [false, true] {
+                    assert_eq!(taps.lay_out(kept, usize::MAX) > 0, kept);
+                    taps.pack(&ptrs, None);
+                    taps.run(&ptrs, Exec { pool: None, threads: 1 });
+                    for image in 0..images as usize {
+                        for (p, c) in (0..length as usize).flat_map(|p| (0..columns).map(move |c| (p, c))) {
+                            let term = |i: usize, k: usize| {
+                                let at = (p + k).checked_sub(1).filter(|at| *at < length as usize);
+                                at.map_or(0.0, |at| f64::from(x[(image * channels + i) * length as usize + at]))
+                                    * f64::from(w[(3 * i + k) * columns + c])
+                            };
+                            let want: f64 =
+                                (0..channels).flat_map(|i| (0..3).map(move |k| (i, k))).map(|(i, k)| term(i, k)).sum();
+                            let at = if first { c * length as usize + p } else { p * columns + c };
+                            let found = f64::from(out[image * columns * length as usize + at]);
+                            assert!((found - want).abs() <= 1e-4 * want.abs().max(1.0), "{found} for {want}: {columns} {first}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

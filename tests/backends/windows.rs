@@ -118,3 +118,37 @@ fn what_is_no_number() {
     (x[0], x[(4 * 9 + 8) * 4], x[(8 * 9 + 3) * 4 + 2]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
     Case::new(&text, &dims(1, 9, 9), &[("x", floats(&x))]).on(&NATIVE).agrees();
 }
+
+/// Many columns, which places in panels meet: channels first and last, lines of all lengths, images that share panels and some that are left.
+#[test]
+fn many_columns() {
+    let last = text(5, "    sub conv = Conv2d(3, 5, 17)\n    output y: [b, count[row], count[col], 17] = relu(conv(x))");
+    let wide = text(3, "    sub conv = Conv2d(5, 3, 40)\n    output y: [b, count[row], count[col], 40] = conv(x)");
+    let first = "import std.conv { ConvFirst }\ndim b\ndim row\ndim col\nmodel M {\n    input x: [b, 4, row, col]\n\
+                 \x20   sub conv = ConvFirst(4, 33, 3)\n    output y: [b, 33, row, col] = conv(x)\n}\n";
+    let groups = text(6, "    sub conv = Conv2d(3, 6, 40, groups: 2)\n    output y: [b, count[row], count[col], 40] = conv(x)");
+    let own = "    sub gate = Linear(4, 3)\n    sub expert[3] = Conv2d(3, 4, 36)\n    let g = sigmoid(gate(mean[row, col] x))\n\
+               \x20   output y: [b, count[row], count[col], 36] = max(blend(expert, g)(x), 0.1)";
+    for (text, dims) in [
+        (
+            last.as_str(),
+            &[dims(2, 9, 11), dims(1, 7, 7), dims(7, 7, 7), dims(13, 8, 9), dims(0, 9, 9), dims(2, 60, 1), dims(1, 1, 60)][..],
+        ),
+        (&wide, &[dims(2, 9, 11), dims(3, 17, 16), dims(11, 7, 8)]),
+        (first, &[dims(1, 7, 7), dims(7, 7, 7), dims(2, 16, 16), dims(3, 5, 37)]),
+        (&groups, &[dims(3, 8, 9), dims(9, 7, 7)]),
+        (&text(4, own), &[dims(3, 9, 10), dims(1, 7, 7)]),
+    ] {
+        assert!(is_free(text, &dims[1]), "{text}");
+        for at in dims {
+            Case::new(text, at, &[]).on(&NATIVE).agrees();
+        }
+    }
+    // Longer sums than are taken in f32 alone, and windows that hold what is no number.
+    let long = text(460, "    sub conv = Conv2d(3, 460, 13)\n    output y: [b, count[row], count[col], 13] = conv(x)");
+    assert!(is_free(&long, &dims(1, 7, 8)));
+    Case::new(&long, &dims(1, 7, 8), &[]).on(&[Way::Optimized(1)]).agrees();
+    let mut x = vec![0.5f32; 3 * 9 * 9 * 5];
+    (x[0], x[(4 * 9 + 8) * 5], x[(8 * 9 + 3) * 5 + 2], x[2 * 81 * 5]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN);
+    Case::new(&last, &dims(3, 9, 9), &[("x", floats(&x))]).on(&NATIVE).agrees();
+}
