@@ -89,7 +89,9 @@ impl Gen<'_> {
                 && let Some(call) = self.row_of(*map)
                 && self.deps[e] >> last & 1 == 1
             {
-                if k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
+                // A block has no place for the steps of a fold.
+                let folded = self.deps[e] >> k.outer != 0;
+                if folded || k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
                     return None;
                 }
                 let mut terms = Vec::new();
