@@ -1,6 +1,6 @@
 //! Which ways a run takes: `--pin`, and a file of choices that `hnet explain --measure --keep F` found to be the fastest on a machine.
 
-use super::explain::{On, named, pins};
+use super::explain::{On, Pinned, at_sizes, named, pins};
 use super::open::Opened;
 use super::talk::{Exit, Talk};
 use crate::diag::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use crate::exec::session::{Backend, Options};
 use crate::files::atomic;
 use crate::gpu::Device;
 use crate::ir::Sym;
-use crate::plan::{Pins, Site, Sizes};
+use crate::plan::{Asked, Pins, Sizes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ const MOST: u64 = 16 << 20;
 /// Which ways are taken.
 #[derive(clap::Args)]
 pub struct Ways {
-    /// Takes another way than the cheapest at a place: `sum@8:24=2`, as `hnet explain M.hnet` numbers or calls them; may be repeated
+    /// Takes another way than the cheapest at a place, as `hnet explain M.hnet` numbers or calls them: `sum@8:24=2`, or of one of several values
+    /// there `sum of y@8:24=2`; may be repeated
     #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
     pin: Vec<String>,
     /// Takes the ways that were measured to be the fastest on this machine: a file that `hnet explain M.hnet --measure --keep F` wrote
@@ -29,7 +30,7 @@ pub struct Ways {
 
 /// What is kept in a file.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with model, backend, device, driver, sizes, program and pins")]
 struct Kept {
     model: String,
     backend: String,
@@ -37,6 +38,8 @@ struct Kept {
     device: String,
     driver: String,
     sizes: BTreeMap<String, i64>,
+    /// What says that the program is the same.
+    program: String,
     /// As `--pin` takes them.
     pins: Vec<String>,
 }
@@ -45,22 +48,27 @@ impl Ways {
     /// The pins of a run. Errors: a pin that fits nothing, a file that holds no choices; one that was made for something else is warned of, and not
     /// used.
     pub fn pins(&self, opened: &Opened, sizes: &Sizes, options: &Options, talk: Talk) -> Result<Pins, Exit> {
-        let mut all = match &self.choices {
-            Some(file) => read(file, opened, options, talk)?,
-            None => Vec::new(),
-        };
-        // Sizes at which less is decided leave less to choose.
-        let kept = pins(opened, sizes, &all, &options.prices, false, talk)?;
-        all.clone_from(&self.pin);
-        let asked = pins(opened, sizes, &all, &options.prices, true, talk)?;
-        Ok(match (kept, asked) {
-            (Pins::At(mut kept), Pins::At(asked)) => {
-                kept.extend(asked);
-                Pins::At(kept)
+        if self.pin.is_empty() && self.choices.is_none() {
+            return Ok(Pins::None);
+        }
+        let on = on(options).map_err(|d| opened.fail(talk, &[d]))?;
+        let mut all = Pinned::default();
+        if let Some(file) = &self.choices
+            && let Some(kept) = read(file, opened, on.as_ref(), talk)?
+        {
+            all = pins(opened, sizes, &kept.pins, &options.prices, false, talk)?;
+            if let Some(first) = all.unfit.first() {
+                let (file, count, many) = (file.display(), all.unfit.len(), kept.pins.len());
+                let at = at_sizes(&kept.sizes.iter().map(|(name, n)| (name.as_str().into(), *n)).collect());
+                talk.warn(&format!(
+                    "{count} of {many} ways in `{file}` fit nothing that is decided at these lengths (the first is `{first}`); they were measured{at}"
+                ));
             }
-            (kept, Pins::None | Pins::Any(_)) => kept,
-            (_, asked) => asked,
-        })
+        }
+        let asked = pins(opened, sizes, &self.pin, &options.prices, true, talk)?;
+        asked.warn(on.as_ref(), talk);
+        all.asked.extend(asked.asked);
+        Ok(all.pins())
     }
 }
 
@@ -81,8 +89,19 @@ fn word(on: &On) -> &'static str {
     }
 }
 
-/// The pins of a file, where it was made for this. Errors: H0003 where it cannot be read or holds none.
-fn read(file: &Path, opened: &Opened, options: &Options, talk: Talk) -> Result<Vec<String>, Exit> {
+/// Digits that the texts of another program do not have.
+fn program(opened: &Opened) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for (_, source) in opened.sources.iter() {
+        hash.update(source.text.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+/// What a file holds, where it was made for this. Errors: H0003 where it cannot be read or holds no choices.
+fn read(file: &Path, opened: &Opened, on: Option<&On>, talk: Talk) -> Result<Option<Kept>, Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let help = "`hnet explain M.hnet --measure --keep F` measures this machine and writes such a file";
     let wrong =
@@ -94,14 +113,14 @@ fn read(file: &Path, opened: &Opened, options: &Options, talk: Talk) -> Result<V
     }
     let text = std::fs::read_to_string(file).map_err(cannot)?;
     let kept: Kept = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-    let Some(on) = on(options).map_err(fail)? else {
+    let Some(on) = on else {
         talk.warn("`--choices` does nothing here: the interpreter has no plan");
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let (device, driver) = on.machine();
     let differs = [
         ("the model", &kept.model, &opened.model.name),
-        ("the backend", &kept.backend, &word(&on).to_string()),
+        ("the backend", &kept.backend, &word(on).to_string()),
         ("the device", &kept.device, &device),
         ("the driver", &kept.driver, &driver),
     ];
@@ -110,25 +129,33 @@ fn read(file: &Path, opened: &Opened, options: &Options, talk: Talk) -> Result<V
             "`--choices {}` does nothing here: {what} was `{then}` when they were measured, and is `{now}`; measure again: {help}",
             file.display()
         ));
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    Ok(kept.pins)
+    if kept.program != program(opened) {
+        talk.warn(&format!(
+            "`--choices {}` does nothing here: the program is another than when they were measured; measure again: {help}",
+            file.display()
+        ));
+        return Ok(None);
+    }
+    Ok(Some(kept))
 }
 
 /// Writes the ways that paid.
-pub(super) fn keep(
-    opened: &Opened,
-    file: &Path,
-    on: &On,
-    sizes: &Sizes,
-    ways: &BTreeMap<Site, usize>,
-    talk: Talk,
-) -> Result<(), Exit> {
+pub(super) fn keep(opened: &Opened, file: &Path, on: &On, sizes: &Sizes, ways: &Asked, talk: Talk) -> Result<(), Exit> {
     let (device, driver) = on.machine();
     let sizes = sizes.iter().map(|(name, n): (&Sym, &i64)| (name.to_string(), *n)).collect();
-    let pins = ways.iter().filter_map(|(site, way)| named(&opened.sources, *site, *way)).collect::<Vec<_>>();
+    let pins = ways.iter().filter_map(|(site, of, way)| named(&opened.sources, site, of, way)).collect::<Vec<_>>();
     let count = pins.len();
-    let kept = Kept { model: opened.model.name.clone(), backend: word(on).into(), device, driver, sizes, pins };
+    let kept = Kept {
+        model: opened.model.name.clone(),
+        backend: word(on).into(),
+        device,
+        driver,
+        sizes,
+        program: program(opened),
+        pins,
+    };
     let text = serde_json::to_string_pretty(&kept).unwrap_or_default();
     atomic::write(file, format!("{text}\n").as_bytes()).map_err(|d| opened.fail(talk, &[d]))?;
     talk.note(&match count {

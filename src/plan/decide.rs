@@ -80,14 +80,56 @@ pub struct Decision {
     pub by: By,
 }
 
+/// The ways that somebody asks for, by their numbers: at sites, and of single values there, which count more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    all: BTreeMap<Site, usize>,
+    named: BTreeMap<(Site, String), usize>,
+}
+
+impl Asked {
+    /// Asks for a way of all values at a site, or of the one that is called so; the way that was asked for before.
+    pub fn insert(&mut self, site: Site, of: Option<&str>, way: usize) -> Option<usize> {
+        match of {
+            Some(name) => self.named.insert((site, name.to_string()), way),
+            None => self.all.insert(site, way),
+        }
+    }
+
+    /// What is asked for of a value.
+    pub fn of(&self, site: Site, name: &str) -> Option<usize> {
+        // Most runs ask for nothing.
+        let named = if self.named.is_empty() { None } else { self.named.get(&(site, name.to_string())) };
+        named.or_else(|| self.all.get(&site)).copied()
+    }
+
+    /// Likewise, and what another asks for, which counts more.
+    pub fn extend(&mut self, other: Asked) {
+        self.all.extend(other.all);
+        self.named.extend(other.named);
+    }
+
+    /// Every site with the value that is meant, where it is a single one, and the way.
+    pub fn iter(&self) -> impl Iterator<Item = (Site, Option<&str>, usize)> {
+        let all = self.all.iter().map(|(site, way)| (*site, None, *way));
+        all.chain(self.named.iter().map(|((site, name), way)| (*site, Some(name.as_str()), *way)))
+    }
+}
+
+impl<const N: usize> From<[(Site, usize); N]> for Asked {
+    fn from(all: [(Site, usize); N]) -> Asked {
+        Asked { all: all.into(), named: BTreeMap::new() }
+    }
+}
+
 /// What is taken whatever it costs, and whatever the source says.
 #[derive(Clone, Debug, Default)]
 pub enum Pins {
     /// Nothing: as the source says, and the cheapest everywhere else.
     #[default]
     None,
-    /// By site the number of a way; a site that has fewer is left to the source and the prices.
-    At(BTreeMap<Site, usize>),
+    /// What is asked for; a site that has fewer ways is left to the source and the prices.
+    At(Asked),
     /// Any way at each site, as this number draws it: for tests.
     Any(u64),
 }
@@ -172,7 +214,7 @@ impl<'a> Choices<'a> {
         let site = Site { what, span: place.span };
         let asked = match &self.terms.pins {
             Pins::None => None,
-            Pins::At(pins) => pins.get(&site).copied().filter(|n| *n < ways.len()),
+            Pins::At(asked) => asked.of(site, name).filter(|n| *n < ways.len()),
             Pins::Any(seed) => Some(drawn(*seed, &site, ways.len())),
         };
         let told = || {
@@ -241,6 +283,11 @@ mod tests {
         assert_eq!(taken(&Pins::At([(site, 2)].into())), 2);
         assert_eq!(taken(&Pins::At([(site, 3)].into())), 0);
         assert_eq!(taken(&Pins::At([(Site { what: What::Sum, ..site }, 2)].into())), 0);
+        let mut asked = Asked::from([(site, 2)]);
+        assert_eq!(asked.insert(site, Some("z"), 0), None);
+        assert_eq!(taken(&Pins::At(asked.clone())), 2);
+        assert_eq!((asked.insert(site, Some("y"), 1), asked.insert(site, Some("y"), 1)), (None, Some(1)));
+        assert_eq!(taken(&Pins::At(asked)), 1);
         let drawn: std::collections::BTreeSet<usize> = (0..40).map(|seed| taken(&Pins::Any(seed))).collect();
         assert_eq!(drawn.len(), 3);
     }

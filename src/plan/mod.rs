@@ -49,7 +49,7 @@ pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 #[cfg(feature = "gpu")]
 pub(crate) use decide::Choices;
-pub use decide::{By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
+pub use decide::{Asked, By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
 pub use finished::{Finish, finish};
 #[cfg(test)]
 pub use formula::Softmax;

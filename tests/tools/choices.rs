@@ -86,7 +86,6 @@ fn what_is_measured_is_kept_and_taken_where_it_was_measured() {
     std::fs::write(&file, kept.to_string()).unwrap();
     let random = ["--random-inputs", "--json", "--choices", "c.json", "--backend"];
     let chosen = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 0);
-    assert!(!err(&chosen).contains("H0007"), "{}", err(&chosen));
     let asked = run(folder.path(), "run", &["--random-inputs", "--json", "--pin", "tiles@5:5=3", "--backend", "gpu"], 0);
     assert_eq!(numbers(&chosen), numbers(&asked));
     assert!(out(&run(folder.path(), "bench", &["--runs", "1", "--choices", "c.json", "--backend", "gpu"], 0)).contains("median"));
@@ -95,6 +94,12 @@ fn what_is_measured_is_kept_and_taken_where_it_was_measured() {
     assert!(err(&other).contains("H0007") && err(&other).contains("the backend was `gpu`"), "{}", err(&other));
     let interp = run(folder.path(), "run", &[&random[..], &["interp"]].concat(), 0);
     assert!(err(&interp).contains("the interpreter has no plan"), "{}", err(&interp));
+    // What fits nothing is counted, and another program is no longer what was measured.
+    assert!(err(&chosen).contains("1 of 2 ways in `c.json` fit nothing") && err(&chosen).contains("b = 300"), "{}", err(&chosen));
+    std::fs::write(folder.path().join("m.hnet"), format!("// more\n{TEXT}")).unwrap();
+    let other = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 0);
+    assert!(err(&other).contains("the program is another than when they were measured"), "{}", err(&other));
+    std::fs::write(folder.path().join("m.hnet"), TEXT).unwrap();
     kept["driver"] = "another".into();
     std::fs::write(&file, kept.to_string()).unwrap();
     let other = run(folder.path(), "run", &[&random[..], &["gpu"]].concat(), 0);
@@ -123,4 +128,36 @@ fn what_a_processor_is_faster_by_is_kept_too() {
     assert_eq!((kept["backend"].as_str(), kept["pins"][0].as_str()), (Some("cpu"), Some("sum@m.hnet:7:5=1")), "{kept:#}");
     let run = ["run", "m.hnet", "--dim", "b=2", "--random-inputs", "--backend", "cpu", "--choices", "c.json"];
     assert!(!err(&exits(folder.path(), &run, 0)).contains("H0007"));
+}
+
+/// A pin says which of several values at a place it means, may hang on another pin, and says where it does nothing.
+#[test]
+fn pins_of_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two products at one place, of which one is there only where the other is multiplied out.
+    let text = "dim b\nmodel M {\n    input x: [b, 256]\n    param w: [256, 256] = normal()\n    input a: [256, 4]\n    input u: [4, 256]\n    \
+                output y: [b, 256] = x @ (w + a @ u)\n}\n";
+    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    let explain = |more: &[&str], code| exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=200"], more].concat(), code);
+    assert!(!out(&explain(&[], 0)).contains("order of"));
+    let both = out(&explain(&["--pin", "order@7:5=(x*a)*u", "--pin", "sum of y_add@7:5=multiplied out"], 0));
+    assert_eq!(both.matches("pinned by the command line").count(), 2, "{both}");
+    for (pins, said) in [
+        (&["order@7:5=1"][..], "nothing of this kind is decided there; there are sum@m.hnet:7:5"),
+        (&["what@7:5=1"], "`what` is nothing that is decided; there are order, sum,"),
+        (&["sum of z@7:5=1"], "it is decided there of `y_add`"),
+        (&["sum@7:5=1", "sum@7:5=2"], "another `--pin` asks for another way of the same"),
+        (&["sum@7:5=3"], "there are ways 1 to 2"),
+        (&["sum@7:5=none"], "no way there is called so; there are `made`, `multiplied out`"),
+        (&["sum"], "is not like `sum@8:24=2`"),
+    ] {
+        let pins: Vec<&str> = pins.iter().flat_map(|p| ["--pin", *p]).collect();
+        let told = err(&explain(&pins, 2));
+        assert!(told.contains(said), "{told}");
+    }
+    let run = ["run", "m.hnet", "--dim", "b=200", "--random-inputs", "--pin"];
+    let told = err(&exits(folder.path(), &[&run[..], &["shader@7:5=1", "--backend", "cpu"]].concat(), 0));
+    assert!(told.contains("does nothing here: `shader` is decided for the graphics device alone"), "{told}");
+    let told = err(&exits(folder.path(), &[&run[..], &["sum@7:5=1", "--backend", "interp"]].concat(), 0));
+    assert!(told.contains("the interpreter has no plan"), "{told}");
 }

@@ -9,8 +9,8 @@ use crate::diag::{Code, Diagnostic, Severity};
 use crate::exec::bench::measure;
 use crate::exec::session::{Options, Session};
 use crate::ir::{DType, Tensor};
-use crate::plan::{Pins, Site, Terms};
-use std::collections::BTreeMap;
+use crate::plan::{Asked, Pins, Site, Terms};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs that are timed in each way, and before them; one alone where it takes longer than that, in seconds.
 const RUNS: (usize, usize) = (2, 15);
@@ -64,13 +64,11 @@ pub(super) fn measured(
     on: &On,
     keep: bool,
     talk: Talk,
-) -> Result<BTreeMap<Site, usize>, Exit> {
+) -> Result<Asked, Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let options = Options { backend: on.backend(), threads: 1, half: false, prices: terms.prices.clone() };
-    let session = |pins: &BTreeMap<Site, usize>| {
-        Session::new(&opened.model, &ready.outputs, &options).map(|s| s.pinned(Pins::At(pins.clone())))
-    };
-    let run = |pins: &BTreeMap<Site, usize>| -> Result<(f64, Vec<Tensor>, Session), Diagnostic> {
+    let session = |pins: &Asked| Session::new(&opened.model, &ready.outputs, &options).map(|s| s.pinned(Pins::At(pins.clone())));
+    let run = |pins: &Asked| -> Result<(f64, Vec<Tensor>, Session), Diagnostic> {
         let mut session = session(pins)?;
         let took = seconds(&mut session, ready)?;
         let mut all = ready.early.clone();
@@ -78,14 +76,21 @@ pub(super) fn measured(
         let made = session.run(&all)?;
         Ok((took, made, session))
     };
-    let asked = if let Pins::At(pins) = &terms.pins { pins.clone() } else { BTreeMap::new() };
+    let asked = if let Pins::At(pins) = &terms.pins { pins.clone() } else { Asked::default() };
     let mut kept = asked.clone();
     let (mut best, wanted, mut fastest) = run(&asked).map_err(fail)?;
-    let mut known: BTreeMap<(Site, usize), Measured> = BTreeMap::new();
+    // Where several values have one place each is asked for by its name.
+    let mut names: BTreeMap<Site, BTreeSet<String>> = BTreeMap::new();
+    for h in held.iter() {
+        names.entry(h.decision.site).or_default().insert(h.decision.name.clone());
+    }
+    let mut known: BTreeMap<(Site, String, usize), Measured> = BTreeMap::new();
+    let mut moved: BTreeSet<(Site, String)> = BTreeSet::new();
     let bar = spinner(&format!("measuring {}", opened.model.name));
     for h in held {
         bar.set_message(format!("measuring {} of {}", h.decision.site.what.word(), h.decision.name));
-        let (site, taken) = (h.decision.site, h.decision.taken);
+        let (site, taken, name) = (h.decision.site, h.decision.taken, &h.decision.name);
+        let of = Some(name.as_str()).filter(|_| names[&site].len() > 1);
         let least = h.decision.ways[taken].ns;
         for (way, priced) in h.decision.ways.iter().enumerate() {
             let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
@@ -93,12 +98,13 @@ pub(super) fn measured(
                 h.measured.push(Measured::NotRun);
                 continue;
             }
-            if let Some(m) = known.get(&(site, way)) {
+            let key = (site, name.clone(), way);
+            if let Some(m) = known.get(&key) {
                 h.measured.push(*m);
                 continue;
             }
             let mut pins = if keep { kept.clone() } else { asked.clone() };
-            pins.insert(site, way);
+            pins.insert(site, of, way);
             let (came, other) = match run(&pins) {
                 Ok((took, made, session)) => match apart(&wanted, &made) {
                     far if far <= NEAR => (Measured::Took(took), Some(session)),
@@ -109,19 +115,22 @@ pub(super) fn measured(
                 Err(_) => (Measured::Refused, None),
             };
             if let Measured::Differs(far) = came {
-                let name = &h.decision.ways[way].text;
-                let message = format!("\"{name}\" gives numbers that are off by {far:.1e} of the largest, and is not taken");
+                let words = &h.decision.ways[way].text;
+                let message = format!("\"{words}\" gives numbers that are off by {far:.1e} of the largest, and is not taken");
                 let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(Code::H0899, message) };
                 talk.say(&opened.sources, &[d.note("this is a bug in hnet or in the driver")])?;
             }
-            known.insert((site, way), came);
+            known.insert(key, came);
             h.measured.push(came);
-            let seems = keep && came.seconds().is_some_and(|took| took < FASTER * best);
+            // What is taken anyway need not be kept, unless another way is by now.
+            let other_way = way != taken || moved.contains(&(site, name.clone()));
+            let seems = keep && other_way && came.seconds().is_some_and(|took| took < FASTER * best);
             if let Some(mut other) = other.filter(|_| seems)
                 && let Some(took) = is_faster(&mut other, &mut fastest, ready).map_err(fail)?
             {
                 (best, fastest) = (took, other);
-                kept.insert(site, way);
+                kept.insert(site, of, way);
+                moved.insert((site, name.clone()));
             }
         }
     }

@@ -17,7 +17,8 @@ use crate::diag::suggest;
 use crate::source::Sources;
 use on::Backends;
 pub(super) use on::On;
-pub(super) use pin::{named, pins};
+pub(super) use pin::{Pinned, named, pins};
+pub(super) use plan::at_sizes;
 use std::path::PathBuf;
 
 /// Say what the code of a message means, with an example and its remedy, what a function gives, or what was decided for a model

@@ -62,7 +62,9 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         false => None,
     };
     let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
-    let terms = Terms { pins: super::pins(&opened, &sizes, pins, prices, true, talk)?, prices: prices.clone() };
+    let pinned = super::pins(&opened, &sizes, pins, prices, true, talk)?;
+    pinned.warn(Some(on), talk);
+    let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
     let (decisions, fates) = on.decided(model, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
@@ -96,7 +98,7 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
     if **prices != Prices::generic() {
         talk.note(&format!("for {} ({})", prices.machine, prices.mark()));
     }
-    talk::print(&shown(model, &opened.sources, &sizes, &assumed, &held));
+    talk::print(&shown(&opened, on, &sizes, &assumed, &held));
     idle.iter().for_each(|(pin, fate)| talk::print(&format!("\n{DIM}{}{DIM:#}\n", idles(&opened.sources, pin, *fate))));
     Ok(())
 }
@@ -259,7 +261,7 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
 }
 
 /// ` at b = 64, t = 3`
-pub(super) fn at_sizes(sizes: &Sizes) -> String {
+pub fn at_sizes(sizes: &Sizes) -> String {
     let at: Vec<String> = sizes.iter().map(|(name, n)| format!("{name} = {n}")).collect();
     format!("{}{}", if at.is_empty() { "" } else { " at " }, at.join(", "))
 }
@@ -276,13 +278,14 @@ pub(super) fn each<'a, 'b>(held: &'a [Held<'b>]) -> Vec<(&'a Held<'b>, usize)> {
     out
 }
 
-fn shown(model: &Model, sources: &Sources, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+    let (model, sources) = (&opened.model, &opened.sources);
     let mut out = format!("{BOLD}{}{BOLD:#}{}\n", model.name, at_sizes(sizes));
     for (name, n) in assumed {
         out.push_str(&format!("{DIM}{name} = {n} was assumed: --dim {name}=N{DIM:#}\n"));
     }
     if held.is_empty() {
-        out.push_str("nothing was to be decided: no product here has three factors, or a sum in it\n");
+        out.push_str(&format!("nothing was to be decided: {}\n", on.nothing()));
     }
     for (h, times) in each(held) {
         let d = h.decision;
