@@ -6,32 +6,33 @@
 #![allow(unsafe_code)]
 
 use super::talk::Exit;
-use std::alloc::{GlobalAlloc, Layout, System};
+use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout};
 use std::io::Write;
 
-/// The system's memory.
+/// The memory of an allocator that is made for many small pieces, as plans are: plans take half as long as with the C library's on Linux.
 pub struct Memory;
 
-// SAFETY: every call is handed to the system's allocator as it is; what it gives is given back, unless it is null.
+// SAFETY: every call is handed to the allocator as it is; what it gives is given back, unless it is null.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps `GlobalAlloc`'s contract, which is the system's.
-        there(unsafe { System.alloc(layout) }, layout.size())
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract, which is the allocator's.
+        there(unsafe { MiMalloc.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        there(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        there(unsafe { MiMalloc.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
-        there(unsafe { System.realloc(old, layout, size) }, size)
+        there(unsafe { MiMalloc.realloc(old, layout, size) }, size)
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
         // SAFETY: as above.
-        unsafe { System.dealloc(old, layout) }
+        unsafe { MiMalloc.dealloc(old, layout) }
     }
 }
 

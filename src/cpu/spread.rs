@@ -343,7 +343,8 @@ mod tests {
                 let mut out = vec![f32::NAN; images as usize * columns * length as usize];
                 let ptrs = [Ptr::of_f32_mut(&mut x), Ptr::of_f32_mut(&mut w), Ptr::of_f32_mut(&mut out)];
                 for kept in [false, true] {
-                    assert_eq!(taps.lay_out(kept, usize::MAX) > 0, kept);
+                    // Channels that lie line by line may be strips where there are few.
+                    assert!(first || (taps.lay_out(kept, usize::MAX) > 0) == kept);
                     taps.pack(&ptrs, None);
                     taps.run(&ptrs, Exec { pool: None, threads: 1 });
                     for image in 0..images as usize {

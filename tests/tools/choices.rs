@@ -140,7 +140,7 @@ fn pins_of_the_command_line() {
     std::fs::write(folder.path().join("m.hnet"), text).unwrap();
     let explain = |more: &[&str], code| exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=200"], more].concat(), code);
     assert!(!out(&explain(&[], 0)).contains("order of"));
-    let both = out(&explain(&["--pin", "order@7:5=(x*a)*u", "--pin", "sum of y_add@7:5=multiplied out"], 0));
+    let both = out(&explain(&["--pin", "order@7:5=u*(a*x)", "--pin", "sum of y_add@7:5=multiplied out"], 0));
     assert_eq!(both.matches("pinned by the command line").count(), 2, "{both}");
     for (pins, said) in [
         (&["order@7:5=1"][..], "nothing of this kind is decided there; there are sum@m.hnet:7:5"),
