@@ -12,6 +12,10 @@ WORKLOADS = {make.__name__: make for make in (
     "segments_64": functools.partial(documents.segments, documents=64),
     "tasks": documents.tasks,
     "decode": documents.decode,
+    "conv_3": functools.partial(workloads.convolution, images=8, c=3, o=64, side=64),
+    "conv_64": functools.partial(workloads.convolution, images=8, c=64, o=64, side=28),
+    "conv_256": functools.partial(workloads.convolution, images=8, c=256, o=256, side=14),
+    "conv_512": functools.partial(workloads.convolution, images=8, c=512, o=512, side=7),
 }
 
 CROSSOVER = {name: functools.partial(make, **sizes) for name, make, sizes in (

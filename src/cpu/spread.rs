@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Panels that meet a part of the weights while it is in the second cache.
-const TOGETHER: usize = 8;
+/// Panels that meet a part of the weights while it is in the second cache: at most so many, and no more than have so many sums, unless they are few.
+const MOST: usize = 16;
+const FEW: usize = 4;
+const SUMS: usize = 128 << 10;
 /// Longer sums are not taken in f32 alone.
 const LONG: usize = 4096;
 /// Columns as which laying a panel out counts.
@@ -56,6 +58,8 @@ pub(super) struct Spread {
     /// So many images are taken at a time, along this loop of the batch.
     images: i64,
     along: Option<usize>,
+    /// So many panels at a time meet the weights.
+    together: usize,
     /// The batch, with the images that are taken together as one step.
     batch: Vec<Batch>,
     /// Panels of as many images, and of those that are left.
@@ -98,7 +102,8 @@ impl Spread {
         }
         let along = g.batch.iter().rposition(|b| b.w == 0 && b.n > 1);
         let all = along.map_or(1, |l| g.batch[l].n);
-        let images = ((TOGETHER * form.wide).div_ceil(g.pixels.len()) as i64).clamp(1, all);
+        let together = (SUMS / (g.columns.len() * form.wide)).clamp(FEW, MOST);
+        let images = ((together * form.wide).div_ceil(g.pixels.len()) as i64).clamp(1, all);
         let mut batch = g.batch.clone();
         let mut out = 0;
         if let Some(l) = along {
@@ -112,7 +117,7 @@ impl Spread {
         }
         let whole = panels(form, g, images, copy, out);
         let rest = panels(form, g, all % images, copy, out);
-        Some(Spread { form, images, along, batch, whole, rest, kept: false, weights: BTreeMap::new() })
+        Some(Spread { form, images, along, together, batch, whole, rest, kept: false, weights: BTreeMap::new() })
     }
 
     /// Multiply-adds.
@@ -127,7 +132,7 @@ impl Spread {
     }
 
     fn stretches(&self) -> i64 {
-        self.whole.len().div_ceil(TOGETHER) as i64
+        self.whole.len().div_ceil(self.together) as i64
     }
 
     /// Decides whether weights that stay from run to run are laid out once, in at most so many elements; as many as that takes.
@@ -196,7 +201,7 @@ impl Spread {
                 last |= self.along == Some(l) && i + 1 == b.n && !self.rest.is_empty();
             }
             let panels = if last { &self.rest } else { &self.whole };
-            let first = (part % stretches) as usize * TOGETHER;
+            let first = (part % stretches) as usize * self.together;
             if first >= panels.len() {
                 continue;
             }
@@ -217,7 +222,7 @@ impl Spread {
                     to
                 }
             };
-            let panels = &panels[first..panels.len().min(first + TOGETHER)];
+            let panels = &panels[first..panels.len().min(first + self.together)];
             self.stretch(panels, shape, (&copy, weights), finished, ptrs[shape.g.out.0].moved(at.2));
         }
     }
@@ -249,12 +254,15 @@ impl Spread {
             rows.resize(STEPS * wide, 0.0);
             for from in some.clone().step_by(STEPS) {
                 let steps = STEPS.min(some.end - from);
-                let weights = &w[from * columns..][..steps * columns];
-                for (panel, sums) in panels.iter().zip(sums.chunks_exact_mut(columns * wide)) {
+                let (weights, after) = w[from * columns..].split_at(steps * columns);
+                // What comes after these is brought near meanwhile, some of it with each panel.
+                let after = &after[..after.len().min(STEPS * columns)];
+                let next = |n: usize| &after[after.len() * n / panels.len()..after.len() * (n + 1) / panels.len()];
+                for (n, (panel, sums)) in panels.iter().zip(sums.chunks_exact_mut(columns * wide)).enumerate() {
                     (form.fill)(&mut Fill { x, taps: &shape.taps[from..][..steps], vectors: &panel.vectors, wide, to: rows });
                     let places = Places::Even { stride: wide as i64, count: columns };
                     let out = Rows { at: Ptr::of_f32_mut(sums), places, step: 1 };
-                    let part = (weights, &rows[..steps * wide], &[][..], &[][..]);
+                    let part = (weights, &rows[..steps * wide], next(n), &[][..]);
                     form.panel(part, (steps, panel.wide), &out, &(0..columns), from > some.start);
                 }
             }

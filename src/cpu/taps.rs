@@ -264,7 +264,9 @@ impl Finished {
             let bias: [f32; SQUARE] = std::array::from_fn(|r| bias(c + r));
             for (p, place) in places.iter().enumerate() {
                 let row: [f32; SQUARE] = std::array::from_fn(|r| at_least(square[r][p] + bias[r], least));
-                slice_mut::<f32>(out.moved(place.to + c as i64), SQUARE).copy_from_slice(&row);
+                if let Some(to) = slice_mut::<f32>(out.moved(place.to + c as i64), SQUARE).first_chunk_mut::<SQUARE>() {
+                    *to = row;
+                }
             }
         }
         for place in places {
@@ -298,9 +300,18 @@ fn all_lines(along: &[Along], from: Ptr, (apart, channels): (usize, usize), to: 
         let places = SQUARE.min((inside.end - i) as usize);
         let place = |p: usize| slice::<f32>(from.moved((i + p.min(places - 1) as i64) * a.stride), channels);
         let (rows, first) = ([place(0), place(1), place(2), place(3)], (i - a.low) as usize);
-        for (c, to) in to.chunks_mut(apart).take(channels).enumerate() {
-            let square = [rows[0][c], rows[1][c], rows[2][c], rows[3][c]];
-            to[first..][..places].copy_from_slice(&square[..places]);
+        let whole = if places == SQUARE { channels - channels % SQUARE } else { 0 };
+        let mut planes = to.chunks_mut(apart);
+        for c in (0..whole).step_by(SQUARE) {
+            let square: [[f32; SQUARE]; SQUARE] = rows.map(|row| *row[c..].first_chunk().unwrap_or(&[0.0; SQUARE]));
+            for (k, plane) in planes.by_ref().take(SQUARE).enumerate() {
+                if let Some(to) = plane[first..].first_chunk_mut() {
+                    *to = [square[0][k], square[1][k], square[2][k], square[3][k]];
+                }
+            }
+        }
+        for (c, plane) in (whole..channels).zip(planes) {
+            plane[first..][..places].iter_mut().zip(&rows).for_each(|(to, row)| *to = row[c]);
         }
     }
 }

@@ -69,7 +69,7 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan, sizes: &S
         let Some(k) = known.get_mut(&pin.span) else { continue };
         k.fate = k.fate.max(*fate);
         for d in decisions.iter().filter(|d| d.place.is_of(pin.statement)) {
-            if !k.there.iter().any(|t| ways(t) == ways(d)) {
+            if !k.there.iter().any(|t| ways(&[t]) == ways(&[d])) {
                 k.there.push(d.clone());
             }
         }
@@ -142,7 +142,7 @@ fn said(k: &Known) -> Diagnostic {
         _ if own.is_empty() => d.here(format!("no `{what}` is decided in this statement, at any length that was tried")),
         _ => d.here("no decision of this statement has that name and that way"),
     };
-    let there: Vec<String> = if own.is_empty() { &others } else { &own }.iter().map(|d| ways(d)).collect();
+    let there = ways(if own.is_empty() { &others } else { &own });
     match there.is_empty() {
         false => d.note(format!("there is {}", listed(&there))),
         true => {
@@ -151,8 +151,20 @@ fn said(k: &Known) -> Diagnostic {
     }
 }
 
-/// `sum of "base_add", "made" or "multiplied out"`
-fn ways(d: &Decision) -> String {
-    let ways: Vec<String> = d.ways.iter().map(|w| format!("\"{}\"", w.text)).collect();
-    format!("{} of \"{}\": {}", d.site.what.word(), d.name, ways.join(" or "))
+/// `sum of "base_add": "made" or "multiplied out"`, each value with all its ways at all lengths: rounds of a loop and equal layers have the same.
+fn ways(decisions: &[&Decision]) -> Vec<String> {
+    let mut all: Vec<((&str, &str), Vec<String>)> = Vec::new();
+    for d in decisions {
+        let value = (d.site.what.word(), d.name.as_str());
+        let at = all.iter().position(|(v, _)| *v == value).unwrap_or_else(|| {
+            all.push((value, Vec::new()));
+            all.len() - 1
+        });
+        for way in d.ways.iter().map(|w| format!("\"{}\"", w.text)) {
+            if !all[at].1.contains(&way) {
+                all[at].1.push(way);
+            }
+        }
+    }
+    all.iter().map(|((what, name), ways)| format!("{what} of \"{name}\": {}", ways.join(" or "))).collect()
 }

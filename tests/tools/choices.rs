@@ -156,8 +156,8 @@ fn pins_of_the_command_line() {
         assert!(told.contains(said), "{told}");
     }
     let run = ["run", "m.hnet", "--dim", "b=200", "--random-inputs", "--pin"];
-    let told = err(&exits(folder.path(), &[&run[..], &["shader@7:5=1", "--backend", "cpu"]].concat(), 0));
-    assert!(told.contains("does nothing here: `shader` is decided for the graphics device alone"), "{told}");
+    let told = err(&exits(folder.path(), &[&run[..], &["tiles@7:5=1", "--backend", "cpu"]].concat(), 0));
+    assert!(told.contains("does nothing here: `tiles` is decided for the graphics device alone"), "{told}");
     let told = err(&exits(folder.path(), &[&run[..], &["sum@7:5=1", "--backend", "interp"]].concat(), 0));
     assert!(told.contains("the interpreter has no plan"), "{told}");
 }
