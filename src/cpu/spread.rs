@@ -238,9 +238,13 @@ impl Spread {
             let mut all = vec![0.0f64; sums.len()];
             for from in (0..taps).step_by(LONG) {
                 self.sums(panels, shape, (x, w), from..taps.min(from + LONG), &mut sums);
-                all.iter_mut().zip(&sums).for_each(|(all, s)| *all += f64::from(*s));
+                for (all, s) in all.iter_mut().zip(&sums) {
+                    *all += f64::from(*s);
+                }
             }
-            sums.iter_mut().zip(&all).for_each(|(s, all)| *s = *all as f32);
+            for (s, all) in sums.iter_mut().zip(&all) {
+                *s = *all as f32;
+            }
         }
         for (panel, sums) in panels.iter().zip(sums.chunks_exact(tile)) {
             finished.store((sums, wide), &panel.runs, &shape.g.columns, out);

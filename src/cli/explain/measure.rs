@@ -55,6 +55,45 @@ impl Measured {
     }
 }
 
+/// A model ready to be run in several ways.
+struct Runs<'a> {
+    opened: &'a Opened,
+    ready: &'a Ready,
+    options: Options,
+}
+
+impl Runs<'_> {
+    /// A run with these pins: its seconds, its numbers, and what ran.
+    fn run(&self, pins: &Asked) -> Result<(f64, Vec<Tensor>, Session), Diagnostic> {
+        let session = Session::new(&self.opened.model, &self.ready.outputs, &self.options)?;
+        let mut session = session.pinned(Pins::At(pins.clone()));
+        let took = seconds(&mut session, self.ready)?;
+        let mut all = self.ready.early.clone();
+        all.sources.extend(self.ready.late.sources.iter().map(|(k, v)| (k.clone(), v.clone())));
+        let made = session.run(&all)?;
+        Ok((took, made, session))
+    }
+
+    /// What comes of a way: it has to give the numbers that are wanted. Errors: what is `taken` anyway does not run.
+    fn way(&self, pins: &Asked, wanted: &[Tensor], taken: bool) -> Result<(Measured, Option<Session>), Diagnostic> {
+        match self.run(pins) {
+            Ok((took, made, session)) => Ok(match apart(wanted, &made) {
+                far if far <= NEAR => (Measured::Took(took), Some(session)),
+                far => (Measured::Differs(far), None),
+            }),
+            Err(d) if taken => Err(d),
+            Err(_) => Ok((Measured::Refused, None)),
+        }
+    }
+}
+
+/// That a way gives other numbers.
+fn differs(opened: &Opened, words: &str, far: f64, talk: Talk) -> Result<(), Exit> {
+    let message = format!("\"{words}\" gives numbers that are off by {far:.1e} of the largest, and is not taken");
+    let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(Code::H0899, message) };
+    talk.say(&opened.sources, &[d.note("this is a bug in hnet or in the driver")])
+}
+
 /// Runs the model in each way at each site. `keep`: the ways that pay stay while the next site is looked at; they are what is returned.
 pub(super) fn measured(
     opened: &Opened,
@@ -67,18 +106,10 @@ pub(super) fn measured(
 ) -> Result<Asked, Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let options = Options { backend: on.backend(), threads: 1, half: false, prices: terms.prices.clone() };
-    let session = |pins: &Asked| Session::new(&opened.model, &ready.outputs, &options).map(|s| s.pinned(Pins::At(pins.clone())));
-    let run = |pins: &Asked| -> Result<(f64, Vec<Tensor>, Session), Diagnostic> {
-        let mut session = session(pins)?;
-        let took = seconds(&mut session, ready)?;
-        let mut all = ready.early.clone();
-        all.sources.extend(ready.late.sources.iter().map(|(k, v)| (k.clone(), v.clone())));
-        let made = session.run(&all)?;
-        Ok((took, made, session))
-    };
+    let runs = Runs { opened, ready, options };
     let asked = if let Pins::At(pins) = &terms.pins { pins.clone() } else { Asked::default() };
     let mut kept = asked.clone();
-    let (mut best, wanted, mut fastest) = run(&asked).map_err(fail)?;
+    let (mut best, wanted, mut fastest) = runs.run(&asked).map_err(fail)?;
     // Where several values have one place each is asked for by its name.
     let mut names: BTreeMap<Site, BTreeSet<String>> = BTreeMap::new();
     for h in held.iter() {
@@ -93,32 +124,17 @@ pub(super) fn measured(
         let of = Some(name.as_str()).filter(|_| names[&site].len() > 1);
         let least = h.decision.ways[taken].ns;
         for (way, priced) in h.decision.ways.iter().enumerate() {
-            let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
-            if dear {
-                h.measured.push(Measured::NotRun);
-                continue;
-            }
             let key = (site, name.clone(), way);
-            if let Some(m) = known.get(&key) {
+            let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
+            if let Some(m) = if dear { Some(&Measured::NotRun) } else { known.get(&key) } {
                 h.measured.push(*m);
                 continue;
             }
             let mut pins = if keep { kept.clone() } else { asked.clone() };
             pins.insert(site, of, way);
-            let (came, other) = match run(&pins) {
-                Ok((took, made, session)) => match apart(&wanted, &made) {
-                    far if far <= NEAR => (Measured::Took(took), Some(session)),
-                    far => (Measured::Differs(far), None),
-                },
-                // What is taken has to run.
-                Err(d) if way == taken => return Err(fail(d)),
-                Err(_) => (Measured::Refused, None),
-            };
+            let (came, other) = runs.way(&pins, &wanted, way == taken).map_err(fail)?;
             if let Measured::Differs(far) = came {
-                let words = &h.decision.ways[way].text;
-                let message = format!("\"{words}\" gives numbers that are off by {far:.1e} of the largest, and is not taken");
-                let d = Diagnostic { severity: Severity::Warning, ..Diagnostic::plain(Code::H0899, message) };
-                talk.say(&opened.sources, &[d.note("this is a bug in hnet or in the driver")])?;
+                differs(opened, &priced.text, far, talk)?;
             }
             known.insert(key, came);
             h.measured.push(came);
