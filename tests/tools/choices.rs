@@ -10,9 +10,17 @@ const TEXT: &str = "dim b\nmodel M {\n    input x: [b, 130]\n    param w: [130, 
 
 const AT: [&str; 3] = ["m.hnet", "--dim", "b=300"];
 
+/// A matrix with an update of smaller parts.
+const UPDATED: &str = "dim b\nmodel M {\n    input x: [b, 256]\n    param w: [256, 256] = normal()\n    input a: [256, 4]\n    \
+                       input u: [4, 256]\n    output y: [b, 256] = x @ (w + a @ u)\n}\n";
+
 fn folder() -> tempfile::TempDir {
+    folder_of(TEXT)
+}
+
+fn folder_of(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("m.hnet"), TEXT).unwrap();
+    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
     folder
 }
 
@@ -116,10 +124,7 @@ fn what_is_measured_is_kept_and_taken_where_it_was_measured() {
 /// On a processor the ways that pay are kept likewise.
 #[test]
 fn what_a_processor_is_faster_by_is_kept_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "dim b\nmodel M {\n    input x: [b, 256]\n    param w: [256, 256] = normal()\n    input a: [256, 4]\n    input u: [4, 256]\n    \
-                output y: [b, 256] = x @ (w + a @ u)\n}\n";
-    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    let folder = folder_of(UPDATED);
     let told = |more: &[&str]| out(&exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=2"], more].concat(), 0));
     // From the slower way, which is asked for, the faster is found.
     let said = told(&["--pin", "sum@7:5=made", "--measure", "--keep", "c.json"]);
@@ -133,11 +138,8 @@ fn what_a_processor_is_faster_by_is_kept_too() {
 /// A pin says which of several values at a place it means, may hang on another pin, and says where it does nothing.
 #[test]
 fn pins_of_the_command_line() {
-    let folder = tempfile::tempdir().unwrap();
-    // Two products at one place, of which one is there only where the other is multiplied out.
-    let text = "dim b\nmodel M {\n    input x: [b, 256]\n    param w: [256, 256] = normal()\n    input a: [256, 4]\n    input u: [4, 256]\n    \
-                output y: [b, 256] = x @ (w + a @ u)\n}\n";
-    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    // Two things at one place, of which one is decided only where the other is multiplied out.
+    let folder = folder_of(UPDATED);
     let explain = |more: &[&str], code| exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=200"], more].concat(), code);
     assert!(!out(&explain(&[], 0)).contains("order of"));
     let both = out(&explain(&["--pin", "order@7:5=u*(a*x)", "--pin", "sum of y_add@7:5=multiplied out"], 0));
