@@ -8,7 +8,7 @@
 use super::whole::Whole;
 #[cfg(target_arch = "x86_64")]
 use super::wide;
-use super::{apply, micro, panel, softmax, spread, strip, sweep, thin, whole};
+use super::{apply, micro, panel, softmax, spread, stretches, strip, sweep, thin, whole};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -350,10 +350,23 @@ pub(super) fn forms() -> &'static [panel::Form] {
                 }
             };
         }
-        const AVX512: panel::Form =
-            panel::avx512(kernel!(panel::group_avx512), kernel!(panel::sheets_avx512), kernel!(spread::fill_avx512));
-        const AVX2: panel::Form =
-            panel::avx2(kernel!(panel::group_avx2), kernel!(panel::sheets_avx2), kernel!(spread::fill_avx2));
+        // With 32 registers, 24 hold sums; with 16, 12 do.
+        const AVX512: panel::Form = panel::Form {
+            wide: panel::WIDE,
+            high: panel::HIGH,
+            kernel: kernel!(panel::group_avx512),
+            write: kernel!(panel::sheets_avx512),
+            fill: kernel!(spread::fill_avx512),
+            stretches: kernel!(stretches::group_avx512),
+        };
+        const AVX2: panel::Form = panel::Form {
+            wide: 16,
+            high: 6,
+            kernel: kernel!(panel::group_avx2),
+            write: kernel!(panel::sheets_avx2),
+            fill: kernel!(spread::fill_avx2),
+            stretches: kernel!(stretches::group_avx2),
+        };
         const ALL: [panel::Form; 3] = [AVX512, AVX2, panel::PLAIN];
         match vectors() {
             (true, true) => return &ALL,

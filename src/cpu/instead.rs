@@ -2,7 +2,7 @@
 
 use super::attend::Attend;
 use super::job::Job;
-use super::taps::Taps;
+use super::windows::Windows;
 use super::written::Written;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{self, Plan, Sizes, Step};
@@ -13,13 +13,13 @@ pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<()
         |what: &str| Diagnostic::plain(Code::H0899, format!("{what} of the plan have no memory")).note("this is a bug in hnet");
     for t in &plan.taps {
         let geometry = plan::geometry(plan, t, sizes).ok_or_else(|| lost("windows"))?;
-        jobs[t.product] = Job::Taps(Box::new(Taps::new(geometry)));
+        jobs[t.product] = Job::Windows(Box::new(Windows::new(geometry)));
         jobs[t.gather] = Job::Done;
     }
     for f in &plan.finished {
         let finish = plan::finish(plan, f, sizes).ok_or_else(|| lost("products"))?;
-        let Job::Taps(taps) = std::mem::replace(&mut jobs[f.taps.product], Job::Done) else { return Err(lost("products")) };
-        jobs[f.kernel] = Job::Taps(Box::new(taps.finished(finish)));
+        let Job::Windows(windows) = std::mem::replace(&mut jobs[f.taps.product], Job::Done) else { return Err(lost("products")) };
+        jobs[f.kernel] = Job::Windows(Box::new(windows.finished(finish)));
     }
     for a in &plan.attends {
         let attention = plan::attention(plan, a, sizes).ok_or_else(|| lost("scores"))?;

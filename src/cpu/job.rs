@@ -11,8 +11,8 @@ use super::laid::Laid;
 use super::product::{At, Product};
 use super::runtime::{Pane, Rounds};
 use super::segments::Segments;
-use super::taps::Taps;
 use super::tiles::{TileJob, tiles};
+use super::windows::Windows;
 use super::written::Written;
 use super::{order, parameters, runtime};
 use crate::diag::{self, Diagnostic};
@@ -46,7 +46,7 @@ pub(super) enum Job {
     },
     Grouped(Box<Grouped>),
     Segments(Box<Segments>),
-    Taps(Box<Taps>),
+    Windows(Box<Windows>),
     Attend(Box<Attend>),
     Written(Box<Written>),
     /// Another step does it.
@@ -313,7 +313,7 @@ impl Job {
             Job::Product { product, .. } => product.work(),
             Job::Grouped(g) => g.work(),
             Job::Segments(s) => s.work(),
-            Job::Taps(t) => t.work(),
+            Job::Windows(t) => t.work(),
             Job::Attend(a) => a.work(),
             Job::Written(w) => w.work(),
             Job::Done
@@ -356,7 +356,7 @@ impl Job {
             }
             Job::Grouped(g) => exec.whole(g.work(), &|threads| g.run(ptrs, threads)),
             Job::Segments(s) => exec.whole(s.work(), &|threads| s.run(ptrs, threads)),
-            Job::Taps(t) => t.run(ptrs, exec),
+            Job::Windows(t) => t.run(ptrs, exec),
             Job::Attend(a) => a.run(ptrs, exec),
             Job::Written(w) => w.run(ptrs, exec),
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),

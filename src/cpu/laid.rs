@@ -57,6 +57,8 @@ pub(super) enum Lie {
     Among,
     /// Columns that begin and steps that lie anywhere.
     Taps { columns: Vec<usize>, taps: Vec<usize> },
+    /// As panels of such columns; a step is a channel of a place.
+    Lines { columns: Vec<usize>, taps: Vec<usize>, channels: Vec<usize> },
 }
 
 /// The layout of some matrices: the age of what they hold, what they are, their rows and columns, and how they lie.

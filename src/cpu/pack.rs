@@ -233,7 +233,7 @@ impl Form {
 
     /// As few groups as there can be, as equal as they can be: where each begins, and how many rows it has. A row alone takes as long as
     /// several together.
-    fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
         let count = rows.div_ceil(self.high);
         (0..count).map(move |g| (rows * g / count, rows * (g + 1) / count - rows * g / count))
     }

@@ -4,6 +4,7 @@
 
 use super::micro::put;
 use super::spread::{self, Fill};
+use super::stretches::{self, Stretches};
 use super::vector::{Plain, Vector};
 
 /// Columns of the widest panel, and rows of the highest group.
@@ -24,22 +25,18 @@ pub(super) struct Form {
     pub write: fn(&mut Sheets),
     /// Lays a panel of windows out.
     pub fill: fn(&mut Fill),
+    /// Computes a part of as many rows that lie in stretches.
+    pub stretches: fn(&mut Stretches),
 }
 
-/// With 32 registers, 24 hold sums.
-#[cfg(target_arch = "x86_64")]
-pub(super) const fn avx512(kernel: fn(&mut Part), write: fn(&mut Sheets), fill: fn(&mut Fill)) -> Form {
-    Form { wide: 32, high: 12, kernel, write, fill }
-}
-
-/// With 16, 12 do.
-#[cfg(target_arch = "x86_64")]
-pub(super) const fn avx2(kernel: fn(&mut Part), write: fn(&mut Sheets), fill: fn(&mut Fill)) -> Form {
-    Form { wide: 16, high: 6, kernel, write, fill }
-}
-
-pub(super) const PLAIN: Form =
-    Form { wide: 16, high: 4, kernel: group::<Plain, 4>, write: sheets::<Plain, 4>, fill: spread::fill::<Plain> };
+pub(super) const PLAIN: Form = Form {
+    wide: 16,
+    high: 4,
+    kernel: group::<Plain, 4>,
+    write: sheets::<Plain, 4>,
+    fill: spread::fill::<Plain>,
+    stretches: stretches::group::<Plain, 4>,
+};
 
 /// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
 /// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.
@@ -132,6 +129,8 @@ macro_rules! by_rows {
         }
     };
 }
+
+pub(super) use by_rows;
 
 /// So far ahead of what is read a head is asked for.
 const AHEAD: usize = 1 << 10;

@@ -21,7 +21,7 @@ pub(super) fn lay_out(plan: &Plan, jobs: &mut [Job], limit: usize) {
             room -= g.lay_out(stays, room);
         } else if let Job::Written(w) = job {
             room -= w.lay_out(room);
-        } else if let Job::Taps(t) = job {
+        } else if let Job::Windows(t) = job {
             room -= t.lay_out(stays(t.weights()), room);
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn pack(jobs: &mut [Job], ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
             g.pack(ptrs, laid);
         } else if let Job::Written(w) = job {
             w.pack(ptrs, laid);
-        } else if let Job::Taps(t) = job {
+        } else if let Job::Windows(t) = job {
             t.pack(ptrs, laid);
         }
     }

@@ -5,16 +5,16 @@
 //! its length alone.
 
 use super::call::Ptr;
-use super::laid::{Laid, Lie, Stored, Words};
+use super::finished::{Finished, Run, runs};
+use super::held::Held;
+use super::laid::{Laid, Lie, Words};
 use super::pack::{Places, Rows, STEPS};
 use super::panel::{Form, VECTORS};
-use super::taps::{Finished, Run, Shape, runs};
+use super::taps::Shape;
 use super::vector::Vector;
 use crate::plan::{Batch, Geometry};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Panels that meet a part of the weights while it is in the second cache: at most so many, and no more than have so many sums, unless they are few.
 const MOST: usize = 16;
@@ -65,14 +65,12 @@ pub(super) struct Spread {
     /// Panels of as many images, and of those that are left.
     whole: Vec<Panel>,
     rest: Vec<Panel>,
-    /// Whether weights are kept laid out, and those by where they begin.
-    kept: bool,
-    weights: BTreeMap<i64, Arc<Words>>,
+    weights: Held,
 }
 
 /// Panels for the windows of so many images, `copy` elements and `out` apart.
-fn panels(form: Form, g: &Geometry, images: i64, copy: usize, out: i64) -> Vec<Panel> {
-    let of = |i: i64| g.pixels.iter().map(move |(at, to)| (at + i as usize * copy, to + i * out));
+fn panels(form: Form, pixels: &[(usize, i64)], images: i64, copy: usize, out: i64) -> Vec<Panel> {
+    let of = |i: i64| pixels.iter().map(move |(at, to)| (at + i as usize * copy, to + i * out));
     let pixels: Vec<(usize, i64)> = (0..images).flat_map(of).collect();
     let panel = |some: &[(usize, i64)]| {
         let vectors = some.chunks(form.wide / VECTORS).map(|some| {
@@ -91,19 +89,36 @@ fn panels(form: Form, g: &Geometry, images: i64, copy: usize, out: i64) -> Vec<P
     pixels.chunks(form.wide).map(panel).collect()
 }
 
+/// For each part of a sum the weights of all columns, as [`Form::pack`] lays rows out.
+fn laid_out(form: Form, shape: &Shape, w: Ptr, to: &mut [f32]) {
+    let (columns, taps) = (&shape.g.columns, &shape.weights);
+    let step = taps.get(1).map_or(1, |t| *t as i64 - taps[0] as i64);
+    let even = taps.windows(2).all(|t| t[1] as i64 - t[0] as i64 == step);
+    let starts: Vec<i64> = columns.iter().map(|c| (c.0 + taps[0]) as i64).collect();
+    for (n, taps) in taps.chunks(STEPS).enumerate() {
+        let part = &mut to[n * STEPS * columns.len()..][..taps.len() * columns.len()];
+        if even {
+            let rows = Rows { at: w, places: Places::Listed(&starts), step };
+            form.pack(&rows, &(0..columns.len()), (n * STEPS, taps.len()), part);
+        } else {
+            form.gather(w, columns, taps, part);
+        }
+    }
+}
+
 impl Spread {
-    /// `g` with its windows sorted, all of them in places of their own, and `copy` elements that an image takes. `strips`: places that one image
-    /// has as strips. `None`: strips are faster.
-    pub fn of(form: Form, g: &Geometry, copy: usize, strips: usize) -> Option<Spread> {
-        let many = g.pixels.len().next_multiple_of(form.wide) * (g.columns.len() + LAYING);
+    /// `pixels` are sorted, all of them in places of their own, and an image takes `copy` elements. `strips`: places that one image has as
+    /// strips. `None`: strips are faster.
+    pub fn of(form: Form, g: &Geometry, pixels: &[(usize, i64)], copy: usize, strips: usize) -> Option<Spread> {
+        let many = pixels.len().next_multiple_of(form.wide) * (g.columns.len() + LAYING);
         let pays = many < strips * g.columns.len() || g.columns.windows(2).all(|c| c[1].1 == c[0].1 + 1);
-        if g.columns.len() < LAYING || !pays || g.pixels.windows(2).any(|p| p[0].0 == p[1].0) {
+        if g.columns.len() < LAYING || !pays || pixels.windows(2).any(|p| p[0].0 == p[1].0) {
             return None;
         }
         let along = g.batch.iter().rposition(|b| b.w == 0 && b.n > 1);
         let all = along.map_or(1, |l| g.batch[l].n);
         let together = (SUMS / (g.columns.len() * form.wide)).clamp(FEW, MOST);
-        let images = ((together * form.wide).div_ceil(g.pixels.len()) as i64).clamp(1, all);
+        let images = ((together * form.wide).div_ceil(pixels.len()) as i64).clamp(1, all);
         let mut batch = g.batch.clone();
         let mut out = 0;
         if let Some(l) = along {
@@ -115,9 +130,9 @@ impl Spread {
                 w: 0,
             };
         }
-        let whole = panels(form, g, images, copy, out);
-        let rest = panels(form, g, all % images, copy, out);
-        Some(Spread { form, images, along, together, batch, whole, rest, kept: false, weights: BTreeMap::new() })
+        let whole = panels(form, pixels, images, copy, out);
+        let rest = panels(form, pixels, all % images, copy, out);
+        Some(Spread { form, images, along, together, batch, whole, rest, weights: Held::default() })
     }
 
     /// Multiply-adds.
@@ -137,54 +152,19 @@ impl Spread {
 
     /// Decides whether weights that stay from run to run are laid out once, in at most so many elements; as many as that takes.
     pub fn lay_out(&mut self, shape: &Shape, stays: bool, room: usize) -> usize {
-        let different = self.batch.iter().filter(|b| b.w != 0).map(|b| b.n as usize).product::<usize>();
-        let length = different.saturating_mul(shape.g.columns.len() * shape.taps.len());
-        self.kept = stays && length <= room;
-        if self.kept { length } else { 0 }
+        self.weights.decide(&shape.g, shape.g.columns.len() * shape.taps.len(), stays, room)
     }
 
     /// Lays them out as they are now.
     pub fn pack(&mut self, shape: &Shape, ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
-        self.weights.clear();
-        if !self.kept {
-            return;
-        }
-        let mut starts = vec![shape.g.w.1];
-        for b in self.batch.iter().filter(|b| b.w != 0) {
-            starts = starts.iter().flat_map(|at| (0..b.n).map(move |i| at + b.w * i)).collect();
-        }
-        for start in starts {
-            let (at, columns, taps) = (ptrs[shape.g.w.0].moved(start), &shape.g.columns, &shape.weights);
-            let make = || {
-                let mut words = Words::zero(columns.len() * taps.len());
-                self.laid_out(shape, at, words.get_mut());
-                words
-            };
-            let of = Stored { at, count: 1, apart: 0, row: 0, col: 0 };
-            let lie = || Lie::Taps { columns: columns.iter().map(|c| c.0).collect(), taps: taps.clone() };
-            let words = match laid {
-                Some((laid, age)) => laid.words(age, &of, [taps.len(), columns.len()], lie(), make),
-                None => Arc::new(make()),
-            };
-            self.weights.insert(start, words);
-        }
-    }
-
-    /// For each part of a sum the weights of all columns, as [`Form::pack`] lays rows out.
-    fn laid_out(&self, shape: &Shape, w: Ptr, to: &mut [f32]) {
-        let (columns, taps) = (&shape.g.columns, &shape.weights);
-        let step = taps.get(1).map_or(1, |t| *t as i64 - taps[0] as i64);
-        let even = taps.windows(2).all(|t| t[1] as i64 - t[0] as i64 == step);
-        let starts: Vec<i64> = columns.iter().map(|c| (c.0 + taps[0]) as i64).collect();
-        for (n, taps) in taps.chunks(STEPS).enumerate() {
-            let part = &mut to[n * STEPS * columns.len()..][..taps.len() * columns.len()];
-            if even {
-                let rows = Rows { at: w, places: Places::Listed(&starts), step };
-                self.form.pack(&rows, &(0..columns.len()), (n * STEPS, taps.len()), part);
-            } else {
-                self.form.gather(w, columns, taps, part);
-            }
-        }
+        let (g, taps) = (&shape.g, &shape.weights);
+        let lie = || Lie::Taps { columns: g.columns.iter().map(|c| c.0).collect(), taps: taps.clone() };
+        let form = self.form;
+        self.weights.pack(g, ptrs, laid, (taps.len(), &lie), &|at| {
+            let mut words = Words::zero(g.columns.len() * taps.len());
+            laid_out(form, shape, at, words.get_mut());
+            words
+        });
     }
 
     /// Runs some of the parts.
@@ -193,13 +173,8 @@ impl Spread {
         let (mut copy, mut own) = (shape.room(self.images as usize, self.form.wide), Words::default());
         let mut seen = (None, None);
         for part in parts {
-            let (mut left, mut at, mut last) = (part / stretches, shape.start(), false);
-            for (l, b) in self.batch.iter().enumerate().rev() {
-                let i = left % b.n;
-                left /= b.n;
-                at = (at.0 + b.x * i, at.1 + b.w * i, at.2 + b.out * i);
-                last |= self.along == Some(l) && i + 1 == b.n && !self.rest.is_empty();
-            }
+            let at = shape.g.at(&self.batch, part / stretches);
+            let last = !self.rest.is_empty() && self.is_last(part / stretches);
             let panels = if last { &self.rest } else { &self.whole };
             let first = (part % stretches) as usize * self.together;
             if first >= panels.len() {
@@ -212,12 +187,12 @@ impl Spread {
                     shape.copy(ptrs[shape.g.x.0].moved(at.0 + i * apart), &mut copy[i as usize * shape.image()..]);
                 }
             }
-            let weights = match self.weights.get(&at.1) {
-                Some(words) => words.get(),
+            let weights = match self.weights.get(at.1) {
+                Some(words) => words,
                 None => {
                     let to = own.at_least(shape.g.columns.len() * taps);
                     if seen.1.replace(at.1) != Some(at.1) {
-                        self.laid_out(shape, ptrs[shape.g.w.0].moved(at.1), to);
+                        laid_out(self.form, shape, ptrs[shape.g.w.0].moved(at.1), to);
                     }
                     to
                 }
@@ -225,6 +200,13 @@ impl Spread {
             let panels = &panels[first..panels.len().min(first + self.together)];
             self.stretch(panels, shape, (&copy, weights), finished, ptrs[shape.g.out.0].moved(at.2));
         }
+    }
+
+    /// Whether this step of the batch has the last images of all that share their weights.
+    fn is_last(&self, step: i64) -> bool {
+        let Some(l) = self.along else { return false };
+        let inner: i64 = self.batch[l + 1..].iter().map(|b| b.n).product();
+        step / inner % self.batch[l].n == self.batch[l].n - 1
     }
 
     /// Some panels of the images whose copy `x` is.
@@ -321,24 +303,28 @@ pub(super) fn fill_avx2(f: &mut Fill) {
 mod tests {
     use super::super::call;
     use super::super::exec::Exec;
-    use super::super::taps::Taps;
+    use super::super::windows::Windows;
     use super::*;
-    use crate::plan::Along;
+    use crate::plan::{Along, Copied};
 
     /// Windows of three of a line of a channel each, with a border of one at both ends: images of `length`.
     fn line(images: i64, channels: usize, length: i64, columns: usize, first: bool) -> Geometry {
         let (taps, border) = (3 * channels, length + 1);
         let out = if first { (1, length) } else { (columns as i64, 1) };
+        let copied = Copied {
+            channels: (0..channels as i64).map(|c| c * length).collect(),
+            along: vec![Along { extent: length, stride: 1, low: -1, size: border }],
+            taps: (0..taps).map(|t| (t * columns, t / 3 * border as usize + t % 3)).collect(),
+            pixels: (0..length).map(|p| (p as usize, p * out.0)).collect(),
+        };
         Geometry {
             x: (0, 0),
             w: (1, 0),
             out: (2, 0),
             batch: vec![Batch { n: images, x: channels as i64 * length, w: 0, out: columns as i64 * length }],
-            channels: (0..channels as i64).map(|c| c * length).collect(),
-            along: vec![Along { extent: length, stride: 1, low: -1, size: border }],
-            taps: (0..taps).map(|t| (t * columns, t / 3 * border as usize + t % 3)).collect(),
             columns: (0..columns).map(|c| (c, c as i64 * out.1)).collect(),
-            pixels: (0..length).map(|p| (p as usize, p * out.0)).collect(),
+            copied: Some(copied),
+            lines: None,
         }
     }
 
@@ -351,7 +337,7 @@ mod tests {
             let mut x: Vec<f32> = (0..images as usize * channels * length as usize).map(number).collect();
             let mut w: Vec<f32> = (0..3 * channels * columns).map(|n| number(n + 13)).collect();
             for (form, first) in call::forms().iter().flat_map(|f| [(*f, true), (*f, false)]) {
-                let mut taps = Taps::with(line(images, channels, length, columns, first), form);
+                let mut taps = Windows::with(line(images, channels, length, columns, first), form);
                 let mut out = vec![f32::NAN; images as usize * columns * length as usize];
                 let ptrs = [Ptr::of_f32_mut(&mut x), Ptr::of_f32_mut(&mut w), Ptr::of_f32_mut(&mut out)];
                 for kept in [false, true] {

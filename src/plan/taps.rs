@@ -1,9 +1,11 @@
 //! Products over windows that need no windows in memory: a gather writes every window down, and only a product reads them.
 //!
-//! In: a plan. Out: the pairs of a gather and its product that can go without, and how ([`Geometry`]): the source is copied once
-//! with what lies outside of it, and each term of the sum (a *tap*) is then that copy, moved. Such are the convolutions of a stride of 1.
+//! In: a plan. Out: the pairs of a gather and its product that can go without, and how ([`Geometry`]): windows are read where they lie
+//! ([`Lines`]), or the source is copied once with what lies outside of it, and each term of the sum (a *tap*) is then that copy, moved
+//! ([`Copied`]). The latter are convolutions of a stride of 1.
 
 use super::decide::What;
+use super::lines::{Lines, lines};
 use super::tile::Finder;
 use super::uses::Uses;
 use super::view::value;
@@ -38,22 +40,47 @@ pub struct Geometry {
     pub w: (usize, i64),
     pub out: (usize, i64),
     pub batch: Vec<Batch>,
+    /// Every column: its places in the weights and in the result.
+    pub columns: Vec<(usize, i64)>,
+    /// Each of them, where there is one; one at least.
+    pub copied: Option<Copied>,
+    pub lines: Option<Lines>,
+}
+
+/// Windows as places of a copy of their source.
+#[derive(Clone, Debug)]
+pub struct Copied {
     /// Where each channel starts in the source; the copy has them one after the other.
     pub channels: Vec<i64>,
     /// The axes of each channel, the last one lies along memory in the copy. Behind its end comes the border before the next line.
     pub along: Vec<Along>,
     /// Every term of a sum: its places in the weights and in the copy.
     pub taps: Vec<(usize, usize)>,
-    /// Every column: its places in the weights and in the result.
-    pub columns: Vec<(usize, i64)>,
     /// Every window: its places in the copy and in the result.
     pub pixels: Vec<(usize, i64)>,
 }
 
+impl Geometry {
+    pub fn images(&self) -> i64 {
+        self.batch.iter().map(|b| b.n).product()
+    }
+
+    /// Where step `image` of all these loops, its weights and its result start.
+    pub fn at(&self, batch: &[Batch], image: i64) -> (i64, i64, i64) {
+        let (mut left, mut at) = (image, (self.x.1, self.w.1, self.out.1));
+        for b in batch.iter().rev() {
+            let i = left % b.n;
+            left /= b.n;
+            at = (at.0 + b.x * i, at.1 + b.w * i, at.2 + b.out * i);
+        }
+        at
+    }
+}
+
 /// As few windows, columns and terms are left to the product.
-const PIXELS: usize = 48;
+pub(super) const PIXELS: usize = 48;
 const COLUMNS: usize = 4;
-const TERMS: usize = 8;
+pub(super) const TERMS: usize = 8;
 /// Lists are no longer than this.
 const LONGEST: i64 = 1 << 20;
 
@@ -99,12 +126,12 @@ struct Reader<'a> {
 }
 
 /// A loop of the product: how it moves the weights, the result, the source, and the index along each axis.
-struct Moves {
-    n: i64,
-    w: Option<i64>,
-    out: Option<i64>,
-    x: i64,
-    along: Vec<i64>,
+pub(super) struct Moves {
+    pub n: i64,
+    pub w: Option<i64>,
+    pub out: Option<i64>,
+    pub x: i64,
+    pub along: Vec<i64>,
 }
 
 impl Moves {
@@ -113,8 +140,17 @@ impl Moves {
     }
 }
 
+/// The loops of a product over windows, by what they do; those of the batch are taken out.
+pub(super) struct Roles<'a> {
+    /// From window to window.
+    pub places: Vec<&'a Moves>,
+    /// Within a window, from channel to channel and along its axes.
+    pub deep: Vec<&'a Moves>,
+    pub near: Vec<&'a Moves>,
+}
+
 /// Adds one loop to a list of places: each of them once for every step.
-fn spread<const N: usize>(places: &mut Vec<[i64; N]>, n: i64, by: [i64; N]) {
+pub(super) fn spread<const N: usize>(places: &mut Vec<[i64; N]>, n: i64, by: [i64; N]) {
     let step = |at: &[i64; N], i: i64| std::array::from_fn(|k| at[k] + by[k] * i);
     *places = places.iter().flat_map(|at| (0..n).map(move |i| step(at, i))).collect();
 }
@@ -202,53 +238,35 @@ impl Reader<'_> {
         let indices: Vec<Affine> = at.iter().map(|i| self.affine(k, i.value)).collect::<Option<_>>()?;
         let (windows, weights) = if first { (&p.a, &p.b) } else { (&p.b, &p.a) };
         let moves = self.moves(k, p, first, access, &indices)?;
-        let (mut batch, mut places, mut columns) = (Vec::new(), Vec::new(), vec![[0, 0]]);
+        let mut roles = Roles { places: Vec::new(), deep: Vec::new(), near: Vec::new() };
+        let (mut batch, mut columns) = (Vec::new(), vec![[0, 0]]);
         for m in &moves {
             match (m.out, m.w, m.slides(), m.x != 0) {
                 (Some(out), Some(w), false, true) => batch.push(Batch { n: m.n, x: m.x, w, out }),
                 (Some(out), None, false, true) => batch.push(Batch { n: m.n, x: m.x, w: 0, out }),
                 (Some(out), Some(w), false, false) => spread(&mut columns, m.n, [w, out]),
-                (Some(_), None, true, false) => places.push(m),
-                (None, Some(_), slides, moved) if slides != moved => {}
+                (Some(_), None, true, false) => roles.places.push(m),
+                (None, Some(_), false, true) => roles.deep.push(m),
+                (None, Some(_), true, false) => roles.near.push(m),
                 _other => return None,
             }
         }
-        let along = self.along(at, &indices, &moves);
-        let mut strides = vec![1i64; along.len()];
-        (0..along.len() - 1).rev().for_each(|d| strides[d] = strides[d + 1].saturating_mul(along[d + 1].size));
-        let channel = strides[0].checked_mul(along[0].size).filter(|c| *c <= LONGEST * LONGEST)?;
-        let slide = |m: &Moves| m.along.iter().zip(&strides).map(|(a, s)| a * s).sum::<i64>();
-        let (mut pixels, mut taps, mut channels) = (vec![[0, 0]], vec![[0, 0]], vec![[0]]);
-        places.iter().for_each(|m| spread(&mut pixels, m.n, [slide(m), m.out.unwrap_or(0)]));
-        // Channels outermost: what they move in the copy is known once all are counted.
-        let (deep, near): (Vec<&Moves>, Vec<&Moves>) = moves.iter().filter(|m| m.out.is_none()).partition(|m| m.x != 0);
-        let mut apart: i64 = deep.iter().map(|m| m.n).product();
-        for m in deep {
-            apart /= m.n;
-            spread(&mut taps, m.n, [m.w.unwrap_or(0), apart * channel]);
-            spread(&mut channels, m.n, [m.x]);
+        if columns.len() < COLUMNS || columns.iter().any(|c| c[0] < 0) || self.n(&windows.1) != 0 {
+            return None;
         }
-        near.iter().for_each(|m| spread(&mut taps, m.n, [m.w.unwrap_or(0), slide(m)]));
-        // The copy begins at the least index of each axis, so nothing in it lies before its start.
-        let start: i64 = indices.iter().zip(&along).zip(&strides).map(|((i, a), s)| (i.0 - a.low) * s).sum();
-        let reach = pixels.iter().map(|p| p[0]).max()? + 1;
-        let small = channel.checked_mul(channels.len() as i64)? <= (pixels.len() * taps.len()) as i64;
-        let fits = small && pixels.len() >= PIXELS && columns.len() >= COLUMNS && taps.len() >= TERMS;
-        let dense = pixels.iter().all(|p| p[0] >= 0) && reach <= pixels.len() as i64 * 3 / 2;
-        let forward = columns.iter().chain(&taps).all(|c| c[0] >= 0) && taps.iter().all(|t| t[1] + start >= 0);
-        (fits && dense && forward && start >= 0)
-            .then(|| Geometry {
-                x: (access.buffer, self.n(&access.offset)),
-                w: (weights.0, self.n(&weights.1)),
-                out: (p.out.0, self.n(&p.out.1)),
-                batch,
-                channels: channels.iter().map(|c| c[0]).collect(),
-                along,
-                taps: taps.iter().map(|t| (t[0] as usize, (t[1] + start) as usize)).collect(),
-                columns: columns.iter().map(|c| (c[0] as usize, c[1])).collect(),
-                pixels: pixels.iter().map(|p| (p[0] as usize, p[1])).collect(),
-            })
-            .filter(|_| self.n(&windows.1) == 0)
+        let axes: Vec<(i64, i64)> = at.iter().map(|i| (self.n(&i.extent), self.n(&i.stride))).collect();
+        let copied = copied(self.along(&axes, &indices, &moves), &indices, &roles);
+        let start: Vec<i64> = indices.iter().map(|i| i.0).collect();
+        let lines = lines(&axes, &start, &roles, columns.len(), batch.iter().filter(|b| b.w == 0).map(|b| b.n).product());
+        (copied.is_some() || lines.is_some()).then(|| Geometry {
+            x: (access.buffer, self.n(&access.offset)),
+            w: (weights.0, self.n(&weights.1)),
+            out: (p.out.0, self.n(&p.out.1)),
+            batch,
+            columns: columns.iter().map(|c| (c[0] as usize, c[1])).collect(),
+            copied,
+            lines,
+        })
     }
 
     /// What each loop of the product moves.
@@ -282,13 +300,13 @@ impl Reader<'_> {
     }
 
     /// The axes that are picked along, each from the least to the greatest index that any loop asks for.
-    fn along(&self, at: &[super::Index], indices: &[Affine], moves: &[Moves]) -> Vec<Along> {
-        let axis = |(d, i): (usize, &super::Index)| {
+    fn along(&self, axes: &[(i64, i64)], indices: &[Affine], moves: &[Moves]) -> Vec<Along> {
+        let axis = |(d, (extent, stride)): (usize, &(i64, i64))| {
             let ends = moves.iter().map(|m| m.along[d] * (m.n - 1));
             let (low, high) = ends.fold((indices[d].0, indices[d].0), |(l, h), e| (l + e.min(0), h + e.max(0)));
-            Along { extent: self.n(&i.extent), stride: self.n(&i.stride), low, size: high - low + 1 }
+            Along { extent: *extent, stride: *stride, low, size: high - low + 1 }
         };
-        let mut along: Vec<Along> = at.iter().enumerate().map(axis).collect();
+        let mut along: Vec<Along> = axes.iter().enumerate().map(axis).collect();
         if let Some(last) = along.last_mut() {
             // What lies behind a line and what lies before the next one is the same border.
             let (before, behind) = (-last.low, last.low + last.size - last.extent);
@@ -296,4 +314,35 @@ impl Reader<'_> {
         }
         along
     }
+}
+
+/// Windows as places of a copy. `None`: it has too many that no window has, or sums are too short to make up for it.
+fn copied(along: Vec<Along>, indices: &[Affine], roles: &Roles) -> Option<Copied> {
+    let mut strides = vec![1i64; along.len()];
+    (0..along.len() - 1).rev().for_each(|d| strides[d] = strides[d + 1].saturating_mul(along[d + 1].size));
+    let channel = strides[0].checked_mul(along[0].size).filter(|c| *c <= LONGEST * LONGEST)?;
+    let slide = |m: &Moves| m.along.iter().zip(&strides).map(|(a, s)| a * s).sum::<i64>();
+    let (mut pixels, mut taps, mut channels) = (vec![[0, 0]], vec![[0, 0]], vec![[0]]);
+    roles.places.iter().for_each(|m| spread(&mut pixels, m.n, [slide(m), m.out.unwrap_or(0)]));
+    // Channels outermost: what they move in the copy is known once all are counted.
+    let mut apart: i64 = roles.deep.iter().map(|m| m.n).product();
+    for m in &roles.deep {
+        apart /= m.n;
+        spread(&mut taps, m.n, [m.w.unwrap_or(0), apart * channel]);
+        spread(&mut channels, m.n, [m.x]);
+    }
+    roles.near.iter().for_each(|m| spread(&mut taps, m.n, [m.w.unwrap_or(0), slide(m)]));
+    // The copy begins at the least index of each axis, so nothing in it lies before its start.
+    let start: i64 = indices.iter().zip(&along).zip(&strides).map(|((i, a), s)| (i.0 - a.low) * s).sum();
+    let reach = pixels.iter().map(|p| p[0]).max()? + 1;
+    let small = channel.checked_mul(channels.len() as i64)? <= (pixels.len() * taps.len()) as i64;
+    let fits = small && pixels.len() >= PIXELS && taps.len() >= TERMS;
+    let dense = pixels.iter().all(|p| p[0] >= 0) && reach <= pixels.len() as i64 * 3 / 2;
+    let forward = taps.iter().all(|t| t[0] >= 0 && t[1] + start >= 0);
+    (fits && dense && forward && start >= 0).then(|| Copied {
+        channels: channels.iter().map(|c| c[0]).collect(),
+        along,
+        taps: taps.iter().map(|t| (t[0] as usize, (t[1] + start) as usize)).collect(),
+        pixels: pixels.iter().map(|p| (p[0] as usize, p[1])).collect(),
+    })
 }

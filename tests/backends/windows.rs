@@ -152,3 +152,43 @@ fn many_columns() {
     (x[0], x[(4 * 9 + 8) * 5], x[(8 * 9 + 3) * 5 + 2], x[2 * 81 * 5]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN);
     Case::new(&last, &dims(3, 9, 9), &[("x", floats(&x))]).on(&NATIVE).agrees();
 }
+
+/// Windows that are read where they lie: strides, dilations, groups, kernels of each image's own, channels that lie apart, pieces of many
+/// channels, results whose columns lie apart; what is no number stays where its windows are.
+#[test]
+fn windows_where_they_lie() {
+    let half = "(count[row] - 1) div 2 + 1, (count[col] - 1) div 2 + 1";
+    let conv = |channels: usize, conv: &str, shape: &str| {
+        text(channels, &format!("    sub conv = {conv}\n    output y: [b, {shape}] = relu(conv(x))"))
+    };
+    let strided = conv(9, "Conv2d(3, 9, 20, stride: 2)", &format!("{half}, 20"));
+    let few = conv(3, "Conv2d(7, 3, 16, stride: 2)", &format!("{half}, 16"));
+    let groups = conv(18, "Conv2d(3, 18, 24, stride: 2, dilation: 2, groups: 2)", &format!("{half}, 24"));
+    let third = conv(10, "Conv2d(2, 10, 33, stride: 3, pad: 1)", "count[row] div 3 + 1, count[col] div 3 + 1, 33");
+    let many = conv(300, "Conv2d(3, 300, 13)", "count[row], count[col], 13");
+    let own = format!(
+        "    sub gate = Linear(8, 3)\n    sub expert[3] = Conv2d(3, 8, 36, stride: 2)\n    let g = sigmoid(gate(mean[row, col] x))\n\
+         \x20   output y: [b, {half}, 36] = blend(expert, g)(x)"
+    );
+    let first = "dim b\ndim row\ndim col\nmodel M {\n    input x: [b, 5, row, col]\n    param w: [14, 5, 3, 3] = normal(0, 0.2)\n\
+                 \x20   output y: [b, 14, (count[row] - 1) div 2 + 1, (count[col] - 1) div 2 + 1]\n\
+                 \x20   y[b, j, p, q] = sum[i, u, v] (x[b, i, row: 2 * p + u - 1, col: 2 * q + v - 1] else 0) * w[j, i, u, v]\n}\n";
+    for (text, dims) in [
+        (strided.as_str(), &[dims(2, 17, 19), dims(1, 14, 14), dims(13, 5, 8), dims(0, 9, 9), dims(60, 1, 1)][..]),
+        (&few, &[dims(2, 17, 18), dims(9, 7, 8)]),
+        (&groups, &[dims(2, 17, 19), dims(7, 9, 9)]),
+        (&third, &[dims(2, 20, 31), dims(7, 11, 9)]),
+        (&many, &[dims(1, 7, 8)]),
+        (&text(8, &own), &[dims(3, 17, 20), dims(1, 14, 14)]),
+        (first, &[dims(2, 17, 19), dims(9, 7, 8)]),
+    ] {
+        assert!(is_free(text, &dims[0]), "{text}");
+        for at in dims {
+            Case::new(text, at, &[]).on(&NATIVE).agrees();
+        }
+    }
+    let mut x = vec![0.5f32; 2 * 17 * 19 * 9];
+    (x[0], x[(4 * 19 + 18) * 9], x[(16 * 19 + 3) * 9 + 2], x[17 * 19 * 9]) =
+        (f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN);
+    Case::new(&strided, &dims(2, 17, 19), &[("x", floats(&x))]).on(&NATIVE).agrees();
+}

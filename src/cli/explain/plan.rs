@@ -20,6 +20,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How far sizes are looked at, in powers of two.
 const FAR: u32 = 20;
@@ -67,8 +68,10 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
     let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
     let (decisions, fates) = on.decided(model, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
-    let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> =
-        free.iter().map(|name| held(model, &sizes, name, &decisions, &terms, on)).collect();
+    let bar = talk::spinner(&format!("{} at other sizes", model.name));
+    let looked = Looked { model, sizes: &sizes, terms: &terms, on };
+    let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> = free.iter().map(|name| looked.held(name, &decisions)).collect();
+    bar.finish_and_clear();
     let mut held: Vec<Held> = decisions
         .iter()
         .enumerate()
@@ -118,7 +121,7 @@ fn sizes(opened: &Opened, values: &Values, ready: Option<&Ready>, talk: Talk) ->
 }
 
 /// What says that two decisions are about one thing: its site and its number among those of that site.
-fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
+fn taken(decisions: &[Decision]) -> Taken {
     let mut counts = BTreeMap::new();
     let mut out = BTreeMap::new();
     for d in decisions {
@@ -129,70 +132,99 @@ fn taken(decisions: &[Decision]) -> BTreeMap<(Site, usize), String> {
     out
 }
 
-/// For each decision the range of one size in which it is taken: powers of two are tried, and the ends found between them.
-fn held(
-    model: &Model,
-    sizes: &Sizes,
-    name: &Sym,
-    decisions: &[Decision],
-    terms: &Terms,
-    on: &On,
-) -> BTreeMap<usize, (i64, Option<i64>)> {
-    let now = sizes.get(name).copied().unwrap_or(1);
-    let mut tried: BTreeMap<i64, BTreeMap<_, _>> = BTreeMap::new();
-    let own = taken(decisions);
-    let keys: Vec<_> = {
+/// What was decided at each place of these sites.
+type Taken = BTreeMap<(Site, usize), String>;
+
+/// What other sizes are looked at for.
+struct Looked<'a> {
+    model: &'a Model,
+    sizes: &'a Sizes,
+    terms: &'a Terms,
+    on: &'a On,
+}
+
+impl Looked<'_> {
+    /// What is decided where this size is `n`, the others as they are.
+    fn at(&self, name: &Sym, n: i64) -> Taken {
+        let at = self.sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
+        self.on.decided(self.model, &at, self.terms).map(|(all, _)| taken(&all)).unwrap_or_default()
+    }
+
+    /// What is decided at powers of two, as many at a time as the machine has processors.
+    fn at_powers(&self, name: &Sym, now: i64) -> BTreeMap<i64, Taken> {
+        let all: Vec<i64> = powers().filter(|n| *n != now).collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len());
+        let next = AtomicUsize::new(0);
+        let some = || {
+            let mine = std::iter::from_fn(|| all.get(next.fetch_add(1, Relaxed)));
+            mine.map(|n| (*n, self.at(name, *n))).collect::<Vec<_>>()
+        };
+        std::thread::scope(|s| {
+            let others: Vec<_> = (1..threads).map(|_| s.spawn(some)).collect();
+            let mut found: BTreeMap<i64, Taken> = some().into_iter().collect();
+            // A thread that ended badly has nothing: who asks for its sizes looks again.
+            found.extend(others.into_iter().filter_map(|o| o.join().ok()).flatten());
+            found
+        })
+    }
+
+    /// For each decision the range of one size in which it is taken: powers of two are tried, and the ends found between them.
+    fn held(&self, name: &Sym, decisions: &[Decision]) -> BTreeMap<usize, (i64, Option<i64>)> {
+        let now = self.sizes.get(name).copied().unwrap_or(1);
+        let own = taken(decisions);
         let mut counts: BTreeMap<Site, usize> = BTreeMap::new();
+        let mut tried = if decisions.is_empty() { BTreeMap::new() } else { self.at_powers(name, now) };
+        let mut same = |n: i64, key: &(Site, usize)| {
+            let there = tried.entry(n).or_insert_with(|| self.at(name, n));
+            there.get(key) == own.get(key)
+        };
         let number = |d: &Decision| {
             let n = counts.entry(d.site).or_default();
             *n += 1;
             (d.site, *n - 1)
         };
-        decisions.iter().map(number).collect()
-    };
-    let mut same = |n: i64, key: &(Site, usize)| {
-        let there = tried.entry(n).or_insert_with(|| {
-            let at = sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
-            on.decided(model, &at, terms).map(|(all, _)| taken(&all)).unwrap_or_default()
-        });
-        there.get(key) == own.get(key)
-    };
-    let powers = || (0..=FAR).map(|p| 1i64 << p);
-    let mut out = BTreeMap::new();
-    for (k, key) in keys.iter().enumerate() {
-        // The nearest on either side where it is another.
-        let (mut low, mut high) = (now, now);
-        let mut end = None;
-        for n in powers().filter(|n| *n > now) {
-            if !same(n, key) {
-                end = Some(n);
-                break;
-            }
-            high = n;
-        }
-        let mut start = None;
-        for n in powers().rev().filter(|n| *n < now) {
-            if !same(n, key) {
-                start = Some(n);
-                break;
-            }
-            low = n;
-        }
-        if let Some(mut other) = end {
-            while other - high > 1 {
-                let middle = high + (other - high) / 2;
-                if same(middle, key) { high = middle } else { other = middle }
-            }
-        }
-        if let Some(mut other) = start {
-            while low - other > 1 {
-                let middle = other + (low - other) / 2;
-                if same(middle, key) { low = middle } else { other = middle }
-            }
-        }
-        out.insert(k, (low, end.map(|_| high)));
+        let keys: Vec<_> = decisions.iter().map(number).collect();
+        keys.iter().map(|key| around(now, &mut |n| same(n, key))).enumerate().collect()
     }
-    out
+}
+
+fn powers() -> impl DoubleEndedIterator<Item = i64> {
+    (0..=FAR).map(|p| 1i64 << p)
+}
+
+/// The sizes around this one that are the `same`; none where all greater ones are.
+fn around(now: i64, same: &mut dyn FnMut(i64) -> bool) -> (i64, Option<i64>) {
+    // The nearest on either side where it is another.
+    let (mut low, mut high) = (now, now);
+    let mut end = None;
+    for n in powers().filter(|n| *n > now) {
+        if !same(n) {
+            end = Some(n);
+            break;
+        }
+        high = n;
+    }
+    let mut start = None;
+    for n in powers().rev().filter(|n| *n < now) {
+        if !same(n) {
+            start = Some(n);
+            break;
+        }
+        low = n;
+    }
+    if let Some(mut other) = end {
+        while other - high > 1 {
+            let middle = high + (other - high) / 2;
+            if same(middle) { high = middle } else { other = middle }
+        }
+    }
+    if let Some(mut other) = start {
+        while low - other > 1 {
+            let middle = other + (low - other) / 2;
+            if same(middle) { low = middle } else { other = middle }
+        }
+    }
+    (low, end.map(|_| high))
 }
 
 /// `lora.hnet:12:36`
