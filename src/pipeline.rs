@@ -13,7 +13,7 @@ use crate::check;
 use crate::check::model::weights::{Mapping, Shelf, Written};
 use crate::check::model::{Allowed, InputKind, Model};
 use crate::diag::{Code, Diagnostic, Sink, suggest};
-use crate::ir::{NodeId, Op, OutputKind, Sym};
+use crate::ir::{Graph, NodeId, Op, OutputKind, Sym};
 use crate::opt;
 use crate::plan::{self, Sizes, Terms};
 use crate::program::{self, Disk, Loader};
@@ -212,9 +212,27 @@ pub fn plan(model: &Model, sizes: &Sizes) -> Result<plan::Plan, Diagnostic> {
 
 /// As [`plan`], with some decisions taken already, or for another machine.
 pub fn plan_on(model: &Model, sizes: &Sizes, terms: &Terms) -> Result<plan::Plan, Diagnostic> {
+    forward(model).plan_on(sizes, terms)
+}
+
+/// What is planned of a model: its graph, optimized, and its outputs and losses there. Who plans for many sizes makes it once.
+pub struct Forward {
+    graph: Graph,
+    wanted: Vec<NodeId>,
+}
+
+/// All outputs and losses.
+pub fn forward(model: &Model) -> Forward {
     let wanted = model.graph.outputs.iter().filter(|o| o.kind != OutputKind::Update);
-    let (graph, roots) = opt::optimize_for(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
-    plan::plan_on(&graph, &roots, sizes, terms)
+    let (graph, wanted) = opt::optimize_for(&model.graph, &wanted.map(|o| o.node).collect::<Vec<_>>());
+    Forward { graph, wanted }
+}
+
+impl Forward {
+    /// As [`plan_on`].
+    pub fn plan_on(&self, sizes: &Sizes, terms: &Terms) -> Result<plan::Plan, Diagnostic> {
+        plan::plan_on(&self.graph, &self.wanted, sizes, terms)
+    }
 }
 
 /// The graph as text after the pass of this name, each time that it runs; after every pass for `all`.

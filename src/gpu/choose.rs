@@ -7,8 +7,8 @@
 use super::reach::Reach;
 use super::wgsl::tiling;
 use crate::ir::pin::{
-    AFTERWARDS, ALONE, AS_STORED, BY_ELEMENTS, BY_THREADS, HIGH_TILES, IN_PLACE, LOW_TILES, TAKEN_ONCE, THROUGH_WORKGROUP,
-    WITH_NEIGHBOURS,
+    AFTERWARDS, ALONE, AS_STORED, BY_ELEMENTS, BY_THREADS, HIGH_TILES, IN_PLACE, LONG_PARTS, LOW_TILES, SHORT_PARTS, TAKEN_ONCE,
+    THROUGH_WORKGROUP, WITH_NEIGHBOURS,
 };
 use crate::ir::{Size, What};
 use crate::plan::{Choices, Decision, Kernel, Place, Plan, Way};
@@ -102,6 +102,11 @@ impl<'a> Chooser<'a> {
     /// Whether what follows a product is done to its elements as they are stored.
     pub fn is_finished(&self, about: &Place, name: &str) -> bool {
         self.first(0, What::Finish, about, name, [AS_STORED, AFTERWARDS])
+    }
+
+    /// How many steps of a long sum are a part, of few or of many; usually the `shorter` ones.
+    pub fn part(&self, about: &Place, name: &str, [few, many]: [i64; 2], shorter: bool) -> i64 {
+        if self.first(usize::from(!shorter), What::Parts, about, name, [SHORT_PARTS, LONG_PARTS]) { few } else { many }
     }
 
     /// All that was noted, and what became of the source's pins by it.

@@ -20,6 +20,8 @@ const TOGETHER: i64 = 2 * LONG;
 /// Elements of a part at least and at most; between them as many as leave so many threads something to do.
 const PART: (i64, i64) = (128, 8192);
 const THREADS: i64 = 1 << 17;
+/// Long parts are so many times as long as short ones, if these are not the shortest.
+const LONGER: i64 = 4;
 /// Steps of the sum of a product in tiles, in one part; and fewer where there are few tiles.
 const TILED: (i64, i64) = (512, 2048);
 const TILES: i64 = 64;
@@ -167,7 +169,10 @@ impl Cutter<'_> {
             return self.kernel(outer);
         }
         let wanted = elements.saturating_mul(all) / THREADS;
-        let part = 1 << wanted.clamp(PART.0, PART.1).ilog2();
+        let usual = 1 << wanted.clamp(PART.0, PART.1).ilog2();
+        let shortest = usual == PART.0;
+        let ways = if shortest { [usual, LONGER * usual] } else { [(usual / LONGER).max(PART.0), usual] };
+        let part = self.chooser.part(&self.about, &k.name, ways, shortest);
         let count = share(&k.loops[longest].size, (part / rest).max(1) as u32);
         let along = along(&k, longest);
         let mut shape: Vec<Size> = k.loops[..k.outer].iter().map(|l| l.size.clone()).collect();
@@ -243,7 +248,7 @@ impl Cutter<'_> {
         self.chooser.note(tiling);
         let elements = self.points(&k, 0..k.outer);
         let few = (elements >> 12).saturating_mul(all / TILED.1) < TILES;
-        let deep = if few { TILED.0 } else { TILED.1 };
+        let deep = self.chooser.part(&self.about, &k.name, [TILED.0, TILED.1], few);
         let Expr::Reduce { loops, .. } = &k.body[sum] else { unreachable!("a product's sum is a fold") };
         let depth = loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size));
         let count = share(&depth, deep as u32);

@@ -37,6 +37,8 @@ pub enum What {
     Folds,
     /// On a device: whether what is done to a product's elements is done as they are stored.
     Finish,
+    /// On a device: how long the parts are in which a long sum is taken, side by side.
+    Parts,
 }
 
 /// What runs the code about which something is decided.
@@ -71,10 +73,12 @@ pub const TAKEN_ONCE: &str = "taken once, and read";
 pub const BY_THREADS: &str = "by each thread that needs it";
 pub const AS_STORED: &str = "as it is stored";
 pub const AFTERWARDS: &str = "afterwards";
+pub const SHORT_PARTS: &str = "in short parts";
+pub const LONG_PARTS: &str = "in long parts";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 14] = [
+    pub const ALL: [(What, &'static str); 15] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -89,6 +93,7 @@ impl What {
         (What::Shader, "shader"),
         (What::Folds, "folds"),
         (What::Finish, "finish"),
+        (What::Parts, "parts"),
     ];
 
     pub fn word(self) -> &'static str {
@@ -116,6 +121,7 @@ impl What {
             What::Shader => Some(&[WITH_NEIGHBOURS, ALONE]),
             What::Folds => Some(&[TAKEN_ONCE, BY_THREADS]),
             What::Finish => Some(&[AS_STORED, AFTERWARDS]),
+            What::Parts => Some(&[SHORT_PARTS, LONG_PARTS]),
         }
     }
 
@@ -124,7 +130,7 @@ impl What {
         match self {
             What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
             What::Rows | What::Windows | What::Scores | What::Matrices => Target::Cpu,
-            What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish => Target::Gpu,
+            What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish | What::Parts => Target::Gpu,
         }
     }
 }

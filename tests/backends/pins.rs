@@ -185,6 +185,30 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         &[("b", 9)],
     ),
     ("finish", PRODUCT, &[("b", 300)]),
+    (
+        "parts",
+        "dim b
+        dim t
+        model M {
+            input x: [b, t]
+            PIN
+            output y: [b] = sum[t] x * x
+        }",
+        &[("b", 3), ("t", 40_000)],
+    ),
+    (
+        "parts",
+        "dim b
+        dim t
+        model M {
+            input x: [b, t]
+            input w: [t, 70]
+            PIN
+            let y[b, o < 70] = sum[t] x[b, t] * w[t, o]
+            output out: [b, 70] = y
+        }",
+        &[("b", 90), ("t", 5000)],
+    ),
 ];
 
 const PRODUCT: &str = "dim b

@@ -170,9 +170,12 @@ fn windows_where_they_lie() {
         "    sub gate = Linear(8, 3)\n    sub expert[3] = Conv2d(3, 8, 36, stride: 2)\n    let g = sigmoid(gate(mean[row, col] x))\n\
          \x20   output y: [b, {half}, 36] = blend(expert, g)(x)"
     );
-    let first = "dim b\ndim row\ndim col\nmodel M {\n    input x: [b, 5, row, col]\n    param w: [14, 5, 3, 3] = normal(0, 0.2)\n\
-                 \x20   output y: [b, 14, (count[row] - 1) div 2 + 1, (count[col] - 1) div 2 + 1]\n\
-                 \x20   y[b, j, p, q] = sum[i, u, v] (x[b, i, row: 2 * p + u - 1, col: 2 * q + v - 1] else 0) * w[j, i, u, v]\n}\n";
+    let first = format!(
+        "dim b\ndim row\ndim col\nmodel M {{\n    input x: [b, 5, row, col]\n    param w: [14, 5, 3, 3] = normal(0, 0.2)\n\
+         \x20   let at[b, j, p < (count[row] - 1) div 2 + 1, q < (count[col] - 1) div 2 + 1] = \
+         sum[i, u, v] (x[b, i, row: 2 * p + u - 1, col: 2 * q + v - 1] else 0) * w[j, i, u, v]\n\
+         \x20   output y: [b, 14, {half}] = at\n}}\n"
+    );
     for (text, dims) in [
         (strided.as_str(), &[dims(2, 17, 19), dims(1, 14, 14), dims(13, 5, 8), dims(0, 9, 9), dims(60, 1, 1)][..]),
         (&few, &[dims(2, 17, 18), dims(9, 7, 8)]),
@@ -180,7 +183,7 @@ fn windows_where_they_lie() {
         (&third, &[dims(2, 20, 31), dims(7, 11, 9)]),
         (&many, &[dims(1, 7, 8)]),
         (&text(8, &own), &[dims(3, 17, 20), dims(1, 14, 14)]),
-        (first, &[dims(2, 17, 19), dims(9, 7, 8)]),
+        (&first, &[dims(2, 17, 19), dims(9, 7, 8)]),
     ] {
         assert!(is_free(text, &dims[0]), "{text}");
         for at in dims {

@@ -1,12 +1,11 @@
 //! What the decisions are for: code for this processor, or shaders for a device.
 
-use crate::check::model::Model;
 use crate::cli::doctor::processor;
 use crate::diag::Diagnostic;
 use crate::exec::session::Backend;
 use crate::gpu::{self, Device, Reach};
 use crate::ir::{Target, What};
-use crate::pipeline;
+use crate::pipeline::Forward;
 use crate::plan::{Decision, Fate, Sizes, Terms};
 use std::sync::Arc;
 
@@ -63,8 +62,8 @@ impl On {
     }
 
     /// What is decided, and what became of each pin of the source.
-    pub fn decided(&self, model: &Model, sizes: &Sizes, terms: &Terms) -> Result<(Vec<Decision>, Vec<Fate>), Diagnostic> {
-        let plan = pipeline::plan_on(model, sizes, terms)?;
+    pub fn decided(&self, forward: &Forward, sizes: &Sizes, terms: &Terms) -> Result<(Vec<Decision>, Vec<Fate>), Diagnostic> {
+        let plan = forward.plan_on(sizes, terms)?;
         let (mut decisions, fates) = match self {
             On::Cpu => (plan.decisions, plan.fates),
             On::Gpu(device) => gpu::decided(&plan, sizes, device.as_deref().map_or(Reach::default(), Reach::of)),

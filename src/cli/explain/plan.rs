@@ -13,7 +13,7 @@ use crate::cli::talk::{self, BOLD, DIM, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::draw::bars::time;
 use crate::ir::{Pin, Sym};
-use crate::pipeline;
+use crate::pipeline::{self, Forward};
 use crate::plan::{By, Decision, Fate, Prices, Site, Sizes, Terms, Way};
 use crate::source::{Sources, Span};
 use serde_json::json;
@@ -66,10 +66,11 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
     let pinned = super::pins(&opened, &sizes, pins, prices, true, talk)?;
     pinned.warn(Some(on), talk);
     let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
-    let (decisions, fates) = on.decided(model, &sizes, &terms).map_err(fail)?;
+    let forward = pipeline::forward(model);
+    let (decisions, fates) = on.decided(&forward, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
     let bar = talk::spinner(&format!("{} at other sizes", model.name));
-    let looked = Looked { model, sizes: &sizes, terms: &terms, on };
+    let looked = Looked { forward: &forward, sizes: &sizes, terms: &terms, on };
     let ranges: Vec<BTreeMap<usize, (i64, Option<i64>)>> = free.iter().map(|name| looked.held(name, &decisions)).collect();
     bar.finish_and_clear();
     let mut held: Vec<Held> = decisions
@@ -137,7 +138,7 @@ type Taken = BTreeMap<(Site, usize), String>;
 
 /// What other sizes are looked at for.
 struct Looked<'a> {
-    model: &'a Model,
+    forward: &'a Forward,
     sizes: &'a Sizes,
     terms: &'a Terms,
     on: &'a On,
@@ -147,7 +148,7 @@ impl Looked<'_> {
     /// What is decided where this size is `n`, the others as they are.
     fn at(&self, name: &Sym, n: i64) -> Taken {
         let at = self.sizes.iter().map(|(s, v)| (s.clone(), if s == name { n } else { *v })).collect();
-        self.on.decided(self.model, &at, self.terms).map(|(all, _)| taken(&all)).unwrap_or_default()
+        self.on.decided(self.forward, &at, self.terms).map(|(all, _)| taken(&all)).unwrap_or_default()
     }
 
     /// What is decided at powers of two, as many at a time as the machine has processors.
