@@ -8,7 +8,7 @@ use super::finished::Finished;
 use super::held::Held;
 use super::laid::{Laid, Lie, Words};
 use super::pack::STEPS;
-use super::panel::{Form, HIGH, Part};
+use super::panel::{Form, HIGH, LINE, Part};
 use super::stretches::Stretches;
 use crate::plan::{self, Batch, Geometry};
 use std::ops::Range;
@@ -16,7 +16,7 @@ use std::ops::Range;
 /// Windows that are taken together: at most so many, and no more than have so many sums, unless they are few.
 const MOST: usize = 240;
 const FEW: usize = 48;
-const SUMS: usize = 32 << 10;
+const SUMS: usize = 128 << 10;
 /// Longer sums are not taken in f32 alone.
 const LONG: usize = 4096;
 /// Shorter stretches are packed: to follow them takes as long as what is done with them.
@@ -229,7 +229,9 @@ impl Lines {
         let near: Vec<&[f32]> = if self.near { self.near(at, steps, places) } else { Vec::new() };
         let packed: Vec<f32> = if self.near { Vec::new() } else { self.packed(at, steps, places) };
         for p in 0..self.panels() {
-            let panel = &at.weights[(p * terms + steps.first) * wide..][..steps.count() * wide];
+            let panel = |p: usize| &at.weights[(p * terms + steps.first) * wide..][..steps.count() * wide];
+            let (panel, after) = (panel(p), if p + 1 < self.panels() { panel(p + 1) } else { &[] });
+            let lines = after.len() / LINE;
             let (first, some) = (p * wide, wide.min(columns - p * wide));
             for (row, count) in form.groups(places.len()) {
                 let mut out: [&mut [f32]; HIGH] = std::array::from_fn(|_| &mut [][..]);
@@ -244,12 +246,14 @@ impl Lines {
                     }
                 }
                 let out = &mut out[..count];
+                // The next panel comes near meanwhile, some of it with each group.
+                let next = &after[lines * row / places.len() * LINE..lines * (row + count) / places.len() * LINE];
                 if self.near {
                     let rows = &near[row * steps.taps.len()..][..count * steps.taps.len()];
-                    (form.stretches)(&mut Stretches { rows, panel, out, add });
+                    (form.stretches)(&mut Stretches { rows, panel, out, add, next });
                 } else {
                     let a = &packed[row * steps.count()..][..count * steps.count()];
-                    (form.kernel)(&mut Part { a, panel, out, add, bias: &[], next: &[] });
+                    (form.kernel)(&mut Part { a, panel, out, add, bias: &[], next });
                 }
             }
         }

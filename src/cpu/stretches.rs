@@ -3,7 +3,7 @@
 //! Written once, compiled for each kind of vector.
 
 use super::micro::put;
-use super::panel::VECTORS;
+use super::panel::{LINE, VECTORS};
 use super::vector::Vector;
 
 /// A group of rows times a part of a panel. What a row has are stretches of one length: `rows` has the first of each row, then the second.
@@ -12,15 +12,21 @@ pub(super) struct Stretches<'a, 'b> {
     pub panel: &'a [f32],
     pub out: &'a mut [&'b mut [f32]],
     pub add: bool,
+    /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
+    pub next: &'a [f32],
 }
 
 #[inline(always)]
 fn tile<V: Vector, const R: usize>(s: &mut Stretches) {
     let (mut sums, wide) = ([[V::zero(); VECTORS]; R], VECTORS * V::LANES);
     let len = s.rows[0].len();
+    let mut next = s.next.chunks(LINE);
     for (rows, panel) in s.rows.chunks_exact(R).zip(s.panel.chunks_exact(len * wide)) {
         let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
         for (k, words) in (0..len).zip(panel.chunks_exact(wide)) {
+            if let Some(line) = next.next() {
+                V::bring(line);
+            }
             let row: [V; VECTORS] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
             for r in 0..R {
                 let x = V::splat(rows[r][k]);
