@@ -16,6 +16,8 @@ WORKLOADS = {make.__name__: make for make in (
     "conv_64": functools.partial(workloads.convolution, images=8, c=64, o=64, side=28),
     "conv_256": functools.partial(workloads.convolution, images=8, c=256, o=256, side=14),
     "conv_512": functools.partial(workloads.convolution, images=8, c=512, o=512, side=7),
+    "conv_half": functools.partial(workloads.convolution, images=8, c=64, o=128, side=28, stride=2),
+    "conv_first": functools.partial(workloads.convolution, images=1, c=3, o=64, side=224, k=7, stride=2),
 }
 
 CROSSOVER = {name: functools.partial(make, **sizes) for name, make, sizes in (

@@ -93,19 +93,19 @@ def condconv(draw: Draw, images=8, c=64, experts=8, side=28):
     return Case("models/condconv.hnet", {"c": c, "experts": experts}, p, x, {"": Way(run)})
 
 
-def convolution(draw: Draw, images, c, o, side):
-    """A 3x3 convolution; the peers have their channels last in memory, too, and their kernel laid out beforehand."""
-    p = {"conv.kernel": draw.normal(3, 3, c, o, std=(9 * c) ** -0.5), "conv.bias": draw.normal(o)}
+def convolution(draw: Draw, images, c, o, side, k=3, stride=1):
+    """A convolution; the peers have their channels last in memory, too, and their kernel laid out beforehand."""
+    p = {"conv.kernel": draw.normal(k, k, c, o, std=(k * k * c) ** -0.5), "conv.bias": draw.normal(o)}
     x = {"x": draw.normal(images, side, side, c)}
 
     def laid_out(p, _):
         return p["conv.kernel"].permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
 
     def run(p, x, kernel):
-        y = F.conv2d(x["x"].permute(0, 3, 1, 2), kernel, p["conv.bias"], padding=1)
+        y = F.conv2d(x["x"].permute(0, 3, 1, 2), kernel, p["conv.bias"], padding=k // 2, stride=stride)
         return torch.relu(y).permute(0, 2, 3, 1)
 
-    return Case("benches/peers/convolution.hnet", {"c": c, "o": o}, p, x, {"": Way(run, laid_out)})
+    return Case("benches/peers/convolution.hnet", {"c": c, "o": o, "k": k, "stride": stride}, p, x, {"": Way(run, laid_out)})
 
 
 def pick(t, gate, k):
