@@ -33,11 +33,17 @@ pub(super) struct Finished {
     pub least: Option<f32>,
 }
 
+/// Whether each of these places is the next one.
+pub(super) fn side_by_side(mut places: impl Iterator<Item = i64>) -> bool {
+    let Some(mut last) = places.next() else { return true };
+    places.all(|at| std::mem::replace(&mut last, at) + 1 == at)
+}
+
 impl Finished {
     /// Takes sums of columns, `apart`, to where the runs say, and each column.
     pub fn store(&self, (sums, apart): (&[f32], usize), runs: &[Run], columns: &[(usize, i64)], out: Ptr) {
         let single = runs.len() > 1 && runs.iter().all(|r| r.len == 1);
-        if single && columns.windows(2).all(|c| c[1].1 == c[0].1 + 1) {
+        if single && side_by_side(columns.iter().map(|c| c.1)) {
             let first = columns[0].1;
             return runs.chunks(SQUARE).for_each(|runs| self.turn((sums, apart), columns.len(), runs, out.moved(first)));
         }

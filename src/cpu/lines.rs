@@ -4,7 +4,7 @@
 
 use super::call::{Ptr, slice, slice_mut};
 use super::exec::Exec;
-use super::finished::Finished;
+use super::finished::{Finished, side_by_side};
 use super::held::Held;
 use super::laid::{Laid, Lie, Words};
 use super::pack::STEPS;
@@ -19,20 +19,20 @@ const FEW: usize = 48;
 const SUMS: usize = 128 << 10;
 /// Longer sums are not taken in f32 alone.
 const LONG: usize = 4096;
-/// Shorter stretches are packed: to follow them takes as long as what is done with them.
+/// Windows of shorter stretches are packed: to follow them takes as long as what is done with them.
 const NEAR: usize = 8;
 
-/// Steps of a sum that are taken in registers: some channels of some places.
+/// Steps of a sum that are taken in registers: some stretches, and of each some elements.
 struct Steps {
-    taps: Range<usize>,
-    channels: Range<usize>,
+    stretches: Range<usize>,
+    inside: Range<usize>,
     /// The first of them, of all.
     first: usize,
 }
 
 impl Steps {
     fn count(&self) -> usize {
-        self.taps.len() * self.channels.len()
+        self.stretches.len() * self.inside.len()
     }
 }
 
@@ -45,9 +45,11 @@ pub(super) struct Lines {
     along: Batch,
     /// The others.
     batch: Vec<Batch>,
-    /// Whether channels lie side by side, and columns of the result.
+    /// Whether stretches are read where they lie, and columns of the result lie side by side.
     near: bool,
     flat: bool,
+    /// Places that make a stretch.
+    joined: usize,
     steps: Vec<Steps>,
     weights: Held,
     /// What lies outside.
@@ -61,9 +63,14 @@ struct At<'a> {
     out: Ptr,
 }
 
-fn side_by_side(mut places: impl Iterator<Item = i64>) -> bool {
-    let Some(mut last) = places.next() else { return true };
-    places.all(|at| std::mem::replace(&mut last, at) + 1 == at)
+/// How many places of a window follow one another in the source, with all their channels side by side, and are no more than are taken in registers.
+fn joined(lines: &plan::Lines) -> usize {
+    let channels = lines.channels.len();
+    let follows = |t: &[(usize, i64)]| t[1].1 == t[0].1 + channels as i64;
+    let run = 1 + lines.taps.windows(2).take_while(|t| follows(t)).count();
+    let all = lines.taps.len().is_multiple_of(run) && lines.taps.chunks(run).all(|taps| taps.windows(2).all(follows));
+    let fits = (NEAR..=STEPS).contains(&(run * channels)) && side_by_side(lines.channels.iter().map(|c| c.1));
+    if all && fits { run } else { 1 }
 }
 
 impl Lines {
@@ -74,26 +81,27 @@ impl Lines {
     }
 
     pub fn new(form: Form, g: Geometry, lines: plan::Lines) -> Lines {
-        let (channels, taps) = (lines.channels.len(), lines.taps.len());
+        let joined = joined(&lines);
+        let (length, count) = (joined * lines.channels.len(), lines.taps.len() / joined);
         let mut steps = Vec::new();
-        // As many places together as fit, or some of the channels of one.
-        let (pieces, together) = (channels.div_ceil(STEPS), (STEPS / channels).max(1));
-        let parts = taps.div_ceil(together);
+        // As many stretches together as fit, or pieces of one.
+        let (pieces, together) = (length.div_ceil(STEPS), (STEPS / length).max(1));
+        let parts = count.div_ceil(together);
         for (part, piece) in (0..parts).flat_map(|part| (0..pieces).map(move |piece| (part, piece))) {
-            let taps = taps * part / parts..taps * (part + 1) / parts;
-            let channels = channels * piece / pieces..channels * (piece + 1) / pieces;
+            let stretches = count * part / parts..count * (part + 1) / parts;
+            let inside = length * piece / pieces..length * (piece + 1) / pieces;
             let first = steps.last().map_or(0, |s: &Steps| s.first + s.count());
-            steps.push(Steps { taps, channels, first });
+            steps.push(Steps { stretches, inside, first });
         }
         let mut batch = g.batch.clone();
         let along = match batch.iter().rposition(|b| b.w == 0) {
             Some(l) => batch.remove(l),
             None => Batch { n: 1, x: 0, w: 0, out: 0 },
         };
-        let near = channels >= NEAR && side_by_side(lines.channels.iter().map(|c| c.1));
+        let near = length >= NEAR && side_by_side(lines.channels.iter().map(|c| c.1));
         let flat = side_by_side(g.columns.iter().map(|c| c.1));
-        let zeros = vec![0.0; if near { channels } else { 0 }];
-        Lines { form, g, lines, along, batch, near, flat, steps, weights: Held::default(), zeros }
+        let zeros = vec![0.0; if near { length } else { 0 }];
+        Lines { form, g, lines, along, batch, near, flat, joined, steps, weights: Held::default(), zeros }
     }
 
     pub fn move_to(&mut self, out: usize) {
@@ -226,7 +234,8 @@ impl Lines {
     /// Some steps of all sums of these windows, into the result, or into `tile`, a row for each window.
     fn sums(&self, at: &At, steps: &Steps, places: &[(i64, i64, u64)], mut tile: Option<&mut [f32]>, add: bool) {
         let (form, wide, columns, terms) = (self.form, self.form.wide, self.g.columns.len(), self.terms());
-        let near: Vec<&[f32]> = if self.near { self.near(at, steps, places) } else { Vec::new() };
+        let mut own = Vec::new();
+        let near: Vec<&[f32]> = if self.near { self.near(at, steps, places, &mut own) } else { Vec::new() };
         let packed: Vec<f32> = if self.near { Vec::new() } else { self.packed(at, steps, places) };
         for p in 0..self.panels() {
             let panel = |p: usize| &at.weights[(p * terms + steps.first) * wide..][..steps.count() * wide];
@@ -249,7 +258,7 @@ impl Lines {
                 // The next panel comes near meanwhile, some of it with each group.
                 let next = &after[lines * row / places.len() * LINE..lines * (row + count) / places.len() * LINE];
                 if self.near {
-                    let rows = &near[row * steps.taps.len()..][..count * steps.taps.len()];
+                    let rows = &near[row * steps.stretches.len()..][..count * steps.stretches.len()];
                     (form.stretches)(&mut Stretches { rows, panel, out, add, next });
                 } else {
                     let a = &packed[row * steps.count()..][..count * steps.count()];
@@ -259,28 +268,41 @@ impl Lines {
         }
     }
 
-    /// The stretches of these windows, group by group, those of one place after the other.
-    fn near<'a>(&'a self, at: &At<'a>, steps: &Steps, places: &[(i64, i64, u64)]) -> Vec<&'a [f32]> {
-        let (mut out, len) = (Vec::with_capacity(places.len() * steps.taps.len()), steps.channels.len());
-        let first = self.lines.channels[steps.channels.start].1;
-        for (row, count) in self.form.groups(places.len()) {
-            for tap in steps.taps.clone() {
-                let from = first + self.lines.taps[tap].1;
-                out.extend(places[row..row + count].iter().map(|(place, _, outside)| {
-                    if outside >> tap & 1 == 1 { &self.zeros[..len] } else { slice::<f32>(at.x.moved(place + from), len) }
-                }));
+    /// The stretches of these windows, group by group, the first of each window, then the second. Those that are partly outside are made, in `own`.
+    fn near<'a>(&'a self, at: &At, steps: &Steps, places: &[(i64, i64, u64)], own: &'a mut Vec<f32>) -> Vec<&'a [f32]> {
+        let (len, channels) = (steps.inside.len(), self.lines.channels.len());
+        let first = self.lines.channels[0].1 + steps.inside.start as i64;
+        let all = u64::MAX >> (u64::BITS as usize - self.joined);
+        let of = |stretch: usize, place: &(i64, i64, u64)| {
+            let tap = stretch * self.joined;
+            (place.0 + self.lines.taps[tap].1 + first, place.2 >> tap & all)
+        };
+        let groups = self.form.groups(places.len()).map(|(row, count)| &places[row..row + count]);
+        let list: Vec<(i64, u64)> =
+            groups.flat_map(|some| steps.stretches.clone().flat_map(move |s| some.iter().map(move |p| of(s, p)))).collect();
+        for (from, outside) in list.iter().filter(|l| l.1 != 0 && l.1 != all) {
+            for j in 0..self.joined {
+                let from = at.x.moved(from + (j * channels) as i64);
+                let is_outside = outside >> j & 1 == 1;
+                own.extend_from_slice(if is_outside { &self.zeros[..channels] } else { slice::<f32>(from, channels) });
             }
         }
-        out
+        let mut made = own.chunks_exact(len);
+        let stretch = |(from, outside): &(i64, u64)| match *outside {
+            0 => slice::<f32>(at.x.moved(*from), len),
+            outside if outside == all => &self.zeros[..len],
+            _ => made.next().unwrap_or_default(),
+        };
+        list.iter().map(stretch).collect()
     }
 
     /// The windows, group by group: for each step an element of each.
     fn packed(&self, at: &At, steps: &Steps, places: &[(i64, i64, u64)]) -> Vec<f32> {
         let mut out = vec![0.0f32; places.len() * steps.count()];
-        let channels = &self.lines.channels[steps.channels.clone()];
+        let channels = &self.lines.channels[steps.inside.clone()];
         for (row, count) in self.form.groups(places.len()) {
             let group = &mut out[row * steps.count()..][..count * steps.count()];
-            for (tap, group) in steps.taps.clone().zip(group.chunks_exact_mut(channels.len() * count)) {
+            for (tap, group) in steps.stretches.clone().zip(group.chunks_exact_mut(channels.len() * count)) {
                 let from = self.lines.taps[tap].1;
                 for (r, (place, _, outside)) in places[row..row + count].iter().enumerate() {
                     if outside >> tap & 1 == 0 {
