@@ -273,13 +273,15 @@ impl Lines {
         let (len, channels) = (steps.inside.len(), self.lines.channels.len());
         let first = self.lines.channels[0].1 + steps.inside.start as i64;
         let all = u64::MAX >> (u64::BITS as usize - self.joined);
-        let of = |stretch: usize, place: &(i64, i64, u64)| {
-            let tap = stretch * self.joined;
-            (place.0 + self.lines.taps[tap].1 + first, place.2 >> tap & all)
-        };
-        let groups = self.form.groups(places.len()).map(|(row, count)| &places[row..row + count]);
-        let list: Vec<(i64, u64)> =
-            groups.flat_map(|some| steps.stretches.clone().flat_map(move |s| some.iter().map(move |p| of(s, p)))).collect();
+        let mut list = Vec::with_capacity(places.len() * steps.stretches.len());
+        for (row, count) in self.form.groups(places.len()) {
+            for tap in steps.stretches.clone().map(|s| s * self.joined) {
+                let from = self.lines.taps[tap].1 + first;
+                for place in &places[row..row + count] {
+                    list.push((place.0 + from, place.2 >> tap & all));
+                }
+            }
+        }
         for (from, outside) in list.iter().filter(|l| l.1 != 0 && l.1 != all) {
             for j in 0..self.joined {
                 let from = at.x.moved(from + (j * channels) as i64);
