@@ -6,6 +6,7 @@ use crate::plan::Geometry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The layouts of a product's weights: one where all images share them, one for each that has its own.
 #[derive(Default)]
 pub(super) struct Held {
     kept: bool,

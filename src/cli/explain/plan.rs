@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How far sizes are looked at, in powers of two.
 const FAR: u32 = 20;
+/// Bytes of stack for a thread that plans.
+const STACK: usize = 8 << 20;
 
 /// A decision, and the range of each free size in which it is taken, the others as they are.
 pub(super) struct Held<'a> {
@@ -161,7 +163,9 @@ impl Looked<'_> {
             mine.map(|n| (*n, self.at(name, *n))).collect::<Vec<_>>()
         };
         std::thread::scope(|s| {
-            let others: Vec<_> = (1..threads).map(|_| s.spawn(some)).collect();
+            // With a stack like that of a program's first thread; where none can be started, this one looks at all sizes.
+            let other = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(s, some).ok();
+            let others: Vec<_> = (1..threads).filter_map(other).collect();
             let mut found: BTreeMap<i64, Taken> = some().into_iter().collect();
             // A thread that ended badly has nothing: who asks for its sizes looks again.
             found.extend(others.into_iter().filter_map(|o| o.join().ok()).flatten());
