@@ -23,13 +23,20 @@ def side(peer, threads):
     return {"eager": sides.Eager, "compile": sides.Compiled}[peer](threads)
 
 
+SAMPLE = 20e-6  # seconds that a sample takes at least, as in examples/time.rs
+
+
 def timed(call, seconds):
+    start = time.perf_counter()
+    call()
+    calls = max(1, min(1000, int(SAMPLE / (time.perf_counter() - start))))
     times, end = [], time.perf_counter() + seconds
     while len(times) < 5 or time.perf_counter() < end:
         start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return dict(median_ms=statistics.median(times), min_ms=min(times), calls=len(times))
+        for _ in range(calls):
+            call()
+        times.append(1e3 * (time.perf_counter() - start) / calls)
+    return dict(median_ms=statistics.median(times), min_ms=min(times), calls=calls * len(times))
 
 
 def reason(error):

@@ -6,9 +6,11 @@
 #![allow(unsafe_code)]
 
 use super::whole::Whole;
+use super::{apply, micro, panel, softmax, strip, sweep, thin};
 #[cfg(target_arch = "x86_64")]
-use super::wide;
-use super::{apply, micro, panel, softmax, spread, stretches, strip, sweep, thin, whole};
+use super::{spread, stretches};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::{whole, wide};
 use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -141,7 +143,7 @@ fn vectors() -> (bool, bool) {
     (fma, std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl"))
 }
 
-/// The list of functions for the widest vectors that the processor has; an empty one where they are no wider than Cranelift's.
+/// The list of functions for the widest vectors that the processor has; an empty one where it is not known to have any.
 macro_rules! for_vectors {
     ($list:ident) => {{
         #[cfg(target_arch = "x86_64")]
@@ -152,13 +154,15 @@ macro_rules! for_vectors {
                 (false, _) => Vec::new(),
             };
         }
+        #[cfg(target_arch = "aarch64")]
+        return $list!(neon);
         #[allow(unreachable_code, reason = "of other machines")]
         Vec::new()
     }};
 }
 
 /// Functions of a row in place, for one vector width.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! in_rows {
     ($width:ident) => {{
         macro_rules! row {
@@ -183,17 +187,18 @@ macro_rules! in_rows {
     }};
 }
 
-/// The functions that compute a row of values in place, by name; none where the machine has no vectors wider than Cranelift's.
+/// The functions that compute a row of values in place, by name; none where the machine is not known to have vectors for them.
 pub(super) fn row_symbols() -> Vec<(Map, &'static str, *const u8)> {
     for_vectors!(in_rows)
 }
 
 /// Functions of whole rows, for one vector width.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! of_rows {
     ($width:ident) => {{
         macro_rules! row {
             ($name:ident) => {{
+                #[allow(unused_unsafe, reason = "where all processors have the features")]
                 extern "C" fn call(a: Ptr, b: Ptr, n: usize) -> f32 {
                     // SAFETY: the symbol is given only where the processor has the features.
                     unsafe { whole::$name::$width(slice(a, n), slice(b, n)) }
@@ -215,10 +220,12 @@ pub(super) fn whole_symbols() -> Vec<(Whole, &'static str, *const u8)> {
     for_vectors!(of_rows)
 }
 
-/// Whether the machine has vectors wider than Cranelift's.
+/// Whether the machine has vectors for functions of rows.
 pub(super) fn has_rows() -> bool {
     #[cfg(target_arch = "x86_64")]
     return vectors().0;
+    #[cfg(target_arch = "aarch64")]
+    return true;
     #[allow(unreachable_code, reason = "of other machines")]
     false
 }
@@ -233,7 +240,9 @@ pub(super) fn apply(of: &mut apply::Stretch) {
         unsafe { if wider { wide::applied::avx512(of) } else { wide::applied::avx2(of) } };
         clean();
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    wide::applied::neon(of);
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = of;
 }
 
@@ -367,14 +376,14 @@ pub(super) fn forms() -> &'static [panel::Form] {
             fill: kernel!(spread::fill_avx2),
             stretches: kernel!(stretches::group_avx2),
         };
-        const ALL: [panel::Form; 3] = [AVX512, AVX2, panel::PLAIN];
+        const ALL: [panel::Form; 3] = [AVX512, AVX2, panel::BASE];
         match vectors() {
             (true, true) => return &ALL,
             (true, false) => return &ALL[1..],
             (false, _) => {}
         }
     }
-    &[panel::PLAIN]
+    &[panel::BASE]
 }
 
 /// Clears the upper halves of vector registers, which would slow compiled code down many times over.

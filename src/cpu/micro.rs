@@ -3,7 +3,7 @@
 //!
 //! Written once, compiled for each kind of vector.
 
-use super::vector::{Plain, Vector};
+use super::vector::{BASE_FUSED, Base, Vector};
 
 /// A product of `m` rows of length `k` with a `k` by `n` matrix. What a row holds lies side by side.
 pub(super) struct Shape {
@@ -315,7 +315,7 @@ pub(super) fn rows_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
 }
 
 pub(super) fn rows_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    rows::<Plain, 4>(s, a, b, out);
+    rows::<Base, 4>(s, a, b, out);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -331,5 +331,5 @@ pub(super) fn dots_avx2(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
 }
 
 pub(super) fn dots_plain(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
-    dots::<false>(s, a, b, out);
+    dots::<BASE_FUSED>(s, a, b, out);
 }

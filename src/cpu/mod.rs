@@ -51,7 +51,6 @@ mod tests;
 mod thin;
 mod tiles;
 mod vector;
-#[cfg(target_arch = "x86_64")]
 mod whole;
 mod wide;
 mod windows;

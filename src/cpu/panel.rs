@@ -5,7 +5,7 @@
 use super::micro::put;
 use super::spread::{self, Fill};
 use super::stretches::{self, Stretches};
-use super::vector::{Plain, Vector};
+use super::vector::{Base, Vector};
 
 /// Columns of the widest panel, and rows of the highest group.
 pub(super) const WIDE: usize = 32;
@@ -29,13 +29,17 @@ pub(super) struct Form {
     pub stretches: fn(&mut Stretches),
 }
 
-pub(super) const PLAIN: Form = Form {
+/// With 32 registers of four, 24 hold sums.
+const BASE_HIGH: usize = if cfg!(target_arch = "aarch64") { 6 } else { 4 };
+
+/// Of the base that every machine of a kind has.
+pub(super) const BASE: Form = Form {
     wide: 16,
-    high: 4,
-    kernel: group::<Plain, 4>,
-    write: sheets::<Plain, 4>,
-    fill: spread::fill::<Plain>,
-    stretches: stretches::group::<Plain, 4>,
+    high: BASE_HIGH,
+    kernel: group::<Base, BASE_HIGH>,
+    write: sheets::<Base, BASE_HIGH>,
+    fill: spread::fill::<Base>,
+    stretches: stretches::group::<Base, BASE_HIGH>,
 };
 
 /// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of

@@ -3,6 +3,7 @@
 //! Plain Rust, compiled once for each vector width, as the products of few rows.
 
 use super::micro::{SHORT, fused};
+use super::vector::BASE_FUSED;
 
 /// Places that lie side by side, and columns, of which a strip computes sums at a time.
 pub(super) const WIDE: usize = 96;
@@ -101,5 +102,5 @@ pub(super) fn strip_avx2(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
 }
 
 pub(super) fn strip_plain(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    strip::<false, 16>(s, out);
+    strip::<BASE_FUSED, 16>(s, out);
 }

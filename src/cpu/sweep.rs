@@ -2,7 +2,7 @@
 //! is read along its rows. Column by column, each step would be on another page.
 
 use super::micro::{Shape, narrow, put, rows_of, tile};
-use super::vector::{Plain, Vector};
+use super::vector::{Base, Vector};
 
 /// Steps of the sums that all columns take together: as many rows of the matrix are read side by side.
 const STEPS: usize = 32;
@@ -71,5 +71,5 @@ pub(super) fn sweep_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
 }
 
 pub(super) fn sweep_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    sweep::<Plain, 4>(s, a, b, out);
+    sweep::<Base, 4>(s, a, b, out);
 }

@@ -3,7 +3,7 @@
 //!
 //! Written once, compiled for each kind of vector. A sum is taken in the same order whatever is computed beside it.
 
-use super::vector::{Plain, Vector};
+use super::vector::{Base, Vector};
 
 /// `m` rows of length `k`, each times `n` columns, which lie one after the other, and zeros up to a whole number of [`TOGETHER`].
 pub(super) struct Shape {
@@ -94,5 +94,5 @@ pub(super) fn thin_avx2(s: &Shape, a: &[f32], columns: &[f32], out: &mut [f32]) 
 }
 
 pub(super) fn thin_plain(s: &Shape, a: &[f32], columns: &[f32], out: &mut [f32]) {
-    all::<Plain, 2>(s, a, columns, out);
+    all::<Base, 2>(s, a, columns, out);
 }

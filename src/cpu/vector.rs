@@ -2,6 +2,9 @@
 //! has the features.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 /// Some f32 side by side.
 pub(super) trait Vector: Copy {
     const LANES: usize;
@@ -29,7 +32,17 @@ pub(super) trait Vector: Copy {
     fn bring(from: &[f32]);
 }
 
+/// What every machine of a kind has: kernels for it are called without asking.
+#[cfg(not(target_arch = "aarch64"))]
+pub(super) type Base = Plain;
+#[cfg(target_arch = "aarch64")]
+pub(super) type Base = neon::Neon;
+
+/// Whether the base rounds a product and its sum once, quickly.
+pub(super) const BASE_FUSED: bool = cfg!(target_arch = "aarch64");
+
 /// Of machines that have nothing better.
+#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "of other machines"))]
 #[derive(Clone, Copy)]
 pub(super) struct Plain([f32; 8]);
 
@@ -87,6 +100,7 @@ impl Vector for Plain {
     fn bring(_: &[f32]) {}
 }
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! vector {
     ($(#[$of:meta])* $name:ident, $inner:ty, $bits:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
      $total:path, $mask:path, $load_part:path, $store_part:path, $behind:path) => {

@@ -77,26 +77,34 @@ fn less(old: f32, new: f32) -> f32 {
     if new < old || new.is_nan() { new } else { old }
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! widths {
     ($($name:ident: |$a:ident, $b:ident| $body:expr;)*) => {$(
         pub(super) mod $name {
-            #[allow(clippy::wildcard_imports, reason = "the module is a name for two functions of the one around it")]
+            #[allow(clippy::wildcard_imports, reason = "the module is a name for functions of the one around it")]
             use super::*;
 
+            #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,fma")]
             pub fn avx512($a: &[f32], $b: &[f32]) -> f32 {
                 $body
             }
 
+            #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             pub fn avx2($a: &[f32], $b: &[f32]) -> f32 {
+                $body
+            }
+
+            #[cfg(target_arch = "aarch64")]
+            pub fn neon($a: &[f32], $b: &[f32]) -> f32 {
                 $body
             }
         }
     )*};
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 widths! {
     whole_sum: |a, _b| sum(a);
     whole_dot: |a, b| dot(a, b);

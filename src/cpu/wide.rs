@@ -225,26 +225,35 @@ fn apply(s: &mut Stretch) {
     }
 }
 
-/// A function of a row: for machines with vectors of eight, and of sixteen.
+/// A function of a row: for machines with vectors of eight, and of sixteen; of four where all have them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! rows {
     ($($name:ident: |$row:ident| $body:expr;)*) => {$(
         pub(super) mod $name {
-            #[allow(clippy::wildcard_imports, reason = "the module is a name for two functions of the one around it")]
+            #[allow(clippy::wildcard_imports, reason = "the module is a name for functions of the one around it")]
             use super::*;
 
+            #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,fma")]
             pub fn avx512($row: &mut [f32]) {
                 $body
             }
 
+            #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             pub fn avx2($row: &mut [f32]) {
+                $body
+            }
+
+            #[cfg(target_arch = "aarch64")]
+            pub fn neon($row: &mut [f32]) {
                 $body
             }
         }
     )*};
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 rows! {
     exp_row: |row| for x in row { *x = exp(*x) };
     log_row: |row| for x in row { *x = log(*x) };
@@ -257,16 +266,24 @@ rows! {
 }
 
 /// [`apply`], compiled for each vector width.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) mod applied {
     use super::{Stretch, apply};
 
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512vl,fma")]
     pub fn avx512(of: &mut Stretch) {
         apply(of);
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     pub fn avx2(of: &mut Stretch) {
+        apply(of);
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    pub fn neon(of: &mut Stretch) {
         apply(of);
     }
 }

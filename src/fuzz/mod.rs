@@ -8,7 +8,7 @@
 //! | `rng` | choices |
 //! | `scope` | types, and what is visible |
 //! | `expr`, `truth`, `index`, `call` | expressions |
-//! | `body`, `cuts`, `loops` | statements |
+//! | `body`, `cuts`, `loops`, `windows` | statements |
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
 //! | `check` | a verdict |
@@ -35,6 +35,7 @@ mod slopes;
 mod truth;
 mod values;
 mod walk;
+mod windows;
 
 use rng::Rng;
 
@@ -68,6 +69,9 @@ impl Gen {
     }
 }
 
+/// So many programs of a hundred have sums over windows.
+const WINDOWS: usize = 8;
+
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
     let mut gen_ = Gen {
@@ -83,5 +87,6 @@ pub fn program(seed: u64) -> String {
         called: false,
         lifted: false,
     };
-    gen_.program()
+    // Decided apart, so that the other programs of a list stay what they are.
+    gen_.program(Rng::new(!seed).chance(WINDOWS))
 }

@@ -18,8 +18,8 @@ impl Gen {
         sc.vars.push(Var { text: text.into(), kind, names, sizes, mag, err: mag });
     }
 
-    /// Writes everything.
-    pub fn program(&mut self) -> String {
+    /// Writes everything; sums over windows where they are wanted.
+    pub fn program(&mut self, windows: bool) -> String {
         self.palette = vec![*self.rng.pick(&[3, 3, 2, 5]), *self.rng.pick(&[2, 4, 1, 7]), *self.rng.pick(&[3, 1, 2, 6])];
         if self.rng.chance(20) {
             self.palette.push(0);
@@ -55,6 +55,9 @@ impl Gen {
         self.parts(&mut sc, &mut lines);
         let count = self.rng.below(6) + 1;
         self.statements(&mut sc, count, &mut lines);
+        if windows {
+            self.windows(&mut sc, &mut lines);
+        }
         self.outputs(&mut sc, &mut lines);
         let mut text = self.items.join("\n\n");
         text.push_str(&format!("\n\nmodel M {{\n    {}\n}}\n", lines.join("\n    ")));

@@ -156,7 +156,7 @@ fn vectors() -> &'static str {
             return ", AVX2";
         }
     }
-    ""
+    if cfg!(target_arch = "aarch64") { ", NEON" } else { "" }
 }
 
 /// What a device takes: a run with nothing to do in it, moving values, and its peaks.

@@ -21,7 +21,7 @@ macro_rules! with_features {
 
 /// The kernels of this machine.
 fn kernels() -> Made {
-    let mut out: Made = vec![("rows, plain", micro::rows_plain), ("swept, plain", sweep::sweep_plain)];
+    let mut out: Made = vec![("rows, base", micro::rows_plain), ("swept, base", sweep::sweep_plain)];
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
@@ -83,7 +83,7 @@ type Thin = Vec<(&'static str, fn(&thin::Shape, &[f32], &[f32], &mut [f32]))>;
 
 /// The kernels for few columns of this machine.
 fn thin_kernels() -> Thin {
-    let mut out: Thin = vec![("thin, plain", thin::thin_plain)];
+    let mut out: Thin = vec![("thin, base", thin::thin_plain)];
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
