@@ -18,7 +18,7 @@ use super::{order, parameters, runtime};
 use crate::diag::{self, Diagnostic};
 use crate::files::memory;
 use crate::ir::sizes::{known, places};
-use crate::ir::{DType, Dist, Size};
+use crate::ir::{DType, Dist, Fold, Size};
 use crate::ir::{Data, Tensor};
 use crate::plan::{self, Expr, Kernel, Plan, Sizes, Step};
 use std::ops::Range;
@@ -73,6 +73,7 @@ pub(super) enum Job {
         value: Pane,
         out: Pane,
         axis: usize,
+        fold: Fold,
         dtype: DType,
     },
     Random {
@@ -293,8 +294,8 @@ fn job(
         }
         (Step::Scan { input, out, axis, dtype }, _) => Job::Scan { input: pane(input), out: *out, axis: *axis, dtype: *dtype },
         (Step::Assign { input, out }, _) => Job::Assign { input: pane(input), out: *out },
-        (Step::Scatter { index, value, out, axis, dtype }, _) => {
-            Job::Scatter { index: pane(index), value: pane(value), out: pane(out), axis: *axis, dtype: *dtype }
+        (Step::Scatter { index, value, out, axis, fold, dtype }, _) => {
+            Job::Scatter { index: pane(index), value: pane(value), out: pane(out), axis: *axis, fold: *fold, dtype: *dtype }
         }
         (Step::Random { dist, key, seed, round, out }, _) => {
             Job::Random { dist: *dist, key: *key, seed: pane(seed), round: pane(round), out: *out }
@@ -362,7 +363,9 @@ impl Job {
             Job::Order { input, out, axis, descending, dtype } => order::order(ptrs, input, out, *axis, *descending, *dtype),
             Job::Scan { input, out, axis, dtype } => runtime::scan(ptrs, input, *out, *axis, *dtype),
             Job::Assign { input, out } => runtime::assign(ptrs, input, *out),
-            Job::Scatter { index, value, out, axis, dtype } => runtime::scatter(ptrs, index, value, out, *axis, *dtype),
+            Job::Scatter { index, value, out, axis, fold, dtype } => {
+                runtime::scatter(ptrs, (index, value, out), (*axis, *fold), *dtype);
+            }
             Job::Random { dist, key, seed, round, out } => runtime::random(ptrs, *dist, *key, (seed, round), *out),
             Job::Done | Job::Rounds(_) => {}
         }

@@ -6,7 +6,7 @@ use super::exec::Exec;
 use super::job::Instance;
 use crate::diag::Diagnostic;
 use crate::ir::Data;
-use crate::ir::{DType, Dist, Size, interp, random as bits};
+use crate::ir::{DType, Dist, Fold, Size, interp, random as bits};
 use crate::plan::{self, Kind, Plan, Sizes, Window};
 
 /// A strided window with its numbers known.
@@ -152,7 +152,7 @@ pub(super) fn assign(ptrs: &[Ptr], input: &Pane, out: usize) {
 const FEW: i64 = 16;
 
 /// Sums values where their index says along `axis`.
-pub(super) fn scatter(ptrs: &[Ptr], index: &Pane, value: &Pane, out: &Pane, axis: usize, dtype: DType) {
+pub(super) fn scatter(ptrs: &[Ptr], (index, value, out): (&Pane, &Pane, &Pane), (axis, fold): (usize, Fold), dtype: DType) {
     let places = out.shape[axis];
     let mut shape = index.shape.clone();
     shape[axis] = 1;
@@ -161,11 +161,40 @@ pub(super) fn scatter(ptrs: &[Ptr], index: &Pane, value: &Pane, out: &Pane, axis
     home.resize(shape.len(), 0);
     let at = index.read::<i32>(ptrs);
     let target = out.write::<u32>(ptrs);
-    target.fill(0);
+    let (least, most) = match dtype {
+        DType::F32 => (f32::NEG_INFINITY.to_bits(), f32::INFINITY.to_bits()),
+        DType::I32 | DType::Bool => (i32::MIN as u32, i32::MAX as u32),
+    };
+    let start = if fold == Fold::Max { least } else { most };
+    target.fill(if fold == Fold::Sum { 0 } else { start });
     if places == 0 {
         return;
     }
     let inside = |i: i32| i >= 0 && i64::from(i) < places;
+    if fold != Fold::Sum {
+        let most = fold == Fold::Max;
+        if dtype == DType::F32 {
+            let (from, to) = (value.read::<f32>(ptrs), out.write::<f32>(ptrs));
+            // The first NaN stays.
+            let better = |new: f32, old: f32| (if most { new > old } else { new < old }) || (new.is_nan() && !old.is_nan());
+            walk(&shape, [&index.strides, &value.strides, &home], &mut |_, [i, v, o]| {
+                let o = o + at[i].max(0) as usize * step;
+                if inside(at[i]) && better(from[v], to[o]) {
+                    to[o] = from[v];
+                }
+            });
+        } else {
+            let (from, to) = (value.read::<i32>(ptrs), out.write::<i32>(ptrs));
+            let better = |new: i32, old: i32| if most { new > old } else { new < old };
+            walk(&shape, [&index.strides, &value.strides, &home], &mut |_, [i, v, o]| {
+                let o = o + at[i].max(0) as usize * step;
+                if inside(at[i]) && better(from[v], to[o]) {
+                    to[o] = from[v];
+                }
+            });
+        }
+        return;
+    }
     if dtype == DType::F32 {
         let (from, to) = (value.read::<f32>(ptrs), out.write::<f32>(ptrs));
         let most: i64 = shape[out.shape.len()..].iter().product();

@@ -81,8 +81,8 @@ fn moved(graph: &Graph, how: &mut Shake) -> Graph {
 /// Whether terms are added up, in an order that nobody says.
 fn sums(op: &Op) -> bool {
     match op {
-        Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
-        Op::Fold(f) => *f == Fold::Sum,
+        Op::Contract | Op::Scan { .. } => true,
+        Op::Fold(f) | Op::Scatter { fold: f, .. } => *f == Fold::Sum,
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Random { .. } | Op::Map(_) | Op::Gather { .. } => false,
         Op::Inside(_) | Op::Concat { .. } | Op::Reshape | Op::Order { .. } | Op::Assign => false,
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => false,
@@ -185,8 +185,8 @@ fn random(r: &mut Rebuild, how: &mut Shake, shape: &[Axis]) -> Operand {
 /// Whether f32 rounds what this computes; the others hand on what they are given.
 fn rounds(op: &Op) -> bool {
     match op {
-        Op::Const(_) | Op::Random { .. } | Op::Contract | Op::Scatter { .. } | Op::Scan { .. } => true,
-        Op::Fold(f) => matches!(f, Fold::Sum | Fold::Prod),
+        Op::Const(_) | Op::Random { .. } | Op::Contract | Op::Scan { .. } => true,
+        Op::Fold(f) | Op::Scatter { fold: f, .. } => matches!(f, Fold::Sum | Fold::Prod),
         Op::Map(m) => m.nature() != Nature::Handed,
         Op::Inside(_) => false,
         Op::Source { .. } | Op::Iota | Op::Extent(_) | Op::Gather { .. } | Op::Concat { .. } | Op::Reshape => false,

@@ -216,8 +216,8 @@ fn moved(step: &Step, places: &[Place]) -> Step {
             Step::Scan { input: view(input), out: places[*out].0, axis: *axis, dtype: *dtype }
         }
         Step::Assign { input, out } => Step::Assign { input: view(input), out: places[*out].0 },
-        Step::Scatter { index, value, out, axis, dtype } => {
-            Step::Scatter { index: view(index), value: view(value), out: view(out), axis: *axis, dtype: *dtype }
+        Step::Scatter { index, value, out, axis, fold, dtype } => {
+            Step::Scatter { index: view(index), value: view(value), out: view(out), axis: *axis, fold: *fold, dtype: *dtype }
         }
         Step::Random { dist, key, seed, round, out } => {
             Step::Random { dist: *dist, key: *key, seed: view(seed), round: view(round), out: places[*out].0 }

@@ -4,7 +4,7 @@ use super::Reverse;
 use super::adjoint::Adjoint;
 use super::affine::{Affine, affine};
 use super::nest::{Nest, Part};
-use crate::ir::{Axis, DType, Map, NodeId, Op, Operand, Pick, Size};
+use crate::ir::{Axis, DType, Fold, Map, NodeId, Op, Operand, Pick, Size};
 
 /// How the adjoint finds the place in one dimension of a gather's source.
 enum Way {
@@ -187,7 +187,7 @@ impl Reverse<'_> {
         let mut made: Vec<Axis> = axes(&outer);
         made.push(line);
         let operands = vec![moved(&index), moved(&value)];
-        let op = Op::Scatter { axis: outer.len() };
+        let op = Op::Scatter { axis: outer.len(), fold: Fold::Sum };
         let mut node = self.add(op, DType::F32, made.clone(), axes(&inner), operands);
         if searched.len() > 1 {
             made.pop();

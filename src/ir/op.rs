@@ -106,10 +106,11 @@ pub enum Op {
         picks: Vec<Pick>,
         fill: Option<f64>,
     },
-    /// Operand 0: i32 index, operand 1: value, both read through subscripts. `out[p]` sums the values over the inner loops
-    /// where the index equals the counter of loop `axis`.
+    /// Operand 0: i32 index, operand 1: value, both read through subscripts. `out[p]` folds (`Sum`, `Max` or `Min`) the values over the
+    /// inner loops where the index equals the counter of loop `axis`.
     Scatter {
         axis: usize,
+        fold: Fold,
     },
     /// Operand 0, an i32 index, as it is: it must lie on this axis, in `[0, size)`, wherever operand 1 (a bool; none: everywhere)
     /// holds. Otherwise the run fails. Both are read through subscripts.

@@ -239,9 +239,11 @@ impl Parser {
                 Ok(Op::Fold(fold))
             }
             "scatter" => {
+                let extremes = [Fold::Max, Fold::Min].into_iter();
+                let fold = extremes.filter(|f| self.keyword(f.word())).last().unwrap_or(Fold::Sum);
                 self.inner(scope)?;
                 self.need_word("into")?;
-                Ok(Op::Scatter { axis: self.axis(scope)? })
+                Ok(Op::Scatter { axis: self.axis(scope)?, fold })
             }
             "concat" | "scan" => {
                 self.need_word("along")?;

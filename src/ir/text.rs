@@ -10,7 +10,7 @@
 //! without a size is the free size of that name. A name that stands twice in a node gets a number. Outputs and measured sizes
 //! come last; the body of a loop stands in braces. Spans are not written.
 
-use super::{Axis, Body, Graph, Node, NodeId, Op, Operand, Pick, Size};
+use super::{Axis, Body, Fold, Graph, Node, NodeId, Op, Operand, Pick, Size};
 use std::fmt;
 
 impl fmt::Display for Graph {
@@ -130,7 +130,10 @@ fn attributes(node: &Node, names: &[String]) -> (String, String) {
         Op::Inside(axis) => (none(), format!("({})", axes(std::slice::from_ref(axis), &[axis.name.to_string()]))),
         Op::Random { dist, key } => (format!(" {}", dist.word()), key.to_string()),
         Op::Fold(fold) => (format!(" {}", fold.word()), none()),
-        Op::Scatter { axis } => (none(), format!("into {}", loop_name(names, *axis))),
+        Op::Scatter { axis, fold } => {
+            let word = if *fold == Fold::Sum { none() } else { format!(" {}", fold.word()) };
+            (word, format!("into {}", loop_name(names, *axis)))
+        }
         Op::Concat { axis } | Op::Scan { axis } => (none(), format!("along {}", loop_name(names, *axis))),
         Op::Order { axis, descending } => {
             let way = if *descending { "descending" } else { "ascending" };

@@ -1,20 +1,34 @@
-//! Sums that pick by comparing an index with a counter become scatters.
+//! Folds that pick by comparing an index with a counter become scatters.
 //!
 //! `out[t] = sum(q) (idx[q] == t ? v[q] : 0)` and `sum(q) number(idx[q] == t) * v[q]` visit every `t` for every `q`; a scatter visits
 //! every `q` once. Factors that do not read `t` make the value; what of them the index does not need is summed before.
 //!
+//! A factor that is computed at `t` (what a softmax subtracts) is computed at `idx[q]` instead ([`moved`]). Largest and least ones that choose
+//! between a value and the fold's neutral, and `any(q) idx[q] == t`, are likewise scatters.
+//!
 //! A comparison that is a factor multiplies the others by 0 where it fails, which is NaN where they are not finite: so there they
 //! have to be whole numbers or constants.
 
+mod extreme;
+mod masked;
+mod moved;
+
 use super::contract::Product;
 use super::rebuild::{Rebuild, rebuild};
-use crate::ir::{DType, Graph, Map, Node, NodeId, Op, Operand};
+use crate::ir::{DType, Fold, Graph, Map, Node, NodeId, Op, Operand};
+use moved::{moved, moves};
 use std::collections::BTreeSet;
 
 pub fn run(graph: &Graph) -> Graph {
-    rebuild(graph, run, |r, id| match Product::of_sum(graph, id).and_then(|p| recognise(graph, &p)) {
-        Some(found) => emit(r, id, &found),
-        None => r.keep(id),
+    let graph = &masked::run(graph);
+    rebuild(graph, run, |r, id| {
+        if let Some(found) = Product::of_sum(graph, id).and_then(|p| recognise(graph, &p)) {
+            return emit(r, id, &found);
+        }
+        match extreme::recognise(graph, id) {
+            Some(found) => extreme::emit(r, id, &found),
+            None => r.keep(id),
+        }
     })
 }
 
@@ -62,7 +76,7 @@ fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
     let reads = |o: &Operand| o.subscripts.contains(&axis);
     let sums = index.subscripts.iter().any(|k| *k >= p.rank);
     let whole = graph.node(index.node).dtype == DType::I32;
-    let plain = !rest.factors.iter().any(|f| reads(f) || is_guard(graph, f));
+    let plain = !rest.factors.iter().any(|f| reads(f) && !moves(graph, f, axis) || is_guard(graph, f));
     (whole && sums && !reads(&index) && plain && is_exact(graph, p, &test)).then_some(Found { rest, index, axis })
 }
 
@@ -113,7 +127,10 @@ fn is_finite(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
-    let Found { rest: p, index, axis } = found;
+    let Found { rest, index, axis } = found;
+    // Factors are nodes of the new graph from here on.
+    let factors = rest.factors.iter().map(|f| moved(r, &rest.loops, f, (index, *axis))).collect();
+    let p = &Product { factors, ..rest.clone() };
     let read = |k: usize| p.factors.iter().any(|f| f.subscripts.contains(&k));
     let sides = sides(p, index);
     // Inner loops that only the value has are summed in it; in an outer product they are rows like the others.
@@ -126,7 +143,7 @@ fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     let place = |k: &usize| left.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is left"));
     let renamed = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(place).collect());
     let inner = left[p.rank..].iter().map(|k| p.loops[*k].clone()).collect();
-    let node = Node { op: Op::Scatter { axis: *axis }, inner, ..r.old.node(id).clone() };
+    let node = Node { op: Op::Scatter { axis: *axis, fold: Fold::Sum }, inner, ..r.old.node(id).clone() };
     let operands = vec![renamed(&r.operand(index)), renamed(&value)];
     r.add(node, operands)
 }
@@ -193,13 +210,13 @@ fn value(r: &mut Rebuild, id: NodeId, p: &Product, summed: &dyn Fn(usize) -> boo
     }
     let order = [shape.as_slice(), &inner].concat();
     let place = |k: &usize| order.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is read"));
-    let operands: Vec<Operand> = p.factors.iter().map(|f| r.operand(f)).collect();
-    if let [one] = operands.as_slice()
+    if let [one] = p.factors.as_slice()
         && inner.is_empty()
     {
         return one.clone();
     }
-    let renamed: Vec<Operand> = operands.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
+    let renamed: Vec<Operand> =
+        p.factors.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
     let axes = |loops: &[usize]| loops.iter().map(|k| p.loops[*k].clone()).collect();
     let node = Node { op: Op::Const(1.0), shape: axes(&shape), inner: axes(&inner), name: None, ..old.clone() };
     let made = if renamed.is_empty() { r.add(node, renamed) } else { r.product(node, renamed) };

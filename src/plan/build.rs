@@ -337,7 +337,7 @@ impl Planner<'_> {
             Op::Inside(_) => self.kernel(id),
             Op::Contract => self.contract(id),
             Op::Concat { axis } => self.concat(id, *axis),
-            Op::Scatter { axis } => self.scatter(id, *axis),
+            Op::Scatter { axis, fold } => self.scatter(id, *axis, *fold),
             Op::Random { dist, key } => self.random(id, *dist, *key),
             Op::Order { axis, descending } => self.order(id, *axis, *descending),
             Op::Scan { axis } => self.scan(id, *axis),

@@ -256,7 +256,7 @@ impl Fuser<'_> {
 
     /// How a value lies in memory, where that is not in the order of its dimensions.
     fn layout(&self, id: NodeId, how: How) -> Option<Vec<usize>> {
-        if let Op::Scatter { axis } = self.graph.node(id).op {
+        if let Op::Scatter { axis, .. } = self.graph.node(id).op {
             let apart = !self.forced[id.index()] && axis > 0 && segments::outer(self.graph, id, self.sizes).is_some();
             return apart.then(|| segments::layout(self.graph.node(id).rank(), axis));
         }

@@ -6,7 +6,7 @@ use super::segments;
 use super::view::row_major;
 use super::{Access, Grouped, Kind, Product, Rounds, Span, Step, View, Window};
 use crate::diag::Diagnostic;
-use crate::ir::{Body, DType, Dist, NodeId, Op, Operand, Pick, Rate, Size};
+use crate::ir::{Body, DType, Dist, Fold, NodeId, Op, Operand, Pick, Rate, Size};
 
 /// A factor or an intermediate result: where it lies, and which loop each dimension is.
 pub(super) type Item = (View, Vec<usize>);
@@ -174,7 +174,7 @@ impl Planner<'_> {
         self.push(self.early(id), Step::Assign { input, out });
     }
 
-    pub(super) fn scatter(&mut self, id: NodeId, axis: usize) {
+    pub(super) fn scatter(&mut self, id: NodeId, axis: usize, fold: Fold) {
         if let Some(factors) = segments::outer(self.graph, id, self.sizes) {
             return self.segments(id, axis, &factors);
         }
@@ -184,7 +184,7 @@ impl Planner<'_> {
         let index = self.window(operands[0].node, &operands[0].subscripts, &axes);
         let value = self.window(operands[1].node, &operands[1].subscripts, &axes);
         let out = Window { view: self.own(id), shape: self.shape(id) };
-        self.push(self.early(id), Step::Scatter { index, value, out, axis, dtype: node.dtype });
+        self.push(self.early(id), Step::Scatter { index, value, out, axis, fold, dtype: node.dtype });
     }
 
     pub(super) fn random(&mut self, id: NodeId, dist: Dist, key: u32) {

@@ -336,6 +336,8 @@ pub enum Step {
         value: Window,
         out: Window,
         axis: usize,
+        /// `Sum`, `Max` or `Min`.
+        fold: Fold,
         dtype: DType,
     },
     Random {

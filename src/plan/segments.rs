@@ -7,7 +7,7 @@ use super::build::Planner;
 use super::hard::Item;
 use super::view::value;
 use super::{Access, Segments, Sizes, Step, View};
-use crate::ir::{DType, Graph, Map, NodeId, Op, Operand};
+use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Operand};
 
 /// Multiply-adds below which a scatter of the values is as good.
 const WORTH: f64 = 1024.0;
@@ -15,7 +15,7 @@ const WORTH: f64 = 1024.0;
 /// The two factors of a scatter's value, in the loops of the scatter, where their outer product is better not made.
 pub(super) fn outer(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<[Operand; 2]> {
     let node = graph.node(id);
-    let Op::Scatter { axis } = node.op else { return None };
+    let Op::Scatter { axis, fold: Fold::Sum } = node.op else { return None };
     let [index, made] = graph.operands(id) else { return None };
     let float = |n: NodeId| graph.node(n).dtype == DType::F32;
     let [a, b] = graph.operands(made.node) else { return None };

@@ -1,6 +1,7 @@
 //! The readable form of a plan. Two plans that read alike are alike.
 
 use super::{Access, Expr, Grouped, Kept, Kernel, Kind, Plan, Product, Rounds, Step, View, Window};
+use crate::ir::Fold;
 use std::fmt;
 
 impl Plan {
@@ -126,8 +127,16 @@ impl Plan {
             }
             Step::Scan { input, out, axis, .. } => writeln!(f, "  scan axis {axis}: {} -> {}", self.pane(input), self.name(*out)),
             Step::Assign { input, out } => writeln!(f, "  assign {} -> {}", self.pane(input), self.name(*out)),
-            Step::Scatter { index, value, out, axis, .. } => {
-                writeln!(f, "  scatter axis {axis}: {} at {} -> {}", self.pane(value), self.pane(index), self.pane(out))
+            Step::Scatter { index, value, out, axis, fold, .. } => {
+                let word = if *fold == Fold::Sum { "" } else { fold.word() };
+                writeln!(
+                    f,
+                    "  scatter{}{word} axis {axis}: {} at {} -> {}",
+                    if word.is_empty() { "" } else { " " },
+                    self.pane(value),
+                    self.pane(index),
+                    self.pane(out)
+                )
             }
             Step::Random { dist, key, seed, round, out } => {
                 writeln!(f, "  random {dist:?} key {key}: {} {} -> {}", self.pane(seed), self.pane(round), self.name(*out))

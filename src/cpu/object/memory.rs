@@ -149,7 +149,7 @@ impl Layer<'_> {
                 let row = input.shape.last().cloned().unwrap_or(Size::from(1i64));
                 more.scratch = Some(self.item(row, 8, now));
             }
-            Step::Scatter { out, dtype: crate::ir::DType::F32, .. } => {
+            Step::Scatter { out, fold: crate::ir::Fold::Sum, dtype: crate::ir::DType::F32, .. } => {
                 more.scratch = Some(self.item(plan.buffers[out.view.buffer].len(), 8, now));
             }
             Step::Segments(s) => more.scratch = Some(self.item(plan.buffers[s.product.out.0].len(), 8, now)),

@@ -25,7 +25,7 @@ use super::compile::{Writer, failed, native, write};
 use super::r#gen::{Slots, signature};
 use super::symbols::WHOLE_POWER;
 use crate::diag::Diagnostic;
-use crate::ir::{Dist, Size};
+use crate::ir::{Dist, Fold, Size};
 use crate::plan::{Grouped, Kernel, Kind, Plan, Product, Sizes, Step};
 use code::Code;
 use cranelift_codegen::ir::types::{F64, I32, I64};
@@ -229,10 +229,14 @@ fn special(c: &mut Code, plan: &Plan, (own, k): (&Own, usize), memory: &Memory, 
             let (input, to) = (window(c, input), at(c, *out));
             steps::assign(c, &input, to, room());
         }
-        Step::Scatter { index, value, out, axis, .. } => {
+        Step::Scatter { index, value, out, axis, fold, dtype } => {
             let length = c.size(&memory.items[own.first + out.view.buffer].elements);
             let (index, value, out) = (window(c, index), window(c, value), window(c, out));
-            steps::scatter(c, (&index, &value, &out), *axis, length, scratch);
+            if *fold == Fold::Sum {
+                steps::scatter(c, (&index, &value, &out), *axis, length, scratch);
+            } else {
+                steps::extremes(c, (&index, &value, &out), (*axis, *fold), *dtype, length);
+            }
         }
         Step::Random { dist, key, seed, round, out } => {
             let (seed, round, to) = (window(c, seed), window(c, round), at(c, *out));

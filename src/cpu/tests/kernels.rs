@@ -214,7 +214,7 @@ fn joins_orders_scans_scatters_and_assignments() {
         let run = m.add(Op::Scan { axis: 0 }, F, &[n, 7], &[], &[(join, &[0, 1])]);
         let count = m.add(Op::Scan { axis: 0 }, I, &[n], &[], &[(coarse, &[0])]);
         let place = m.i(&[n], -1, 5);
-        let sums = m.add(Op::Scatter { axis: 0 }, F, &[4, 7], &[n], &[(place, &[2]), (join, &[2, 1])]);
+        let sums = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[4, 7], &[n], &[(place, &[2]), (join, &[2, 1])]);
         let square = m.f(&[n.min(17), n.min(17)]);
         let assign = m.add(Op::Assign, I, &[n.min(17)], &[n.min(17)], &[(square, &[0, 1])]);
         m.check(&[join, up, down, ties, run, count, sums, assign]);

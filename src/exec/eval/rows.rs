@@ -73,10 +73,10 @@ pub fn closes(graph: &Graph, id: NodeId, dim: &Sym) -> Option<Combine> {
         return None;
     }
     match &node.op {
-        Op::Contract | Op::Scatter { .. } | Op::Fold(Fold::Sum) => Some(Combine::Add),
+        Op::Contract | Op::Scatter { fold: Fold::Sum, .. } | Op::Fold(Fold::Sum) => Some(Combine::Add),
         Op::Fold(Fold::Prod) => Some(Combine::Mul),
-        Op::Fold(Fold::Max) => Some(Combine::Max),
-        Op::Fold(Fold::Min) => Some(Combine::Min),
+        Op::Fold(Fold::Max) | Op::Scatter { fold: Fold::Max, .. } => Some(Combine::Max),
+        Op::Fold(Fold::Min) | Op::Scatter { fold: Fold::Min, .. } => Some(Combine::Min),
         Op::Fold(Fold::Any) => Some(Combine::Any),
         Op::Fold(Fold::All) => Some(Combine::All),
         Op::Fold(Fold::Argmax | Fold::Argmin)
@@ -92,6 +92,7 @@ pub fn closes(graph: &Graph, id: NodeId, dim: &Sym) -> Option<Combine> {
         | Op::Reshape
         | Op::Order { .. }
         | Op::Scan { .. }
+        | Op::Scatter { .. }
         | Op::Assign
         | Op::Loop(_)
         | Op::Result(_)
@@ -183,7 +184,7 @@ impl Walk<'_> {
             }
             Op::Fold(_) => self.nest(id, row, &kinds),
             Op::Gather { picks, .. } => self.gather(id, picks, row, operands, &kinds),
-            Op::Scatter { axis } if row == Some(*axis) => self.mixed(id, "this writes into rows by number"),
+            Op::Scatter { axis, .. } if row == Some(*axis) => self.mixed(id, "this writes into rows by number"),
             Op::Concat { axis } if row == Some(*axis) => self.mixed(id, "this joins rows"),
             Op::Scan { axis } if row == Some(*axis) => self.mixed(id, "this runs along the rows"),
             Op::Order { axis, .. } if row.is_some_and(|k| k == *axis || k >= node.rank()) => self.mixed(id, "this sorts rows"),

@@ -505,7 +505,7 @@ fn better(m: &mut Module, fold: Fold, of: DType, new: &str, old: &str) -> String
 }
 
 /// Two partial results become one.
-fn join(m: &mut Module, fold: Fold, of: DType, old: &str, new: &str) -> String {
+pub(super) fn join(m: &mut Module, fold: Fold, of: DType, old: &str, new: &str) -> String {
     match fold {
         Fold::Sum => format!("{old} + {new}"),
         Fold::Prod => format!("{old} * {new}"),

@@ -243,8 +243,8 @@ impl Emitter<'_> {
                 None => self.kernel(k, &placed.places),
             },
             Stage::Other(step) => match &**step {
-                Step::Scatter { index, value, out: to, axis, dtype } => {
-                    let scatter = Scatter { index, value, out: to, axis: *axis, dtype: *dtype };
+                Step::Scatter { index, value, out: to, axis, fold, dtype } => {
+                    let scatter = Scatter { index, value, out: to, axis: *axis, fold: *fold, dtype: *dtype };
                     return self.scatter(&scatter, &placed.places, out);
                 }
                 Step::Segments(s) => return self.segments(s, placed, out),

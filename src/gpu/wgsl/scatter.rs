@@ -1,4 +1,4 @@
-//! Sums of values where their index says, in a fixed order and without atomics.
+//! Sums and extremes of values where their index says, in a fixed order and without atomics.
 //!
 //! Three ways, by the sizes: one thread an element of the result that goes over all values; a workgroup an element that shares
 //! them; or the values in the order of their indices, and each element sums its own stretch. That order is cut into blocks, and what
@@ -7,10 +7,11 @@
 
 use super::super::program::{Buffer, Grid, Item, Kind};
 use super::Emitter;
+use super::kernel::{join, neutral};
 use super::merge::{Key, Rows, half};
 use super::module::Module;
 use super::special::{LANES, WIDE, at, loops, product, share};
-use crate::ir::{DType, Size};
+use crate::ir::{DType, Fold, Size};
 use crate::plan::Window;
 use crate::source::Span;
 
@@ -20,6 +21,8 @@ pub(super) struct Scatter<'s> {
     pub value: &'s Window,
     pub out: &'s Window,
     pub axis: usize,
+    /// `Sum`, `Max` or `Min`.
+    pub fold: Fold,
     pub dtype: DType,
 }
 
@@ -96,11 +99,21 @@ impl Scatter<'_> {
     }
 
     fn begin(&self, m: &mut Module) {
-        m.line(if self.dtype == DType::F32 { "var sum = vec2<f32>(0.0);" } else { "var sum = 0;" });
+        if self.keeps() {
+            return m.line("var sum = vec2<f32>(0.0);");
+        }
+        m.reserve("taken");
+        let start = neutral(m, self.fold, self.dtype);
+        m.line(format!("var sum = {start};"));
     }
 
     fn sum(&self) -> &'static str {
-        if self.dtype == DType::F32 { "sum.x" } else { "sum" }
+        if self.keeps() { "sum.x" } else { "sum" }
+    }
+
+    /// Whether what a sum rounds away is kept beside it.
+    fn keeps(&self) -> bool {
+        self.dtype == DType::F32 && self.fold == Fold::Sum
     }
 
     /// Adds the value at some counters to `sum`.
@@ -112,11 +125,14 @@ impl Scatter<'_> {
     }
 
     fn more(&self, m: &mut Module, x: &str) {
-        if self.dtype == DType::F32 {
+        if self.keeps() {
             let (kept, zero) = (m.function("kept"), m.number(0, "zero"));
             m.line(format!("sum = {kept}(sum, {x}, {zero});"));
         } else {
-            m.line(format!("sum += {x};"));
+            // A comparison and what follows it both name the value.
+            m.line(format!("let taken = {x};"));
+            let more = join(m, self.fold, self.dtype, "sum", "taken");
+            m.line(format!("sum = {more};"));
         }
     }
 
@@ -168,7 +184,8 @@ impl Scatter<'_> {
         m.line(format!("{sums}[lane] = {};", self.sum()));
         m.line("workgroupBarrier();");
         m.open(format!("for (var half = {}u; half > 0u; half /= 2u)", WIDE / 2));
-        m.line(format!("if (lane < half) {{ {sums}[lane] += {sums}[lane + half]; }}"));
+        let both = join(m, self.fold, self.dtype, &format!("{sums}[lane]"), &format!("{sums}[lane + half]"));
+        m.line(format!("if (lane < half) {{ {sums}[lane] = {both}; }}"));
         m.line("workgroupBarrier();");
         m.close();
         m.open("if (lane == 0u)");

@@ -2,9 +2,8 @@
 
 use super::assign::assign;
 use super::nest::{Walk, strides};
-use super::reduce::Read;
-use crate::ir::scalar::binary;
-use crate::ir::{Map, Pick};
+use super::reduce::{Read, rule};
+use crate::ir::{Fold, Pick};
 
 /// Where each dimension of a gather's source is indexed from, and how far one index moves in it.
 struct Dim {
@@ -61,9 +60,9 @@ pub fn gather(
 }
 
 /// Sums values where they belong along loop `axis`; neither operand is read through that loop.
-pub fn scatter(axis: usize, index: &Read, value: &Read, shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
-    out.resize(shape.iter().product(), 0.0);
-    let add = binary(Map::Add, value.dtype);
+pub fn scatter((axis, fold): (usize, Fold), index: &Read, value: &Read, shape: &[usize], inner: &[usize], out: &mut Vec<f64>) {
+    let (start, join) = rule(fold, value.dtype);
+    out.resize(shape.iter().product(), start);
     let unit: Vec<usize> = (0..shape.len()).collect();
     let mut home = strides(shape, &unit, shape.len() + inner.len());
     let step = std::mem::take(&mut home[axis]);
@@ -76,7 +75,7 @@ pub fn scatter(axis: usize, index: &Read, value: &Read, shape: &[usize], inner: 
         let place = index.data[w.at[0]];
         if place >= 0.0 && place < places {
             let at = w.at[2] + place as usize * step;
-            out[at] = add(out[at], value.data[w.at[1]]);
+            out[at] = join(out[at], value.data[w.at[1]]);
         }
     });
 }

@@ -98,7 +98,7 @@ impl Frame<'_> {
                 contract_pairs(&reads, shape, inner, out);
             }
             Op::Contract => reduce::contract(&reads, shape, inner, out),
-            Op::Scatter { axis } => index::scatter(*axis, &reads[0], &reads[1], shape, inner, out),
+            Op::Scatter { axis, fold } => index::scatter((*axis, *fold), &reads[0], &reads[1], shape, inner, out),
             Op::Order { axis, descending } => index::order(*axis, *descending, &reads[0], shape, inner[0], out),
             Op::Scan { axis } => reduce::scan(*axis, &reads[0], shape, out),
             Op::Assign => index::permutation(&reads[0], shape, out),

@@ -37,7 +37,7 @@ pub fn map(map: Map, reads: &[Read], shape: &[usize], out: &mut Vec<f64>) {
 }
 
 /// What a fold starts with, and how it goes on.
-fn rule(fold: Fold, dtype: DType) -> (f64, fn(f64, f64) -> f64) {
+pub(super) fn rule(fold: Fold, dtype: DType) -> (f64, fn(f64, f64) -> f64) {
     let (least, most) = match dtype {
         DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
         DType::F32 | DType::Bool => (f64::NEG_INFINITY, f64::INFINITY),

@@ -241,9 +241,9 @@ fn scatter_sums_what_meets() {
     let mut m = Make::default();
     let i = m.i(&[5], &[1, 0, 1, 7, -1]);
     let v = m.f(&[5, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 1.0]);
-    let s = m.add(Op::Scatter { axis: 0 }, F, &[3, 2], &[5], &[(i, &[2]), (v, &[2, 1])]);
+    let s = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[3, 2], &[5], &[(i, &[2]), (v, &[2, 1])]);
     assert_eq!(m.values(s), [3.0, 4.0, 6.0, 8.0, 0.0, 0.0]);
-    let none = m.add(Op::Scatter { axis: 0 }, F, &[0, 2], &[5], &[(i, &[2]), (v, &[2, 1])]);
+    let none = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[0, 2], &[5], &[(i, &[2]), (v, &[2, 1])]);
     assert_eq!(m.get(none).shape, [0, 2]);
 }
 

@@ -41,7 +41,8 @@ impl Rule<'_> {
                 self.inner(0).and(self.reads_all(0)).and(self.takes(0, WHOLE)).and(self.result(DType::I32))?;
                 if count == 2 { self.takes(1, BOOLS) } else { Ok(()) }
             }
-            Op::Scatter { axis } => {
+            Op::Scatter { axis, fold } => {
+                ensure(matches!(fold, Fold::Sum | Fold::Max | Fold::Min), || format!("does not scatter by {}", fold.word()))?;
                 self.count(2).and(self.axis(*axis)).and(self.reads_all(0))?;
                 self.takes(0, WHOLE).and(self.takes(1, NUMBERS)).and(self.result(self.operand(1).dtype))?;
                 self.avoids(0, *axis).and(self.avoids(1, *axis))
