@@ -50,7 +50,7 @@ impl Gen {
         let (image, kernel) = (self.spread(sc, lines), self.spread(sc, lines));
         let (places, steps): (Vec<String>, Vec<String>) =
             (0..each.len()).map(|n| (format!("p{id}_{n}"), format!("u{id}_{n}"))).unzip();
-        let (g, i, o) = (format!("g{id}"), format!("i{id}"), format!("o{id}"));
+        let (g, i, o) = (format!("g{id}"), format!("i{id}"), format!("j{id}"));
         let ranges = |names: &[String], of: &dyn Fn(&Along) -> usize| -> Vec<String> {
             names.iter().zip(&each).map(|(n, a)| format!("{n} < {}", of(a))).collect()
         };

@@ -27,8 +27,15 @@ impl Reverse<'_> {
     fn extreme(&mut self, id: NodeId, adjoint: &Adjoint) {
         let nest = self.nest(id, adjoint);
         let operand = self.graph.operands(id)[0].clone();
-        let (mine, best) = (nest.operand(&operand), self.own(id, &nest));
-        let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![mine, best]);
+        let best = self.own(id, &nest);
+        let is_best = match self.chosen_of(id, &operand) {
+            // What is left out is none of them, though it may be as extreme.
+            Some([test, value]) => {
+                let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![nest.operand(&value), best]);
+                self.pointwise_of(&nest, Map::And, DType::Bool, vec![nest.operand(&test), is_best])
+            }
+            None => self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![nest.operand(&operand), best]),
+        };
         let one_each = self.pointwise(&nest, Map::ToF32, vec![is_best.clone()]);
         let first = nest.first + self.graph.node(id).rank();
         // Loops that the operand does not have repeat it.
@@ -39,6 +46,17 @@ impl Reverse<'_> {
         let share = self.pointwise(&nest, Map::Div, vec![adjoint.view.clone(), count]);
         let share = self.chosen(&nest, vec![is_best], share);
         self.pull(&nest, adjoint, Part::plain(share, &adjoint.guards), &operand);
+    }
+
+    /// The condition and the value where a fold is over what a condition lets through: elsewhere it has what a fold of nothing is.
+    fn chosen_of(&self, id: NodeId, operand: &Operand) -> Option<[Operand; 2]> {
+        let Op::Fold(fold) = self.graph.node(id).op else { return None };
+        let Op::Map(Map::Select) = self.graph.node(operand.node).op else { return None };
+        let through = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| operand.subscripts[*k]).collect());
+        let [test, value, none] = self.graph.operands(operand.node) else { return None };
+        let nothing = if fold == Fold::Max { f64::NEG_INFINITY } else { f64::INFINITY };
+        let left_out = matches!(self.graph.node(none.node).op, Op::Const(x) if x == nothing);
+        left_out.then(|| [through(test), through(value)])
     }
 
     /// The adjoint of a factor is that of the product times all others. It is not the product over the factor: that is no number at 0,

@@ -12,18 +12,24 @@
 mod extreme;
 mod masked;
 mod moved;
+mod picked;
 
 use super::contract::Product;
-use super::rebuild::{Rebuild, rebuild};
+use super::rebuild::{Rebuild, compose, rebuild};
 use crate::ir::{DType, Fold, Graph, Map, Node, NodeId, Op, Operand};
-use moved::{moved, moves};
+use moved::{Place, moved, moves};
 use std::collections::BTreeSet;
 
 pub fn run(graph: &Graph) -> Graph {
     let graph = &masked::run(graph);
     rebuild(graph, run, |r, id| {
-        if let Some(found) = Product::of_sum(graph, id).and_then(|p| recognise(graph, &p)) {
-            return emit(r, id, &found);
+        if let Some(p) = Product::of_sum(graph, id).map(|p| opened(graph, p)) {
+            if let Some(found) = (0..p.factors.len()).find_map(|at| compared(graph, &p, at)) {
+                return emit(r, id, &found);
+            }
+            if let Some(found) = picked::recognise(graph, &p) {
+                return picked::emit(r, id, &found);
+            }
         }
         match extreme::recognise(graph, id) {
             Some(found) => extreme::emit(r, id, &found),
@@ -41,9 +47,8 @@ struct Found {
     axis: usize,
 }
 
-/// Opens products without sums, then looks for a comparison.
-fn recognise(graph: &Graph, p: &Product) -> Option<Found> {
-    let mut p = p.clone();
+/// With products without sums opened, so that a comparison among their factors is seen.
+fn opened(graph: &Graph, mut p: Product) -> Product {
     let mut at = 0;
     while at < p.factors.len() {
         let node = p.factors[at].node;
@@ -53,7 +58,7 @@ fn recognise(graph: &Graph, p: &Product) -> Option<Found> {
             _ => at += 1,
         }
     }
-    (0..p.factors.len()).find_map(|at| compared(graph, &p, at))
+    p
 }
 
 /// Operand `n` of factor `at`, as the product reads it.
@@ -62,22 +67,30 @@ fn operand(graph: &Graph, p: &Product, at: usize, n: usize) -> Operand {
     p.put(at, &operands[n]).factors.swap_remove(at)
 }
 
-fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
+/// What factor `at` asks, if it compares something with a counter: the question, the counter, the other side.
+fn sides_of(graph: &Graph, p: &Product, at: usize) -> Option<(Operand, Operand, Operand)> {
     let test = test(graph, p, at)?;
     if !matches!(graph.node(test.node).op, Op::Map(Map::Eq)) {
         return None;
     }
-    let through = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| test.subscripts[*k]).collect());
-    let sides: Vec<Operand> = graph.operands(test.node).iter().map(through).collect();
-    let counts = |s: &Operand| matches!(graph.node(s.node).op, Op::Iota) && s.subscripts[0] < p.rank;
-    let counter = sides.iter().position(counts)?;
-    let (axis, index) = (sides[counter].subscripts[0], sides[1 - counter].clone());
+    let sides: Vec<Operand> = graph.operands(test.node).iter().map(|o| compose(o, &test.subscripts)).collect();
+    let counter = sides.iter().position(|s| matches!(graph.node(s.node).op, Op::Iota))?;
+    Some((test, sides[counter].clone(), sides[1 - counter].clone()))
+}
+
+fn compared(graph: &Graph, p: &Product, at: usize) -> Option<Found> {
+    let (test, counter, index) = sides_of(graph, p, at)?;
+    let axis = counter.subscripts[0];
     let rest = without(graph, p, &test);
     let reads = |o: &Operand| o.subscripts.contains(&axis);
     let sums = index.subscripts.iter().any(|k| *k >= p.rank);
     let whole = graph.node(index.node).dtype == DType::I32;
-    let plain = !rest.factors.iter().any(|f| reads(f) && !moves(graph, f, axis) || is_guard(graph, f));
-    (whole && sums && !reads(&index) && plain && is_exact(graph, p, &test)).then_some(Found { rest, index, axis })
+    let plain = !rest.factors.iter().any(|f| reads(f) && !moves(graph, f, Place { index: &index, axis }) || is_guard(graph, f));
+    (whole && axis < p.rank && sums && !reads(&index) && plain && is_exact(graph, p, &test)).then_some(Found {
+        rest,
+        index,
+        axis,
+    })
 }
 
 /// What decides whether there is a term, as factor `at` has it: a guard, a choice against 0, a truth value as a number.
@@ -129,7 +142,7 @@ fn is_finite(graph: &Graph, id: NodeId) -> bool {
 fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     let Found { rest, index, axis } = found;
     // Factors are nodes of the new graph from here on.
-    let factors = rest.factors.iter().map(|f| moved(r, &rest.loops, f, (index, *axis))).collect();
+    let factors = rest.factors.iter().map(|f| moved(r, &rest.loops, f, Place { index, axis: *axis })).collect();
     let p = &Product { factors, ..rest.clone() };
     let read = |k: usize| p.factors.iter().any(|f| f.subscripts.contains(&k));
     let sides = sides(p, index);

@@ -121,6 +121,13 @@ pub(super) fn plan_with(
     choices: &Choices,
 ) -> Result<Plan, Diagnostic> {
     check_sizes(graph, &reachable(graph, wanted), sizes)?;
+    match super::narrow::narrow(graph, wanted, sizes) {
+        Some((graph, wanted)) => expanded(&graph, &wanted, sizes, rates, choices),
+        None => expanded(graph, wanted, sizes, rates, choices),
+    }
+}
+
+fn expanded(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Rates, choices: &Choices) -> Result<Plan, Diagnostic> {
     match super::expand::expand(graph, wanted, &rates(graph), sizes, choices) {
         Some((graph, wanted)) => plan_shared(&graph, &wanted, sizes, rates(&graph), choices),
         None => plan_shared(graph, wanted, sizes, rates(graph), choices),

@@ -1,11 +1,12 @@
 //! In which order a product of several factors is summed, and which of its steps are matrix products.
 //!
-//! The order is searched in `order`; here its steps are written down. A product of more factors than are searched is one loop nest.
+//! The order is searched in `order`; here its steps are written down. Of a product of many factors some have met before (`narrow`).
 
 use super::Sizes;
 use super::decide::{Choices, Place, Way, What};
 use super::granted::Relied;
 use super::names::called;
+use super::narrow::MOST;
 use super::order::{Best, Search, bits};
 use super::tree;
 use super::view::{self, window};
@@ -52,9 +53,6 @@ struct Item {
     groups: Option<Vec<usize>>,
     early: bool,
 }
-
-/// Factors that are searched exactly; beyond, all is one loop nest.
-const MOST: usize = 10;
 
 /// Index loops of a factor that is a gather by one operand from a source, when it can be read in place.
 fn grouped_loops(graph: &Graph, factor: &Operand, sizes: &Sizes, relied: &Relied) -> Option<Vec<usize>> {

@@ -25,6 +25,7 @@ mod kernel;
 mod lines;
 mod memory;
 mod names;
+mod narrow;
 mod needed;
 mod order;
 mod outside;

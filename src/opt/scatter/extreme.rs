@@ -1,7 +1,7 @@
 //! Largest, least and any: `max(q) (idx[q] == t ? v[q] : -inf)` goes over every `q` once, as a scatter of the largest.
 
 use super::super::contract::Product;
-use super::moved::{moved, moves};
+use super::moved::{Place, moved, moves};
 use crate::ir::{DType, Fold, Graph, Map, Node, NodeId, Op, Operand};
 use crate::opt::rebuild::{Rebuild, compose};
 
@@ -36,7 +36,7 @@ pub(super) fn recognise(graph: &Graph, id: NodeId) -> Option<Found> {
     let (axis, index) = (sides[counter].subscripts[0], sides[1 - counter].clone());
     let sums = index.subscripts.iter().any(|k| *k >= over.rank);
     let apart = !index.subscripts.contains(&axis);
-    let stays = value.as_ref().is_none_or(|v| !v.subscripts.contains(&axis) || moves(graph, v, axis));
+    let stays = value.as_ref().is_none_or(|v| !v.subscripts.contains(&axis) || moves(graph, v, Place { index: &index, axis }));
     let whole = graph.node(index.node).dtype == DType::I32;
     (whole && sums && apart && stays).then_some(Found { over, value, fold, index, axis })
 }
@@ -63,7 +63,7 @@ pub(super) fn emit(r: &mut Rebuild, id: NodeId, found: &Found) -> Operand {
     let node = r.old.node(id).clone();
     let scatter = |fold| Op::Scatter { axis: *axis, fold };
     if let Some(value) = value {
-        let value = moved(r, &over.loops, value, (index, *axis));
+        let value = moved(r, &over.loops, value, Place { index, axis: *axis });
         let operands = vec![r.operand(index), value];
         return r.add(Node { op: scatter(*fold), ..node }, operands);
     }

@@ -1,0 +1,135 @@
+//! Products of more factors than are searched exactly: pairs of them meet first, until few are left.
+//!
+//! In: a graph, and how long its loops are. Out: a graph whose products have at most [`MOST`] factors. Which pairs meet is chosen greedily, by
+//! what their product has more elements than both have, and in some trials with noise (Gray and Kourtis 2021); the trial is kept that takes
+//! the fewest multiplications. The noise has a fixed seed: the same product always gives the same pairs.
+
+use super::order::bits;
+use super::{Sizes, view};
+use crate::ir::{DType, Graph, Node, NodeId, Op, Operand, Output, OutputKind};
+use crate::opt::{Rebuild, rebuild};
+use std::collections::BTreeMap;
+
+/// Factors of which all orders are tried.
+pub(super) const MOST: usize = 12;
+
+/// Orders that are tried: the greedy one, and some beside it.
+const TRIALS: u64 = 32;
+
+/// A product of many factors as bits: what loops each has, and the result.
+struct Wide {
+    masks: Vec<u64>,
+    result: u64,
+    extents: Vec<f64>,
+}
+
+impl Wide {
+    fn points(&self, mask: u64) -> f64 {
+        self.extents.iter().enumerate().filter(|(l, _)| mask >> l & 1 == 1).map(|(_, n)| *n).product()
+    }
+
+    /// The loops that the product of two items still needs.
+    fn keep(&self, items: &[u64], a: usize, b: usize) -> u64 {
+        let others = items.iter().enumerate().filter(|(k, _)| *k != a && *k != b).fold(self.result, |m, (_, x)| m | x);
+        (items[a] | items[b]) & others
+    }
+
+    /// Pairs of items, the later one taken out and its place taken by the last; and how many multiplications they take.
+    fn trial(&self, seed: u64) -> (f64, Vec<(usize, usize)>) {
+        let (mut items, mut pairs, mut cost, mut state) = (self.masks.clone(), Vec::new(), 0.0, seed);
+        while items.len() > MOST {
+            let mut best = (f64::INFINITY, 0, 1);
+            for b in 1..items.len() {
+                for a in 0..b {
+                    let more = self.points(self.keep(&items, a, b)) - self.points(items[a]) - self.points(items[b]);
+                    let work = self.points(items[a] | items[b]);
+                    // Between pairs that write as much, the one of less work; noise moves what is of one size.
+                    let noise = if seed == 0 { 0.0 } else { 0.5 * next(&mut state) * work.abs() };
+                    let score = more + 1e-3 * work + noise;
+                    if score < best.0 {
+                        best = (score, a, b);
+                    }
+                }
+            }
+            let (_, a, b) = best;
+            cost += self.points(items[a] | items[b]);
+            items[a] = self.keep(&items, a, b);
+            items.swap_remove(b);
+            pairs.push((a, b));
+        }
+        // What is left is ordered exactly; here its least possible end stands for it.
+        cost += items.iter().map(|m| self.points(*m)).sum::<f64>();
+        (cost, pairs)
+    }
+}
+
+/// In [0, 1): SplitMix64 (Steele, Lea and Flood 2014).
+fn next(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// The graph with all wide products narrowed, and where what is wanted is found in it; none where there are none.
+pub(super) fn narrow(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Option<(Graph, Vec<NodeId>)> {
+    let reach = super::build::reachable(graph, wanted);
+    let wide: BTreeMap<NodeId, Vec<(usize, usize)>> =
+        graph.ids().filter(|id| reach[id.index()]).filter_map(|id| Some((id, pairs(graph, id, sizes)?))).collect();
+    if wide.is_empty() {
+        return None;
+    }
+    let mut kept = graph.clone();
+    kept.outputs = wanted.iter().map(|node| Output { name: "wanted".into(), kind: OutputKind::Output, node: *node }).collect();
+    let mut new = rebuild(&kept, Graph::clone, |r, id| match wide.get(&id) {
+        Some(pairs) => emit(r, id, pairs),
+        None => r.keep(id),
+    });
+    let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
+    Some((new, places))
+}
+
+fn pairs(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<Vec<(usize, usize)>> {
+    let node = graph.node(id);
+    let (factors, guards) = graph.factors(id);
+    let count = node.shape.len() + node.inner.len();
+    let float = |n: &Node| n.dtype == DType::F32;
+    let plain = matches!(node.op, Op::Contract) && guards.is_empty() && float(node) && count < 64;
+    if !plain || factors.len() <= MOST || !factors.iter().all(|f| float(graph.node(f.node))) {
+        return None;
+    }
+    let extents = (0..count).map(|l| view::value(&node.axis(l).size, sizes).max(0) as f64).collect();
+    let result = bits(&(0..node.shape.len()).collect::<Vec<_>>());
+    let wide = Wide { masks: factors.iter().map(|f| bits(&f.subscripts)).collect(), result, extents };
+    let trials = (0..TRIALS).map(|seed| wide.trial(seed));
+    trials.min_by(|a, b| a.0.total_cmp(&b.0)).map(|t| t.1)
+}
+
+fn emit(r: &mut Rebuild, id: NodeId, pairs: &[(usize, usize)]) -> Operand {
+    let node = r.old.node(id).clone();
+    let rank = node.rank();
+    let mut items: Vec<Operand> = r.old.operands(id).iter().map(|o| r.operand(o)).collect();
+    for (a, b) in pairs {
+        let reads = |k: &usize| items[*a].subscripts.contains(k) || items[*b].subscripts.contains(k);
+        let others: Vec<usize> =
+            items.iter().enumerate().filter(|(k, _)| k != a && k != b).flat_map(|(_, o)| o.subscripts.clone()).collect();
+        let all = 0..rank + node.inner.len();
+        let (keep, over): (Vec<usize>, Vec<usize>) = all.filter(reads).partition(|k| *k < rank || others.contains(k));
+        let order = [keep.as_slice(), &over].concat();
+        let place = |k: &usize| order.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is read"));
+        let within = |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(place).collect());
+        let axes = |loops: &[usize]| loops.iter().map(|k| node.axis(*k).clone()).collect();
+        let factors = vec![within(&items[*a]), within(&items[*b])];
+        let made = r.product(Node { shape: axes(&keep), inner: axes(&over), name: None, ..node.clone() }, factors);
+        items[*a] = Operand::new(made.node, made.subscripts.iter().map(|k| keep[*k]).collect());
+        items.swap_remove(*b);
+    }
+    // Loops that were summed with a pair are gone.
+    let read = |k: &usize| *k < rank || items.iter().any(|o| o.subscripts.contains(k));
+    let left: Vec<usize> = (0..rank + node.inner.len()).filter(read).collect();
+    let place = |k: &usize| left.iter().position(|l| l == k).unwrap_or_else(|| unreachable!("a loop that is left"));
+    let factors = items.iter().map(|o| Operand::new(o.node, o.subscripts.iter().map(place).collect())).collect();
+    let inner = left[rank..].iter().map(|k| node.axis(*k).clone()).collect();
+    r.product(Node { inner, ..node }, factors)
+}
