@@ -128,6 +128,7 @@ impl Instance {
         threads: usize,
     ) -> Result<Instance, Diagnostic> {
         let layout = plan::place(plan, sizes).ok_or_else(|| too_large(f64::INFINITY, limit))?;
+        debug_assert_eq!(plan::verify::verify_placed(plan, &layout, sizes), Ok(()), "the places are no good");
         let held: f64 = plan.outputs.iter().map(|b| layout.lengths[*b] as f64).sum::<f64>() + layout.total as f64;
         let largest = layout.lengths.iter().max().copied().unwrap_or(0) as f64;
         if held.max(largest) * 4.0 > limit as f64 {

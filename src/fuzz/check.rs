@@ -15,7 +15,7 @@ use crate::ir::{Bindings, Data, Tensor};
 use crate::ir::{Graph, NodeId, Op, Size};
 use crate::opt;
 use crate::pipeline;
-use crate::plan::{Pins, Sizes};
+use crate::plan::{self, Pins, Plan, Sizes, Step, Terms};
 use crate::program::NoFiles;
 use crate::source::Sources;
 use crate::syntax;
@@ -195,6 +195,7 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
         }
         meant.compare("optimize", &outputs(&all, &bindings), F64)?;
         let run = |engine: &mut Engine| engine.run(&bindings).map_err(|d| d.message);
+        planned((&all, &wanted), &bindings, pins())?;
         let first = run(&mut engine);
         passed.runs += 1;
         passed.ties += usize::from(meant.compare("cpu", &first, F32)?);
@@ -208,6 +209,28 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
         }
     }
     Ok(passed)
+}
+
+/// The plan is well-formed, and so is where its buffers lie.
+fn planned((graph, wanted): (&Graph, &[NodeId]), bindings: &Bindings, pins: Pins) -> Result<(), Failure> {
+    let nodes: Vec<NodeId> = graph.measured.iter().map(|(_, node)| *node).collect();
+    let measured = evaluate(graph, bindings, &nodes).map_err(|d| Failure::new("interp sizes", d.message))?;
+    let mut sizes = bindings.sizes.clone();
+    let lengths = measured.iter().map(|t| (t.get(0).round_ties_even() as i64).max(0));
+    sizes.extend(graph.measured.iter().map(|(s, _)| s.clone()).zip(lengths));
+    let terms = Terms { pins, ..Terms::default() };
+    // What the planner refuses is said when the plan is to run.
+    let Ok(made) = plan::plan_on(graph, wanted, &sizes, &terms) else { return Ok(()) };
+    plan::verify::verify(&made)
+        .and_then(|()| placed(&made, &sizes))
+        .map_err(|what| Failure::new("plan", format!("{what}\n{made}")))
+}
+
+/// Bodies of loops have places of their own.
+fn placed(plan: &Plan, sizes: &Sizes) -> Result<(), String> {
+    let Some(layout) = plan::place(plan, sizes) else { return Ok(()) };
+    plan::verify::verify_placed(plan, &layout, sizes)?;
+    plan.steps.iter().try_for_each(|step| if let Step::Rounds(r) = step { placed(&r.body, sizes) } else { Ok(()) })
 }
 
 /// About how many points the loops of all nodes have.

@@ -8,9 +8,7 @@ use super::prices::Prices;
 use super::view::{affine, row_major, value, window};
 use super::{Buffer, Granted, Kind, Plan, Sizes, Step, View, Window};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::needs;
-use crate::ir::verify::verify;
-use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size};
+use crate::ir::{DType, Graph, NodeId, Op, Pick, Rate, Size, needs, verify::verify};
 use crate::source::Span;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +78,7 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     let (decisions, fates, relied) = choices.into_made();
     (plan.decisions, plan.fates, plan.terms, plan.pins) = (decisions, fates, terms.clone(), graph.pins.clone());
     plan.granted = relied.into_all();
+    super::verify::insist(&plan, sizes);
     Ok(plan)
 }
 

@@ -41,6 +41,7 @@ mod together;
 mod told;
 mod tree;
 mod uses;
+pub mod verify;
 mod view;
 mod weigh;
 mod written;
