@@ -8,6 +8,7 @@ mod attention;
 mod biases;
 mod brothers;
 mod chances;
+mod cliffs;
 #[path = "../common/mod.rs"]
 mod common;
 mod differences;
