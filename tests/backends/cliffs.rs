@@ -170,3 +170,33 @@ fn shipped_models_that_are_a_little_wider_cost_a_little_more() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The thin factors of all samples are what is large: 1,024 times 2 · 1,024 · 8 numbers, and no matrix of a sample is among what is held.
+#[test]
+fn an_update_for_each_of_a_thousand_samples_takes_little_memory() {
+    let model = shipped("lora_hyper", &[("d", 1024), ("rank", 8)]);
+    let sizes = Sizes::from([("b".into(), 1024)]);
+    let plan = pipeline::plan(&model, &sizes).unwrap();
+    let layout = plan::place(&plan, &sizes).unwrap();
+    let results: usize = plan.outputs.iter().map(|b| layout.lengths[*b]).sum();
+    let mib = 4.0 * (layout.total + results) as f64 / f64::from(1 << 20);
+    assert!(mib < 64.0, "{mib:.1} MiB\n{plan}");
+}
+
+/// Steps of a plan and of the bodies in it.
+fn steps(plan: &Plan) -> usize {
+    let inner = |s: &Step| if let Step::Rounds(r) = s { steps(&r.body) } else { 0 };
+    plan.steps.len() + plan.steps.iter().map(inner).sum::<usize>()
+}
+
+#[test]
+fn steps_of_a_decoder_are_few_and_grow_with_its_layers() {
+    let at = |layers: i64| {
+        let model = shipped("decoder", &[("layers", layers)]);
+        steps(&pipeline::plan(&model, &pipeline::sizes_near(&model, 256)).unwrap())
+    };
+    let [one, two, four, eight] = [1, 2, 4, 8].map(at);
+    let each = two - one;
+    assert!(one <= 40 && each <= 32, "{one}, {two}");
+    assert!(four - two <= 2 * each && eight - four <= 4 * each, "{one}, {two}, {four}, {eight}");
+}
