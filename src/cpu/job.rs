@@ -3,6 +3,7 @@
 use super::apply::Apply;
 use super::attend::Attend;
 use super::call::{Code, Ptr};
+use super::changing::{self, Changing};
 use super::compile::{Entry, Functions};
 use super::exec::Exec;
 use super::grouped::Grouped;
@@ -97,10 +98,11 @@ pub(super) struct Instance {
     pub spent: Vec<AtomicU64>,
     /// Wanted tensors; bools are staged as i32.
     pub outputs: Vec<Tensor>,
-    staged: Vec<Vec<i32>>,
+    pub(super) staged: Vec<Vec<i32>>,
     /// For each output the first one with the same buffer.
     first: Vec<usize>,
     arena: Vec<Line>,
+    pub(super) changing: Changing,
 }
 
 fn too_large(bytes: f64, limit: usize) -> Diagnostic {
@@ -110,32 +112,36 @@ fn too_large(bytes: f64, limit: usize) -> Diagnostic {
     )
 }
 
-fn lines(words: usize) -> Vec<Line> {
+pub(super) fn lines(words: usize) -> Vec<Line> {
     vec![Line([0; 16]); words.div_ceil(16) + 1]
 }
 
-fn words(lines: &mut [Line]) -> Ptr {
+pub(super) fn words(lines: &mut [Line]) -> Ptr {
     lines.first_mut().map_or(Ptr::null(), |l| Ptr::of_words(&mut l.0))
 }
 
 impl Instance {
-    /// Takes memory and fixes all sizes. Errors: more memory than `limit` bytes.
+    /// Takes memory and fixes all sizes. The buffers `apart` get memory that can be exchanged. Errors: more memory than `limit` bytes.
     pub fn new(
         plan: &Plan,
         functions: &Functions<Code>,
         sizes: &Sizes,
+        apart: &[usize],
         limit: usize,
         threads: usize,
     ) -> Result<Instance, Diagnostic> {
-        let layout = plan::place(plan, sizes).ok_or_else(|| too_large(f64::INFINITY, limit))?;
-        debug_assert_eq!(plan::verify::verify_placed(plan, &layout, sizes), Ok(()), "the places are no good");
-        let held: f64 = plan.outputs.iter().map(|b| layout.lengths[*b] as f64).sum::<f64>() + layout.total as f64;
+        let layout = plan::place(plan, sizes, apart).ok_or_else(|| too_large(f64::INFINITY, limit))?;
+        debug_assert_eq!(plan::verify::verify_placed(plan, &layout, apart, sizes), Ok(()), "the places are no good");
+        let mut changing = Changing::new(plan, &layout, apart).ok_or_else(|| too_large(f64::INFINITY, limit))?;
+        let total = layout.total as f64 + changing.words() as f64;
+        let held: f64 = plan.outputs.iter().map(|b| layout.lengths[*b] as f64).sum::<f64>() + total;
         let largest = layout.lengths.iter().max().copied().unwrap_or(0) as f64;
         if held.max(largest) * 4.0 > limit as f64 {
             return Err(too_large(held.max(largest) * 4.0, limit));
         }
         memory::room_for("what the model computes", held * 4.0)?;
         let mut arena = lines(layout.total);
+        changing.take_memory();
         let base = words(&mut arena);
         let mut ptrs: Vec<Ptr> = layout.offsets.iter().map(|o| o.map_or(Ptr::null(), |o| base.moved(o as i64))).collect();
         let size = |s: &Size| known(s, sizes);
@@ -145,23 +151,14 @@ impl Instance {
         for (k, b) in plan.outputs.iter().enumerate() {
             let buffer = &plan.buffers[*b];
             let shape: Vec<usize> = buffer.shape.iter().map(|s| places(s, sizes)).collect();
-            let n = layout.lengths[*b];
-            let data = match buffer.dtype {
-                DType::F32 => Data::F32(vec![0.0; n]),
-                DType::I32 => Data::I32(vec![0; n]),
-                DType::Bool => Data::Bool(vec![0; n]),
-            };
-            staged.push(if buffer.dtype == DType::Bool { vec![0; n] } else { Vec::new() });
+            let (data, bools) = changing::blank(buffer.dtype, layout.lengths[*b]);
+            staged.push(bools);
             first.push(plan.outputs.iter().position(|o| o == b).unwrap_or(k));
             outputs.push(Tensor { shape, data });
         }
         for k in 0..outputs.len() {
             if first[k] == k {
-                ptrs[plan.outputs[k]] = match &mut outputs[k].data {
-                    Data::F32(v) => Ptr::of_f32_mut(v),
-                    Data::I32(v) => Ptr::of_i32_mut(v),
-                    Data::Bool(_) | Data::F64(_) => Ptr::of_i32_mut(&mut staged[k]),
-                };
+                ptrs[plan.outputs[k]] = changing::elements(&mut outputs[k].data, &mut staged[k]);
             }
         }
         let mut jobs = Vec::new();
@@ -171,7 +168,7 @@ impl Instance {
         instead(plan, &mut jobs, sizes)?;
         parameters::lay_out(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
-        Ok(Instance {
+        let mut made = Instance {
             ptrs,
             jobs,
             tiles,
@@ -182,7 +179,10 @@ impl Instance {
             staged,
             first,
             arena,
-        })
+            changing,
+        };
+        made.point();
+        Ok(made)
     }
 
     /// Some mapped memory, for buffers without elements.

@@ -7,6 +7,7 @@
 mod apply;
 mod attend;
 mod call;
+mod changing;
 mod compile;
 mod exec;
 mod finished;
@@ -56,6 +57,7 @@ mod wide;
 mod windows;
 mod written;
 
+pub(crate) use changing::Made;
 pub use compile::{emit_asm, emit_clif};
 pub use object::{Face, Free, emit_object};
 pub use program::Options;

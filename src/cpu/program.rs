@@ -1,13 +1,14 @@
 //! A plan as code, and the code at certain sizes: what an engine runs.
 
 use super::call::{Code, Jit, Ptr};
+use super::changing::Made;
 use super::compile::{Functions, compile};
 use super::exec::Exec;
 use super::job::Instance;
 use super::laid::Laid;
 use crate::diag::{self, Diagnostic};
 use crate::ir::{Data, Tensor};
-use crate::plan::{Plan, Sizes, Step};
+use crate::plan::{self, Plan, Sizes, Step};
 use rayon::ThreadPool;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,7 +84,8 @@ pub(crate) struct Running {
 impl Running {
     /// Errors: it does not fit in memory.
     pub fn new(machine: &Arc<Machine>, program: &Arc<Program>, sizes: &Sizes) -> Result<Running, Diagnostic> {
-        let instance = Instance::new(&program.plan, &program.functions, sizes, machine.memory, machine.threads)?;
+        let apart = plan::of_conditions(&program.plan);
+        let instance = Instance::new(&program.plan, &program.functions, sizes, &apart, machine.memory, machine.threads)?;
         Ok(Running { instance, machine: machine.clone(), words: BTreeMap::new(), program: program.clone() })
     }
 
@@ -110,6 +112,16 @@ impl Running {
     pub fn prepare(&mut self, age: u64) {
         let exec = Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads };
         self.instance.prepare(exec, Some((&self.machine.laid, age)));
+    }
+
+    /// Bytes of what is prepared of conditions.
+    pub fn changing(&self) -> usize {
+        self.instance.changing.bytes()
+    }
+
+    /// Takes what is prepared of other conditions, for the same parameters, or memory to prepare it in; gives what it had.
+    pub fn exchange_made(&mut self, other: Option<Made>) -> Made {
+        self.instance.exchange_made(other)
     }
 
     /// Runs the other steps.

@@ -270,7 +270,7 @@ impl Rounds {
         limit: usize,
         threads: usize,
     ) -> Result<Rounds, Diagnostic> {
-        let body = Instance::new(&r.body, f, sizes, limit, threads)?;
+        let body = Instance::new(&r.body, f, sizes, &[], limit, threads)?;
         let mut carries = vec![vec![0u32; 16]];
         for k in 0..r.carries {
             carries.push(vec![0; body.outputs[k].len().max(1)]);

@@ -53,6 +53,9 @@ impl<'a> Values<'a> {
     }
 }
 
+/// What was prepared of a condition, in memory that can be exchanged. Only compiled code has it.
+pub(super) struct Aside(#[cfg(feature = "cpu")] pub crate::cpu::Made);
+
 /// What computes.
 pub(super) trait Backend: Send {
     /// Its word for users.
@@ -75,6 +78,18 @@ pub(super) trait Placed: Send {
 
     /// Computes what depends on no input. `age` is another one whenever parameters have other values than before; 0: nobody counts.
     fn prepare(&mut self, age: u64) -> Result<(), Diagnostic>;
+
+    /// Bytes of what `prepare` makes of conditions, where it can be exchanged. All else that it makes is the same as long as parameters are.
+    fn changing(&self) -> Option<usize> {
+        None
+    }
+
+    /// Takes what was prepared of another condition for the same parameters, as if `prepare` had just made it, or memory to prepare it in; gives
+    /// what it had.
+    fn exchange(&mut self, other: Option<Aside>) -> Option<Aside> {
+        let _ = other;
+        None
+    }
 
     /// Computes the rest. `values` are those that are bound.
     fn run(&mut self, values: &Values) -> Result<(), Diagnostic>;

@@ -2,15 +2,17 @@
 //!
 //! [`Engine::prepare`] takes parameters and conditions and computes whatever depends on nothing else; it stays.
 //! [`Engine::run_prepared`] then takes inputs only; on the CPU it allocates nothing and gives the results in place. [`Engine::run`]
-//! does both, and skips what did not change.
+//! does both, and skips what did not change. What was prepared for conditions of before is kept for when they come back ([`Engine::keep`]).
 
 use super::backend::{Backend, Placed, Task, Values};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;
+use super::kept::{self, Kept};
 #[cfg(feature = "cpu")]
 use super::native::Native;
 use super::oracle::Oracle;
 use super::profile::Profile;
+use super::ready::Ready;
 use super::stored::Stored;
 #[cfg(feature = "cpu")]
 use crate::cpu;
@@ -45,19 +47,8 @@ pub struct Engine {
     generation: u64,
     /// Paths of stored values whose newest state a backend has.
     far: BTreeSet<String>,
-}
-
-/// The graph placed at certain sizes.
-struct Ready {
-    sizes: Sizes,
-    placed: Box<dyn Placed>,
-    /// The generation for which it is prepared; what is prepared for an older one is stale.
-    prepared: u64,
-    /// For each source the age of the stored value that is bound to it.
-    bound: Vec<u64>,
-    /// Which sources are bound when it is prepared, and which with every run.
-    early: Vec<usize>,
-    late: Vec<usize>,
+    /// What is prepared for other conditions than the last.
+    kept: Kept,
 }
 
 impl Engine {
@@ -119,11 +110,13 @@ impl Engine {
     fn new(backend: Box<dyn Backend>, graph: &Graph, wanted: &[NodeId]) -> Engine {
         let reach = graph.reachable(wanted.iter().copied());
         let measured = graph.measured.iter().filter(|(_, n)| reach[n.index()]).cloned().collect();
+        let (early, parameters) = (graph.paths(Rate::Condition), graph.paths(Rate::Parameter));
+        let conditions: BTreeSet<_> = early.iter().filter(|p| !parameters.contains(p)).cloned().collect();
         Engine {
             task: Arc::new(Task { graph: graph.clone(), wanted: wanted.to_vec(), terms: Terms::default() }),
             backend,
-            early: graph.paths(Rate::Condition),
-            parameters: graph.paths(Rate::Parameter),
+            early,
+            parameters,
             measured,
             ready: Vec::new(),
             current: None,
@@ -132,6 +125,7 @@ impl Engine {
             sizes: Sizes::new(),
             generation: 0,
             far: BTreeSet::new(),
+            kept: Kept::new(conditions.into_iter().collect(), kept::BOUND),
         }
     }
 
@@ -140,16 +134,42 @@ impl Engine {
         self.backend.name()
     }
 
-    /// Takes parameters, conditions and sizes, and computes what depends on nothing else once all sizes are known.
+    /// Takes parameters, conditions and sizes, and computes what depends on nothing else once all sizes are known, unless it is kept.
     pub fn prepare(&mut self, bindings: &Bindings) -> Result<(), Diagnostic> {
-        self.store(bindings.sources.iter(), &bindings.sizes)
+        self.store(bindings.sources.iter(), bindings)
     }
 
-    fn store<'a>(&mut self, sources: impl Iterator<Item = (&'a String, &'a Tensor)>, sizes: &Sizes) -> Result<(), Diagnostic> {
+    /// Keeps what was prepared for conditions of before in at most so many bytes, 256 MiB unless it is said; 0: nothing. They come on top of what
+    /// one condition needs. It is there as long as parameters are what they were, and no longer than others that were used since. Compiled code
+    /// keeps several conditions for the same sizes; a device and the interpreter keep one for each of some sizes.
+    pub fn keep(&mut self, bytes: usize) {
+        self.kept.keep(&mut self.ready, bytes);
+    }
+
+    /// Bytes that are kept so: what was prepared, and the values of the conditions.
+    pub fn kept(&self) -> usize {
+        self.kept.bytes(&self.ready)
+    }
+
+    /// How many bytes may be.
+    pub fn keeps(&self) -> usize {
+        self.kept.bound
+    }
+
+    /// How often what depends on parameters and conditions alone was computed, since what is kept did not serve.
+    pub fn preparations(&self) -> u64 {
+        self.kept.preparations
+    }
+
+    /// The values of these sources, which `given` has, too, replace all that was stored.
+    fn store<'a>(&mut self, sources: impl Iterator<Item = (&'a String, &'a Tensor)>, given: &Bindings) -> Result<(), Diagnostic> {
         // Old placements may point at old values until they are bound anew, which ages and a new generation make sure of.
         self.generation += 1;
-        self.stored.replace(sources, &std::mem::take(&mut self.far));
-        self.asked = sizes.clone();
+        let far = std::mem::take(&mut self.far);
+        self.kept.turn(&mut self.ready, &self.stored, &far, &given.sources);
+        self.stored.replace(sources, &far);
+        self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
+        self.asked = given.sizes.clone();
         self.measure()?;
         match self.all_sizes(&Bindings::default()) {
             Ok(sizes) => self.settle(sizes),
@@ -190,7 +210,7 @@ impl Engine {
     pub fn run(&mut self, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
         if !self.still(bindings) {
             let paths = self.early.clone();
-            self.store(paths.iter().filter_map(|p| bindings.sources.get_key_value(&**p)), &bindings.sizes)?;
+            self.store(paths.iter().filter_map(|p| bindings.sources.get_key_value(&**p)), bindings)?;
         }
         let (placed, values) = self.bind(bindings)?;
         placed.run(&values)?;
@@ -213,13 +233,15 @@ impl Engine {
         let (placed, values) = self.bind(inputs)?;
         let numbers: Vec<usize> = handed.iter().map(|(k, _)| *k).collect();
         placed.run_handing(&values, &numbers, told)?;
-        let ready = &mut self.ready[self.current.expect("settled before")];
-        if told && !accepted(ready.placed.results()) {
-            return Ok(ready.placed.results());
+        let at = self.current.expect("settled before");
+        if told && !accepted(self.ready[at].placed.results()) {
+            return Ok(self.ready[at].placed.results());
         }
+        let (ready, mut early) = (&mut self.ready[at], false);
         for (k, path) in handed {
             let Some(n) = ready.placed.sources().iter().position(|s| *s.path == **path) else { continue };
             let value = self.stored.get_mut(path).expect("it was bound");
+            early |= ready.placed.sources()[n].early;
             let here = ready.placed.hand(*k, n, value);
             let age = self.stored.touch(path);
             if here {
@@ -229,6 +251,12 @@ impl Engine {
                 self.far.insert(path.clone());
             }
         }
+        // What was prepared of it is not what it would be now.
+        self.generation += u64::from(early);
+        if !handed.is_empty() {
+            self.kept.changed(&mut self.ready);
+        }
+        let ready = &mut self.ready[at];
         ready.placed.handed()?;
         Ok(ready.placed.results())
     }
@@ -243,6 +271,7 @@ impl Engine {
     pub fn take_stored(&mut self) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
         self.fetch()?;
         self.generation += 1;
+        self.kept.changed(&mut self.ready);
         Ok(self.stored.take_values())
     }
 
@@ -285,7 +314,7 @@ impl Engine {
     /// Binds these inputs to the current placement; not where they need another one.
     fn binds(&mut self, inputs: &Bindings) -> bool {
         let generation = self.generation;
-        let current = self.current.map(|k| &mut self.ready[k]).filter(|r| r.prepared == generation && generation > 0);
+        let current = self.current.map(|k| &mut self.ready[k]).filter(|r| r.settled == generation && generation > 0);
         current.filter(|r| inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))).is_some_and(|ready| {
             // What is wrong with them is said when the right placement is there.
             ready.bind(&Values { inputs, stored: &self.stored }, false).is_ok()
@@ -299,25 +328,25 @@ impl Engine {
             None => {
                 self.current = None;
                 if self.ready.len() >= self.backend.kept() {
-                    self.ready.remove(0);
+                    let gone = self.ready.remove(0);
+                    self.kept.gone(&self.ready, &gone);
                 }
                 let placed = self.backend.place(&self.task, &sizes)?;
-                let bound = vec![0; placed.sources().len()];
-                let (early, late) = (0..bound.len()).partition(|k| placed.sources()[*k].early);
-                self.ready.push(Ready { sizes, placed, prepared: 0, bound, early, late });
+                self.ready.push(Ready::new(sizes, placed));
                 self.ready.len() - 1
             }
         };
         let ready = &mut self.ready[at];
         if self.current.replace(at) != Some(at) {
             // What was handed on meanwhile went to another placement.
-            ready.late.iter().for_each(|k| ready.bound[*k] = 0);
+            ready.unbind();
         }
-        if ready.prepared != self.generation || self.generation == 0 {
+        if ready.settled != self.generation || self.generation == 0 {
             let nothing = Bindings::default();
             ready.bind(&Values { inputs: &nothing, stored: &self.stored }, true)?;
-            ready.placed.prepare(self.stored.newest(self.parameters.iter().map(|p| &**p)))?;
-            ready.prepared = self.generation;
+            self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
+            self.kept.prepare(&mut self.ready, at)?;
+            self.ready[at].settled = self.generation;
         }
         Ok(())
     }
@@ -337,7 +366,7 @@ impl Engine {
         Ok((&mut *ready.placed, values))
     }
 
-    /// How often it was prepared.
+    /// How often other values were stored.
     #[cfg(test)]
     pub(super) fn generation(&self) -> u64 {
         self.generation
@@ -358,24 +387,5 @@ impl Engine {
     /// Bytes that the placement holds which ran last.
     pub fn bytes(&self) -> u64 {
         self.current.map_or(0, |k| self.ready[k].placed.bytes())
-    }
-}
-
-impl Ready {
-    /// Binds the early sources, or the others. A stored value that is bound already is left.
-    fn bind(&mut self, values: &Values, early: bool) -> Result<(), Diagnostic> {
-        for &k in if early { &self.early } else { &self.late } {
-            let source = &self.placed.sources()[k];
-            let lent = values.inputs.sources.get(&*source.path);
-            let age = if lent.is_none() { values.stored.age(&source.path) } else { 0 };
-            if self.bound[k] == age && age > 0 {
-                continue;
-            }
-            let value =
-                Tensor::given(&source.path, lent.or_else(|| values.stored.get(&source.path)), source.dtype, &source.shape)?;
-            self.placed.bind(k, value);
-            self.bound[k] = age;
-        }
-        Ok(())
     }
 }

@@ -7,16 +7,19 @@
 
 mod backend;
 pub mod bench;
+mod conditions;
 #[cfg(feature = "gpu")]
 mod device;
 mod engine;
 pub mod eval;
 mod half;
+mod kept;
 #[cfg(feature = "cpu")]
 mod native;
 mod oracle;
 pub mod probe;
 pub mod profile;
+mod ready;
 pub mod session;
 mod stored;
 pub(crate) mod table;

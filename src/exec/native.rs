@@ -1,6 +1,6 @@
 //! Compiled code as a backend. A program serves all sizes at which the plan reads the same.
 
-use super::backend::{Backend, Placed, Source, Task, Values};
+use super::backend::{Aside, Backend, Placed, Source, Task, Values};
 use super::profile::{self, Profile};
 use crate::cpu::{Machine, Options, Program, Running};
 use crate::diag::Diagnostic;
@@ -80,6 +80,14 @@ impl Placed for Ready {
     fn prepare(&mut self, age: u64) -> Result<(), Diagnostic> {
         self.running.prepare(age);
         Ok(())
+    }
+
+    fn changing(&self) -> Option<usize> {
+        Some(self.running.changing())
+    }
+
+    fn exchange(&mut self, other: Option<Aside>) -> Option<Aside> {
+        Some(Aside(self.running.exchange_made(other.map(|aside| aside.0))))
     }
 
     fn run(&mut self, values: &Values) -> Result<(), Diagnostic> {

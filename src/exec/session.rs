@@ -251,10 +251,7 @@ impl Session {
         self.warnings.extend(half::lost(&std::mem::take(&mut self.half), bindings));
         match (self.engine.run(bindings), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
-                self.engine =
-                    processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices.clone());
-                let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
-                self.warnings.push(warning.note("the CPU runs it instead"));
+                self.step_in(spare, limit)?;
                 self.engine.run(bindings)
             }
             (done, spare) => {
@@ -262,6 +259,16 @@ impl Session {
                 done
             }
         }
+    }
+
+    /// The CPU runs it from now on, for what the device cannot.
+    fn step_in(&mut self, spare: Spare, limit: Diagnostic) -> Result<(), Diagnostic> {
+        let keeps = self.engine.keeps();
+        self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices);
+        self.engine.keep(keeps);
+        let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
+        self.warnings.push(warning.note("the CPU runs it instead"));
+        Ok(())
     }
 
     /// Takes what stays: parameters, conditions, sizes.
@@ -274,10 +281,7 @@ impl Session {
     pub fn run_prepared(&mut self, early: &Bindings, late: &Bindings) -> Result<(), Diagnostic> {
         match (self.engine.run_prepared(late).map(|_| ()), self.spare.take()) {
             (Err(limit), Some(spare)) if limit.code.stage() == "09" => {
-                self.engine =
-                    processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices.clone());
-                let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
-                self.warnings.push(warning.note("the CPU runs it instead"));
+                self.step_in(spare, limit)?;
                 self.engine.prepare(early)?;
                 self.engine.run_prepared(late).map(|_| ())
             }
@@ -286,6 +290,11 @@ impl Session {
                 done
             }
         }
+    }
+
+    /// Keeps what was prepared for conditions of before in at most so many bytes, as [`Engine::keep`] does.
+    pub fn keep(&mut self, bytes: usize) {
+        self.engine.keep(bytes);
     }
 
     /// Measures a run. Errors: as [`Engine::profile`].

@@ -5,11 +5,13 @@
 
 use super::view::value;
 use super::{Kind, Plan, Sizes};
+use crate::ir::Rate;
+use std::collections::BTreeSet;
 
 /// Offsets of the temporary buffers in an arena, in elements.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// `None` for sources, arguments and outputs, which have memory of their own, and for what lives inside one tile.
+    /// `None` for sources, arguments and outputs, which have memory of their own, for what lives inside one tile, and for what was to lie apart.
     pub offsets: Vec<Option<usize>>,
     /// Elements of every buffer.
     pub lengths: Vec<usize>,
@@ -20,8 +22,13 @@ pub struct Layout {
 /// Elements between neighbours, so that vector loads past an end stay inside (a cache line).
 const ALIGN: usize = 16;
 
-/// Places all temporary buffers. `None` where a size does not fit the machine.
-pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
+/// Elements that a buffer of so many takes.
+pub fn room(length: usize) -> Option<usize> {
+    Some(length.checked_add(2 * ALIGN)? / ALIGN * ALIGN)
+}
+
+/// Places all temporary buffers but those `apart`. `None` where a size does not fit the machine.
+pub fn place(plan: &Plan, sizes: &Sizes, apart: &[usize]) -> Option<Layout> {
     let mut lengths = Vec::new();
     for b in &plan.buffers {
         let n = b.shape.iter().try_fold(1usize, |n, s| n.checked_mul(usize::try_from(value(s, sizes)).ok()?))?;
@@ -36,7 +43,8 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     let private = private.chain(plan.biased.iter().map(|b| b.buffer));
     let private = private.chain(plan.finished.iter().map(|f| f.buffer));
     // Nor matrices that are written where they are read.
-    let private: Vec<usize> = private.chain(plan.written.iter().map(|w| w.buffer)).collect();
+    let private = private.chain(plan.written.iter().map(|w| w.buffer));
+    let private: Vec<usize> = private.chain(apart.iter().copied()).collect();
     let spans = lifetimes(plan);
     let mut order: Vec<usize> = (0..plan.buffers.len())
         .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
@@ -46,11 +54,11 @@ pub fn place(plan: &Plan, sizes: &Sizes) -> Option<Layout> {
     let mut placed: Vec<usize> = Vec::new();
     let mut total = ALIGN;
     for b in order {
-        let need = lengths[b].checked_add(2 * ALIGN)? / ALIGN * ALIGN;
+        let need = room(lengths[b])?;
         let mut taken: Vec<(usize, usize)> = placed
             .iter()
             .filter(|o| overlap(spans[**o], spans[b]))
-            .filter_map(|o| offsets[*o].map(|at: usize| (at, at + (lengths[*o] + 2 * ALIGN) / ALIGN * ALIGN)))
+            .filter_map(|o| offsets[*o].and_then(|at: usize| Some((at, at + room(lengths[*o])?))))
             .collect();
         taken.sort();
         let mut at = 0usize;
@@ -87,9 +95,7 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
         let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
         let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
         let last = plan.written.iter().find(|w| w.maker == k).map_or(last, |w| w.product);
-        let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
-        let asked = asked.iter().map(|(view, _)| view.buffer);
-        for b in step.reads().into_iter().chain(step.writes()).chain(asked) {
+        for b in step.reads().into_iter().chain(step.writes()).chain(asked(plan, k)) {
             let span = spans[b].get_or_insert((first, last));
             span.1 = span.1.max(last);
             span.0 = span.0.min(first);
@@ -99,4 +105,26 @@ fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
         }
     }
     spans
+}
+
+/// What a tile asks that brings together some rows of a step.
+fn asked(plan: &Plan, step: usize) -> impl Iterator<Item = usize> {
+    let tile = plan.tiles.iter().find(|t| t.first <= step && step < t.last);
+    let asked = tile.and_then(|t| t.kept.as_ref()).map_or(&[][..], |kept| kept.conditions.as_slice());
+    asked.iter().map(|(view, _)| view.buffer)
+}
+
+/// Buffers that prepared steps make of conditions and that stay: all that is another one when a condition is another one, and parameters and
+/// sizes are the same. What they read decides it, step by step.
+pub fn of_conditions(plan: &Plan) -> Vec<usize> {
+    let given = |b: usize| matches!(plan.buffers[b].kind, Kind::Source(_)) && plan.buffers[b].rate > Rate::Parameter;
+    let mut made = BTreeSet::new();
+    for (k, step) in plan.steps[..plan.prepared].iter().enumerate() {
+        if step.reads().into_iter().chain(asked(plan, k)).any(|b| given(b) || made.contains(&b)) {
+            made.extend(step.writes());
+        }
+    }
+    let spans = lifetimes(plan);
+    let stays = |b: &usize| plan.buffers[*b].kind == Kind::Output || spans[*b].is_some_and(|s| s.1 == usize::MAX);
+    made.into_iter().filter(stays).collect()
 }

@@ -58,7 +58,7 @@ pub use finished::{Finish, finish};
 pub use formula::Softmax;
 pub use granted::Granted;
 pub use lines::{Lines, Pane};
-pub use memory::{Layout, place};
+pub use memory::{Layout, of_conditions, place, room};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
 pub(crate) use prices::PANELS;

@@ -27,10 +27,11 @@ pub fn verify(plan: &Plan) -> Result<(), String> {
     check(plan, None)
 }
 
-/// As [`verify_sized`], and that no two buffers which are needed at one time share memory. It says nothing of where bodies of loops keep theirs.
-pub fn verify_placed(plan: &Plan, layout: &Layout, sizes: &Sizes) -> Result<(), String> {
+/// As [`verify_sized`], and that no two buffers which are needed at one time share memory. The buffers `elsewhere` have
+/// memory of their own. It says nothing of where bodies of loops keep theirs.
+pub fn verify_placed(plan: &Plan, layout: &Layout, elsewhere: &[usize], sizes: &Sizes) -> Result<(), String> {
     verify_sized(plan, sizes)?;
-    arena::apart(plan, layout)
+    arena::apart(plan, layout, elsewhere)
 }
 
 /// A planner that makes something else has a bug: in debug builds that is said here.

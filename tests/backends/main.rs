@@ -11,6 +11,7 @@ mod chances;
 mod cliffs;
 #[path = "../common/mod.rs"]
 mod common;
+mod conditions;
 mod differences;
 mod dispatches;
 mod edges;

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Elements behind the end of a buffer that a vector load may touch.
 const BEHIND: usize = 16;
 
-pub(super) fn apart(plan: &Plan, layout: &Layout) -> Result<(), String> {
+pub(super) fn apart(plan: &Plan, layout: &Layout, elsewhere: &[usize]) -> Result<(), String> {
     let known = [layout.offsets.len(), layout.lengths.len()] == [plan.buffers.len(); 2];
     ensure(known, || "the layout is another plan's".into())?;
-    let nowhere = nowhere(plan);
+    let mut nowhere = nowhere(plan);
+    nowhere.extend(elsewhere);
     let spans = spans(plan);
     // In the order of time; whoever needs it no more goes before others come.
     let mut events: Vec<(usize, bool, usize)> = Vec::new();

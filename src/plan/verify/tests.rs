@@ -53,7 +53,7 @@ fn planned(text: &str, b: i64) -> (Plan, Sizes) {
 
 fn placed(plan: &Plan, sizes: &Sizes) -> Result<(), String> {
     verify(plan)?;
-    verify_placed(plan, &plan::place(plan, sizes).unwrap(), sizes)
+    verify_placed(plan, &plan::place(plan, sizes, &[]).unwrap(), &[], sizes)
 }
 
 /// What is said of a plan that is broken like this; it has to name a step, or what is no step.
@@ -286,11 +286,11 @@ fn nobody_goes_beyond_a_buffer_and_every_element_is_written_once() {
 #[test]
 fn buffers_that_are_needed_at_one_time_lie_apart() {
     let (plan, sizes) = planned(LAYERS, 64);
-    let layout = plan::place(&plan, &sizes).unwrap();
+    let layout = plan::place(&plan, &sizes, &[]).unwrap();
     let says = |broken: &dyn Fn(&mut Layout), what: &str| {
         let mut layout = layout.clone();
         broken(&mut layout);
-        let error = verify_placed(&plan, &layout, &sizes).expect_err(what);
+        let error = verify_placed(&plan, &layout, &[], &sizes).expect_err(what);
         assert!(error.contains(what), "`{error}` does not say `{what}`");
     };
     let first = layout.offsets.iter().position(Option::is_some).unwrap();
