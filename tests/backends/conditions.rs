@@ -180,11 +180,12 @@ fn values_are_told_apart_by_their_bits() {
 fn conditions_of_several_sizes() {
     let long =
         model("dim b\ndim n\nmodel M {\n    condition z: [n]\n    input x: [b]\n    output y: [b] = x * sum[n] exp(z[n])\n}\n");
-    let z = [vec![1.0], vec![0.5, -1.0], vec![], vec![2.0]];
+    let z = [vec![1.0; 40], vec![0.5, -1.0], vec![], vec![2.0; 40]];
     let all: Vec<Bindings> = z.iter().map(|z| given(&long, &[("b", 2), ("n", z.len() as i64)], 0, &[("z", floats(z))])).collect();
     let counts = in_turn(&long, &all[..3], &[0, 1, 2, 0, 1, 2, 2, 1, 0]);
     assert!(counts.iter().all(|c| *c == 3), "{counts:?}");
-    native(&in_turn(&long, &all, &[0, 1, 3, 2, 0, 1, 3, 3, 1, 0]), 4);
+    // What has a free length changes with each run, and is not prepared.
+    native(&in_turn(&long, &all, &[0, 1, 3, 2, 0, 1, 3, 3, 1, 0]), 3);
     let measured = model(
         "dim b\nmodel M {\n    condition width: size in [1, 2, 4] = 2\n    condition z: [4]\n    input x: [b, 3]\n    \
          param w: [3, 4] = normal()\n    let h = x @ w[0..3, 0..width]\n    let g = exp(z[0..width])\n    output y: [b] = sum[j] h[j] * g[j]\n}\n",
