@@ -228,8 +228,10 @@ fn planned((graph, wanted): (&Graph, &[NodeId]), bindings: &Bindings, pins: Pins
 
 /// Bodies of loops have places of their own.
 fn placed(plan: &Plan, sizes: &Sizes) -> Result<(), String> {
-    let Some(layout) = plan::place(plan, sizes) else { return Ok(()) };
-    plan::verify::verify_placed(plan, &layout, sizes)?;
+    for elsewhere in [vec![], plan::of_conditions(plan)] {
+        let Some(layout) = plan::place(plan, sizes, &elsewhere) else { return Ok(()) };
+        plan::verify::verify_placed(plan, &layout, &elsewhere, sizes)?;
+    }
     plan.steps.iter().try_for_each(|step| if let Step::Rounds(r) = step { placed(&r.body, sizes) } else { Ok(()) })
 }
 

@@ -133,3 +133,85 @@ fn emit(r: &mut Rebuild, id: NodeId, pairs: &[(usize, usize)]) -> Operand {
     let inner = left[rank..].iter().map(|k| node.axis(*k).clone()).collect();
     r.product(Node { inner, ..node }, factors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::interp::evaluate;
+    use crate::ir::read::read;
+    use crate::ir::verify::verify;
+    use crate::ir::{Bindings, Data, Tensor};
+
+    /// A product of factors with these loops, each loop of two steps, summed over all but the first `rank`.
+    fn product(factors: &[Vec<usize>], loops: usize, rank: usize) -> (Graph, Bindings) {
+        let (mut text, mut bindings) = (String::new(), Bindings::default());
+        let axes = |of: &[usize], sized: bool| {
+            of.iter().map(|l| if sized { format!("l{l}=2") } else { format!("l{l}") }).collect::<Vec<_>>().join(", ")
+        };
+        for (k, of) in factors.iter().enumerate() {
+            text.push_str(&format!("%{k}: f32[{}] = input \"x{k}\"\n", axes(of, true)));
+            let data = (0..1 << of.len()).map(|n| ((n * 5 + k * 3) % 7) as f64 / 4.0 - 0.7).collect();
+            bindings.sources.insert(format!("x{k}"), Tensor::new(vec![2; of.len()], Data::F64(data)));
+        }
+        let reads: Vec<String> = factors.iter().enumerate().map(|(k, of)| format!("%{k}[{}]", axes(of, false))).collect();
+        let all: Vec<usize> = (0..loops).collect();
+        let (result, inner) = (axes(&all[..rank], true), axes(&all[rank..], true));
+        let n = factors.len();
+        text.push_str(&format!("%{n} y: f32[{result}] = sum({inner}) {}\noutput y = %{n}\n", reads.join(" * ")));
+        (read(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}")), bindings)
+    }
+
+    fn check(what: &str, (graph, bindings): (Graph, Bindings)) {
+        let wanted = [graph.outputs[0].node];
+        let (new, places) = narrow(&graph, &wanted, &Sizes::new()).unwrap_or_else(|| panic!("{what} stays"));
+        verify(&new).unwrap_or_else(|e| panic!("{what}: {e}\n{new}"));
+        assert!(new.ids().all(|id| new.operands(id).len() <= MOST), "{what}\n{new}");
+        let (before, after) = (evaluate(&graph, &bindings, &wanted).unwrap(), evaluate(&new, &bindings, &places).unwrap());
+        assert_eq!(before[0].shape, after[0].shape);
+        let pairs = before[0].to_f64().into_iter().zip(after[0].to_f64());
+        let largest = before[0].to_f64().iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        assert!(largest > 0.0, "{what} says nothing");
+        pairs.for_each(|(x, y)| assert!((x - y).abs() <= 1e-12 * largest, "{what}: {x} {y}\n{new}"));
+    }
+
+    #[test]
+    fn chains_stars_and_nets_of_many_factors_keep_what_they_mean() {
+        for n in [13, 14, 16] {
+            // The ends of a chain are the result.
+            let place = |k: usize| {
+                if k == 0 {
+                    0
+                } else if k == n {
+                    1
+                } else {
+                    k + 1
+                }
+            };
+            let chain: Vec<Vec<usize>> = (0..n).map(|k| vec![place(k), place(k + 1)]).collect();
+            check(&format!("a chain of {n}"), product(&chain, n + 1, 2));
+            let star: Vec<Vec<usize>> = (0..n).map(|k| vec![0, 1 + k % 9]).collect();
+            check(&format!("a star of {n}"), product(&star, 10, 1));
+            let ring: Vec<Vec<usize>> = (0..n).map(|k| vec![k % 12, (k * 5 + 1) % 12, (k * 7 + 2) % 12]).collect();
+            check(&format!("a net of {n}"), product(&ring, 12, 3));
+            let all: Vec<Vec<usize>> =
+                (0..n).map(|k| if k % 4 == 0 { vec![k % 5] } else { vec![] }).chain([(0..5).collect()]).collect();
+            check(&format!("{n} numbers and rows"), product(&all, 5, 0));
+        }
+    }
+
+    #[test]
+    fn few_factors_stay() {
+        let chain: Vec<Vec<usize>> = (0..MOST).map(|k| vec![k, k + 1]).collect();
+        let (graph, _) = product(&chain, MOST + 1, 1);
+        assert!(narrow(&graph, &[graph.outputs[0].node], &Sizes::new()).is_none());
+    }
+
+    /// A chain of forty matrices is planned at once, and costs as many small products.
+    #[test]
+    fn a_long_chain_takes_small_steps() {
+        let chain: Vec<Vec<usize>> = (0..40).map(|k| vec![k, k + 1]).collect();
+        let (graph, _) = product(&chain, 41, 1);
+        let (new, _) = narrow(&graph, &[graph.outputs[0].node], &Sizes::new()).expect("it is long");
+        assert!(new.ids().all(|id| new.node(id).rank() + new.node(id).inner.len() <= MOST + 1), "{new}");
+    }
+}

@@ -34,7 +34,7 @@ struct Cost {
 
 impl Cost {
     fn of(plan: &Plan, sizes: &Sizes) -> Cost {
-        let layout = plan::place(plan, sizes).expect("it fits");
+        let layout = plan::place(plan, sizes, &[]).expect("it fits");
         let (early, late) = plan.steps.split_at(plan.prepared);
         let sum = |steps: &[Step]| steps.iter().map(|s| STEP + work(s, sizes)).sum();
         Cost { run: sum(late), prepare: sum(early), bytes: 4.0 * layout.total as f64 }
@@ -177,7 +177,7 @@ fn an_update_for_each_of_a_thousand_samples_takes_little_memory() {
     let model = shipped("lora_hyper", &[("d", 1024), ("rank", 8)]);
     let sizes = Sizes::from([("b".into(), 1024)]);
     let plan = pipeline::plan(&model, &sizes).unwrap();
-    let layout = plan::place(&plan, &sizes).unwrap();
+    let layout = plan::place(&plan, &sizes, &[]).unwrap();
     let results: usize = plan.outputs.iter().map(|b| layout.lengths[*b]).sum();
     let mib = 4.0 * (layout.total + results) as f64 / f64::from(1 << 20);
     assert!(mib < 64.0, "{mib:.1} MiB\n{plan}");

@@ -16,6 +16,7 @@ mod differences;
 mod dispatches;
 mod edges;
 mod evals;
+mod extremes;
 mod filters;
 mod folds;
 mod gpu;

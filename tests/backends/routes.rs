@@ -3,7 +3,7 @@
 use crate::common::make::{I, Make, k};
 use crate::suite::Way::{Interpreter, Native, Optimized};
 use crate::suite::{Case, wholes};
-use hnet::ir::{Data, NodeId, Op, Origin, Pick};
+use hnet::ir::{Data, Fold, NodeId, Op, Origin, Pick};
 
 /// The values that a comparison may get wrong.
 fn special() -> Vec<f32> {
@@ -68,7 +68,13 @@ fn routes_with_ties() {
             let order = Op::Order { axis: 1, descending: true };
             let best = m.add(order, I, &[k(tokens), k(2)], &[k(experts)], &[(score, &[0, 2])]);
             let one = m.add(Op::Const(1.0), I, &[], &[], &[]);
-            let load = m.add(Op::Scatter { axis: 0 }, I, &[k(experts)], &[k(tokens), k(2)], &[(best, &[1, 2]), (one, &[])]);
+            let load = m.add(
+                Op::Scatter { axis: 0, fold: Fold::Sum },
+                I,
+                &[k(experts)],
+                &[k(tokens), k(2)],
+                &[(best, &[1, 2]), (one, &[])],
+            );
             let along = m.i(&[k(experts), k(3)], -100, 100);
             let picks = vec![Pick::Operand(1), Pick::Loop(2)];
             let taken =

@@ -10,10 +10,28 @@ fn segments(m: &mut Make, index: NodeId, (s, e, i, o): (usize, usize, usize, usi
     let shape = [n(), k(s), k(i), k(o)];
     let outer = m.add(Op::Map(Map::Mul), F, &shape, &[], &[(a, &[0, 1, 2]), (b, &[0, 3])]);
     let rows = [n(), k(s)];
-    let first = m.add(Op::Scatter { axis: 0 }, F, &[k(e), k(i), k(o)], &rows, &[(index, &[3, 4]), (outer, &[3, 4, 1, 2])]);
-    let last = m.add(Op::Scatter { axis: 2 }, F, &[k(i), k(o), k(e)], &rows, &[(index, &[3, 4]), (outer, &[3, 4, 0, 1])]);
+    let first = m.add(
+        Op::Scatter { axis: 0, fold: Fold::Sum },
+        F,
+        &[k(e), k(i), k(o)],
+        &rows,
+        &[(index, &[3, 4]), (outer, &[3, 4, 1, 2])],
+    );
+    let last = m.add(
+        Op::Scatter { axis: 2, fold: Fold::Sum },
+        F,
+        &[k(i), k(o), k(e)],
+        &rows,
+        &[(index, &[3, 4]), (outer, &[3, 4, 0, 1])],
+    );
     // What nobody asks for may lie as its reader wants it.
-    let turned = m.add(Op::Scatter { axis: 1 }, F, &[k(o), k(e), k(i)], &rows, &[(index, &[3, 4]), (outer, &[3, 4, 2, 0])]);
+    let turned = m.add(
+        Op::Scatter { axis: 1, fold: Fold::Sum },
+        F,
+        &[k(o), k(e), k(i)],
+        &rows,
+        &[(index, &[3, 4]), (outer, &[3, 4, 2, 0])],
+    );
     let w = m.f(&[k(e), k(o)]);
     let read = m.add(Op::Contract, F, &[k(e), k(i)], &[k(o)], &[(turned, &[2, 0, 1]), (w, &[0, 2])]);
     vec![first, last, read]
@@ -48,7 +66,7 @@ fn what_is_not_finite_stays_in_its_group() {
     let b = m.input_as(hnet::ir::Origin::Input, &[n(), k(8)], Data::F32(b));
     let outer = m.add(Op::Map(Map::Mul), F, &[n(), k(8), k(8)], &[], &[(a, &[0, 1]), (b, &[0, 2])]);
     let shape = [k(4), k(8), k(8)];
-    let all = m.add(Op::Scatter { axis: 0 }, F, &shape, &[n(), k(1)], &[(index, &[3, 4]), (outer, &[3, 1, 2])]);
+    let all = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &shape, &[n(), k(1)], &[(index, &[3, 4]), (outer, &[3, 1, 2])]);
     Case::made("groups with infinities and NaN", &m, &[all]).within(1e-6);
 }
 
@@ -62,7 +80,7 @@ fn a_batch_has_an_index_of_its_own() {
         let outer = m.add(Op::Map(Map::Mul), F, &shape, &[], &[(a, &[0, 1, 2]), (b, &[0, 1, 3])]);
         let shape = [k(batch), k(4), k(6), k(7)];
         let operands: [(NodeId, &[usize]); 2] = [(index, &[0, 4]), (outer, &[0, 4, 2, 3])];
-        let all = m.add(Op::Scatter { axis: 1 }, F, &shape, &[n()], &operands);
+        let all = m.add(Op::Scatter { axis: 1, fold: Fold::Sum }, F, &shape, &[n()], &operands);
         Case::made(&format!("{batch} of {rows} rows"), &m, &[all]).agrees();
     }
 }

@@ -177,28 +177,34 @@ fn scatters() {
     // One thread a result: its row takes what is for it.
     everywhere("scatter", &with(MANY), |m| {
         let (at, x) = (m.i(&[n(), k(3)], -1, 3), m.f(&[n(), k(3)]));
-        vec![m.add(Op::Scatter { axis: 1 }, F, &[n(), k(2)], &[k(3)], &[(at, &[0, 2]), (x, &[0, 2])])]
+        vec![m.add(Op::Scatter { axis: 1, fold: Fold::Sum }, F, &[n(), k(2)], &[k(3)], &[(at, &[0, 2]), (x, &[0, 2])])]
     });
     everywhere("scatter over the free dim", &with(LONG), |m| {
         let (at, x, w) = (m.i(&[n()], -1, 6), m.f(&[n(), k(2)]), m.i(&[n()], -4, 5));
-        let sums = m.add(Op::Scatter { axis: 0 }, F, &[k(5), k(2)], &[n()], &[(at, &[2]), (x, &[2, 1])]);
-        let counts = m.add(Op::Scatter { axis: 0 }, I, &[k(5)], &[n()], &[(at, &[1]), (w, &[1])]);
+        let sums = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[k(5), k(2)], &[n()], &[(at, &[2]), (x, &[2, 1])]);
+        let counts = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, I, &[k(5)], &[n()], &[(at, &[1]), (w, &[1])]);
         vec![sums, counts]
     });
     // So many results that the values are sorted first; some values are for none.
     everywhere("scatter in order", &with(60_001), |m| {
         let places = m.free as i32;
         let (at, x) = (m.i(&[n()], -3, places + 3), m.f(&[n()]));
-        vec![m.add(Op::Scatter { axis: 0 }, F, &[n()], &[n()], &[(at, &[1]), (x, &[1])])]
+        vec![m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[n()], &[n()], &[(at, &[1]), (x, &[1])])]
     });
     everywhere("scatter into many places", &[65, 4099, MANY], |m| {
         let places = m.free as i32;
         let (at, x) = (m.i(&[k(300)], -3, places + 3), m.f(&[k(300)]));
-        vec![m.add(Op::Scatter { axis: 0 }, F, &[n()], &[k(300)], &[(at, &[1]), (x, &[1])])]
+        vec![m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[n()], &[k(300)], &[(at, &[1]), (x, &[1])])]
     });
     everywhere("scatter in order, rows of their own", &SIZES, |m| {
         let (at, x) = (m.i(&[k(2), n(), k(3)], -1, 700), m.f(&[n(), k(3), k(5), k(2)]));
-        vec![m.add(Op::Scatter { axis: 1 }, F, &[k(2), k(700), k(5)], &[n(), k(3)], &[(at, &[0, 3, 4]), (x, &[3, 4, 2, 0])])]
+        vec![m.add(
+            Op::Scatter { axis: 1, fold: Fold::Sum },
+            F,
+            &[k(2), k(700), k(5)],
+            &[n(), k(3)],
+            &[(at, &[0, 3, 4]), (x, &[3, 4, 2, 0])],
+        )]
     });
 }
 

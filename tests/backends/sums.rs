@@ -129,7 +129,7 @@ fn running_and_scattered_sums_keep_their_digits() {
         let x = positive(&mut m, &[n(), k(3)], Some(0.1));
         let down = m.add(Op::Scan { axis: 0 }, F, &[n(), k(3)], &[], &[(x, &[0, 1])]);
         let to = m.i(&[n()], -1, 4);
-        let places = m.add(Op::Scatter { axis: 0 }, F, &[k(4), k(3)], &[n()], &[(to, &[2]), (x, &[2, 1])]);
+        let places = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[k(4), k(3)], &[n()], &[(to, &[2]), (x, &[2, 1])]);
         check("running", &m, &[down, places]);
     }
 }
@@ -278,7 +278,7 @@ fn scatters_keep_their_digits() {
         let mut m = Make::new(size);
         let x = m.input_as(Origin::Input, &[n(), k(2)], Data::F32(data.clone()));
         let place = m.input_as(Origin::Input, &[n()], Data::I32(to.clone()));
-        let y = m.add(Op::Scatter { axis: 0 }, F, &[k(places), k(2)], &[n()], &[(place, &[2]), (x, &[2, 1])]);
+        let y = m.add(Op::Scatter { axis: 0, fold: Fold::Sum }, F, &[k(places), k(2)], &[n()], &[(place, &[2]), (x, &[2, 1])]);
         let mut want = vec![Target::from(0.0); places * 2];
         for i in 0..2 * size {
             let (w, v) = (&mut want[to[i / 2] as usize * 2 + i % 2], f64::from(data[i]));

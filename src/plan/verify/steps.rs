@@ -1,7 +1,7 @@
 //! What holds within a step: loops exist, views have a stride for each axis, types are those that the step takes. That its buffers exist is known.
 
 use super::{ensure, kernel, name};
-use crate::ir::{DType, Size};
+use crate::ir::{DType, Fold, Size};
 use crate::plan::{Access, Grouped, Plan, Product, Rounds, Segments, Step, Window};
 
 const REAL: &[DType] = &[DType::F32];
@@ -36,7 +36,9 @@ pub(super) fn check(plan: &Plan, step: &Step) -> Result<(), String> {
             ensure(input.shape.len() >= 2, || "it assigns what is no matrix".into())?;
             window(plan, input, REAL).and_then(|()| typed(plan, *out, WHOLE))
         }
-        Step::Scatter { index, value, out, axis, dtype } => {
+        Step::Scatter { index, value, out, axis, fold, dtype } => {
+            let known = matches!(fold, Fold::Sum | Fold::Max | Fold::Min);
+            ensure(known, || format!("it scatters by {}", fold.word()))?;
             ensure(NUMBERS.contains(dtype), || format!("it adds up {}", dtype.word()))?;
             window(plan, index, WHOLE)
                 .and_then(|()| window(plan, value, &[*dtype]))

@@ -214,7 +214,8 @@ impl Maker<'_> {
         let axis = self.rng.pick(&self.axes).clone();
         let (loops, mut operands) = self.nest(&[index, value], vec![axis], &[0]);
         let Some((shape, inner)) = self.close(loops, &mut operands, 1, None) else { return };
-        self.put(Node { inner, ..Node::new(Op::Scatter { axis: 0 }, dtype, shape) }, operands, true);
+        let fold = *self.rng.pick(&[Fold::Sum, Fold::Sum, Fold::Max, Fold::Min]);
+        self.put(Node { inner, ..Node::new(Op::Scatter { axis: 0, fold }, dtype, shape) }, operands, true);
     }
 
     fn concat(&mut self) {
