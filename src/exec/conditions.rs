@@ -76,6 +76,11 @@ impl Conditions {
         Conditions { paths, now: 0, clock: 0, known, marks, uses, bytes: 0 }
     }
 
+    /// The sources whose values make a condition.
+    pub fn paths(&self) -> &[Arc<str>] {
+        &self.paths
+    }
+
     /// The number of the condition of the moment.
     pub fn now(&self) -> u64 {
         self.now

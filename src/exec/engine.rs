@@ -4,6 +4,8 @@
 //! [`Engine::run_prepared`] then takes inputs only; on the CPU it allocates nothing and gives the results in place. [`Engine::run`]
 //! does both, and skips what did not change. What was prepared for conditions of before is kept for when they come back ([`Engine::keep`]).
 
+mod turn;
+
 use super::backend::{Backend, Placed, Task, Values};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;

@@ -34,6 +34,11 @@ impl Kept {
         Kept { conditions: Conditions::new(paths), parameters: 0, bound, preparations: 0 }
     }
 
+    /// The sources whose values make a condition.
+    pub fn paths(&self) -> &[Arc<str>] {
+        self.conditions.paths()
+    }
+
     /// Bytes that are kept besides what placements hold as they are: of values, and of what was prepared for them.
     pub fn bytes(&self, ready: &[Ready]) -> usize {
         self.conditions.bytes() + ready.iter().map(Ready::bytes).sum::<usize>()

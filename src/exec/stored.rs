@@ -59,6 +59,18 @@ impl Stored {
         }
     }
 
+    /// As [`Stored::replace`], where all others stay.
+    pub fn put<'a>(&mut self, given: impl Iterator<Item = (&'a String, &'a Tensor)>, outdated: &BTreeSet<String>) {
+        self.clock += 1;
+        for (path, value) in given {
+            let same = self.values.get(path).is_some_and(|old| !outdated.contains(path) && old.same_bits(value));
+            if !same {
+                self.values.insert(path.clone(), value.clone());
+                self.ages.insert(path.clone(), self.clock);
+            }
+        }
+    }
+
     /// Gives all away.
     fn take(&mut self) -> BTreeMap<String, (Tensor, u64)> {
         let mut ages = std::mem::take(&mut self.ages);

@@ -39,7 +39,11 @@ pub static PASSES: &[Pass] = &[
     Pass { name: "simplify", about: "Drops copies, neutral elements and reshapes that change nothing.", run: simplify::run },
     Pass { name: "fold", about: "Computes what depends on nothing.", run: fold::run },
     Pass { name: "cse", about: "Computes equal values once.", run: cse::run },
-    Pass { name: "scatter", about: "Turns sums over an index comparison into scatters.", run: scatter::run },
+    Pass {
+        name: "scatter",
+        about: "Turns folds over an index comparison into scatters, and picks what it names.",
+        run: scatter::run,
+    },
     Pass { name: "contract", about: "Joins nested sums of products.", run: contract::run },
     Pass { name: "align", about: "Gives values their axes in the order in which they are read and written.", run: align::run },
     Pass { name: "dce", about: "Drops what no output needs.", run: dce::run },

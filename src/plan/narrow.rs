@@ -148,16 +148,17 @@ mod tests {
         let axes = |of: &[usize], sized: bool| {
             of.iter().map(|l| if sized { format!("l{l}=2") } else { format!("l{l}") }).collect::<Vec<_>>().join(", ")
         };
+        let within = |of: &[usize], sized: bool| if of.is_empty() { String::new() } else { format!("[{}]", axes(of, sized)) };
         for (k, of) in factors.iter().enumerate() {
-            text.push_str(&format!("%{k}: f32[{}] = input \"x{k}\"\n", axes(of, true)));
+            text.push_str(&format!("%{k}: f32{} = input \"x{k}\"\n", within(of, true)));
             let data = (0..1 << of.len()).map(|n| ((n * 5 + k * 3) % 7) as f64 / 4.0 - 0.7).collect();
             bindings.sources.insert(format!("x{k}"), Tensor::new(vec![2; of.len()], Data::F64(data)));
         }
-        let reads: Vec<String> = factors.iter().enumerate().map(|(k, of)| format!("%{k}[{}]", axes(of, false))).collect();
+        let reads: Vec<String> = factors.iter().enumerate().map(|(k, of)| format!("%{k}{}", within(of, false))).collect();
         let all: Vec<usize> = (0..loops).collect();
-        let (result, inner) = (axes(&all[..rank], true), axes(&all[rank..], true));
+        let (result, inner) = (within(&all[..rank], true), axes(&all[rank..], true));
         let n = factors.len();
-        text.push_str(&format!("%{n} y: f32[{result}] = sum({inner}) {}\noutput y = %{n}\n", reads.join(" * ")));
+        text.push_str(&format!("%{n} y: f32{result} = sum({inner}) {}\noutput y = %{n}\n", reads.join(" * ")));
         (read(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}")), bindings)
     }
 

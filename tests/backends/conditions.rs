@@ -324,3 +324,41 @@ fn what_is_handed_on_is_prepared_anew() {
         }
     }
 }
+
+/// Only what is named takes other values: a condition that was there costs no preparation, a parameter drops what is kept, and what is not named stays.
+#[test]
+fn what_is_turned_to_is_the_only_change() {
+    let model = model(WRITTEN);
+    let all: Vec<Bindings> = [0.0, 1.5, -2.0].iter().map(|z| written(*z, 3, 0)).collect();
+    let other = written(0.0, 3, 1);
+    let roots = roots(&model);
+    for k in 0..engines(&model).len() {
+        let alone = |b: &Bindings| engines(&model).swap_remove(k).run(b).unwrap();
+        let mut engine = engines(&model).swap_remove(k);
+        let (before, after) = halves(&model, &all[0]);
+        engine.prepare(&before).unwrap();
+        let z = |b: &Bindings| Bindings { sources: [("z".to_string(), b.sources["z"].clone())].into(), ..Bindings::default() };
+        let x: Bindings = after;
+        let with = |z: &Bindings| {
+            let mut all = z.clone();
+            all.sources.insert("x".to_string(), x.sources["x"].clone());
+            all
+        };
+        for n in [0, 1, 2, 1, 0, 2] {
+            engine.turn_to(&z(&all[n])).unwrap();
+            assert!(same(engine.run_prepared(&x).unwrap(), &alone(&with(&all[n]))), "{} {k}: {n}", engine.name());
+        }
+        let many = if engine.name() == "cpu" { 3 } else { 6 };
+        assert!(engine.preparations() <= many, "{} prepared {} times", engine.name(), engine.preparations());
+        // One parameter is another; the condition and all other parameters stay.
+        let path =
+            before.sources.keys().find(|p| p.contains("hyper") && p.ends_with(".w")).expect("the hypernetwork has weights");
+        let mut expected = with(&all[2]);
+        expected.sources.insert(path.clone(), other.sources[path].clone());
+        let given = Bindings { sources: [(path.clone(), other.sources[path].clone())].into(), ..Bindings::default() };
+        engine.turn_to(&given).unwrap();
+        assert!(same(engine.run_prepared(&x).unwrap(), &alone(&expected)), "{} {k}: a parameter", engine.name());
+        let want = Engine::interpreter(&model.graph, &roots).run(&expected).unwrap();
+        agrees(engine.run_prepared(&x).unwrap(), &want);
+    }
+}
