@@ -68,14 +68,16 @@ impl Gen {
             axes.splice(axes.len().., more.clone())
         };
         lines.push(format!(
-            "let image{id}[{}] = sin({} + 2.3 * {i} + 0.4 * {g}{})",
+            "let image{id}[{}] = 1.5 + sin({} + 2.3 * {i} + 0.4 * {g}{})",
             axes.join(", "),
             image.at(level::SUM),
             phase(&places)
         ));
         let axes = [ranges(&steps, &|a| a.window), more.to_vec(), vec![format!("{o} < {outer}")]].concat();
         let inside = format!("{} + 1.3 * {i} + 0.6 * {o} + {g}{}", kernel.at(level::SUM), phase(&steps));
-        lines.push(format!("let kernel{id}[{}] = cos({inside}) / {}", axes.join(", "), 1 + inner));
+        // What is added up has one sign in each channel: sums that nearly vanish would say little.
+        let sign = format!("(1 - 2 * number({o} mod 2))");
+        lines.push(format!("let kernel{id}[{}] = {sign} * (1.2 + cos({inside})) / {}", axes.join(", "), 1 + inner));
 
         let mut at: Vec<String> = each.iter().enumerate().map(|(n, a)| a.at(&places[n], &steps[n])).collect();
         if first {
@@ -89,7 +91,7 @@ impl Gen {
         let whole = match self.rng.below(3) {
             0 => sum,
             1 => format!("max({sum}, 0)"),
-            _ => format!("({sum}) + {o} / 8"),
+            _ => format!("({sum}) + {sign} * {o} / 8"),
         };
         let left = [ranges(&places, &Along::places), vec![group, format!("{o} < {outer}")]].concat();
         lines.push(format!("let windows{id}[{}] = {whole}", left.join(", ")));

@@ -120,20 +120,11 @@ pub(super) fn plan_with(
     choices: &Choices,
 ) -> Result<Plan, Diagnostic> {
     check_sizes(graph, &reachable(graph, wanted), sizes)?;
-    match super::narrow::narrow(graph, wanted, sizes) {
-        Some((graph, wanted)) => expanded(&graph, &wanted, sizes, rates, choices),
-        None => expanded(graph, wanted, sizes, rates, choices),
-    }
-}
-
-fn expanded(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Rates, choices: &Choices) -> Result<Plan, Diagnostic> {
-    match super::expand::expand(graph, wanted, &rates(graph), sizes, choices) {
-        Some((graph, wanted)) => plan_shared(&graph, &wanted, sizes, rates(&graph), choices),
-        None => plan_shared(graph, wanted, sizes, rates(graph), choices),
-    }
-}
-
-fn plan_shared(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, rates: Vec<Rate>, choices: &Choices) -> Result<Plan, Diagnostic> {
+    let narrowed = super::narrow::narrow(graph, wanted, sizes);
+    let (graph, wanted) = narrowed.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
+    let expanded = super::expand::expand(graph, wanted, &rates(graph), sizes, choices);
+    let (graph, wanted) = expanded.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
+    let rates = rates(graph);
     match super::shared::shared(graph, wanted, &rates, sizes, choices) {
         Some((graph, wanted, rates)) => planned(&graph, &wanted, sizes, rates, choices),
         None => planned(graph, wanted, sizes, rates, choices),
