@@ -228,8 +228,8 @@ impl Reverse<'_> {
         self.pointwise_of(nest, Map::Select, DType::I32, vec![inside, place, nowhere])
     }
 
-    /// Every value gets what was made of the place that it was added to.
-    pub(super) fn scatter(&mut self, id: NodeId, axis: usize, adjoint: Adjoint) {
+    /// Every value gets what was made of the place that it was added to; of extremes those do that are the extreme one, each its share.
+    pub(super) fn scatter(&mut self, id: NodeId, axis: usize, fold: Fold, adjoint: Adjoint) {
         let adjoint = self.loosened(id, adjoint, axis);
         let full = self.nest(id, &adjoint);
         let along = full.own(axis);
@@ -242,15 +242,49 @@ impl Reverse<'_> {
         nest.axes.remove(along);
         let tied = adjoint.tied.iter().map(|t| t.map(|d| if d > axis { d - 1 } else { d })).collect();
         let from = Adjoint { tied, ..adjoint.clone() };
-        let whole = self.whole(id, &adjoint);
         let axes = self.loops(id, &adjoint.tied);
+        let best = (fold != Fold::Sum).then(|| self.best(id, axis));
+        let handed = match &best {
+            Some((_, count)) => {
+                let own = Nest { axes: axes.clone(), first: adjoint.free() };
+                let count = own.operand(count);
+                self.pointwise(&own, Map::Div, vec![adjoint.view.clone(), count])
+            }
+            None => adjoint.view.clone(),
+        };
+        let whole = self.built(&axes, &handed);
         let guard = self.all_of(&full, &adjoint.guards).map(|g| self.built(&axes, &g));
-        let view = self.read_at(&nest, along, whole, &index, DType::F32);
+        let mut view = self.read_at(&nest, along, whole, &index, DType::F32);
+        if let Some((is_best, _)) = &best {
+            view = self.chosen(&nest, vec![nest.operand(is_best)], view);
+        }
         let guards: Vec<Operand> = guard.map(|g| self.read_at(&nest, along, g, &index, DType::Bool)).into_iter().collect();
         if self.is_active(target.node) {
             let part = self.close(&nest, &from, Part::plain(view, &guards), &reads, target.node);
             self.hand(target.node, part);
         }
+    }
+
+    /// Of a scatter of extremes: which values are the one of their place, over its loops but `axis`; and how many a place has, at least 1.
+    fn best(&mut self, id: NodeId, axis: usize) -> (Operand, Operand) {
+        let (node, operands) = (self.graph.node(id).clone(), self.graph.operands(id).to_vec());
+        let mut nest = Nest { axes: node.shape.iter().chain(&node.inner).cloned().collect(), first: 0 };
+        nest.axes.remove(axis);
+        let within =
+            |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| if *k > axis { k - 1 } else { *k }).collect());
+        let here = self.read_at(&nest, axis, id, &within(&operands[0]), DType::F32);
+        let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![within(&operands[1]), here]);
+        let one_each = self.pointwise(&nest, Map::ToF32, vec![is_best.clone()]);
+        let back = one_each.subscripts.iter().map(|k| if *k >= axis { k + 1 } else { *k }).collect();
+        let given = vec![operands[0].clone(), Operand::new(one_each.node, back)];
+        let sum = Op::Scatter { axis, fold: Fold::Sum };
+        let all: Vec<usize> = (0..node.shape.len()).collect();
+        let own = Nest { axes: node.shape.clone(), first: 0 };
+        let count = Operand::new(self.add(sum, DType::F32, node.shape, node.inner, given), all);
+        // Nothing is equal to NaN.
+        let one = self.number(1.0);
+        let count = self.pointwise(&own, Map::Max, vec![count, one]);
+        (is_best, count)
     }
 
     /// A value one of whose dimensions is picked by an index: over those loops of the nest that either has.

@@ -50,7 +50,7 @@ mod rounds;
 mod shape;
 mod stored;
 
-use crate::ir::{Axis, DType, Fold, Graph, Node, NodeId, Op, Operand};
+use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand};
 use adjoint::Adjoint;
 use std::collections::{BTreeMap, BTreeSet};
 pub use stored::Room;
@@ -191,8 +191,7 @@ impl<'g> Reverse<'g> {
             Op::Fold(fold) => self.fold(id, fold, adjoint),
             Op::Contract => self.contract(id, adjoint),
             Op::Gather { picks, fill } => self.gather(id, &picks, fill, adjoint),
-            Op::Scatter { axis, fold: Fold::Sum } => self.scatter(id, axis, adjoint),
-            Op::Scatter { .. } => unreachable!("extremes are scattered by the passes, after derivatives"),
+            Op::Scatter { axis, fold } => self.scatter(id, axis, fold, adjoint),
             Op::Concat { axis } => self.concat(id, axis, adjoint),
             Op::Reshape => self.reshape(id, adjoint),
             Op::Scan { axis } => self.scan(id, axis, adjoint),
