@@ -298,6 +298,15 @@ fn what_values_place_is_summed_there() {
 }
 
 #[test]
+fn the_best_of_what_values_place_is_found_there() {
+    let text = "dim b\nmodel Best {\n    input word: i32[b]\n    input x: [b, 3]\n    let of[b] = word mod 5\n    \
+        let best[g < 5, d] = max(max[b where of == g] x[b, d], -100)\n    let less[g < 5, d] = min(min[b where of == g] x[b, d], 100)\n    \
+        let first[g < 5] = min[b where of == g] word\n    output most: [5, 3] = best\n    output least: [5, 3] = less\n    \
+        output low: i32[5] = first\n    output share: [b, 3] = exp(x - best[of])\n}\n";
+    at_sizes("the_best_of_what_values_place_is_found_there", text, &BATCHES, &[]);
+}
+
+#[test]
 fn long_sums_and_large_products_keep_their_digits() {
     let text = "dim b\ndim n\nmodel Large {\n    input x: [b, n]\n    input y: [n, 37]\n    input z: [41, n]\n    \
         output p: [b, 37] = sum[n] x * y\n    output q: [b, 41] = sum[n] x * z\n    output r: [37, b] = sum[n] x * y\n    \
