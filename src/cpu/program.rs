@@ -159,23 +159,8 @@ impl Running {
         let plan = &self.program.plan;
         let name = |s: &Step| s.writes().first().map_or("", |b| plan.buffers[*b].name.as_str()).to_string();
         let of = |(step, time): (&Step, AtomicU64)| {
-            (format!("{} {}", kind(step), name(step)), time.load(Ordering::Relaxed) as f64 * 1e-9)
+            (format!("{} {}", step.word(), name(step)), time.load(Ordering::Relaxed) as f64 * 1e-9)
         };
         plan.steps.iter().zip(std::mem::take(&mut self.instance.spent)).map(of).collect()
-    }
-}
-
-fn kind(step: &Step) -> &'static str {
-    match step {
-        Step::Kernel(_) => "kernel",
-        Step::Product(_) => "product",
-        Step::Grouped(_) => "grouped",
-        Step::Segments(_) => "segments",
-        Step::Order { .. } => "order",
-        Step::Scan { .. } => "scan",
-        Step::Assign { .. } => "assign",
-        Step::Scatter { .. } => "scatter",
-        Step::Random { .. } => "random",
-        Step::Rounds(_) => "loop",
     }
 }

@@ -4,6 +4,24 @@ use super::{Access, Expr, Grouped, Kept, Kernel, Kind, Plan, Product, Rounds, St
 use crate::ir::Fold;
 use std::fmt;
 
+impl Step {
+    /// What kind of step it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Step::Kernel(_) => "kernel",
+            Step::Product(_) => "product",
+            Step::Grouped(_) => "grouped",
+            Step::Segments(_) => "segments",
+            Step::Order { .. } => "order",
+            Step::Scan { .. } => "scan",
+            Step::Assign { .. } => "assign",
+            Step::Scatter { .. } => "scatter",
+            Step::Random { .. } => "random",
+            Step::Rounds(_) => "loop",
+        }
+    }
+}
+
 impl Plan {
     fn name(&self, b: usize) -> &str {
         &self.buffers[b].name

@@ -61,7 +61,7 @@ fn ensure(good: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// What is wrong, and at which step.
 fn at(plan: &Plan, step: usize, what: &str) -> String {
-    let named = plan.steps.get(step).map(|s| format!(" ({} {})", word(s), made(plan, s))).unwrap_or_default();
+    let named = plan.steps.get(step).map(|s| format!(" ({} {})", s.word(), made(plan, s))).unwrap_or_default();
     format!("step {step}{named}: {what}")
 }
 
@@ -73,19 +73,4 @@ fn made(plan: &Plan, step: &Step) -> String {
 /// What a buffer is called.
 fn name(plan: &Plan, buffer: usize) -> String {
     plan.buffers.get(buffer).map_or_else(|| format!("buffer {buffer}"), |b| format!("`{}`", b.name))
-}
-
-fn word(step: &Step) -> &'static str {
-    match step {
-        Step::Kernel(_) => "kernel",
-        Step::Product(_) => "product",
-        Step::Grouped(_) => "grouped",
-        Step::Segments(_) => "segments",
-        Step::Order { .. } => "order",
-        Step::Scan { .. } => "scan",
-        Step::Assign { .. } => "assign",
-        Step::Scatter { .. } => "scatter",
-        Step::Random { .. } => "random",
-        Step::Rounds(_) => "loop",
-    }
 }

@@ -46,36 +46,47 @@ pub(in crate::cpu::object) fn scatter(
     length: Value,
     sums: Option<Value>,
 ) {
+    let bytes = c.b.ins().imul_imm_s(length, if sums.is_some() { 8 } else { 4 });
+    c.clear(sums.unwrap_or(out.base), bytes);
+    let (from, to) = (value.base, out.base);
+    placed(c, (index, value, out), axis, &mut |c, v, o| match sums {
+        Some(sums) => {
+            let x = c.load(F32, from, v);
+            let x = c.b.ins().fpromote(F64, x);
+            add_wide(c, sums, o, x);
+        }
+        None => {
+            let (x, old) = (c.load(I32, from, v), c.load(I32, to, o));
+            let now = c.b.ins().iadd(old, x);
+            c.store(now, to, o);
+        }
+    });
+    if let Some(sums) = sums {
+        c.narrow(sums, to, length);
+    }
+}
+
+/// Visits each value whose index is one of the places along `axis` of `out`: where the value lies, and where it goes.
+pub(super) fn placed(
+    c: &mut Code,
+    (index, value, out): (&Pane, &Pane, &Pane),
+    axis: usize,
+    each: &mut dyn FnMut(&mut Code, Value, Value),
+) {
     let (places, step) = out.dims[axis];
     let zero = c.int(0);
     let strides = |k: usize| if k == axis { zero } else { out.dims.get(k).map_or(zero, |d| d.1) };
-    let each = index.dims.iter().zip(&value.dims).enumerate();
-    let dims: Vec<_> = each.filter(|(k, _)| *k != axis).map(|(k, ((n, i), (_, v)))| (*n, vec![*i, *v, strides(k)])).collect();
-    let bytes = c.b.ins().imul_imm_s(length, if sums.is_some() { 8 } else { 4 });
-    c.clear(sums.unwrap_or(out.base), bytes);
-    let (indices, from, to) = (index.base, value.base, out.base);
+    let all = index.dims.iter().zip(&value.dims).enumerate();
+    let dims: Vec<_> = all.filter(|(k, _)| *k != axis).map(|(k, ((n, i), (_, v)))| (*n, vec![*i, *v, strides(k)])).collect();
+    let indices = index.base;
     c.walk(&dims, &[zero, zero, zero], &mut |c, at| {
         let i = c.load(I32, indices, at[0]);
         let (fine, i) = c.inside(i, places);
         let v = at[1];
         let by = c.b.ins().imul(i, step);
         let o = c.b.ins().iadd(at[2], by);
-        c.when(fine, &mut |c| match sums {
-            Some(sums) => {
-                let x = c.load(F32, from, v);
-                let x = c.b.ins().fpromote(F64, x);
-                add_wide(c, sums, o, x);
-            }
-            None => {
-                let (x, old) = (c.load(I32, from, v), c.load(I32, to, o));
-                let now = c.b.ins().iadd(old, x);
-                c.store(now, to, o);
-            }
-        });
+        c.when(fine, &mut |c| each(c, v, o));
     });
-    if let Some(sums) = sums {
-        c.narrow(sums, to, length);
-    }
 }
 
 fn add_wide(c: &mut Code, sums: Value, at: Value, x: Value) {
