@@ -3,7 +3,7 @@
 use super::open;
 use super::quiet::quietly;
 use super::talk::{self, Exit, Talk};
-use crate::fuzz::check::{Failure, Passed, also_on, check_order, keep_panics};
+use crate::fuzz::check::{Failure, How, Passed, also_on, check_how, keep_panics};
 use crate::fuzz::program;
 use crate::fuzz::shrink::shrink;
 use crate::gpu;
@@ -39,6 +39,15 @@ pub struct Args {
     /// Their derivatives of this order instead, beside differences, too
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     order: u8,
+    /// Also with every other way that the planner might have taken, in turn
+    #[arg(long)]
+    ways: bool,
+}
+
+impl Args {
+    fn how(&self) -> How {
+        How { order: self.order.into(), turns: self.ways }
+    }
 }
 
 pub fn main(args: &Args) -> Result<(), Exit> {
@@ -66,7 +75,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
             kinds.entry("generator".into()).or_default().push(seed);
             continue;
         };
-        match check_order(&text, seed, args.order.into()) {
+        match check_how(&text, seed, args.how()) {
             Ok(p) => sum += p,
             Err(f) => {
                 let seeds = kinds.entry(f.class.clone()).or_default();
@@ -86,7 +95,8 @@ pub fn main(args: &Args) -> Result<(), Exit> {
 }
 
 fn counts(args: &Args, p: &Passed) -> String {
-    let runs = format!("{} runs compared, {} on a tie, {} nodes", p.runs, p.ties, p.nodes);
+    let turns = if args.ways { format!(", {} with another way", p.turns) } else { String::new() };
+    let runs = format!("{} runs compared, {} on a tie, {} nodes{turns}", p.runs, p.ties, p.nodes);
     match args.order {
         0 => runs,
         _derivatives => format!("{} slopes beside differences, {} at a corner, {runs}", p.slopes, p.corners),
@@ -94,7 +104,7 @@ fn counts(args: &Args, p: &Passed) -> String {
 }
 
 fn verdict(args: &Args, seed: u64, text: &str) -> Result<(), Exit> {
-    match check_order(text, seed, args.order.into()) {
+    match check_how(text, seed, args.how()) {
         Ok(p) => {
             talk::print(&format!("// fine: {}\n", counts(args, &p)));
             Ok(())
@@ -107,12 +117,9 @@ fn verdict(args: &Args, seed: u64, text: &str) -> Result<(), Exit> {
 }
 
 fn report(args: &Args, seed: u64, text: &str, f: &Failure) {
-    let small = if args.shrink > 0 {
-        shrink(text, seed, args.order.into(), f, Duration::from_secs(args.shrink))
-    } else {
-        text.to_string()
-    };
-    let now = check_order(&small, seed, args.order.into()).err().unwrap_or_else(|| f.clone());
+    let small =
+        if args.shrink > 0 { shrink(text, seed, args.how(), f, Duration::from_secs(args.shrink)) } else { text.to_string() };
+    let now = check_how(&small, seed, args.how()).err().unwrap_or_else(|| f.clone());
     let notes: String = format!("{}: {}", now.class, now.detail).lines().take(40).map(|l| format!("// {l}\n")).collect();
     let all = format!("// seed {seed}\n{notes}{small}");
     talk::print(&format!("{all}\n"));

@@ -1,7 +1,9 @@
 //! A verdict about one program: every stage, compared with the one before.
 
-use super::judge::{Exact, F32, F64, Moved, SHADERS, judge_again};
+use super::judge::{F32, F64, Moved, SHADERS};
+use super::meant::Meant;
 use super::slopes::{Slopes, slopes};
+use super::turns::Turns;
 use super::values::{self, Lengths};
 use crate::check::model::Model;
 use crate::cpu;
@@ -48,6 +50,17 @@ pub struct Passed {
     /// Derivatives that were compared with differences, and those that have a corner there.
     pub slopes: usize,
     pub corners: usize,
+    /// Runs in which one decision of the planner was taken otherwise.
+    pub turns: usize,
+}
+
+/// How a program is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Its derivatives of this order, 1 or 2, in the place of its outputs: that differences say the same, and that all ways to compute them do.
+    pub order: usize,
+    /// Also with every other way that the planner might have taken, in turn.
+    pub turns: bool,
 }
 
 impl std::ops::AddAssign for Passed {
@@ -57,6 +70,7 @@ impl std::ops::AddAssign for Passed {
         self.nodes += other.nodes;
         self.slopes += other.slopes;
         self.corners += other.corners;
+        self.turns += other.turns;
     }
 }
 
@@ -99,13 +113,13 @@ static LAST: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
 
 /// Checks a program; a panic anywhere is a failure. `seed` decides the values.
 pub fn check(text: &str, seed: u64) -> Result<Passed, Failure> {
-    check_order(text, seed, 0)
+    check_how(text, seed, How::default())
 }
 
-/// Checks a program, of order 1 and 2 its derivatives: that differences say the same, and that all ways to compute them do.
-pub fn check_order(text: &str, seed: u64, order: usize) -> Result<Passed, Failure> {
+/// Checks a program in the way that is asked for.
+pub fn check_how(text: &str, seed: u64, how: How) -> Result<Passed, Failure> {
     PANIC.with(|p| *p.borrow_mut() = None);
-    match catch_unwind(AssertUnwindSafe(|| stages(text, seed, order))) {
+    match catch_unwind(AssertUnwindSafe(|| stages(text, seed, how))) {
         Ok(verdict) => verdict,
         Err(payload) => {
             let said =
@@ -121,18 +135,18 @@ pub fn check_order(text: &str, seed: u64, order: usize) -> Result<Passed, Failur
     }
 }
 
-fn stages(text: &str, seed: u64, order: usize) -> Result<Passed, Failure> {
+fn stages(text: &str, seed: u64, how: How) -> Result<Passed, Failure> {
     written(text)?;
     let model = model(text)?;
-    match (order, slopes(&model, order)) {
-        (0, _) => ways(&model, seed, None),
-        (_, Some(slopes)) => ways(&slopes.model, seed, Some(&slopes)),
+    match (how.order, slopes(&model, how.order)) {
+        (0, _) => ways(&model, seed, None, how.turns),
+        (_, Some(slopes)) => ways(&slopes.model, seed, Some(&slopes), how.turns),
         (_, None) => Ok(Passed::default()),
     }
 }
 
 /// Compares all ways to compute a model; its outputs are derivatives where `slopes` are given.
-fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Failure> {
+fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>, turns: bool) -> Result<Passed, Failure> {
     let graph = &model.graph;
     verify(graph).map_err(|why| Failure::new("verify", why))?;
     let ir = graph.to_string();
@@ -140,11 +154,7 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
     if again.to_string() != ir {
         return Err(Failure::new("ir text", "the graph's text reads back as another graph"));
     }
-    let passes: Vec<(&str, Graph)> = opt::PASSES.iter().map(|p| (p.name, (p.run)(graph))).collect();
-    let all = opt::optimize(graph, &mut |_, _| {});
-    for (name, after) in passes.iter().map(|(n, g)| (*n, g)).chain([("optimize", &all)]) {
-        verify(after).map_err(|why| Failure::new(format!("verify after {name}"), why))?;
-    }
+    let (passes, all) = passed_through(graph)?;
     let mut passed = Passed { nodes: graph.len(), ..Passed::default() };
     let wanted: Vec<NodeId> = all.outputs.iter().map(|o| o.node).collect();
     let threads = if seed.is_multiple_of(8) { 2 } else { 1 };
@@ -154,6 +164,8 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
     let engine = Engine::cpu_unoptimized(&all, &wanted, &options).map_err(|d| Failure::new("cpu refuses", d.message))?;
     let mut engine = engine.pinned(pins());
     let device = DEVICE.with(|d| d.borrow().clone());
+    // Once, at the first sizes that have values.
+    let mut turns = turns.then(|| Turns { graph: &all, wanted: &wanted, options: &options, device: device.clone() });
     let mut device = device.map(|d| Engine::gpu_unoptimized(&d, &all, &wanted, gpu::Options::default()).pinned(pins()));
     let fixed = model.dims.iter().all(|d| d.size.is_some());
     let rounds = match slopes {
@@ -198,32 +210,51 @@ fn ways(model: &Model, seed: u64, slopes: Option<&Slopes>) -> Result<Passed, Fai
         planned((&all, &wanted), &bindings, pins())?;
         let first = run(&mut engine);
         passed.runs += 1;
-        passed.ties += usize::from(meant.compare("cpu", &first, F32)?);
+        passed.ties += usize::from(meant.compare_planned("cpu", &first, F32, pins())?);
         let second = run(&mut engine);
         if !same_bits(&first, &second) {
             return Err(Failure::new("cpu twice", "two runs differ"));
         }
         if let Some(device) = &mut device {
-            passed.ties += usize::from(on_device(device, &meant)?);
+            passed.ties += usize::from(on_device(device, &meant, pins())?);
             passed.runs += 1;
+        }
+        if let Some(turns) = turns.take() {
+            passed.turns += turns.take(&meant)?;
         }
     }
     Ok(passed)
 }
 
+/// What each pass makes of a graph by itself, and what all of them make; all are well-formed.
+fn passed_through(graph: &Graph) -> Result<(Vec<(&'static str, Graph)>, Graph), Failure> {
+    let passes: Vec<(&str, Graph)> = opt::PASSES.iter().map(|p| (p.name, (p.run)(graph))).collect();
+    let all = opt::optimize(graph, &mut |_, _| {});
+    for (name, after) in passes.iter().map(|(n, g)| (*n, g)).chain([("optimize", &all)]) {
+        verify(after).map_err(|why| Failure::new(format!("verify after {name}"), why))?;
+    }
+    Ok((passes, all))
+}
+
 /// The plan is well-formed, and so is where its buffers lie.
 fn planned((graph, wanted): (&Graph, &[NodeId]), bindings: &Bindings, pins: Pins) -> Result<(), Failure> {
-    let nodes: Vec<NodeId> = graph.measured.iter().map(|(_, node)| *node).collect();
-    let measured = evaluate(graph, bindings, &nodes).map_err(|d| Failure::new("interp sizes", d.message))?;
-    let mut sizes = bindings.sizes.clone();
-    let lengths = measured.iter().map(|t| (t.get(0).round_ties_even() as i64).max(0));
-    sizes.extend(graph.measured.iter().map(|(s, _)| s.clone()).zip(lengths));
+    let sizes = sizes_of(graph, bindings)?;
     let terms = Terms { pins, ..Terms::default() };
     // What the planner refuses is said when the plan is to run.
     let Ok(made) = plan::plan_on(graph, wanted, &sizes, &terms) else { return Ok(()) };
     plan::verify::verify(&made)
         .and_then(|()| placed(&made, &sizes))
         .map_err(|what| Failure::new("plan", format!("{what}\n{made}")))
+}
+
+/// All sizes of a run, those that values decide among them.
+pub(super) fn sizes_of(graph: &Graph, bindings: &Bindings) -> Result<Sizes, Failure> {
+    let nodes: Vec<NodeId> = graph.measured.iter().map(|(_, node)| *node).collect();
+    let measured = evaluate(graph, bindings, &nodes).map_err(|d| Failure::new("interp sizes", d.message))?;
+    let mut sizes = bindings.sizes.clone();
+    let lengths = measured.iter().map(|t| (t.get(0).round_ties_even() as i64).max(0));
+    sizes.extend(graph.measured.iter().map(|(s, _)| s.clone()).zip(lengths));
+    Ok(sizes)
 }
 
 /// Bodies of loops have places of their own.
@@ -283,12 +314,12 @@ fn same_words(name: &str, said: &[String], got: Option<String>) -> Result<(), Fa
 }
 
 /// Runs twice on a device; every shader is valid without any feature that a device need not have.
-fn on_device(engine: &mut Engine, meant: &Meant) -> Result<bool, Failure> {
+pub(super) fn on_device(engine: &mut Engine, meant: &Meant, pins: Pins) -> Result<bool, Failure> {
     let first = engine.run(meant.bindings).map_err(|d| d.message);
     for shader in engine.program().map_or(&[][..], |(p, _)| &p.shaders) {
         gpu::check::validate(&shader.code).map_err(|why| Failure::new("naga", format!("{why}\n{}", shader.code)))?;
     }
-    let tie = meant.compare("gpu", &first, SHADERS)?;
+    let tie = meant.compare_planned("gpu", &first, SHADERS, pins)?;
     if !same_bits(&first, &engine.run(meant.bindings).map_err(|d| d.message)) {
         return Err(Failure::new("gpu twice", "two runs differ"));
     }
@@ -350,30 +381,6 @@ pub fn outputs(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, String
 fn outcome(graph: &Graph, bindings: &Bindings) -> Result<Vec<Tensor>, Diagnostic> {
     let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
     evaluate(graph, bindings, &wanted)
-}
-
-/// What values are compared with, and what may excuse a difference.
-struct Meant<'a> {
-    /// The graph as it was made, and as the passes left it.
-    graphs: [&'a Graph; 2],
-    bindings: &'a Bindings,
-    values: &'a [Tensor],
-    moved: Moved,
-}
-
-impl Meant<'_> {
-    /// Whether outputs are as they should be; whether rounding had to explain something.
-    fn compare(&self, what: &str, found: &Result<Vec<Tensor>, String>, exact: Exact) -> Result<bool, Failure> {
-        let found = found.as_ref().map_err(|why| Failure::new(format!("{what} fails"), why.clone()))?;
-        for (n, (a, b)) in found.iter().zip(self.values).enumerate() {
-            if a.shape != b.shape || a.dtype() != b.dtype() {
-                return Err(Failure::new(format!("{what} shape"), format!("output {n} is {:?}, not {:?}", a.shape, b.shape)));
-            }
-        }
-        let sizes = &self.bindings.sizes;
-        judge_again(&self.moved, &self.graphs, self.bindings, self.values, found, exact)
-            .map_err(|wrong| Failure::new(format!("{what} value"), format!("{wrong} with {sizes:?}")))
-    }
 }
 
 fn same_bits(a: &Result<Vec<Tensor>, String>, b: &Result<Vec<Tensor>, String>) -> bool {

@@ -8,12 +8,13 @@
 //! | `rng` | choices |
 //! | `scope` | types, and what is visible |
 //! | `expr`, `truth`, `index`, `call` | expressions |
-//! | `body`, `cuts`, `loops`, `windows` | statements |
+//! | `body`, `cuts`, `loops`, `windows`, `factors` | statements |
 //! | `nets`, `relations`, `model` | items |
 //! | `values` | inputs |
-//! | `check` | a verdict |
+//! | `check`, `meant` | a verdict |
 //! | `judge`, `shake` | whether values are as right as f32 can be |
 //! | `slopes` | derivatives in the place of outputs |
+//! | `turns` | every other way that the planner might have taken |
 //! | `walk`, `shrink` | a smaller program |
 
 mod body;
@@ -21,9 +22,11 @@ mod call;
 pub mod check;
 mod cuts;
 mod expr;
+mod factors;
 mod index;
 pub mod judge;
 mod loops;
+mod meant;
 mod model;
 mod nets;
 mod relations;
@@ -33,6 +36,7 @@ mod shake;
 pub mod shrink;
 mod slopes;
 mod truth;
+mod turns;
 mod values;
 mod walk;
 mod windows;
@@ -72,6 +76,9 @@ impl Gen {
 /// So many programs of a hundred have sums over windows.
 const WINDOWS: usize = 8;
 
+/// So many have layers whose weights are products of several factors.
+const FACTORS: usize = 12;
+
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
     let mut gen_ = Gen {
@@ -88,5 +95,6 @@ pub fn program(seed: u64) -> String {
         lifted: false,
     };
     // Decided apart, so that the other programs of a list stay what they are.
-    gen_.program(Rng::new(!seed).chance(WINDOWS))
+    let (mut windows, mut factors) = (Rng::new(!seed), Rng::new(!seed ^ 0xFAC7));
+    gen_.program(windows.chance(WINDOWS), factors.chance(FACTORS))
 }

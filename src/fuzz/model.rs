@@ -18,8 +18,8 @@ impl Gen {
         sc.vars.push(Var { text: text.into(), kind, names, sizes, mag, err: mag });
     }
 
-    /// Writes everything; sums over windows where they are wanted.
-    pub fn program(&mut self, windows: bool) -> String {
+    /// Writes everything; sums over windows and weights of several factors where they are wanted.
+    pub fn program(&mut self, windows: bool, factors: bool) -> String {
         self.palette = vec![*self.rng.pick(&[3, 3, 2, 5]), *self.rng.pick(&[2, 4, 1, 7]), *self.rng.pick(&[3, 1, 2, 6])];
         if self.rng.chance(20) {
             self.palette.push(0);
@@ -57,6 +57,9 @@ impl Gen {
         self.statements(&mut sc, count, &mut lines);
         if windows {
             self.windows(&mut sc, &mut lines);
+        }
+        if factors {
+            self.factors(&mut sc, &mut lines);
         }
         self.outputs(&mut sc, &mut lines);
         let mut text = self.items.join("\n\n");

@@ -1,7 +1,7 @@
 //! A failing program made small: statements and items go, expressions become their parts or numbers, sizes shrink, as long as
 //! it fails in the same way.
 
-use super::check::{Failure, check_order};
+use super::check::{Failure, How, check_how};
 use super::walk::{self, Visit, children};
 use crate::diag::Sink;
 use crate::source::{FileId, Span};
@@ -76,11 +76,11 @@ fn weight(file: &File) -> usize {
     print(file).len()
 }
 
-/// The smallest program found that fails like `failure`, at this order of derivatives.
-pub fn shrink(text: &str, seed: u64, order: usize, failure: &Failure, limit: Duration) -> String {
+/// The smallest program found that fails like `failure`, checked in this way.
+pub fn shrink(text: &str, seed: u64, how: How, failure: &Failure, limit: Duration) -> String {
     let start = Instant::now();
     let mut best = tree(text);
-    let fails = |f: &File| check_order(&print(f), seed, order).err().is_some_and(|g| g.class == failure.class);
+    let fails = |f: &File| check_how(&print(f), seed, how).err().is_some_and(|g| g.class == failure.class);
     if !fails(&best) {
         return text.to_string();
     }

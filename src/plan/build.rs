@@ -120,9 +120,7 @@ pub(super) fn plan_with(
     choices: &Choices,
 ) -> Result<Plan, Diagnostic> {
     check_sizes(graph, &reachable(graph, wanted), sizes)?;
-    let narrowed = super::narrow::narrow(graph, wanted, sizes);
-    let (graph, wanted) = narrowed.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
-    let expanded = super::expand::expand(graph, wanted, &rates(graph), sizes, choices);
+    let expanded = super::rewrite::expanded(graph, wanted, rates, sizes, choices);
     let (graph, wanted) = expanded.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
     let rates = rates(graph);
     match super::shared::shared(graph, wanted, &rates, sizes, choices) {

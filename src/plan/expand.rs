@@ -1,8 +1,8 @@
 //! graph → graph: sums in products are multiplied out, and what is prepared joins the product that reads it, where that is cheaper.
 //!
 //! `sum(i) x[b, i] * (w[i, o] + sum(r) a[b, i, r] * u[b, r, o])` is `sum(i) x w + sum(i, r) x a u` where the sum in the parentheses would be
-//! larger than all that it is made of and the price says so, or a weight with an update of smaller parts. What else is added to a value of
-//! the sum's own size stays, for rounding is worse when it is multiplied out (`(x - mean(x)) @ w`).
+//! larger than all that it is made of and the price says so, or a weight with an update. What else is added to a value of the sum's own size
+//! stays, for rounding is worse when it is multiplied out (`(x - mean(x)) @ w`), and so does an update that sums what the weight is made of.
 //!
 //! In: a graph, what is wanted of it, its rates, all sizes. Out: a graph of the same meaning to within rounding, and where the wanted nodes
 //! are; none where all stays as it is.
@@ -16,7 +16,7 @@ use super::view;
 use crate::ir::pin::{JOINS, MADE, MADE_ONCE, MULTIPLIED_OUT};
 use crate::ir::{Axis, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Rate};
 use crate::opt::{Facts, Product, Rebuild, rebuild};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How deep sums in products are multiplied out.
 const DEPTH: usize = 4;
@@ -185,7 +185,20 @@ impl Known<'_> {
     fn avoided(&self, made: NodeId) -> Option<f64> {
         let mut parts = Parts { size: self.shape(made), ..Parts::default() };
         self.addend(made, &mut parts)?;
-        (!parts.whole || !parts.loose).then_some(parts.ns)
+        let fine = (!parts.whole || !parts.loose) && !self.cancels(&parts);
+        fine.then_some(parts.ns)
+    }
+
+    /// Whether an addend that sums larger values is made of what another one is made of, too: then they may nearly be opposites.
+    fn cancels(&self, parts: &Parts) -> bool {
+        let graph = self.facts.graph;
+        let is_source = |id: &NodeId| matches!(graph.node(*id).op, Op::Source { .. });
+        let made_of = |id: &NodeId| graph.needs_of(*id).into_iter().filter(is_source).collect::<BTreeSet<_>>();
+        let others = |large: &NodeId| parts.addends.iter().filter(|a| *a != large).map(made_of).collect::<Vec<_>>();
+        parts.large.iter().any(|large| {
+            let own = made_of(large);
+            others(large).iter().any(|other| !own.is_disjoint(other))
+        })
     }
 
     fn addend(&self, made: NodeId, parts: &mut Parts) -> Option<()> {
@@ -195,11 +208,13 @@ impl Known<'_> {
             parts.ns += self.choices.prices().touch(own);
             return graph.operands(made).iter().try_for_each(|o| self.addend(o.node, parts));
         }
+        parts.addends.push(made);
         if let Some(p) = Product::of(graph, made).filter(|p| once && p.fits()) {
             parts.ns += self.price(&p);
             let largest = p.factors.iter().map(|f| self.shape(f.node)).fold(0.0, f64::max);
             parts.loose |= largest == parts.size;
-            return (largest <= parts.size).then_some(());
+            parts.large.extend((largest > parts.size).then_some(made));
+            return Some(());
         }
         let whole = own >= parts.size;
         *(if whole { &mut parts.whole } else { &mut parts.loose }) = true;
@@ -225,6 +240,9 @@ struct Parts {
     whole: bool,
     /// Whether there is one beside which a value may nearly vanish: a mean.
     loose: bool,
+    /// What is added, and which of it are sums over values larger than the whole.
+    addends: Vec<NodeId>,
+    large: Vec<NodeId>,
 }
 
 /// Builds a form in the place of node `id`.
@@ -240,161 +258,4 @@ fn emit(r: &mut Rebuild, id: NodeId, form: &Form) -> Operand {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ir::interp::evaluate;
-    use crate::ir::read::read;
-    use crate::ir::verify::verify;
-    use crate::ir::{Bindings, DType, Data, Tensor};
-    use crate::plan::decide::Terms;
-
-    /// The graph that a text becomes where `b` is so long, and what of it is wanted; none where it stays. Its meaning stays, too.
-    fn at(text: &str, b: i64) -> Option<String> {
-        let graph = read(text).unwrap_or_else(|e| panic!("{text}{e:?}"));
-        let sizes: Sizes = [("b".into(), b)].into();
-        let wanted: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
-        let (new, places) = expand(&graph, &wanted, &graph.rates(), &sizes, &Choices::new(&Terms::default(), &graph))?;
-        verify(&new).unwrap_or_else(|e| panic!("{e}\n{new}"));
-        let mut bound = Bindings { sizes: sizes.clone(), ..Bindings::default() };
-        for (k, id) in graph.ids().enumerate() {
-            let Op::Source { path, .. } = &graph.node(id).op else { continue };
-            let shape: Vec<usize> = graph.node(id).shape.iter().map(|a| view::value(&a.size, &sizes) as usize).collect();
-            let count: usize = shape.iter().product();
-            let number = |n: usize| ((n * 37 + k * 11) % 101) as f64 / 50.0 - 1.0;
-            let data = match graph.node(id).dtype {
-                DType::I32 => Data::I32((0..count).map(|n| (n * 7 % 4) as i32).collect()),
-                DType::F32 | DType::Bool => Data::F64((0..count).map(number).collect()),
-            };
-            bound.sources.insert(path.to_string(), Tensor::new(shape, data));
-        }
-        let (before, after) = (evaluate(&graph, &bound, &wanted).unwrap(), evaluate(&new, &bound, &places).unwrap());
-        for (a, b) in before.iter().zip(&after) {
-            assert_eq!(a.shape, b.shape);
-            let largest = a.to_f64().iter().fold(1.0f64, |m, x| m.max(x.abs()));
-            assert!(a.to_f64().iter().zip(b.to_f64()).all(|(x, y)| (x - y).abs() <= 1e-12 * largest));
-        }
-        let ops: Vec<String> = new.to_string().lines().filter(|l| l.contains("sum(")).map(str::to_string).collect();
-        Some(ops.join("\n"))
-    }
-
-    #[test]
-    fn an_update_of_each_sample_is_multiplied_out() {
-        let text = "%0: f32[b, i=64] = input \"x\"
-             %1: f32[i=64, o=64] = param \"w\"
-             %2: f32[b, i=64, r=4] = input \"a\"
-             %3: f32[b, r=4, o=64] = input \"u\"
-             %4: f32[b, i=64, o=64] = sum(r=4) %2[b, i, r] * %3[b, r, o]
-             %5: f32[b, i=64, o=64] = add %1[i, o], %4[b, i, o]
-             %6 y: f32[b, o=64] = sum(i=64) %0[b, i] * %5[b, i, o]
-             output y = %6";
-        for b in [1, 2, 3, 64, 1000] {
-            assert_eq!(
-                at(text, b).as_deref(),
-                Some(
-                    "%4: f32[b, o=64] = sum(i=64) %0[b, i] * %1[i, o]\n\
-                     %5: f32[b, o=64] = sum(i=64, r=4) %0[b, i] * %2[b, i, r] * %3[b, r, o]"
-                ),
-                "{b}"
-            );
-        }
-        // Nobody is there to have an update.
-        assert_eq!(at(text, 0), None);
-    }
-
-    #[test]
-    fn an_update_that_many_samples_share_is_made_once() {
-        let text = "%0: f32[b, i=64] = input \"x\"
-             %1: f32[i=64, o=64] = param \"w\"
-             %2: f32[i=64, r=4] = input \"a\"
-             %3: f32[r=4, o=64] = input \"u\"
-             %4: f32[i=64, o=64] = sum(r=4) %2[i, r] * %3[r, o]
-             %5: f32[i=64, o=64] = add %1[i, o], %4[i, o]
-             %6 y: f32[b, o=64] = sum(i=64) %0[b, i] * %5[i, o]
-             output y = %6";
-        assert!(at(text, 1).is_some() && at(text, 4).is_some());
-        assert!(at(text, 1000).is_none() && at(text, 100_000).is_none());
-    }
-
-    #[test]
-    fn two_updates_and_a_scale_are_multiplied_out() {
-        let text = "%0: f32[b, i=64] = input \"x\"
-             %1: f32[i=64, o=64] = param \"w\"
-             %2: f32[b, i=64] = input \"s\"
-             %3: f32[b, o=64] = input \"t\"
-             %4: f32[b, i=64, o=64] = mul %1[i, o], %2[b, i]
-             %5: f32[b, i=64, o=64] = mul %2[b, i], %3[b, o]
-             %6: f32[b, i=64, o=64] = add %1[i, o], %4[b, i, o]
-             %7: f32[b, i=64, o=64] = sub %6[b, i, o], %5[b, i, o]
-             %8: f32[b, o=64] = sum(i=64) %0[b, i] * %7[b, i, o]
-             output y = %8";
-        let found = at(text, 32).unwrap();
-        assert_eq!(found.lines().count(), 3, "{found}");
-        assert!(!found.contains("f32[b, i=64, o=64]"), "{found}");
-    }
-
-    #[test]
-    fn a_centred_value_is_not_multiplied_out() {
-        let text = "%0: f32[b, i=64] = input \"x\"
-             %1: f32[b] = input \"mean\"
-             %2: f32[b, i=64] = sub %0[b, i], %1[b]
-             %3: f32[i=64, o=8] = param \"w\"
-             %4: f32[b, o=8] = sum(i=64) %2[b, i] * %3[i, o]
-             output y = %4";
-        assert_eq!([1, 7, 1000].map(|b| at(text, b)), [None, None, None]);
-    }
-
-    #[test]
-    fn an_update_of_a_weight_that_data_pick_is_multiplied_out() {
-        let text = "%0: f32[b, i=32] = input \"x\"
-             %1: i32[b] = input \"e\"
-             %2: f32[n=4, i=32, o=16] = param \"w\"
-             %3: f32[b, i=32, o=16] = gather %2[%1[b], i, o]
-             %4: f32[n=4, i=32, r=2] = param \"a\"
-             %5: f32[b, i=32, r=2] = gather %4[%1[b], i, r]
-             %6: f32[n=4, r=2, o=16] = param \"u\"
-             %7: f32[b, r=2, o=16] = gather %6[%1[b], r, o]
-             %8: f32[b, i=32, o=16] = sum(r=2) %5[b, i, r] * %7[b, r, o]
-             %9: f32[b, i=32, o=16] = add %3[b, i, o], %8[b, i, o]
-             %10: f32[b, o=16] = sum(i=32) %0[b, i] * %9[b, i, o]
-             output y = %10";
-        for b in [1, 3, 100] {
-            let found = at(text, b).unwrap();
-            assert!(found.lines().count() == 2 && !found.contains("f32[b, i=32, o=16] = sum"), "{found}");
-        }
-    }
-
-    #[test]
-    fn a_centred_weight_is_not_multiplied_out() {
-        let text = "%0: f32[b, i=64] = input \"x\"
-             %1: f32[i=64, o=8] = param \"w\"
-             %2: f32[o=8] = fold sum(i=64) %1[i, o]
-             %3: f32 = const 0.015625
-             %4: f32[o=8] = mul %2[o], %3
-             %5: f32[i=64, o=8] = sub %1[i, o], %4[o]
-             %6: f32[b, o=8] = sum(i=64) %0[b, i] * %5[i, o]
-             output y = %6";
-        assert_eq!([1, 2, 1000].map(|b| at(text, b)), [None, None, None]);
-        let read_twice = format!("{text}\n output mean = %4");
-        assert_eq!([1, 2, 1000].map(|b| at(&read_twice, b)), [None, None, None]);
-    }
-
-    #[test]
-    fn weights_of_each_condition_are_kept_only_where_that_is_cheaper() {
-        let text = |n: i64, codes: &str| {
-            format!(
-                "%0: f32[b, i={n}] = input \"x\"
-             %1: f32[{codes}z=16] = condition \"z\"
-             %2: f32[z=16, i={n}, r={n}] = param \"g\"
-             %3: f32[r={n}, o={n}] = param \"u\"
-             %4: f32[{codes}i={n}, o={n}] = sum(z=16, r={n}) %1[{}z] * %2[z, i, r] * %3[r, o]
-             %5: f32[b, o={n}] = sum(i={n}) %0[b, i] * %4[{}i, o]
-             output y = %5",
-                codes.replace(' ', "").replace(',', ", "),
-                codes.replace(' ', "").replace(',', ", "),
-            )
-        };
-        // One condition for all rows: the matrix is made once. One for each row: what it is made of is.
-        assert_eq!(at(&text(64, ""), 1000), None);
-        assert!(at(&text(48, "b, "), 96).is_some());
-    }
-}
+mod tests;

@@ -30,6 +30,7 @@ mod needed;
 mod order;
 mod outside;
 mod prices;
+pub mod rewrite;
 mod segments;
 mod shared;
 mod sizes;

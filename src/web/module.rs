@@ -243,8 +243,20 @@ pub fn types(p: &Parts) -> String {
     let mut out = format!("// {}, written by hnet build: names, types and shapes of what it wants and gives.\n", p.model.name);
     out += "
 /** Numbers in row-major order: flat, nested, or with their shape. A length decides the one axis that is open. */
-export type Values = number | boolean | ArrayLike<number> | readonly Values[] | { shape?: readonly number[]; data: ArrayLike<number> };
+export type Values = number | boolean | ArrayLike<number> | readonly Values[] | { shape?: readonly number[]; data: ArrayLike<number> } | Held<unknown>;
 export interface Tensor<A> { shape: number[]; data: A }
+/** An output that stays on the device: `run` and `prepare` take it as it is. */
+export interface Held<A> {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  /** Brings its numbers here. */
+  read(): Promise<Tensor<A>>;
+  /** Gives its memory back; at the latest that happens when nothing refers to it any more. */
+  free(): void;
+  /** Whether `free` was called. */
+  readonly freed: boolean;
+}
 ";
     for (title, condition) in [("Conditions", true), ("Inputs", false)] {
         let _ = writeln!(out, "\nexport interface {title} {{");
@@ -287,11 +299,15 @@ export interface Tensor<A> { shape: number[]; data: A }
     let dims = list(dims, |d| format!("{}?: number", expr::quoted(d)));
     let dims = dims.trim_start_matches('[').trim_end_matches(']').replace(", ", "; ");
     out += "}\n\n/** What inputs `I` are enough for. */
-export type Computed<I> = { [K in keyof Outputs as [Needs[K]] extends [keyof I] ? K : never]: Outputs[K] };
+export type Computed<I, H = never> = {
+  [K in keyof Outputs as [Needs[K]] extends [keyof I] ? K : never]: K extends H ? Held<Outputs[K][\"data\"]> : Outputs[K];
+};
 
-export interface RunOptions {
+export interface RunOptions<H = never> {
   /** Only these outputs. */
   outputs?: readonly (keyof Outputs)[];
+  /** These outputs stay on the device. */
+  keep?: readonly H[];
   /** Sizes of free dims that no input tells. */
 ";
     let _ = write!(out, "  dims?: {{ {dims} }};\n}}\n");
@@ -306,7 +322,7 @@ export interface RunOptions {
   /** Takes conditions; those that are left out keep their last value. What depends on them alone is computed once. */
   prepare(conditions?: Conditions): void;
   /** Computes what the inputs are enough for. Several runs may be under way; they are computed in order. */
-  run<I extends Inputs = {}>(inputs?: I, options?: RunOptions): Promise<Computed<I>>;
+  run<I extends Inputs = {}, H extends keyof Outputs = never>(inputs?: I, options?: RunOptions<H>): Promise<Computed<I, H>>;
   /** Gives the device back. */
   destroy(): void;
 }

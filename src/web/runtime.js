@@ -62,6 +62,71 @@ export function tensors(bytes) {
   return Object.assign(all, { about });
 }
 
+/** The numbers of a tensor in the device's words. */
+const made = (type, shape, bytes) => {
+  const data = new (type === "f32" ? Float32Array : Int32Array)(bytes);
+  return { shape, data: type === "bool" ? Uint8Array.from(data) : data };
+};
+const count = (shape) => shape.reduce((n, s) => n * s, 1);
+const forgotten = new FinalizationRegistry((buffer) => buffer.destroy());
+
+/** An output that stays on the device: run() and prepare() take it as it is, read() gives its numbers, free() its memory back. */
+export class Held {
+  #device; #buffer; #uses = 1; #freed = false;
+
+  constructor(device, { name, type, shape }, buffer) {
+    Object.assign(this, { name, type, shape });
+    this.#device = device;
+    this.#buffer = buffer;
+    forgotten.register(this, buffer, this);
+  }
+
+  /** Its memory, on this device. */
+  on(device) {
+    if (this.#device !== device) fail("lost", `\`${this.name}\` lies on another GPU, or on one that was lost`);
+    return this.#buffer;
+  }
+
+  /** Whether free() was called. */
+  get freed() {
+    return this.#freed;
+  }
+
+  /** Who needs it for a while says so: what is freed meanwhile goes when nobody does. */
+  use() {
+    if (this.#freed) fail("value", `\`${this.name}\` was given back by free()`);
+    this.#uses += 1;
+    return this;
+  }
+
+  drop() {
+    if (--this.#uses) return;
+    forgotten.unregister(this);
+    this.#buffer.destroy();
+  }
+
+  free() {
+    if (!this.#freed) this.drop();
+    this.#freed = true;
+  }
+
+  async read() {
+    this.use();
+    const size = 4 * Math.max(1, count(this.shape)), device = this.#device;
+    const staging = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    try {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(this.#buffer, 0, staging, 0, size);
+      device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ).catch(() => fail("lost", `\`${this.name}\` lay on a GPU that was lost`));
+      return made(this.type, [...this.shape], staging.getMappedRange().slice(0, 4 * count(this.shape)));
+    } finally {
+      staging.destroy();
+      this.drop();
+    }
+  }
+}
+
 /** The items that the wanted buffers are computed from. What a round reads, the round before it writes. */
 function slice(items, need) {
   const kept = [];
@@ -221,7 +286,7 @@ class Placement {
     const moved = this.given.filter((g) => g.early && this.pull(model, g, exact));
     if (this.state === state && !moved.some((g) => g.copied)) return this.steps;
     if (this.state !== state) {
-      for (const g of this.given.filter((g) => g.early && !moved.includes(g))) this.upload(model, g, model.source(state, g.path, g.length));
+      for (const g of this.given.filter((g) => g.early && !moved.includes(g))) this.give(model, g, state.get(g.path), state);
     }
     this.state = state;
     return [...this.prepare, ...this.steps];
@@ -237,14 +302,22 @@ class Placement {
     return true;
   }
 
+  /** Numbers are written; what lies on the device is copied with the next submission. */
+  give(model, g, value, conditions) {
+    // What an earlier run gave that came to nothing is not copied over this.
+    this.copies = this.copies.filter((c) => c.to !== g.buffer || c.at !== g.offset);
+    if (!value?.held) return this.upload(model, g, value?.words ?? model.source(conditions, g.path, g.length));
+    this.copies.push({ from: value.held.on(model.device), to: g.buffer, at: g.offset, size: 4 * g.length });
+  }
+
   upload(model, { path, length, buffer, offset }, words) {
     if (!words) fail("value", `nothing is given for \`${path}\``);
     if (words.byteLength !== 4 * length) fail("value", `\`${path}\` has ${words.byteLength / 4} elements, where ${length} are wanted`);
     if (length) model.device.queue.writeBuffer(buffer, offset, words.buffer, words.byteOffset, words.byteLength);
   }
 
-  /** One encoder, one pass, one submit. */
-  submit(model, steps, results) {
+  /** One encoder, one pass, one submit. What is `held` stays in buffers of its own: [result, buffer]. */
+  submit(model, steps, results, held = []) {
     const encoder = model.device.createCommandEncoder();
     for (const { from, to, at, size } of this.copies.splice(0)) if (size) encoder.copyBufferToBuffer(from, 0, to, at, size);
     const pass = encoder.beginComputePass();
@@ -255,20 +328,16 @@ class Placement {
     }
     pass.end();
     for (const { from, at } of [...results, ...this.inside]) encoder.copyBufferToBuffer(from.buffer, from.offset, this.staging, at, from.size);
+    for (const [{ from }, buffer] of held) encoder.copyBufferToBuffer(from.buffer, from.offset, buffer, 0, from.size);
     model.device.queue.submit([encoder.finish()]);
   }
 
-  async read() {
+  async read(results = this.results) {
     await this.staging.mapAsync(GPUMapMode.READ);
     const bytes = this.staging.getMappedRange();
     const wrong = outside(this.inside, bytes);
     const out = bare();
-    for (const { name, type, shape, at } of this.results) {
-      const length = shape.reduce((n, s) => n * s, 1);
-      const kind = type === "f32" ? Float32Array : Int32Array;
-      const data = new kind(bytes.slice(at, at + 4 * length));
-      out[name] = { shape, data: type === "bool" ? Uint8Array.from(data) : data };
-    }
+    for (const { name, type, shape, at } of results) out[name] = made(type, shape, bytes.slice(at, at + 4 * count(shape)));
     this.staging.unmap();
     if (wrong) fail("value", wrong);
     return out;
@@ -302,6 +371,11 @@ export const declared = (i) => `${i.type}${i.shape.length ? `[${i.axes.join(", "
 export function read(input, value) {
   const what = `\`${input.name}\` is ${declared(input)}`;
   if (value == null) fail("value", `${what}, but the value given is ${value}`);
+  if (value instanceof Held) {
+    value.use().drop();
+    if (value.type !== input.type) fail("value", `${what}, but \`${value.name}\`, which lies on the device, is ${value.type}`);
+    return { input, words: null, sizes: [...value.shape], held: value };
+  }
   let data = value, sizes = null;
   if (typeof value === "object" && "data" in value) {
     data = value.data;
@@ -319,7 +393,7 @@ export function read(input, value) {
   const none = Array.prototype.findIndex.call(data, (v) => !number(v));
   if (none >= 0) fail("value", `${what}, but element ${none} is ${typeof data[none] === "string" ? JSON.stringify(data[none]) : data[none]}`);
   const words = (input.type === "f32" ? Float32Array : Int32Array).from(data, Number);
-  if (sizes && sizes.reduce((n, s) => n * s, 1) !== words.length) {
+  if (sizes && count(sizes) !== words.length) {
     fail("value", `${what}: ${words.length} elements do not fit the shape [${sizes.join(", ")}]`);
   }
   if (input.type === "i32") {
@@ -329,9 +403,12 @@ export function read(input, value) {
   return { input, words, sizes };
 }
 
+/** Whether a value's numbers are looked at here, before the device sees them. */
+const looked = (input) => input.indexes || input.kind || input.allowed;
+
 /** Takes the free dims from a value's shape, or from its length where one axis is open. */
-export function learn({ input, words, sizes }, dims) {
-  const what = `\`${input.name}\` is ${declared(input)}`;
+export function learn({ input, words, sizes, held }, dims) {
+  const what = `\`${input.name}\` is ${declared(input)}`, length = held ? count(sizes) : words.length;
   if (input.kind === "size") dims[input.name] = words[0];
   let known = shape(input.shape, dims).map((s) => (Number.isNaN(s) ? undefined : s));
   if (sizes) {
@@ -340,8 +417,8 @@ export function learn({ input, words, sizes }, dims) {
     const open = known.flatMap((s, k) => (s === undefined ? [k] : []));
     const rest = known.reduce((n, s) => n * (s ?? 1), 1);
     if (open.length === 1) {
-      known[open[0]] = rest ? words.length / rest : 0;
-      if (!Number.isInteger(known[open[0]])) fail("value", `${what}, but the value has ${words.length} elements`);
+      known[open[0]] = rest ? length / rest : 0;
+      if (!Number.isInteger(known[open[0]])) fail("value", `${what}, but the value has ${length} elements`);
     } else if (open.length) return false;
     sizes = known;
   }
@@ -350,8 +427,8 @@ export function learn({ input, words, sizes }, dims) {
   });
   known = shape(input.shape, dims);
   if (known.some((s) => s === undefined || Number.isNaN(s))) return false;
-  if (known.some((s, k) => s !== sizes[k]) || known.reduce((n, s) => n * s, 1) !== words.length) {
-    fail("value", `${what}: [${known.join(", ")}] is wanted, but the value has ${words.length} elements, [${sizes.join(", ")}]`);
+  if (known.some((s, k) => s !== sizes[k]) || count(known) !== length) {
+    fail("value", `${what}: [${known.join(", ")}] is wanted, but the value has ${length} elements, [${sizes.join(", ")}]`);
   }
   if (input.allowed && !input.allowed.includes(words[0])) fail("value", `\`${input.name}\` can be ${input.allowed.join(", ")}`);
   return true;
@@ -464,13 +541,15 @@ class Model {
     const taken = this.take(conditions, true);
     const dims = bare();
     for (const t of taken) {
+      if (t.held && looked(t.input)) fail("value", `\`${t.input.name}\` is looked at before the device sees it: prepare({ ${t.input.name}: await held.read() })`);
       // What is wrong for all that read it is said at once.
       const readers = this.spec.outputs.filter((o) => o.needs.includes(t.input.name));
       const all = (by) => readers.every((o) => by.includes(o.name));
       if (learn(t, dims) && t.input.indexes?.every(([, by]) => all(by))) inside(t, dims, readers);
     }
     this.conditions = new Map([...this.conditions, ...taken.map((t) => [t.input.name, t])]);
-    if (this.gone || !this.current || this.pending) return;
+    const freed = [...this.conditions.values()].some((t) => t.held?.freed);
+    if (this.gone || !this.current || this.pending || freed) return;
     // The sizes of the last run are the best guess for the next one.
     const { placement, sizes } = this.current;
     if (Object.entries(dims).every(([d, n]) => sizes[d] === n) && !this.spec.measures.length) {
@@ -479,11 +558,12 @@ class Model {
     }
   }
 
-  /** Computes the outputs that the inputs are enough for, or those asked for in `options.outputs`. */
+  /** Computes the outputs that the inputs are enough for, or those asked for in `options.outputs`; those in `options.keep` stay on the device. */
   run(inputs = {}, options = {}) {
     const taken = this.take(inputs, false);
     const conditions = this.conditions;
-    return this.turn(() => this.execute(conditions, taken, options));
+    const held = [...taken, ...conditions.values()].flatMap((t) => t.held?.use() ?? []);
+    return this.turn(() => this.execute(conditions, taken, options)).finally(() => held.forEach((h) => h.drop()));
   }
 
   /** One after the other. */
@@ -535,10 +615,14 @@ class Model {
     return [...groups];
   }
 
-  async execute(conditions, taken, { outputs: names, dims: asked } = {}) {
+  async execute(conditions, taken, { outputs: names, dims: asked, keep = [] } = {}) {
     await this.present();
+    [...conditions.values(), ...taken].forEach(({ held }) => held?.on(this.device));
+    taken = await Promise.all(taken.map(async (t) => (t.held && looked(t.input) ? read(t.input, await t.held.read()) : t)));
     if (this.forgot) fail("lost", "the GPU was lost, and what was learned with it: train.load() or train.reset()");
     const { wanted, have } = this.wanted(conditions, taken, names);
+    const lost = [...keep].find((name) => !wanted.some((o) => o.name === name));
+    if (lost !== undefined) fail("value", `\`keep\` names \`${lost}\`, which this run does not compute; it computes ${list(wanted.map((o) => o.name))}`);
     const dims = bare(this.spec.dims, asked);
     for (const i of this.spec.inputs.filter((i) => i.kind === "size" && i.default !== undefined)) dims[i.name] = i.default;
     let open = [...conditions.values(), ...taken];
@@ -563,7 +647,7 @@ class Model {
         }
       }
       const out = bare();
-      for (const [family, some] of this.families(wanted, have)) Object.assign(out, await this.compute([family], some, dims, conditions, taken, true));
+      for (const [family, some] of this.families(wanted, have)) Object.assign(out, await this.compute([family], some, dims, conditions, taken, keep));
       return out;
     } catch (e) {
       if (this.gone) fail("lost", `${this.gone}: run again`);
@@ -571,21 +655,42 @@ class Model {
     }
   }
 
-  async compute(families, wanted, dims, conditions, taken, remember) {
+  /** Where `keep` says which outputs stay on the device, the placement is remembered. */
+  async compute(families, wanted, dims, conditions, taken, keep) {
     const placement = await this.placement(families, wanted, dims);
-    if (remember) this.current = { placement, sizes: dims };
+    if (keep) this.current = { placement, sizes: dims };
     for (const g of placement.given.filter((g) => !g.early && !placement.pull(this, g))) {
-      placement.upload(this, g, taken.find((t) => t.input.name === g.path)?.words ?? this.source(conditions, g.path, g.length));
+      placement.give(this, g, taken.find((t) => t.input.name === g.path) ?? conditions.get(g.path), conditions);
     }
-    await this.submit(placement, placement.settle(this, conditions), placement.results);
-    return placement.read();
+    const stays = (r) => keep?.includes(r.name), told = placement.results.filter((r) => !stays(r));
+    const held = await this.room(placement.results.filter(stays));
+    try {
+      await this.submit(placement, placement.settle(this, conditions), told, held);
+      const out = await placement.read(told);
+      return Object.assign(out, ...held.map(([r, buffer]) => ({ [r.name]: new Held(this.device, { ...r, shape: Object.freeze([...r.shape]) }, buffer) })));
+    } catch (e) {
+      held.forEach(([, buffer]) => buffer.destroy());
+      throw e;
+    }
+  }
+
+  /** Memory for results that stay, each with its own. */
+  async room(results) {
+    if (!results.length) return [];
+    const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    this.device.pushErrorScope("out-of-memory");
+    const held = results.map((r) => [r, this.device.createBuffer({ size: r.from.size, usage })]);
+    const full = await this.device.popErrorScope();
+    if (!full) return held;
+    held.forEach(([, buffer]) => buffer.destroy());
+    return fail("memory", `the GPU has no room for what is kept of this run: ${full.message}`);
   }
 
   /** Submits; what the browser has against it is heard the first time. */
-  async submit(placement, steps, results) {
-    if (placement.checked) return placement.submit(this, steps, results);
+  async submit(placement, steps, results, held) {
+    if (placement.checked) return placement.submit(this, steps, results, held);
     this.device.pushErrorScope("validation");
-    placement.submit(this, steps, results);
+    placement.submit(this, steps, results, held);
     const wrong = await this.device.popErrorScope();
     if (wrong) fail("gpu", wrong.message);
     placement.checked = true;

@@ -6,7 +6,7 @@ use crate::common;
 use hnet::bind::init;
 use hnet::bind::inputs::{Request, gather};
 use hnet::exec::session;
-use hnet::fuzz::check::{Passed, also_on, check, check_order, keep_panics, model};
+use hnet::fuzz::check::{How, Passed, also_on, check, check_how, keep_panics, model};
 use hnet::fuzz::program;
 use hnet::ir::interp::evaluate;
 
@@ -54,11 +54,26 @@ fn random_programs_mean_the_same_on_the_device() {
     assert!(ties * 20 <= runs.max(20), "{ties} of {runs} runs hang on a tie: too many to trust");
 }
 
+/// Each way that the planner might have taken, in turn; `hnet fuzz --ways` goes on with other seeds, and with `--gpu` on a device.
+#[test]
+fn random_programs_mean_the_same_every_way() {
+    let how = How { turns: true, ..How::default() };
+    let mut turns = 0;
+    for seed in 400..480 {
+        match check_how(&program(seed), seed, how) {
+            Ok(passed) => turns += passed.turns,
+            Err(f) => panic!("`hnet fuzz --ways --only {seed}`: {}: {}", f.class, f.detail),
+        }
+    }
+    println!("{turns} runs with another way");
+    assert!(turns > 80, "{turns} runs with another way");
+}
+
 /// Derivatives of these programs: differences, and all ways to compute them, say the same.
 fn derived(seeds: std::ops::Range<u64>, order: usize) -> Passed {
     let mut sum = Passed::default();
     for seed in seeds {
-        match check_order(&program(seed), seed, order) {
+        match check_how(&program(seed), seed, How { order, ..How::default() }) {
             Ok(passed) => sum += passed,
             Err(f) => panic!("`hnet fuzz --order {order} --only {seed}`: {}: {}", f.class, f.detail),
         }

@@ -2,6 +2,7 @@
 //! give the CPU's numbers. Without Chromium the parts that need it are skipped, unless `HNET_REQUIRE_GPU` is 1.
 
 mod browser;
+mod held;
 mod programs;
 mod server;
 mod training;

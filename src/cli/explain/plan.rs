@@ -242,6 +242,21 @@ fn at(sources: &Sources, span: Span) -> String {
     format!("{}:{line}:{column}", sources.get(span.file).name)
 }
 
+/// The line where it begins, as it is written there, as far as a screen is wide.
+fn line(sources: &Sources, span: Span) -> Option<String> {
+    const WIDE: usize = 100;
+    let number = sources.line_col(span.file, span.start).0 as usize;
+    let line = sources.get(span.file).text.lines().nth(number.checked_sub(1)?)?.trim();
+    let cut = line.char_indices().nth(WIDE).map(|(at, _)| &line[..at]);
+    Some(cut.map_or(line.to_string(), |cut| format!("{cut} …"))).filter(|l| span.start < span.end && !l.is_empty())
+}
+
+/// By how many nanoseconds of a run what was taken is cheaper than the best of what else there was; less than nothing where it is dearer.
+fn saves(d: &Decision) -> Option<f64> {
+    let others = d.ways.iter().enumerate().filter(|(n, _)| *n != d.taken).filter_map(|(_, w)| w.ns);
+    Some(others.min_by(f64::total_cmp)? - d.ways[d.taken].ns?).filter(|ns| ns.is_finite())
+}
+
 /// Who pinned it.
 pub(super) fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
     match d.by {
@@ -280,8 +295,10 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
             "what": d.site.what.word(),
             "value": d.name,
             "at": place(sources, d.site.span),
+            "line": line(sources, d.site.span),
             "ways": ways,
             "taken": d.taken,
+            "saves_ns": saves(d),
             "pinned": pinned(sources, d),
             "holds": ranges,
         })
@@ -329,6 +346,9 @@ fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: 
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
         out.push_str(&format!("\n{BOLD}{}{BOLD:#} of `{}`{times}", d.site.what.word(), d.name));
         out.push_str(&place(sources, d.site.span).map_or("\n".into(), |p| format!("  {DIM}{p}{DIM:#}\n")));
+        if let Some(line) = line(sources, d.site.span) {
+            out.push_str(&format!("    {DIM}{line}{DIM:#}\n"));
+        }
         for (n, way) in d.ways.iter().enumerate() {
             let mark = if n == d.taken { "→" } else { " " };
             let took = match h.measured.get(n) {
@@ -342,6 +362,13 @@ fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: 
         }
         if let Some(by) = pinned(sources, d) {
             out.push_str(&format!("    {DIM}pinned by {by}{DIM:#}\n"));
+        }
+        let less = saves(d).filter(|ns| *ns != 0.0).map(|ns| match ns > 0.0 {
+            true => format!("saves {} of a run beside the next best", time(ns).trim()),
+            false => format!("costs {} of a run more than the cheapest", time(-ns).trim()),
+        });
+        if let Some(less) = less {
+            out.push_str(&format!("    {DIM}{less}{DIM:#}\n"));
         }
         let ranges: Vec<String> = h.ranges.iter().map(range).collect();
         if !ranges.is_empty() {

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn built(name: &str, text: &str) -> Built {
+pub fn built(name: &str, text: &str) -> Built {
     let mut sources = Sources::default();
     let file = sources.add("page.hnet", None, text);
     let checked = pipeline::check_with(&mut sources, &NoFiles, file, &[]);
