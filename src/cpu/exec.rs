@@ -1,10 +1,15 @@
 //! How steps run: alone, or split among threads where the work is worth them. No bit of a result shows which.
 
 use super::call;
-use rayon::ThreadPool;
+use rayon::{ThreadPool, Yield};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Work below which a second thread costs more than it gives.
 pub(super) const WORTHWHILE: f64 = 1.5e6;
+
+/// How long a thread waits awake for the next step that is split: to wake one up takes about as long.
+const AWAKE: Duration = Duration::from_micros(100);
 
 /// How steps run.
 #[derive(Clone, Copy)]
@@ -14,6 +19,22 @@ pub(super) struct Exec<'a> {
 }
 
 impl Exec<'_> {
+    /// Runs many steps, in the pool if one of them may be `worth` it: then none of them has to enter it, and its other threads wait awake between
+    /// them for a while.
+    pub(super) fn enter(&self, worth: bool, steps: impl FnOnce() + Send) {
+        let Some(pool) = self.pool.filter(|_| worth) else { return steps() };
+        let over = AtomicBool::new(false);
+        pool.scope(|s| {
+            let own = rayon::current_thread_index();
+            for _ in 1..self.threads {
+                s.spawn(|_| wait(own, &over));
+            }
+            call::clean();
+            steps();
+            over.store(true, Ordering::Relaxed);
+        });
+    }
+
     /// Runs what uses threads itself, where the work is worth them.
     pub(super) fn whole(&self, work: f64, f: &(dyn Fn(usize) + Sync)) {
         match self.pool.filter(|_| work >= WORTHWHILE) {
@@ -36,5 +57,17 @@ impl Exec<'_> {
                 });
             }
         });
+    }
+}
+
+/// Takes what is split off, until all is over or nothing came for a while. The thread that splits does not wait for itself.
+fn wait(splits: Option<usize>, over: &AtomicBool) {
+    let mut last = Instant::now();
+    while !over.load(Ordering::Relaxed) && rayon::current_thread_index() != splits {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => last = Instant::now(),
+            Some(Yield::Idle) | None if last.elapsed() > AWAKE => return,
+            Some(Yield::Idle) | None => std::hint::spin_loop(),
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::attend::Attend;
 use super::call::{Code, Ptr};
 use super::changing::{self, Changing};
 use super::compile::{Entry, Functions};
-use super::exec::Exec;
+use super::exec::{Exec, WORTHWHILE};
 use super::grouped::Grouped;
 use super::instead::instead;
 use super::laid::Laid;
@@ -103,6 +103,8 @@ pub(super) struct Instance {
     first: Vec<usize>,
     arena: Vec<Line>,
     pub(super) changing: Changing,
+    /// Whether a step of each run is worth more than one thread.
+    splits: bool,
 }
 
 fn too_large(bytes: f64, limit: usize) -> Diagnostic {
@@ -168,7 +170,12 @@ impl Instance {
         instead(plan, &mut jobs, sizes)?;
         parameters::lay_out(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
+        let late = jobs.iter().enumerate().skip(plan.prepared).any(|(k, job)| match job {
+            Job::Rounds(r) => r.splits(),
+            job => job.work() >= WORTHWHILE || tiles.iter().any(|t| t.steps.contains(&k) && t.splits()),
+        });
         let mut made = Instance {
+            splits: threads > 1 && late,
             ptrs,
             jobs,
             tiles,
@@ -200,6 +207,11 @@ impl Instance {
     /// Runs the other steps.
     pub fn run(&mut self, exec: Exec) {
         self.steps(self.prepared..self.jobs.len(), exec);
+    }
+
+    /// Whether a step of each run is worth more than one thread.
+    pub fn splits(&self) -> bool {
+        self.splits
     }
 
     /// Puts bools and results that are wanted twice in their place.

@@ -126,8 +126,9 @@ impl Running {
 
     /// Runs the other steps.
     pub fn run(&mut self) {
-        self.instance.run(Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads });
-        self.instance.finish();
+        let (exec, instance) = (Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads }, &mut self.instance);
+        exec.enter(instance.splits(), || instance.run(exec));
+        instance.finish();
     }
 
     /// Gives result `k`, and takes a value of the same type and shape into whose place the next one goes.

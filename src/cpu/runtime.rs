@@ -261,6 +261,11 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
+    /// Whether a step of a round is worth more than one thread.
+    pub fn splits(&self) -> bool {
+        self.body.splits()
+    }
+
     pub fn new(
         plan: &Plan,
         r: &plan::Rounds,

@@ -19,6 +19,13 @@ pub(super) struct TileJob {
     kept: Option<Kept>,
 }
 
+impl TileJob {
+    /// Whether it is worth more than one thread.
+    pub fn splits(&self) -> bool {
+        self.work >= WORTHWHILE
+    }
+}
+
 /// Rows that are brought together, and where each buffer of them lies meanwhile: elements per row, place in the scratch memory.
 struct Kept {
     /// A bool for each row: buffer, offset, stride, and which it has to be.
@@ -54,10 +61,9 @@ impl Instance {
         let kept = t.kept.as_ref().map(|kept| (kept, kept.rows(&self.ptrs, t.extent)));
         let extent = kept.as_ref().map_or(t.extent, |(_, rows)| rows.len() as i64);
         let count = (extent + t.rows - 1) / t.rows;
-        let parts = if t.work >= WORTHWHILE { (exec.threads as i64).min(count).max(1) } else { 1 };
+        let parts = if t.splits() { (exec.threads as i64).min(count).max(1) } else { 1 };
         // One tile alone: its products share the threads.
-        let alone =
-            Exec { pool: None, threads: if kept.is_some() && parts == 1 && t.work >= WORTHWHILE { exec.threads } else { 1 } };
+        let alone = Exec { pool: None, threads: if kept.is_some() && parts == 1 && t.splits() { exec.threads } else { 1 } };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
             call::clean();

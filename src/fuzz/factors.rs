@@ -57,7 +57,7 @@ impl Gen {
     }
 
     fn layer(&mut self, l: &Layer, read: &str, sc: &mut Scope, lines: &mut Vec<String>) {
-        let (i, o) = (l.name("i"), l.name("o"));
+        let (i, o) = (l.name("ri"), l.name("ro"));
         match l.of {
             Code::Parameter => lines.push(format!("param {}: [{}] = uniform(-1, 1)", l.name("code"), l.code)),
             Code::Condition => lines.push(format!("condition {}: [{}]", l.name("code"), l.code)),

@@ -77,7 +77,7 @@ impl Gen {
 const WINDOWS: usize = 8;
 
 /// So many have layers whose weights are products of several factors.
-const FACTORS: usize = 12;
+const FACTORS: usize = 20;
 
 /// The program of a seed.
 pub fn program(seed: u64) -> String {
