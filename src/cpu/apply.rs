@@ -80,7 +80,12 @@ impl Apply {
     /// Runs it, or the steps of the result's first axis that `range` says.
     pub fn run(&self, ptrs: &[Ptr], range: Option<(i64, i64)>, exec: Exec) {
         match range {
-            Some((start, end)) => self.part(ptrs, start * self.unit, end * self.unit),
+            Some((start, end)) => {
+                let part = self.work * ((end - start) * self.unit) as f64 / self.extent.max(1) as f64;
+                exec.split(end - start, 1, part, &|from, to| {
+                    self.part(ptrs, (start + from) * self.unit, (start + to) * self.unit)
+                });
+            }
             None => exec.split(self.extent, 1, self.work, &|start, end| self.part(ptrs, start, end)),
         }
     }

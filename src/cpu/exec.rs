@@ -25,9 +25,9 @@ impl Exec<'_> {
         let Some(pool) = self.pool.filter(|_| worth) else { return steps() };
         let over = AtomicBool::new(false);
         pool.scope(|s| {
-            let own = rayon::current_thread_index();
+            let (own, over) = (rayon::current_thread_index(), &over);
             for _ in 1..self.threads {
-                s.spawn(|_| wait(own, &over));
+                s.spawn(move |_| wait(own, over));
             }
             call::clean();
             steps();

@@ -354,7 +354,12 @@ impl Job {
                     &many
                 };
                 match range {
-                    Some((start, end)) => code.call(table, sizes, start * unit, end * unit),
+                    Some((start, end)) => {
+                        let part = work * ((end - start) * unit) as f64 / (*extent).max(1) as f64;
+                        exec.split(end - start, 1, part, &|from, to| {
+                            code.call(table, sizes, (start + from) * unit, (start + to) * unit)
+                        });
+                    }
                     None => exec.split(*extent, 1, *work, &|start, end| code.call(table, sizes, start, end)),
                 }
             }

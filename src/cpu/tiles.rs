@@ -61,16 +61,19 @@ impl Instance {
         let kept = t.kept.as_ref().map(|kept| (kept, kept.rows(&self.ptrs, t.extent)));
         let extent = kept.as_ref().map_or(t.extent, |(_, rows)| rows.len() as i64);
         let count = (extent + t.rows - 1) / t.rows;
-        let parts = if t.splits() { (exec.threads as i64).min(count).max(1) } else { 1 };
-        // One tile alone: its products share the threads.
-        let alone = Exec { pool: None, threads: if kept.is_some() && parts == 1 && t.splits() { exec.threads } else { 1 } };
+        // Tiles of one size, whoever takes them.
+        let each = if kept.is_some() { (extent + count - 1) / count.max(1) } else { t.rows };
+        // A few tiles, of rows that were brought together: each of their steps is split, not they.
+        let few = kept.is_some() && t.splits() && count < 2 * exec.threads as i64;
+        let parts = if t.splits() && !few { (exec.threads as i64).min(count).max(1) } else { 1 };
+        let inside = if few { exec } else { Exec { pool: None, threads: 1 } };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
             call::clean();
             let mut ptrs = self.ptrs.clone();
             let own = scratch.moved(p * t.scratch as i64);
             for tile in count * p / parts..count * (p + 1) / parts {
-                let (start, end) = (tile * t.rows, ((tile + 1) * t.rows).min(extent));
+                let (start, end) = (tile * each, ((tile + 1) * each).min(extent));
                 // Rows that were brought together begin where their memory begins.
                 let from = if kept.is_some() { 0 } else { start };
                 for (b, per, at) in &t.private {
@@ -85,7 +88,7 @@ impl Instance {
                     kept.written.iter().for_each(|(b, _, at)| ptrs[*b] = own.moved(*at as i64));
                 }
                 for k in t.steps.clone() {
-                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((from, from + end - start)), alone));
+                    timed(self.spent.get(k), || self.jobs[k].run(&ptrs, Some((from, from + end - start)), inside));
                 }
                 if let Some((kept, rows)) = rows {
                     kept.written.iter().for_each(|(b, per, _)| bring(rows, *per, self.ptrs[*b], ptrs[*b], true));
@@ -97,7 +100,7 @@ impl Instance {
                 let part = &part;
                 (0..parts).for_each(|p| s.spawn(move |_| part(p)));
             }),
-            None => match exec.pool.filter(|_| alone.threads > 1) {
+            None => match exec.pool.filter(|_| few) {
                 Some(pool) => pool.install(|| part(0)),
                 None => part(0),
             },
