@@ -5,8 +5,11 @@ use rayon::{ThreadPool, Yield};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Work below which a second thread costs more than it gives.
-pub(super) const WORTHWHILE: f64 = 1.5e6;
+/// Multiply-adds of a step below which another thread costs more than it gives: ten microseconds or less.
+pub(super) const WORTHWHILE: f64 = 3e5;
+
+/// Multiply-adds of the steps of a run, of those that may be split, from which on it enters the pool: to do so takes about twenty microseconds.
+const ENTERS: f64 = 2e6;
 
 /// How long a thread waits awake for the next step that is split: to wake one up takes about as long.
 const AWAKE: Duration = Duration::from_micros(100);
@@ -19,10 +22,10 @@ pub(super) struct Exec<'a> {
 }
 
 impl Exec<'_> {
-    /// Runs many steps, in the pool if one of them may be `worth` it: then none of them has to enter it, and its other threads wait awake between
-    /// them for a while.
-    pub(super) fn enter(&self, worth: bool, steps: impl FnOnce() + Send) {
-        let Some(pool) = self.pool.filter(|_| worth) else { return steps() };
+    /// Runs steps, in the pool if those of them that may be split are so much `work`: then none of them has to enter it, and its other threads wait
+    /// awake between them for a while.
+    pub(super) fn enter(self, work: f64, steps: impl FnOnce(Exec) + Send) {
+        let Some(pool) = self.pool.filter(|_| work >= ENTERS) else { return steps(Exec { pool: None, threads: 1 }) };
         let over = AtomicBool::new(false);
         pool.scope(|s| {
             let (own, over) = (rayon::current_thread_index(), &over);
@@ -30,7 +33,7 @@ impl Exec<'_> {
                 s.spawn(move |_| wait(own, over));
             }
             call::clean();
-            steps();
+            steps(self);
             over.store(true, Ordering::Relaxed);
         });
     }

@@ -103,8 +103,19 @@ pub(super) struct Instance {
     first: Vec<usize>,
     arena: Vec<Line>,
     pub(super) changing: Changing,
-    /// Whether a step of each run is worth more than one thread.
-    splits: bool,
+    /// Work of the steps that may be split, of those that are prepared and of the others.
+    divided: [f64; 2],
+}
+
+/// Work of steps that threads share.
+fn divided(jobs: &[Job], tiles: &[TileJob], steps: Range<usize>) -> f64 {
+    let tiled = |k: usize| tiles.iter().any(|t| t.steps.contains(&k) && t.splits());
+    let one = |k: usize| match &jobs[k] {
+        Job::Rounds(r) => r.divided(),
+        job if job.work() >= WORTHWHILE || tiled(k) => job.work(),
+        _ => 0.0,
+    };
+    steps.map(one).sum()
 }
 
 fn too_large(bytes: f64, limit: usize) -> Diagnostic {
@@ -170,12 +181,9 @@ impl Instance {
         instead(plan, &mut jobs, sizes)?;
         parameters::lay_out(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
-        let late = jobs.iter().enumerate().skip(plan.prepared).any(|(k, job)| match job {
-            Job::Rounds(r) => r.splits(),
-            job => job.work() >= WORTHWHILE || tiles.iter().any(|t| t.steps.contains(&k) && t.splits()),
-        });
+        let divided = [0..plan.prepared, plan.prepared..jobs.len()].map(|of| divided(&jobs, &tiles, of));
         let mut made = Instance {
-            splits: threads > 1 && late,
+            divided,
             ptrs,
             jobs,
             tiles,
@@ -200,7 +208,7 @@ impl Instance {
     /// Runs the steps that depend on no input, and lays out what products will read.
     /// `laid`: what is laid out already, and the age of what memory holds.
     pub fn prepare(&mut self, exec: Exec, laid: Option<(&Laid, u64)>) {
-        self.steps(0..self.prepared, exec);
+        exec.enter(self.divided[0], |exec| self.steps(0..self.prepared, exec));
         parameters::pack(&mut self.jobs[self.prepared..], &self.ptrs, laid);
     }
 
@@ -209,9 +217,9 @@ impl Instance {
         self.steps(self.prepared..self.jobs.len(), exec);
     }
 
-    /// Whether a step of each run is worth more than one thread.
-    pub fn splits(&self) -> bool {
-        self.splits
+    /// Work of the steps of a run that may be split.
+    pub fn divided(&self) -> f64 {
+        self.divided[1]
     }
 
     /// Puts bools and results that are wanted twice in their place.

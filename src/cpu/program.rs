@@ -127,7 +127,7 @@ impl Running {
     /// Runs the other steps.
     pub fn run(&mut self) {
         let (exec, instance) = (Exec { pool: self.machine.pool.as_ref(), threads: self.machine.threads }, &mut self.instance);
-        exec.enter(instance.splits(), || instance.run(exec));
+        exec.enter(instance.divided(), |exec| instance.run(exec));
         instance.finish();
     }
 

@@ -261,9 +261,9 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Whether a step of a round is worth more than one thread.
-    pub fn splits(&self) -> bool {
-        self.body.splits()
+    /// Work of the steps of all rounds that may be split.
+    pub fn divided(&self) -> f64 {
+        self.trips as f64 * self.body.divided()
     }
 
     pub fn new(
