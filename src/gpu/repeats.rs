@@ -8,7 +8,6 @@
 //! here decides what may share a workgroup, so nothing here can be wrong: it can but be slow.
 
 use super::program::{Buffer, Kind};
-use super::rows::MOST;
 use super::stage::{Placed, Stage};
 use crate::plan::{Access, Expr, Kernel};
 use std::collections::{BTreeSet, HashMap};
@@ -25,11 +24,17 @@ struct Run {
     period: usize,
 }
 
-/// For each stage where a group that starts there ends at the latest. `next`: where the longest group ends, if it must before a stage.
-pub(super) fn ends(stages: &[Placed], buffers: &[Buffer], next: &mut dyn FnMut(usize, usize) -> usize) -> Vec<usize> {
+/// For each stage where a group that starts there ends at the latest. `limit`: how many stages a group has at most; `next`: where the longest
+/// group ends, if it must before a stage.
+pub(super) fn ends(
+    stages: &[Placed],
+    buffers: &[Buffer],
+    limit: usize,
+    next: &mut dyn FnMut(usize, usize) -> usize,
+) -> Vec<usize> {
     let n = stages.len();
-    let mut out: Vec<usize> = (0..n).map(|k| (k + MOST).min(n)).collect();
-    let runs = if n > MOST { runs(&numbers(stages, buffers)) } else { Vec::new() };
+    let mut out: Vec<usize> = (0..n).map(|k| (k + limit).min(n)).collect();
+    let runs = if n > limit { runs(&numbers(stages, buffers), limit) } else { Vec::new() };
     if runs.is_empty() {
         return out;
     }
@@ -41,19 +46,19 @@ pub(super) fn ends(stages: &[Placed], buffers: &[Buffer], next: &mut dyn FnMut(u
     }
     for run in runs {
         // Short layers share a workgroup.
-        let layers = (MOST / run.period).max(1);
+        let layers = (limit / run.period).max(1);
         let steady = |s: &usize| (1..=layers).any(|k| s + k * run.period < run.to && starts.contains(&(s + k * run.period)));
         // Later it would be by chance, after many shaders that no other layer has.
         if starts.range(run.from..run.to.min(run.from + 2 * layers * run.period)).any(steady) {
             continue;
         }
         let unit = layers * run.period;
-        out[run.from.saturating_sub(MOST)..run.from].iter_mut().for_each(|end| *end = (*end).min(run.from));
+        out[run.from.saturating_sub(limit)..run.from].iter_mut().for_each(|end| *end = (*end).min(run.from));
         let whole = run.from + (run.to - run.from) / run.period * run.period;
         for first in (run.from..whole).step_by(unit) {
             let last = (first + unit).min(whole);
             // Groups of about the same length.
-            let most = unit.div_ceil(unit.div_ceil(MOST));
+            let most = unit.div_ceil(unit.div_ceil(limit));
             (first..last).for_each(|k| out[k] = (k + most).min(last));
         }
     }
@@ -71,7 +76,7 @@ fn numbers(stages: &[Placed], buffers: &[Buffer]) -> Vec<usize> {
 }
 
 /// What repeats at least once and is longer than one shader, the longest first, none over another.
-fn runs(numbers: &[usize]) -> Vec<Run> {
+fn runs(numbers: &[usize], limit: usize) -> Vec<Run> {
     let n = numbers.len();
     let mut found: Vec<Run> = Vec::new();
     for period in 1..=LONGEST.min(n / 2) {
@@ -80,7 +85,7 @@ fn runs(numbers: &[usize]) -> Vec<Run> {
             if k < n - period && numbers[k] == numbers[k + period] {
                 continue;
             }
-            if k - from >= period && k + period - from > MOST {
+            if k - from >= period && k + period - from > limit {
                 found.push(Run { from, to: k + period, period });
             }
             from = k + 1;
@@ -147,23 +152,23 @@ mod tests {
 
     #[test]
     fn what_repeats_is_found_with_the_shortest_period() {
-        let found = runs(&text(&format!("xy{}z", "abcdefghijk".repeat(4))));
+        let found = runs(&text(&format!("xy{}z", "abcdefghijk".repeat(4))), 16);
         assert_eq!(found, [Run { from: 2, to: 46, period: 11 }]);
         // A part of another time belongs to it, and so does what comes before by chance.
-        let found = runs(&text(&format!("k{}abcz", "abcdefghijk".repeat(3))));
+        let found = runs(&text(&format!("k{}abcz", "abcdefghijk".repeat(3))), 16);
         assert_eq!(found, [Run { from: 0, to: 37, period: 11 }]);
     }
 
     #[test]
     fn what_is_short_or_does_not_repeat_is_left() {
-        assert_eq!(runs(&text("abcabcabc")), []);
-        assert_eq!(runs(&text("abcdefghijklmnopqrstuvwxyz")), []);
-        assert_eq!(runs(&text("")), []);
+        assert_eq!(runs(&text("abcabcabc"), 16), []);
+        assert_eq!(runs(&text("abcdefghijklmnopqrstuvwxyz"), 16), []);
+        assert_eq!(runs(&text(""), 16), []);
     }
 
     #[test]
     fn two_kinds_of_layers_are_two_runs() {
-        let found = runs(&text(&format!("{}{}", "abcdefghij".repeat(3), "klmnopqrst".repeat(2))));
+        let found = runs(&text(&format!("{}{}", "abcdefghij".repeat(3), "klmnopqrst".repeat(2))), 16);
         assert_eq!(found, [Run { from: 0, to: 30, period: 10 }, Run { from: 30, to: 50, period: 10 }]);
     }
 }

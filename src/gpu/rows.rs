@@ -27,10 +27,21 @@ pub(super) const ELEMENTS: i64 = 2048;
 pub(super) const BLOCK: i64 = 4;
 /// Elements of a row that are ordered by counting.
 const ORDERED: i64 = 1 << 9;
-/// Stages of one shader: software devices take minutes over shaders with more barriers.
-pub(super) const MOST: usize = 16;
+/// Stages of one shader.
+const MOST: usize = 16;
+/// Likewise where a processor plays the device: the time that its compiler takes grows faster than the barriers of a shader. With sixteen stages a
+/// decoder of two layers started in 3.9 s, with eight in 1.7 (llvmpipe of Mesa 22.3), and ran as fast.
+const MOST_PLAYED: usize = 8;
 /// Buffers that one shader binds; a group that would need more ends.
 const BOUND: usize = super::program::BINDINGS;
+
+/// How many stages one shader has at most.
+pub(super) fn most(reach: Reach) -> usize {
+    match reach {
+        Reach::Staged => MOST,
+        Reach::Direct => MOST_PLAYED,
+    }
+}
 
 /// The row loop of a stage: its number, and how many of its steps make a row.
 #[derive(Clone, Copy, Debug, PartialEq)]

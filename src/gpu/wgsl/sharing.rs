@@ -2,7 +2,7 @@
 
 use super::super::program::Item;
 use super::super::repeats;
-use super::super::rows::{Group, group as rows_of};
+use super::super::rows::{Group, group as rows_of, most};
 use super::super::stage::Placed;
 use super::work::flops;
 use super::{Emitter, rows, shape};
@@ -15,7 +15,7 @@ impl Emitter<'_> {
         self.sorted.clear();
         self.segmented.clear();
         let next = &mut |k: usize, end: usize| self.sharing(stages, k, end).map_or(k, |g| g.1);
-        let ends = repeats::ends(stages, &self.buffers, next);
+        let ends = repeats::ends(stages, &self.buffers, most(self.choice.reach), next);
         let mut k = 0;
         let mut told = 0;
         while k < stages.len() {
