@@ -49,7 +49,9 @@ impl Gen {
             };
             if k == 0 {
                 read = layer.name("row");
-                lines.push(format!("input {read}: [b, {inner}]"));
+                let (given, i) = (layer.name("given"), layer.name("n"));
+                lines.push(format!("input {given}: [b, {inner}]"));
+                lines.push(format!("let {read}[{i} < {inner}] = 0.2 + abs({given}[{i}])"));
             }
             self.layer(&layer, &read, sc, lines);
             (read, inner) = (layer.name("layer"), layer.outer);
@@ -58,15 +60,18 @@ impl Gen {
 
     fn layer(&mut self, l: &Layer, read: &str, sc: &mut Scope, lines: &mut Vec<String>) {
         let (i, o) = (l.name("ri"), l.name("ro"));
-        match l.of {
-            Code::Parameter => lines.push(format!("param {}: [{}] = uniform(-1, 1)", l.name("code"), l.code)),
-            Code::Condition => lines.push(format!("condition {}: [{}]", l.name("code"), l.code)),
-            Code::Input => lines.push(format!("input {}: [{}]", l.name("code"), l.code)),
-            Code::Rows => lines.push(format!("input {}: [b, {}]", l.name("code"), l.code)),
-        }
+        // All is above 0: sums that nearly vanish would say little.
+        let (raw, m) = (l.name("raw"), l.name("m"));
+        lines.push(match l.of {
+            Code::Parameter => format!("param {raw}: [{}] = uniform(-1, 1)", l.code),
+            Code::Condition => format!("condition {raw}: [{}]", l.code),
+            Code::Input => format!("input {raw}: [{}]", l.code),
+            Code::Rows => format!("input {raw}: [b, {}]", l.code),
+        });
+        lines.push(format!("let {}[{m} < {}] = 0.2 + abs({raw}[{m}])", l.name("code"), l.code));
         let count = 1 + self.rng.below(3);
         let addends: Vec<String> = (0..count).map(|n| self.addend(l, n, (&i, &o), lines)).collect();
-        let sign = if self.rng.chance(25) { " - " } else { " + " };
+        let sign = if self.rng.chance(25) { " - 0.1 * " } else { " + " };
         let weight = addends.join(sign);
         // As a value of its own, which several may read, or where it is used.
         let (weights, apart) = (l.name("weight"), self.rng.chance(70));
@@ -106,7 +111,7 @@ impl Gen {
         let (inner, outer, rank) = (l.inner, l.outer, l.rank);
         let scale = 1.0 / ((inner as f64).sqrt() * 2.0);
         let mut param = |word: &str, axes: &str| {
-            lines.push(format!("param {}: [{axes}] = uniform(-1, 1)", own(word)));
+            lines.push(format!("param {}: [{axes}] = uniform(0.2, 1)", own(word)));
             own(word)
         };
         let (code, z, r) = (l.name("code"), own("z"), own("r"));
@@ -147,15 +152,15 @@ impl Gen {
             5 => {
                 let (pick, of) = (own("pick"), own("of"));
                 lines.push(format!("input {pick}: i32[b]"));
-                lines.push(format!("param {of}: [{}, {inner}, {outer}] = uniform(-1, 1)", l.experts));
+                lines.push(format!("param {of}: [{}, {inner}, {outer}] = uniform(0.2, 1)", l.experts));
                 format!("{of}[{pick}, {i}, {o}]")
             }
             // Adapters that each row picks.
             _ => {
                 let (pick, down, up) = (own("pick"), own("down"), own("up"));
                 lines.push(format!("input {pick}: i32[b]"));
-                lines.push(format!("param {down}: [{}, {inner}, {rank}] = uniform(-1, 1)", l.experts));
-                lines.push(format!("param {up}: [{}, {rank}, {outer}] = uniform(-1, 1)", l.experts));
+                lines.push(format!("param {down}: [{}, {inner}, {rank}] = uniform(0.2, 1)", l.experts));
+                lines.push(format!("param {up}: [{}, {rank}, {outer}] = uniform(0.2, 1)", l.experts));
                 format!("(sum[{r}] {down}[{pick}, {i}, {r}] * {up}[{pick}, {r}, {o}])")
             }
         };
@@ -170,6 +175,6 @@ impl Gen {
             1 => format!("input {gate}: [{}]", l.inner),
             _ => format!("input {gate}: [b, {}]", l.inner),
         });
-        format!("{gate}[{i}]")
+        format!("(0.2 + abs({gate}[{i}]))")
     }
 }

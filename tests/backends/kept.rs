@@ -103,10 +103,12 @@ fn what_is_not_kept_is_not_looked_at() {
 #[test]
 fn many_rows() {
     let text = text("output y: [t, 32] = if g > 0 { x + a(x) } else { x }");
-    let t = 1100;
-    let gate: Vec<f32> = (0..t).map(|i| if i % 9 == 4 { -1.0 } else { 1.0 }).collect();
-    let case = Case::new(&text, &[("t", t)], &[("g", floats(&gate))]);
-    let runs = [1, 2, 3].map(|n| case.run(Way::Optimized(n)).expect("native").unwrap_or_else(|d| panic!("{}", d.message)));
-    assert!(runs.iter().all(|r| r[0].same_bits(&runs[0][0])));
-    case.on(&[Way::Optimized(2)]).agrees();
+    // One tile, two that are hardly more than one, two full ones, some.
+    for t in [1100, 2300, 4500, 9000] {
+        let gate: Vec<f32> = (0..t).map(|i| if i % 9 == 4 { -1.0 } else { 1.0 }).collect();
+        let case = Case::new(&text, &[("t", t)], &[("g", floats(&gate))]);
+        let runs = [1, 2, 3, 5].map(|n| case.run(Way::Optimized(n)).expect("native").unwrap_or_else(|d| panic!("{}", d.message)));
+        assert!(runs.iter().all(|r| r[0].same_bits(&runs[0][0])), "{t} rows");
+        case.on(&[Way::Optimized(2)]).agrees();
+    }
 }
