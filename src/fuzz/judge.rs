@@ -299,6 +299,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_with_a_term_that_is_nan_is_nan() {
+        let text = "%0: f32[i=2] = input \"x\"\n%1: f32 = sum(i=2) %0[i]\noutput y = %1\n";
+        assert_eq!(verdict(text, &[f32::NAN, 1.0], &[f32::NAN]), Ok(false));
+        assert!(verdict(text, &[f32::NAN, 1.0], &[1.0]).is_err());
+        // Terms that leave f32 in one order and not in another are undecided.
+        assert_eq!(verdict(text, &[3e38, 3e38], &[f32::NAN]), Ok(true));
+    }
+
+    #[test]
     fn a_sum_that_is_zero_has_either_sign() {
         let text =
             "%0: f32[i=2] = input \"x\"\n%1: f32 = const -1\n%2: f32 = sum(i=2) %0[i]\n%3: f32 = atan2 %2, %1\noutput y = %3\n";

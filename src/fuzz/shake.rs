@@ -90,7 +90,8 @@ fn sums(op: &Op) -> bool {
 }
 
 /// A sum where its terms leave f32, or a part of them may: for most seeds itself, NaN or an infinity, as another order of the terms or
-/// factors may make it. What may leave f32 is told from the sum of magnitudes; a factor below 1 makes no other smaller.
+/// factors may make it. What may leave f32 is told from the sum of magnitudes; a factor below 1 makes no other smaller. Where a term is NaN every
+/// order says so.
 fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Operand {
     if how.rounds && how.seed.is_multiple_of(4) {
         return value;
@@ -99,7 +100,7 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let number = |r: &mut Rebuild, x: f64| r.add(Node::new(Op::Const(x), DType::F32, vec![]), vec![]);
     let (one, most) = (number(r, 1.0), number(r, MOST));
     let all = sizes(r, id, Some(&one));
-    let fine = r.add(Node::new(Op::Map(Map::Le), DType::Bool, node.shape.clone()), vec![all, most]);
+    let leaves = r.add(Node::new(Op::Map(Map::Lt), DType::Bool, node.shape.clone()), vec![most, all]);
     // One of four in each place by itself: what is compared may be undecided on both sides.
     let bits = random(r, how, &node.shape);
     let choose = |r: &mut Rebuild, below: f64, is: Operand, or: Operand| {
@@ -111,7 +112,7 @@ fn endless(r: &mut Rebuild, how: &mut Shake, id: NodeId, value: Operand) -> Oper
     let other = choose(r, 0.75, up, down);
     let other = choose(r, 0.5, nan, other);
     let other = choose(r, 0.25, value.clone(), other);
-    r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![fine, value, other])
+    r.add(Node::new(Op::Map(Map::Select), DType::F32, node.shape.clone()), vec![leaves, other, value])
 }
 
 /// The sum of the magnitudes of a sum's terms; of several factors none counts as less than `least`.

@@ -120,6 +120,7 @@ impl Placed {
             number: 0,
             pipelines: vec![None; program.shaders.len()],
         };
+        maker.compile();
         let prepare = maker.steps(&program.items[..program.prepared])?;
         let run = maker.steps(&program.items[program.prepared..])?;
         device.queue.write_buffer(&maker.uniforms, 0, bytemuck::cast_slice(&maker.words));

@@ -3,12 +3,13 @@
 use super::limits::refuse;
 use super::{Ready, ReadyGrid, Step};
 use crate::diag::Diagnostic;
-use crate::gpu::arena::Layout;
+use crate::gpu::arena::{Layout, visit};
 use crate::gpu::device::Device;
 use crate::gpu::program::{Dispatch, Grid, Item, Program, WIDEST, Word};
 use crate::ir::Size;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub(super) struct Maker<'a> {
     pub device: &'a Arc<Device>,
@@ -42,7 +43,40 @@ fn bindings(program: &Program, d: &Dispatch) -> usize {
     if d.packed { program.windows.map_or(1, |w| w.0 as usize) } else { d.bindings.len() }
 }
 
+/// Bytes of stack for a thread that compiles, as a program's first thread has them.
+const STACK: usize = 8 << 20;
+
 impl Maker<'_> {
+    /// Makes the pipelines of all that is to be done, as many at a time as there are processors: a driver takes its time for each.
+    pub fn compile(&mut self) {
+        let mut wanted: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
+        for item in &self.program.items {
+            visit(item, &mut |d| {
+                let idle = matches!(&d.grid, Grid::Work { count, .. } if (self.size)(count) <= 0);
+                if !idle && self.pipelines[d.shader].is_none() {
+                    wanted.entry(d.shader).or_insert_with(|| (bindings(self.program, d), !d.words.is_empty()));
+                }
+            });
+        }
+        let (device, shaders, next) = (self.device, &self.program.shaders, AtomicUsize::new(0));
+        let all: Vec<_> = wanted.into_iter().map(|(shader, how)| (shader, how, OnceLock::new())).collect();
+        let some = || {
+            while let Some((shader, (bindings, uniform), made)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                made.get_or_init(|| device.pipeline(&shaders[*shader], *bindings, *uniform));
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len());
+        std::thread::scope(|s| {
+            // Where no more threads can be started, those that there are do all of it.
+            let others = (1..threads).map(|_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(s, some));
+            let _running: Vec<_> = others.collect();
+            some();
+        });
+        for (shader, _, made) in all {
+            self.pipelines[shader] = made.into_inner();
+        }
+    }
+
     pub fn steps(&mut self, items: &[Item]) -> Result<Vec<Step>, Diagnostic> {
         let mut out = Vec::new();
         for item in items {
