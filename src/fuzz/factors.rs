@@ -51,7 +51,7 @@ impl Gen {
                 read = layer.name("row");
                 let (given, i) = (layer.name("given"), layer.name("n"));
                 lines.push(format!("input {given}: [b, {inner}]"));
-                lines.push(format!("let {read}[{i} < {inner}] = 0.2 + abs({given}[{i}])"));
+                lines.push(format!("let {read}[{i} < {inner}] = 0.2 + min(abs({given}[{i}]), 3)"));
             }
             self.layer(&layer, &read, sc, lines);
             (read, inner) = (layer.name("layer"), layer.outer);
@@ -60,7 +60,7 @@ impl Gen {
 
     fn layer(&mut self, l: &Layer, read: &str, sc: &mut Scope, lines: &mut Vec<String>) {
         let (i, o) = (l.name("ri"), l.name("ro"));
-        // All is above 0: sums that nearly vanish would say little.
+        // All is above 0 and below 4: sums that nearly vanish, or leave f32, would say little.
         let (raw, m) = (l.name("raw"), l.name("m"));
         lines.push(match l.of {
             Code::Parameter => format!("param {raw}: [{}] = uniform(-1, 1)", l.code),
@@ -68,7 +68,7 @@ impl Gen {
             Code::Input => format!("input {raw}: [{}]", l.code),
             Code::Rows => format!("input {raw}: [b, {}]", l.code),
         });
-        lines.push(format!("let {}[{m} < {}] = 0.2 + abs({raw}[{m}])", l.name("code"), l.code));
+        lines.push(format!("let {}[{m} < {}] = 0.2 + min(abs({raw}[{m}]), 3)", l.name("code"), l.code));
         let count = 1 + self.rng.below(3);
         let addends: Vec<String> = (0..count).map(|n| self.addend(l, n, (&i, &o), lines)).collect();
         let sign = if self.rng.chance(25) { " - 0.1 * " } else { " + " };
@@ -175,6 +175,6 @@ impl Gen {
             1 => format!("input {gate}: [{}]", l.inner),
             _ => format!("input {gate}: [b, {}]", l.inner),
         });
-        format!("(0.2 + abs({gate}[{i}]))")
+        format!("(0.2 + min(abs({gate}[{i}]), 3))")
     }
 }
