@@ -148,9 +148,18 @@ pub struct Pin {
     pub span: Span,
 }
 
-/// The words of an order as a planner writes them: `(x*a) * u` is `(x · a) · u`, for not everybody can type the dot.
+/// The words of an order as a planner writes them: `(x*a) * u` is `(x · a) · u`, for not everybody can type the dot. A star after a point is a part
+/// of a name: `bank.*.kernel`.
 pub fn order(text: &str) -> String {
-    let spaced = text.replace(['·', '*'], " · ").replace('(', " ( ").replace(')', " ) ");
+    let mut spaced = String::new();
+    for c in text.chars() {
+        match c {
+            '*' if spaced.ends_with('.') => spaced.push(c),
+            '·' | '*' => spaced.push_str(" · "),
+            '(' | ')' => spaced.extend([' ', c, ' ']),
+            c => spaced.push(c),
+        }
+    }
     let words: Vec<&str> = spaced.split_whitespace().collect();
     words.join(" ").replace("( ", "(").replace(" )", ")")
 }
@@ -163,5 +172,17 @@ impl Pin {
     pub fn rank(&self, at: Span, under: &[Span]) -> Option<usize> {
         let within = || self.statement.holds(at).then_some(usize::MAX);
         under.iter().position(|s| *s == self.statement).or_else(within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn a_star_is_a_product_unless_it_belongs_to_a_name() {
+        assert_eq!(order("(x*a) *u"), "(x · a) · u");
+        assert_eq!(order("(bank.*.kernel*mix)*bank.* * x"), "(bank.*.kernel · mix) · bank.* · x");
+        assert_eq!(order("bank.*.kernel · ( a · b )"), "bank.*.kernel · (a · b)");
     }
 }
