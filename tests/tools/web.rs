@@ -76,7 +76,7 @@ fn every_model_builds_small_and_naga_takes_its_shaders() {
     assert!(all().len() > 30);
     for b in all() {
         let script = b.bundle.text("model.js").len() + b.bundle.text("runtime.js").len();
-        assert!(script < 44_000, "{}: {script} bytes of script", b.name);
+        assert!(script < 46_000, "{}: {script} bytes of script", b.name);
         let shaders = b.bundle.files.iter().filter(|f| f.path.starts_with("wgsl/"));
         for f in shaders {
             let code = b.bundle.text(&f.path);
