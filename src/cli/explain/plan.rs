@@ -245,7 +245,7 @@ fn at(sources: &Sources, span: Span) -> String {
 /// The line where it begins, as it is written there, as far as a screen is wide.
 fn line(sources: &Sources, span: Span) -> Option<String> {
     const WIDE: usize = 100;
-    let number = sources.line_col(span.file, span.start).0 as usize;
+    let number = sources.line_col(span.file, span.start).0;
     let line = sources.get(span.file).text.lines().nth(number.checked_sub(1)?)?.trim();
     let cut = line.char_indices().nth(WIDE).map(|(at, _)| &line[..at]);
     Some(cut.map_or(line.to_string(), |cut| format!("{cut} …"))).filter(|l| span.start < span.end && !l.is_empty())
