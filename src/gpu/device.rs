@@ -1,8 +1,9 @@
 //! A device: found once, with all the room that its adapter allows, and the pipelines that were made for it.
 
 use super::peak::Peak;
-use super::program::Shader;
+use super::program::{BINDINGS, Shader};
 use crate::diag::{Code, Diagnostic};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -165,10 +166,29 @@ impl Device {
             ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
             count: None,
         };
-        let uniform = uniform.then(|| entry(0, wgpu::BufferBindingType::Uniform));
+        let sizes = if self.is_software() {
+            wgpu::BufferBindingType::Storage { read_only: true }
+        } else {
+            wgpu::BufferBindingType::Uniform
+        };
+        let uniform = uniform.then(|| entry(0, sizes));
         let storage = (1..=bindings).map(|n| entry(n, wgpu::BufferBindingType::Storage { read_only: false }));
         let entries: Vec<_> = uniform.into_iter().chain(storage).collect();
         self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+    }
+
+    /// Whether sizes lie in a storage buffer. Mesa's software device makes a shader anew for each dispatch whose uniforms decide loops, with their
+    /// values in it, which takes hundreds of milliseconds; what lies in a storage buffer it does not look at.
+    fn stores_sizes(&self) -> bool {
+        self.is_software() && self.limits.max_storage_buffers_per_shader_stage as usize > BINDINGS
+    }
+
+    /// A shader's text as this device takes it.
+    fn suited<'s>(&self, code: &'s str) -> Cow<'s, str> {
+        match self.stores_sizes() {
+            true => code.replacen("var<uniform> s: Sizes;", "var<storage, read> s: Sizes;", 1).into(),
+            false => code.into(),
+        }
     }
 
     /// The pipeline of a shader, made once.
@@ -186,7 +206,7 @@ impl Device {
         });
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
-            source: wgpu::ShaderSource::Wgsl(shader.code.as_str().into()),
+            source: wgpu::ShaderSource::Wgsl(self.suited(&shader.code)),
         });
         let pipeline = Arc::new(self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),

@@ -107,7 +107,8 @@ impl Placed {
         }
         device.fault()?;
         let words = blocks(&program.items).max(1) * BLOCK;
-        let uniforms = buffer("sizes", words as u64 * 4, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let uniforms = buffer("sizes", words as u64 * 4, usage);
         let mut maker = Maker {
             device,
             program,
