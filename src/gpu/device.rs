@@ -158,7 +158,7 @@ impl Device {
         }
     }
 
-    /// The layout of a shader's bindings: a uniform block or none, then storage buffers.
+    /// The layout of a shader's bindings: a block of sizes or none, then storage buffers.
     pub fn layout(&self, bindings: usize, uniform: bool) -> wgpu::BindGroupLayout {
         let entry = |binding: usize, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
@@ -166,7 +166,7 @@ impl Device {
             ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
             count: None,
         };
-        let sizes = if self.is_software() {
+        let sizes = if self.stores_sizes() {
             wgpu::BufferBindingType::Storage { read_only: true }
         } else {
             wgpu::BufferBindingType::Uniform
