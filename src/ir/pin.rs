@@ -27,6 +27,16 @@ pub enum What {
     Matrices,
     /// Whether what a row of a table decides is computed for each row of the table, or for each that asks for one.
     Tables,
+    /// Whether a value that several elements need is written down, or computed for each of them.
+    Values,
+    /// Whether matrices that an index chooses are read where they lie, or gathered first.
+    Gathered,
+    /// Whether outer products that an index sorts are summed group by group, or each is written down and added.
+    Segments,
+    /// Whether steps go one after the other, or all of them through a tile of rows, and then through the next.
+    Chains,
+    /// Whether what is done to a product's results is done as they are written.
+    Epilogue,
     /// On a device: whether a product with a shader of its own goes tile by tile, and how high these are.
     Tiles,
     /// On a device: how the threads of a tile reach what they multiply.
@@ -63,6 +73,12 @@ pub const BY_PANELS: &str = "panel by panel";
 pub const WRITTEN_DOWN: &str = "written down";
 pub const EACH_ROW: &str = "once for each row";
 pub const EACH_ASKING: &str = "for each that asks";
+pub const WHERE_USED: &str = "where it is used";
+pub const GATHERED_FIRST: &str = "gathered first";
+pub const BY_GROUPS: &str = "group by group";
+pub const BY_ROWS: &str = "row by row";
+pub const BY_TILES: &str = "tile by tile";
+pub const BY_STEPS: &str = "step by step";
 pub const HIGH_TILES: &str = "in tiles of 64 rows";
 pub const LOW_TILES: &str = "in tiles of 32 rows";
 pub const BY_ELEMENTS: &str = "element by element";
@@ -78,7 +94,7 @@ pub const LONG_PARTS: &str = "in long parts";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 15] = [
+    pub const ALL: [(What, &'static str); 20] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -88,6 +104,11 @@ impl What {
         (What::Scores, "scores"),
         (What::Matrices, "matrices"),
         (What::Tables, "tables"),
+        (What::Values, "values"),
+        (What::Gathered, "gathered"),
+        (What::Segments, "segments"),
+        (What::Chains, "chains"),
+        (What::Epilogue, "epilogue"),
         (What::Tiles, "tiles"),
         (What::Factors, "factors"),
         (What::Shader, "shader"),
@@ -116,6 +137,11 @@ impl What {
             What::Scores => Some(&[BY_BLOCKS, WRITTEN_DOWN]),
             What::Matrices => Some(&[BY_PANELS, WRITTEN_DOWN]),
             What::Tables => Some(&[EACH_ROW, EACH_ASKING]),
+            What::Values => Some(&[WHERE_USED, WRITTEN_DOWN]),
+            What::Gathered => Some(&[IN_PLACE, GATHERED_FIRST]),
+            What::Segments => Some(&[BY_GROUPS, BY_ROWS]),
+            What::Chains => Some(&[BY_TILES, BY_STEPS]),
+            What::Epilogue => Some(&[AS_STORED, AFTERWARDS]),
             What::Tiles => Some(&[HIGH_TILES, LOW_TILES, BY_ELEMENTS]),
             What::Factors => Some(&[THROUGH_WORKGROUP, IN_PLACE]),
             What::Shader => Some(&[WITH_NEIGHBOURS, ALONE]),
@@ -129,7 +155,8 @@ impl What {
     pub fn target(self) -> Target {
         match self {
             What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
-            What::Rows | What::Windows | What::Scores | What::Matrices => Target::Cpu,
+            What::Values | What::Gathered | What::Segments => Target::Both,
+            What::Rows | What::Windows | What::Scores | What::Matrices | What::Chains | What::Epilogue => Target::Cpu,
             What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish | What::Parts => Target::Gpu,
         }
     }

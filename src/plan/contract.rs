@@ -10,6 +10,7 @@ use super::narrow::MOST;
 use super::order::{Best, Search, bits};
 use super::tree;
 use super::view::{self, window};
+use crate::ir::pin::{GATHERED_FIRST, IN_PLACE};
 use crate::ir::{DType, Graph, Map, NodeId, Op, Operand, Pick, Rate};
 
 /// How a contraction is computed.
@@ -126,7 +127,7 @@ pub(super) fn order(graph: &Graph, id: NodeId, rates: &[Rate], sizes: &Sizes, ch
     }
     let mut pairs = Vec::new();
     let groups: Vec<_> = factors.iter().map(|f| grouped_loops(graph, f, sizes, &choices.relied)).collect();
-    let mut w = Writer { s: &search, best: &best, factors, groups: &groups, pairs };
+    let mut w = Writer { graph, id, choices, s: &search, best: &best, factors, groups: &groups, pairs };
     let last = w.emit(full);
     if last.parts.len() > 1 || last.parts[0] < factors.len() {
         w.write(last, &result);
@@ -172,6 +173,9 @@ fn decided(graph: &Graph, id: NodeId, search: &Search, best: &[Best], choices: &
 }
 
 struct Writer<'a> {
+    graph: &'a Graph,
+    id: NodeId,
+    choices: &'a Choices<'a>,
     s: &'a Search<'a>,
     best: &'a [Best],
     factors: &'a [Operand],
@@ -227,6 +231,22 @@ impl Writer<'_> {
         self.multiply(a, b, keep)
     }
 
+    /// Whether matrices that an index chooses are read where they lie. Where it is summed over who asks, so many elements are `written` for
+    /// each of them; else so many are `copied`.
+    fn in_place(&self, factor: usize, written: f64, copied: f64) -> bool {
+        let prices = self.choices.prices();
+        let mut ways = [(IN_PLACE, prices.touch(written)), (GATHERED_FIRST, prices.touch(copied))];
+        if written > copied {
+            ways.reverse();
+        }
+        let (name, place) = (called(self.graph, self.factors[factor].node), Place::of(self.graph.node(self.id)));
+        let priced = ways.map(|(text, ns)| Way::priced(text, ns)).to_vec();
+        let decision = self.choices.choose(What::Gathered, place, &name, priced);
+        let taken = ways[decision.taken].0;
+        self.choices.note([decision]);
+        taken == IN_PLACE
+    }
+
     fn multiply(&mut self, a: Item, b: Item, keep: u64) -> Item {
         let s = self.s;
         let all: Vec<usize> = a.loops.iter().chain(b.loops.iter().filter(|l| !a.loops.contains(l))).copied().collect();
@@ -238,13 +258,12 @@ impl Writer<'_> {
         let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
         let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
         let wide = keep | (index & (ma | mb));
-        // Where it is summed over who asks, no more may be written for each of them than copying what they ask for takes.
         let grouped = index != 0
-            && (wide == keep || s.points(wide & (ma | mb)) <= s.points(mb))
             && ma & mb & !wide != 0
             && ma & mb & wide & !index == 0
             && mb & wide & !index != 0
-            && s.points(ma | mb) >= 64.0;
+            && s.points(ma | mb) >= 64.0
+            && self.in_place(b.parts[0], if wide == keep { 0.0 } else { s.points(wide & (ma | mb)) }, s.points(mb));
         if !product && !grouped {
             let item = Item { parts: a.parts.into_iter().chain(b.parts).collect(), loops: all.clone(), groups: None, early };
             return if (ma | mb) & !keep == 0 { item } else { self.write(item, &kept(keep)) };

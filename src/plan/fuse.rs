@@ -3,6 +3,7 @@
 //! Goes from users to operands. A value is computed in place when that costs less than writing and reading it: every loop
 //! nest that would compute it counts how often. A fold is computed in place only where it would run exactly once per element.
 
+mod place;
 mod weigh;
 
 use super::Sizes;
@@ -35,6 +36,8 @@ pub(super) struct Fusion {
     pub layouts: Vec<Option<Vec<usize>>>,
     /// The conditions under which a row of a node is needed.
     pub needed: Vec<Vec<Only>>,
+    /// Of scatters of outer products that are better not made, their two factors.
+    pub apart: Vec<Option<[Operand; 2]>>,
 }
 
 /// A loop nest under construction, as a tree of loops.
@@ -54,6 +57,7 @@ struct Site {
 struct Fuser<'a> {
     graph: &'a Graph,
     sizes: &'a Sizes,
+    choices: &'a Choices<'a>,
     relied: &'a Relied,
     rates: &'a [Rate],
     weights: Vec<f64>,
@@ -67,16 +71,24 @@ struct Fuser<'a> {
 pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Rate], sizes: &Sizes, choices: &Choices) -> Fusion {
     let n = graph.len();
     let needed = needed(graph, wanted, reach, sizes);
+    let apart = vec![None; n];
     let mut f = Fuser {
         graph,
         sizes,
+        choices,
         relied: &choices.relied,
         rates,
         weights: vec![0.0; n],
         forced: vec![false; n],
         sites: (0..n).map(|_| Vec::new()).collect(),
         nests: Vec::new(),
-        result: Fusion { how: vec![How::Unused; n], orders: (0..n).map(|_| None).collect(), layouts: vec![None; n], needed },
+        result: Fusion {
+            how: vec![How::Unused; n],
+            orders: (0..n).map(|_| None).collect(),
+            layouts: vec![None; n],
+            needed,
+            apart,
+        },
     };
     for only in f.result.needed.iter().flatten() {
         f.forced[only.condition.index()] = true;
@@ -86,10 +98,11 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
         if matches!(graph.node(id).op, Op::Contract) {
             f.result.orders[id.index()] = Some(contract::order(graph, id, rates, sizes, choices));
         }
+        f.result.apart[id.index()] = segments::apart(graph, id, sizes, choices);
     }
     wanted.iter().for_each(|w| f.forced[w.index()] = true);
     for id in graph.ids().rev().filter(|id| reach[id.index()]) {
-        let how = f.decide(id);
+        let how = f.place(id);
         f.result.how[id.index()] = how;
         f.result.layouts[id.index()] = f.result.layouts[id.index()].take().or_else(|| f.layout(id, how));
         f.spread(id, how);
@@ -98,43 +111,6 @@ pub(super) fn fuse(graph: &Graph, wanted: &[NodeId], reach: &[bool], rates: &[Ra
 }
 
 impl Fuser<'_> {
-    fn decide(&self, id: NodeId) -> How {
-        if self.forced[id.index()] {
-            return if self.viewable(id) { How::View } else { How::Memory };
-        }
-        let sites = &self.sites[id.index()];
-        if sites.is_empty() {
-            return How::Unused;
-        }
-        if matches!(self.graph.node(id).op, Op::Reshape) && !self.soft(id) {
-            return How::View;
-        }
-        if !self.soft(id) {
-            return How::Memory;
-        }
-        let weight = self.weights[id.index()];
-        let points = self.points(id).max(1.0);
-        let evaluations: f64 = sites.iter().map(|s| self.evaluations(s)).sum();
-        let full = |s: &Site| self.nests[s.nest].values > 220 || self.nests[s.nest].runs.len() > 100;
-        let large = sites.iter().any(full) && weight > 1.0;
-        if self.nested(id) {
-            let small = evaluations * self.inner(id) <= 64.0;
-            // A kernel is run in parts, and each part would compute a scalar again.
-            if sites.iter().any(|s| s.map.iter().all(Option::is_none) && !self.nests[s.nest].runs.is_empty()) && !small {
-                return How::Memory;
-            }
-            return if !large && sites.len() == 1 && (evaluations <= points || small) { How::Inline } else { How::Memory };
-        }
-        let direct = evaluations * weight <= points * (weight + 2.0) + evaluations;
-        if direct && !large {
-            How::Inline
-        } else if matches!(self.graph.node(id).op, Op::Gather { .. }) && self.viewable(id) {
-            How::View
-        } else {
-            How::Memory
-        }
-    }
-
     fn evaluations(&self, site: &Site) -> f64 {
         site.map.iter().flatten().max().map_or(1.0, |l| self.nests[site.nest].runs[*l])
     }
@@ -207,8 +183,8 @@ impl Fuser<'_> {
             }
             Op::Scatter { .. } => {
                 self.forced[operands[0].node.index()] = true;
-                let factors = segments::outer(self.graph, id, self.sizes);
-                let read: Vec<NodeId> = factors.map_or(vec![operands[1].node], |f| f.map(|o| o.node).to_vec());
+                let factors = self.result.apart[id.index()].as_ref();
+                let read: Vec<NodeId> = factors.map_or(vec![operands[1].node], |f| f.each_ref().map(|o| o.node).to_vec());
                 read.into_iter().for_each(|n| self.forced[n.index()] = true);
             }
             Op::Source { .. }
@@ -257,7 +233,7 @@ impl Fuser<'_> {
     /// How a value lies in memory, where that is not in the order of its dimensions.
     fn layout(&self, id: NodeId, how: How) -> Option<Vec<usize>> {
         if let Op::Scatter { axis, .. } = self.graph.node(id).op {
-            let apart = !self.forced[id.index()] && axis > 0 && segments::outer(self.graph, id, self.sizes).is_some();
+            let apart = !self.forced[id.index()] && axis > 0 && self.result.apart[id.index()].is_some();
             return apart.then(|| segments::layout(self.graph.node(id).rank(), axis));
         }
         self.layout_for_user(id, how)

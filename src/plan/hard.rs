@@ -2,7 +2,6 @@
 
 use super::build::{Planner, body_rates, plan_with};
 use super::contract::{Order, Pair};
-use super::segments;
 use super::view::row_major;
 use super::{Access, Grouped, Kind, Product, Rounds, Span, Step, View, Window};
 use crate::diag::Diagnostic;
@@ -175,7 +174,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn scatter(&mut self, id: NodeId, axis: usize, fold: Fold) {
-        if let Some(factors) = segments::outer(self.graph, id, self.sizes) {
+        if let Some(factors) = self.fusion.apart[id.index()].clone() {
             return self.segments(id, axis, &factors);
         }
         let node = self.graph.node(id);

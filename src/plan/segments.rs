@@ -4,16 +4,31 @@
 //! stay apart instead, and each group is one product over its own rows.
 
 use super::build::Planner;
+use super::decide::{Choices, Place, Way, What};
 use super::hard::Item;
+use super::names::called;
 use super::view::value;
 use super::{Access, Segments, Sizes, Step, View};
+use crate::ir::pin::{BY_GROUPS, BY_ROWS};
 use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Operand};
 
 /// Multiply-adds below which a scatter of the values is as good.
 const WORTH: f64 = 1024.0;
 
-/// The two factors of a scatter's value, in the loops of the scatter, where their outer product is better not made.
-pub(super) fn outer(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<[Operand; 2]> {
+/// The two factors of a scatter's value, in the loops of the scatter, where their outer product is better not made, and nobody pins that it is.
+pub(super) fn apart(graph: &Graph, id: NodeId, sizes: &Sizes, choices: &Choices) -> Option<[Operand; 2]> {
+    let (factors, elements) = outer(graph, id, sizes)?;
+    let prices = choices.prices();
+    let product = prices.multiply(elements);
+    let ways = vec![Way::priced(BY_GROUPS, product), Way::priced(BY_ROWS, product + prices.touch(elements))];
+    let decision = choices.choose(What::Segments, Place::of(graph.node(id)), &called(graph, id), ways);
+    let taken = decision.taken == 0;
+    choices.note([decision]);
+    taken.then_some(factors)
+}
+
+/// The two factors, and how many elements their outer product has.
+fn outer(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<([Operand; 2], f64)> {
     let node = graph.node(id);
     let Op::Scatter { axis, fold: Fold::Sum } = node.op else { return None };
     let [index, made] = graph.operands(id) else { return None };
@@ -32,7 +47,8 @@ pub(super) fn outer(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<[Operand
     };
     let rows: f64 = node.inner.iter().map(|x| value(&x.size, sizes) as f64).product();
     let (high, wide) = (own(&a, &b), own(&b, &a));
-    (once(&a) && once(&b) && high > 1.0 && wide > 1.0 && rows * high * wide >= WORTH).then_some([a, b])
+    let elements = rows * high * wide;
+    (once(&a) && once(&b) && high > 1.0 && wide > 1.0 && elements >= WORTH).then_some(([a, b], elements))
 }
 
 impl Planner<'_> {

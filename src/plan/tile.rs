@@ -5,6 +5,7 @@
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
 use super::decide::{Choices, Place, Way, What};
+use super::prices::STEP;
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use super::{added, attend, finished, taps, written};
@@ -54,7 +55,8 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     let mut written = written::find(plan, sizes, &|k| !taken(k) && !attends.iter().any(|a| a.has(k)));
     written.retain(|w| f.stays_near(What::Matrices, w.product, &[w.buffer]));
     let other = |k: usize| written.iter().any(|w| w.maker == k || w.product == k) || attends.iter().any(|a| a.has(k));
-    let finished = finished::find(plan, sizes, &taps, &|k| !taken(k) && !other(k));
+    let mut finished = finished::find(plan, sizes, &taps, &|k| !taken(k) && !other(k));
+    finished.retain(|e| f.stays_near(What::Epilogue, e.kernel, &[e.buffer]));
     let alone = |k: &usize| {
         let windows = finished.iter().any(|f| f.kernel == *k) || taps.iter().any(|t| t.gather == *k || t.product == *k);
         windows || other(*k)
@@ -87,7 +89,8 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     }
     let tile = |k: usize| tiles.iter().position(|t| t.first <= k && k < t.last);
     let may = |a: usize, b: usize| ![a, b].iter().any(alone) && tile(a) == tile(b);
-    let biased = added::find(plan, sizes, &may);
+    let mut biased = added::find(plan, sizes, &may);
+    biased.retain(|e| f.stays_near(What::Epilogue, e.kernel, &[e.buffer]));
     plan.biased = biased;
     plan.written = written;
     plan.finished = finished;
@@ -107,7 +110,9 @@ impl Finder<'_> {
         let elements = |b: &usize| self.plan.buffers[*b].shape.iter().map(|s| self.n(s) as f64).product::<f64>();
         let (count, prices) = (buffers.iter().map(elements).sum(), self.choices.prices());
         let Some(&[near, far]) = what.ways() else { return false };
-        let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count))];
+        // What is done afterwards is a step of its own.
+        let more = if what == What::Epilogue { STEP } else { 0.0 };
+        let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count) + more)];
         let made = self.plan.steps[step].writes();
         let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
         let decision = self.choices.choose(what, self.made[step].clone(), name, ways);
@@ -242,9 +247,19 @@ impl Finder<'_> {
         let mut all = [made.as_slice(), &read].concat();
         all.sort();
         all.dedup();
+        if !self.chained(last, &made) {
+            return None;
+        }
         let rows = (CACHE / 2 / all.len() as i64).max(1024) / 16 * 16;
         let private = made.iter().filter(|b| self.is_private(**b, k, last)).map(|b| (*b, Size::from(1i64))).collect();
         Some(Tile { first: k, last, extent: first.loops[0].size.clone(), rows, private, flat: true, kept: None })
+    }
+
+    /// Whether the steps of a run go through its rows tile by tile: what they make for one another stays near.
+    fn chained(&self, last: usize, made: &[usize]) -> bool {
+        let results = self.plan.steps[last - 1].writes();
+        let handed: Vec<usize> = made.iter().copied().filter(|b| !results.contains(b)).collect();
+        self.stays_near(What::Chains, last - 1, &handed)
     }
 
     /// Whether nobody else reads what a run makes.
@@ -285,7 +300,7 @@ impl Finder<'_> {
         let least = if steps.iter().any(still) { ROWS } else { 1 };
         let tile = (CACHE / row.max(1)).max(least) / 16 * 16;
         let tile = if tile == 0 { (CACHE / row.max(1)).max(least) } else { tile };
-        if row.saturating_mul(rows) < LARGE || rows < tile.saturating_mul(2) {
+        if row.saturating_mul(rows) < LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
             return None;
         }
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));

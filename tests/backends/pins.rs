@@ -115,6 +115,65 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         &[("b", 17)],
     ),
     (
+        "values",
+        "dim b
+        model M {
+            input x: [b, 8]
+            PIN
+            let y = 2 * x + 1
+            output p: [b, 8] = exp(y)
+            output q: [b] = sum(y)
+        }",
+        &[("b", 9)],
+    ),
+    (
+        "gathered",
+        "dim t
+        model M {
+            input at: i32[t]
+            input x: [t, 12]
+            param w: [6, 12, 10] = normal()
+            PIN
+            output y: [t, 10] = x @ w[at]
+        }",
+        &[("t", 20)],
+    ),
+    (
+        "segments",
+        "dim t
+        model M {
+            input at: i32[t]
+            input x: [t, 12]
+            param w: [6, 12, 10] = normal()
+            PIN
+            let y = x @ w[at]
+            output g: [6, 12, 10] = grad(sum[t] sum(y * y), w)
+        }",
+        &[("t", 20)],
+    ),
+    (
+        "chains",
+        "dim b
+        model M {
+            input x: [b, 128]
+            PIN
+            output y: [b, 128] = softmax(x)
+        }",
+        &[("b", 2000)],
+    ),
+    (
+        "epilogue",
+        "dim b
+        model M {
+            input x: [b, 24]
+            param w: [24, 10] = normal()
+            param bias: [10] = normal()
+            PIN
+            output y: [b, 10] = x @ w + bias
+        }",
+        &[("b", 7)],
+    ),
+    (
         "windows",
         "import std.conv { Conv2d }
         dim b

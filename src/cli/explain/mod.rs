@@ -5,6 +5,7 @@ mod on;
 mod picture;
 mod pin;
 mod plan;
+mod values;
 mod words;
 
 use super::given::Values;

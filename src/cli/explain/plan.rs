@@ -2,6 +2,7 @@
 
 use super::measure::{Measured, measured};
 use super::on::On;
+use super::values;
 use crate::bind::inputs;
 use crate::check::model::Model;
 use crate::cli::bench::{self, Ready};
@@ -341,7 +342,8 @@ fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: 
     if held.is_empty() {
         out.push_str(&format!("nothing was to be decided: {}\n", on.nothing()));
     }
-    for (h, times) in each(held) {
+    let (short, long): (Vec<_>, Vec<_>) = each(held).into_iter().partition(|(h, _)| values::is_short(h));
+    for (h, times) in long {
         let d = h.decision;
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
         out.push_str(&format!("\n{BOLD}{}{BOLD:#} of `{}`{times}", d.site.what.word(), d.name));
@@ -375,6 +377,7 @@ fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: 
             out.push_str(&format!("    {DIM}holds for {}{DIM:#}\n", ranges.join(", and for ")));
         }
     }
+    out.push_str(&values::listed(sources, &short));
     out
 }
 
