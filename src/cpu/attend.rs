@@ -10,16 +10,8 @@ use super::laid::{Stored, Words};
 use super::pack::{Laying, Places, Rows};
 use super::panel::Form;
 use super::softmax::LANES;
-use crate::plan::{Attention, Pair};
+use crate::plan::{Attention, Pair, measured::cpu};
 use std::cell::RefCell;
-
-/// Scores that a block of queries has at most, and the fewest and the most queries of a block: multiples of what kernels take at a time.
-const SCORES: i64 = 32 << 10;
-const FEWEST: i64 = 12;
-const MOST: i64 = 48;
-
-/// Keys whose values are summed in f32 alone.
-const LONGEST: usize = 4096;
 
 /// What a thread works with: keys and values in panels, scores, and sums.
 #[derive(Default)]
@@ -54,7 +46,8 @@ impl Attend {
     }
 
     pub(super) fn with(of: Attention, form: Form) -> Attend {
-        let rows = (SCORES / of.keys.0).clamp(FEWEST, MOST) / FEWEST * FEWEST;
+        let fewest = cpu::ATTEND_FEWEST;
+        let rows = (cpu::ATTEND_SCORES / of.keys.0).clamp(fewest, cpu::ATTEND_MOST) / fewest * fewest;
         let blocks = (of.queries.0 + rows - 1) / rows;
         let line = (of.keys.0 as usize).next_multiple_of(LANES);
         Attend { of, form, rows, blocks, line }
@@ -139,15 +132,15 @@ impl Attend {
         let panels = 0..values.1.div_ceil(wide);
         // A part of the keys begins equally late in every panel.
         let laying = |from: usize| Laying { matrix: &scratch.values.get()[from * wide..], k: values.0, n: values.1 };
-        if last <= LONGEST {
+        if last <= cpu::F32_TERMS {
             return self.form.part(&laying(0), last, panels, every, (&scores, &results, None));
         }
         let sums = scratch.sums.at_least(count * values.1);
         let mut total = vec![0.0f64; sums.len()];
-        for from in (0..last).step_by(LONGEST) {
+        for from in (0..last).step_by(cpu::F32_TERMS) {
             let part = even(Ptr::of_f32_mut(sums), values.1 as i64, 1);
             let scores = Rows { at: scores.at.moved(from as i64), ..scores };
-            self.form.part(&laying(from), LONGEST.min(last - from), panels.clone(), every.clone(), (&scores, &part, None));
+            self.form.part(&laying(from), cpu::F32_TERMS.min(last - from), panels.clone(), every.clone(), (&scores, &part, None));
             total.iter_mut().zip(sums.iter()).for_each(|(t, x)| *t += f64::from(*x));
         }
         for (r, row) in total.chunks_exact(values.1).enumerate() {

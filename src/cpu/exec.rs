@@ -1,18 +1,10 @@
 //! How steps run: alone, or split among threads where the work is worth them. No bit of a result shows which.
 
 use super::call;
+use crate::plan::measured::cpu;
 use rayon::{ThreadPool, Yield};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// Multiply-adds of a step below which another thread costs more than it gives: ten microseconds or less.
-pub(super) const WORTHWHILE: f64 = 3e5;
-
-/// Multiply-adds of the steps of a run, of those that may be split, from which on it enters the pool: to do so takes about twenty microseconds.
-const ENTERS: f64 = 2e6;
-
-/// How long a thread waits awake for the next step that is split: to wake one up takes about as long.
-const AWAKE: Duration = Duration::from_micros(100);
+use std::time::Instant;
 
 /// How steps run.
 #[derive(Clone, Copy)]
@@ -25,7 +17,7 @@ impl Exec<'_> {
     /// Runs steps, in the pool if those of them that may be split are so much `work`: then none of them has to enter it, and its other threads wait
     /// awake between them for a while.
     pub(super) fn enter(self, work: f64, steps: impl FnOnce(Exec) + Send) {
-        let Some(pool) = self.pool.filter(|_| work >= ENTERS) else { return steps(Exec { pool: None, threads: 1 }) };
+        let Some(pool) = self.pool.filter(|_| work >= cpu::ENTERS_FROM) else { return steps(Exec { pool: None, threads: 1 }) };
         let over = AtomicBool::new(false);
         pool.scope(|s| {
             let (own, over) = (rayon::current_thread_index(), &over);
@@ -40,7 +32,7 @@ impl Exec<'_> {
 
     /// Runs what uses threads itself, where the work is worth them.
     pub(super) fn whole(&self, work: f64, f: &(dyn Fn(usize) + Sync)) {
-        match self.pool.filter(|_| work >= WORTHWHILE) {
+        match self.pool.filter(|_| work >= cpu::SPLITS_FROM) {
             Some(pool) => pool.install(|| f(self.threads)),
             None => f(1),
         }
@@ -50,7 +42,7 @@ impl Exec<'_> {
     pub(super) fn split(&self, n: i64, unit: i64, work: f64, f: &(dyn Fn(i64, i64) + Sync)) {
         let whole = n / unit.max(1);
         let parts = (self.threads as i64).min(whole);
-        let Some(pool) = self.pool.filter(|_| parts > 1 && work >= WORTHWHILE) else { return f(0, n) };
+        let Some(pool) = self.pool.filter(|_| parts > 1 && work >= cpu::SPLITS_FROM) else { return f(0, n) };
         pool.scope(|s| {
             for p in 0..parts {
                 s.spawn(move |_| {
@@ -69,7 +61,7 @@ fn wait(splits: Option<usize>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) && rayon::current_thread_index() != splits {
         match rayon::yield_now() {
             Some(Yield::Executed) => last = Instant::now(),
-            Some(Yield::Idle) | None if last.elapsed() > AWAKE => return,
+            Some(Yield::Idle) | None if last.elapsed() > cpu::AWAKE => return,
             Some(Yield::Idle) | None => std::hint::spin_loop(),
         }
     }

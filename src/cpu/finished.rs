@@ -1,11 +1,10 @@
 //! What is done to the sums of a product over windows on their way into the result.
 
 use super::call::{Ptr, slice_mut};
+use crate::plan::measured::cpu::APART_ROWS;
 
 /// Places and columns that are turned at once.
 const SQUARE: usize = 4;
-/// Rows whose columns are taken apart together, so that they stay in the first cache.
-const SOME: usize = 16;
 
 /// Sums that go side by side into the result: where they begin in both, and how many.
 pub(super) struct Run {
@@ -80,7 +79,7 @@ impl Finished {
     /// Takes a row of sums for each of these places to where the columns are.
     pub fn apart(&self, sums: &[f32], places: &[i64], columns: &[(usize, i64)], out: Ptr) {
         let least = self.least.unwrap_or(f32::NEG_INFINITY);
-        for (sums, places) in sums.chunks(SOME * columns.len()).zip(places.chunks(SOME)) {
+        for (sums, places) in sums.chunks(APART_ROWS * columns.len()).zip(places.chunks(APART_ROWS)) {
             for (c, (_, column)) in columns.iter().enumerate() {
                 let bias = self.bias.get(c).copied().unwrap_or(-0.0);
                 for (row, place) in sums.chunks_exact(columns.len()).zip(places) {

@@ -7,6 +7,7 @@
 use super::r#gen::{Gen, Val, four, single};
 use crate::ir::{DType, Fold, Map};
 use crate::plan::Expr;
+use crate::plan::measured::cpu;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I8, I32, I32X4, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value};
@@ -14,9 +15,6 @@ use cranelift_frontend::Variable;
 
 /// So many terms are added, one after the other, before their sum goes to the pair.
 const BLOCK: i64 = 32;
-
-/// Steps that are written out at most.
-const BRIEF: i64 = 4;
 
 /// Accumulators: the value, and for argmax the counter of the best.
 #[derive(Clone)]
@@ -42,7 +40,7 @@ impl Gen<'_> {
     /// Whether a fold over these loops has so few steps that they are written out, and it is computed wherever it is read.
     pub(super) fn is_brief(&self, loops: &[usize]) -> bool {
         let steps = loops.iter().try_fold(1i64, |n, l| n.checked_mul(self.k.loops[*l].size.constant()?));
-        steps.is_some_and(|n| n <= BRIEF)
+        steps.is_some_and(|n| n <= cpu::FOLD_BRIEF)
     }
 
     fn neutral(&mut self, fold: Fold, of: DType) -> Value {

@@ -5,7 +5,7 @@ use super::attend::Attend;
 use super::call::{Code, Ptr};
 use super::changing::{self, Changing};
 use super::compile::{Entry, Functions};
-use super::exec::{Exec, WORTHWHILE};
+use super::exec::Exec;
 use super::grouped::Grouped;
 use super::instead::instead;
 use super::laid::Laid;
@@ -21,7 +21,7 @@ use crate::files::memory;
 use crate::ir::sizes::{known, places};
 use crate::ir::{DType, Dist, Fold, Size};
 use crate::ir::{Data, Tensor};
-use crate::plan::{self, Expr, Kernel, Plan, Sizes, Step};
+use crate::plan::{self, Expr, Kernel, Plan, Sizes, Step, measured::cpu};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -112,7 +112,7 @@ fn divided(jobs: &[Job], tiles: &[TileJob], steps: Range<usize>) -> f64 {
     let tiled = |k: usize| tiles.iter().any(|t| t.steps.contains(&k) && t.splits());
     let one = |k: usize| match &jobs[k] {
         Job::Rounds(r) => r.divided(),
-        job if job.work() >= WORTHWHILE || tiled(k) => job.work(),
+        job if job.work() >= cpu::SPLITS_FROM || tiled(k) => job.work(),
         _ => 0.0,
     };
     steps.map(one).sum()
@@ -277,7 +277,8 @@ fn kernel_work(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> f64 {
     let points = |l: &[usize]| l.iter().map(|l| size(&k.loops[*l].size) as f64).product::<f64>();
     let outer: Vec<usize> = (0..k.outer).collect();
     let inner: f64 = k.body.iter().map(|e| if let Expr::Reduce { loops, .. } = e { points(loops) } else { 0.0 }).sum();
-    let weight: f64 = k.body.iter().map(|e| if matches!(e, Expr::Map(m, _) if plan::heavy(*m)) { 5.0 } else { 0.25 }).sum();
+    let dear = |e: &Expr| matches!(e, Expr::Map(m, _) if plan::heavy(*m));
+    let weight: f64 = k.body.iter().map(|e| if dear(e) { cpu::DEAR_WORK } else { cpu::PLAIN_WORK }).sum();
     points(&outer) * inner.max(1.0) * weight.max(1.0)
 }
 

@@ -2,18 +2,9 @@
 
 use super::r#gen::{Gen, Val, flags, four};
 use crate::ir::{DType, Fold, Map, Size};
-use crate::plan::{Access, Expr, Sizes};
+use crate::plan::{Access, Expr, Sizes, measured::cpu};
 use cranelift_codegen::ir::types::{F32X4, I64};
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value};
-
-/// So many vectors make a row that is worth a call.
-pub(super) const ROW: usize = 4;
-/// As many as a row has at most.
-const LONGEST: usize = 16;
-/// Operations besides, of which a row of that many vectors is made.
-const BESIDES: usize = 24;
-/// Steps of a fold that is soon over.
-const SOON: i64 = 4;
 
 impl Gen<'_> {
     /// The function that computes this for a row at once.
@@ -55,34 +46,34 @@ impl Gen<'_> {
         // A fold inside has a sum for each vector, and no more of them than there are registers, unless it is soon over.
         let steps = |loops: &[usize]| loops.iter().try_fold(1, |n, l| Some(n * self.k.loops[*l].size.constant()?));
         let folds = |e: &Expr| match e {
-            Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } => steps(loops).is_none_or(|n| n > SOON),
+            Expr::Reduce { loops, .. } | Expr::Mend { loops, .. } => steps(loops).is_none_or(|n| n > cpu::FOLD_SOON),
             Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) | Expr::Pick { .. } | Expr::Map(..) => false,
         };
         let folded = self.k.body.iter().zip(&self.deps).any(|(e, deps)| deps >> l & 1 == 1 && folds(e));
         for (e, x) in self.k.body.iter().enumerate() {
             if self.deps[e] >> l & 1 == 1 {
                 weight += match x {
-                    Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => 4,
+                    Expr::Map(Map::Pow, v) if matches!(self.k.body[v[1]], Expr::Const(_)) => cpu::POWER_WEIGHT,
                     Expr::Map(m, _) if !folded && self.passes.is_none() && self.row_of(*m).is_some() => {
                         rows += 1;
                         0
                     }
                     Expr::Map(m, _) if self.passes.is_some() && self.row_of(*m).is_some() => 1,
-                    Expr::Map(m, _) if crate::plan::heavy(*m) => 40,
-                    Expr::Pick { .. } => 8,
+                    Expr::Map(m, _) if crate::plan::heavy(*m) => cpu::DEAR_WEIGHT,
+                    Expr::Pick { .. } => cpu::PICK_WEIGHT,
                     Expr::Map(..) | Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Load(_) => 1,
                     Expr::Reduce { .. } | Expr::Mend { .. } => 1,
                 };
             }
         }
         if rows > 0 {
-            let most = (extent / 4).clamp(1, LONGEST as i64) as usize;
-            let longest = if weight <= BESIDES { LONGEST } else { LONGEST / 2 };
-            return if weight <= 4 * BESIDES && most >= ROW { longest.min(1 << most.ilog2()) } else { 1 };
+            let most = (extent / 4).clamp(1, cpu::ROW_MOST as i64) as usize;
+            let longest = if weight <= cpu::ROW_BESIDES { cpu::ROW_MOST } else { cpu::ROW_MOST / 2 };
+            return if weight <= cpu::ROW_CROWDED && most >= cpu::ROW_FEWEST { longest.min(1 << most.ilog2()) } else { 1 };
         }
-        if weight <= 12 {
+        if weight <= cpu::FOUR_VECTORS {
             4
-        } else if weight <= 30 {
+        } else if weight <= cpu::TWO_VECTORS {
             2
         } else {
             1
@@ -111,7 +102,7 @@ impl Gen<'_> {
                     by_last += i32::from(!matches!(stride_of(a, *last).constant(), Some(0 | 1)));
                 }
             }
-            let long = extent(*last) >= 64 && extent(v) < 8;
+            let long = extent(*last) >= cpu::FOLD_LONG && extent(v) < cpu::LINE_SHORT;
             worst = worst.max(if long && by_last <= by_v { 1 } else { by_v - by_last });
         }
         (worst <= 0 && extent(v) >= 4).then_some(vectors)

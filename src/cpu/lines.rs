@@ -7,20 +7,11 @@ use super::exec::Exec;
 use super::finished::{Finished, side_by_side};
 use super::held::Held;
 use super::laid::{Laid, Lie, Words};
-use super::pack::STEPS;
 use super::panel::{Form, HIGH, LINE, Part};
 use super::stretches::Stretches;
+use crate::plan::measured::cpu::{self, PANEL_STEPS};
 use crate::plan::{self, Batch, Geometry};
 use std::ops::Range;
-
-/// Windows that are taken together: at most so many, and no more than have so many sums, unless they are few.
-const MOST: usize = 240;
-const FEW: usize = 48;
-const SUMS: usize = 128 << 10;
-/// Longer sums are not taken in f32 alone.
-const LONG: usize = 4096;
-/// Windows of shorter stretches are packed: to follow them takes as long as what is done with them.
-const NEAR: usize = 8;
 
 /// Steps of a sum that are taken in registers: some stretches, and of each some elements.
 struct Steps {
@@ -69,7 +60,7 @@ fn joined(lines: &plan::Lines) -> usize {
     let follows = |t: &[(usize, i64)]| t[1].1 == t[0].1 + channels as i64;
     let run = 1 + lines.taps.windows(2).take_while(|t| follows(t)).count();
     let all = lines.taps.len().is_multiple_of(run) && lines.taps.chunks(run).all(|taps| taps.windows(2).all(follows));
-    let fits = (NEAR..=STEPS).contains(&(run * channels)) && side_by_side(lines.channels.iter().map(|c| c.1));
+    let fits = (cpu::LINES_NEAR..=PANEL_STEPS).contains(&(run * channels)) && side_by_side(lines.channels.iter().map(|c| c.1));
     if all && fits { run } else { 1 }
 }
 
@@ -77,7 +68,7 @@ impl Lines {
     /// Whether this is faster than a copy of the image.
     pub fn are_faster(g: &Geometry, lines: &plan::Lines) -> bool {
         let near = side_by_side(lines.channels.iter().map(|c| c.1)) && side_by_side(g.columns.iter().map(|c| c.1));
-        near && lines.channels.len() >= NEAR
+        near && lines.channels.len() >= cpu::LINES_NEAR
     }
 
     pub fn new(form: Form, g: Geometry, lines: plan::Lines) -> Lines {
@@ -85,7 +76,7 @@ impl Lines {
         let (length, count) = (joined * lines.channels.len(), lines.taps.len() / joined);
         let mut steps = Vec::new();
         // As many stretches together as fit, or pieces of one.
-        let (pieces, together) = (length.div_ceil(STEPS), (STEPS / length).max(1));
+        let (pieces, together) = (length.div_ceil(PANEL_STEPS), (PANEL_STEPS / length).max(1));
         let parts = count.div_ceil(together);
         for (part, piece) in (0..parts).flat_map(|part| (0..pieces).map(move |piece| (part, piece))) {
             let stretches = count * part / parts..count * (part + 1) / parts;
@@ -98,7 +89,7 @@ impl Lines {
             Some(l) => batch.remove(l),
             None => Batch { n: 1, x: 0, w: 0, out: 0 },
         };
-        let near = length >= NEAR && side_by_side(lines.channels.iter().map(|c| c.1));
+        let near = length >= cpu::LINES_NEAR && side_by_side(lines.channels.iter().map(|c| c.1));
         let flat = side_by_side(g.columns.iter().map(|c| c.1));
         let zeros = vec![0.0; if near { length } else { 0 }];
         Lines { form, g, lines, along, batch, near, flat, joined, steps, weights: Held::default(), zeros }
@@ -174,7 +165,7 @@ impl Lines {
         let finished = finish(0..self.g.columns.len());
         let different: i64 = self.batch.iter().map(|b| b.n).product();
         let windows = self.windows();
-        let (most, high) = ((SUMS / self.g.columns.len()).clamp(FEW, MOST), self.form.high);
+        let (most, high) = ((cpu::LINES_SUMS / self.g.columns.len()).clamp(cpu::LINES_FEW, cpu::LINES_MOST), self.form.high);
         let share = (windows * different as usize).div_ceil(exec.threads).next_multiple_of(high);
         let block = share.clamp(high, most.next_multiple_of(high));
         let blocks = windows.div_ceil(block) as i64;
@@ -209,12 +200,12 @@ impl Lines {
     fn block(&self, at: &At, rows: Range<usize>, finished: &Finished) {
         let (columns, terms) = (self.g.columns.len(), self.terms());
         let places: Vec<(i64, i64, u64)> = rows.map(|r| self.window(r)).collect();
-        let direct = self.flat && terms <= LONG;
+        let direct = self.flat && terms <= cpu::F32_TERMS;
         let mut tile = vec![0.0f32; if direct { 0 } else { places.len() * columns }];
-        let mut wide = vec![0.0f64; if terms <= LONG { 0 } else { tile.len() }];
+        let mut wide = vec![0.0f64; if terms <= cpu::F32_TERMS { 0 } else { tile.len() }];
         let mut begun = 0;
         for steps in &self.steps {
-            if steps.first + steps.count() > begun + LONG {
+            if steps.first + steps.count() > begun + cpu::F32_TERMS {
                 gather(&tile, &mut wide);
                 begun = steps.first;
             }

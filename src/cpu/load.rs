@@ -3,9 +3,9 @@
 mod pick;
 
 use super::r#gen::{Gen, Val, flags, four, single};
-use super::lanes::{ROW, stride_of};
+use super::lanes::stride_of;
 use crate::ir::{DType, Map};
-use crate::plan::{Access, Expr};
+use crate::plan::{Access, Expr, measured::cpu};
 use cranelift_codegen::ir::types::{I32X4, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -161,7 +161,7 @@ impl Gen<'_> {
                     };
                     columns.push(column);
                 }
-                if let (Some(row), true) = (self.row_of(map), u >= ROW) {
+                if let (Some(row), true) = (self.row_of(map), u >= cpu::ROW_FEWEST) {
                     return Val::Many(self.in_row(row, &columns[0]));
                 }
                 let parts = (0..u).map(|p| {

@@ -4,6 +4,7 @@
 //! Written once, compiled for each kind of vector.
 
 use super::vector::{BASE_FUSED, Base, Vector};
+use crate::plan::measured::cpu::SUMS_FEW;
 
 /// A product of `m` rows of length `k` with a `k` by `n` matrix. What a row holds lies side by side.
 pub(super) struct Shape {
@@ -46,7 +47,7 @@ pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
 ) -> [[V; N]; R] {
     let mut sums = [[V::zero(); N]; R];
     let len = rows[0].len();
-    if R * N > FEW {
+    if R * N > SUMS_FEW {
         // A closure would not be compiled with the features that vectors need.
         for k in 0..len {
             step_of(&mut sums, rows, b, (j, step), k);
@@ -71,9 +72,6 @@ pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
     }
     sums
 }
-
-/// Sums that are on their way together, up to which they wait for themselves.
-const FEW: usize = 4;
 
 /// Step `k` of the sums.
 #[inline(always)]

@@ -2,22 +2,19 @@
 
 use super::call::{self, Matrix, Ptr};
 use super::thin::TOGETHER;
+use crate::plan::measured::cpu;
 
-/// Sums longer than this are not left to the library, nor to f32 alone.
-const LONG: usize = 4096;
 /// How much of a long sum the library makes at a time.
 const STRETCH: usize = 128;
 /// More parts than this are not summed in f32, one after the other.
 const PARTS: usize = 64;
-/// Elements of a result that are summed in f64 at a time.
-const TILE: usize = 64 << 10;
 
 /// `out = Σ a b`, the matrices moved to each of `places`.
 #[inline(always)]
 pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
     // Most products, and many of them small: nothing but the kernel.
     if let [(0, 0)] = places
-        && k <= LONG
+        && k <= cpu::F32_TERMS
     {
         multiply(out, a, b, (m, n, k), false, threads);
     } else {
@@ -30,14 +27,14 @@ pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize
 fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
     let at = |x: Matrix, by: i64| Matrix { at: x.at.moved(by), ..x };
     // The own kernels keep the digits of any length.
-    let long = k > LONG && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
+    let long = k > cpu::F32_TERMS && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
     if places.len() <= PARTS && !long {
         for (part, (x, y)) in places.iter().enumerate() {
             multiply(out, at(a, *x), at(b, *y), (m, n, k), part > 0, threads);
         }
         return;
     }
-    let rows = (TILE / n.max(1)).clamp(1, m.max(1));
+    let rows = (cpu::SUMMED_TILE / n.max(1)).clamp(1, m.max(1));
     let mut part = vec![0.0f32; rows * n];
     let mut sums = vec![0.0f64; rows * n];
     for row in (0..m).step_by(rows) {
@@ -80,21 +77,6 @@ enum Kernel {
     Library,
 }
 
-/// Products of more rows are the library's, and where the matrix stays in the second cache (1 MiB) those of more than `FEW` rows. With fewer
-/// the library spends more on packing the matrix than on the product (AVX-512: 76 GFLOP/s against 49 at 8 × 1024 × 1024, 98 against 67
-/// with 32 rows, 100 against 110 with 64; AVX2: 59 against 19, 62 against 30, 60 against 70). The shorter the sums, the sooner it has made
-/// up for that: at `SHARE` times as many terms as rows both are as fast.
-const SOME: usize = 48;
-const SHARE: usize = 8;
-const FEW: usize = 4;
-const CACHED: usize = 256 << 10;
-/// Columns up to which the library spends more on laying out the rows than on the product, where its sums are of these lengths (65,536 rows of
-/// 64 with three columns, AVX-512: 1.9 ms against 0.8).
-const THIN: usize = 8;
-const SUMS: std::ops::RangeInclusive<usize> = 32..=LONG;
-/// Multiply-adds for which a call of the library costs more than it gives.
-const SMALL: usize = 16 << 10;
-
 /// A result that runs along its rows is computed as the transposed product.
 fn is_turned(out: &Matrix, a: &Matrix, (m, n): (usize, usize)) -> bool {
     (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1)
@@ -111,13 +93,19 @@ fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)
         Kernel::Dots
     } else if m == 1 && a.col == 1 && b.row == 1 {
         Kernel::Columns
-    } else if along && m <= SOME && SHARE * m <= k && n > 1 && k * n > CACHED && k <= LONG {
+    } else if along
+        && m <= cpu::SWEPT_ROWS
+        && cpu::SWEPT_TERMS * m <= k
+        && n > 1
+        && k * n > cpu::SWEPT_FROM
+        && k <= cpu::F32_TERMS
+    {
         Kernel::Swept
-    } else if along && (m <= FEW || m * n * k <= SMALL) {
+    } else if along && (m <= cpu::ROWS_FEW || m * n * k <= cpu::ROWS_SMALL) {
         Kernel::Rows
-    } else if n <= THIN && m > n && a.col == 1 && SUMS.contains(&k) {
+    } else if n <= cpu::THIN_COLUMNS && m > n && a.col == 1 && cpu::THIN_TERMS.contains(&k) {
         Kernel::Thin
-    } else if m <= THIN && b.row == 1 && SUMS.contains(&k) {
+    } else if m <= cpu::THIN_COLUMNS && b.row == 1 && cpu::THIN_TERMS.contains(&k) {
         Kernel::Flat
     } else {
         Kernel::Library
@@ -139,7 +127,7 @@ fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize),
 
 #[inline(always)]
 fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
-    let threads = if m * n * k < 1 << 20 { 1 } else { threads };
+    let threads = if m * n * k < cpu::PRODUCT_SPLITS_FROM { 1 } else { threads };
     match kernel(&out, &a, &b, (m, n, k)) {
         Kernel::Dots => call::dots(out, a, b.at, m, k, add),
         Kernel::Columns => {

@@ -3,6 +3,7 @@
 use super::call::Ptr;
 use super::runtime::{Pane, walk};
 use crate::ir::DType;
+use crate::plan::measured::cpu::{ORDER_FEW, ORDER_PART};
 use std::cmp::Ordering;
 
 /// A float as an i32 that sorts the same way, both zeros alike and NaN last.
@@ -37,12 +38,12 @@ pub(super) fn order(ptrs: &[Ptr], input: &Pane, out: &Pane, axis: usize, descend
                 DType::I32 | DType::Bool => w as i32,
             }
         };
-        if taken <= 4 {
+        if taken <= ORDER_FEW {
             return few(*n as usize, taken, &element, &mut |k, i| to[at + k * step] = i as i32);
         }
         rows.clear();
         rows.extend((0..*n as usize).map(|i| (element(i), i as u32)));
-        if taken * 4 < rows.len() {
+        if taken * ORDER_PART < rows.len() {
             rows.select_nth_unstable(taken - 1);
             rows.truncate(taken);
         }
@@ -55,7 +56,7 @@ pub(super) fn order(ptrs: &[Ptr], input: &Pane, out: &Pane, axis: usize, descend
 
 /// The few first of a row, by insertion.
 fn few(n: usize, taken: usize, element: &dyn Fn(usize) -> i32, put: &mut dyn FnMut(usize, usize)) {
-    let mut best: [(i32, usize); 4] = [(i32::MAX, usize::MAX); 4];
+    let mut best: [(i32, usize); ORDER_FEW] = [(i32::MAX, usize::MAX); ORDER_FEW];
     for i in 0..n {
         let mut new = (element(i), i);
         for slot in best.iter_mut().take(taken) {

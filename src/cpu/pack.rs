@@ -8,22 +8,10 @@ use super::call::{self, Ptr, slice, slice_mut};
 use super::laid::{Laid, Lie, Stored, Words};
 use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
 use super::product::Bias;
+use crate::plan::measured::cpu::{self, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Steps of a sum that are taken in registers; what they come to is added in memory.
-pub(super) const STEPS: usize = 256;
-
-/// Rows that are packed at a time: with `STEPS` they fill a part of the second cache.
-pub(super) const ROWS: usize = 240;
-
-/// Fewer rows wait for memory, however it is laid out; with more, what the library spends on laying it out is little.
-const LEAST: usize = 6;
-const MOST: usize = 512;
-/// With shorter sums, packing the rows takes as long as the product; longer ones are not summed in f32 alone.
-const SHORT: usize = 64;
-const LONG: usize = 4096;
 
 thread_local! {
     static PACKED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -105,7 +93,7 @@ impl Panels {
 
     /// Whether panels of a matrix make up for the memory that they take, where so many rows are multiplied with it.
     pub fn pay(&self, rows: usize) -> bool {
-        (LEAST..=MOST).contains(&rows) && (SHORT..=LONG).contains(&self.k) && self.n >= self.form.wide
+        cpu::PANEL_FOR_ROWS.contains(&rows) && cpu::PANEL_FOR_TERMS.contains(&self.k) && self.n >= self.form.wide
     }
 
     /// How many panels a matrix has.
@@ -139,7 +127,7 @@ impl Panels {
         if threads == 1 {
             return self.part(which, 0..count, 0..rows, (a, out, bias));
         }
-        let by_panels = count >= 2 * threads;
+        let by_panels = count >= cpu::PANELS_EACH * threads;
         let all = if by_panels { count } else { rows };
         rayon::scope(|s| {
             for t in 0..threads {
@@ -210,11 +198,11 @@ impl Form {
         let wide = self.wide;
         let mut row = [0.0f32; WIDE];
         PACKED.with_borrow_mut(|packed| {
-            packed.resize(ROWS * STEPS, 0.0);
-            for first in rows.clone().step_by(ROWS) {
-                let rows = first..rows.end.min(first + ROWS);
-                for from in (0..all).step_by(STEPS) {
-                    let steps = STEPS.min(all - from);
+            packed.resize(PANEL_ROWS * PANEL_STEPS, 0.0);
+            for first in rows.clone().step_by(PANEL_ROWS) {
+                let rows = first..rows.end.min(first + PANEL_ROWS);
+                for from in (0..all).step_by(PANEL_STEPS) {
+                    let steps = PANEL_STEPS.min(all - from);
                     self.pack(a, &rows, (from, steps), packed);
                     for p in panels.clone() {
                         let panel = |p: usize| &of.matrix[(p * of.k + from) * wide..][..steps * wide];

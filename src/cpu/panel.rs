@@ -6,6 +6,7 @@ use super::micro::put;
 use super::spread::{self, Fill};
 use super::stretches::{self, Stretches};
 use super::vector::{Base, Vector};
+use crate::plan::measured::cpu::WRITTEN_AHEAD;
 
 /// Columns of the widest panel, and rows of the highest group.
 pub(super) const WIDE: usize = 32;
@@ -136,9 +137,6 @@ macro_rules! by_rows {
 
 pub(super) use by_rows;
 
-/// So far ahead of what is read a head is asked for.
-const AHEAD: usize = 1 << 10;
-
 /// `R` panels from panel `at`.
 #[inline(always)]
 fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
@@ -149,7 +147,7 @@ fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
         let mut sums = [[V::zero(); VECTORS]; R];
         for (q, words) in rows.chunks_exact(wide).enumerate() {
             // A head is read once, from far away, in less time than it takes to arrive.
-            if let Some(ahead) = of.head.get((k * numbers + q) * wide + AHEAD..) {
+            if let Some(ahead) = of.head.get((k * numbers + q) * wide + WRITTEN_AHEAD..) {
                 for c in 0..VECTORS {
                     V::bring(&ahead[(c * V::LANES).min(ahead.len())..]);
                 }

@@ -4,13 +4,14 @@ use super::call::Ptr;
 use super::job::Job;
 use super::laid::Laid;
 use crate::ir::Rate;
-use crate::plan::{PANELS, Plan, Step};
+use crate::plan::measured::{cpu, plan::PANEL_BYTES};
+use crate::plan::{Plan, Step};
 use std::collections::BTreeSet;
 
 /// Decides it, in the order of the steps. What a condition decides is not laid out: it would be with every condition. No more memory is
-/// taken than a plan's share, nor than a quarter of `limit` bytes.
+/// taken than a plan's share, nor than a share of `limit` bytes.
 pub(super) fn lay_out(plan: &Plan, jobs: &mut [Job], limit: usize) {
-    let mut room = PANELS.min(limit / 4) / size_of::<f32>();
+    let mut room = PANEL_BYTES.min(limit / cpu::PANEL_SHARE) / size_of::<f32>();
     let written: BTreeSet<usize> = plan.steps[plan.prepared..].iter().flat_map(Step::writes).collect();
     let stays = |b: usize| plan.buffers[b].rate <= Rate::Parameter && !written.contains(&b);
     for job in &mut jobs[plan.prepared..] {

@@ -6,15 +6,12 @@
 
 use super::r#gen::Gen;
 use crate::ir::{DType, Size};
+use crate::plan::measured::cpu::{PASS_BLOCK, PASS_FEW, PASS_INSIDE};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value};
 
-/// Elements of a block at most.
-const BLOCK: i64 = 512;
-/// Elements of a block below which it is not worth a call.
-const FEW: i64 = 64;
 /// Dear functions of a kernel at most.
 const MOST: usize = 3;
 /// Blocks are buffers that no plan has.
@@ -78,9 +75,9 @@ impl Gen<'_> {
         }
         let size = |l: usize| k.loops[l].size.constant();
         let within = |level: usize| (level + 1..k.outer).try_fold(1i64, |n, l| n.checked_mul(size(l)?));
-        let (level, inside) = (0..k.outer).find_map(|l| within(l).filter(|n| (1..=BLOCK / 8).contains(n)).map(|n| (l, n)))?;
-        let extent = k.loops[level].size.eval(&|s| hints.get(s).copied()).unwrap_or(FEW);
-        if extent.saturating_mul(inside) < FEW || size(last).is_some_and(|n| n < 4) {
+        let (level, inside) = (0..k.outer).find_map(|l| within(l).filter(|n| (1..=PASS_INSIDE).contains(n)).map(|n| (l, n)))?;
+        let extent = k.loops[level].size.eval(&|s| hints.get(s).copied()).unwrap_or(PASS_FEW);
+        if extent.saturating_mul(inside) < PASS_FEW || size(last).is_some_and(|n| n < 4) {
             return None;
         }
         let mut dear = Vec::new();
@@ -102,7 +99,7 @@ impl Gen<'_> {
                 dear.push(Dear { value: e, of: args[0], call, block });
             }
         }
-        (1..=MOST).contains(&dear.len()).then_some(Passes { level, steps: BLOCK / inside, inside, dear })
+        (1..=MOST).contains(&dear.len()).then_some(Passes { level, steps: PASS_BLOCK / inside, inside, dear })
     }
 
     /// Whether a value is computed here: all are, but for those that the present pass does not need.
@@ -123,7 +120,7 @@ impl Gen<'_> {
             .dear
             .iter()
             .map(|_| {
-                let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * BLOCK as u32, 6);
+                let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * PASS_BLOCK as u32, 6);
                 let slot = self.b.create_sized_stack_slot(slot);
                 self.b.ins().stack_addr(I64, slot, 0)
             })

@@ -8,22 +8,14 @@ use super::call::Ptr;
 use super::finished::{Finished, Run, runs};
 use super::held::Held;
 use super::laid::{Laid, Lie, Words};
-use super::pack::{Places, Rows, STEPS};
+use super::pack::{Places, Rows};
 use super::panel::{Form, VECTORS};
 use super::taps::Shape;
 use super::vector::Vector;
+use crate::plan::measured::cpu::{self, PANEL_STEPS};
 use crate::plan::{Batch, Geometry};
 use std::cell::RefCell;
 use std::ops::Range;
-
-/// Panels that meet a part of the weights while it is in the second cache: at most so many, and no more than have so many sums, unless they are few.
-const MOST: usize = 16;
-const FEW: usize = 4;
-const SUMS: usize = 128 << 10;
-/// Longer sums are not taken in f32 alone.
-const LONG: usize = 4096;
-/// Columns as which laying a panel out counts.
-const LAYING: usize = 12;
 
 thread_local! {
     static PANEL: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -95,11 +87,11 @@ fn laid_out(form: Form, shape: &Shape, w: Ptr, to: &mut [f32]) {
     let step = taps.get(1).map_or(1, |t| *t as i64 - taps[0] as i64);
     let even = taps.windows(2).all(|t| t[1] as i64 - t[0] as i64 == step);
     let starts: Vec<i64> = columns.iter().map(|c| (c.0 + taps[0]) as i64).collect();
-    for (n, taps) in taps.chunks(STEPS).enumerate() {
-        let part = &mut to[n * STEPS * columns.len()..][..taps.len() * columns.len()];
+    for (n, taps) in taps.chunks(PANEL_STEPS).enumerate() {
+        let part = &mut to[n * PANEL_STEPS * columns.len()..][..taps.len() * columns.len()];
         if even {
             let rows = Rows { at: w, places: Places::Listed(&starts), step };
-            form.pack(&rows, &(0..columns.len()), (n * STEPS, taps.len()), part);
+            form.pack(&rows, &(0..columns.len()), (n * PANEL_STEPS, taps.len()), part);
         } else {
             form.gather(w, columns, taps, part);
         }
@@ -110,14 +102,14 @@ impl Spread {
     /// `pixels` are sorted, all of them in places of their own, and an image takes `copy` elements. `strips`: places that one image has as
     /// strips. `None`: strips are faster.
     pub fn of(form: Form, g: &Geometry, pixels: &[(usize, i64)], copy: usize, strips: usize) -> Option<Spread> {
-        let many = pixels.len().next_multiple_of(form.wide) * (g.columns.len() + LAYING);
+        let many = pixels.len().next_multiple_of(form.wide) * (g.columns.len() + cpu::SPREAD_LAYING);
         let pays = many < strips * g.columns.len() || g.columns.windows(2).all(|c| c[1].1 == c[0].1 + 1);
-        if g.columns.len() < LAYING || !pays || pixels.windows(2).any(|p| p[0].0 == p[1].0) {
+        if g.columns.len() < cpu::SPREAD_LAYING || !pays || pixels.windows(2).any(|p| p[0].0 == p[1].0) {
             return None;
         }
         let along = g.batch.iter().rposition(|b| b.w == 0 && b.n > 1);
         let all = along.map_or(1, |l| g.batch[l].n);
-        let together = (SUMS / (g.columns.len() * form.wide)).clamp(FEW, MOST);
+        let together = (cpu::SPREAD_SUMS / (g.columns.len() * form.wide)).clamp(cpu::SPREAD_FEW, cpu::SPREAD_MOST);
         let images = ((together * form.wide).div_ceil(pixels.len()) as i64).clamp(1, all);
         let mut batch = g.batch.clone();
         let mut out = 0;
@@ -214,12 +206,12 @@ impl Spread {
         let (wide, taps) = (self.form.wide, shape.taps.len());
         let tile = shape.g.columns.len() * wide;
         let mut sums = vec![0.0f32; panels.len() * tile];
-        if taps <= LONG {
+        if taps <= cpu::F32_TERMS {
             self.sums(panels, shape, (x, w), 0..taps, &mut sums);
         } else {
             let mut all = vec![0.0f64; sums.len()];
-            for from in (0..taps).step_by(LONG) {
-                self.sums(panels, shape, (x, w), from..taps.min(from + LONG), &mut sums);
+            for from in (0..taps).step_by(cpu::F32_TERMS) {
+                self.sums(panels, shape, (x, w), from..taps.min(from + cpu::F32_TERMS), &mut sums);
                 for (all, s) in all.iter_mut().zip(&sums) {
                     *all += f64::from(*s);
                 }
@@ -237,12 +229,12 @@ impl Spread {
     fn sums(&self, panels: &[Panel], shape: &Shape, (x, w): (&[f32], &[f32]), some: Range<usize>, sums: &mut [f32]) {
         let (form, wide, columns) = (self.form, self.form.wide, shape.g.columns.len());
         PANEL.with_borrow_mut(|rows| {
-            rows.resize(STEPS * wide, 0.0);
-            for from in some.clone().step_by(STEPS) {
-                let steps = STEPS.min(some.end - from);
+            rows.resize(PANEL_STEPS * wide, 0.0);
+            for from in some.clone().step_by(PANEL_STEPS) {
+                let steps = PANEL_STEPS.min(some.end - from);
                 let (weights, after) = w[from * columns..].split_at(steps * columns);
                 // What comes after these is brought near meanwhile, some of it with each panel.
-                let after = &after[..after.len().min(STEPS * columns)];
+                let after = &after[..after.len().min(PANEL_STEPS * columns)];
                 let next = |n: usize| &after[after.len() * n / panels.len()..after.len() * (n + 1) / panels.len()];
                 for (n, (panel, sums)) in panels.iter().zip(sums.chunks_exact_mut(columns * wide)).enumerate() {
                     (form.fill)(&mut Fill { x, taps: &shape.taps[from..][..steps], vectors: &panel.vectors, wide, to: rows });

@@ -2,9 +2,9 @@
 
 use super::r#gen::Gen;
 use super::lanes::stride_of;
-use super::whole::{LEAST, Whole};
+use super::whole::Whole;
 use crate::ir::{DType, Fold, Map, Size};
-use crate::plan::{Access, Expr};
+use crate::plan::{Access, Expr, measured::cpu};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -25,7 +25,7 @@ impl Gen<'_> {
         };
         let f = self.calls.wholes.iter().find(|f| f.0 == whole)?.1;
         let known = loops.iter().try_fold(1i64, |n, l| k.loops[*l].size.constant().map(|m| n.saturating_mul(m)));
-        if known.is_some_and(|n| n < LEAST) {
+        if known.is_some_and(|n| n < cpu::WHOLE_FROM) {
             return None;
         }
         let (a, b) = (self.start(a, loops), self.start(b, loops));

@@ -3,9 +3,7 @@
 
 use super::micro::{Shape, narrow, put, rows_of, tile};
 use super::vector::{Base, Vector};
-
-/// Steps of the sums that all columns take together: as many rows of the matrix are read side by side.
-const STEPS: usize = 32;
+use crate::plan::measured::cpu::SWEPT_STEPS;
 
 #[inline(always)]
 fn columns<V: Vector, const R: usize, const N: usize>(
@@ -15,7 +13,7 @@ fn columns<V: Vector, const R: usize, const N: usize>(
     out: &mut [f32],
     (i, from): (usize, usize),
 ) {
-    let rows = rows_of::<R>(a, (i, s.a_row), from, STEPS.min(s.k - from));
+    let rows = rows_of::<R>(a, (i, s.a_row), from, SWEPT_STEPS.min(s.k - from));
     let (b, add) = (&b[from * s.b_row..], from > 0 || s.add);
     let mut j = 0;
     while j + N * V::LANES <= s.n {
@@ -38,7 +36,7 @@ fn columns<V: Vector, const R: usize, const N: usize>(
 /// Rows `R` at a time, the others by fewer.
 #[inline(always)]
 fn sweep<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    for from in (0..s.k).step_by(STEPS) {
+    for from in (0..s.k).step_by(SWEPT_STEPS) {
         let mut i = 0;
         while i + R <= s.m {
             columns::<V, R, 3>(s, a, b, out, (i, from));

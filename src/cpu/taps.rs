@@ -9,11 +9,9 @@ use super::laid::Laid;
 use super::panel::{self, Form};
 use super::spread::Spread;
 use super::strip::{HIGH, Strip, WIDE};
+use crate::plan::measured::cpu::STRIP_COLUMNS;
 use crate::plan::{Along, Copied, Geometry};
 use std::ops::Range;
-
-/// Columns that one thread takes at a time.
-const COLUMNS: usize = 32;
 
 /// Places and channels that are turned at once.
 const SQUARE: usize = 4;
@@ -113,18 +111,18 @@ impl Taps {
             let finished = finish(0..count);
             return exec.split(s.parts(), 1, self.work(), &|start, end| s.run(&self.shape, ptrs, &finished, start..end));
         }
-        let chunks = count.div_ceil(COLUMNS) as i64;
+        let chunks = count.div_ceil(STRIP_COLUMNS) as i64;
         exec.split(g.images() * chunks, 1, self.work(), &|start, end| {
             let border = self.shape.copied.along.last().map_or(0, |a| a.size as usize);
             let mut copy = self.shape.room(1, (self.strips.len() + 1) * WIDE + border);
             let mut copied = None;
             for unit in start..end {
-                let (image, chunk) = (unit / chunks, (unit % chunks) as usize * COLUMNS);
+                let (image, chunk) = (unit / chunks, (unit % chunks) as usize * STRIP_COLUMNS);
                 let (x, w, out) = g.at(&g.batch, image);
                 if copied.replace(image) != Some(image) {
                     self.shape.copy(ptrs[g.x.0].moved(x), &mut copy);
                 }
-                let columns = chunk..(chunk + COLUMNS).min(count);
+                let columns = chunk..(chunk + STRIP_COLUMNS).min(count);
                 self.image(&copy, columns.clone(), &finish(columns), ptrs[g.w.0].moved(w), ptrs[g.out.0].moved(out));
             }
         });

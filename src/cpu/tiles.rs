@@ -1,10 +1,11 @@
 //! Runs of steps that go through their first axis tile by tile, so that what they hand over stays in cache.
 
 use super::call::{self, Ptr, slice, slice_mut};
-use super::exec::{Exec, WORTHWHILE};
+use super::exec::Exec;
 use super::job::{Instance, Job, timed};
 use crate::ir::Size;
 use crate::plan::Plan;
+use crate::plan::measured::cpu;
 use std::ops::Range;
 
 /// A run of steps that goes tile by tile.
@@ -22,7 +23,7 @@ pub(super) struct TileJob {
 impl TileJob {
     /// Whether it is worth more than one thread.
     pub fn splits(&self) -> bool {
-        self.work >= WORTHWHILE
+        self.work >= cpu::SPLITS_FROM
     }
 }
 
@@ -64,7 +65,7 @@ impl Instance {
         // Tiles of one size, whoever takes them.
         let each = if kept.is_some() { (extent + count - 1) / count.max(1) } else { t.rows };
         // A few tiles, of rows that were brought together: each of their steps is split, not they.
-        let few = kept.is_some() && t.splits() && count < 2 * exec.threads as i64;
+        let few = kept.is_some() && t.splits() && count < cpu::TILES_EACH * exec.threads as i64;
         let parts = if t.splits() && !few { (exec.threads as i64).min(count).max(1) } else { 1 };
         let inside = if few { exec } else { Exec { pool: None, threads: 1 } };
         let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));

@@ -13,9 +13,6 @@ pub(super) enum Whole {
     Min,
 }
 
-/// Shorter rows are not worth a call.
-pub(super) const LEAST: i64 = 64;
-
 /// Terms of each lane are added in f32, some after the other, and what they come to in f64.
 #[inline(always)]
 fn sum(row: &[f32]) -> f32 {

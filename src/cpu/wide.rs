@@ -9,6 +9,7 @@ use super::apply::{Function, Stretch};
 use super::poly::{COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
 use super::symbols::{slow_cos, slow_sin};
 use crate::ir::Map;
+use crate::plan::measured::cpu::ANGLES;
 
 #[inline(always)]
 fn poly<const N: usize>(x: f32, c: &[f32; N]) -> f32 {
@@ -180,9 +181,6 @@ macro_rules! stretch {
         }
     }};
 }
-
-/// Elements that are looked through for large angles at a time.
-const ANGLES: usize = 512;
 
 /// An angle's function: of the sums first, since large ones take another way.
 #[inline(always)]

@@ -6,17 +6,13 @@
 use super::call::{self, Ptr};
 use super::exec::Exec;
 use super::laid::{Laid, Lie, Stored, Words};
-use super::pack::{Places, ROWS, Rows, STEPS};
+use super::pack::{Places, Rows};
 use super::panel::{Form, Sheets};
 use crate::plan::Writing;
+use crate::plan::measured::cpu::{self, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Elements that should stay in the second cache: panels that are written, and what they are multiplied with or written from.
-const CACHED: usize = 288 << 10;
-/// Groups of matrices whose panels are written at a time, at most.
-const GROUPS: usize = 4;
 
 thread_local! {
     /// Panels of some matrices, a part of the head, and codes.
@@ -142,8 +138,8 @@ impl Written {
         for (matrix, to) in matrices.zip(to.chunks_exact_mut(rows * sums)) {
             let [x, _] = self.rows(ptrs, matrix);
             for block in blocks(rows) {
-                for from in (0..sums).step_by(STEPS) {
-                    let steps = STEPS.min(sums - from);
+                for from in (0..sums).step_by(PANEL_STEPS) {
+                    let steps = PANEL_STEPS.min(sums - from);
                     let to = &mut to[block.start * sums + block.len() * from..][..block.len() * steps];
                     self.form.pack(&x, &block, (from, steps), to);
                 }
@@ -164,7 +160,7 @@ impl Written {
                 self.pack_rows(ptrs, from..to, own);
             });
             let packed = &packed[..matrices * each];
-            let by_panels = panels >= 2 * exec.threads;
+            let by_panels = panels >= cpu::PANELS_EACH * exec.threads;
             let all = if by_panels { panels } else { matrices };
             exec.split(all as i64, 1, self.work(), &|from, to| {
                 let own = from as usize..to as usize;
@@ -179,13 +175,13 @@ impl Written {
     fn order(&self, matrices: usize) -> (usize, bool) {
         let (rows, sums, numbers) = (count(self.of.rows.0), count(self.of.sums.0), count(self.of.codes.0));
         let (wide, high) = (self.form.wide, self.form.high);
-        let panel = STEPS.min(sums) * wide;
-        let some = |each: usize| (CACHED / each / high).clamp(1, GROUPS) * high;
+        let panel = PANEL_STEPS.min(sums) * wide;
+        let some = |each: usize| (cpu::WRITTEN_CACHE / each / high).clamp(1, cpu::WRITTEN_GROUPS) * high;
         let (by_rows, by_panels) = (some(rows * sums + panel), some(panel));
         let head = numbers * sums * self.panels() * wide;
         let again = |some: usize| head * matrices.div_ceil(some);
         let first = matrices * rows * sums + again(by_rows);
-        let head = if numbers * panel <= CACHED { head } else { again(by_panels) };
+        let head = if numbers * panel <= cpu::WRITTEN_CACHE { head } else { again(by_panels) };
         if first <= self.panels() * matrices * rows * sums + head { (by_rows, true) } else { (by_panels, false) }
     }
 
@@ -218,8 +214,8 @@ impl Written {
             let one = |q: usize| call::slice::<f32>(z.moved(matrix as i64 * down + q as i64 * along), 1)[0];
             code.iter_mut().enumerate().for_each(|(q, x)| *x = one(q));
         }
-        for from in (0..sums).step_by(STEPS) {
-            let steps = from..sums.min(from + STEPS);
+        for from in (0..sums).step_by(PANEL_STEPS) {
+            let steps = from..sums.min(from + PANEL_STEPS);
             let written = written.at_least(matrices.len() * steps.len() * self.form.wide);
             self.write(ptrs, panel, codes, steps.clone(), (head, written));
             self.multiply(ptrs, panel, matrices.clone(), steps, (packed, written));
@@ -266,5 +262,5 @@ impl Written {
 
 /// Rows that are packed together.
 fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(ROWS).map(move |first| first..rows.min(first + ROWS))
+    (0..rows).step_by(PANEL_ROWS).map(move |first| first..rows.min(first + PANEL_ROWS))
 }

@@ -5,6 +5,7 @@
 
 use super::stored::Stored;
 use crate::ir::{Data, Tensor};
+use crate::plan::measured::exec::CONDITION_LOOKS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,9 +37,6 @@ fn alike(a: Option<&Tensor>, b: Option<&Tensor>) -> bool {
     }
 }
 
-/// Elements of a value that its mark looks at.
-const LOOKS: usize = 64;
-
 /// A number that alike values share. Others may share it, too: it only saves looking at most of those that differ.
 fn mark<'a>(values: impl Iterator<Item = Option<&'a Tensor>>) -> u64 {
     let mut mark = 0xcbf2_9ce4_8422_2325u64;
@@ -47,7 +45,7 @@ fn mark<'a>(values: impl Iterator<Item = Option<&'a Tensor>>) -> u64 {
         let n = t.map_or(0, Tensor::len);
         mix(n as u64);
         let Some(t) = t else { continue };
-        for i in (0..n).step_by(n.div_ceil(LOOKS).max(1)) {
+        for i in (0..n).step_by(n.div_ceil(CONDITION_LOOKS).max(1)) {
             mix(match &t.data {
                 Data::F32(v) => u64::from(v[i].to_bits()),
                 Data::F64(v) => v[i].to_bits(),

@@ -5,7 +5,7 @@ use super::profile::{self, Profile};
 use crate::diag::Diagnostic;
 use crate::gpu::{self, Device, Options, Program};
 use crate::ir::{Data, Tensor};
-use crate::plan::{self, Sizes};
+use crate::plan::{self, Sizes, measured::exec};
 use std::sync::Arc;
 
 pub(super) struct OnDevice {
@@ -34,7 +34,7 @@ impl Backend for OnDevice {
     }
 
     fn kept(&self) -> usize {
-        8
+        exec::PLACED_ON_DEVICE
     }
 
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {

@@ -9,7 +9,7 @@ mod turn;
 use super::backend::{Backend, Placed, Task, Values};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;
-use super::kept::{self, Kept};
+use super::kept::Kept;
 #[cfg(feature = "cpu")]
 use super::native::Native;
 use super::oracle::Oracle;
@@ -25,6 +25,7 @@ use crate::ir::{Bindings, Tensor};
 use crate::ir::{Graph, NodeId, Rate, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
+use crate::plan::measured::exec::CONDITION_BYTES;
 use crate::plan::{self, Pins, Prices, Sizes, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl Engine {
             sizes: Sizes::new(),
             generation: 0,
             far: BTreeSet::new(),
-            kept: Kept::new(conditions.into_iter().collect(), kept::BOUND),
+            kept: Kept::new(conditions.into_iter().collect(), CONDITION_BYTES),
         }
     }
 

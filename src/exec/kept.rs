@@ -14,10 +14,6 @@ use crate::ir::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Bytes that may be kept unless somebody says otherwise: hundreds of generated networks of a size that goes with a request, and little beside the
-/// memory of a machine that runs large ones.
-pub(super) const BOUND: usize = 256 << 20;
-
 /// Which conditions there were, and how much may be kept for them.
 pub(super) struct Kept {
     conditions: Conditions,

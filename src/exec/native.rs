@@ -6,7 +6,7 @@ use crate::cpu::{Machine, Options, Program, Running};
 use crate::diag::Diagnostic;
 use crate::ir::Rate;
 use crate::ir::Tensor;
-use crate::plan::{self, Kind, Sizes};
+use crate::plan::{self, Kind, Sizes, measured::exec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl Backend for Native {
     }
 
     fn kept(&self) -> usize {
-        16
+        exec::PLACED_NATIVE
     }
 
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {

@@ -7,7 +7,7 @@ mod column;
 mod outside;
 mod shared;
 
-use self::column::{Column, KEPT};
+use self::column::Column;
 use super::eval::Setting;
 use crate::bind::init;
 use crate::bind::inputs::{Given, assemble};
@@ -17,6 +17,7 @@ use crate::diag::{Code, Diagnostic, Label, suggest};
 use crate::exec::session::{evaluate, rebind};
 use crate::files::archive::Archive;
 use crate::ir::{Bindings, DType, Data, NodeId, Op, Sym, Tensor};
+use crate::plan::measured::exec::COLUMN_BYTES;
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -54,7 +55,7 @@ pub struct Batch {
 impl Table {
     pub fn new(model: &Model, asked: &Rows, files: &[Arc<Archive>]) -> Result<Table, Diagnostic> {
         let mut table = Table { columns: Vec::new(), dims: Vec::new(), extents: Vec::new(), group: None, fed: None };
-        let mut room = KEPT;
+        let mut room = COLUMN_BYTES;
         for (data, file) in asked.data.iter().zip(files) {
             for (name, column) in &data.columns {
                 if file.get(column).is_none() {

@@ -11,10 +11,7 @@ use crate::ir::pin::{
     THROUGH_WORKGROUP, WITH_NEIGHBOURS,
 };
 use crate::ir::{Size, What};
-use crate::plan::{Choices, Decision, Kernel, Place, Plan, Way};
-
-/// Folds of so few elements are usually cheaper computed again than written and read.
-const FEW: i64 = 4;
+use crate::plan::{Choices, Decision, Kernel, Place, Plan, Way, measured::gpu};
 
 /// What is decided while a program is written.
 pub(super) struct Chooser<'a> {
@@ -91,7 +88,7 @@ impl<'a> Chooser<'a> {
 
     /// Whether a fold of so many elements is taken once for all threads that need it; to be noted.
     pub fn fold(&self, about: &Place, name: &str, elements: i64) -> Decision {
-        let usual = if elements > FEW { 0 } else { 1 };
+        let usual = if elements > gpu::FOLD_AGAIN { 0 } else { 1 };
         self.choose(usual, What::Folds, about, name, &[TAKEN_ONCE, BY_THREADS])
     }
 

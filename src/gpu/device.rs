@@ -3,6 +3,7 @@
 use super::peak::Peak;
 use super::program::{BINDINGS, Shader};
 use crate::diag::{Code, Diagnostic};
+use crate::plan::measured::gpu::PIPELINES;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -47,9 +48,6 @@ fn little_room() -> bool {
 fn little_room() -> bool {
     false
 }
-
-/// Pipelines that are kept for another use.
-const PIPELINES: usize = 512;
 
 /// The device of this process.
 static SHARED: OnceLock<Result<Arc<Device>, Diagnostic>> = OnceLock::new();

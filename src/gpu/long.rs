@@ -10,21 +10,9 @@ use super::split::{hoist, sweep};
 use super::stage::{Placed, Stage};
 use super::wgsl::{nests, row_major, share};
 use crate::ir::{DType, Fold, Map, Size};
+use crate::plan::measured::gpu::{self, LONG_FOLD, PART, PART_LONGER, TILED_PART};
 use crate::plan::{Access, Expr, Kernel, Loop, Place};
 use crate::source::Span;
-
-/// So many elements are folded by the threads of one element.
-const LONG: i64 = 1 << 14;
-/// So many rounds one thread makes for all folds of an element.
-const TOGETHER: i64 = 2 * LONG;
-/// Elements of a part at least and at most; between them as many as leave so many threads something to do.
-const PART: (i64, i64) = (128, 8192);
-const THREADS: i64 = 1 << 17;
-/// Long parts are so many times as long as short ones, if these are not the shortest.
-const LONGER: i64 = 4;
-/// Steps of the sum of a product in tiles, in one part; and fewer where there are few tiles.
-const TILED: (i64, i64) = (512, 2048);
-const TILES: i64 = 64;
 
 /// Part `p` of a fold for each element: the kernel's value is the fold, and goes to its store, `p * stride` further.
 #[derive(Clone, Debug)]
@@ -93,7 +81,7 @@ impl Cutter<'_> {
             let own = self.taken_out(&mut k, e, fold.word());
             self.kernel(own);
         }
-        while let Some(e) = (0..k.body.len()).find(|e| self.extent(&k, *e) > LONG) {
+        while let Some(e) = (0..k.body.len()).find(|e| self.extent(&k, *e) > LONG_FOLD) {
             let Expr::Reduce { fold, loops, value } = k.body[e].clone() else { unreachable!("what is long is a fold") };
             if matches!(fold, Fold::Argmax | Fold::Argmin) {
                 k = self.place_of_the_best(k, e, fold, loops[0], value);
@@ -112,9 +100,9 @@ impl Cutter<'_> {
         let nests = nests(k);
         let rounds = |loops: &Vec<usize>| self.points(k, loops.iter().copied());
         // The value itself is cut where it is long.
-        let cut = |e: usize| e == k.value && self.extent(k, e) > LONG;
+        let cut = |e: usize| e == k.value && self.extent(k, e) > LONG_FOLD;
         let all = nests.iter().filter(|(e, _)| !cut(*e)).map(|(_, loops)| rounds(loops));
-        if all.fold(0, i64::saturating_add) <= TOGETHER {
+        if all.fold(0, i64::saturating_add) <= gpu::LONG_TOGETHER {
             return None;
         }
         let fold = |e: usize| matches!(k.body[e], Expr::Reduce { .. }) && e != k.value;
@@ -163,15 +151,15 @@ impl Cutter<'_> {
         let n = (self.size)(&k.loops[longest].size);
         let rest = all / n;
         let elements = self.points(&k, 0..k.outer);
-        if rest > LONG {
+        if rest > LONG_FOLD {
             let (inner, outer) = self.peeled(k, e, fold, longest);
             self.kernel(inner);
             return self.kernel(outer);
         }
-        let wanted = elements.saturating_mul(all) / THREADS;
+        let wanted = elements.saturating_mul(all) / gpu::PART_THREADS;
         let usual = 1 << wanted.clamp(PART.0, PART.1).ilog2();
         let shortest = usual == PART.0;
-        let ways = if shortest { [usual, LONGER * usual] } else { [(usual / LONGER).max(PART.0), usual] };
+        let ways = if shortest { [usual, PART_LONGER * usual] } else { [(usual / PART_LONGER).max(PART.0), usual] };
         let part = self.chooser.part(&self.about, &k.name, ways, shortest);
         let count = share(&k.loops[longest].size, (part / rest).max(1) as u32);
         let along = along(&k, longest);
@@ -238,8 +226,8 @@ impl Cutter<'_> {
     fn product(&mut self, k: Kernel, sum: usize) {
         let all = self.extent(&k, sum);
         let tiling = self.chooser.tiling(&self.about, &k, sum, None);
-        let Some(side) = tiling.side.filter(|_| all > TILED.1) else {
-            if all <= LONG {
+        let Some(side) = tiling.side.filter(|_| all > TILED_PART.1) else {
+            if all <= LONG_FOLD {
                 return self.push(Stage::Product { kernel: k, sum });
             }
             self.chooser.note(tiling);
@@ -247,8 +235,8 @@ impl Cutter<'_> {
         };
         self.chooser.note(tiling);
         let elements = self.points(&k, 0..k.outer);
-        let few = (elements >> 12).saturating_mul(all / TILED.1) < TILES;
-        let deep = self.chooser.part(&self.about, &k.name, [TILED.0, TILED.1], few);
+        let few = (elements >> 12).saturating_mul(all / TILED_PART.1) < gpu::TILED_FEW;
+        let deep = self.chooser.part(&self.about, &k.name, [TILED_PART.0, TILED_PART.1], few);
         let Expr::Reduce { loops, .. } = &k.body[sum] else { unreachable!("a product's sum is a fold") };
         let depth = loops.iter().fold(Size::from(1i64), |n, l| n.mul(&k.loops[*l].size));
         let count = share(&depth, deep as u32);

@@ -10,36 +10,19 @@ use super::reach::Reach;
 use super::stage::{Placed, Stage};
 use super::wgsl::nests;
 use crate::ir::{DType, Size};
-use crate::plan::{Expr, Kernel, Step, Window};
+use crate::plan::{Expr, Kernel, Step, Window, measured::gpu};
 use std::collections::BTreeMap;
 
-/// Multiply-adds of a row beyond which a product gets a shader of its own.
-const HEAVY: i64 = 1 << 18;
-/// Elements of a matrix that stays the same for all rows, beyond which each workgroup would read too much.
-const STILL: i64 = 1 << 16;
-/// Work that one workgroup does alone.
-const SMALL: i64 = 1 << 15;
-/// Multiply-adds of a product from which its rows must share what they read: several rows a workgroup, or tiles.
-const LARGE: i64 = 1 << 22;
-/// Elements of a stage that a workgroup computes at once, where its rows allow.
-pub(super) const ELEMENTS: i64 = 2048;
 /// Rows of a product that one thread computes.
 pub(super) const BLOCK: i64 = 4;
-/// Elements of a row that are ordered by counting.
-const ORDERED: i64 = 1 << 9;
-/// Stages of one shader.
-const MOST: usize = 16;
-/// Likewise where a processor plays the device: the time that its compiler takes grows faster than the barriers of a shader. With sixteen stages a
-/// decoder of two layers started in 3.9 s, with eight in 1.7 (llvmpipe of Mesa 22.3), and ran as fast.
-const MOST_PLAYED: usize = 8;
 /// Buffers that one shader binds; a group that would need more ends.
 const BOUND: usize = super::program::BINDINGS;
 
 /// How many stages one shader has at most.
 pub(super) fn most(reach: Reach) -> usize {
     match reach {
-        Reach::Staged => MOST,
-        Reach::Direct => MOST_PLAYED,
+        Reach::Staged => gpu::STAGES,
+        Reach::Direct => gpu::STAGES_PLAYED,
     }
 }
 
@@ -187,16 +170,17 @@ impl Form {
     fn fits(&self, rows: i64) -> bool {
         let per = self.work / rows.max(1);
         let still = self.work / self.count.max(1) * (self.count / rows.max(1));
-        if self.order.is_some_and(|n| n > ORDERED) || per > HEAVY {
+        if self.order.is_some_and(|n| n > gpu::ORDERED) || per > gpu::ROW_HEAVY {
             return false;
         }
         // A product with few rows wants the whole device for its columns.
-        !(self.product && (still > STILL && rows > 1 || rows < 16 && per > SMALL / 2))
+        let few = rows < gpu::ROWS_FEW && per > gpu::ROWS_FEW_HEAVY;
+        !(self.product && (still > gpu::ROW_STILL && rows > 1 || few))
     }
 
     /// Whether it is a product that tiles would do well.
     fn large(&self, rows: i64) -> bool {
-        self.product && self.work >= LARGE && rows >= 16 && self.width(rows) >= 16
+        self.product && self.work >= gpu::LARGE_WORK && rows >= gpu::LARGE_SIDE && self.width(rows) >= gpu::LARGE_SIDE
     }
 
     /// Elements of one row.
@@ -235,7 +219,8 @@ impl Growing<'_> {
             return false;
         }
         if rows.is(1) {
-            if f.work > SMALL || self.work + f.work > 4 * SMALL || f.order.is_some_and(|n| n > ORDERED) {
+            let small = f.work <= gpu::GROUP_STAGE && self.work + f.work <= gpu::GROUP_ALL;
+            if !small || f.order.is_some_and(|n| n > gpu::ORDERED) {
                 return false;
             }
             self.work += f.work;
@@ -247,7 +232,7 @@ impl Growing<'_> {
             return true;
         }
         let (widest, large) = (self.widest.max(f.width(n)), self.large || f.large(n));
-        if !f.fits(n) || large && (self.reach == Reach::Direct || BLOCK * widest > ELEMENTS) {
+        if !f.fits(n) || large && (self.reach == Reach::Direct || BLOCK * widest > gpu::GROUP_ELEMENTS) {
             return false;
         }
         for dim in 0..f.outer {

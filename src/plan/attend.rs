@@ -6,6 +6,7 @@
 //! place. An executor may then go through the queries some at a time, and leave out the keys that none of these looks at.
 
 use super::formula::{self, Reader, Softmax};
+use super::measured::plan::{ATTEND_KEYS, ATTEND_QUERIES, F32_TERMS};
 use super::uses::Uses;
 use super::view::value;
 use super::{Attend, Kind, Plan, Product, Sizes, Step};
@@ -47,13 +48,8 @@ pub struct Attention {
     pub softmax: Softmax,
 }
 
-/// Fewer queries do not make up for laying the keys out, and fewer keys need little memory.
-const QUERIES: i64 = 8;
-const KEYS: i64 = 16;
 /// A softmax is cut into no more kernels.
 const LINKS: usize = 4;
-/// Longer sums are not taken in f32 alone.
-const LONGEST: i64 = 4096;
 
 /// All chains of a plan; steps that `taken` says are not looked at.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, taken: &dyn Fn(usize) -> bool) -> Vec<Attend> {
@@ -149,7 +145,7 @@ pub fn attention(plan: &Plan, at: &Attend, sizes: &Sizes) -> Option<Attention> {
     }
     let (_, rows) = rows.filter(|_| scores.len() == mixed.len())?;
     around.sort_by_key(|a| a.k == 0 && a.v == 0);
-    let pays = rows.n >= QUERIES && count >= KEYS && inner.n <= LONGEST;
+    let pays = rows.n >= ATTEND_QUERIES && count >= ATTEND_KEYS && inner.n <= F32_TERMS;
     pays.then(|| Attention {
         q: first.first,
         k: first.second,

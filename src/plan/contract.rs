@@ -5,6 +5,7 @@
 use super::Sizes;
 use super::decide::{Choices, Place, Way, What};
 use super::granted::Relied;
+use super::measured::plan::{GROUPED_WORK, PRODUCT_TERMS, PRODUCT_WORK};
 use super::names::called;
 use super::narrow::MOST;
 use super::order::{Best, Search, bits};
@@ -255,14 +256,15 @@ impl Writer<'_> {
         let early = a.early && b.early;
         let summed = s.points(ma & mb & !keep);
         let free = s.points((ma ^ mb) & keep);
-        let product = ma & mb & !keep != 0 && free > 1.0 && summed > 4.0 && summed * free * s.points(ma & mb & keep) >= 64.0;
+        let work = summed * free * s.points(ma & mb & keep);
+        let product = ma & mb & !keep != 0 && free > 1.0 && summed > PRODUCT_TERMS && work >= PRODUCT_WORK;
         let index = b.groups.as_ref().filter(|_| a.groups.is_none()).map_or(0, |g| bits(g));
         let wide = keep | (index & (ma | mb));
         let grouped = index != 0
             && ma & mb & !wide != 0
             && ma & mb & wide & !index == 0
             && mb & wide & !index != 0
-            && s.points(ma | mb) >= 64.0
+            && s.points(ma | mb) >= GROUPED_WORK
             && self.in_place(b.parts[0], if wide == keep { 0.0 } else { s.points(wide & (ma | mb)) }, s.points(mb));
         if !product && !grouped {
             let item = Item { parts: a.parts.into_iter().chain(b.parts).collect(), loops: all.clone(), groups: None, early };

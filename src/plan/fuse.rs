@@ -10,6 +10,7 @@ use super::Sizes;
 use super::contract::{self, Order};
 use super::decide::Choices;
 use super::granted::Relied;
+use super::measured::plan::EARLY_PRICE;
 use super::needed::{Only, needed};
 use super::segments;
 use super::view;
@@ -327,7 +328,7 @@ impl Fuser<'_> {
     }
 
     fn site(&mut self, id: NodeId, nest: usize, map: Vec<Option<usize>>, rate: Rate) {
-        let heavy = self.weights[id.index()] > 3.0;
+        let heavy = self.weights[id.index()] > EARLY_PRICE;
         if rate == Rate::Input && self.rates[id.index()] < Rate::Input && heavy {
             self.forced[id.index()] = true;
         }

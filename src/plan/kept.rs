@@ -5,19 +5,13 @@
 //! either row by row or the same for all rows. The executor lets the needed rows alone go through it.
 
 use super::decide::{By, Decision, Way, What};
+use super::measured::plan::{CHOSEN_HELD, CHOSEN_MOVED, CHOSEN_ROWS};
 use super::tile::Finder;
 use super::{Access, Expr, Kept, Span, Step, Tile, View};
 use crate::ir::Size;
 use crate::ir::pin::{ALL_ROWS, KEPT_ROWS};
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// A product has to prepare its matrix for every tile: that is little beside so many rows.
-const ROWS: i64 = 512;
-/// Elements that a tile may hold in all.
-const HELD: i64 = 4 << 20;
-/// Bringing an element to its place and back costs as much as so many multiply-adds.
-const MOVED: i64 = 64;
 
 /// How a run reads a buffer: whether row by row, or the same for all rows.
 type Reads = BTreeMap<usize, bool>;
@@ -86,14 +80,14 @@ impl Finder<'_> {
         if count < 2 || work == 0 {
             return None;
         }
-        let gains = work >= moved.saturating_mul(MOVED);
+        let gains = work >= moved.saturating_mul(CHOSEN_MOVED);
         let kept = Kept {
             conditions: rows[first].clone(),
             read: read.iter().map(per).collect(),
             written: written.iter().map(per).collect(),
         };
         let extent = self.plan.buffers[made[0]].shape[0].clone();
-        let rows = ROWS.min(HELD / held.max(1)).clamp(1, count);
+        let rows = CHOSEN_ROWS.min(CHOSEN_HELD / held.max(1)).clamp(1, count);
         let private = private.iter().map(per).collect();
         Some((Tile { first, last, extent, rows, private, flat: false, kept: Some(kept) }, gains))
     }

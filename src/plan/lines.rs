@@ -3,7 +3,8 @@
 //! In: the loops of a product over windows. Out: where each window is, and which of its places are outside. Strides and dilations make no
 //! difference here.
 
-use super::taps::{Moves, PIXELS, Roles, TERMS, spread};
+use super::measured::plan::{LINE_COLUMNS, WINDOW_PLACES, WINDOW_TERMS};
+use super::taps::{Moves, Roles, spread};
 use std::collections::BTreeMap;
 
 /// What a window sees. Of the places that are counted in [`Lines::taps`] those whose bits are 1 are `outside`.
@@ -28,14 +29,12 @@ pub struct Lines {
 
 /// Axes that windows move along, at most.
 const AXES: usize = 4;
-/// Fewer columns leave most of a panel empty.
-const COLUMNS: usize = 12;
 
 /// For axes of these extents and strides, from index `start` on. `images` have the same weights. `None`: windows are too few, or too large.
 pub(super) fn lines(axes: &[(i64, i64)], start: &[i64], roles: &Roles, columns: usize, images: i64) -> Option<Lines> {
     let count = |of: &[&Moves]| of.iter().map(|m| m.n).product::<i64>();
     let (places, near, deep) = (count(&roles.places), count(&roles.near), count(&roles.deep));
-    let fits = columns >= COLUMNS && places * images >= PIXELS as i64 && near * deep >= TERMS as i64;
+    let fits = columns >= LINE_COLUMNS && places * images >= WINDOW_PLACES as i64 && near * deep >= WINDOW_TERMS as i64;
     if !fits || axes.len() > AXES || near > i64::from(u64::BITS) {
         return None;
     }

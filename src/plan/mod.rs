@@ -23,6 +23,7 @@ mod hard;
 mod kept;
 mod kernel;
 mod lines;
+pub mod measured;
 mod memory;
 mod names;
 mod narrow;
@@ -62,7 +63,6 @@ pub use lines::{Lines, Pane};
 pub use memory::{Layout, of_conditions, place, room};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
-pub(crate) use prices::PANELS;
 pub use prices::{Level, Prices};
 pub use sizes::complete;
 use std::sync::Arc;
@@ -396,5 +396,5 @@ impl Step {
 
 /// Whether a function is a long polynomial in compiled code.
 pub fn heavy(map: Map) -> bool {
-    map.price() >= 10.0
+    map.price() >= measured::plan::HEAVY_PRICE
 }

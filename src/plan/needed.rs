@@ -4,6 +4,7 @@
 //! to read that row. Goes from users to operands. What is read across rows is needed in all of them, and so is what somebody wants.
 
 use super::Sizes;
+use super::measured::plan::{CHOSEN_WORK, CHOSEN_WORK_OF_ROW};
 use super::view::value;
 use crate::ir::{DType, Graph, Map, NodeId, Op, Operand, Pick};
 
@@ -13,10 +14,6 @@ pub(super) struct Only {
     pub condition: NodeId,
     pub holds: bool,
 }
-
-/// Multiply-adds under a condition below which choosing rows is no gain: all of them, and those of a row.
-const WORTH: f64 = (1 << 18) as f64;
-const WORTH_ROW: f64 = 2048.0;
 
 /// The conditions of each node, outermost first. Only those stay that save enough work.
 pub(super) fn needed(graph: &Graph, wanted: &[NodeId], reach: &[bool], sizes: &Sizes) -> Vec<Vec<Only>> {
@@ -35,7 +32,7 @@ pub(super) fn needed(graph: &Graph, wanted: &[NodeId], reach: &[bool], sizes: &S
     }
     let mut found: Vec<Vec<Only>> = found.into_iter().map(Option::unwrap_or_default).collect();
     let saved = saved(graph, &found, sizes);
-    let worth = |o: &Only| saved[o.condition.index()] >= WORTH.max(WORTH_ROW * rows(graph, o.condition, sizes));
+    let worth = |o: &Only| saved[o.condition.index()] >= CHOSEN_WORK.max(CHOSEN_WORK_OF_ROW * rows(graph, o.condition, sizes));
     found.iter_mut().for_each(|f| f.truncate(f.iter().take_while(|o| worth(o)).count()));
     found
 }

@@ -1,8 +1,9 @@
 //! What a machine charges for what a run does, in nanoseconds.
 //!
-//! All constants of the choice among orders stand here, each with its unit. Those of [`Prices::generic`] are a fixed machine's, so that a
-//! plan does not depend on where it is made; `hnet doctor` measures another's.
+//! The numbers of [`Prices::generic`] are a fixed machine's, so that a plan does not depend on where it is made; `hnet doctor` measures another's.
+//! What else a choice goes by stands in [`super::measured`].
 
+use super::measured::plan::{PREPARED_BYTES, PREPARED_RUNS};
 use serde::{Deserialize, Serialize};
 
 /// A memory that is slower than what lies nearer.
@@ -31,18 +32,6 @@ pub struct Prices {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub also: Option<serde_json::Value>,
 }
-
-/// Runs that share what is prepared for a condition: a request's worth, as none says how many there will be.
-const RUNS: f64 = 32.0;
-
-/// Bytes that a prepared value may take when what it is made of takes less.
-const KEPT: f64 = 256e6;
-
-/// Bytes that parameters may take once more, laid out for the products that read them.
-pub(crate) const PANELS: usize = 256 << 20;
-
-/// Nanoseconds that a step takes, however little it does (gathers and products of few elements, on one core of a Xeon).
-pub(super) const STEP: f64 = 300.0;
 
 /// Bytes of an element.
 const BYTES: f64 = 4.0;
@@ -116,12 +105,12 @@ impl Prices {
 
 /// What a step of so many nanoseconds adds to each run when it is prepared.
 pub(super) fn shared(ns: f64) -> f64 {
-    ns / RUNS
+    ns / PREPARED_RUNS
 }
 
 /// Whether a value of so many elements may be kept for what `parts` elements say as well.
 pub(super) fn may_keep(elements: f64, parts: f64) -> bool {
-    elements <= parts || BYTES * elements <= KEPT
+    elements <= parts || BYTES * elements <= PREPARED_BYTES
 }
 
 #[cfg(test)]

@@ -6,14 +6,12 @@
 use super::build::Planner;
 use super::decide::{Choices, Place, Way, What};
 use super::hard::Item;
+use super::measured::plan::SEGMENT_WORK;
 use super::names::called;
 use super::view::value;
 use super::{Access, Segments, Sizes, Step, View};
 use crate::ir::pin::{BY_GROUPS, BY_ROWS};
 use crate::ir::{DType, Fold, Graph, Map, NodeId, Op, Operand};
-
-/// Multiply-adds below which a scatter of the values is as good.
-const WORTH: f64 = 1024.0;
 
 /// The two factors of a scatter's value, in the loops of the scatter, where their outer product is better not made, and nobody pins that it is.
 pub(super) fn apart(graph: &Graph, id: NodeId, sizes: &Sizes, choices: &Choices) -> Option<[Operand; 2]> {
@@ -48,7 +46,7 @@ fn outer(graph: &Graph, id: NodeId, sizes: &Sizes) -> Option<([Operand; 2], f64)
     let rows: f64 = node.inner.iter().map(|x| value(&x.size, sizes) as f64).product();
     let (high, wide) = (own(&a, &b), own(&b, &a));
     let elements = rows * high * wide;
-    (once(&a) && once(&b) && high > 1.0 && wide > 1.0 && elements >= WORTH).then_some(([a, b], elements))
+    (once(&a) && once(&b) && high > 1.0 && wide > 1.0 && elements >= SEGMENT_WORK).then_some(([a, b], elements))
 }
 
 impl Planner<'_> {

@@ -12,6 +12,7 @@ mod rewrite;
 
 use super::Sizes;
 use super::decide::{Choices, Place, Way, What};
+use super::measured::plan::{SHARED_GAIN, SHARED_NS};
 use super::names::called;
 use super::order::{Search, bits};
 use super::prices::Prices;
@@ -23,10 +24,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 /// Factors of a contraction that is looked at: fewer have no parts, more have too many.
 const FACTORS: std::ops::RangeInclusive<usize> = 3..=6;
-/// A part is shared where that saves at least this share of what the contractions cost that have it,
-const WORTH: f64 = 0.05;
-/// and so many nanoseconds in all.
-const LEAST: f64 = 400.0;
 
 /// A part of contractions: its factors by node, each with the loops that index it, and the loops that are kept. Loops are numbered as they
 /// are met.
@@ -192,7 +189,7 @@ fn choose(
             }
         }
         let saved = before - after - once;
-        (if gain.len() > 1 && saved >= LEAST && saved >= WORTH * before { saved } else { 0.0 }, gain)
+        (if gain.len() > 1 && saved >= SHARED_NS && saved >= SHARED_GAIN * before { saved } else { 0.0 }, gain)
     };
     let mut heap: BinaryHeap<Saving> = (0..lists.len()).map(|k| Saving(saving(wholes, k).0, k)).filter(|s| s.0 > 0.0).collect();
     let mut out = vec![];

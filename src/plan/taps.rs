@@ -6,6 +6,7 @@
 
 use super::decide::What;
 use super::lines::{Lines, lines};
+use super::measured::plan::{WINDOW_COLUMNS, WINDOW_GAPS, WINDOW_PLACES, WINDOW_TERMS};
 use super::tile::Finder;
 use super::uses::Uses;
 use super::view::value;
@@ -77,10 +78,6 @@ impl Geometry {
     }
 }
 
-/// As few windows, columns and terms are left to the product.
-pub(super) const PIXELS: usize = 48;
-const COLUMNS: usize = 4;
-pub(super) const TERMS: usize = 8;
 /// Lists are no longer than this.
 const LONGEST: i64 = 1 << 20;
 
@@ -251,7 +248,7 @@ impl Reader<'_> {
                 _other => return None,
             }
         }
-        if columns.len() < COLUMNS || columns.iter().any(|c| c[0] < 0) || self.n(&windows.1) != 0 {
+        if columns.len() < WINDOW_COLUMNS || columns.iter().any(|c| c[0] < 0) || self.n(&windows.1) != 0 {
             return None;
         }
         let axes: Vec<(i64, i64)> = at.iter().map(|i| (self.n(&i.extent), self.n(&i.stride))).collect();
@@ -336,8 +333,8 @@ fn copied(along: Vec<Along>, indices: &[Affine], roles: &Roles) -> Option<Copied
     let start: i64 = indices.iter().zip(&along).zip(&strides).map(|((i, a), s)| (i.0 - a.low) * s).sum();
     let reach = pixels.iter().map(|p| p[0]).max()? + 1;
     let small = channel.checked_mul(channels.len() as i64)? <= (pixels.len() * taps.len()) as i64;
-    let fits = small && pixels.len() >= PIXELS && taps.len() >= TERMS;
-    let dense = pixels.iter().all(|p| p[0] >= 0) && reach <= pixels.len() as i64 * 3 / 2;
+    let fits = small && pixels.len() >= WINDOW_PLACES && taps.len() >= WINDOW_TERMS;
+    let dense = pixels.iter().all(|p| p[0] >= 0) && reach <= pixels.len() as i64 * WINDOW_GAPS.0 / WINDOW_GAPS.1;
     let forward = taps.iter().all(|t| t[0] >= 0 && t[1] + start >= 0);
     (fits && dense && forward && start >= 0).then(|| Copied {
         channels: channels.iter().map(|c| c[0]).collect(),

@@ -5,20 +5,13 @@
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
 use super::decide::{Choices, Place, Way, What};
-use super::prices::STEP;
+use super::measured::plan::{STEP_NS, TILE_CACHE, TILE_FLAT, TILE_LARGE, TILE_ROWS};
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use super::{added, attend, finished, taps, written};
 use crate::ir::Size;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// Elements that the rows of a tile should hold together: what a core's own cache takes.
-const CACHE: i64 = 96 << 10;
-/// Elements that the results of a run have to hold before tiles pay.
-const LARGE: i64 = 192 << 10;
-/// A matrix product has to prepare its matrix for every tile, so a tile has at least so many rows.
-const ROWS: i64 = 192;
 
 pub(super) struct Finder<'a> {
     pub plan: &'a Plan,
@@ -111,7 +104,7 @@ impl Finder<'_> {
         let (count, prices) = (buffers.iter().map(elements).sum(), self.choices.prices());
         let Some(&[near, far]) = what.ways() else { return false };
         // What is done afterwards is a step of its own.
-        let more = if what == What::Epilogue { STEP } else { 0.0 };
+        let more = if what == What::Epilogue { STEP_NS } else { 0.0 };
         let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count) + more)];
         let made = self.plan.steps[step].writes();
         let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
@@ -216,7 +209,7 @@ impl Finder<'_> {
     /// which a large parameter is trained reads each of its numbers once.
     fn flat_run(&self, k: usize, to: usize) -> Option<Tile> {
         let (first, n) = self.flat(&self.plan.steps[k])?;
-        if self.width(first.store.buffer) < CACHE {
+        if self.width(first.store.buffer) < TILE_CACHE {
             return None;
         }
         let (mut made, mut read, mut last) = (Vec::new(), Vec::new(), k);
@@ -250,7 +243,7 @@ impl Finder<'_> {
         if !self.chained(last, &made) {
             return None;
         }
-        let rows = (CACHE / 2 / all.len() as i64).max(1024) / 16 * 16;
+        let rows = (TILE_CACHE / 2 / all.len() as i64).max(TILE_FLAT) / 16 * 16;
         let private = made.iter().filter(|b| self.is_private(**b, k, last)).map(|b| (*b, Size::from(1i64))).collect();
         Some(Tile { first: k, last, extent: first.loops[0].size.clone(), rows, private, flat: true, kept: None })
     }
@@ -297,10 +290,10 @@ impl Finder<'_> {
         // A product whose matrix stays the same for all rows.
         let free = |p: &Product| p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none());
         let still = |s: &Step| matches!(s, Step::Product(p) if free(p));
-        let least = if steps.iter().any(still) { ROWS } else { 1 };
-        let tile = (CACHE / row.max(1)).max(least) / 16 * 16;
-        let tile = if tile == 0 { (CACHE / row.max(1)).max(least) } else { tile };
-        if row.saturating_mul(rows) < LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
+        let least = if steps.iter().any(still) { TILE_ROWS } else { 1 };
+        let tile = (TILE_CACHE / row.max(1)).max(least) / 16 * 16;
+        let tile = if tile == 0 { (TILE_CACHE / row.max(1)).max(least) } else { tile };
+        if row.saturating_mul(rows) < TILE_LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
             return None;
         }
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));

@@ -7,8 +7,9 @@ use super::Sizes;
 use super::build::reachable;
 use super::decide::Choices;
 use super::expand::expand;
+use super::measured::plan::STEP_NS;
 use super::order::{Search, bits};
-use super::prices::{STEP, shared};
+use super::prices::shared;
 use super::view::value;
 use crate::ir::{Axis, Graph, NodeId, Op, Rate};
 use crate::opt::Product;
@@ -53,7 +54,7 @@ fn one(graph: &Graph, id: NodeId, ready: bool, early: &dyn Fn(NodeId) -> bool, s
         | Op::Random { .. }
         | Op::Scatter { .. } => written,
         // A copy, and a step of its own: of what is small, the step is all.
-        Op::Gather { .. } => written + once(STEP),
+        Op::Gather { .. } => written + once(STEP_NS),
         Op::Source { .. } | Op::Const(_) | Op::Iota | Op::Extent(_) | Op::Reshape | Op::Inside(_) => 0.0,
         Op::Loop(_) | Op::Result(_) | Op::Arg(_) => 0.0,
     }

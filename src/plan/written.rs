@@ -1,20 +1,11 @@
 //! Matrices that a product writes for another: a head times a code, experts mixed by their shares. Both are one step, and the matrices lie
 //! nowhere: some columns of each are written where the product reads them next.
 
+use super::measured::plan::{PANEL_BYTES, WRITTEN_CODES, WRITTEN_COLUMNS, WRITTEN_ROWS, WRITTEN_SUMS};
 use super::uses::Uses;
 use super::view::value;
-use super::{PANELS, Plan, Product, Sizes, Step, Written};
+use super::{Plan, Product, Sizes, Step, Written};
 use crate::ir::{DType, Rate, Size};
-
-/// Rows of each matrix for which that pays: a matrix for fewer is better not written at all, and with more the product is all that counts.
-const ROWS: std::ops::RangeInclusive<i64> = 6..=512;
-/// Lengths of the product's sums.
-const SUMS: std::ops::RangeInclusive<i64> = 64..=4096;
-/// Numbers of a code: with few, writing is a matter of memory; with more it is a product like others, which is faster by itself (16 matrices of
-/// 256 by 256 for 64 rows each, codes of 64 numbers: 2.2 ms against 2.8; eight experts of 256 by 512 for 32 sequences: 6 % slower).
-const CODES: std::ops::RangeInclusive<i64> = 2..=16;
-/// Columns that are written at a time.
-const COLUMNS: i64 = 32;
 
 /// `y[m, r, c] = Σ x[m, r, i] w[m, i, c]` with `w[m, i, c] = Σ z[m, q] head[q, i, c]`: where the four start, and what the loops are.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,9 +35,9 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize) -> bool) -> V
             // The head stays what it is, so that it is laid out once.
             let head = &plan.buffers[w.head.0];
             let stays = head.rate <= Rate::Parameter && uses.writers[w.head.0].is_empty() && maker >= plan.prepared;
-            let room = w.codes.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0) <= PANELS as i64 / 4;
-            let long = ROWS.contains(&w.rows.0) && SUMS.contains(&w.sums.0) && CODES.contains(&w.codes.0);
-            stays && room && long && w.columns.0 >= COLUMNS && w.matrices.0 > 1
+            let room = w.codes.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0) <= PANEL_BYTES as i64 / 4;
+            let long = WRITTEN_ROWS.contains(&w.rows.0) && WRITTEN_SUMS.contains(&w.sums.0) && WRITTEN_CODES.contains(&w.codes.0);
+            stays && room && long && w.columns.0 >= WRITTEN_COLUMNS && w.matrices.0 > 1
         };
         (may(maker) && may(product) && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)
     };

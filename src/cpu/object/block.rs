@@ -6,6 +6,7 @@
 
 use super::code::Code;
 use crate::cpu::r#gen::flags;
+use crate::plan::measured::cpu::OBJECT_IN_PLACE;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F32X4, F64, I64};
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value};
@@ -18,8 +19,6 @@ pub(super) const COLUMNS: i64 = 4 * WIDE as i64;
 /// Sums that are longer are cut, after about so many terms each.
 const LONG: i64 = 1024;
 const STRETCH: i64 = 256;
-/// So many rows read a panel where it lies, if they can: bringing it together is as much work.
-const FEW: i64 = 8;
 
 /// How far apart columns are, in the matrix and in the result.
 #[derive(Clone, Copy)]
@@ -91,7 +90,7 @@ impl Block {
         let more = c.b.ins().iadd_imm_s(n, COLUMNS - 1);
         let count = c.b.ins().sdiv_imm_s(more, COLUMNS);
         let rows = c.b.ins().isub(to, from);
-        let few = c.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, rows, FEW);
+        let few = c.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, rows, OBJECT_IN_PLACE);
         c.each(count, &mut |c, j| {
             let first = c.b.ins().imul_imm_s(j, COLUMNS);
             let left = c.b.ins().isub(n, first);

@@ -7,11 +7,9 @@ use super::block::{Block, COLUMNS, Sides};
 use super::code::Code;
 use crate::ir::Size;
 use crate::ir::sizes::known;
+use crate::plan::measured::cpu::OBJECT_LEAST;
 use crate::plan::{Product, Sizes, Span};
 use cranelift_codegen::ir::{InstBuilder, Value};
-
-/// With fewer rows or columns, or shorter sums, a loop nest is as good.
-pub(super) const LEAST: i64 = 8;
 
 /// Which loop is what.
 pub(super) struct Blocks {
@@ -38,20 +36,20 @@ pub(super) fn blocks(p: &Product, hints: &Sizes) -> Option<Blocks> {
     let along = |k: &usize, stride: &dyn Fn(&Span) -> Option<Size>| usize::from(stride(&p.spans[*k]).is_some_and(|s| s.is(1)));
     let best = |list: &[usize], stride: &dyn Fn(&Span) -> Option<Size>| {
         let fit = |k: &usize| along(k, &|s| s.out.clone()) + along(k, stride);
-        list.iter().copied().filter(|k| n(k) >= LEAST).max_by_key(|k| (fit(k), n(k))).map(|k| (fit(&k), k))
+        list.iter().copied().filter(|k| n(k) >= OBJECT_LEAST).max_by_key(|k| (fit(k), n(k))).map(|k| (fit(&k), k))
     };
     let (rows, columns) = (only(true), only(false));
     // Columns are those of the two that lie along memory better.
     let turned = best(&rows, &|s| s.a.clone()) > best(&columns, &|s| s.b.clone());
     let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
     let column = best(&columns, &|s| if turned { s.a.clone() } else { s.b.clone() })?.1;
-    let row = rows.iter().copied().max_by_key(|k| n(k)).filter(|k| n(k) >= LEAST)?;
+    let row = rows.iter().copied().max_by_key(|k| n(k)).filter(|k| n(k) >= OBJECT_LEAST)?;
     let mut sums: Vec<usize> = all.clone().filter(|k| p.spans[*k].out.is_none()).collect();
     // The longest one goes innermost.
     let longest = sums.iter().copied().max_by_key(|k| n(k))?;
     sums.retain(|k| *k != longest);
     sums.push(longest);
-    if sums.iter().map(n).product::<i64>() < LEAST {
+    if sums.iter().map(n).product::<i64>() < OBJECT_LEAST {
         return None;
     }
     let others = all.filter(|k| p.spans[*k].out.is_some() && *k != row && *k != column).collect();

@@ -2,10 +2,11 @@
 
 use super::code::Code;
 use super::memory::{From, Memory, Own};
-use super::{Built, Codes, Face, MANY, MARK, NUMBERS, One};
+use super::{Built, Codes, Face, MARK, NUMBERS, One};
 use crate::cpu::r#gen::flags;
 use crate::ir::outside::NOTHING;
 use crate::ir::{DType, Size};
+use crate::plan::measured::cpu::OBJECT_MANY;
 use crate::plan::{Buffer, Kind, Plan, Rounds};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, I32, I64};
@@ -243,7 +244,7 @@ impl Entry<'_> {
                 }
                 (One::Either { few, many, rows, extent }, _) => {
                     let (zero, extent, rows) = (c.int(0), c.size(extent), c.size(rows));
-                    let is_few = c.b.ins().icmp_imm_s(IntCC::SignedLessThan, rows, MANY);
+                    let is_few = c.b.ins().icmp_imm_s(IntCC::SignedLessThan, rows, OBJECT_MANY);
                     let is_many = c.b.ins().bxor_imm_u(is_few, 1);
                     for (holds, f) in [(is_few, few), (is_many, many)] {
                         c.when(holds, &mut |c| {

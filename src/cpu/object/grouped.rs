@@ -4,10 +4,10 @@
 //! within each), and takes the rows of each group times its matrix. A row that chooses none is 0.
 
 use super::block::{Block, COLUMNS, Sides};
-use super::blocked::LEAST;
 use super::code::Code;
 use crate::ir::Size;
 use crate::ir::sizes::known;
+use crate::plan::measured::cpu::OBJECT_LEAST;
 use crate::plan::{Grouped, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
@@ -36,7 +36,8 @@ pub(super) fn groups(g: &Grouped, hints: &Sizes) -> Option<Groups> {
     columns.sort_by_key(|k| (along(k), n(k), *k));
     sums.sort_by_key(|k| (n(k), *k));
     let product = |list: &[usize]| list.iter().map(n).fold(1i64, i64::saturating_mul);
-    let enough = product(&rows) >= LEAST && columns.last().is_some_and(|k| n(k) >= LEAST) && product(&sums) >= LEAST;
+    let enough =
+        product(&rows) >= OBJECT_LEAST && columns.last().is_some_and(|k| n(k) >= OBJECT_LEAST) && product(&sums) >= OBJECT_LEAST;
     (enough && !sums.is_empty()).then_some(Groups { rows, columns, sums })
 }
 

@@ -26,6 +26,7 @@ use super::r#gen::{Slots, signature};
 use super::symbols::WHOLE_POWER;
 use crate::diag::Diagnostic;
 use crate::ir::{Dist, Fold, Size};
+use crate::plan::measured::cpu::OBJECT_MANY;
 use crate::plan::{Grouped, Kernel, Kind, Plan, Product, Sizes, Step};
 use code::Code;
 use cranelift_codegen::ir::types::{F64, I32, I64};
@@ -82,9 +83,6 @@ enum One {
     Loop(Built),
 }
 
-/// So many rows are many.
-const MANY: i64 = 4;
-
 /// The loop nest that a step is, if it is one.
 fn kernel_of(step: &Step) -> Option<Kernel> {
     match step {
@@ -133,7 +131,7 @@ impl Builder<'_, '_> {
     fn product(&mut self, p: &Product, own: &Own, k: usize) -> Result<One, Diagnostic> {
         let blocks = blocked::blocks(p, self.w.hints);
         let rows = blocks.as_ref().map(|b| b.rows(p));
-        let always = rows.as_ref().and_then(Size::constant).is_some_and(|n| n >= MANY);
+        let always = rows.as_ref().and_then(Size::constant).is_some_and(|n| n >= OBJECT_MANY);
         let nest = if always { None } else { Some(self.kernel(&product::kernel(p), own)?) };
         let (Some(blocks), Some(rows), Some(panel)) = (blocks, rows, own.steps[k].scratch) else {
             let (id, extent) = nest.unwrap_or_else(|| unreachable!("without blocks there is a nest"));

@@ -9,14 +9,9 @@ use crate::diag::Diagnostic;
 use crate::files::archive::Archive;
 use crate::files::stored::Stored;
 use crate::ir::{DType, Tensor};
+use crate::plan::measured::exec::COLUMN_READS;
 use crate::source::Span;
 use std::sync::{Arc, OnceLock};
-
-/// Bytes that the columns of a table may take in memory.
-pub(super) const KEPT: usize = 256 << 20;
-
-/// Reads of a batch that are no trouble.
-const FEW: usize = 2;
 
 /// A column of a data file that an input takes.
 pub(super) struct Column {
@@ -71,7 +66,7 @@ impl Column {
     /// These rows, in this order. Neighbours are one read, so that a column that is gone through from its beginning is not kept.
     pub fn rows(&self, dtype: DType, rows: &[usize]) -> Result<Tensor, Diagnostic> {
         let reads = 1 + rows.windows(2).filter(|w| w[1] != w[0] + 1).count();
-        let whole = if reads > FEW { self.whole(dtype) } else { None };
+        let whole = if reads > COLUMN_READS { self.whole(dtype) } else { None };
         match whole {
             Some(all) => Ok(select(all, 0, rows)),
             None => self.stored().rows(dtype, rows),
@@ -85,6 +80,7 @@ mod tests {
     use crate::check::model::InputKind;
     use crate::files::npy;
     use crate::ir::{Data, Size};
+    use crate::plan::measured::exec::COLUMN_BYTES;
 
     /// A column of an array of NumPy, with so much room.
     fn column(file: &Arc<Archive>, dtype: DType, mut room: usize) -> Column {
@@ -111,7 +107,7 @@ mod tests {
         std::fs::write(&path, npy::write(&tensor)).unwrap();
         let file = Arc::new(Archive::open(&path).unwrap());
         for dtype in [DType::F32, DType::I32] {
-            let (kept, read) = (column(&file, dtype, KEPT), column(&file, dtype, 39));
+            let (kept, read) = (column(&file, dtype, COLUMN_BYTES), column(&file, dtype, 39));
             assert!(kept.keeps && !read.keeps);
             for rows in [vec![], vec![3], vec![1, 2, 3], vec![4, 0, 2, 2, 1], vec![0, 2, 4, 0], (0..5).collect()] {
                 let (a, b) = (kept.rows(dtype, &rows).unwrap(), read.rows(dtype, &rows).unwrap());
@@ -137,7 +133,7 @@ mod tests {
         bytes.extend(values.flat_map(f64::to_le_bytes));
         std::fs::write(&path, bytes).unwrap();
         let file = Arc::new(Archive::open(&path).unwrap());
-        let kept = column(&file, DType::F32, KEPT);
+        let kept = column(&file, DType::F32, COLUMN_BYTES);
         assert_eq!(kept.rows(DType::F32, &[3, 1, 0, 2]).unwrap().get(0), 6.0);
         assert_eq!(kept.rows(DType::F32, &[3, 1, 4, 2]).unwrap_err().code, crate::diag::Code::H0606);
     }

@@ -10,12 +10,11 @@ use super::special::{self, loops, product};
 use crate::ir::size::SizeFn;
 use crate::ir::{DType, Size};
 use crate::plan::Window;
+use crate::plan::measured::gpu::MERGED as WAYS;
 use crate::source::Span;
 
 /// Elements of a block, and threads of a workgroup.
 pub(super) const BLOCK: u32 = 256;
-/// Stretches that become one.
-const WAYS: i64 = 16;
 
 /// The text of the key (a `u32`) of element `j` of the row at some counters.
 pub(super) type Key<'k> = &'k dyn Fn(&mut Module, &[String], &str) -> String;

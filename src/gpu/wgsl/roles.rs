@@ -1,11 +1,11 @@
 //! What each loop of a product is: rows, columns, sums, or of a batch.
 
 use crate::ir::Size;
-use crate::plan::{Access, Expr, Kernel};
+use crate::plan::{Access, Expr, Kernel, measured::gpu};
 
 /// Rows of a tile where there are so many in all, or in a group on average: low tiles waste less on few.
 pub(super) fn height(rows: i64) -> i64 {
-    if rows <= 40 { 32 } else { 64 }
+    if rows <= gpu::TILE_LOW { 32 } else { 64 }
 }
 
 /// A product's loops by what they index.
@@ -61,7 +61,8 @@ pub(in crate::gpu) fn tiling(k: &Kernel, sum: usize, groups: Option<&Size>, size
         return None;
     }
     let work = rows.saturating_mul(columns).saturating_mul(sums);
-    let pays = rows >= 16 && columns >= 16 && sums >= 8 && (!grouped || work >= 1 << 20);
+    let large = rows >= gpu::TILE_SIDE && columns >= gpu::TILE_SIDE && sums >= gpu::TILE_TERMS;
+    let pays = large && (!grouped || work >= gpu::TILE_GROUPED);
     // Of a group's rows on average.
     Some((pays, height(rows / groups.map_or(1, |g| size(g).max(1)))))
 }

@@ -8,6 +8,7 @@ use super::module::Module;
 use super::special::{self, share};
 use super::work::rounds;
 use crate::ir::{DType, Fold, Size};
+use crate::plan::measured::gpu::{self, ROWS_UNROLL as UNROLL};
 use crate::plan::{Access, Expr, Kernel, Step};
 use std::collections::BTreeMap;
 
@@ -15,8 +16,6 @@ use std::collections::BTreeMap;
 pub(super) const THREADS: u32 = 128;
 /// Columns of a product that one thread computes.
 const ACROSS: i64 = 4;
-/// Steps of a product's sum that are written out.
-const UNROLL: i64 = 2;
 
 /// Terms of a product's sum that are added up before they go to the sum of all, and so many from which on what that rounds away is
 /// kept, too.
@@ -204,12 +203,12 @@ impl Rows<'_, '_, '_> {
         let deps = kernel.dependencies();
         let nested = kernel.body.iter().zip(&deps).any(|(e, d)| matches!(e, Expr::Reduce { .. }) && d & inside != 0);
         let elements = (self.shape.widths[k] * self.shape.rows).max(1);
-        if nested || longest < 16 || elements >= i64::from(THREADS) {
+        if nested || longest < gpu::SHARED_FOLD || elements >= i64::from(THREADS) {
             return 1;
         }
         let free = THREADS / (elements as u32).next_power_of_two();
-        let most = ((longest / 4) as u32 + 1).next_power_of_two() / 2;
-        free.min(most.max(1)).min(64)
+        let most = ((longest / gpu::SHARED_STEPS) as u32 + 1).next_power_of_two() / 2;
+        free.min(most.max(1)).min(gpu::SHARED_THREADS)
     }
 
     /// Workgroup memory for what the threads of an element have each: of f32, of whole numbers, where the best was, and what rounding
@@ -284,7 +283,7 @@ impl Rows<'_, '_, '_> {
         let Some(lead) = lead.filter(|l| l.unit == 1) else { return false };
         let moves = |e: usize| matches!(&kernel.body[e], Expr::Load(a) if a.terms.iter().any(|t| t.0 == lead.dim));
         let rows = self.shape.rows;
-        rows >= BLOCK && moves(0) != moves(1) && self.shape.widths[k] * rows / BLOCK >= i64::from(THREADS) / 4
+        rows >= BLOCK && moves(0) != moves(1) && self.shape.widths[k] * rows / BLOCK >= i64::from(THREADS) / gpu::BLOCKED_THREADS
     }
 
     /// Columns that one thread computes of each of its rows, where the first factor is the same for all of them.
@@ -293,7 +292,7 @@ impl Rows<'_, '_, '_> {
         // Whole at every size, not at those of this run only: a page runs the same text at others.
         let whole = width.is_multiple_of(ACROSS);
         let threads = self.shape.widths[k] * self.shape.rows / (BLOCK * ACROSS);
-        if alone && whole && threads >= i64::from(THREADS) / 8 { ACROSS } else { 1 }
+        if alone && whole && threads >= i64::from(THREADS) / gpu::ACROSS_THREADS { ACROSS } else { 1 }
     }
 
     /// A thread computes some columns of some rows: what it reads of either factor it uses several times.

@@ -6,14 +6,9 @@ use super::Emitter;
 use super::module::Module;
 use super::special::{LANES, WIDE, at, loops, product, row_major, share};
 use crate::ir::{DType, Size};
+use crate::plan::measured::gpu::{SCAN_BLOCK as BLOCK, SCAN_LONG, SCAN_SHORT};
 use crate::plan::{View, Window};
 use crate::source::Span;
-
-/// Elements of a row that one thread goes over.
-const SHORT: i64 = 64;
-/// Elements of a row for which one workgroup is enough, and of a block of a longer one.
-const LONG: i64 = 1 << 14;
-const BLOCK: u32 = 4096;
 
 /// A running sum of a window along one of its dims, into a buffer of its shape.
 struct Scan<'s> {
@@ -46,10 +41,10 @@ impl Emitter<'_> {
         let none = Size::from(0i64);
         let s = Scan { input, out: to, axis, dtype };
         let n = (self.size)(&input.shape[axis]);
-        if n <= SHORT {
+        if n <= SCAN_SHORT {
             return out.push(self.shader(&name, LANES, places, none, &|m| s.alone(m)));
         }
-        if n <= LONG {
+        if n <= SCAN_LONG {
             return out.push(self.shader(&name, WIDE, places, none, &|m| s.shared(m, Blocks::One)));
         }
         let mut shape = s.rows();

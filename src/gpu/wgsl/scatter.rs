@@ -13,6 +13,7 @@ use super::module::Module;
 use super::special::{LANES, WIDE, at, loops, product, share};
 use crate::ir::{DType, Fold, Size};
 use crate::plan::Window;
+use crate::plan::measured::gpu::{self, SCATTER_BLOCK as BLOCK};
 use crate::source::Span;
 
 /// Windows over the loops of the result, then those of the values; the index decides along `axis`.
@@ -26,23 +27,16 @@ pub(super) struct Scatter<'s> {
     pub dtype: DType,
 }
 
-/// So many values are walked by one thread.
-const FEW: i64 = 256;
-/// Sorted values of a block.
-const BLOCK: u32 = 256;
-/// So many comparisons are cheaper than sorting.
-const CHEAP: i64 = 1 << 22;
-
 impl Emitter<'_> {
     pub(super) fn scatter(&mut self, s: &Scatter, places: &[Span], out: &mut Vec<Item>) {
         let name = self.buffers[s.out.view.buffer].name.clone();
         let none = Size::from(0i64);
         let values = (self.size)(&product(s.values()));
         let work = (self.size)(&product(&s.out.shape)).saturating_mul(values);
-        if values <= FEW {
+        if values <= gpu::SCATTER_WALKED {
             return out.push(self.shader(&name, LANES, places, none, &|m| s.walk(m)));
         }
-        if work <= CHEAP {
+        if work <= gpu::SCATTER_CHEAP {
             return out.push(self.shader(&name, WIDE, places, none, &|m| s.share(m)));
         }
         let dims = s.rows();

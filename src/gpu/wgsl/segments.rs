@@ -10,7 +10,7 @@ use super::roles;
 use super::sort::{self, Sorted};
 use super::tile::{self, Form};
 use crate::ir::{DType, Size};
-use crate::plan::Segments;
+use crate::plan::{Segments, measured::gpu};
 
 /// Where a group's rows are found.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ pub(in crate::gpu) fn pays(s: &Segments, size: &dyn Fn(&Size) -> i64) -> bool {
     let work = rows.saturating_mul(columns).saturating_mul(sums).saturating_mul(size(&s.count));
     let moved = |k: &usize| s.index.terms.iter().any(|t| t.0 == *k);
     let by_rows = (0..s.product.spans.len()).filter(moved).all(|k| s.product.spans[k].out.is_none());
-    by_rows && r.batch.is_empty() && !r.rows.is_empty() && !r.columns.is_empty() && (rows * columns >= 256 || work >= 1 << 24)
+    let large = rows * columns >= gpu::SEGMENT_ELEMENTS || work >= gpu::SEGMENT_WORK;
+    by_rows && r.batch.is_empty() && !r.rows.is_empty() && !r.columns.is_empty() && large
 }
 
 impl Emitter<'_> {

@@ -1,17 +1,16 @@
 //! How many rows a workgroup takes, and what of a group stays in workgroup memory.
 
 use super::super::program::{Buffer, Kind};
-use super::super::rows::{BLOCK, ELEMENTS, Group, form};
+use super::super::rows::{BLOCK, Group, form};
 use super::super::stage::{Placed, Stage};
 use super::rows::Shape;
 use crate::ir::{DType, Size};
 use crate::plan::Step;
+use crate::plan::measured::gpu::{GROUP_ELEMENTS, GROUPS};
 use std::collections::BTreeMap;
 
 /// Bytes of workgroup memory for rows; 2 KiB of the 16 KiB that every device has are left for partial results.
 const MEMORY: i64 = 14 << 10;
-/// Workgroups that a device should have at least, before they take more rows.
-const GROUPS: i64 = 32;
 
 /// How many stages of the whole program read each buffer, and how many write it.
 type Counts<'a> = (&'a BTreeMap<usize, usize>, &'a BTreeMap<usize, usize>);
@@ -37,7 +36,7 @@ pub(super) fn shape(group: &Group, stages: &[Placed], buffers: &[Buffer], counts
         .collect();
     let widest = widths.iter().copied().max().unwrap_or(1).max(1);
     let mut most = 1;
-    while n > 1 && 2 * most * widest <= ELEMENTS && 2 * most <= (n / GROUPS).max(1) {
+    while n > 1 && 2 * most * widest <= GROUP_ELEMENTS && 2 * most <= (n / GROUPS).max(1) {
         most *= 2;
     }
     // Rows share what a product reads of its matrix: that is worth some memory in the arena.

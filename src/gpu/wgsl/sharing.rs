@@ -7,7 +7,7 @@ use super::super::stage::Placed;
 use super::work::flops;
 use super::{Emitter, rows, shape};
 use crate::ir::Size;
-use crate::plan::Expr;
+use crate::plan::{Expr, measured::gpu};
 use crate::source::Span;
 
 impl Emitter<'_> {
@@ -69,7 +69,7 @@ impl Emitter<'_> {
         let longest = k.body.iter().flat_map(Expr::folded).map(|l| (self.size)(&k.loops[*l].size));
         let count = k.loops[..k.outer].iter().map(|l| (self.size)(&l.size)).product::<i64>();
         let rows = (self.size)(&group.rows).max(1);
-        longest.max().unwrap_or(0) >= 64 && count / rows < 64 && count < 1 << 16
+        longest.max().unwrap_or(0) >= gpu::ALONE_FOLD && count / rows < gpu::ALONE_WIDTH && count < gpu::ALONE_COUNT
     }
 
     fn group(&mut self, group: &Group, stages: &[Placed]) -> Item {

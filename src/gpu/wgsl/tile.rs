@@ -16,7 +16,7 @@ use super::segments::Segmented;
 use super::sort::Sorted;
 use super::special::share;
 use crate::ir::{Size, size::SizeFn};
-use crate::plan::{Access, Kernel};
+use crate::plan::{Access, Kernel, measured::gpu};
 use direct::Direct;
 use staged::Staged;
 
@@ -227,7 +227,7 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
         None => Way::Direct(Direct::new(m, &t)),
     };
     let (deep, each) = match &way {
-        Way::Staged(s) => (staged::DEEP, s.rounds()),
+        Way::Staged(s) => (gpu::TILE_STEPS, s.rounds()),
         Way::Direct(d) => (d.depth(), 2),
     };
     // The products of each stretch of the sum, then the elements.

@@ -8,7 +8,7 @@ use super::kernel::{Nest, Share};
 use super::module::Module;
 use super::special::LANES;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::{Expr, Kernel};
+use crate::plan::{Expr, Kernel, measured::gpu};
 
 /// The functions that it takes: name, those that they call, text.
 pub(super) const LIBRARY: &[(&str, &[&str], &str)] = &[
@@ -65,10 +65,7 @@ pub(super) const LIBRARY: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Factors from which on the threads of a workgroup share a product; and from which on the workgroup is as large as any may be: software
-/// devices end a thread's loops after some ten thousand rounds.
-const LONG: i64 = 1 << 12;
-const VERY_LONG: i64 = 1 << 20;
+/// Threads of a workgroup that is as large as any may be.
 const MOST_LANES: u32 = 256;
 
 /// How many threads share the products of a kernel, if one of them is long and no fold is inside another.
@@ -80,7 +77,7 @@ pub(super) fn lanes(k: &Kernel, size: &dyn Fn(&Size) -> i64) -> Option<u32> {
     let product = |e: &&Expr| matches!(e, Expr::Reduce { fold: Fold::Prod, value, .. } if k.types[*value] == DType::F32);
     let factors = |e: &Expr| loops(e).iter().map(|l| size(&k.loops[*l].size)).fold(1, i64::saturating_mul);
     let most = k.body.iter().filter(product).map(factors).max().unwrap_or(0);
-    (!nested && most > LONG).then_some(if most > VERY_LONG { MOST_LANES } else { LANES })
+    (!nested && most > gpu::FACTORS_SHARED).then_some(if most > gpu::FACTORS_MANY { MOST_LANES } else { LANES })
 }
 
 /// A workgroup for each element: its threads share the folds.

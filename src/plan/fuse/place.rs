@@ -4,18 +4,8 @@ use super::{Fuser, How};
 use crate::ir::pin::{WHERE_USED, WRITTEN_DOWN};
 use crate::ir::{NodeId, Op};
 use crate::plan::decide::{Place, Way, What};
+use crate::plan::measured::plan::{DOUBTFUL_PRICE, DOUBTFUL_TIMES, FOLD_STEPS, NEST_LOOPS, NEST_VALUES, STORE_PRICE};
 use crate::plan::names::called;
-
-/// A kernel of more values or loops is long enough.
-const VALUES: usize = 220;
-const LOOPS: usize = 100;
-/// Folds of so few terms in all are computed anew rather than written down.
-const FEW: f64 = 64.0;
-/// Operations that an element is written in.
-const WRITING: f64 = 2.0;
-/// Of what takes more operations, or is needed more often for each of its elements, nobody doubts that it is written down.
-const CHEAP: f64 = 16.0;
-const OFTEN: f64 = 16.0;
 
 impl Fuser<'_> {
     pub(super) fn place(&self, id: NodeId) -> How {
@@ -32,7 +22,7 @@ impl Fuser<'_> {
         if !self.soft(id) {
             return How::Memory;
         }
-        let full = |nest: usize| self.nests[nest].values > VALUES || self.nests[nest].runs.len() > LOOPS;
+        let full = |nest: usize| self.nests[nest].values > NEST_VALUES || self.nests[nest].runs.len() > NEST_LOOPS;
         let large = sites.iter().any(|s| full(s.nest)) && self.weights[id.index()] > 1.0;
         if self.nested(id) { self.place_of_fold(id, large) } else { self.place_of_elements(id, large) }
     }
@@ -44,7 +34,7 @@ impl Fuser<'_> {
 
     fn place_of_fold(&self, id: NodeId, large: bool) -> How {
         let (sites, times) = (&self.sites[id.index()], self.times(id));
-        let small = times * self.inner(id) <= FEW;
+        let small = times * self.inner(id) <= FOLD_STEPS;
         // A kernel is run in parts, and each part would compute a scalar again.
         let scalar = sites.iter().any(|s| s.map.iter().all(Option::is_none) && !self.nests[s.nest].runs.is_empty());
         if large || sites.len() > 1 || scalar && !small {
@@ -55,7 +45,7 @@ impl Fuser<'_> {
 
     fn place_of_elements(&self, id: NodeId, large: bool) -> How {
         let (times, points, weight) = (self.times(id), self.points(id).max(1.0), self.weights[id.index()]);
-        let used = !large && times * weight <= points * (weight + WRITING) + times;
+        let used = !large && times * weight <= points * (weight + STORE_PRICE) + times;
         match used {
             false if matches!(self.graph.node(id).op, Op::Gather { .. }) && self.viewable(id) => How::View,
             _ if large => How::Memory,
@@ -68,7 +58,7 @@ impl Fuser<'_> {
     fn decided(&self, id: NodeId, times: f64, used: bool) -> How {
         let points = self.points(id).max(1.0);
         let plain = matches!(self.graph.node(id).op, Op::Const(_) | Op::Iota | Op::Extent(_));
-        let doubtful = !plain && times > points && times <= OFTEN * points && self.weights[id.index()] <= CHEAP;
+        let doubtful = !plain && times > points && times <= DOUBTFUL_TIMES * points && self.weights[id.index()] <= DOUBTFUL_PRICE;
         let mut ways = [(WHERE_USED, How::Inline), (WRITTEN_DOWN, How::Memory)];
         if !used {
             ways.reverse();

@@ -5,6 +5,7 @@ use crate::ir::{Graph, Map, NodeId, Op};
 use crate::plan::Sizes;
 use crate::plan::contract::Order;
 use crate::plan::granted::Relied;
+use crate::plan::measured::plan::{LOAD_PRICE, NUMBER_PRICE, PICK_PRICE, POWER_PRICE};
 use crate::plan::view::{self, window};
 
 /// A reshape that only drops or adds axes of extent 1: for each dimension of the operand, the result's dimension.
@@ -54,17 +55,17 @@ impl Fuser<'_> {
     pub(super) fn weigh(&self, id: NodeId) -> f64 {
         let node = self.graph.node(id);
         let own = match &node.op {
-            Op::Const(_) | Op::Iota | Op::Extent(_) => return 0.25,
-            Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => 3.0,
+            Op::Const(_) | Op::Iota | Op::Extent(_) => return NUMBER_PRICE,
+            Op::Map(Map::Pow) if matches!(self.graph.node(self.graph.operands(id)[1].node).op, Op::Const(_)) => POWER_PRICE,
             Op::Map(m) => m.price(),
-            Op::Gather { .. } => 2.0,
+            Op::Gather { .. } => PICK_PRICE,
             Op::Inside(_) => 0.0,
             Op::Reshape if squeeze(self.graph, id, self.sizes, self.relied).is_some() => 0.0,
             Op::Fold(_) | Op::Contract => self.inner(id),
             Op::Source { .. } | Op::Arg(_) | Op::Reshape | Op::Concat { .. } | Op::Random { .. } | Op::Scatter { .. } => {
-                return 1.0;
+                return LOAD_PRICE;
             }
-            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return 1.0,
+            Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return LOAD_PRICE,
         };
         let points = self.points(id).max(1.0);
         let reads: f64 = self

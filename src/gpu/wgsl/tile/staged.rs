@@ -3,12 +3,8 @@
 
 use super::{PARTS, THREADS, Tile, VECTORS, WIDTH, named, part};
 use crate::gpu::wgsl::module::Module;
+use crate::plan::measured::gpu::{TILE_STEPS as DEEP, TILE_UNROLL as UNROLL};
 use crate::plan::{Access, Kernel};
-
-/// Steps of the sum in workgroup memory.
-pub(super) const DEEP: i64 = 16;
-/// Steps that are written out.
-pub(super) const UNROLL: i64 = 2;
 
 /// The variables in workgroup memory: `DEEP` stretches of a tile's rows, and of its columns.
 pub(super) struct Staged {

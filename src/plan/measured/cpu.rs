@@ -1,0 +1,167 @@
+//! What the kernels of the CPU go by. The second cache, where one is named, is a core's own.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Terms of a sum that are taken in f32 alone; longer ones are added up in f64, stretch by stretch. A rule of digits, not of speed; kernels
+/// are chosen by it.
+pub(crate) const F32_TERMS: usize = super::plan::F32_TERMS as usize;
+
+// Threads.
+
+/// Multiply-adds of a step below which another thread costs more than it gives: ten microseconds or less. On what that was measured is not noted.
+pub(crate) const SPLITS_FROM: f64 = 3e5;
+/// Multiply-adds of the steps of a run, of those that may be split, from which on it enters the pool: to do so takes about twenty
+/// microseconds. On what that was measured is not noted.
+pub(crate) const ENTERS_FROM: f64 = 2e6;
+/// How long a thread waits awake for the next step that is split. By reasoning: to wake one up takes about as long.
+pub(crate) const AWAKE: Duration = Duration::from_micros(100);
+/// Multiply-adds of a product by the library or by few rows, from which on threads share it. A rule.
+pub(crate) const PRODUCT_SPLITS_FROM: usize = 1 << 20;
+/// Multiply-adds that an element of a kernel counts as for each dear function in it, where work is compared with these. A rule.
+pub(crate) const DEAR_WORK: f64 = 5.0;
+/// Likewise for each other value of a kernel. A rule.
+pub(crate) const PLAIN_WORK: f64 = 0.25;
+/// Panels for each thread from which on threads take panels; with fewer they take rows or matrices. A rule.
+pub(crate) const PANELS_EACH: usize = 2;
+/// Tiles of chosen rows for each thread from which on threads take tiles; with fewer each step of a tile is split. By reasoning: one full tile and a
+/// rest would take one thread each.
+pub(crate) const TILES_EACH: i64 = 2;
+
+// Products of matrices as they lie.
+
+/// Elements of a result that are summed in f64 at a time. A rule: they take 768 KiB, in f32 and in f64.
+pub(crate) const SUMMED_TILE: usize = 64 << 10;
+/// Rows up to which a large matrix is read as it lies; products of more are the library's. With fewer the library spends more on packing the
+/// matrix than on the product (measured, AVX-512: 76 GFLOP/s against 49 at 8 × 1024 × 1024, 98 against 67 with 32 rows, 100 against 110 with 64;
+/// AVX2: 59 against 19, 62 against 30, 60 against 70).
+pub(crate) const SWEPT_ROWS: usize = 48;
+/// Terms of a sum for each row from which on it is: the shorter the sums, the sooner the library has made up for packing. Measured: at so many
+/// times as many terms as rows both are as fast.
+pub(crate) const SWEPT_TERMS: usize = 8;
+/// Elements of a matrix beyond which it is large. By reasoning: so many fill a second cache of 1 MiB.
+pub(crate) const SWEPT_FROM: usize = 256 << 10;
+/// Steps of the sums that all columns of a large matrix take together: as many of its rows are read side by side. A rule.
+pub(crate) const SWEPT_STEPS: usize = 32;
+/// Rows up to which the own kernel takes a matrix that stays in the second cache; those of more are the library's. Measured with [`SWEPT_ROWS`].
+pub(crate) const ROWS_FEW: usize = 4;
+/// Multiply-adds of a product for which a call of the library costs more than it gives. A rule.
+pub(crate) const ROWS_SMALL: usize = 16 << 10;
+/// Sums on their way at a time, up to which they wait for themselves: then those of even and of odd steps are taken apart. By reasoning: a
+/// multiply-add takes several cycles, and another begins in each.
+pub(crate) const SUMS_FEW: usize = 4;
+/// Columns up to which the library spends more on laying out the rows than on the product (measured, AVX-512: 65,536 rows of 64 with three
+/// columns, 1.9 ms against 0.8).
+pub(crate) const THIN_COLUMNS: usize = 8;
+/// Lengths of the sums of products with so few columns. A rule; the upper end is one of digits.
+pub(crate) const THIN_TERMS: RangeInclusive<usize> = 32..=F32_TERMS;
+
+// Products with a matrix in panels.
+
+/// The part of the memory that a plan may take of which panels of parameters take no more: one of so many. A rule.
+pub(crate) const PANEL_SHARE: usize = 4;
+/// Steps of a sum that are taken in registers; what they come to is added in memory. A rule: 16 KiB to 32 KiB of a panel.
+pub(crate) const PANEL_STEPS: usize = 256;
+/// Rows that are packed at a time. By reasoning: with [`PANEL_STEPS`] they are 240 KiB, a part of the second cache.
+pub(crate) const PANEL_ROWS: usize = 240;
+/// Rows for which panels pay: fewer wait for memory, however it is laid out; with more, what the library spends on laying it out is little. By
+/// reasoning.
+pub(crate) const PANEL_FOR_ROWS: RangeInclusive<usize> = 6..=512;
+/// Lengths of sums for which they pay: with shorter ones packing the rows takes as long as the product. By reasoning; the upper end is a rule of
+/// digits.
+pub(crate) const PANEL_FOR_TERMS: RangeInclusive<usize> = 64..=F32_TERMS;
+/// Elements that should stay in the second cache: panels that are written, and what they are multiplied with or written from. By reasoning:
+/// 1.1 MiB.
+pub(crate) const WRITTEN_CACHE: usize = 288 << 10;
+/// Groups of matrices whose panels are written at a time, at most. A rule.
+pub(crate) const WRITTEN_GROUPS: usize = 4;
+/// Elements ahead of what is read that a head is asked for. A rule: it is read in less time than it takes to arrive.
+pub(crate) const WRITTEN_AHEAD: usize = 1 << 10;
+
+// Attention.
+
+/// Scores that a block of queries has at most. By reasoning: 128 KiB, which stay in cache until the values are summed.
+pub(crate) const ATTEND_SCORES: i64 = 32 << 10;
+/// The fewest queries of a block. By reasoning: a multiple of what kernels take at a time.
+pub(crate) const ATTEND_FEWEST: i64 = 12;
+/// The most queries of a block. By reasoning, likewise.
+pub(crate) const ATTEND_MOST: i64 = 48;
+
+// Products over windows.
+
+/// Panels of places that meet a part of the weights while it is in the second cache, at most. A rule.
+pub(crate) const SPREAD_MOST: usize = 16;
+/// Panels that meet it at least, however many sums they have. A rule.
+pub(crate) const SPREAD_FEW: usize = 4;
+/// Sums that these panels have together. By reasoning: 512 KiB, half of a second cache of 1 MiB.
+pub(crate) const SPREAD_SUMS: usize = 128 << 10;
+/// Columns as which laying a panel of places out counts; with fewer, strips are taken. A rule.
+pub(crate) const SPREAD_LAYING: usize = 12;
+/// Columns that one thread takes at a time of strips. A rule.
+pub(crate) const STRIP_COLUMNS: usize = 32;
+/// Windows, read where they lie, that are taken together at most. A rule.
+pub(crate) const LINES_MOST: usize = 240;
+/// Windows that are taken together at least, however many sums they have. A rule.
+pub(crate) const LINES_FEW: usize = 48;
+/// Sums that these windows have together. By reasoning: 512 KiB, half of a second cache of 1 MiB.
+pub(crate) const LINES_SUMS: usize = 128 << 10;
+/// Elements of a stretch of channels below which windows are packed. By reasoning: to follow shorter ones takes as long as what is done with them.
+pub(crate) const LINES_NEAR: usize = 8;
+/// Rows whose columns are taken apart together. By reasoning: so many stay in the first cache.
+pub(crate) const APART_ROWS: usize = 16;
+
+// Loop nests.
+
+/// Steps of a fold that is written out, and computed wherever it is read. A rule.
+pub(crate) const FOLD_BRIEF: i64 = 4;
+/// Steps of a fold that is soon over: its sums need no register for long. A rule.
+pub(crate) const FOLD_SOON: i64 = 4;
+/// Steps of a fold from which on it may run in lanes itself, where the loop outside is shorter than [`LINE_SHORT`]. A rule.
+pub(crate) const FOLD_LONG: i64 = 64;
+/// Steps of the loop outside below which a long fold inside it runs in lanes. A rule.
+pub(crate) const LINE_SHORT: i64 = 8;
+/// Elements of a row from which on a fold of it is a call. By reasoning: shorter ones are not worth one.
+pub(crate) const WHOLE_FROM: i64 = 64;
+/// Elements of a block, at most, that goes through one dear function after the other. By reasoning: its first vectors
+/// are written when they are read again.
+pub(crate) const PASS_BLOCK: i64 = 512;
+/// Elements of one step of the loop that is cut into blocks, at most. By reasoning: a block has eight steps at least.
+pub(crate) const PASS_INSIDE: i64 = PASS_BLOCK / 8;
+/// Elements of a kernel below which blocks are not worth a call. A rule.
+pub(crate) const PASS_FEW: i64 = 64;
+/// Vectors that make a row that is worth a call of a dear function. A rule.
+pub(crate) const ROW_FEWEST: usize = 4;
+/// Vectors that a row has at most. A rule.
+pub(crate) const ROW_MOST: usize = 16;
+/// Operations besides, up to which a row has so many vectors; with more it has half of them. A rule.
+pub(crate) const ROW_BESIDES: usize = 24;
+/// Operations besides, beyond which there is no row. A rule.
+pub(crate) const ROW_CROWDED: usize = 4 * ROW_BESIDES;
+/// Operations up to which four vectors go through a kernel at a time. A rule.
+pub(crate) const FOUR_VECTORS: usize = 12;
+/// Operations up to which two vectors do. A rule.
+pub(crate) const TWO_VECTORS: usize = 30;
+/// Operations that a dear function counts as there. A rule.
+pub(crate) const DEAR_WEIGHT: usize = 40;
+/// Operations that picking an element at an index counts as there. A rule.
+pub(crate) const PICK_WEIGHT: usize = 8;
+/// Operations that a power with a fixed exponent counts as there. A rule.
+pub(crate) const POWER_WEIGHT: usize = 4;
+/// Elements that are looked through for large angles at a time. A rule.
+pub(crate) const ANGLES: usize = 512;
+
+// Orders.
+
+/// Elements of a row's order, at most, that are found by insertion. A rule.
+pub(crate) const ORDER_FEW: usize = 4;
+/// Times that a row has to be longer than what is taken of its order, before that is selected first. A rule.
+pub(crate) const ORDER_PART: usize = 4;
+
+// Objects for C.
+
+/// Rows from which on a product goes in blocks; with fewer it is a loop nest. A rule.
+pub(crate) const OBJECT_MANY: i64 = 4;
+/// Rows, columns and terms, likely ones, from which on there is a function for blocks. A rule: with fewer a loop nest is as good.
+pub(crate) const OBJECT_LEAST: i64 = 8;
+/// Rows up to which a panel is read where it lies, if it can be. By reasoning: bringing it together is as much work.
+pub(crate) const OBJECT_IN_PLACE: i64 = 8;
