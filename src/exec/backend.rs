@@ -4,6 +4,7 @@
 //! computes what depends on no input, and runs. The order is: `bind` the early sources, `prepare`; then `bind` the others and `run`, as
 //! often as wanted. A backend may read a bound value where it lies, so whoever binds keeps it there until the run is over.
 
+use super::equal::Found;
 use super::profile::Profile;
 use super::stored::Stored;
 use crate::diag::Diagnostic;
@@ -41,11 +42,22 @@ impl Source {
 pub(super) struct Values<'a> {
     pub inputs: &'a Bindings,
     pub stored: &'a Stored,
+    /// Rows that are bound instead of a whole batch.
+    pub found: Option<&'a Found>,
 }
 
 impl<'a> Values<'a> {
     pub fn get(&self, path: &str) -> Option<&'a Tensor> {
-        self.inputs.sources.get(path).or_else(|| self.stored.get(path))
+        self.found.and_then(|f| f.get(path)).or_else(|| self.inputs.sources.get(path)).or_else(|| self.stored.get(path))
+    }
+
+    /// Since when it has been stored; 0 where it comes with the run.
+    pub fn age(&self, path: &str) -> u64 {
+        match self.found.filter(|f| f.get(path).is_some()) {
+            Some(found) => found.age,
+            None if self.inputs.sources.contains_key(path) => 0,
+            None => self.stored.age(path),
+        }
     }
 
     pub fn all(&self) -> BTreeMap<&'a str, &'a Tensor> {
@@ -63,6 +75,11 @@ pub(super) trait Backend: Send {
 
     /// For how many bindings of sizes an engine keeps placements.
     fn kept(&self) -> usize;
+
+    /// Whether it may get the rows of a batch as a table of those that differ.
+    fn takes_tables(&self) -> bool {
+        true
+    }
 
     /// Plans, compiles what no earlier placement compiled, and takes memory. `sizes` knows every size of the task.
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic>;

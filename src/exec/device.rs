@@ -37,6 +37,11 @@ impl Backend for OnDevice {
         exec::PLACED_ON_DEVICE
     }
 
+    /// A program that is given knows no tables.
+    fn takes_tables(&self) -> bool {
+        self.program.is_none()
+    }
+
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {
         let device = self.device.clone();
         let program = match &self.program {

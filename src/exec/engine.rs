@@ -4,11 +4,13 @@
 //! [`Engine::run_prepared`] then takes inputs only; on the CPU it allocates nothing and gives the results in place. [`Engine::run`]
 //! does both, and skips what did not change. What was prepared for conditions of before is kept for when they come back ([`Engine::keep`]).
 
+mod bind;
 mod turn;
 
-use super::backend::{Backend, Placed, Task, Values};
+use super::backend::{Backend, Task};
 #[cfg(feature = "gpu")]
 use super::device::OnDevice;
+use super::equal::{Found, Looks};
 use super::kept::Kept;
 #[cfg(feature = "cpu")]
 use super::native::Native;
@@ -26,9 +28,18 @@ use crate::ir::{Graph, NodeId, Rate, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
 use crate::plan::measured::exec::CONDITION_BYTES;
-use crate::plan::{self, Pins, Prices, Sizes, Terms};
+use crate::plan::{Pins, Prices, Sizes, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Which rows of a batch are computed with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// All of them, equal or not.
+    All,
+    /// Where it is worth it, those that differ.
+    Distinct,
+}
 
 /// A graph made ready for some of its nodes.
 pub struct Engine {
@@ -52,6 +63,9 @@ pub struct Engine {
     far: BTreeSet<String>,
     /// What is prepared for other conditions than the last.
     kept: Kept,
+    /// Where equal rows are looked for, and those that were found for the last run.
+    looks: Looks,
+    found: Option<Arc<Found>>,
 }
 
 impl Engine {
@@ -129,6 +143,8 @@ impl Engine {
             generation: 0,
             far: BTreeSet::new(),
             kept: Kept::new(conditions.into_iter().collect(), CONDITION_BYTES),
+            looks: Looks::default(),
+            found: None,
         }
     }
 
@@ -174,11 +190,7 @@ impl Engine {
         self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
         self.asked = given.sizes.clone();
         self.measure()?;
-        match self.all_sizes(&Bindings::default()) {
-            Ok(sizes) => self.settle(sizes),
-            // The inputs will tell.
-            Err(_) => Ok(()),
-        }
+        self.settle_early()
     }
 
     /// Computes the sizes that values decide. They are few numbers that depend on no input, and what they are must not depend on
@@ -198,15 +210,13 @@ impl Engine {
 
     /// Runs on inputs after `prepare`; a source that is missing here is taken from there. The results stay valid until the next run.
     pub fn run_prepared(&mut self, inputs: &Bindings) -> Result<&[Tensor], Diagnostic> {
-        let (placed, values) = self.bind(inputs)?;
-        placed.run(&values)?;
-        Ok(placed.results())
+        self.run_bound(inputs, &mut |placed, values| placed.run(values))?;
+        Ok(self.ready[self.current.expect("settled before")].placed.results())
     }
 
     /// As [`Engine::run_prepared`], but leaves the results on the device. It waits until they are there.
     pub fn run_unread(&mut self, inputs: &Bindings) -> Result<(), Diagnostic> {
-        let (placed, values) = self.bind(inputs)?;
-        placed.run_unread(&values)
+        self.run_bound(inputs, &mut |placed, values| placed.run_unread(values))
     }
 
     /// Runs on everything. What depends on parameters and conditions is computed again only when one of them differs.
@@ -215,9 +225,8 @@ impl Engine {
             let paths = self.early.clone();
             self.store(paths.iter().filter_map(|p| bindings.sources.get_key_value(&**p)), bindings)?;
         }
-        let (placed, values) = self.bind(bindings)?;
-        placed.run(&values)?;
-        Ok(placed.take())
+        self.run_bound(bindings, &mut |placed, values| placed.run(values))?;
+        Ok(self.ready[self.current.expect("settled before")].placed.take())
     }
 
     /// Runs on inputs after `prepare`, and hands results on: each becomes the value of a source from the next run on. `handed` are numbers of
@@ -230,10 +239,7 @@ impl Engine {
         told: bool,
         accepted: &dyn Fn(&[Tensor]) -> bool,
     ) -> Result<&[Tensor], Diagnostic> {
-        if !self.binds(inputs) {
-            self.fetch()?;
-        }
-        let (placed, values) = self.bind(inputs)?;
+        let (placed, values) = self.bind(inputs, Rows::All)?;
         let numbers: Vec<usize> = handed.iter().map(|(k, _)| *k).collect();
         placed.run_handing(&values, &numbers, told)?;
         let at = self.current.expect("settled before");
@@ -293,7 +299,7 @@ impl Engine {
     /// Measures a run, after one that warmed up. Errors: the interpreter has nothing to measure, the device has no clock.
     pub fn profile(&mut self, bindings: &Bindings) -> Result<Profile, Diagnostic> {
         self.run(bindings)?;
-        let (placed, values) = self.bind(bindings)?;
+        let (placed, values) = self.bind(bindings, Rows::Distinct)?;
         placed.profile(&values)
     }
 
@@ -304,69 +310,6 @@ impl Engine {
             && self.asked == bindings.sizes
             && self.stored.values().iter().all(|(p, t)| now(p).is_some_and(|n| n.same_bits(t)))
             && self.early.iter().all(|p| self.stored.get(p).is_some() == now(p).is_some())
-    }
-
-    /// All sizes: those given, and those that a source's shape tells.
-    fn all_sizes(&self, inputs: &Bindings) -> Result<Sizes, Diagnostic> {
-        let mut sizes = self.sizes.clone();
-        sizes.extend(inputs.sizes.iter().map(|(s, n)| (s.clone(), *n)));
-        let values = Values { inputs, stored: &self.stored };
-        plan::complete(&self.task.graph, &self.task.wanted, sizes, &|path| values.get(path).map(|t| t.shape.clone()))
-    }
-
-    /// Binds these inputs to the current placement; not where they need another one.
-    fn binds(&mut self, inputs: &Bindings) -> bool {
-        let generation = self.generation;
-        let current = self.current.map(|k| &mut self.ready[k]).filter(|r| r.settled == generation && generation > 0);
-        current.filter(|r| inputs.sizes.iter().all(|(s, n)| r.sizes.get(s) == Some(n))).is_some_and(|ready| {
-            // What is wrong with them is said when the right placement is there.
-            ready.bind(&Values { inputs, stored: &self.stored }, false).is_ok()
-        })
-    }
-
-    /// Makes the placement for these sizes the current one, with everything prepared.
-    fn settle(&mut self, sizes: Sizes) -> Result<(), Diagnostic> {
-        let at = match self.ready.iter().position(|r| r.sizes == sizes) {
-            Some(k) => k,
-            None => {
-                self.current = None;
-                if self.ready.len() >= self.backend.kept() {
-                    let gone = self.ready.remove(0);
-                    self.kept.gone(&self.ready, &gone);
-                }
-                let placed = self.backend.place(&self.task, &sizes)?;
-                self.ready.push(Ready::new(sizes, placed));
-                self.ready.len() - 1
-            }
-        };
-        let ready = &mut self.ready[at];
-        if self.current.replace(at) != Some(at) {
-            // What was handed on meanwhile went to another placement.
-            ready.unbind();
-        }
-        if ready.settled != self.generation || self.generation == 0 {
-            let nothing = Bindings::default();
-            ready.bind(&Values { inputs: &nothing, stored: &self.stored }, true)?;
-            self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
-            self.kept.prepare(&mut self.ready, at)?;
-            self.ready[at].settled = self.generation;
-        }
-        Ok(())
-    }
-
-    /// The placement for these inputs, with every source bound.
-    fn bind<'s: 'v, 'i: 'v, 'v>(&'s mut self, inputs: &'i Bindings) -> Result<(&'s mut dyn Placed, Values<'v>), Diagnostic> {
-        let bound = self.binds(inputs);
-        if !bound {
-            let sizes = self.all_sizes(inputs)?;
-            self.settle(sizes)?;
-        }
-        let ready = &mut self.ready[self.current.expect("settled before")];
-        let values = Values { inputs, stored: &self.stored };
-        if !bound {
-            ready.bind(&values, false)?;
-        }
-        Ok((&mut *ready.placed, values))
     }
 
     /// How often other values were stored.

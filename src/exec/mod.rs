@@ -11,6 +11,7 @@ mod conditions;
 #[cfg(feature = "gpu")]
 mod device;
 mod engine;
+mod equal;
 pub mod eval;
 mod half;
 mod kept;

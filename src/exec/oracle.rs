@@ -27,6 +27,10 @@ impl Backend for Oracle {
         1
     }
 
+    fn takes_tables(&self) -> bool {
+        false
+    }
+
     fn place(&mut self, task: &Arc<Task>, sizes: &Sizes) -> Result<Box<dyn Placed>, Diagnostic> {
         let (rates, needed) = (task.graph.rates(), task.graph.reachable(task.wanted.iter().copied()));
         let mut sources: Vec<Source> = Vec::new();

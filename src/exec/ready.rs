@@ -1,10 +1,12 @@
 //! The graph placed at certain sizes: what is bound, and for which values it is prepared.
 
 use super::backend::{Aside, Placed, Values};
+use super::equal::Look;
 use crate::diag::Diagnostic;
 use crate::ir::Tensor;
 use crate::plan::Sizes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A placement, and what it holds.
 pub(super) struct Ready {
@@ -16,6 +18,9 @@ pub(super) struct Ready {
     pub prepared: Option<Prepared>,
     /// What was prepared of other conditions for the same parameters, by their numbers.
     pub aside: BTreeMap<u64, Aside>,
+    /// Where equal rows are looked for at these sizes, and of which of these looks it takes so many rows; none where it takes whole batches.
+    pub looks: Arc<[Look]>,
+    pub by: Option<(usize, usize)>,
     /// For each source the age of the stored value that is bound to it.
     pub bound: Vec<u64>,
     /// Which sources are bound when it is prepared, and which with every run.
@@ -33,23 +38,21 @@ pub(super) struct Prepared {
 }
 
 impl Ready {
-    pub fn new(sizes: Sizes, placed: Box<dyn Placed>) -> Ready {
+    pub fn new(sizes: Sizes, placed: Box<dyn Placed>, by: Option<(usize, usize)>, looks: Arc<[Look]>) -> Ready {
         let bound = vec![0; placed.sources().len()];
         let (early, late) = (0..bound.len()).partition(|k| placed.sources()[*k].early);
-        Ready { sizes, placed, settled: 0, prepared: None, aside: BTreeMap::new(), bound, early, late }
+        Ready { sizes, placed, settled: 0, prepared: None, aside: BTreeMap::new(), looks, by, bound, early, late }
     }
 
     /// Binds the early sources, or the others. A stored value that is bound already is left.
     pub fn bind(&mut self, values: &Values, early: bool) -> Result<(), Diagnostic> {
         for &k in if early { &self.early } else { &self.late } {
             let source = &self.placed.sources()[k];
-            let lent = values.inputs.sources.get(&*source.path);
-            let age = if lent.is_none() { values.stored.age(&source.path) } else { 0 };
+            let age = values.age(&source.path);
             if self.bound[k] == age && age > 0 {
                 continue;
             }
-            let value =
-                Tensor::given(&source.path, lent.or_else(|| values.stored.get(&source.path)), source.dtype, &source.shape)?;
+            let value = Tensor::given(&source.path, values.get(&source.path), source.dtype, &source.shape)?;
             self.placed.bind(k, value);
             self.bound[k] = age;
         }

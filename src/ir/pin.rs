@@ -27,6 +27,8 @@ pub enum What {
     Matrices,
     /// Whether what a row of a table decides is computed for each row of the table, or for each that asks for one.
     Tables,
+    /// Whether rows of a batch that are equal are found, and what they decide is computed once.
+    Equal,
     /// Whether a value that several elements need is written down, or computed for each of them.
     Values,
     /// Whether matrices that an index chooses are read where they lie, or gathered first.
@@ -73,6 +75,8 @@ pub const BY_PANELS: &str = "panel by panel";
 pub const WRITTEN_DOWN: &str = "written down";
 pub const EACH_ROW: &str = "once for each row";
 pub const EACH_ASKING: &str = "for each that asks";
+pub const ONCE_IF_EQUAL: &str = "once for equal rows";
+pub const FOR_EACH_ROW: &str = "for each row";
 pub const WHERE_USED: &str = "where it is used";
 pub const GATHERED_FIRST: &str = "gathered first";
 pub const BY_GROUPS: &str = "group by group";
@@ -94,7 +98,7 @@ pub const LONG_PARTS: &str = "in long parts";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 20] = [
+    pub const ALL: [(What, &'static str); 21] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -104,6 +108,7 @@ impl What {
         (What::Scores, "scores"),
         (What::Matrices, "matrices"),
         (What::Tables, "tables"),
+        (What::Equal, "equal"),
         (What::Values, "values"),
         (What::Gathered, "gathered"),
         (What::Segments, "segments"),
@@ -137,6 +142,7 @@ impl What {
             What::Scores => Some(&[BY_BLOCKS, WRITTEN_DOWN]),
             What::Matrices => Some(&[BY_PANELS, WRITTEN_DOWN]),
             What::Tables => Some(&[EACH_ROW, EACH_ASKING]),
+            What::Equal => Some(&[ONCE_IF_EQUAL, FOR_EACH_ROW]),
             What::Values => Some(&[WHERE_USED, WRITTEN_DOWN]),
             What::Gathered => Some(&[IN_PLACE, GATHERED_FIRST]),
             What::Segments => Some(&[BY_GROUPS, BY_ROWS]),
@@ -155,7 +161,7 @@ impl What {
     pub fn target(self) -> Target {
         match self {
             What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
-            What::Values | What::Gathered | What::Segments => Target::Both,
+            What::Equal | What::Values | What::Gathered | What::Segments => Target::Both,
             What::Rows | What::Windows | What::Scores | What::Matrices | What::Chains | What::Epilogue => Target::Cpu,
             What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish | What::Parts => Target::Gpu,
         }

@@ -85,6 +85,8 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
 /// The plan of a graph that is no body of a loop.
 fn whole(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Result<Plan, Diagnostic> {
     check_sizes(graph, &reachable(graph, wanted), sizes)?;
+    // Whoever runs it asks for these, too: the plan itself is for rows that may differ.
+    super::equal::decided(graph, wanted, sizes, choices);
     match super::tables::by_rows(graph, wanted, sizes, choices) {
         Some((graph, wanted)) => plan_with(&graph, &wanted, sizes, &Graph::rates, choices),
         None => plan_with(graph, wanted, sizes, &Graph::rates, choices),

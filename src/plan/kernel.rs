@@ -1,7 +1,13 @@
 //! What can be told of a kernel from its body.
 
+use super::measured::plan::HEAVY_PRICE;
 use super::{Access, Expr, Kernel};
 use crate::ir::{DType, Map};
+
+/// Whether a function is a long polynomial in compiled code.
+pub fn heavy(map: Map) -> bool {
+    map.price() >= HEAVY_PRICE
+}
 
 impl Expr {
     /// Where it reads, if it reads memory.

@@ -13,6 +13,7 @@ mod attend;
 mod build;
 mod contract;
 mod decide;
+mod equal;
 mod expand;
 mod finished;
 mod formula;
@@ -55,10 +56,12 @@ pub use build::{plan, plan_anywhere, plan_on};
 #[cfg(feature = "gpu")]
 pub(crate) use decide::Choices;
 pub use decide::{Asked, By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
+pub use equal::{Equal, equal};
 pub use finished::{Finish, finish};
 #[cfg(test)]
 pub use formula::Softmax;
 pub use granted::Granted;
+pub use kernel::heavy;
 pub use lines::{Lines, Pane};
 pub use memory::{Layout, of_conditions, place, room};
 pub use names::Fresh;
@@ -392,9 +395,4 @@ impl Step {
             Step::Rounds(r) => r.results.clone(),
         }
     }
-}
-
-/// Whether a function is a long polynomial in compiled code.
-pub fn heavy(map: Map) -> bool {
-    map.price() >= measured::plan::HEAVY_PRICE
 }

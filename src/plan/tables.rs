@@ -44,19 +44,12 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
     let all = apiece(graph, Rows::All, &possible);
     let tables: BTreeSet<NodeId> = all.made.iter().map(|m| m.gather).collect();
     let asked = asked.into_inner();
+    let asking = Asking { graph, wanted, reach: &reach, rates: &rates, all: &all };
     let mut taken = BTreeSet::new();
     for first in tables.into_iter().take(TABLES) {
         let asks: BTreeSet<NodeId> = asked.iter().filter(|a| *a.1 == asked[&first]).map(|a| *a.0).collect();
-        let part = excerpt(graph, wanted, &reach, &rates, &all, first);
-        let rows = apiece(&part.graph, Rows::All, &|r| asks.contains(&part.old[r.gather.index()]));
-        let wanted_by_rows: Vec<NodeId> = part.wanted.iter().map(|w| rows.places[w.index()]).collect();
-        let kept: f64 = rows.made.iter().map(|m| rows.graph.node(m.node).shape.iter().map(|a| n(&a.size)).product::<f64>()).sum();
-        let asking = weigh(&part.graph, &part.wanted, sizes, choices);
-        let by_rows = weigh(&rows.graph, &wanted_by_rows, sizes, choices);
-        if rows.made.is_empty() || !may_keep(kept, 0.0) || !by_rows.is_finite() || !asking.is_finite() {
-            continue;
-        }
-        let mut ways = vec![Way::priced(EACH_ROW, by_rows), Way::priced(EACH_ASKING, asking)];
+        let Some(priced) = asking.priced(first, &asks, sizes, choices) else { continue };
+        let mut ways = vec![Way::priced(EACH_ROW, priced.by_rows), Way::priced(EACH_ASKING, priced.asking)];
         ways.sort_by(|a, b| a.ns.unwrap_or(0.0).total_cmp(&b.ns.unwrap_or(0.0)));
         let table = graph.operands(first)[0].node;
         let decision = choices.choose(What::Tables, Place::of(graph.node(first)), &called(graph, table), ways);
@@ -75,6 +68,38 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
     let mut new = settle(&new);
     let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
     Some((new, places))
+}
+
+/// What a run costs where what the rows of a table decide is computed once for each of them, and where it is for each that asks.
+pub(super) struct Priced {
+    pub by_rows: f64,
+    pub asking: f64,
+}
+
+/// A graph that asks for rows of tables.
+pub(super) struct Asking<'a> {
+    pub graph: &'a Graph,
+    pub wanted: &'a [NodeId],
+    /// Of each node, whether it is wanted, and how often it changes.
+    pub reach: &'a [bool],
+    pub rates: &'a [Rate],
+    /// What may be computed by rows.
+    pub all: &'a Apiece,
+}
+
+impl Asking<'_> {
+    /// Of the table that is read by `first` and others that ask the same. None: nothing is made by rows, or it may not be kept.
+    pub fn priced(&self, first: NodeId, asks: &BTreeSet<NodeId>, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
+        let n = |size: &Size| value(size, sizes).max(0) as f64;
+        let part = excerpt(self.graph, self.wanted, self.reach, self.rates, self.all, first);
+        let rows = apiece(&part.graph, Rows::All, &|r| asks.contains(&part.old[r.gather.index()]));
+        let wanted_by_rows: Vec<NodeId> = part.wanted.iter().map(|w| rows.places[w.index()]).collect();
+        let kept: f64 = rows.made.iter().map(|m| rows.graph.node(m.node).shape.iter().map(|a| n(&a.size)).product::<f64>()).sum();
+        let asking = weigh(&part.graph, &part.wanted, sizes, choices);
+        let by_rows = weigh(&rows.graph, &wanted_by_rows, sizes, choices);
+        let priced = !rows.made.is_empty() && may_keep(kept, 0.0) && by_rows.is_finite() && asking.is_finite();
+        priced.then_some(Priced { by_rows, asking })
+    }
 }
 
 /// A part of a graph, where what it begins with lies there.

@@ -15,6 +15,7 @@ mod conditions;
 mod differences;
 mod dispatches;
 mod edges;
+mod equal;
 mod evals;
 mod extremes;
 mod filters;

@@ -115,6 +115,21 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         &[("b", 17)],
     ),
     (
+        "equal",
+        "import std.mlp { Mlp }
+        dim b
+        model M {
+            PIN
+            input z: [b, 6]
+            input x: [b, 12]
+            sub hyper = Mlp(6, 9, size(target.*))
+            sub target = Mlp(12, 7, 3)
+            generate target.* from hyper(z)
+            output y: [b, 3] = target(x)
+        }",
+        &[("b", 17)],
+    ),
+    (
         "values",
         "dim b
         model M {

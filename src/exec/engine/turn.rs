@@ -21,10 +21,6 @@ impl Engine {
         self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
         self.asked.extend(given.sizes.iter().map(|(name, n)| (name.clone(), *n)));
         self.measure()?;
-        match self.all_sizes(&Bindings::default()) {
-            Ok(sizes) => self.settle(sizes),
-            // The inputs will tell.
-            Err(_) => Ok(()),
-        }
+        self.settle_early()
     }
 }

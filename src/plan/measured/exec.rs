@@ -17,3 +17,9 @@ pub(crate) const PLACED_ON_DEVICE: usize = 8;
 pub(crate) const COLUMN_BYTES: usize = 256 << 20;
 /// Reads of a batch beyond which its column is read whole and kept. A rule: so few are no trouble.
 pub(crate) const COLUMN_READS: usize = 2;
+
+/// Rows of a batch for each that differs, below which equal ones are not looked for any further. A rule: with two of each, half of what there is to
+/// save is saved.
+pub(crate) const EQUAL_LEAST: usize = 2;
+/// Bindings of sizes for which is known where to look for equal rows. A rule.
+pub(crate) const EQUAL_KNOWN: usize = 32;

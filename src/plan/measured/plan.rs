@@ -67,6 +67,9 @@ pub(crate) const LINE_COLUMNS: usize = 12;
 /// Multiply-adds of outer products that an index sorts, below which a scatter of their values is as good. A rule.
 pub(crate) const SEGMENT_WORK: f64 = 1024.0;
 
+/// Rows of a batch for each that differs, as the price of finding equal ones has it before anybody knows how many there are. A rule.
+pub(crate) const EQUAL_ROWS: i64 = 8;
+
 /// Share of what contractions cost that they have to save before a part that they have in common is computed once. A rule.
 pub(crate) const SHARED_GAIN: f64 = 0.05;
 /// Nanoseconds that it has to save in all. A rule.

@@ -1,0 +1,178 @@
+//! Which rows of a batch are equal: where it is worth looking, and what was found.
+//!
+//! Rows are equal where all their bits are: a NaN is equal to itself, and 0 differs from -0. So what they decide is the same, whatever it is. A
+//! graph takes the rows that differ as a table, and for each row of the batch its number there ([`plan::Equal`]). Tables have lengths of
+//! few kinds, so that few plans serve all batches: what is left of one repeats its first row.
+
+use super::backend::Task;
+use crate::ir::{Data, Tensor};
+use crate::plan::measured::exec::{EQUAL_KNOWN, EQUAL_LEAST};
+use crate::plan::{self, Equal, Sizes};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Where equal rows are looked for: the graph that takes them as a table, made ready.
+pub(super) struct Look {
+    pub equal: Equal,
+    pub task: Arc<Task>,
+    /// All sizes of a batch.
+    sizes: Sizes,
+    /// For tables of some lengths whether they pay.
+    pays: Mutex<BTreeMap<usize, bool>>,
+}
+
+impl Look {
+    /// All sizes, where a table has so many rows.
+    pub fn sizes(&self, rows: usize) -> Sizes {
+        self.equal.with(&self.sizes, rows as i64)
+    }
+
+    fn pays(&self, rows: usize) -> bool {
+        let now = || self.equal.pays(&self.sizes(rows), &self.task.terms);
+        self.pays.lock().map_or(false, |mut known| *known.entry(rows).or_insert_with(now))
+    }
+}
+
+/// Where to look, for the sizes that were asked for lately.
+#[derive(Default)]
+pub(super) struct Looks(Vec<(Sizes, Arc<[Look]>)>);
+
+impl Looks {
+    pub fn at(&mut self, task: &Task, sizes: &Sizes) -> Arc<[Look]> {
+        if let Some((_, looks)) = self.0.iter().find(|(s, _)| s == sizes) {
+            return looks.clone();
+        }
+        let found = plan::equal(&task.graph, &task.wanted, sizes, &task.terms);
+        let look = |equal: Equal| {
+            let (graph, wanted) = (equal.graph.clone(), equal.wanted.clone());
+            let task = Arc::new(Task { graph, wanted, terms: task.terms.clone() });
+            Look { task, equal, sizes: sizes.clone(), pays: Mutex::default() }
+        };
+        let looks: Arc<[Look]> = found.into_iter().map(look).collect();
+        if self.0.len() >= EQUAL_KNOWN {
+            self.0.remove(0);
+        }
+        self.0.push((sizes.clone(), looks.clone()));
+        looks
+    }
+}
+
+/// Equal rows of a source.
+pub(super) struct Found {
+    /// Which look it is, and since when the source is what it is; 0: it comes with a run.
+    pub look: usize,
+    pub age: u64,
+    path: Arc<str>,
+    index: Arc<str>,
+    table: Tensor,
+    which: Tensor,
+}
+
+impl Found {
+    /// The rows of a value that differ, where they are few enough. It is look number `look`, and as old as it is.
+    pub fn among(value: &Tensor, (look, of): (usize, &Look), age: u64) -> Option<Found> {
+        let (Data::F32(v), Some(&rows)) = (&value.data, value.shape.first()) else { return None };
+        let wide = value.shape[1..].iter().product::<usize>();
+        let (which, firsts) = distinct(v, (rows, wide), rows / EQUAL_LEAST)?;
+        let length = firsts.len().next_power_of_two().min(rows / EQUAL_LEAST);
+        if !of.pays(length) {
+            return None;
+        }
+        let mut table = Vec::with_capacity(wide * length);
+        let all = firsts.iter().copied().chain(std::iter::repeat(firsts[0])).take(length);
+        all.for_each(|row| table.extend_from_slice(&v[row * wide..][..wide]));
+        let mut shape = value.shape.clone();
+        shape[0] = length;
+        let (path, index) = (of.equal.path.clone(), of.equal.index.clone());
+        let (table, which) = (Tensor::new(shape, Data::F32(table)), Tensor::new(vec![rows], Data::I32(which)));
+        Some(Found { look, age, path, index, table, which })
+    }
+
+    /// Which placement it needs: of which look, and for how many rows.
+    pub fn key(&self) -> (usize, usize) {
+        (self.look, self.table.shape[0])
+    }
+
+    /// What is bound to a source instead of its value, or to what says the rows of a batch.
+    pub fn get(&self, path: &str) -> Option<&Tensor> {
+        if *self.path == *path {
+            Some(&self.table)
+        } else if *self.index == *path {
+            Some(&self.which)
+        } else {
+            None
+        }
+    }
+}
+
+/// For each row its number among those that differ, and where each of these comes first; none where there are more than `most`.
+fn distinct(v: &[f32], (rows, wide): (usize, usize), most: usize) -> Option<(Vec<i32>, Vec<usize>)> {
+    const NOBODY: u32 = u32::MAX;
+    let row = |k: usize| &v[k * wide..][..wide];
+    if most == 0 || v.len() != rows * wide || rows >= NOBODY as usize {
+        return None;
+    }
+    let mut slots = vec![NOBODY; (2 * most).next_power_of_two()];
+    let (mut which, mut firsts): (Vec<i32>, Vec<usize>) = (Vec::with_capacity(rows), Vec::new());
+    for k in 0..rows {
+        let mut slot = mark(row(k)) as usize & (slots.len() - 1);
+        while slots[slot] != NOBODY && !alike(row(firsts[slots[slot] as usize]), row(k)) {
+            slot = (slot + 1) & (slots.len() - 1);
+        }
+        if slots[slot] == NOBODY {
+            if firsts.len() == most {
+                return None;
+            }
+            slots[slot] = firsts.len() as u32;
+            firsts.push(k);
+        }
+        which.push(slots[slot] as i32);
+    }
+    Some((which, firsts))
+}
+
+fn alike(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits())
+}
+
+/// A number that equal rows share. Four sums side by side, for one would wait for itself at each number.
+fn mark(row: &[f32]) -> u64 {
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |h: u64, x: f32| (h ^ u64::from(x.to_bits())).wrapping_mul(PRIME).rotate_left(31);
+    let mut sums = [1u64, 2, 3, 4];
+    let (fours, rest) = row.as_chunks::<4>();
+    for four in fours {
+        sums = std::array::from_fn(|k| mix(sums[k], four[k]));
+    }
+    let last = rest.iter().fold(5, |h, x| mix(h, *x));
+    let all = sums.iter().fold(last, |h, s| (h ^ s).wrapping_mul(PRIME).rotate_left(31));
+    all ^ all >> 29
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_equal_where_all_bits_are() {
+        let nan = f32::NAN;
+        let v = [1.0, 2.0, 0.0, 2.0, 1.0, 2.0, -0.0, 2.0, nan, 2.0, nan, 2.0, 1.0, 2.0, 0.0, 2.0];
+        assert_eq!(distinct(&v, (8, 2), 4), Some((vec![0, 1, 0, 2, 3, 3, 0, 1], vec![0, 1, 3, 4])));
+        assert_eq!(distinct(&v, (8, 2), 3), None);
+        // Of nothing all rows are equal; of one row there is nothing to save, and no rows have none that differ.
+        assert_eq!(distinct(&[], (5, 0), 2), Some((vec![0; 5], vec![0])));
+        assert_eq!(distinct(&[1.0], (1, 1), 0), None);
+        assert_eq!(distinct(&[], (0, 3), 0), None);
+        assert_eq!(distinct(&v, (7, 2), 3), None);
+    }
+
+    #[test]
+    fn rows_that_share_a_mark_are_told_apart() {
+        // More rows than a mark of few bits has values.
+        let rows = 600;
+        let v: Vec<f32> = (0..rows).flat_map(|k| [(k % 300) as f32, 7.0]).collect();
+        let (which, firsts) = distinct(&v, (rows, 2), 300).unwrap();
+        assert_eq!(firsts, (0..300).collect::<Vec<_>>());
+        assert!(which.iter().enumerate().all(|(k, w)| *w as usize == k % 300));
+    }
+}

@@ -1,0 +1,160 @@
+//! graph → graph: rows of a batch that are equal, and what they decide computed once for all of them.
+//!
+//! Of 64 requests with a code each often some have the same. Whoever runs a graph finds the rows that differ, and gives them as a table, and for
+//! each row of the batch which of the table's it is. The graph that takes them like that means the same, and [`super::tables`] decides as for any
+//! table what is computed once for each of its rows. How many rows differ nobody knows before it runs: this says of which sources it is worth
+//! finding out.
+
+use super::Sizes;
+use super::build::reachable;
+use super::decide::{By, Choices, Place, Terms, Way, What};
+use super::measured::plan::EQUAL_ROWS;
+use super::names::called;
+use super::tables::{Asking, Priced};
+use super::view::value;
+use crate::ir::pin::{FOR_EACH_ROW, ONCE_IF_EQUAL};
+use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin, Output, Pick, Size, Sym};
+use crate::opt::{Rows, apiece};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A graph that takes the rows of a source as a table, and which of them each is.
+#[derive(Clone, Debug)]
+pub struct Equal {
+    pub graph: Graph,
+    /// Where the wanted nodes are in it.
+    pub wanted: Vec<NodeId>,
+    /// The source: what it has along its first axis are the rows of the table.
+    pub path: Arc<str>,
+    /// How many there are.
+    pub rows: Sym,
+    /// The source that says for each row of the batch, as an i32, which of the table's it is.
+    pub index: Arc<str>,
+    gather: NodeId,
+    /// Somebody asks for it, whatever it costs.
+    pinned: bool,
+}
+
+/// For each source whose equal rows are worth finding, the graph that takes them so; those that save most come first.
+pub fn equal(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Vec<Equal> {
+    let mut found = decided(graph, wanted, sizes, &Choices::new(terms, graph));
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.into_iter().map(|(equal, _)| equal).collect()
+}
+
+/// Likewise, with what each saves of a run in which one row of so many differs. Each decision is noted.
+pub(super) fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Vec<(Equal, f64)> {
+    let reach = reachable(graph, wanted);
+    let candidates = graph.ids().filter(|id| reach[id.index()] && is_candidate(graph, *id, sizes));
+    candidates.filter_map(|id| one(graph, wanted, id, sizes, choices)).collect()
+}
+
+/// Whether it is a batch of values that comes with a condition or a run, and of which nobody asks rows by number yet.
+fn is_candidate(graph: &Graph, id: NodeId, sizes: &Sizes) -> bool {
+    let node = graph.node(id);
+    let Op::Source { origin: Origin::Input | Origin::Condition, .. } = node.op else { return false };
+    let Some(batch) = node.shape.first().filter(|_| node.dtype == DType::F32) else { return false };
+    let by_number = |user: &NodeId| match &graph.node(*user).op {
+        Op::Gather { picks, .. } => graph.operands(*user)[0].node == id && matches!(picks[0], Pick::Operand(_)),
+        _other => false,
+    };
+    value(&batch.size, sizes) >= 2 && !graph.users(id).iter().all(by_number)
+}
+
+fn one(graph: &Graph, wanted: &[NodeId], source: NodeId, sizes: &Sizes, choices: &Choices) -> Option<(Equal, f64)> {
+    let mut equal = Equal::of(graph, wanted, source);
+    let node = graph.node(source);
+    let batch = value(&node.shape[0].size, sizes).max(0);
+    let priced = equal.priced(&equal.with(sizes, (batch / EQUAL_ROWS).max(1)), choices)?;
+    let mut ways = [(ONCE_IF_EQUAL, priced.by_rows), (FOR_EACH_ROW, priced.asking)];
+    if ways[1].1 <= ways[0].1 {
+        ways.reverse();
+    }
+    let texts = ways.iter().map(|(text, ns)| Way::priced(*text, *ns)).collect();
+    let decision = choices.choose(What::Equal, Place::of(node), &called(graph, source), texts);
+    let taken = ways[decision.taken].0 == ONCE_IF_EQUAL;
+    equal.pinned = decision.by != By::Planner;
+    choices.note([decision]);
+    taken.then_some((equal, priced.asking - priced.by_rows))
+}
+
+impl Equal {
+    /// All sizes, where so many rows differ.
+    pub fn with(&self, sizes: &Sizes, rows: i64) -> Sizes {
+        let mut sizes = sizes.clone();
+        sizes.insert(self.rows.clone(), rows);
+        sizes
+    }
+
+    /// Whether it is the better way at these sizes, or the one that somebody pins.
+    pub fn pays(&self, sizes: &Sizes, terms: &Terms) -> bool {
+        let choices = Choices::new(terms, &self.graph);
+        self.pinned || self.priced(sizes, &choices).is_some_and(|p| p.by_rows < p.asking)
+    }
+
+    /// What a run costs with a table, reading every row once more and comparing it among that, and what without. None: nothing is made by rows.
+    fn priced(&self, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
+        let all = apiece(&self.graph, Rows::All, &|r| r.gather == self.gather);
+        if all.made.is_empty() {
+            return None;
+        }
+        let (reach, rates) = (reachable(&self.graph, &self.wanted), self.graph.rates());
+        let asking = Asking { graph: &self.graph, wanted: &self.wanted, reach: &reach, rates: &rates, all: &all };
+        let priced = asking.priced(self.gather, &BTreeSet::from([self.gather]), sizes, choices)?;
+        let elements: f64 = self.graph.node(self.gather).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product();
+        Some(Priced { by_rows: priced.by_rows + choices.prices().touch(elements), ..priced })
+    }
+
+    fn of(graph: &Graph, wanted: &[NodeId], source: NodeId) -> Equal {
+        let mut new = graph.successor();
+        let mut places: Vec<NodeId> = Vec::with_capacity(graph.len());
+        let node = graph.node(source);
+        let Op::Source { origin, path } = &node.op else { unreachable!("candidates are sources") };
+        let (rows, index) = (free_size(graph, path), free_path(graph, path));
+        let mut gather = source;
+        for id in graph.ids() {
+            let operands = graph.operands(id).iter().map(|o| Operand::new(places[o.node.index()], o.subscripts.clone()));
+            let operands = operands.collect();
+            if id != source {
+                places.push(new.add(graph.node(id).clone(), operands));
+                continue;
+            }
+            let first = Axis { name: rows.clone(), size: Size::sym(rows.clone()) };
+            let shape = [first].into_iter().chain(node.shape[1..].iter().cloned()).collect();
+            let table = new.add(Node { shape, ..node.clone() }, vec![]);
+            let op = Op::Source { origin: *origin, path: index.clone() };
+            let at = new.add(Node { span: node.span, ..Node::new(op, DType::I32, node.shape[..1].to_vec()) }, vec![]);
+            let picks = [Pick::Operand(1)].into_iter().chain((1..node.rank()).map(Pick::Loop)).collect();
+            let all = (0..node.rank()).collect();
+            let op = Op::Gather { picks, fill: None };
+            gather = new.add(Node { op, ..node.clone() }, vec![Operand::new(table, all), Operand::new(at, vec![0])]);
+            places.push(gather);
+        }
+        let outputs = graph.outputs.iter().cloned().map(|o| Output { node: places[o.node.index()], ..o });
+        new.outputs.extend(outputs);
+        new.measured.extend(graph.measured.iter().map(|(sym, n)| (sym.clone(), places[n.index()])));
+        let wanted = wanted.iter().map(|w| places[w.index()]).collect();
+        Equal { graph: new, wanted, path: path.clone(), rows, index, gather, pinned: false }
+    }
+}
+
+/// A size's name that the graph does not have.
+fn free_size(graph: &Graph, path: &str) -> Sym {
+    let axes = graph.ids().flat_map(|id| graph.node(id).shape.iter().chain(&graph.node(id).inner));
+    let known: BTreeSet<Sym> = axes.flat_map(|a| a.size.symbols()).collect();
+    let plain: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    free(format!("{plain}_rows"), &|name| known.contains(name))
+}
+
+/// A path that no source has.
+fn free_path(graph: &Graph, path: &str) -> Arc<str> {
+    let taken = |name: &str| graph.ids().any(|id| matches!(&graph.node(id).op, Op::Source { path, .. } if **path == *name));
+    free(format!("{path}_which"), &taken)
+}
+
+fn free(mut name: String, taken: &dyn Fn(&str) -> bool) -> Arc<str> {
+    while taken(&name) {
+        name.push('_');
+    }
+    name.into()
+}
