@@ -132,14 +132,13 @@ impl Grouped {
             return self.with_panels(panels, s, (at(0), at(1)), threads);
         }
         let (width, depth) = (self.width(), self.depth());
-        // Rows that no matrix belongs to are the last group.
-        for g in 0..=self.count as usize {
+        for g in 0..self.count as usize {
             let rows = s.sorted.group(g);
             if rows.is_empty() {
                 continue;
             }
             let (m, own) = (rows.len(), &s.sorted.order[rows]);
-            let some = g < self.count as usize && depth > 0;
+            let some = depth > 0;
             // Rows that lie side by side, as those of a document do, are read and written where they are.
             let from = even(&self.sums, own.iter().map(|k| s.places[*k].0));
             let to = even(&self.columns, own.iter().map(|k| s.places[*k].1)).filter(|_| some);
@@ -171,6 +170,22 @@ impl Grouped {
                 }
             }
         }
+        self.without(s, (at(0), at(1)));
+    }
+
+    /// Rows that no matrix belongs to, which are the last group, meet one of zeros: what is not finite in them shows.
+    fn without(&self, s: &mut Scratch, (out, a): (Ptr, Ptr)) {
+        s.input.clear();
+        s.input.resize(self.depth(), 0.0);
+        for k in &s.sorted.order[s.sorted.group(self.count as usize)] {
+            if !s.input.is_empty() {
+                gather(&self.sums, a.moved(s.places[*k].0), &mut s.input);
+            }
+            let sum = s.input.iter().fold(0.0f32, |sum, x| sum + 0.0 * x);
+            s.output.clear();
+            s.output.resize(self.width(), sum);
+            spread(&self.columns, &s.output, out.moved(s.places[*k].1));
+        }
     }
 
     /// As `run`, of matrices in panels: rows are read and written where they are. Threads take columns of all groups.
@@ -180,12 +195,12 @@ impl Grouped {
         s.to.clear();
         s.to.extend(s.sorted.order.iter().map(|k| s.places[*k].1));
         let (column, sum, count) = (&self.columns[0], &self.sums[0], self.count as usize);
-        let s = &*s;
+        let shared = &*s;
         let part = |panels_of: Range<usize>| {
             for g in 0..count {
-                let rows = s.sorted.group(g);
-                let x = Rows { at: a, places: Places::Listed(&s.from[rows.clone()]), step: sum.x };
-                let to = Rows { at: out, places: Places::Listed(&s.to[rows.clone()]), step: column.x };
+                let rows = shared.sorted.group(g);
+                let x = Rows { at: a, places: Places::Listed(&shared.from[rows.clone()]), step: sum.x };
+                let to = Rows { at: out, places: Places::Listed(&shared.to[rows.clone()]), step: column.x };
                 panels.part(g, panels_of.clone(), 0..rows.len(), (&x, &to, None));
             }
         };
@@ -204,10 +219,7 @@ impl Grouped {
                 }
             });
         }
-        let nothing = vec![0.0f32; self.width()];
-        for k in &s.sorted.order[s.sorted.group(count)] {
-            spread(&self.columns, &nothing, out.moved(s.places[*k].1));
-        }
+        self.without(s, (out, a));
     }
 
     /// Notes every row and its group.

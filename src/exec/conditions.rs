@@ -206,7 +206,7 @@ mod tests {
     /// Two of which no mark can tell that they differ.
     #[test]
     fn values_are_compared_in_full() {
-        let n = 3 * LOOKS;
+        let n = 3 * CONDITION_LOOKS;
         let long = vec![1.0f32; n];
         let mut other = long.clone();
         other[n - 1] = 2.0;

@@ -27,6 +27,8 @@ pub enum What {
     Matrices,
     /// Whether what a row of a table decides is computed for each row of the table, or for each that asks for one.
     Tables,
+    /// Whether sums of products that are squared and summed are made, or multiplied out.
+    Squares,
     /// Whether rows of a batch that are equal are found, and what they decide is computed once.
     Equal,
     /// Whether a value that several elements need is written down, or computed for each of them.
@@ -98,7 +100,7 @@ pub const LONG_PARTS: &str = "in long parts";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 21] = [
+    pub const ALL: [(What, &'static str); 22] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -108,6 +110,7 @@ impl What {
         (What::Scores, "scores"),
         (What::Matrices, "matrices"),
         (What::Tables, "tables"),
+        (What::Squares, "squares"),
         (What::Equal, "equal"),
         (What::Values, "values"),
         (What::Gathered, "gathered"),
@@ -134,7 +137,7 @@ impl What {
     pub fn ways(self) -> Option<&'static [&'static str]> {
         match self {
             What::Order => None,
-            What::Sum => Some(&[MADE, MULTIPLIED_OUT]),
+            What::Sum | What::Squares => Some(&[MADE, MULTIPLIED_OUT]),
             What::Prepared => Some(&[MADE_ONCE, JOINS]),
             What::Shared => Some(&[COMPUTED_ONCE, BY_EACH]),
             What::Rows => Some(&[KEPT_ROWS, ALL_ROWS]),
@@ -161,7 +164,7 @@ impl What {
     pub fn target(self) -> Target {
         match self {
             What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
-            What::Equal | What::Values | What::Gathered | What::Segments => Target::Both,
+            What::Squares | What::Equal | What::Values | What::Gathered | What::Segments => Target::Both,
             What::Rows | What::Windows | What::Scores | What::Matrices | What::Chains | What::Epilogue => Target::Cpu,
             What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish | What::Parts => Target::Gpu,
         }

@@ -18,6 +18,8 @@ use crate::ir::{Axis, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind,
 use crate::opt::{Facts, Product, Rebuild, rebuild};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod squares;
+
 /// How deep sums in products are multiplied out.
 const DEPTH: usize = 4;
 
@@ -96,6 +98,7 @@ impl Known<'_> {
     fn form(&self, id: NodeId, product: Product, depth: usize) -> Formed {
         let mut notes = vec![];
         let flat = self.prepared(id, self.facts.flatten(id, product), &mut notes);
+        let flat = self.squares(flat, &mut notes);
         for at in (0..flat.factors.len()).filter(|_| depth > 0) {
             if let Some(form) = self.multiply_out(id, &flat, at, depth, &mut notes) {
                 return Formed { form, notes };

@@ -266,7 +266,7 @@ pub struct Product {
     pub lead: Option<usize>,
 }
 
-/// A product whose `b` is chosen by an index: `b` starts at `stride * index`, the index clamped to `count`, or the row is 0.
+/// A product whose `b` is chosen by an index: `b` starts at `stride * index`, the index clamped to `count`, or `b` is 0 for that row.
 #[derive(Clone, Debug)]
 pub struct Grouped {
     pub product: Product,

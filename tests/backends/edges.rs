@@ -4,7 +4,7 @@
 use crate::common::make::{B, F, I, Make, n};
 use crate::suite::{Case, Way};
 use hnet::ir::scalar::Types;
-use hnet::ir::{DType, Data, Fold, Map, NodeId, Op, Origin, Size};
+use hnet::ir::{DType, Data, Fold, Map, NodeId, Op, Origin, Size, Tensor};
 use hnet::opt::optimize;
 
 const NAN: f64 = f64::NAN;
@@ -346,6 +346,35 @@ fn a_factor_of_zero_hides_nothing() {
     let chosen = m.add(Op::Map(Map::Select), F, &[three.clone(), n()], &[], &[(hit, &[0, 1]), (v, &[1]), (zero, &[])]);
     let left = m.add(Op::Fold(Fold::Sum), F, &[three], &[n()], &[(chosen, &[0, 1])]);
     Case::made("a factor of zero", &m, &[sum, left]).all(0.0, &[("0", &[NAN, NAN, INF]), ("1", &[5.0, 7.0, INF])]);
+}
+
+/// Rows for which an index chooses no matrix meet one of zeros: what is not finite in them shows, however large the product is and whatever computes it.
+#[test]
+fn a_row_without_a_matrix_hides_nothing() {
+    for (t, i, o) in [(7, 9, 5), (40, 64, 24), (150, 64, 200)] {
+        let text = format!(
+            "dim t
+            model M {{
+                input at: i32[t]
+                input x: [t, {i}]
+                param w: [6, {i}, {o}] = normal()
+                output y: [t, {o}] = x @ (w[at] else 0)
+            }}"
+        );
+        let at: Vec<i32> = (0..t).map(|k| if k % 3 == 0 { [-1, 6, 99][k as usize / 3 % 3] } else { k % 6 }).collect();
+        let mut x: Vec<f32> = (0..t * i).map(|k| (k * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        // A row without a matrix, one with, and one with both of what is not finite.
+        (x[0], x[(2 * i) as usize], x[(3 * i + 1) as usize], x[(3 * i + 2) as usize]) =
+            (f32::NAN, f32::INFINITY, -f32::INFINITY, 1.0);
+        let inputs = [("at", Tensor::new(vec![at.len()], Data::I32(at))), ("x", Tensor::new(vec![x.len()], Data::F32(x)))];
+        let case = Case::new(&text, &[("t", i64::from(t))], &inputs);
+        case.agrees();
+        case.each(|way, found| {
+            let row = |k: i32| (0..o).map(|j| found[0].get((k * o + j) as usize)).collect::<Vec<_>>();
+            assert!(row(0).iter().chain(&row(3)).all(|y| y.is_nan()), "{way:?}: {:?}", row(0));
+            assert!(row(6).iter().all(|y| *y == 0.0), "{way:?}: {:?}", row(6));
+        });
+    }
 }
 
 #[test]

@@ -115,6 +115,18 @@ const PROGRAMS: &[(&str, &str, &[(&str, i64)])] = &[
         &[("b", 17)],
     ),
     (
+        "squares",
+        "dim b
+        model M {
+            input a: [b, 24, 3]
+            input u: [b, 3, 20]
+            PIN
+            let m[i, o] = sum[r] a[i, r] * u[r, o]
+            output y: [b] = sqrt(sum[i, o] m[i, o]^2)
+        }",
+        &[("b", 5)],
+    ),
+    (
         "equal",
         "import std.mlp { Mlp }
         dim b

@@ -297,6 +297,19 @@ fn what_values_place_is_summed_there() {
     at_sizes("what_values_place_is_summed_there", text, &BATCHES, &[]);
 }
 
+/// The first numbers of some rows are infinite, and those of others without a matrix, too.
+#[test]
+fn a_row_without_a_matrix_hides_nothing() {
+    for (wide, high) in [(9, 5), (64, 40)] {
+        let text = format!(
+            "dim b\nmodel Without {{\n    input word: i32[b]\n    input x: [b, {wide}]\n    param w: [5, {wide}, {high}] = normal()\n    \
+            let at[b] = (word[b] + b) mod 9 - 2\n    let z[b, i] = if i == 0 and b mod 2 == 0 {{ 1 / (0 * x[b, i]) }} else {{ x[b, i] }}\n    \
+            output y: [b, {high}] = z @ (w[at] else 0)\n}}\n"
+        );
+        at_sizes("a_row_without_a_matrix_hides_nothing", &text, &BATCHES, &[]);
+    }
+}
+
 #[test]
 fn the_best_of_what_values_place_is_found_there() {
     let text = "dim b\nmodel Best {\n    input word: i32[b]\n    input x: [b, 3]\n    let of[b] = word mod 5\n    \

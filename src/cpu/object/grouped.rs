@@ -1,7 +1,7 @@
 //! Products whose matrix an index chooses, with the rows of each matrix together.
 //!
 //! In: a grouped product. Out: a function that counts the rows of every group, lists them in the order of their groups (and of their numbers
-//! within each), and takes the rows of each group times its matrix. A row that chooses none is 0.
+//! within each), and takes the rows of each group times its matrix. A row that chooses none meets one of zeros.
 
 use super::block::{Block, COLUMNS, Sides};
 use super::code::Code;
@@ -10,7 +10,7 @@ use crate::ir::sizes::known;
 use crate::plan::measured::cpu::OBJECT_LEAST;
 use crate::plan::{Grouped, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::types::{F32, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 /// Which loop is what.
@@ -97,6 +97,7 @@ pub(super) fn product(c: &mut Code, g: &Grouped, groups: &Groups, bases: [Value;
         let s = &p.spans[*k];
         columns.push((c.size(&s.size), vec![stride(c, &s.b), stride(c, &s.out)]));
     }
+    let across: Vec<(Value, Vec<Value>)> = sums.iter().map(|(n, a, _)| (*n, vec![*a])).collect();
     let block = Block::new(c, &sums, sides, panel, fma);
     let start = c.size(&p.b.1);
     c.each(count, &mut |c, group| {
@@ -120,12 +121,21 @@ pub(super) fn product(c: &mut Code, g: &Grouped, groups: &Groups, bases: [Value;
     columns.push((width, vec![zero, sides.out_column]));
     let (from, to) = (c.load(I64, lists.ends, count), height);
     let left = c.b.ins().isub(to, from);
+    // Rows that no matrix belongs to meet one of zeros: what is not finite in them shows.
     c.each(left, &mut |c, k| {
         let i = c.b.ins().iadd(from, k);
-        let (_, y) = lists.row(c, i);
+        let (x, y) = lists.row(c, i);
+        let nothing = c.b.ins().f32const(0.0);
+        let sum = c.var(nothing);
+        c.walk(&across, &[x], &mut |c, at| {
+            let (value, before) = (c.load(F32, a, at[0]), c.get(sum));
+            let none = c.b.ins().fmul(value, nothing);
+            let next = c.b.ins().fadd(before, none);
+            c.set(sum, next);
+        });
         c.walk(&columns, &[zero, y], &mut |c, at| {
-            let nothing = c.b.ins().f32const(0.0);
-            c.store(nothing, out, at[1]);
+            let value = c.get(sum);
+            c.store(value, out, at[1]);
         });
     });
 }

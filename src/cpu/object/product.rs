@@ -95,15 +95,6 @@ pub(super) fn grouped(g: &Grouped) -> Kernel {
         fill: (!g.clamp).then_some(0.0),
     };
     let b = body.add(b, DType::F32);
-    let mut value = order.summed(&mut body, a, b);
-    if !g.clamp {
-        let zero = body.add(Expr::Const(0.0), DType::I32);
-        let count = body.add(Expr::Size(g.count.clone()), DType::I32);
-        let above = body.add(Expr::Map(Map::Le, vec![zero, index]), DType::Bool);
-        let below = body.add(Expr::Map(Map::Lt, vec![index, count]), DType::Bool);
-        let fine = body.add(Expr::Map(Map::And, vec![above, below]), DType::Bool);
-        let nothing = body.add(Expr::Const(0.0), DType::F32);
-        value = body.add(Expr::Map(Map::Select, vec![fine, value, nothing]), DType::F32);
-    }
+    let value = order.summed(&mut body, a, b);
     order.kernel(p, body, value)
 }

@@ -199,7 +199,11 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
             m.line(format!("let top_row = u32({from});"));
             m.line(format!("let count = u32({to}) - top_row;"));
             let stride = m.size(&s.stride);
-            base[1] = format!("{} + group * {stride}", base[1]);
+            let matrix = match s.clamp {
+                true => "group".to_string(),
+                false => format!("min(group, {} - 1u)", m.size(&s.count)),
+            };
+            base[1] = format!("{} + {matrix} * {stride}", base[1]);
             grid = Grid::Indirect { buffer: s.grids, at: s.number * 3 };
             listed = staged.is_some().then(|| list(m, k, &r, s, side));
         }
@@ -215,10 +219,6 @@ pub(super) fn emit(m: &mut Module, k: &Kernel, sum: usize, side: i64, form: Form
         let n = m.size(&s.count);
         format!("group < {n}")
     });
-    if let (Some(some), None) = (&none, &staged) {
-        m.line(format!("let end = select(0u, {end}, {some});"));
-        end = "end".to_string();
-    }
     let order = segmented.map(|s| s.order);
     let counts = [rows.clone(), columns.clone()];
     let t = Tile { kernel: k, roles: &r, factors: [a, b], counts, side, end: &end, order, sorted, listed, none };

@@ -29,6 +29,11 @@ impl<'g> Facts<'g> {
         Facts { graph, uses, rates }
     }
 
+    /// How often a value is read.
+    pub fn reads(&self, id: NodeId) -> usize {
+        self.uses[id.index()]
+    }
+
     pub fn is_read_once(&self, id: NodeId) -> bool {
         self.uses[id.index()] <= 1
     }

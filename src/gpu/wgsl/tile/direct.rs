@@ -101,7 +101,9 @@ impl<'k> Direct<'k> {
         let [a, b] = &self.factors;
         for j in 0..VECTORS {
             for (u, four) in b.vectors(m, "right_at", j, self.steps).into_iter().enumerate() {
-                m.line(format!("let w{u}_{j}_ = {four};"));
+                // Rows that no matrix belongs to meet one of zeros.
+                let own = t.none.as_ref().map_or(four.clone(), |some| format!("select(vec4<f32>(0.0), {four}, {some})"));
+                m.line(format!("let w{u}_{j}_ = {own};"));
             }
         }
         for i in 0..self.high {
