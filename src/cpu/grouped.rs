@@ -94,6 +94,11 @@ impl Grouped {
         length
     }
 
+    /// They are read as they lie.
+    pub fn leave(&mut self) {
+        self.panels = None;
+    }
+
     /// Lays them out as they are now; `laid` as [`Panels::fill`] takes it.
     pub fn pack(&mut self, ptrs: &[Ptr], laid: Option<(&Laid, u64)>) {
         let Some(panels) = &mut self.panels else { return };
@@ -249,7 +254,7 @@ impl Grouped {
         for (jo, jb) in columns {
             let o = Matrix { at: out.at.moved(jo), ..out };
             let y = Matrix { at: b.moved(jb), row: sum.b, col: column.b };
-            summed(o, x, y, (m, column.n as usize, sum.n as usize), &sums, threads);
+            summed(o, x, y, (m, column.n as usize, sum.n as usize), &sums, threads.into());
         }
     }
 }

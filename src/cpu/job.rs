@@ -179,7 +179,7 @@ impl Instance {
             jobs.push(job(plan, step, entry, sizes, &size, limit, threads)?);
         }
         instead(plan, &mut jobs, sizes)?;
-        parameters::lay_out(plan, &mut jobs, limit);
+        parameters::settle(plan, &mut jobs, limit);
         let (tiles, scratch) = tiles(plan, &mut jobs, &size);
         let divided = [0..plan.prepared, plan.prepared..jobs.len()].map(|of| divided(&jobs, &tiles, of));
         let mut made = Instance {

@@ -60,5 +60,6 @@ mod written;
 pub(crate) use changing::Made;
 pub use compile::{emit_asm, emit_clif};
 pub use object::{Face, Free, emit_object};
+pub use parameters::decided;
 pub use program::Options;
 pub(crate) use program::{Machine, Program, Running};

@@ -9,28 +9,52 @@ const STRETCH: usize = 128;
 /// More parts than this are not summed in f32, one after the other.
 const PARTS: usize = 64;
 
+/// What computes a product, as somebody has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum By {
+    /// What suits its shape.
+    #[default]
+    Shape,
+    /// A kernel of our own wherever one can.
+    Own,
+    Library,
+}
+
+/// How a product is computed: on how many threads, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doing {
+    pub threads: usize,
+    pub by: By,
+}
+
+impl From<usize> for Doing {
+    fn from(threads: usize) -> Doing {
+        Doing { threads, by: By::Shape }
+    }
+}
+
 /// `out = Σ a b`, the matrices moved to each of `places`.
 #[inline(always)]
-pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
+pub(super) fn summed(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], doing: Doing) {
     // Most products, and many of them small: nothing but the kernel.
     if let [(0, 0)] = places
         && k <= cpu::F32_TERMS
     {
-        multiply(out, a, b, (m, n, k), false, threads);
+        multiply(out, a, b, (m, n, k), false, doing);
     } else {
-        summed_apart(out, a, b, (m, n, k), places, threads);
+        summed_apart(out, a, b, (m, n, k), places, doing);
     }
 }
 
 /// As [`summed`], for sums in several places, and long ones.
 #[inline(never)]
-fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], threads: usize) {
+fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), places: &[(i64, i64)], doing: Doing) {
     let at = |x: Matrix, by: i64| Matrix { at: x.at.moved(by), ..x };
     // The own kernels keep the digits of any length.
-    let long = k > cpu::F32_TERMS && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k)));
+    let long = k > cpu::F32_TERMS && (places.len() > 1 || is_library(&out, &a, &b, (m, n, k), doing.by));
     if places.len() <= PARTS && !long {
         for (part, (x, y)) in places.iter().enumerate() {
-            multiply(out, at(a, *x), at(b, *y), (m, n, k), part > 0, threads);
+            multiply(out, at(a, *x), at(b, *y), (m, n, k), part > 0, doing);
         }
         return;
     }
@@ -45,7 +69,7 @@ fn summed_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usi
             for from in (0..k).step_by(STRETCH) {
                 let x = at(a, x + row as i64 * a.row + from as i64 * a.col);
                 let y = at(b, y + from as i64 * b.row);
-                multiply(to, x, y, (rows, n, STRETCH.min(k - from)), false, threads);
+                multiply(to, x, y, (rows, n, STRETCH.min(k - from)), false, doing);
                 let made = call::slice::<f32>(to.at, rows * n);
                 sums.iter_mut().zip(made).for_each(|(s, p)| *s += f64::from(*p));
             }
@@ -82,12 +106,12 @@ fn is_turned(out: &Matrix, a: &Matrix, (m, n): (usize, usize)) -> bool {
     (out.col != 1 && out.row == 1 && n > 1) || (n == 1 && m > 1 && out.row == 1 && a.row == 1)
 }
 
-/// The kernel that suits the shape.
+/// The kernel that suits the shape, unless somebody has it otherwise.
 #[inline(always)]
-fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> Kernel {
+fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize), by: By) -> Kernel {
     let along = (n == 1 || (out.col == 1 && b.col == 1)) && (k == 1 || a.col == 1);
     // The own kernels read slices forwards; an axis that runs backwards is the library's.
-    if [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
+    if by == By::Library || [out, a, b].iter().any(|x| x.row < 0 || x.col < 0) {
         Kernel::Library
     } else if n == 1 && a.col == 1 && b.row == 1 {
         Kernel::Dots
@@ -107,6 +131,8 @@ fn kernel(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)
         Kernel::Thin
     } else if m <= cpu::THIN_COLUMNS && b.row == 1 && cpu::THIN_TERMS.contains(&k) {
         Kernel::Flat
+    } else if by == By::Own && along && n > 1 {
+        Kernel::Rows
     } else {
         Kernel::Library
     }
@@ -118,17 +144,17 @@ fn turned(x: Matrix) -> Matrix {
 
 /// `out = a b`.
 #[inline(always)]
-fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+fn multiply(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, doing: Doing) {
     if is_turned(&out, &a, (m, n)) {
-        return multiply_rows(turned(out), turned(b), turned(a), (n, m, k), add, threads);
+        return multiply_rows(turned(out), turned(b), turned(a), (n, m, k), add, doing);
     }
-    multiply_rows(out, a, b, (m, n, k), add, threads);
+    multiply_rows(out, a, b, (m, n, k), add, doing);
 }
 
 #[inline(always)]
-fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, threads: usize) {
+fn multiply_rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), add: bool, Doing { threads, by }: Doing) {
     let threads = if m * n * k < cpu::PRODUCT_SPLITS_FROM { 1 } else { threads };
-    match kernel(&out, &a, &b, (m, n, k)) {
+    match kernel(&out, &a, &b, (m, n, k), by) {
         Kernel::Dots => call::dots(out, a, b.at, m, k, add),
         Kernel::Columns => {
             let columns = Matrix { at: b.at, row: b.col, col: 1 };
@@ -207,10 +233,10 @@ fn swept_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usiz
 }
 
 /// Whether the library computes this product.
-fn is_library(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize)) -> bool {
+pub(super) fn is_library(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize), by: By) -> bool {
     let chosen = match is_turned(out, a, (m, n)) {
-        true => kernel(&turned(*out), &turned(*b), &turned(*a), (n, m, k)),
-        false => kernel(out, a, b, (m, n, k)),
+        true => kernel(&turned(*out), &turned(*b), &turned(*a), (n, m, k), by),
+        false => kernel(out, a, b, (m, n, k), by),
     };
     chosen == Kernel::Library
 }

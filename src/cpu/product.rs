@@ -2,7 +2,7 @@
 
 use super::call::{self, Matrix, Ptr};
 use super::laid::{Laid, Stored};
-use super::multiply::summed;
+use super::multiply::{By, Doing, is_library, summed};
 use super::pack::{Panels, Places, Rows};
 use crate::ir::Size;
 use crate::plan;
@@ -56,6 +56,7 @@ pub(super) struct Product {
     packed: Option<Packed>,
     /// What is added to each row.
     bias: Option<plan::Row>,
+    by: By,
     /// Multiply-adds of it all.
     work: f64,
 }
@@ -160,6 +161,7 @@ impl Product {
             empty,
             packed: None,
             bias: None,
+            by: By::Shape,
             work: 0.0,
         };
         if out.lead == Lead::None {
@@ -187,6 +189,31 @@ impl Product {
         }
         self.packed = Some(Packed { turned, panels });
         length
+    }
+
+    /// It is read as it lies.
+    pub fn leave(&mut self) {
+        self.packed = None;
+    }
+
+    /// What computes it of a kernel of our own and the library's, and the other one; none where only one of them can, or neither does.
+    pub fn kernels(&self) -> Option<[By; 2]> {
+        let [out, a, b] = [(self.m.o, self.n.o), (self.m.a, self.k.a), (self.k.b, self.n.b)];
+        let [out, a, b] = [out, a, b].map(|(row, col)| Matrix { at: Ptr::null(), row, col });
+        let shape = (self.m.n as usize, self.n.n as usize, self.k.n as usize);
+        let library = |by: By| is_library(&out, &a, &b, shape, by);
+        let nothing = self.packed.is_some() || self.empty || self.k.n == 0;
+        match (library(By::Shape), library(By::Own)) {
+            _ if nothing => None,
+            (false, _) => Some([By::Own, By::Library]),
+            (true, false) => Some([By::Library, By::Own]),
+            (true, true) => None,
+        }
+    }
+
+    /// It is computed by this.
+    pub fn take(&mut self, by: By) {
+        self.by = by;
     }
 
     /// Lays it out as it is now. Pointers are of the buffers' starts; `laid` as [`Panels::fill`] takes it.
@@ -242,7 +269,8 @@ impl Product {
         }
         let (a, b, out) = (at.a.moved(self.a), at.b.moved(self.b), at.out.moved(self.out));
         let bias = self.bias.map(|row| Bias { at: at.bias.moved(row.at), step: row.step });
-        let mut part = Part { m: self.m, n: self.n, a, b, out, bias, threads };
+        let doing = Doing { threads, by: self.by };
+        let mut part = Part { m: self.m, n: self.n, a, b, out, bias, doing };
         let mut range = None;
         match self.lead {
             Lead::None => {}
@@ -292,7 +320,7 @@ struct Part {
     b: Ptr,
     out: Ptr,
     bias: Option<Bias>,
-    threads: usize,
+    doing: Doing,
 }
 
 impl Part {
@@ -336,7 +364,7 @@ impl Part {
             true => (rows(self.b.moved(b), n.b, n.n, k.b), rows(self.out, n.o, n.n, m.o)),
             false => (rows(self.a.moved(a), m.a, m.n, k.a), rows(self.out, m.o, m.n, n.o)),
         };
-        packed.panels.multiply(0, &x, &out, self.bias, self.threads);
+        packed.panels.multiply(0, &x, &out, self.bias, self.doing.threads);
     }
 
     fn multiply(&self, k: &Dim, places: &[(i64, i64)]) {
@@ -344,7 +372,7 @@ impl Part {
         let out = Matrix { at: self.out, row: self.m.o, col: self.n.o };
         let a = Matrix { at: self.a, row: self.m.a, col: k.a };
         let b = Matrix { at: self.b, row: k.b, col: self.n.b };
-        summed(out, a, b, (m, n, k.n as usize), places, self.threads);
+        summed(out, a, b, (m, n, k.n as usize), places, self.doing);
     }
 }
 

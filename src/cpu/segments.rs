@@ -145,7 +145,7 @@ impl Segments {
                 }
                 let x = Matrix { at: a.moved(*from), row: 1, col: high };
                 let y = Matrix { at: b.moved(*start), row: wide, col: 1 };
-                summed(o, x, y, (row.n as usize, column.n as usize, rows), &[(0, 0)], threads);
+                summed(o, x, y, (row.n as usize, column.n as usize, rows), &[(0, 0)], threads.into());
             }
         }
     }

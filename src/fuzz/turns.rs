@@ -27,7 +27,8 @@ impl Turns<'_> {
         let Ok(plan) = plan::plan(self.graph, self.wanted, &sizes) else { return Ok(0) };
         let reach = self.device.as_ref().map_or_else(gpu::Reach::default, |d| gpu::Reach::of(d));
         let mut taken = 0;
-        for decision in gpu::decided(&plan, &sizes, reach).0 {
+        let others = cpu::decided(&plan, &sizes).0.into_iter().skip(plan.decisions.len());
+        for decision in gpu::decided(&plan, &sizes, reach).0.into_iter().chain(others) {
             for way in (0..decision.ways.len()).filter(|way| *way != decision.taken) {
                 taken += self.turn(meant, &decision, way)?;
             }

@@ -41,6 +41,10 @@ pub enum What {
     Chains,
     /// Whether what is done to a product's results is done as they are written.
     Epilogue,
+    /// Whether parameters that a product reads are laid out once, in panels, or read as they lie.
+    Panels,
+    /// Whether a product is computed by a kernel of our own, or by the library's.
+    Kernel,
     /// On a device: whether a product with a shader of its own goes tile by tile, and how high these are.
     Tiles,
     /// On a device: how the threads of a tile reach what they multiply.
@@ -85,6 +89,10 @@ pub const BY_GROUPS: &str = "group by group";
 pub const BY_ROWS: &str = "row by row";
 pub const BY_TILES: &str = "tile by tile";
 pub const BY_STEPS: &str = "step by step";
+pub const LAID_OUT: &str = "laid out once";
+pub const AS_THEY_LIE: &str = "as they lie";
+pub const OWN_KERNEL: &str = "its own kernel";
+pub const LIBRARY_KERNEL: &str = "the library";
 pub const HIGH_TILES: &str = "in tiles of 64 rows";
 pub const LOW_TILES: &str = "in tiles of 32 rows";
 pub const BY_ELEMENTS: &str = "element by element";
@@ -100,7 +108,7 @@ pub const LONG_PARTS: &str = "in long parts";
 
 impl What {
     /// All that may be decided, with its word.
-    pub const ALL: [(What, &'static str); 22] = [
+    pub const ALL: [(What, &'static str); 24] = [
         (What::Order, "order"),
         (What::Sum, "sum"),
         (What::Prepared, "prepared"),
@@ -117,6 +125,8 @@ impl What {
         (What::Segments, "segments"),
         (What::Chains, "chains"),
         (What::Epilogue, "epilogue"),
+        (What::Panels, "panels"),
+        (What::Kernel, "kernel"),
         (What::Tiles, "tiles"),
         (What::Factors, "factors"),
         (What::Shader, "shader"),
@@ -151,6 +161,8 @@ impl What {
             What::Segments => Some(&[BY_GROUPS, BY_ROWS]),
             What::Chains => Some(&[BY_TILES, BY_STEPS]),
             What::Epilogue => Some(&[AS_STORED, AFTERWARDS]),
+            What::Panels => Some(&[LAID_OUT, AS_THEY_LIE]),
+            What::Kernel => Some(&[OWN_KERNEL, LIBRARY_KERNEL]),
             What::Tiles => Some(&[HIGH_TILES, LOW_TILES, BY_ELEMENTS]),
             What::Factors => Some(&[THROUGH_WORKGROUP, IN_PLACE]),
             What::Shader => Some(&[WITH_NEIGHBOURS, ALONE]),
@@ -166,6 +178,7 @@ impl What {
             What::Order | What::Sum | What::Prepared | What::Shared | What::Tables => Target::Both,
             What::Squares | What::Equal | What::Values | What::Gathered | What::Segments => Target::Both,
             What::Rows | What::Windows | What::Scores | What::Matrices | What::Chains | What::Epilogue => Target::Cpu,
+            What::Panels | What::Kernel => Target::Cpu,
             What::Tiles | What::Factors | What::Shader | What::Folds | What::Finish | What::Parts => Target::Gpu,
         }
     }

@@ -78,23 +78,37 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan, sizes: &S
     known.values().all(|k| k.fate == Fate::Holds)
 }
 
-/// What is decided in a plan, and beyond it for a device, where somebody pins something there; and what became of the pins.
+/// What is decided in a plan, and beyond it for compiled code or a device, where somebody pins something there; and what became of the pins.
 fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
-    #[cfg(feature = "gpu")]
-    if plan.pins.iter().any(|p| p.what.target() == Target::Gpu) {
-        use crate::gpu::{Reach, decided};
-        // A card decides some things that a processor which plays one does not, and the other way round.
-        let [(mut decisions, fates), (more, others)] = [Reach::Staged, Reach::Direct].map(|reach| decided(plan, sizes, reach));
-        decisions.extend(more);
-        return (decisions, fates.into_iter().zip(others).map(|(a, b)| a.max(b)).collect());
+    let is_pinned = |target: Target| plan.pins.iter().any(|p| p.what.target() == target);
+    let mut all: Vec<(Vec<Decision>, Vec<Fate>)> = vec![];
+    #[cfg(feature = "cpu")]
+    if is_pinned(Target::Cpu) {
+        all.push(crate::cpu::decided(plan, sizes));
     }
-    let _ = sizes;
-    (plan.decisions.clone(), plan.fates.clone())
+    // A card decides some things that a processor which plays one does not, and the other way round.
+    #[cfg(feature = "gpu")]
+    if is_pinned(Target::Gpu) {
+        use crate::gpu::{Reach, decided};
+        all.extend([Reach::Staged, Reach::Direct].map(|reach| decided(plan, sizes, reach)));
+    }
+    let _ = (sizes, is_pinned);
+    let mut fates = plan.fates.clone();
+    let mut decisions = plan.decisions.clone();
+    for (more, others) in all {
+        decisions.extend(more);
+        fates = fates.into_iter().zip(others).map(|(a, b)| a.max(b)).collect();
+    }
+    (decisions, fates)
 }
 
 /// Whether somebody here decides that.
 fn is_decided(pin: &Pin) -> bool {
-    cfg!(feature = "gpu") || pin.what.target() != Target::Gpu
+    match pin.what.target() {
+        Target::Both => true,
+        Target::Cpu => cfg!(feature = "cpu"),
+        Target::Gpu => cfg!(feature = "gpu"),
+    }
 }
 
 /// Plans a graph for one binding of sizes after the other, until nobody wants another plan; whether nobody does.

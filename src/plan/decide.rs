@@ -245,7 +245,7 @@ impl<'a> Choices<'a> {
     }
 
     /// The decisions and what became of the source's pins.
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "cpu", feature = "gpu"))]
     pub fn into_decisions(self) -> (Vec<Decision>, Vec<Fate>) {
         (self.made.into_inner(), self.fates.into_inner())
     }

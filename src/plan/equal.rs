@@ -125,9 +125,8 @@ impl Equal {
             let op = Op::Source { origin: *origin, path: index.clone() };
             let at = new.add(Node { span: node.span, ..Node::new(op, DType::I32, node.shape[..1].to_vec()) }, vec![]);
             let picks = [Pick::Operand(1)].into_iter().chain((1..node.rank()).map(Pick::Loop)).collect();
-            let all = (0..node.rank()).collect();
             let op = Op::Gather { picks, fill: None };
-            gather = new.add(Node { op, ..node.clone() }, vec![Operand::new(table, all), Operand::new(at, vec![0])]);
+            gather = new.add(Node { op, ..node.clone() }, vec![Operand::new(table, vec![]), Operand::new(at, vec![0])]);
             places.push(gather);
         }
         let outputs = graph.outputs.iter().cloned().map(|o| Output { node: places[o.node.index()], ..o });

@@ -53,7 +53,7 @@ use crate::ir::{DType, Dist, Fold, Map, Rate, Size};
 pub use added::{Row, row};
 pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
-#[cfg(feature = "gpu")]
+#[cfg(any(feature = "cpu", feature = "gpu"))]
 pub(crate) use decide::Choices;
 pub use decide::{Asked, By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
 pub use equal::{Equal, equal};

@@ -34,7 +34,7 @@ model M {
     param t: [9] = normal()
     input x: [b, 40]
     let made[i, o] = tanh(sum[k] z[k] * w[k, i, o])
-    let at = i32(round(z[0]))
+    let at = int(round(z[0]))
     output y: [b, 40] = x @ made + t[at]
 }
 ";

@@ -198,7 +198,9 @@ impl Case {
     pub fn decisions(&self) -> Vec<Decision> {
         let (graph, sizes) = (self.optimized(), &self.bindings.sizes);
         let reach = gpu::Reach::default();
-        plan::plan(graph, &nodes(graph), sizes).map(|p| gpu::decided(&p, sizes, reach).0).unwrap_or_default()
+        let Ok(plan) = plan::plan(graph, &nodes(graph), sizes) else { return vec![] };
+        let others = cpu::decided(&plan, sizes).0.into_iter().skip(plan.decisions.len());
+        gpu::decided(&plan, sizes, reach).0.into_iter().chain(others).collect()
     }
 
     /// On a device of its own, which compiles on a thread of its own.

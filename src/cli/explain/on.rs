@@ -1,6 +1,7 @@
 //! What the decisions are for: code for this processor, or shaders for a device.
 
 use crate::cli::doctor::processor;
+use crate::cpu;
 use crate::diag::Diagnostic;
 use crate::exec::session::Backend;
 use crate::gpu::{self, Device, Reach};
@@ -65,7 +66,7 @@ impl On {
     pub fn decided(&self, forward: &Forward, sizes: &Sizes, terms: &Terms) -> Result<(Vec<Decision>, Vec<Fate>), Diagnostic> {
         let plan = forward.plan_on(sizes, terms)?;
         let (mut decisions, fates) = match self {
-            On::Cpu => (plan.decisions, plan.fates),
+            On::Cpu => cpu::decided(&plan, sizes),
             On::Gpu(device) => gpu::decided(&plan, sizes, device.as_deref().map_or(Reach::default(), Reach::of)),
         };
         decisions.retain(|d| self.decides(d.site.what));

@@ -4,6 +4,7 @@ use super::on::On;
 use super::plan::place;
 use crate::cli::open::Opened;
 use crate::cli::talk::{Exit, Talk, usage};
+use crate::cpu;
 use crate::diag::Diagnostic;
 use crate::gpu;
 use crate::ir::pin::order;
@@ -93,6 +94,7 @@ fn decided(opened: &Opened, sizes: &Sizes, pinned: &Pinned, prices: &Arc<Prices>
     let plan = pipeline::plan_on(&opened.model, sizes, &terms)?;
     let mut decisions = gpu::decided(&plan, sizes, gpu::Reach::Staged).0;
     decisions.extend(gpu::decided(&plan, sizes, gpu::Reach::Direct).0);
+    decisions.extend(cpu::decided(&plan, sizes).0);
     Ok(decisions)
 }
 

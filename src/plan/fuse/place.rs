@@ -46,10 +46,12 @@ impl Fuser<'_> {
     fn place_of_elements(&self, id: NodeId, large: bool) -> How {
         let (times, points, weight) = (self.times(id), self.points(id).max(1.0), self.weights[id.index()]);
         let used = !large && times * weight <= points * (weight + STORE_PRICE) + times;
-        match used {
-            false if matches!(self.graph.node(id).op, Op::Gather { .. }) && self.viewable(id) => How::View,
-            _ if large => How::Memory,
-            _ => self.decided(id, times, used),
+        if !used && self.viewable(id) && matches!(self.graph.node(id).op, Op::Gather { .. }) {
+            How::View
+        } else if large {
+            How::Memory
+        } else {
+            self.decided(id, times, used)
         }
     }
 
