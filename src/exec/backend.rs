@@ -43,7 +43,7 @@ pub(super) struct Values<'a> {
     pub inputs: &'a Bindings,
     pub stored: &'a Stored,
     /// Rows that are bound instead of a whole batch.
-    pub found: Option<&'a Found>,
+    pub found: Option<&'a Arc<Found>>,
 }
 
 impl<'a> Values<'a> {

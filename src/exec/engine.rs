@@ -327,7 +327,7 @@ impl Engine {
     #[cfg(feature = "gpu")]
     pub fn program(&self) -> Option<(&gpu::Program, &Sizes)> {
         let ready = &self.ready[self.current?];
-        ready.placed.program().map(|p| (p, &ready.sizes))
+        ready.placed.program().map(|p| (p, &ready.own))
     }
 
     /// Bytes that the placement holds which ran last.

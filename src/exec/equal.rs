@@ -9,6 +9,7 @@ use crate::ir::{Data, Tensor};
 use crate::plan::measured::exec::{EQUAL_KNOWN, EQUAL_LEAST};
 use crate::plan::{self, Equal, Sizes};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Where equal rows are looked for: the graph that takes them as a table, made ready.
@@ -57,10 +58,15 @@ impl Looks {
     }
 }
 
+/// The next age: they count down, those of stored values up, and never meet.
+static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Equal rows of a source.
 pub(super) struct Found {
     /// Which look it is, and since when the source is what it is; 0: it comes with a run.
     pub look: usize,
+    pub since: u64,
+    /// A number that nothing else has which is bound to a source; 0: it is bound anew with every run.
     pub age: u64,
     path: Arc<str>,
     index: Arc<str>,
@@ -69,8 +75,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The rows of a value that differ, where they are few enough. It is look number `look`, and as old as it is.
-    pub fn among(value: &Tensor, (look, of): (usize, &Look), age: u64) -> Option<Found> {
+    /// The rows of a value that differ, where they are few enough. It is look number `look`, and the value is what it is `since` then.
+    pub fn among(value: &Tensor, (look, of): (usize, &Look), since: u64) -> Option<Found> {
         let (Data::F32(v), Some(&rows)) = (&value.data, value.shape.first()) else { return None };
         let wide = value.shape[1..].iter().product::<usize>();
         let (which, firsts) = distinct(v, (rows, wide), rows / EQUAL_LEAST)?;
@@ -85,7 +91,8 @@ impl Found {
         shape[0] = length;
         let (path, index) = (of.equal.path.clone(), of.equal.index.clone());
         let (table, which) = (Tensor::new(shape, Data::F32(table)), Tensor::new(vec![rows], Data::I32(which)));
-        Some(Found { look, age, path, index, table, which })
+        let age = if since > 0 { NEXT.fetch_sub(1, Ordering::Relaxed) } else { 0 };
+        Some(Found { look, since, age, path, index, table, which })
     }
 
     /// Which placement it needs: of which look, and for how many rows.

@@ -1,7 +1,7 @@
 //! The graph placed at certain sizes: what is bound, and for which values it is prepared.
 
 use super::backend::{Aside, Placed, Values};
-use super::equal::Look;
+use super::equal::{Found, Look};
 use crate::diag::Diagnostic;
 use crate::ir::Tensor;
 use crate::plan::Sizes;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 /// A placement, and what it holds.
 pub(super) struct Ready {
     pub sizes: Sizes,
+    /// These, and how many rows a table has.
+    pub own: Sizes,
     pub placed: Box<dyn Placed>,
     /// The generation that it was settled for; what is prepared for an older one may be stale.
     pub settled: u64,
@@ -21,6 +23,8 @@ pub(super) struct Ready {
     /// Where equal rows are looked for at these sizes, and of which of these looks it takes so many rows; none where it takes whole batches.
     pub looks: Arc<[Look]>,
     pub by: Option<(usize, usize)>,
+    /// Rows that early sources are bound to: they are read where they lie.
+    held: Option<Arc<Found>>,
     /// For each source the age of the stored value that is bound to it.
     pub bound: Vec<u64>,
     /// Which sources are bound when it is prepared, and which with every run.
@@ -38,14 +42,30 @@ pub(super) struct Prepared {
 }
 
 impl Ready {
-    pub fn new(sizes: Sizes, placed: Box<dyn Placed>, by: Option<(usize, usize)>, looks: Arc<[Look]>) -> Ready {
+    pub fn new(sizes: Sizes, own: Sizes, placed: Box<dyn Placed>, by: Option<(usize, usize)>, looks: Arc<[Look]>) -> Ready {
         let bound = vec![0; placed.sources().len()];
         let (early, late) = (0..bound.len()).partition(|k| placed.sources()[*k].early);
-        Ready { sizes, placed, settled: 0, prepared: None, aside: BTreeMap::new(), looks, by, bound, early, late }
+        Ready {
+            sizes,
+            own,
+            placed,
+            settled: 0,
+            prepared: None,
+            aside: BTreeMap::new(),
+            looks,
+            by,
+            held: None,
+            bound,
+            early,
+            late,
+        }
     }
 
     /// Binds the early sources, or the others. A stored value that is bound already is left.
     pub fn bind(&mut self, values: &Values, early: bool) -> Result<(), Diagnostic> {
+        if early {
+            self.held = values.found.cloned();
+        }
         for &k in if early { &self.early } else { &self.late } {
             let source = &self.placed.sources()[k];
             let age = values.age(&source.path);

@@ -182,6 +182,13 @@ impl<'a> Choices<'a> {
         Choices::of(self.terms, self.pins)
     }
 
+    /// Takes over what another one noted, of its decisions those that are `wanted`.
+    pub(super) fn take_over(&self, other: Choices, wanted: &dyn Fn(&Decision) -> bool) {
+        let (made, _, relied) = other.into_made();
+        self.note(made.into_iter().filter(|d| wanted(d)));
+        self.relied.take_over(relied);
+    }
+
     /// What the machine charges.
     pub fn prices(&self) -> &'a Prices {
         &self.terms.prices

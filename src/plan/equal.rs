@@ -10,10 +10,11 @@ use super::build::reachable;
 use super::decide::{By, Choices, Place, Terms, Way, What};
 use super::measured::plan::EQUAL_ROWS;
 use super::names::called;
+use super::rewrite::expanded;
 use super::tables::{Asking, Priced};
 use super::view::value;
 use crate::ir::pin::{FOR_EACH_ROW, ONCE_IF_EQUAL};
-use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin, Output, Pick, Size, Sym};
+use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin, Output, Pick, Rate, Size, Sym};
 use crate::opt::{Rows, apiece};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,6 +64,9 @@ fn is_candidate(graph: &Graph, id: NodeId, sizes: &Sizes) -> bool {
 
 fn one(graph: &Graph, wanted: &[NodeId], source: NodeId, sizes: &Sizes, choices: &Choices) -> Option<(Equal, f64)> {
     let mut equal = Equal::of(graph, wanted, source);
+    if !equal.conditions(sizes) {
+        return None;
+    }
     let node = graph.node(source);
     let batch = value(&node.shape[0].size, sizes).max(0);
     let priced = equal.priced(&equal.with(sizes, (batch / EQUAL_ROWS).max(1)), choices)?;
@@ -92,17 +96,42 @@ impl Equal {
         self.pinned || self.priced(sizes, &choices).is_some_and(|p| p.by_rows < p.asking)
     }
 
+    /// Whether a row decides more than it says, for something else that its sample brings: a code does so for weights, and a sample itself for nothing.
+    /// Nobody asks of all that comes with a run whether it is there twice.
+    fn conditions(&self, sizes: &Sizes) -> bool {
+        let graph = &self.graph;
+        let elements = |id: NodeId| graph.node(id).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product::<f64>();
+        let all = apiece(graph, Rows::All, &|r| r.gather == self.gather);
+        let known: BTreeSet<NodeId> = all.known.iter().map(|(id, _)| *id).collect();
+        let (reach, rates) = (reachable(graph, &self.wanted), graph.rates());
+        let brought = |o: &Operand| !known.contains(&o.node) && rates[o.node.index()] == Rate::Input;
+        let meets = |id: &NodeId| {
+            let readers = graph.users(*id).into_iter().filter(|u| reach[u.index()] && !known.contains(u));
+            readers.into_iter().any(|u| graph.operands(u).iter().any(brought))
+        };
+        known.iter().filter(|id| elements(**id) > elements(self.gather)).any(meets)
+    }
+
     /// What a run costs with a table, reading every row once more and comparing it among that, and what without. None: nothing is made by rows.
     fn priced(&self, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
-        let all = apiece(&self.graph, Rows::All, &|r| r.gather == self.gather);
-        if all.made.is_empty() {
-            return None;
-        }
-        let (reach, rates) = (reachable(&self.graph, &self.wanted), self.graph.rates());
-        let asking = Asking { graph: &self.graph, wanted: &self.wanted, reach: &reach, rates: &rates, all: &all };
-        let priced = asking.priced(self.gather, &BTreeSet::from([self.gather]), sizes, choices)?;
+        let whole = self.priced_as(&self.graph, &self.wanted, sizes, choices);
+        // As tables have it: an update of low rank stands by itself where it is multiplied out.
+        let apart = || {
+            let (graph, wanted) = expanded(&self.graph, &self.wanted, &Graph::rates, sizes, &choices.silent())?;
+            self.priced_as(&graph, &wanted, sizes, choices)
+        };
+        let priced = whole.filter(|p| p.by_rows < p.asking).or_else(apart).or(whole)?;
         let elements: f64 = self.graph.node(self.gather).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product();
         Some(Priced { by_rows: priced.by_rows + choices.prices().touch(elements), ..priced })
+    }
+
+    fn priced_as(&self, graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Option<Priced> {
+        let asks = |id: NodeId| matches!(&graph.node(id).op, Op::Source { path, .. } if *path == self.index);
+        let all = apiece(graph, Rows::All, &|r| asks(r.index));
+        let first = all.made.first()?.gather;
+        let (reach, rates) = (reachable(graph, wanted), graph.rates());
+        let asking = Asking { graph, wanted, reach: &reach, rates: &rates, all: &all };
+        asking.priced(first, &BTreeSet::from([first]), sizes, choices)
     }
 
     fn of(graph: &Graph, wanted: &[NodeId], source: NodeId) -> Equal {

@@ -67,6 +67,10 @@ impl Relied {
         negative
     }
 
+    pub fn take_over(&self, other: Relied) {
+        self.0.borrow_mut().extend(other.0.into_inner());
+    }
+
     pub fn into_all(self) -> Vec<Granted> {
         self.0.into_inner().into_iter().collect()
     }

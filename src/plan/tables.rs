@@ -7,12 +7,13 @@
 
 use super::Sizes;
 use super::build::reachable;
-use super::decide::{Choices, Place, Way, What};
+use super::decide::{Choices, Decision, Place, Way, What};
 use super::names::called;
 use super::prices::{may_keep, shared};
+use super::rewrite::expanded;
 use super::view::value;
 use super::weigh::weigh;
-use crate::ir::pin::{EACH_ASKING, EACH_ROW};
+use crate::ir::pin::{EACH_ASKING, EACH_ROW, JOINS, MULTIPLIED_OUT};
 use crate::ir::{Graph, Node, NodeId, Op, Operand, Origin, Output, OutputKind, Rate, Size};
 use crate::opt::{Apiece, Request, Rows, apiece, settle};
 use std::cell::RefCell;
@@ -22,6 +23,34 @@ use std::collections::{BTreeMap, BTreeSet};
 const TABLES: usize = 16;
 
 pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Option<(Graph, Vec<NodeId>)> {
+    let whole = choices.silent();
+    let found = taken(graph, wanted, sizes, &whole);
+    if found.graph.is_some() || !found.possible {
+        choices.take_over(whole, &|_| true);
+        return found.graph;
+    }
+    // What a row decides may be a part of a sum alone, an update of low rank: multiplied out it stands by itself.
+    let apart = choices.silent();
+    let expanded = expanded(graph, wanted, &Graph::rates, sizes, &apart);
+    let found = expanded.and_then(|(graph, wanted)| taken(&graph, &wanted, sizes, &apart).graph);
+    // What is left as it is will be decided once more.
+    let changed = |d: &Decision| d.site.what == What::Tables || [MULTIPLIED_OUT, JOINS].contains(&&*d.ways[d.taken].text);
+    match &found {
+        Some(_) => choices.take_over(apart, &changed),
+        None => choices.take_over(whole, &|_| true),
+    }
+    found
+}
+
+/// What came of a graph as it stands.
+struct Taken {
+    /// Another graph, and what is wanted of it, where it computes by rows.
+    graph: Option<(Graph, Vec<NodeId>)>,
+    /// Whether rows are asked for of which there are fewer than askers.
+    possible: bool,
+}
+
+fn taken(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Taken {
     let (reach, rates) = (reachable(graph, wanted), graph.rates());
     let n = |size: &Size| value(size, sizes).max(0) as f64;
     // Of each request who asks and how many rows there are; those that have both in common are one.
@@ -58,8 +87,9 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
         }
         choices.note([decision]);
     }
+    let possible = !asked.is_empty();
     if taken.is_empty() {
-        return None;
+        return Taken { graph: None, possible };
     }
     let Apiece { graph: mut new, places, .. } = apiece(graph, Rows::All, &|r| taken.contains(&r.gather));
     let name: std::sync::Arc<str> = "wanted".into();
@@ -67,10 +97,11 @@ pub(super) fn by_rows(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: 
     new.outputs = wanted.iter().map(output).collect();
     let mut new = settle(&new);
     let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
-    Some((new, places))
+    Taken { graph: Some((new, places)), possible }
 }
 
 /// What a run costs where what the rows of a table decide is computed once for each of them, and where it is for each that asks.
+#[derive(Clone, Copy)]
 pub(super) struct Priced {
     pub by_rows: f64,
     pub asking: f64,
@@ -203,6 +234,29 @@ mod tests {
         for b in [1, 64, 2048] {
             assert!(at(text, b, 4).is_none(), "{b}");
         }
+    }
+
+    /// The update alone is known by rows; with the weight that it is added to it would be a matrix for each of them.
+    #[test]
+    fn factors_that_a_network_writes_are_made_for_each_row() {
+        let text = "%0: f32[k=K, z=16] = param \"table\"
+             %1: i32[b] = input \"at\"
+             %2: f32[b, z=16] = gather %0[%1[b], z]
+             %3: f32[z=16, i=256, r=4] = param \"down\"
+             %4: f32[z=16, r=4, o=256] = param \"up\"
+             %5: f32[b, i=256, r=4] = sum(z=16) %2[b, z] * %3[z, i, r]
+             %6: f32[b, r=4, o=256] = sum(z=16) %2[b, z] * %4[z, r, o]
+             %7: f32[b, i=256, o=256] = sum(r=4) %5[b, i, r] * %6[b, r, o]
+             %8: f32[i=256, o=256] = param \"w\"
+             %9: f32[b, i=256, o=256] = add %8[i, o], %7[b, i, o]
+             %10: f32[b, i=256] = input \"x\"
+             %11: f32[b, o=256] = sum(i=256) %10[b, i] * %9[b, i, o]
+             output y = %11";
+        let new = at(text, 1024, 16).expect("it is less work");
+        // Neither an update nor a weight for each row or sample.
+        let wide = |id| new.node(id).shape.iter().filter(|a| a.size.is(256)).count();
+        assert!(new.ids().all(|id| new.node(id).rank() < 3 || wide(id) < 2), "{new}");
+        assert!(at(text, 4, 100_000).is_none());
     }
 
     #[test]

@@ -43,10 +43,10 @@ impl Engine {
         let values = Values { inputs, stored: &self.stored, found: None };
         looks.iter().enumerate().find_map(|(k, look)| {
             let value = values.get(&look.equal.path)?;
-            let age = if inputs.sources.contains_key(&*look.equal.path) { 0 } else { self.stored.age(&look.equal.path) };
+            let since = if inputs.sources.contains_key(&*look.equal.path) { 0 } else { self.stored.age(&look.equal.path) };
             // What is stored is looked at once.
-            let known = self.found.as_ref().filter(|f| age > 0 && f.look == k && f.age == age);
-            known.cloned().or_else(|| Found::among(value, (k, look), age).map(Arc::new))
+            let known = self.found.as_ref().filter(|f| since > 0 && f.look == k && f.since == since);
+            known.cloned().or_else(|| Found::among(value, (k, look), since).map(Arc::new))
         })
     }
 
@@ -62,7 +62,7 @@ impl Engine {
         let ready = &mut self.ready[at];
         // What is wrong with them is said when the right placement is there.
         ready.by == self.found.as_deref().map(Found::key)
-            && ready.bind(&Values { inputs, stored: &self.stored, found: self.found.as_deref() }, false).is_ok()
+            && ready.bind(&Values { inputs, stored: &self.stored, found: self.found.as_ref() }, false).is_ok()
     }
 
     /// Makes the placement for these sizes and inputs the current one, where rows are equal the one for as many as differ.
@@ -86,11 +86,12 @@ impl Engine {
                     let gone = self.ready.remove(0);
                     self.kept.gone(&self.ready, &gone);
                 }
-                let placed = match by {
-                    Some((k, rows)) => self.backend.place(&looks[k].task, &looks[k].sizes(rows))?,
-                    None => self.backend.place(&self.task, sizes)?,
+                let (task, own) = match by {
+                    Some((k, rows)) => (&looks[k].task, looks[k].sizes(rows)),
+                    None => (&self.task, sizes.clone()),
                 };
-                self.ready.push(Ready::new(sizes.clone(), placed, by, looks.clone()));
+                let placed = self.backend.place(task, &own)?;
+                self.ready.push(Ready::new(sizes.clone(), own, placed, by, looks.clone()));
                 self.ready.len() - 1
             }
         };
@@ -101,7 +102,7 @@ impl Engine {
         }
         if ready.settled != self.generation || self.generation == 0 {
             let nothing = Bindings::default();
-            ready.bind(&Values { inputs: &nothing, stored: &self.stored, found: self.found.as_deref() }, true)?;
+            ready.bind(&Values { inputs: &nothing, stored: &self.stored, found: self.found.as_ref() }, true)?;
             self.kept.of_parameters(&mut self.ready, self.stored.newest(self.parameters.iter().map(|p| &**p)));
             self.kept.prepare(&mut self.ready, at)?;
             self.ready[at].settled = self.generation;
@@ -129,7 +130,7 @@ impl Engine {
             }
         }
         let ready = &mut self.ready[self.current.expect("settled before")];
-        let values = Values { inputs, stored: &self.stored, found: self.found.as_deref() };
+        let values = Values { inputs, stored: &self.stored, found: self.found.as_ref() };
         if !bound {
             ready.bind(&values, false)?;
         }
