@@ -42,6 +42,46 @@ def segments(draw: Draw, documents, rows=2048, d=1024, rank=8):
     return Case("benches/peers/segments.hnet", {"d": d, "rank": rank}, {}, x, ways)
 
 
+def codes(draw: Draw, rows=1024, count=16, d=1024, rank=8):
+    """Samples with a code each, of which many have the same one: an update of low rank is written for each code. Nobody says which are equal."""
+    p = {}
+    draw.dense(p, "base", d, d)
+    draw.dense(p, "down", 64, d * rank, std=0.01)
+    draw.dense(p, "up", 64, rank * d, std=0.01)
+    x = {"z": draw.normal(count, 64)[draw.whole(count, rows)], "x": draw.normal(rows, d)}
+
+    def written(p, z):
+        down, up = (torch.addmm(p[f"{n}.bias"], z, p[f"{n}.w"]) for n in ("down", "up"))
+        return down.view(-1, d, rank), up.view(-1, rank, d)
+
+    def base(p, x):
+        return torch.addmm(p["base.bias"], x["x"], p["base.w"])
+
+    def each(p, x, _):
+        """An update is written for each sample."""
+        a, u = written(p, x["z"])
+        return base(p, x) + (x["x"][:, None] @ a @ u)[:, 0]
+
+    def unique(p, x, _):
+        """One for each code, and a copy of it for each sample."""
+        codes, which = torch.unique(x["z"], dim=0, return_inverse=True)
+        a, u = written(p, codes)
+        return base(p, x) + (x["x"][:, None] @ a[which] @ u[which])[:, 0]
+
+    def in_turn(p, x, _):
+        """One for each code, and its samples together, code after code."""
+        codes, which = torch.unique(x["z"], dim=0, return_inverse=True)
+        a, u = written(p, codes)
+        y = base(p, x)
+        for k in range(len(codes)):
+            rows = torch.nonzero(which == k)[:, 0]
+            y.index_add_(0, rows, x["x"][rows] @ a[k] @ u[k])
+        return y
+
+    ways = {"each": Way(each), "unique": Way(unique), "in turn": Way(in_turn)}
+    return Case("models/lora_hyper.hnet", {"d": d, "rank": rank}, p, x, ways)
+
+
 def tasks(draw: Draw, rows=1024, count=16, hidden=64):
     """Samples whose task says which classifier is theirs; a hypernetwork writes the classifiers from the codes of the tasks."""
     parts = [(64, hidden), (hidden,), (hidden, 10), (10,)]

@@ -102,8 +102,9 @@ impl Equal {
         let graph = &self.graph;
         let elements = |id: NodeId| graph.node(id).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product::<f64>();
         let all = apiece(graph, Rows::All, &|r| r.gather == self.gather);
-        let known: BTreeSet<NodeId> = all.known.iter().map(|(id, _)| *id).collect();
         let (reach, rates) = (reachable(graph, &self.wanted), graph.rates());
+        // What nobody wants may have sizes that nobody knows.
+        let known: BTreeSet<NodeId> = all.known.iter().map(|(id, _)| *id).filter(|id| reach[id.index()]).collect();
         let brought = |o: &Operand| !known.contains(&o.node) && rates[o.node.index()] == Rate::Input;
         let meets = |id: &NodeId| {
             let readers = graph.users(*id).into_iter().filter(|u| reach[u.index()] && !known.contains(u));

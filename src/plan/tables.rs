@@ -239,14 +239,14 @@ mod tests {
     /// The update alone is known by rows; with the weight that it is added to it would be a matrix for each of them.
     #[test]
     fn factors_that_a_network_writes_are_made_for_each_row() {
-        let text = "%0: f32[k=K, z=16] = param \"table\"
+        let text = "%0: f32[k=K, z=64] = param \"table\"
              %1: i32[b] = input \"at\"
-             %2: f32[b, z=16] = gather %0[%1[b], z]
-             %3: f32[z=16, i=256, r=4] = param \"down\"
-             %4: f32[z=16, r=4, o=256] = param \"up\"
-             %5: f32[b, i=256, r=4] = sum(z=16) %2[b, z] * %3[z, i, r]
-             %6: f32[b, r=4, o=256] = sum(z=16) %2[b, z] * %4[z, r, o]
-             %7: f32[b, i=256, o=256] = sum(r=4) %5[b, i, r] * %6[b, r, o]
+             %2: f32[b, z=64] = gather %0[%1[b], z]
+             %3: f32[z=64, i=256, r=8] = param \"down\"
+             %4: f32[z=64, r=8, o=256] = param \"up\"
+             %5: f32[b, i=256, r=8] = sum(z=64) %2[b, z] * %3[z, i, r]
+             %6: f32[b, r=8, o=256] = sum(z=64) %2[b, z] * %4[z, r, o]
+             %7: f32[b, i=256, o=256] = sum(r=8) %5[b, i, r] * %6[b, r, o]
              %8: f32[i=256, o=256] = param \"w\"
              %9: f32[b, i=256, o=256] = add %8[i, o], %7[b, i, o]
              %10: f32[b, i=256] = input \"x\"

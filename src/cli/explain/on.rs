@@ -44,16 +44,6 @@ impl On {
         }
     }
 
-    /// Why there may be nothing to decide.
-    pub fn nothing(&self) -> &'static str {
-        match self {
-            On::Cpu => {
-                "no product here has three factors or a sum in it, and none can do without what it would write down for another step"
-            }
-            On::Gpu(_) => "no product here has three factors or a sum in it, and none has a shader of its own",
-        }
-    }
-
     /// Whether it decides that.
     pub fn decides(&self, what: What) -> bool {
         match (what.target(), self) {

@@ -105,7 +105,7 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
     if **prices != Prices::generic() {
         talk.note(&format!("for {} ({})", prices.machine, prices.mark()));
     }
-    talk::print(&shown(&opened, on, &sizes, &assumed, &held));
+    talk::print(&shown(&opened, &sizes, &assumed, &held));
     idle.iter().for_each(|(pin, fate)| talk::print(&format!("\n{DIM}{}{DIM:#}\n", idles(&opened.sources, pin, *fate))));
     Ok(())
 }
@@ -333,14 +333,14 @@ pub(super) fn each<'a, 'b>(held: &'a [Held<'b>]) -> Vec<(&'a Held<'b>, usize)> {
     out
 }
 
-fn shown(opened: &Opened, on: &On, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
+fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) -> String {
     let (model, sources) = (&opened.model, &opened.sources);
     let mut out = format!("{BOLD}{}{BOLD:#}{}\n", model.name, at_sizes(sizes));
     for (name, n) in assumed {
         out.push_str(&format!("{DIM}{name} = {n} was assumed: --dim {name}=N{DIM:#}\n"));
     }
     if held.is_empty() {
-        out.push_str(&format!("nothing was to be decided: {}\n", on.nothing()));
+        out.push_str("nothing was to be decided: there is one way to compute this\n");
     }
     let (short, long): (Vec<_>, Vec<_>) = each(held).into_iter().partition(|(h, _)| values::is_short(h));
     for (h, times) in long {
