@@ -30,7 +30,7 @@ impl Look {
 
     fn pays(&self, rows: usize) -> bool {
         let now = || self.equal.pays(&self.sizes(rows), &self.task.terms);
-        self.pays.lock().map_or(false, |mut known| *known.entry(rows).or_insert_with(now))
+        self.pays.lock().is_ok_and(|mut known| *known.entry(rows).or_insert_with(now))
     }
 }
 
@@ -39,6 +39,12 @@ impl Look {
 pub(super) struct Looks(Vec<(Sizes, Arc<[Look]>)>);
 
 impl Looks {
+    /// What was found out before; nothing where nobody asked.
+    pub fn known(&self, sizes: &Sizes) -> Arc<[Look]> {
+        let known = self.0.iter().find(|(s, _)| s == sizes);
+        known.map_or_else(|| Vec::new().into(), |(_, looks)| looks.clone())
+    }
+
     pub fn at(&mut self, task: &Task, sizes: &Sizes) -> Arc<[Look]> {
         if let Some((_, looks)) = self.0.iter().find(|(s, _)| s == sizes) {
             return looks.clone();

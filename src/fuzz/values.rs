@@ -57,7 +57,7 @@ const REPEATED_EVERY: u64 = 3;
 
 fn repeat(sources: &mut BTreeMap<String, Tensor>, seed: u64) {
     let mut rng = Rng::new(seed ^ 0xE9A1);
-    for t in sources.values_mut().filter(|_| seed % REPEATED_EVERY == 0) {
+    for t in sources.values_mut().filter(|_| seed.is_multiple_of(REPEATED_EVERY)) {
         let rows = t.shape.first().copied().unwrap_or(0);
         let wide = t.shape.iter().skip(1).product::<usize>();
         let differ = 1 + rng.below((rows / 2).max(1));

@@ -78,28 +78,38 @@ fn learn(known: &mut BTreeMap<Span, Known>, pins: &[Pin], plan: &Plan, sizes: &S
     known.values().all(|k| k.fate == Fate::Holds)
 }
 
+/// Decisions, and what became of the pins.
+type Decided = (Vec<Decision>, Vec<Fate>);
+
 /// What is decided in a plan, and beyond it for compiled code or a device, where somebody pins something there; and what became of the pins.
-fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
+fn decided(plan: &Plan, sizes: &Sizes) -> Decided {
     let is_pinned = |target: Target| plan.pins.iter().any(|p| p.what.target() == target);
-    let mut all: Vec<(Vec<Decision>, Vec<Fate>)> = vec![];
-    #[cfg(feature = "cpu")]
-    if is_pinned(Target::Cpu) {
-        all.push(crate::cpu::decided(plan, sizes));
-    }
-    // A card decides some things that a processor which plays one does not, and the other way round.
-    #[cfg(feature = "gpu")]
-    if is_pinned(Target::Gpu) {
-        use crate::gpu::{Reach, decided};
-        all.extend([Reach::Staged, Reach::Direct].map(|reach| decided(plan, sizes, reach)));
-    }
-    let _ = (sizes, is_pinned);
-    let mut fates = plan.fates.clone();
-    let mut decisions = plan.decisions.clone();
-    for (more, others) in all {
-        decisions.extend(more);
-        fates = fates.into_iter().zip(others).map(|(a, b)| a.max(b)).collect();
+    let (mut decisions, mut fates) = (plan.decisions.clone(), plan.fates.clone());
+    for target in [Target::Cpu, Target::Gpu].into_iter().filter(|target| is_pinned(*target)) {
+        for (more, others) in beyond(target, plan, sizes) {
+            decisions.extend(more);
+            fates = fates.into_iter().zip(others).map(|(a, b)| a.max(b)).collect();
+        }
     }
     (decisions, fates)
+}
+
+/// What is decided for a target, where it is built in.
+fn beyond(target: Target, plan: &Plan, sizes: &Sizes) -> Vec<Decided> {
+    match target {
+        #[cfg(feature = "cpu")]
+        Target::Cpu => vec![crate::cpu::decided(plan, sizes)],
+        // A card decides some things that a processor which plays one does not, and the other way round.
+        #[cfg(feature = "gpu")]
+        Target::Gpu => {
+            use crate::gpu::{Reach, decided};
+            [Reach::Staged, Reach::Direct].map(|reach| decided(plan, sizes, reach)).to_vec()
+        }
+        _not_built_in => {
+            let _ = (plan, sizes);
+            vec![]
+        }
+    }
 }
 
 /// Whether somebody here decides that.

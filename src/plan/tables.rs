@@ -245,13 +245,15 @@ mod tests {
              %3: f32[z=64, i=256, r=8] = param \"down\"
              %4: f32[z=64, r=8, o=256] = param \"up\"
              %5: f32[b, i=256, r=8] = sum(z=64) %2[b, z] * %3[z, i, r]
-             %6: f32[b, r=8, o=256] = sum(z=64) %2[b, z] * %4[z, r, o]
-             %7: f32[b, i=256, o=256] = sum(r=8) %5[b, i, r] * %6[b, r, o]
-             %8: f32[i=256, o=256] = param \"w\"
-             %9: f32[b, i=256, o=256] = add %8[i, o], %7[b, i, o]
-             %10: f32[b, i=256] = input \"x\"
-             %11: f32[b, o=256] = sum(i=256) %10[b, i] * %9[b, i, o]
-             output y = %11";
+             %6: f32[b, i=256, r=8] = tanh %5[b, i, r]
+             %7: f32[b, r=8, o=256] = sum(z=64) %2[b, z] * %4[z, r, o]
+             %8: f32[b, r=8, o=256] = tanh %7[b, r, o]
+             %9: f32[b, i=256, o=256] = sum(r=8) %6[b, i, r] * %8[b, r, o]
+             %10: f32[i=256, o=256] = param \"w\"
+             %11: f32[b, i=256, o=256] = add %10[i, o], %9[b, i, o]
+             %12: f32[b, i=256] = input \"x\"
+             %13: f32[b, o=256] = sum(i=256) %12[b, i] * %11[b, i, o]
+             output y = %13";
         let new = at(text, 1024, 16).expect("it is less work");
         // Neither an update nor a weight for each row or sample.
         let wide = |id| new.node(id).shape.iter().filter(|a| a.size.is(256)).count();

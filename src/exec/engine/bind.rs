@@ -78,7 +78,11 @@ impl Engine {
     /// Makes the placement for these sizes the current one, with everything prepared.
     fn settle(&mut self, sizes: &Sizes, looks: &Arc<[Look]>) -> Result<(), Diagnostic> {
         let by = self.found.as_deref().map(Found::key);
-        let at = match self.ready.iter().position(|r| r.sizes == *sizes && r.by == by) {
+        let (task, own) = match by {
+            Some((k, rows)) => (&looks[k].task, looks[k].sizes(rows)),
+            None => (&self.task, sizes.clone()),
+        };
+        let at = match self.ready.iter().position(|r| r.own == own) {
             Some(k) => k,
             None => {
                 self.current = None;
@@ -86,10 +90,6 @@ impl Engine {
                     let gone = self.ready.remove(0);
                     self.kept.gone(&self.ready, &gone);
                 }
-                let (task, own) = match by {
-                    Some((k, rows)) => (&looks[k].task, looks[k].sizes(rows)),
-                    None => (&self.task, sizes.clone()),
-                };
                 let placed = self.backend.place(task, &own)?;
                 self.ready.push(Ready::new(sizes.clone(), own, placed, by, looks.clone()));
                 self.ready.len() - 1
@@ -121,11 +121,12 @@ impl Engine {
             // Another placement takes what was handed on from where it is.
             self.fetch()?;
             let sizes = self.all_sizes(inputs)?;
-            let looks = self.looks(&sizes);
             if rows == Rows::Distinct {
+                let looks = self.looks(&sizes);
                 self.settle_on(sizes, looks, inputs)?;
             } else {
                 self.found = None;
+                let looks = self.looks.known(&sizes);
                 self.settle(&sizes, &looks)?;
             }
         }
