@@ -115,23 +115,22 @@ impl Equal {
 
     /// What a run costs with a table, reading every row once more and comparing it among that, and what without. None: nothing is made by rows.
     fn priced(&self, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
-        let whole = self.priced_as(&self.graph, &self.wanted, sizes, choices);
-        // As tables have it: an update of low rank stands by itself where it is multiplied out.
-        let apart = || {
-            let (graph, wanted) = expanded(&self.graph, &self.wanted, &Graph::rates, sizes, &choices.silent())?;
-            self.priced_as(&graph, &wanted, sizes, choices)
-        };
-        let priced = whole.filter(|p| p.by_rows < p.asking).or_else(apart).or(whole)?;
+        // As tables have it: whole, or an update of low rank by itself, as it is multiplied out.
+        let out = expanded(&self.graph, &self.wanted, &Graph::rates, sizes, &choices.silent());
+        let graphs = [Some((&self.graph, &self.wanted)), out.as_ref().map(|(graph, wanted)| (graph, wanted))];
+        let ways = graphs.into_iter().flatten().flat_map(|g| [Rows::All, Rows::Apart].map(|how| (g, how)));
+        let all = ways.filter_map(|((graph, wanted), how)| self.priced_as(graph, wanted, how, sizes, choices));
+        let priced = all.max_by(|a, b| (a.asking - a.by_rows).total_cmp(&(b.asking - b.by_rows)))?;
         let elements: f64 = self.graph.node(self.gather).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product();
         Some(Priced { by_rows: priced.by_rows + choices.prices().touch(elements), ..priced })
     }
 
-    fn priced_as(&self, graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Option<Priced> {
+    fn priced_as(&self, graph: &Graph, wanted: &[NodeId], how: Rows, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
         let asks = |id: NodeId| matches!(&graph.node(id).op, Op::Source { path, .. } if *path == self.index);
-        let all = apiece(graph, Rows::All, &|r| asks(r.index));
+        let all = apiece(graph, how, &|r| asks(r.index));
         let first = all.made.first()?.gather;
         let (reach, rates) = (reachable(graph, wanted), graph.rates());
-        let asking = Asking { graph, wanted, reach: &reach, rates: &rates, all: &all };
+        let asking = Asking { graph, wanted, reach: &reach, rates: &rates, how, all: &all };
         asking.priced(first, &BTreeSet::from([first]), sizes, choices)
     }
 

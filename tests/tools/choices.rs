@@ -52,7 +52,7 @@ fn what_a_device_decides_is_said_and_may_be_pinned() {
     }
     // A processor decides other things.
     let told = out(&run(folder.path(), "explain", &[], 0));
-    assert!(told.contains("panels of `y") && !told.contains("tiles of"), "{told}");
+    assert!(told.contains("laid out once") && !told.contains("tiles of"), "{told}");
     let plain = numbers(&run(folder.path(), "run", &["--random-inputs", "--backend", "gpu", "--json"], 0));
     for pin in ["tiles@5:5=2", "tiles@5:5=element by element", "factors@m.hnet:5:5=1", "finish@5:5=afterwards"] {
         let told = out(&run(folder.path(), "explain", &["--backend", "gpu", "--pin", pin], 0));

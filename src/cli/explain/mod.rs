@@ -5,7 +5,7 @@ mod on;
 mod picture;
 mod pin;
 mod plan;
-mod values;
+mod short;
 mod words;
 
 use super::given::Values;

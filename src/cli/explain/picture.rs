@@ -2,7 +2,7 @@
 
 use super::measure::Measured;
 use super::plan::{Held, at_sizes, each, pinned, place, range};
-use super::values;
+use super::short;
 use crate::draw::bars::{self, Bar, Group};
 use crate::ir::Sym;
 use crate::source::Sources;
@@ -33,6 +33,6 @@ pub(super) fn drawn(model: &str, sources: &Sources, sizes: &std::collections::BT
         }
     };
     // There are many of those without a price, and all of them look alike.
-    let groups: Vec<Group> = each(held).into_iter().filter(|(h, _)| !values::is_short(h)).map(group).collect();
+    let groups: Vec<Group> = each(held).into_iter().filter(|(h, _)| !short::is_short(h)).map(group).collect();
     bars::write(&format!("{model}{}", at_sizes(sizes)), &groups)
 }

@@ -2,7 +2,7 @@
 
 use super::measure::{Measured, measured};
 use super::on::On;
-use super::values;
+use super::short;
 use crate::bind::inputs;
 use crate::check::model::Model;
 use crate::cli::bench::{self, Ready};
@@ -342,7 +342,7 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
     if held.is_empty() {
         out.push_str("nothing was to be decided: there is one way to compute this\n");
     }
-    let (short, long): (Vec<_>, Vec<_>) = each(held).into_iter().partition(|(h, _)| values::is_short(h));
+    let (few, long): (Vec<_>, Vec<_>) = each(held).into_iter().partition(|(h, _)| short::is_short(h));
     for (h, times) in long {
         let d = h.decision;
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
@@ -377,7 +377,7 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
             out.push_str(&format!("    {DIM}holds for {}{DIM:#}\n", ranges.join(", and for ")));
         }
     }
-    out.push_str(&values::listed(sources, &short));
+    out.push_str(&short::listed(sources, &few));
     out
 }
 

@@ -57,8 +57,11 @@ impl Engine {
         if inputs.sizes.iter().any(|(s, n)| self.ready[at].sizes.get(s) != Some(n)) {
             return false;
         }
-        let looks = self.ready[at].looks.clone();
-        self.found = if rows == Rows::Distinct { self.find(&looks, inputs) } else { None };
+        // Most models have no place to look: they pay nothing for it.
+        self.found = match rows {
+            Rows::Distinct if !self.ready[at].looks.is_empty() => self.find(&self.ready[at].looks, inputs),
+            Rows::Distinct | Rows::All => None,
+        };
         let ready = &mut self.ready[at];
         // What is wrong with them is said when the right placement is there.
         ready.by == self.found.as_deref().map(Found::key)

@@ -11,7 +11,7 @@ impl Work<'_> {
         }
         let counter = self.new.add(Node::new(Op::Iota, DType::I32, vec![axis.clone()]), vec![]);
         let rows = match self.rows {
-            Rows::All => counter,
+            Rows::All | Rows::Apart => counter,
             Rows::Asked => self.those(index, axis, counter),
         };
         self.asked.push(Asked { gather, index, axis: axis.clone(), rows });

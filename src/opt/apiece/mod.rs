@@ -23,6 +23,8 @@ pub enum Rows {
     Asked,
     /// All: they wait for nobody who asks. What one makes reaches nobody who asks for another.
     All,
+    /// All likewise, and of one product the parts by themselves that rows decide, as the factors of an update of low rank are.
+    Apart,
 }
 
 /// Rows of a table are asked for.
