@@ -19,6 +19,7 @@ use crate::plan::{self, Sizes, Terms};
 use crate::program::{self, Disk, Loader};
 use crate::source::{FileId, Sources};
 use crate::syntax;
+pub use pins::decisions;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;

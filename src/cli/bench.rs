@@ -50,13 +50,13 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
     args.values.once()?;
     open::once_each("--output", &args.output)?;
-    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let mut options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let one = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let Ready { outputs, early, late, shapes } = ready(&opened, &args.values, &args.output, talk)?;
-    let pins = args.ways.pins(&opened, &early.sizes, &options, talk)?;
-    let mut session = Session::new(model, &outputs, &options).map_err(one)?.pinned(pins);
+    options.terms.pins = args.ways.pins(&opened, Some(&early.sizes), &options, talk)?;
+    let mut session = Session::new(model, &outputs, &options).map_err(one)?;
     let bar = progress(args.runs);
     let times =
         measure(&mut session, &early, &late, (args.warmup as usize, args.runs as usize), &mut || bar.inc(1)).map_err(one)?;

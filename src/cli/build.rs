@@ -1,5 +1,6 @@
 //! `hnet build`: what every stage makes of a model, or a folder for the web.
 
+use super::explain::{Look, pins};
 use super::machine::Machine;
 use super::open::{self, Opened, Which};
 use super::talk::{self, Exit, Talk, usage};
@@ -52,6 +53,9 @@ pub struct Args {
     /// The folder; it is made. Without it, texts go to stdout and objects to the present folder; `-` is stdout for one text
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Takes another way than the cheapest at a place, by its number or its words as `hnet explain` has them: `sum@8:24=made`; may be repeated
+    #[arg(long, value_name = "WHAT@LINE:COLUMN=WAY")]
+    pin: Vec<String>,
     /// Also prints the graph after this pass; `all` prints it after each
     #[arg(long, value_name = "PASS")]
     print_after: Option<String>,
@@ -92,7 +96,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let sizes = opened.sizes(&args.dim, late, talk)?;
     let locate = locator(&opened.sources, opened.folder());
     let after = args.print_after.as_ref().map(|pass| pipeline::print_after(&opened.model, pass).map_err(fail)).transpose()?;
-    let terms = Terms { prices: args.machine.prices(talk).map_err(fail)?, ..Terms::default() };
+    let prices = args.machine.prices(talk).map_err(fail)?;
+    let look = Look { opened: &opened, sizes: Some(&sizes), prices: &prices, on: None };
+    let pinned = pins(&look, &args.pin, talk)?;
+    pinned.at_others(talk);
+    let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
     let mut made = Vec::new();
     if !args.output.is_empty() && !args.emit.contains(&Stage::Obj) {
         return Err(usage("`--output` chooses what a target or an object computes: the stages have all outputs"));
@@ -135,16 +143,21 @@ fn is_planned(stage: &Stage) -> bool {
     !matches!(stage, Stage::Ast | Stage::Model | Stage::Ir | Stage::Opt)
 }
 
-/// Refuses a machine where nothing is planned for one.
+/// Refuses a machine or pins where nothing is planned for them.
 fn plans(args: &Args) -> Result<(), Exit> {
-    if !args.machine.is_given() {
-        return Ok(());
-    }
+    let given = [("--machine", args.machine.is_given()), ("--pin", !args.pin.is_empty())];
+    let Some((word, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
     if args.target.is_some() {
-        return Err(usage("`--machine` does nothing here: a page is made for every device that opens it"));
+        return Err(usage(&match word {
+            "--machine" => "`--machine` does nothing here: a page is made for every device that opens it".to_string(),
+            word => {
+                format!("`{word}` does nothing here: a page plans for many lengths; a pin in the source, `@pin(..)`, holds there")
+            }
+        }));
     }
     if !args.emit.iter().any(is_planned) {
-        return Err(usage("`--machine` does nothing here: what these stages make is the same for every machine, plans are not"));
+        let same = "what these stages make is the same for every machine and every plan";
+        return Err(usage(&format!("`{word}` does nothing here: {same}")));
     }
     Ok(())
 }

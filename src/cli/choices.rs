@@ -1,6 +1,6 @@
 //! Which ways a run takes: `--pin`, and a file of choices that `hnet explain --measure --keep F` found to be the fastest on a machine.
 
-use super::explain::{On, Pinned, at_sizes, named, pins};
+use super::explain::{Look, On, Pinned, at_sizes, named, pins};
 use super::open::Opened;
 use super::talk::{Exit, Talk};
 use crate::diag::{Code, Diagnostic};
@@ -45,27 +45,29 @@ struct Kept {
 }
 
 impl Ways {
-    /// The pins of a run. Errors: a pin that fits nothing, a file that holds no choices; one that was made for something else is warned of, and not
-    /// used.
-    pub fn pins(&self, opened: &Opened, sizes: &Sizes, options: &Options, talk: Talk) -> Result<Pins, Exit> {
+    /// The pins of a run of these lengths; none where there are many, as in training. Errors: a pin that fits nothing, a file that holds no choices;
+    /// one that was made for something else is warned of, and not used.
+    pub fn pins(&self, opened: &Opened, sizes: Option<&Sizes>, options: &Options, talk: Talk) -> Result<Pins, Exit> {
         if self.pin.is_empty() && self.choices.is_none() {
             return Ok(Pins::None);
         }
         let on = on(options).map_err(|d| opened.fail(talk, &[d]))?;
+        let look = Look { opened, sizes, prices: &options.terms.prices, on: on.as_ref() };
         let mut all = Pinned::default();
         if let Some(file) = &self.choices
             && let Some(kept) = read(file, opened, on.as_ref(), talk)?
         {
-            all = pins(opened, sizes, &kept.pins, &options.prices, false, talk)?;
-            if let Some(first) = all.unfit.first() {
-                let (file, count, many) = (file.display(), all.unfit.len(), kept.pins.len());
+            all = look.up(&kept.pins, talk)?;
+            if let Some(first) = all.idle().next() {
+                let (file, count, many) = (file.display(), all.idle().count(), kept.pins.len());
                 let at = at_sizes(&kept.sizes.iter().map(|(name, n)| (name.as_str().into(), *n)).collect());
+                let here = if sizes.is_some() { " at these lengths" } else { "" };
                 talk.warn(&format!(
-                    "{count} of {many} ways in `{file}` fit nothing that is decided at these lengths (the first is `{first}`); they were measured{at}"
+                    "{count} of {many} ways in `{file}` fit nothing that is decided{here} (the first is `{first}`); they were measured{at}"
                 ));
             }
         }
-        let asked = pins(opened, sizes, &self.pin, &options.prices, true, talk)?;
+        let asked = pins(&look, &self.pin, talk)?;
         asked.warn(on.as_ref(), talk);
         all.asked.extend(asked.asked);
         Ok(all.pins())

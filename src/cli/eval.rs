@@ -1,5 +1,6 @@
 //! `hnet eval`: measures a model as its `eval` blocks say.
 
+use super::choices::Ways;
 use super::open::{self, Which};
 use super::run::How;
 use super::table::{short, table};
@@ -30,6 +31,8 @@ pub struct Args {
     seed: i32,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    ways: Ways,
     /// One JSON object for each block
     #[arg(long)]
     json: bool,
@@ -37,7 +40,7 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let mut options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     // A block without a name is called as its model.
     let called = |e: &crate::check::model::Eval| e.phase.clone().unwrap_or_else(|| opened.model.name.clone());
@@ -58,6 +61,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     opened.allow_data(&blocks, talk)?;
     let fixed = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?)));
     let params = opened.params(&args.params, &fixed.collect::<Sizes>(), args.seed, talk)?;
+    options.terms.pins = args.ways.pins(&opened, None, &options, talk)?;
     let setting = Setting { model: &opened.model, params: &params, folder: opened.folder(), options, seed: args.seed };
     for (k, block) in blocks.iter().enumerate() {
         let bar = bar(block.phase.as_deref().unwrap_or(&opened.model.name));

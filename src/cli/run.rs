@@ -16,6 +16,7 @@ use crate::exec::session::{self, Backend, LeftOut, Options, Session};
 use crate::files::{archive, atomic};
 use crate::gpu;
 use crate::ir::{Data, Tensor, type_text};
+use crate::plan::Terms;
 use crate::source::Sources;
 use clap::builder::RangedU64ValueParser;
 use serde_json::{Value, json};
@@ -155,7 +156,8 @@ impl Where {
                 Backend::Gpu
             }
         };
-        Ok(Options { backend, threads: self.threads, half: false, prices: self.machine.prices(talk)? })
+        let terms = Terms { prices: self.machine.prices(talk)?, ..Terms::default() };
+        Ok(Options { backend, threads: self.threads, half: false, terms })
     }
 }
 
@@ -163,7 +165,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
     args.values.once()?;
     open::once_each("--output", &args.output)?;
-    let options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let mut options = args.how.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let mut opened = open::model(&args.which, talk)?;
     probe::add(&mut opened, &args.probe, talk)?;
     let request = args.values.request(&opened, !args.random_inputs, args.random_inputs, talk);
@@ -182,9 +184,9 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     }
     inputs::indices(&opened.model, &chosen, &given).map_err(one)?;
     let params = opened.params(&args.values.params, &given.sizes, args.values.seed, talk)?;
-    let pins = args.ways.pins(&opened, &given.sizes, &options, talk)?;
+    options.terms.pins = args.ways.pins(&opened, Some(&given.sizes), &options, talk)?;
     let bar = talk::spinner(&format!("compiling {}", opened.model.name));
-    let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?.pinned(pins);
+    let mut session = Session::new(&opened.model, &chosen, &options).map_err(one)?;
     talk.say(&opened.sources, &session.warnings)?;
     bar.set_message(format!("running {}", opened.model.name));
     let bound = session::bindings(params, given, args.values.seed);

@@ -3,6 +3,7 @@
 //! A run has a folder: checkpoints, the file of metrics, event files for TensorBoard, the report. What it trained goes to a file of weights,
 //! which is found beside the model from then on.
 
+use super::choices::Ways;
 use super::open::{self, Opened, Which};
 use super::run::Where;
 use super::talk::{self, Exit, Talk, usage};
@@ -85,6 +86,8 @@ pub struct Args {
     memory: bytesize::ByteSize,
     #[command(flatten)]
     place: Where,
+    #[command(flatten)]
+    ways: Ways,
     /// A JSON object for each step on stdout
     #[arg(long)]
     json: bool,
@@ -100,7 +103,7 @@ pub fn stop_soon() -> bool {
 
 pub fn main(args: &Args) -> Result<(), Exit> {
     let talk = Talk::json(args.json);
-    let run = args.place.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+    let mut run = args.place.options(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
     let opened = open::model(&args.which, talk)?;
     let trains: Vec<&DataFile> =
         opened.model.trains.iter().flat_map(|t| &t.arms).flat_map(|a| &a.rows.data).chain(measured(&opened)).collect();
@@ -120,6 +123,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let seed = args.seed.unwrap_or_else(|| opened.model.trains.first().map_or(0, |t| t.seed));
     let fixed: Sizes = opened.model.dims.iter().filter_map(|d| Some((d.name.clone(), d.size?))).collect();
     let params = opened.begin(&args.params, &fixed, seed, talk)?;
+    run.terms.pins = args.ways.pins(&opened, None, &run, talk)?;
     let options = Options {
         run: run.clone(),
         seed: args.seed,

@@ -28,7 +28,7 @@ use crate::ir::{Graph, NodeId, Rate, Sym, interp};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 use crate::opt;
 use crate::plan::measured::exec::CONDITION_BYTES;
-use crate::plan::{Pins, Prices, Sizes, Terms};
+use crate::plan::{Pins, Sizes, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -113,13 +113,8 @@ impl Engine {
         self.on(Terms { pins, prices })
     }
 
-    /// With plans for a machine that charges so. To be said before anything is placed.
-    pub fn priced(self, prices: Arc<Prices>) -> Engine {
-        let pins = self.task.terms.pins.clone();
-        self.on(Terms { pins, prices })
-    }
-
-    fn on(mut self, terms: Terms) -> Engine {
+    /// With plans that are made on these terms. To be said before anything is placed.
+    pub fn on(mut self, terms: Terms) -> Engine {
         self.task = Arc::new(Task { graph: self.task.graph.clone(), wanted: self.task.wanted.clone(), terms });
         self
     }

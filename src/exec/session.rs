@@ -10,9 +10,8 @@ use crate::diag::{Code, Diagnostic, Label, Severity};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::ir::{Bindings, DType, Graph, NodeId, Op, Origin, OutputKind, Tensor, interp};
-use crate::plan::{Pins, Prices};
+use crate::plan::Terms;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub struct Options {
     pub threads: usize,
     /// Parameters are kept as f16 on a graphics device.
     pub half: bool,
-    /// For which machine plans are made.
-    pub prices: Arc<Prices>,
+    /// For which machine plans are made, and which ways they take whatever these cost.
+    pub terms: Terms,
 }
 
 /// An output that is not computed, and why.
@@ -139,7 +138,7 @@ struct Spare {
     graph: Graph,
     roots: Vec<NodeId>,
     threads: usize,
-    prices: Arc<Prices>,
+    terms: Terms,
 }
 
 /// Compiled code; where the compiler has a limit, the interpreter and a warning.
@@ -195,7 +194,7 @@ pub(crate) fn engine(
             None => processor(graph, roots, options.threads, warnings)?,
         },
     };
-    Ok(engine.priced(options.prices.clone()))
+    Ok(engine.on(options.terms.clone()))
 }
 
 impl Session {
@@ -217,7 +216,7 @@ impl Session {
                         graph: graph.clone(),
                         roots: roots.clone(),
                         threads: options.threads,
-                        prices: options.prices.clone(),
+                        terms: options.terms.clone(),
                     });
                     engine
                 }
@@ -226,13 +225,7 @@ impl Session {
         };
         let on_device = options.half && engine.name() == "gpu";
         let half = model.params.iter().filter(|p| on_device && p.dtype == DType::F32).map(|p| p.path.clone()).collect();
-        Ok(Session { engine: engine.priced(options.prices.clone()), names, warnings, spare, half })
-    }
-
-    /// With some decisions of the planner taken already. To be said before the first run.
-    pub fn pinned(mut self, pins: Pins) -> Session {
-        self.engine = self.engine.pinned(pins);
-        self
+        Ok(Session { engine: engine.on(options.terms.clone()), names, warnings, spare, half })
     }
 
     /// The names of the outputs, in the order in which [`Session::run`] gives them.
@@ -264,7 +257,7 @@ impl Session {
     /// The CPU runs it from now on, for what the device cannot.
     fn step_in(&mut self, spare: Spare, limit: Diagnostic) -> Result<(), Diagnostic> {
         let keeps = self.engine.keeps();
-        self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.priced(spare.prices);
+        self.engine = processor(&spare.graph, &spare.roots, spare.threads, &mut self.warnings)?.on(spare.terms);
         self.engine.keep(keeps);
         let warning = Diagnostic { severity: Severity::Warning, help: None, ..limit };
         self.warnings.push(warning.note("the CPU runs it instead"));

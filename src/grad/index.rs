@@ -273,7 +273,7 @@ impl Reverse<'_> {
         let within =
             |o: &Operand| Operand::new(o.node, o.subscripts.iter().map(|k| if *k > axis { k - 1 } else { *k }).collect());
         let here = self.read_at(&nest, axis, id, &within(&operands[0]), DType::F32);
-        let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![within(&operands[1]), here]);
+        let is_best = self.is_extreme(&nest, within(&operands[1]), here);
         let one_each = self.pointwise(&nest, Map::ToF32, vec![is_best.clone()]);
         let back = one_each.subscripts.iter().map(|k| if *k >= axis { k + 1 } else { *k }).collect();
         let given = vec![operands[0].clone(), Operand::new(one_each.node, back)];
@@ -281,7 +281,7 @@ impl Reverse<'_> {
         let all: Vec<usize> = (0..node.shape.len()).collect();
         let own = Nest { axes: node.shape.clone(), first: 0 };
         let count = Operand::new(self.add(sum, DType::F32, node.shape, node.inner, given), all);
-        // Nothing is equal to NaN.
+        // A place may have none.
         let one = self.number(1.0);
         let count = self.pointwise(&own, Map::Max, vec![count, one]);
         (is_best, count)

@@ -256,23 +256,25 @@ impl At<'_, '_> {
         }
     }
 
-    /// The larger or smaller of two: it gets all. At a tie both get half, but a constant gets all of it.
+    /// The larger or smaller of two: it gets all. At a tie both get half, but a constant gets all of it. Where one is NaN so is the value, and no
+    /// comparison holds: the adjoint goes on, so that nobody takes the slope for 0.
     fn extreme(&mut self, map: Map) {
         for n in 0..2 {
             if !self.wants(n) {
                 continue;
             }
             let (mine, other) = (self.operands[n].clone(), self.operands[1 - n].clone());
-            let (low, high) = if map == Map::Max { (other.clone(), mine.clone()) } else { (mine.clone(), other.clone()) };
-            let wins = self.test(Map::Lt, low, high);
+            let (low, high) = if map == Map::Max { (mine.clone(), other.clone()) } else { (other.clone(), mine.clone()) };
             let (given, zero) = (self.adjoint.view.clone(), self.r.number(0.0));
-            let mut rest = zero;
-            if self.constant(1 - n).is_none() {
-                let tie = self.test(Map::Eq, mine, other);
-                let half = self.scaled(0.5, given.clone());
-                rest = self.map(Map::Select, vec![tie, half, rest]);
-            }
-            let share = self.map(Map::Select, vec![wins, given, rest]);
+            let (loses, rest) = match self.constant(1 - n) {
+                Some(_) => (self.test(Map::Le, low, high), given),
+                None => {
+                    let tie = self.test(Map::Eq, mine, other);
+                    let half = self.scaled(0.5, given.clone());
+                    (self.test(Map::Lt, low, high), self.map(Map::Select, vec![tie, half, given]))
+                }
+            };
+            let share = self.map(Map::Select, vec![loses, zero, rest]);
             self.plain(n, share);
         }
     }

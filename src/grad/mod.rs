@@ -31,7 +31,8 @@
 //!
 //! Where a function has no slope: `Max` and `Min` of two values share at a tie, and a constant takes the whole tie (so `relu` has
 //! slope 0 at 0); folds by them share among all that are equal; `Abs` has 0 at 0; `x^0` has 0 everywhere and `0^y` slope 0 by y.
-//! Rounding, comparisons, whole numbers and orders have none.
+//! Rounding, comparisons, whole numbers and orders have none. Where a value is NaN its adjoint goes on to what is NaN by it, and is never 0
+//! by a comparison that fails.
 
 mod active;
 mod adjoint;

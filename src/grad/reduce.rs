@@ -31,21 +31,28 @@ impl Reverse<'_> {
         let is_best = match self.chosen_of(id, &operand) {
             // What is left out is none of them, though it may be as extreme.
             Some([test, value]) => {
-                let is_best = self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![nest.operand(&value), best]);
+                let is_best = self.is_extreme(&nest, nest.operand(&value), best);
                 self.pointwise_of(&nest, Map::And, DType::Bool, vec![nest.operand(&test), is_best])
             }
-            None => self.pointwise_of(&nest, Map::Eq, DType::Bool, vec![nest.operand(&operand), best]),
+            None => self.is_extreme(&nest, nest.operand(&operand), best),
         };
         let one_each = self.pointwise(&nest, Map::ToF32, vec![is_best.clone()]);
         let first = nest.first + self.graph.node(id).rank();
         // Loops that the operand does not have repeat it.
         let count = self.folded_over(&nest, Fold::Sum, DType::F32, one_each, (first..nest.axes.len()).collect());
-        // Nothing is equal to NaN.
+        // There may be none: what was left out.
         let one = self.number(1.0);
         let count = self.pointwise(&nest, Map::Max, vec![count, one]);
         let share = self.pointwise(&nest, Map::Div, vec![adjoint.view.clone(), count]);
         let share = self.chosen(&nest, vec![is_best], share);
         self.pull(&nest, adjoint, Part::plain(share, &adjoint.guards), &operand);
+    }
+
+    /// Whether a value is the extreme one of several: equal to it, or NaN, by which all of them are.
+    pub(super) fn is_extreme(&mut self, nest: &Nest, value: Operand, best: Operand) -> Operand {
+        let equal = self.pointwise_of(nest, Map::Eq, DType::Bool, vec![value.clone(), best]);
+        let no_number = self.pointwise_of(nest, Map::Ne, DType::Bool, vec![value.clone(), value]);
+        self.pointwise_of(nest, Map::Or, DType::Bool, vec![equal, no_number])
     }
 
     /// The condition and the value where a fold is over what a condition lets through: elsewhere it has what a fold of nothing is.

@@ -1,4 +1,4 @@
-//! Whether what a source pins is decided anywhere.
+//! Whether what a source or the command line pins is decided anywhere.
 //!
 //! What is decided depends on lengths, so nobody knows of a pin that it fits before something is planned. So some lengths are planned for, as soon
 //! as a text is checked: a pin that fits nothing at any of them is warned of, on every command alike. One that fits at some of them has nothing to
@@ -39,20 +39,39 @@ pub(super) fn fit(models: &[Model], sink: &mut Sink) {
         return;
     }
     for model in models {
-        let whole = |m: &Model| m.graph.outputs.iter().map(|o| o.node).collect::<Vec<_>>();
-        let lifted = model.evals.iter().filter_map(|e| e.lifted.as_deref());
-        let forward = [model].into_iter().chain(lifted).map(|m| (m, m.graph.clone(), whole(m)));
-        let arms = model.trains.iter().flat_map(|t| &t.arms).map(|arm| {
-            let (graph, roots) = step(arm);
-            (&*arm.model, graph, roots)
+        runs(model, &mut |of, graph, roots| {
+            plans(of, graph, roots, &Terms::default(), &mut |plan, sizes| learn(&mut known, &of.graph.pins, plan, sizes))
         });
-        for (of, graph, roots) in forward.chain(arms) {
-            if plans(of, &graph, &roots, &mut |plan, sizes| learn(&mut known, &of.graph.pins, plan, sizes)) {
-                break;
-            }
-        }
     }
     known.values().filter(|k| k.fate != Fate::Holds).for_each(|k| sink.push(said(k)));
+}
+
+/// Hands on what is decided of a model and the blocks about it, for a processor and for devices, at one binding of sizes after the other, until
+/// `done` is.
+pub fn decisions(model: &Model, terms: &Terms, done: &mut dyn FnMut(Vec<Decision>) -> bool) {
+    let targets = [Target::Cpu, Target::Gpu];
+    runs(model, &mut |of, graph, roots| {
+        plans(of, graph, roots, terms, &mut |plan, sizes| {
+            let beyond = targets.into_iter().flat_map(|target| beyond(target, plan, sizes)).flat_map(|(more, _)| more);
+            done(plan.decisions.iter().cloned().chain(beyond).collect())
+        })
+    });
+}
+
+/// What a model and the blocks about it compute: all of it, what is measured, and steps of training; until `done` is.
+fn runs(model: &Model, done: &mut dyn FnMut(&Model, &Graph, &[NodeId]) -> bool) {
+    let whole = |m: &Model| m.graph.outputs.iter().map(|o| o.node).collect::<Vec<_>>();
+    let lifted = model.evals.iter().filter_map(|e| e.lifted.as_deref());
+    let forward = [model].into_iter().chain(lifted).map(|m| (m, m.graph.clone(), whole(m)));
+    let arms = model.trains.iter().flat_map(|t| &t.arms).map(|arm| {
+        let (graph, roots) = step(arm);
+        (&*arm.model, graph, roots)
+    });
+    for (of, graph, roots) in forward.chain(arms) {
+        if done(of, &graph, &roots) {
+            break;
+        }
+    }
 }
 
 /// The graphs that a model and the blocks about it run.
@@ -122,7 +141,7 @@ fn is_decided(pin: &Pin) -> bool {
 }
 
 /// Plans a graph for one binding of sizes after the other, until nobody wants another plan; whether nobody does.
-fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&Plan, &Sizes) -> bool) -> bool {
+fn plans(model: &Model, graph: &Graph, roots: &[NodeId], terms: &Terms, done: &mut dyn FnMut(&Plan, &Sizes) -> bool) -> bool {
     let (graph, roots) = opt::optimize_for(graph, roots);
     let all = ALL.iter().map(|n| sizes_near(model, *n));
     let alone = |name: &Sym| {
@@ -136,7 +155,7 @@ fn plans(model: &Model, graph: &Graph, roots: &[NodeId], done: &mut dyn FnMut(&P
     let every: Vec<Sizes> = all.chain(free.iter().flat_map(alone)).collect();
     every.iter().enumerate().any(|(k, sizes)| {
         // Lengths that the model refuses say nothing.
-        !every[..k].contains(sizes) && plan::plan_on(&graph, &roots, sizes, &Terms::default()).is_ok_and(|p| done(&p, sizes))
+        !every[..k].contains(sizes) && plan::plan_on(&graph, &roots, sizes, terms).is_ok_and(|p| done(&p, sizes))
     })
 }
 

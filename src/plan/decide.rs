@@ -80,27 +80,58 @@ pub struct Decision {
     pub by: By,
 }
 
-/// The ways that somebody asks for, by their numbers: at sites, and of single values there, which count more.
+/// How somebody says which way is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// By its number among the ways, which changes with lengths.
+    Number(usize),
+    /// By its words, which do not: wherever there is such a way, it is taken.
+    Words(String),
+}
+
+impl From<usize> for Wish {
+    fn from(number: usize) -> Wish {
+        Wish::Number(number)
+    }
+}
+
+impl From<&str> for Wish {
+    fn from(words: &str) -> Wish {
+        Wish::Words(words.to_string())
+    }
+}
+
+impl Wish {
+    /// Its number among these ways, if it is one of them.
+    fn among(&self, ways: &[Way]) -> Option<usize> {
+        match self {
+            Wish::Number(n) => Some(*n).filter(|n| *n < ways.len()),
+            Wish::Words(words) => ways.iter().position(|w| w.text == *words),
+        }
+    }
+}
+
+/// The ways that somebody asks for: at sites, and of single values there, which count more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
-    all: BTreeMap<Site, usize>,
-    named: BTreeMap<(Site, String), usize>,
+    all: BTreeMap<Site, Wish>,
+    named: BTreeMap<(Site, String), Wish>,
 }
 
 impl Asked {
     /// Asks for a way of all values at a site, or of the one that is called so; the way that was asked for before.
-    pub fn insert(&mut self, site: Site, of: Option<&str>, way: usize) -> Option<usize> {
+    pub fn insert(&mut self, site: Site, of: Option<&str>, way: impl Into<Wish>) -> Option<Wish> {
         match of {
-            Some(name) => self.named.insert((site, name.to_string()), way),
-            None => self.all.insert(site, way),
+            Some(name) => self.named.insert((site, name.to_string()), way.into()),
+            None => self.all.insert(site, way.into()),
         }
     }
 
     /// What is asked for of a value.
-    pub fn of(&self, site: Site, name: &str) -> Option<usize> {
+    pub fn of(&self, site: Site, name: &str) -> Option<&Wish> {
         // Most runs ask for nothing.
         let named = if self.named.is_empty() { None } else { self.named.get(&(site, name.to_string())) };
-        named.or_else(|| self.all.get(&site)).copied()
+        named.or_else(|| self.all.get(&site))
     }
 
     /// Likewise, and what another asks for, which counts more.
@@ -110,15 +141,15 @@ impl Asked {
     }
 
     /// Every site with the value that is meant, where it is a single one, and the way.
-    pub fn iter(&self) -> impl Iterator<Item = (Site, Option<&str>, usize)> {
-        let all = self.all.iter().map(|(site, way)| (*site, None, *way));
-        all.chain(self.named.iter().map(|((site, name), way)| (*site, Some(name.as_str()), *way)))
+    pub fn iter(&self) -> impl Iterator<Item = (Site, Option<&str>, &Wish)> {
+        let all = self.all.iter().map(|(site, way)| (*site, None, way));
+        all.chain(self.named.iter().map(|((site, name), way)| (*site, Some(name.as_str()), way)))
     }
 }
 
 impl<const N: usize> From<[(Site, usize); N]> for Asked {
     fn from(all: [(Site, usize); N]) -> Asked {
-        Asked { all: all.into(), named: BTreeMap::new() }
+        Asked { all: all.map(|(site, way)| (site, way.into())).into(), named: BTreeMap::new() }
     }
 }
 
@@ -128,7 +159,7 @@ pub enum Pins {
     /// Nothing: as the source says, and the cheapest everywhere else.
     #[default]
     None,
-    /// What is asked for; a site that has fewer ways is left to the source and the prices.
+    /// What is asked for; a site that has no such way is left to the source and the prices.
     At(Asked),
     /// Any way at each site, as this number draws it: for tests.
     Any(u64),
@@ -221,7 +252,7 @@ impl<'a> Choices<'a> {
         let site = Site { what, span: place.span };
         let asked = match &self.terms.pins {
             Pins::None => None,
-            Pins::At(asked) => asked.of(site, name).filter(|n| *n < ways.len()),
+            Pins::At(asked) => asked.of(site, name).and_then(|wish| wish.among(&ways)),
             Pins::Any(seed) => Some(drawn(*seed, &site, ways.len())),
         };
         let told = || {
@@ -293,8 +324,12 @@ mod tests {
         let mut asked = Asked::from([(site, 2)]);
         assert_eq!(asked.insert(site, Some("z"), 0), None);
         assert_eq!(taken(&Pins::At(asked.clone())), 2);
-        assert_eq!((asked.insert(site, Some("y"), 1), asked.insert(site, Some("y"), 1)), (None, Some(1)));
-        assert_eq!(taken(&Pins::At(asked)), 1);
+        assert_eq!((asked.insert(site, Some("y"), 1), asked.insert(site, Some("y"), 1)), (None, Some(Wish::Number(1))));
+        assert_eq!(taken(&Pins::At(asked.clone())), 1);
+        asked.insert(site, Some("y"), "c");
+        assert_eq!(taken(&Pins::At(asked.clone())), 2);
+        asked.insert(site, Some("y"), "none of them");
+        assert_eq!(taken(&Pins::At(asked)), 0);
         let drawn: std::collections::BTreeSet<usize> = (0..40).map(|seed| taken(&Pins::Any(seed))).collect();
         assert_eq!(drawn.len(), 3);
     }

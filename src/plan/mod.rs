@@ -55,7 +55,7 @@ pub use attend::{Around, Attention, Pair, attention};
 pub use build::{plan, plan_anywhere, plan_on};
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub(crate) use decide::Choices;
-pub use decide::{Asked, By, Decision, Fate, Pins, Place, Site, Terms, Way, What};
+pub use decide::{Asked, By, Decision, Fate, Pins, Place, Site, Terms, Way, What, Wish};
 pub use equal::{Equal, equal};
 pub use finished::{Finish, finish};
 #[cfg(test)]

@@ -377,6 +377,55 @@ fn a_row_without_a_matrix_hides_nothing() {
     }
 }
 
+/// A slope of what is NaN is NaN where the value is: no comparison that fails makes it 0. (As PyTorch has it of `relu` and `maximum`; its `clamp`
+/// and `abs` have 0, and its `amax` NaN everywhere.)
+#[test]
+fn the_slope_of_what_is_no_number_is_none() {
+    let text = "dim n
+        model M {
+            input x: [n]
+            input w: [n]
+            input v: [4]
+            input of: i32[n]
+            output relu_by: [n] = grad(sum[n] relu(x)^2, x)
+            output clamp_by: [n] = grad(sum[n] clamp(x, -1, 1)^2, x)
+            output larger_by: [n] = grad(sum[n] max(x, w)^2, x)
+            output smaller_by: [n] = grad(sum[n] min(x, w)^2, w)
+            output most_by: [n] = grad((max[n] x)^2, x)
+            output kept_by: [n] = grad((max[n where w > 0] x)^2, x)
+            output length_by: [4] = grad(norm(v), v)
+            output size_by: [n] = grad(sum[n] abs(x), x)
+            let most[k < 2] = max[n where of == k] x
+            output groups_by: [n] = grad(sum[k] most[k]^2, x)
+        }";
+    const NAN: f32 = f32::NAN;
+    let f = |v: [f32; 4]| Tensor::new(vec![4], Data::F32(v.to_vec()));
+    let of = Tensor::new(vec![4], Data::I32(vec![0, 1, 1, 0]));
+    let inputs = [("x", f([1.0, NAN, -2.0, 0.0])), ("w", f([0.0, 1.0, NAN, 0.0])), ("v", f([1.0, NAN, -2.0, 0.0])), ("of", of)];
+    let case = Case::new(text, &[("n", 4)], &inputs);
+    case.agrees();
+    let wants: [[f32; 4]; 9] = [
+        [2.0, NAN, 0.0, 0.0],
+        [0.0, NAN, 0.0, 0.0],
+        [2.0, NAN, NAN, 0.0],
+        [0.0, NAN, NAN, 0.0],
+        [0.0, NAN, 0.0, 0.0],
+        [0.0, NAN, 0.0, 0.0],
+        [NAN; 4],
+        [1.0, NAN, -1.0, 0.0],
+        [2.0, NAN, 0.0, 0.0],
+    ];
+    case.each(|way, found| {
+        for (k, want) in wants.iter().enumerate() {
+            let same = |i: usize| {
+                let (got, want) = (found[k].get(i), f64::from(want[i]));
+                got == want || got.is_nan() && want.is_nan()
+            };
+            assert!((0..4).all(same), "{way:?}: output {k}: {:?}", (0..4).map(|i| found[k].get(i)).collect::<Vec<_>>());
+        }
+    });
+}
+
 #[test]
 fn the_empty_fold_is_what_it_starts_with() {
     let mut m = Make::new(0);

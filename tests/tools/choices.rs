@@ -131,7 +131,11 @@ fn what_a_processor_is_faster_by_is_kept_too() {
     let said = told(&["--pin", "sum@7:5=made", "--measure", "--keep", "c.json"]);
     assert!(said.contains("pinned by the command line"), "{said}");
     let kept: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("c.json")).unwrap()).unwrap();
-    assert_eq!((kept["backend"].as_str(), kept["pins"][0].as_str()), (Some("cpu"), Some("sum@m.hnet:7:5=1")), "{kept:#}");
+    assert_eq!(
+        (kept["backend"].as_str(), kept["pins"][0].as_str()),
+        (Some("cpu"), Some("sum@m.hnet:7:5=multiplied out")),
+        "{kept:#}"
+    );
     let run = ["run", "m.hnet", "--dim", "b=2", "--random-inputs", "--backend", "cpu", "--choices", "c.json"];
     assert!(!err(&exits(folder.path(), &run, 0)).contains("H0007"));
 }
@@ -146,7 +150,7 @@ fn pins_of_the_command_line() {
     let both = out(&explain(&["--pin", "order@7:5=u*(a*x)", "--pin", "sum of y_add@7:5=multiplied out"], 0));
     assert_eq!(both.matches("pinned by the command line").count(), 2, "{both}");
     for (pins, said) in [
-        (&["order@7:5=1"][..], "nothing of this kind is decided there; there are sum@m.hnet:7:5"),
+        (&["order@6:5=1"][..], "nothing of this kind is decided there; there are sum@m.hnet:7:5"),
         (&["what@7:5=1"], "`what` is nothing that is decided; there are order, sum,"),
         (&["sum of z@7:5=1"], "it is decided there of `y_add`"),
         (&["sum@7:5=1", "sum@7:5=2"], "another `--pin` asks for another way of the same"),
@@ -158,9 +162,108 @@ fn pins_of_the_command_line() {
         let told = err(&explain(&pins, 2));
         assert!(told.contains(said), "{told}");
     }
+    // An order there is where the sum is multiplied out, which it is at fewer rows.
+    assert!(err(&explain(&["--pin", "order@7:5=u*(a*x)"], 0)).contains("does nothing at these lengths"));
     let run = ["run", "m.hnet", "--dim", "b=200", "--random-inputs", "--pin"];
     let told = err(&exits(folder.path(), &[&run[..], &["tiles@7:5=1", "--backend", "cpu"]].concat(), 0));
     assert!(told.contains("does nothing here: `tiles` is decided for the graphics device alone"), "{told}");
     let told = err(&exits(folder.path(), &[&run[..], &["sum@7:5=1", "--backend", "interp"]].concat(), 0));
     assert!(told.contains("the interpreter has no plan"), "{told}");
+}
+
+/// A model with a block that measures and one that trains: a sum that is made where there are many rows, and multiplied out where there are few.
+const TAUGHT: &str = "dim b
+model M {
+    input x: [b, 64]
+    input t: [b, 64]
+    param w: [64, 64] = normal()
+    param a: [64, 4] = normal()
+    param u: [4, 64] = normal()
+    output y: [b, 64] = x @ (w + a @ u)
+    // Whose digits show how it was computed.
+    output wild = mean[b, j] sin(3000 * y[b, j])
+    loss far = mean[b, j] (y[b, j] - t[b, j])^2
+}
+eval M {
+    data \"d.safetensors\" { x, t }
+    batch b = 8
+    report far, wild
+}
+train M {
+    data \"d.safetensors\" { x, t }
+    batch b = 8
+    minimize far
+    with adam(lr: 1e-3)
+    steps 3
+    seed 0
+}
+";
+
+/// Commands of many lengths take pins by their words, and say what there is where none fits.
+#[test]
+fn pins_of_what_is_measured_trained_and_built() {
+    let folder = folder_of(TAUGHT);
+    let data = ["x", "t"].map(|name| {
+        let values = (0..20 * 64).map(|k| (k as f32 * if name == "x" { 0.37 } else { 0.11 }).sin()).collect();
+        (name.to_string(), hnet::ir::Tensor::new(vec![20, 64], hnet::ir::Data::F32(values)))
+    });
+    hnet::files::archive::save(&folder.path().join("d.safetensors"), &data).unwrap();
+    let hnet = |args: &[&str], code| exits(folder.path(), args, code);
+    let pin = "sum@8:5=made";
+    let values = |made: &std::process::Output| -> serde_json::Value {
+        let line = out(made).lines().last().unwrap().to_string();
+        serde_json::from_str(&line).unwrap()
+    };
+    // The same to within rounding, and not the same run: the other way was taken.
+    let far = |more: &[&str]| values(&hnet(&[&["eval", "m.hnet", "--backend", "cpu", "--json"], more].concat(), 0));
+    let of = |v: &serde_json::Value, name: &str| v["rows"][0]["values"][name].as_f64().unwrap();
+    let (usual, made, out_of_it) = (far(&[]), far(&["--pin", pin]), far(&["--pin", "sum@8:5=multiplied out"]));
+    for other in [&made, &out_of_it] {
+        assert!((of(&usual, "far") - of(other, "far")).abs() <= 1e-4 * of(&usual, "far"), "{usual} {other}");
+    }
+    assert_ne!(of(&made, "wild"), of(&out_of_it, "wild"));
+    for command in ["eval", "train"] {
+        let told = err(&hnet(&[command, "m.hnet", "--pin", "sum@8:5=1"], 2));
+        assert!(told.contains("single lengths only") && told.contains("`made`, `multiplied out`"), "{told}");
+        let told = err(&hnet(&[command, "m.hnet", "--pin", "sum@1:1=made"], 2));
+        assert!(told.contains("nothing of this kind is decided there; there are sum@m.hnet:8:5"), "{told}");
+    }
+    let trained = |more: &[&str], to: &str| {
+        hnet(&[&["train", "m.hnet", "--fresh", "--backend", "cpu", "--out", to], more].concat(), 0);
+        let file = hnet::files::archive::Archive::open(&folder.path().join(to)).unwrap();
+        file.get("w").unwrap().load(hnet::ir::DType::F32).unwrap().to_f64()
+    };
+    let (usual, made) = (trained(&[], "a.safetensors"), trained(&["--pin", pin], "b.safetensors"));
+    assert!(made.iter().zip(&usual).all(|(a, b)| (a - b).abs() < 1e-3));
+    // Texts and objects of stages follow, and pages say that they do not.
+    let plan = |more: &[&str]| out(&hnet(&[&["build", "m.hnet", "--emit", "plan", "--dim", "b=8", "-o", "-"], more].concat(), 0));
+    assert_ne!(plan(&["--pin", pin]), plan(&["--pin", "sum@8:5=multiplied out"]));
+    let site = ["build", "m.hnet", "--target", "web", "-o", "site", "--pin", pin];
+    assert!(err(&hnet(&site, 2)).contains("a pin in the source"));
+    let graph = ["build", "m.hnet", "--emit", "opt", "--pin", pin];
+    assert!(err(&hnet(&graph, 2)).contains("the same for every machine and every plan"));
+}
+
+/// A pin that fits other lengths than these is no mistake.
+#[test]
+fn a_pin_that_does_nothing_at_these_lengths() {
+    let text = "dim b
+model M {
+    input code: [b, 16]
+    input x: [b, 8]
+    param g: [16, 8, 8] = normal()
+    let w[b, i, j] = sum[k] code[b, k] * g[k, i, j]
+    output y[b, j]: [b, 8] = sum[i] tanh(w[b, i, j]) * x[b, i]
+}
+";
+    let folder = folder_of(text);
+    let at = |b: &str, pin: &str, code| {
+        err(&exits(folder.path(), &["run", "m.hnet", "--random-inputs", "--backend", "cpu", "--dim", b, "--pin", pin], code))
+    };
+    let decided = out(&exits(folder.path(), &["explain", "m.hnet", "--dim", "b=4096"], 0));
+    assert!(decided.contains("equal of `code`"), "{decided}");
+    let pin = "equal@3:5=for each row";
+    assert!(!at("b=4096", pin, 0).contains("does nothing"));
+    assert!(at("b=1", pin, 0).contains("does nothing at these lengths"), "{}", at("b=1", pin, 0));
+    assert!(at("b=1", "equal@99:1=for each row", 2).contains("nothing of this kind is decided there"));
 }

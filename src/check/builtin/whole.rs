@@ -23,9 +23,9 @@ impl<'a> Checker<'a> {
         let n = self.axes.new_name("i", self.extent(&flat, dim), Some(at));
         let named = self.dim_to_name(&flat, dim, n);
         let squares = self.contract(&[&named, &named], &[n], at)?;
-        // At 0 it has the slope 0, from all sides.
+        // At 0 it has the slope 0, from all sides. What is NaN is not 0.
         let (root, zero) = (self.pointwise(Map::Sqrt, &[&squares])?, self.constant(0.0, DType::F32));
-        let some = self.pointwise(Map::Lt, &[&zero, &squares])?;
+        let some = self.pointwise(Map::Ne, &[&squares, &zero])?;
         let none = self.without_slope(&squares)?;
         Ok(Value::Tensor(self.pointwise(Map::Select, &[&some, &root, &none])?))
     }

@@ -11,10 +11,18 @@ use crate::exec::session::{Options, Session};
 use crate::ir::{DType, Tensor};
 use crate::plan::{Asked, Pins, Site, Terms};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-/// Runs that are timed in each way, and before them; one alone where it takes longer than that, in seconds.
+/// Runs that are timed before anything else is, and before them; one alone where it takes longer than that, in seconds.
 const RUNS: (usize, usize) = (2, 15);
 const LONG: f64 = 0.1;
+
+/// How often a way and the fastest so far are run in turn at least, how many runs of each that is, and for how long; of what takes long a turn is one
+/// run.
+const TURNS: usize = 5;
+const OF_EACH: (usize, usize) = (0, 4);
+const IN_TURN: Duration = Duration::from_millis(300);
+const LONG_TURNS: usize = 2;
 
 /// What is so much dearer than what is taken, and takes so long, in nanoseconds, is not run.
 const DEAR: (f64, f64) = (100.0, 1e8);
@@ -25,13 +33,10 @@ const NEAR: f64 = 1e-3;
 /// A way has to be so much faster to be kept: less is chance.
 const FASTER: f64 = 0.97;
 
-/// How often two ways are run in turn.
-const TURNS: usize = 5;
-
 /// What came of a way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Measured {
-    /// The median of its seconds.
+    /// Its seconds: those of what is taken, times what it took beside that where the two were run in turn.
     Took(f64),
     /// Its numbers are others, by this part of the largest: nobody may take it.
     Differs(f64),
@@ -63,27 +68,46 @@ struct Runs<'a> {
 }
 
 impl Runs<'_> {
-    /// A run with these pins: its seconds, its numbers, and what ran.
-    fn run(&self, pins: &Asked) -> Result<(f64, Vec<Tensor>, Session), Diagnostic> {
-        let session = Session::new(&self.opened.model, &self.ready.outputs, &self.options)?;
-        let mut session = session.pinned(Pins::At(pins.clone()));
-        let took = seconds(&mut session, self.ready)?;
+    /// What runs with these pins, and its numbers.
+    fn run(&self, pins: &Asked) -> Result<(Session, Vec<Tensor>), Diagnostic> {
+        let terms = Terms { pins: Pins::At(pins.clone()), ..self.options.terms.clone() };
+        let options = Options { terms, ..self.options.clone() };
+        let mut session = Session::new(&self.opened.model, &self.ready.outputs, &options)?;
         let mut all = self.ready.early.clone();
         all.sources.extend(self.ready.late.sources.iter().map(|(k, v)| (k.clone(), v.clone())));
         let made = session.run(&all)?;
-        Ok((took, made, session))
+        Ok((session, made))
     }
 
-    /// What comes of a way: it has to give the numbers that are wanted. Errors: what is `taken` anyway does not run.
-    fn way(&self, pins: &Asked, wanted: &[Tensor], taken: bool) -> Result<(Measured, Option<Session>), Diagnostic> {
-        match self.run(pins) {
-            Ok((took, made, session)) => Ok(match apart(wanted, &made) {
-                far if far <= NEAR => (Measured::Took(took), Some(session)),
-                far => (Measured::Differs(far), None),
-            }),
-            Err(d) if taken => Err(d),
-            Err(_) => Ok((Measured::Refused, None)),
+    /// What comes of a way beside the fastest: it has to give the numbers that are wanted.
+    fn way(&self, pins: &Asked, fastest: &mut Fastest, wanted: &[Tensor]) -> Result<(Measured, Option<Session>), Diagnostic> {
+        let Ok((mut session, made)) = self.run(pins) else { return Ok((Measured::Refused, None)) };
+        let far = apart(wanted, &made);
+        if far > NEAR {
+            return Ok((Measured::Differs(far), None));
         }
+        Ok((Measured::Took(fastest.beside(&mut session, self.ready)?), Some(session)))
+    }
+}
+
+/// What is the fastest so far, and its seconds.
+struct Fastest {
+    session: Session,
+    took: f64,
+}
+
+impl Fastest {
+    /// The seconds of another way. The two are run in turn: on a machine that does something else, too, one measurement alone says little.
+    fn beside(&mut self, way: &mut Session, ready: &Ready) -> Result<f64, Diagnostic> {
+        let (turns, runs) = if self.took > LONG { (LONG_TURNS, (0, 1)) } else { (TURNS, OF_EACH) };
+        let (begin, mut turn, mut least) = (Instant::now(), 0, [f64::INFINITY; 2]);
+        while turn < turns || begin.elapsed() < IN_TURN {
+            turn += 1;
+            for (least, session) in least.iter_mut().zip([&mut *way, &mut self.session]) {
+                *least = least.min(seconds(session, ready, runs)?);
+            }
+        }
+        Ok(self.took * least[0] / least[1])
     }
 }
 
@@ -105,17 +129,19 @@ pub(super) fn measured(
     talk: Talk,
 ) -> Result<Asked, Exit> {
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
-    let options = Options { backend: on.backend(), threads: 1, half: false, prices: terms.prices.clone() };
+    let options = Options { backend: on.backend(), threads: 1, half: false, terms: terms.clone() };
     let runs = Runs { opened, ready, options };
     let asked = if let Pins::At(pins) = &terms.pins { pins.clone() } else { Asked::default() };
     let mut kept = asked.clone();
-    let (mut best, wanted, mut fastest) = runs.run(&asked).map_err(fail)?;
+    let (mut session, wanted) = runs.run(&asked).map_err(fail)?;
+    let took = median(&mut session, ready).map_err(fail)?;
+    let mut fastest = Fastest { session, took };
     // Where several values have one place each is asked for by its name.
     let mut names: BTreeMap<Site, BTreeSet<String>> = BTreeMap::new();
     for h in held.iter() {
         names.entry(h.decision.site).or_default().insert(h.decision.name.clone());
     }
-    let mut known: BTreeMap<(Site, String, usize), Measured> = BTreeMap::new();
+    let mut known: BTreeMap<(Site, String, String), Measured> = BTreeMap::new();
     let mut moved: BTreeSet<(Site, String)> = BTreeSet::new();
     let bar = spinner(&format!("measuring {}", opened.model.name));
     for h in held {
@@ -124,28 +150,28 @@ pub(super) fn measured(
         let of = Some(name.as_str()).filter(|_| names[&site].len() > 1);
         let least = h.decision.ways[taken].ns;
         for (way, priced) in h.decision.ways.iter().enumerate() {
-            let key = (site, name.clone(), way);
+            let key = (site, name.clone(), priced.text.clone());
             let dear = priced.ns.zip(least).is_some_and(|(ns, least)| ns > DEAR.0 * least && ns > DEAR.1);
             if let Some(m) = if dear { Some(&Measured::NotRun) } else { known.get(&key) } {
                 h.measured.push(*m);
                 continue;
             }
             let mut pins = if keep { kept.clone() } else { asked.clone() };
-            pins.insert(site, of, way);
-            let (came, other) = runs.way(&pins, &wanted, way == taken).map_err(fail)?;
+            pins.insert(site, of, priced.text.as_str());
+            // What is taken anyway need not be run again, unless another way is by now.
+            let (came, other) = match way == taken && !moved.contains(&(site, name.clone())) {
+                true => (Measured::Took(fastest.took), None),
+                false => runs.way(&pins, &mut fastest, &wanted).map_err(fail)?,
+            };
             if let Measured::Differs(far) = came {
                 differs(opened, &priced.text, far, talk)?;
             }
             known.insert(key, came);
             h.measured.push(came);
-            // What is taken anyway need not be kept, unless another way is by now.
-            let other_way = way != taken || moved.contains(&(site, name.clone()));
-            let seems = keep && other_way && came.seconds().is_some_and(|took| took < FASTER * best);
-            if let Some(mut other) = other.filter(|_| seems)
-                && let Some(took) = is_faster(&mut other, &mut fastest, ready).map_err(fail)?
-            {
-                (best, fastest) = (took, other);
-                kept.insert(site, of, way);
+            let pays = |took: &f64| keep && *took < FASTER * fastest.took;
+            if let Some((session, took)) = other.zip(came.seconds().filter(pays)) {
+                fastest = Fastest { session, took };
+                kept.insert(site, of, priced.text.as_str());
                 moved.insert((site, name.clone()));
             }
         }
@@ -154,23 +180,15 @@ pub(super) fn measured(
     Ok(kept)
 }
 
-/// Whether a way is faster than another where both are run in turn, and its seconds: on a machine that does something else, too, one measurement
-/// alone says little.
-fn is_faster(way: &mut Session, other: &mut Session, ready: &Ready) -> Result<Option<f64>, Diagnostic> {
-    let mut least = [f64::INFINITY; 2];
-    for _ in 0..TURNS {
-        for (least, session) in least.iter_mut().zip([&mut *way, &mut *other]) {
-            *least = least.min(seconds(session, ready)?);
-        }
-    }
-    Ok((least[0] < FASTER * least[1]).then_some(least[0]))
+/// The median time of a run, of many unless it is long.
+fn median(session: &mut Session, ready: &Ready) -> Result<f64, Diagnostic> {
+    let first = seconds(session, ready, (0, 1))?;
+    if first > LONG { Ok(first) } else { seconds(session, ready, RUNS) }
 }
 
-/// The median time of a run.
-fn seconds(session: &mut Session, ready: &Ready) -> Result<f64, Diagnostic> {
-    let mut runs = |count| measure(session, &ready.early, &ready.late, count, &mut || {}).map(|times| times.quantile(0.5));
-    let first = runs((0, 1))?;
-    if first > LONG { Ok(first) } else { runs(RUNS) }
+/// The median time of so many runs, after so many that are not timed.
+fn seconds(session: &mut Session, ready: &Ready, runs: (usize, usize)) -> Result<f64, Diagnostic> {
+    measure(session, &ready.early, &ready.late, runs, &mut || {}).map(|times| times.quantile(0.5))
 }
 
 /// How far the farthest number lies from what is wanted, as a part of the largest that is finite of its output; infinity where what is not finite

@@ -18,7 +18,7 @@ use crate::diag::suggest;
 use crate::source::Sources;
 use on::Backends;
 pub(super) use on::On;
-pub(super) use pin::{Pinned, named, pins};
+pub(super) use pin::{Look, Pinned, named, pins};
 pub(super) use plan::at_sizes;
 use std::path::PathBuf;
 

@@ -66,7 +66,8 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         false => None,
     };
     let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
-    let pinned = super::pins(&opened, &sizes, pins, prices, true, talk)?;
+    let look = super::Look { opened: &opened, sizes: Some(&sizes), prices, on: Some(on) };
+    let pinned = super::pins(&look, pins, talk)?;
     pinned.warn(Some(on), talk);
     let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
     let forward = pipeline::forward(model);

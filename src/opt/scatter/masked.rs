@@ -1,5 +1,5 @@
 //! What is 0 where a comparison fails becomes a choice against 0, as sums know it: `exp((idx[q] == t ? x : -inf) - y)`, if `y` is finite, and
-//! `number(idx[q] == t and x == y)`.
+//! `number(idx[q] == t and x == y)`, where `x` may be NaN, too.
 
 use crate::ir::{DType, Graph, Map, Node, NodeId, Op, Operand};
 use crate::opt::rebuild::{Rebuild, compose, rebuild};
@@ -29,7 +29,10 @@ fn both(graph: &Graph, id: NodeId) -> Option<[Operand; 2]> {
     let of = |o: &Operand, test: &dyn Fn(&Node) -> bool| graph.operands(o.node).iter().any(|p| test(graph.node(p.node)));
     let counted = sides.iter().position(|o| is(o, Map::Eq) && of(o, &|n| matches!(n.op, Op::Iota)))?;
     let (test, rest) = (sides[counted].clone(), sides[1 - counted].clone());
-    (is(&rest, Map::Eq) && of(&rest, &|n| n.dtype == DType::F32)).then_some([test, rest])
+    let compares = |o: &Operand| is(o, Map::Eq) && of(o, &|n| n.dtype == DType::F32);
+    // It is the extreme one where it is equal, or no number.
+    let either = is(&rest, Map::Or) && graph.operands(rest.node).first().is_some_and(compares);
+    (compares(&rest) || either).then_some([test, rest])
 }
 
 /// The operands of a function, as they are read through an operand of this kind.
