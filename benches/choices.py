@@ -56,7 +56,7 @@ def main():
         seen = set()
         for d in made:
             # Equal layers have one place, and one pin takes the way in all of them.
-            one = (d["what"], d["value"], d.get("place"), tuple(w["way"] for w in d["ways"]))
+            one = (d["what"], d["value"], d["at"], tuple(w["way"] for w in d["ways"]))
             if one in seen:
                 continue
             seen.add(one)

@@ -12,10 +12,11 @@ pub fn shown(p: &Profile) -> String {
     let part = |s: f64| if total > 0.0 { format!("{:.1} %", 100.0 * s / total) } else { String::new() };
     let Some(peak) = &p.peak else {
         let rate = |k: &Spent| k.flops.map_or(String::new(), |n| format!("{}flop/s", unit(n / k.seconds)));
-        let row = |k: &&Spent| vec![k.name.clone(), k.what.clone(), time(k.seconds), part(k.seconds), rate(k)];
+        let foreseen = |k: &Spent| k.foreseen.map_or(String::new(), time);
+        let row = |k: &&Spent| vec![k.name.clone(), k.what.clone(), time(k.seconds), part(k.seconds), foreseen(k), rate(k)];
         let rows: Vec<_> = rows.iter().map(row).collect();
         let all = format!("{} steps, {}\n", p.kernels.len(), time(total));
-        return table(&["step", "", "time", "share", "products"], &rows, 2) + &all;
+        return table(&["step", "", "time", "share", "foreseen", "products"], &rows, 2) + &all;
     };
     let row = |k: &&Spent| {
         let share = k.share(peak).map_or(String::new(), |(s, of)| format!("{:.1} % {of}", 100.0 * s));
@@ -59,6 +60,7 @@ pub fn as_json(p: &Profile) -> Value {
             "seconds": k.seconds,
             "bytes": k.bytes,
             "flops": k.flops,
+            "foreseen": k.foreseen,
             "of_peak": share.map(|s| s.0),
             "bound": share.map(|s| s.1),
         })

@@ -30,6 +30,8 @@ pub struct Spent {
     pub bytes: Option<f64>,
     /// Floating-point operations; on the CPU those of products alone.
     pub flops: Option<f64>,
+    /// Seconds that a step of the CPU should take on one thread, where that can be said.
+    pub foreseen: Option<f64>,
 }
 
 /// One run of a kernel, in seconds since the beginning.
@@ -92,7 +94,7 @@ pub(super) fn of_dispatches(
         let kernel = *rows.entry(t.number).or_insert_with(|| {
             let name = d.name.clone();
             let (bytes, flops) = (Some(0.0), Some(0.0));
-            out.kernels.push(Spent { name, what: String::new(), count: 0, seconds: 0.0, bytes, flops });
+            out.kernels.push(Spent { name, what: String::new(), count: 0, seconds: 0.0, bytes, flops, foreseen: None });
             out.kernels.len() - 1
         });
         let bytes: f64 = d.bindings.iter().map(|b| 4.0 * size(&program.buffers[*b].len()) as f64).sum();
@@ -119,9 +121,9 @@ pub(super) fn of_steps(steps: Vec<(String, f64)>, told: Vec<Told>) -> Profile {
         peak: None,
     };
     let mut now = 0.0;
-    for ((name, seconds), Told { what, flops }) in steps.into_iter().zip(told).filter(|t| t.0.1 > 0.0) {
+    for ((name, seconds), Told { what, flops, seconds: foreseen }) in steps.into_iter().zip(told).filter(|t| t.0.1 > 0.0) {
         out.events.push(Event { kernel: out.kernels.len(), start: now, end: now + seconds });
-        out.kernels.push(Spent { name, what, count: 1, seconds, bytes: None, flops });
+        out.kernels.push(Spent { name, what, count: 1, seconds, bytes: None, flops, foreseen });
         now += seconds;
     }
     out

@@ -16,6 +16,7 @@ mod decide;
 mod equal;
 mod expand;
 mod finished;
+mod foreseen;
 mod formula;
 mod fuse;
 mod granted;

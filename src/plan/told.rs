@@ -1,8 +1,9 @@
 //! What each step of a plan is in a few words, with its lengths, and how much it multiplies: for people who look where the time goes.
 //!
-//! In: a plan, all sizes. Out: a text for each step, and floating-point operations of the products in it (a multiply-add is two). Of steps that
-//! are computed together the one that does it tells of all, for the others take no time of their own.
+//! In: a plan, all sizes. Out: a text for each step, floating-point operations of the products in it (a multiply-add is two), and how long it should
+//! take. Of steps that are computed together the one that does it tells of all, for the others take no time of their own.
 
+use super::foreseen;
 use super::view::value;
 use super::{Kernel, Plan, Product, Sizes, Step};
 use crate::ir::Size;
@@ -14,14 +15,25 @@ pub struct Told {
     pub what: String,
     /// None where nothing is multiplied out of matrices.
     pub flops: Option<f64>,
+    /// Seconds that it should take on one thread, by the prices that the plan was made for; none where that is known by the run alone.
+    pub seconds: Option<f64>,
 }
 
 /// Of each step, in their order.
 pub fn told(plan: &Plan, sizes: &Sizes) -> Vec<Told> {
-    let mut all: Vec<Told> = plan.steps.iter().map(|s| Told { what: what(s, sizes), flops: flops(s, sizes) }).collect();
+    let times = foreseen::foreseen(plan, sizes);
+    let one =
+        |(s, ns): (&Step, Option<f64>)| Told { what: what(s, sizes), flops: flops(s, sizes), seconds: ns.map(|ns| 1e-9 * ns) };
+    let mut all: Vec<Told> = plan.steps.iter().zip(times).map(one).collect();
+    // Windows that are read where they lie, and what lies between two products of attention, are written nowhere.
+    for gather in plan.taps.iter().map(|t| t.gather).chain(plan.attends.iter().flat_map(|a| a.between.iter().copied())) {
+        all[gather].seconds = Some(0.0);
+    }
     for (part, whole) in together(plan) {
-        let Told { what, flops } = all[part].clone();
+        let Told { what, flops, .. } = all[part].clone();
+        let seconds = all[part].seconds.replace(0.0);
         let by = &mut all[whole];
+        by.seconds = by.seconds.zip(seconds).map(|(a, b)| a + b);
         by.what = format!("{what}, {}", by.what);
         by.flops = by.flops.into_iter().chain(flops).reduce(|a, b| a + b);
     }
@@ -41,7 +53,7 @@ fn together(plan: &Plan) -> Vec<(usize, usize)> {
 }
 
 /// How long the loops of a product are, by what they do: times, rows, sums, columns.
-fn roles(p: &Product, sizes: &Sizes) -> [i64; 4] {
+pub(super) fn roles(p: &Product, sizes: &Sizes) -> [i64; 4] {
     let mut out = [1i64; 4];
     for s in &p.spans {
         let moves = |x: &Option<Size>| x.as_ref().is_some_and(|s| value(s, sizes) != 0);

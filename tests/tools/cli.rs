@@ -446,6 +446,9 @@ fn a_run_is_measured() {
     assert!(kernels.iter().all(|k| k["what"] != "") && !of(" matrices").is_empty(), "{kernels:#?}");
     let output = of("product 40 × 32 × 50").pop().unwrap_or_else(|| panic!("{kernels:#?}"));
     assert_eq!(output["flops"], 2.0 * 40.0 * 32.0 * 50.0);
+    // Eighty billion operations a second, as a generic machine does them, and what storing takes.
+    let foreseen = output["foreseen"].as_f64().unwrap();
+    assert!((0.8e-6..10e-6).contains(&foreseen), "{output}");
     let attention = of("product 4 of 40 × 8 × 40, ").pop().unwrap_or_else(|| panic!("{kernels:#?}"));
     assert_eq!(attention["flops"], 2.0 * 2.0 * 4.0 * 40.0 * 8.0 * 40.0);
     assert!(attention["what"].as_str().unwrap().ends_with("product 4 of 40 × 40 × 8"), "{attention}");

@@ -107,3 +107,36 @@ pub(crate) const PICK_PRICE: f64 = 2.0;
 pub(crate) const NUMBER_PRICE: f64 = 0.25;
 /// Operations that a power with a fixed exponent counts as there. A rule.
 pub(crate) const POWER_PRICE: f64 = 3.0;
+
+// How long a step should take, for people. What an element costs is said in prices of writing one and reading it again, near by. All of these were
+// fitted by eye to the steps of the benchmarks, on one core of an EPYC with AVX-512; `benches/foreseen.py` says how well they do.
+
+/// Plain operations, in such prices.
+pub(crate) const PLAIN_TOUCHES: f64 = 0.17;
+/// An element that is read or written beside its neighbours.
+pub(crate) const READ_TOUCHES: f64 = 0.4;
+/// One that is read where a value says.
+pub(crate) const CHOSEN_TOUCHES: f64 = 6.0;
+/// One that is written apart from its neighbours.
+pub(crate) const STREWN_TOUCHES: f64 = 4.0;
+/// One of a product's result.
+pub(crate) const STORED_TOUCHES: f64 = 1.4;
+/// One of a matrix that is read for a few rows, and one of rows that are brought together.
+pub(crate) const WALKED_TOUCHES: f64 = 0.7;
+/// What each element costs besides that does not lie in the first cache, and the bytes that do.
+pub(crate) const FIRST_TOUCHES: f64 = 0.25;
+pub(crate) const FIRST_BYTES: f64 = 48e3;
+/// Nanoseconds that each run of the innermost loop takes besides, each fold, each product of many of which each has its own matrix, each matrix of
+/// those that an index chooses, and each element that is ordered.
+pub(crate) const RUN_NS: f64 = 3.0;
+pub(crate) const FOLD_NS: f64 = 14.0;
+pub(crate) const BATCH_NS: f64 = 40.0;
+pub(crate) const GROUP_NS: f64 = 300.0;
+pub(crate) const ORDER_NS: f64 = 5.5;
+/// Terms of a sum below which storing it weighs more.
+pub(crate) const SHORT_SUM: f64 = 128.0;
+/// Columns or terms up to which multiplications are so much dearer.
+pub(crate) const THIN_SIDE: f64 = 16.0;
+pub(crate) const THIN_PRICE: f64 = 2.0;
+/// Of a price of memory, which is that of writing and reading, what reading alone costs.
+pub(crate) const READ_PART: f64 = 0.3;

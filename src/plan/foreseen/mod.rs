@@ -1,0 +1,135 @@
+//! How long each step of a plan should take on one thread, for people who look whether a machine does what it can.
+//!
+//! In: a plan, all sizes; the machine's prices come with the plan. Out: nanoseconds for each step, by what it computes, and by what it reads and
+//! how much else was touched since that was. Promised: nothing of a plan hangs on it.
+
+mod kernel;
+mod product;
+#[cfg(test)]
+mod tests;
+
+use super::measured::plan::{FIRST_BYTES, FIRST_TOUCHES, ORDER_NS, READ_PART, STEP_NS};
+use super::prices::Prices;
+use super::view::value;
+use super::{Plan, Sizes, Step, Window};
+use crate::ir::Size;
+use std::collections::BTreeMap;
+
+/// What a step does.
+#[derive(Default)]
+struct Work {
+    /// What it computes, in nanoseconds, where all lies near.
+    ns: f64,
+    touched: Vec<Touched>,
+    /// What is read while it computes, so that the longer of both counts; and the nanoseconds of each element of that.
+    meanwhile: Option<(Touched, f64)>,
+}
+
+/// Elements of a buffer that a step reads or writes, each counted once.
+struct Touched {
+    buffer: usize,
+    elements: f64,
+    written: bool,
+}
+
+impl Work {
+    fn reads(&mut self, buffer: usize, elements: f64) {
+        self.touched.push(Touched { buffer, elements, written: false });
+    }
+
+    fn writes(&mut self, buffer: usize, elements: f64) {
+        self.touched.push(Touched { buffer, elements, written: true });
+    }
+
+    fn bytes(&self) -> f64 {
+        self.all().map(|t| BYTES * t.elements).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Touched> {
+        self.touched.iter().chain(self.meanwhile.iter().map(|m| &m.0))
+    }
+}
+
+/// Bytes of an element.
+const BYTES: f64 = 4.0;
+
+/// Who counts.
+struct Counter<'a> {
+    sizes: &'a Sizes,
+    prices: &'a Prices,
+}
+
+impl Counter<'_> {
+    fn n(&self, s: &Size) -> f64 {
+        value(s, self.sizes).max(0) as f64
+    }
+
+    fn points(&self, shape: &[Size]) -> f64 {
+        shape.iter().map(|s| self.n(s)).product()
+    }
+
+    /// Of what is moved from one place to others, so long for each element.
+    fn moved(&self, from: &Window, to: usize, each: f64) -> Work {
+        let n = self.points(&from.shape);
+        let mut work = Work { ns: each * n, ..Work::default() };
+        work.reads(from.view.buffer, n);
+        work.writes(to, n);
+        work
+    }
+
+    /// None: how much it does is known by a run alone, or by no rule.
+    fn work(&self, step: &Step) -> Option<Work> {
+        Some(match step {
+            Step::Kernel(k) => self.kernel(k),
+            Step::Product(p) => self.product(p, None),
+            Step::Grouped(g) => self.product(&g.product, Some((&g.count, &g.index))),
+            Step::Segments(s) => self.product(&s.product, Some((&s.count, &s.index))),
+            Step::Order { input, out, .. } => self.moved(input, out.view.buffer, ORDER_NS),
+            Step::Scan { input, out, .. } => self.moved(input, *out, 2.0 * self.prices.touch_ns),
+            Step::Scatter { value, out, .. } => self.moved(value, out.view.buffer, 2.0 * self.prices.touch_ns),
+            Step::Assign { .. } | Step::Random { .. } | Step::Rounds(_) => return None,
+        })
+    }
+
+    /// What is dearer, because it is not near: so many bytes went by since it was.
+    fn far(&self, t: &Touched, since: f64) -> f64 {
+        let beyond = |bytes: f64| self.prices.levels.iter().filter(|l| bytes > l.beyond_bytes).map(|l| l.more_ns).sum::<f64>();
+        let bytes = if t.written { BYTES * t.elements } else { since };
+        let first = if bytes > FIRST_BYTES { FIRST_TOUCHES * self.prices.touch_ns } else { 0.0 };
+        // A price is that of writing and of reading, of which the first is the larger part.
+        t.elements * (first + beyond(bytes) * if t.written { 1.0 - READ_PART } else { READ_PART })
+    }
+}
+
+/// Of each step, in their order, by itself.
+pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
+    let counter = Counter { sizes, prices: &plan.terms.prices };
+    let works: Vec<Option<Work>> = plan.steps.iter().map(|s| counter.work(s)).collect();
+    let within = |k: usize| plan.tiles.iter().find(|t| t.first <= k && k < t.last);
+    // Where in all that a run touches each buffer was touched last; the run before this one did the same.
+    let mut at: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut now = 0.0;
+    let mut out = vec![None; works.len()];
+    for _ in 0..2 {
+        for (k, work) in works.iter().enumerate() {
+            let Some(work) = work else { continue };
+            let tile = within(k);
+            let far = |t: &Touched| {
+                let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| now - at);
+                // Of a tile all that steps hand over stays near, and is not as large as it looks.
+                match tile {
+                    Some(tile) if tile.private.iter().any(|p| p.0 == t.buffer) => counter.far(t, FIRST_BYTES + 1.0),
+                    Some(_) => counter.far(t, since),
+                    None => counter.far(t, since + BYTES * t.elements),
+                }
+            };
+            let meanwhile = work.meanwhile.as_ref().map_or(0.0, |(t, each)| each * t.elements + far(t));
+            let ns = STEP_NS / 2.0 + work.ns.max(meanwhile) + work.touched.iter().map(far).sum::<f64>();
+            // How many rows a condition keeps is not known.
+            out[k] = tile.is_none_or(|t| t.kept.is_none()).then_some(ns);
+            now += work.bytes();
+            at.extend(work.all().map(|t| (t.buffer, now)));
+        }
+    }
+    out
+}
