@@ -96,11 +96,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let sizes = opened.sizes(&args.dim, late, talk)?;
     let locate = locator(&opened.sources, opened.folder());
     let after = args.print_after.as_ref().map(|pass| pipeline::print_after(&opened.model, pass).map_err(fail)).transpose()?;
-    let prices = args.machine.prices(talk).map_err(fail)?;
-    let look = Look { opened: &opened, sizes: Some(&sizes), prices: &prices, on: None };
+    let terms = args.machine.terms(talk).map_err(fail)?;
+    let look = Look { opened: &opened, sizes: Some(&sizes), terms: &terms, on: None };
     let pinned = pins(&look, &args.pin, talk)?;
     pinned.at_others(talk);
-    let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
+    let terms = Terms { pins: pinned.pins(), ..terms.clone() };
     let mut made = Vec::new();
     if !args.output.is_empty() && !args.emit.contains(&Stage::Obj) {
         return Err(usage("`--output` chooses what a target or an object computes: the stages have all outputs"));
@@ -145,14 +145,12 @@ fn is_planned(stage: &Stage) -> bool {
 
 /// Refuses a machine or pins where nothing is planned for them.
 fn plans(args: &Args) -> Result<(), Exit> {
-    let given = [("--machine", args.machine.is_given()), ("--pin", !args.pin.is_empty())];
-    let Some((word, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    let pin = Some("--pin").filter(|_| !args.pin.is_empty());
+    let Some(word) = args.machine.given().or(pin) else { return Ok(()) };
     if args.target.is_some() {
         return Err(usage(&match word {
-            "--machine" => "`--machine` does nothing here: a page is made for every device that opens it".to_string(),
-            word => {
-                format!("`{word}` does nothing here: a page plans for many lengths; a pin in the source, `@pin(..)`, holds there")
-            }
+            "--pin" => "`--pin` does nothing here: a page plans for many lengths; a pin in the source holds there".to_string(),
+            word => format!("`{word}` does nothing here: a page is made for every device that opens it"),
         }));
     }
     if !args.emit.iter().any(is_planned) {

@@ -52,7 +52,7 @@ impl Ways {
             return Ok(Pins::None);
         }
         let on = on(options).map_err(|d| opened.fail(talk, &[d]))?;
-        let look = Look { opened, sizes, prices: &options.terms.prices, on: on.as_ref() };
+        let look = Look { opened, sizes, terms: &options.terms, on: on.as_ref() };
         let mut all = Pinned::default();
         if let Some(file) = &self.choices
             && let Some(kept) = read(file, opened, on.as_ref(), talk)?

@@ -4,7 +4,7 @@ use super::doctor;
 use super::talk::Talk;
 use crate::diag::{Code, Diagnostic};
 use crate::files::atomic;
-use crate::plan::Prices;
+use crate::plan::{Prices, Terms};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,16 +18,26 @@ pub struct Machine {
     /// `hnet doctor` did not yet. Without it plans are the same everywhere
     #[arg(long, value_name = "FILE|here")]
     machine: Option<PathBuf>,
+    /// Ways that write down or keep more than that at one place (512MB, 2GiB) are taken only where no other holds less
+    #[arg(long, value_name = "SIZE")]
+    at_most: Option<bytesize::ByteSize>,
 }
 
 impl Machine {
-    /// Whether somebody asked for one.
-    pub fn is_given(&self) -> bool {
-        self.machine.is_some()
+    /// What somebody asked for that only plans know.
+    pub fn given(&self) -> Option<&'static str> {
+        let all = [("--machine", self.machine.is_some()), ("--at-most", self.at_most.is_some())];
+        all.into_iter().find(|(_, given)| *given).map(|(word, _)| word)
+    }
+
+    /// On what terms plans are made. Errors: no such file, or no prices.
+    pub fn terms(&self, talk: Talk) -> Result<Terms, Diagnostic> {
+        let at_most = self.at_most.map(|size| size.0 as f64);
+        Ok(Terms { prices: self.prices(talk)?, at_most, ..Terms::default() })
     }
 
     /// The prices that plans are made by. Errors: no such file, or no prices.
-    pub fn prices(&self, talk: Talk) -> Result<Arc<Prices>, Diagnostic> {
+    fn prices(&self, talk: Talk) -> Result<Arc<Prices>, Diagnostic> {
         let prices = match &self.machine {
             None => Prices::generic(),
             Some(word) if word == Path::new("here") => match stored().filter(|f| f.is_file()) {

@@ -102,7 +102,7 @@ mod tests {
     fn profile() -> Profile {
         let kernel = |name: &str, seconds, flops| {
             let (name, what) = (name.into(), String::new());
-            Spent { name, what, count: 2, seconds, bytes: Some(4e6), flops: Some(flops) }
+            Spent { name, what, count: 2, seconds, bytes: Some(4e6), flops: Some(flops), foreseen: None }
         };
         Profile {
             backend: "gpu",

@@ -16,7 +16,6 @@ use crate::exec::session::{self, Backend, LeftOut, Options, Session};
 use crate::files::{archive, atomic};
 use crate::gpu;
 use crate::ir::{Data, Tensor, type_text};
-use crate::plan::Terms;
 use crate::source::Sources;
 use clap::builder::RangedU64ValueParser;
 use serde_json::{Value, json};
@@ -145,19 +144,20 @@ impl Where {
                 }
                 Backend::Auto
             }
-            Device::Interp if self.machine.is_given() => {
-                return Err(Diagnostic::plain(Code::H0007, "`--machine` does nothing here: the interpreter has no plan")
-                    .help("leave it out, or run with `--backend cpu`"));
+            Device::Interp => {
+                if let Some(word) = self.machine.given() {
+                    let message = format!("`{word}` does nothing here: the interpreter has no plan");
+                    return Err(Diagnostic::plain(Code::H0007, message).help("leave it out, or run with `--backend cpu`"));
+                }
+                Backend::Interp
             }
-            Device::Interp => Backend::Interp,
             Device::Cpu => Backend::Cpu,
             Device::Gpu => {
                 quietly(gpu::Device::shared)?;
                 Backend::Gpu
             }
         };
-        let terms = Terms { prices: self.machine.prices(talk)?, ..Terms::default() };
-        Ok(Options { backend, threads: self.threads, half: false, terms })
+        Ok(Options { backend, threads: self.threads, half: false, terms: self.machine.terms(talk)? })
     }
 }
 

@@ -5,7 +5,6 @@ use super::open::{self, Which};
 use super::talk::{self, Exit, Talk};
 use crate::diag::Diagnostic;
 use crate::gpu::locator;
-use crate::plan::Terms;
 use crate::snapshot::{self, Difference, Folder, State};
 use clap::builder::styling::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
@@ -39,7 +38,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let opened = open::model(&args.which, talk)?;
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let sizes = opened.sizes(&args.dim, true, talk)?;
-    let terms = Terms { prices: args.machine.prices(talk).map_err(fail)?, ..Terms::default() };
+    let terms = args.machine.terms(talk).map_err(fail)?;
     let prefix = snapshot::prefix(&opened.file, &opened.model.name, opened.first);
     let locate = locator(&opened.sources, opened.folder());
     let shots = snapshot::shots(&opened.model, &prefix, &sizes, &terms, &locate).map_err(fail)?;

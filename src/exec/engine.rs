@@ -109,8 +109,8 @@ impl Engine {
 
     /// With some decisions of the planner taken already. To be said before anything is placed.
     pub fn pinned(self, pins: Pins) -> Engine {
-        let prices = self.task.terms.prices.clone();
-        self.on(Terms { pins, prices })
+        let terms = self.task.terms.clone();
+        self.on(Terms { pins, ..terms })
     }
 
     /// With plans that are made on these terms. To be said before anything is placed.

@@ -166,7 +166,8 @@ fn decided(graph: &Graph, id: NodeId, search: &Search, best: &[Best], choices: &
         }
     }
     ways.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let texts = ways.iter().map(|(text, ns, _)| Way::priced(text.clone(), *ns)).collect();
+    let held = |best: &Option<Vec<Best>>| best.as_ref().map_or(0.0, |best| search.largest(best, search.full()));
+    let texts = ways.iter().map(|(text, ns, best)| Way::priced(text.clone(), *ns).holding(held(best))).collect();
     let decision = choices.choose(What::Order, place, &name, texts);
     let taken = ways.swap_remove(decision.taken).2;
     choices.note([decision]);
@@ -236,12 +237,12 @@ impl Writer<'_> {
     /// each of them; else so many are `copied`.
     fn in_place(&self, factor: usize, written: f64, copied: f64) -> bool {
         let prices = self.choices.prices();
-        let mut ways = [(IN_PLACE, prices.touch(written)), (GATHERED_FIRST, prices.touch(copied))];
+        let mut ways = [(IN_PLACE, prices.touch(written), written), (GATHERED_FIRST, prices.touch(copied), copied)];
         if written > copied {
             ways.reverse();
         }
         let (name, place) = (called(self.graph, self.factors[factor].node), Place::of(self.graph.node(self.id)));
-        let priced = ways.map(|(text, ns)| Way::priced(text, ns)).to_vec();
+        let priced = ways.map(|(text, ns, held)| Way::priced(text, ns).holding(held)).to_vec();
         let decision = self.choices.choose(What::Gathered, place, &name, priced);
         let taken = ways[decision.taken].0;
         self.choices.note([decision]);

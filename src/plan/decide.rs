@@ -4,14 +4,19 @@
 //! price in nanoseconds of a run where one is known. The cheapest is taken, unless somebody has pinned another: on the command line, or in the
 //! source, whose pins come with the graph.
 
+mod wish;
+
 use super::granted::Relied;
 use super::prices::Prices;
 pub use crate::ir::What;
 use crate::ir::{Graph, Node, Pin, Under};
 use crate::source::Span;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use wish::{Asked, Wish};
+
+/// Bytes of an element.
+const BYTES: f64 = 4.0;
 
 /// Where something is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,15 +49,22 @@ pub struct Way {
     pub text: String,
     /// In nanoseconds of a run, of what differs between the ways; none where the planner goes by a rule and knows no price.
     pub ns: Option<f64>,
+    /// Bytes that it writes down on the way, or keeps, and another way may not; 0 where it does not, or nobody knows.
+    pub bytes: f64,
 }
 
 impl Way {
     pub fn priced(text: impl Into<String>, ns: f64) -> Way {
-        Way { text: text.into(), ns: Some(ns) }
+        Way { text: text.into(), ns: Some(ns), bytes: 0.0 }
     }
 
     pub fn unpriced(text: &str) -> Way {
-        Way { text: text.into(), ns: None }
+        Way { text: text.into(), ns: None, bytes: 0.0 }
+    }
+
+    /// Likewise, with so many elements that it writes down or keeps.
+    pub fn holding(self, elements: f64) -> Way {
+        Way { bytes: BYTES * elements, ..self }
     }
 }
 
@@ -65,6 +77,8 @@ pub enum By {
     Source(Span),
     /// Whoever runs it.
     Asked,
+    /// The planner: what it would take else holds more than it may ([`Terms::at_most`]).
+    Memory,
 }
 
 /// What was decided.
@@ -78,79 +92,6 @@ pub struct Decision {
     pub ways: Vec<Way>,
     pub taken: usize,
     pub by: By,
-}
-
-/// How somebody says which way is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// By its number among the ways, which changes with lengths.
-    Number(usize),
-    /// By its words, which do not: wherever there is such a way, it is taken.
-    Words(String),
-}
-
-impl From<usize> for Wish {
-    fn from(number: usize) -> Wish {
-        Wish::Number(number)
-    }
-}
-
-impl From<&str> for Wish {
-    fn from(words: &str) -> Wish {
-        Wish::Words(words.to_string())
-    }
-}
-
-impl Wish {
-    /// Its number among these ways, if it is one of them.
-    fn among(&self, ways: &[Way]) -> Option<usize> {
-        match self {
-            Wish::Number(n) => Some(*n).filter(|n| *n < ways.len()),
-            Wish::Words(words) => ways.iter().position(|w| w.text == *words),
-        }
-    }
-}
-
-/// The ways that somebody asks for: at sites, and of single values there, which count more.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
-    all: BTreeMap<Site, Wish>,
-    named: BTreeMap<(Site, String), Wish>,
-}
-
-impl Asked {
-    /// Asks for a way of all values at a site, or of the one that is called so; the way that was asked for before.
-    pub fn insert(&mut self, site: Site, of: Option<&str>, way: impl Into<Wish>) -> Option<Wish> {
-        match of {
-            Some(name) => self.named.insert((site, name.to_string()), way.into()),
-            None => self.all.insert(site, way.into()),
-        }
-    }
-
-    /// What is asked for of a value.
-    pub fn of(&self, site: Site, name: &str) -> Option<&Wish> {
-        // Most runs ask for nothing.
-        let named = if self.named.is_empty() { None } else { self.named.get(&(site, name.to_string())) };
-        named.or_else(|| self.all.get(&site))
-    }
-
-    /// Likewise, and what another asks for, which counts more.
-    pub fn extend(&mut self, other: Asked) {
-        self.all.extend(other.all);
-        self.named.extend(other.named);
-    }
-
-    /// Every site with the value that is meant, where it is a single one, and the way.
-    pub fn iter(&self) -> impl Iterator<Item = (Site, Option<&str>, &Wish)> {
-        let all = self.all.iter().map(|(site, way)| (*site, None, way));
-        all.chain(self.named.iter().map(|((site, name), way)| (*site, Some(name.as_str()), way)))
-    }
-}
-
-impl<const N: usize> From<[(Site, usize); N]> for Asked {
-    fn from(all: [(Site, usize); N]) -> Asked {
-        Asked { all: all.map(|(site, way)| (site, way.into())).into(), named: BTreeMap::new() }
-    }
 }
 
 /// What is taken whatever it costs, and whatever the source says.
@@ -170,6 +111,8 @@ pub enum Pins {
 pub struct Terms {
     pub pins: Pins,
     pub prices: Arc<Prices>,
+    /// Bytes that no way may hold where there is another that holds less.
+    pub at_most: Option<f64>,
 }
 
 /// What became of a pin of the source in a plan; the best comes last.
@@ -225,6 +168,11 @@ impl<'a> Choices<'a> {
         &self.terms.prices
     }
 
+    /// So many elements, or as many as something may hold.
+    pub(super) fn at_most(&self, elements: i64) -> i64 {
+        self.terms.at_most.map_or(elements, |bytes| elements.min((bytes / BYTES) as i64))
+    }
+
     /// The ways that the source asks for at a place, what counts most first.
     pub fn asked(&self, what: What, place: &Place, name: &str) -> Vec<&'a str> {
         self.concerning(what, place, name).into_iter().map(|k| self.pins[k].way.as_str()).collect()
@@ -259,8 +207,19 @@ impl<'a> Choices<'a> {
             let pins = self.concerning(what, &place, name).into_iter().map(|k| &self.pins[k]);
             pins.filter_map(|p| Some((ways.iter().position(|w| w.text == p.way)?, By::Source(p.span)))).next()
         };
-        let (taken, by) = asked.map(|n| (n, By::Asked)).or_else(told).unwrap_or((usual, By::Planner));
+        let (taken, by) = asked.map(|n| (n, By::Asked)).or_else(told).unwrap_or_else(|| self.within(usual, &ways));
         Decision { site, place, name: name.to_string(), ways, taken, by }
+    }
+
+    /// What is taken instead of the usual way where that holds too much: the first that does not, or the one that holds least.
+    fn within(&self, usual: usize, ways: &[Way]) -> (usize, By) {
+        let Some(most) = self.terms.at_most.filter(|most| ways[usual].bytes > *most) else { return (usual, By::Planner) };
+        let fits = |n: &usize| ways[*n].bytes <= most;
+        let least = || (0..ways.len()).min_by(|a, b| ways[*a].bytes.total_cmp(&ways[*b].bytes)).unwrap_or(usual);
+        match (0..ways.len()).find(fits).unwrap_or_else(least) {
+            other if other == usual => (usual, By::Planner),
+            other => (other, By::Memory),
+        }
     }
 
     /// Notes decisions that were made, and what becomes of the source's pins by them. One that another decision made idle is not noted.
@@ -330,6 +289,17 @@ mod tests {
         assert_eq!(taken(&Pins::At(asked.clone())), 2);
         asked.insert(site, Some("y"), "none of them");
         assert_eq!(taken(&Pins::At(asked)), 0);
+        // What holds too much gives way to the next that does not, or to what holds least.
+        let held = |at_most: f64, bytes: [f64; 3]| {
+            let terms = Terms { at_most: Some(at_most), ..Terms::default() };
+            let ways = ways().into_iter().zip(bytes).map(|(w, bytes)| Way { bytes, ..w }).collect();
+            let d = Choices::new(&terms, &Graph::default()).choose(What::Order, Place::default(), "y", ways);
+            (d.taken, d.by)
+        };
+        assert_eq!(held(10.0, [10.0, 0.0, 0.0]), (0, By::Planner));
+        assert_eq!(held(9.0, [10.0, 12.0, 9.0]), (2, By::Memory));
+        assert_eq!(held(9.0, [30.0, 20.0, 25.0]), (1, By::Memory));
+        assert_eq!(held(9.0, [30.0, 30.0, 30.0]), (0, By::Planner));
         let drawn: std::collections::BTreeSet<usize> = (0..40).map(|seed| taken(&Pins::Any(seed))).collect();
         assert_eq!(drawn.len(), 3);
     }

@@ -141,7 +141,7 @@ impl Known<'_> {
             let factor = p.factors[at].node;
             let opened = self.facts.open(&p, at).filter(|_| self.facts.is_prepared(factor, id));
             let taken = opened.filter(|opened| {
-                let apart = Way::priced(MADE_ONCE, self.price(&p) + shared(self.making(factor)));
+                let apart = Way::priced(MADE_ONCE, self.price(&p) + shared(self.making(factor))).holding(self.shape(factor));
                 let joined = self.price(opened);
                 let ways = (apart, Way::priced(JOINS, joined));
                 joined.is_finite() && self.takes_other(What::Prepared, factor, ways, notes)
@@ -176,7 +176,7 @@ impl Known<'_> {
         let below = parts.iter().flat_map(|p| p.notes.clone()).collect::<Vec<_>>();
         let form = Form::Two(map, Box::new(parts.map(|p| p.form)));
         let out = self.price_of(id, &form);
-        let ways = (Way::priced(MADE, whole), Way::priced(MULTIPLIED_OUT, out));
+        let ways = (Way::priced(MADE, whole).holding(self.shape(factor)), Way::priced(MULTIPLIED_OUT, out));
         if !out.is_finite() || !self.takes_other(What::Sum, factor, ways, notes) {
             return None;
         }

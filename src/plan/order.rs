@@ -81,6 +81,16 @@ impl Search<'_> {
         if self.is_early(set) { shared(ns) } else { ns }
     }
 
+    /// Elements of the largest part that is made on the way to a set of factors.
+    pub fn largest(&self, best: &[Best], set: usize) -> f64 {
+        let rest = best[set].rest;
+        let part = |part: usize| match part.is_power_of_two() {
+            true => 0.0,
+            false => self.points(self.keep(part)).max(self.largest(best, part)),
+        };
+        if set.is_power_of_two() { 0.0 } else { part(set & !rest).max(part(rest)) }
+    }
+
     /// The cheapest way to make all.
     pub fn least(&self, free: &[usize]) -> f64 {
         self.run(free)[self.full()].ns

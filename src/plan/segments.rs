@@ -18,7 +18,7 @@ pub(super) fn apart(graph: &Graph, id: NodeId, sizes: &Sizes, choices: &Choices)
     let (factors, elements) = outer(graph, id, sizes)?;
     let prices = choices.prices();
     let product = prices.multiply(elements);
-    let ways = vec![Way::priced(BY_GROUPS, product), Way::priced(BY_ROWS, product + prices.touch(elements))];
+    let ways = vec![Way::priced(BY_GROUPS, product), Way::priced(BY_ROWS, product + prices.touch(elements)).holding(elements)];
     let decision = choices.choose(What::Segments, Place::of(graph.node(id)), &called(graph, id), ways);
     let taken = decision.taken == 0;
     choices.note([decision]);

@@ -5,7 +5,7 @@
 //! while it is in cache, tiles can go to different threads, and what nobody else reads needs room for one tile only.
 
 use super::decide::{Choices, Place, Way, What};
-use super::measured::plan::{STEP_NS, TILE_CACHE, TILE_FLAT, TILE_LARGE, TILE_ROWS};
+use super::measured::plan::{STEP_NS, TILE_CACHE, TILE_FLAT, TILE_HELD, TILE_LARGE, TILE_ROWS};
 use super::view::value;
 use super::{Access, Expr, Kernel, Kind, Plan, Product, Sizes, Step, Tile, View};
 use super::{added, attend, finished, taps, written};
@@ -105,7 +105,7 @@ impl Finder<'_> {
         let Some(&[near, far]) = what.ways() else { return false };
         // What is done afterwards is a step of its own.
         let more = if what == What::Epilogue { STEP_NS } else { 0.0 };
-        let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count) + more)];
+        let ways = vec![Way::priced(near, prices.near(count)), Way::priced(far, prices.touch(count) + more).holding(count)];
         let made = self.plan.steps[step].writes();
         let name = made.first().map_or("", |b| &self.plan.buffers[*b].name);
         let decision = self.choices.choose(what, self.made[step].clone(), name, ways);
@@ -293,6 +293,7 @@ impl Finder<'_> {
         let least = if steps.iter().any(still) { TILE_ROWS } else { 1 };
         let tile = (TILE_CACHE / row.max(1)).max(least) / 16 * 16;
         let tile = if tile == 0 { (TILE_CACHE / row.max(1)).max(least) } else { tile };
+        let tile = tile.min((self.choices.at_most(TILE_HELD) / row.max(1)).max(1));
         if row.saturating_mul(rows) < TILE_LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
             return None;
         }

@@ -181,7 +181,7 @@ model M {
     param u: [4, 64] = normal()
     output y: [b, 64] = x @ (w + a @ u)
     // Whose digits show how it was computed.
-    output wild = mean[b, j] sin(3000 * y[b, j])
+    output wild: f32 = mean[b, j] sin(3000 * y[b, j])
     loss far = mean[b, j] (y[b, j] - t[b, j])^2
 }
 eval M {
@@ -242,6 +242,40 @@ fn pins_of_what_is_measured_trained_and_built() {
     assert!(err(&hnet(&site, 2)).contains("a pin in the source"));
     let graph = ["build", "m.hnet", "--emit", "opt", "--pin", pin];
     assert!(err(&hnet(&graph, 2)).contains("the same for every machine and every plan"));
+}
+
+/// Ways that hold more than they may give way to others, on every command that plans; what holds least is taken where all hold too much.
+#[test]
+fn ways_that_hold_too_much() {
+    let folder = folder_of(UPDATED);
+    let explain = |more: &[&str]| out(&exits(folder.path(), &[&["explain", "m.hnet", "--dim", "b=200"], more].concat(), 0));
+    let taken = |text: &str| text.lines().find(|l| l.trim_start().starts_with('→')).unwrap().to_string();
+    assert!(taken(&explain(&[])).ends_with(" made") && taken(&explain(&["--at-most", "1MB"])).ends_with(" made"));
+    let less = explain(&["--at-most", "100KB"]);
+    assert!(taken(&less).ends_with("multiplied out") && less.contains("pinned by `--at-most`"), "{less}");
+    // Whoever says a way gets it.
+    assert!(taken(&explain(&["--at-most", "100KB", "--pin", "sum@7:5=made"])).ends_with(" made"));
+    let json: serde_json::Value = serde_json::from_str(&explain(&["--json"])).unwrap();
+    assert_eq!(json["decisions"][0]["ways"][0]["bytes"], 4.0 * 256.0 * 256.0);
+    let plan = |more: &[&str]| {
+        let build = ["build", "m.hnet", "--emit", "plan", "--dim", "b=200", "-o", "-"];
+        out(&exits(folder.path(), &[&build[..], more].concat(), 0))
+    };
+    assert_ne!(plan(&[]), plan(&["--at-most", "100KB"]));
+    let run = ["run", "m.hnet", "--random-inputs", "--dim", "b=200", "--backend"];
+    for (backend, code) in [("cpu", 0), ("interp", 2)] {
+        let said = err(&exits(folder.path(), &[&run[..], &[backend, "--at-most", "100KB"]].concat(), code));
+        assert_eq!(said.contains("`--at-most` does nothing here"), code == 2, "{said}");
+    }
+    assert!(err(&exits(folder.path(), &["explain", "m.hnet", "--at-most", "much"], 2)).contains("--at-most"));
+    // Rows that each make large values go through their steps a few at a time.
+    let text = "dim b\nmodel M {\n    input z: [b, 8]\n    input x: [b, 128]\n    param g: [8, 128, 128] = normal()\n    let w[b, i, j] = tanh(sum[k] z[b, k] * g[k, i, j])\n    \
+                output y[b, j]: [b, 128] = sum[i] x[b, i] * w[b, i, j]\n}\n";
+    std::fs::write(folder.path().join("m.hnet"), text).unwrap();
+    assert!(!plan(&[]).contains("tiles of"), "{}", plan(&[]));
+    assert!(plan(&["--at-most", "1MB"]).contains("tiles of 7 along b"), "{}", plan(&["--at-most", "1MB"]));
+    let numbers = |more: &[&str]| numbers(&exits(folder.path(), &[&run[..], &["cpu", "--json"], more].concat(), 0));
+    assert_eq!(numbers(&[]), numbers(&["--at-most", "1MB"]));
 }
 
 /// A pin that fits other lengths than these is no mistake.

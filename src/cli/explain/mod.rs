@@ -76,7 +76,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let of_models = [
         ("--backend", args.backend != Backends::default()),
         ("--keep", args.keep.is_some()),
-        ("--machine", args.machine.is_given()),
+        (args.machine.given().unwrap_or("--machine"), args.machine.given().is_some()),
         ("--measure", args.measure),
         ("--model", args.model.is_some()),
         ("--out", args.out.is_some()),
@@ -100,11 +100,11 @@ pub fn main(args: &Args) -> Result<(), Exit> {
         args.values.once()?;
         let which = Which { file: code.into(), model: args.model.clone(), set: args.set.clone(), outside: args.outside };
         let talk = Talk::json(args.json);
-        let prices = args.machine.prices(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
+        let terms = args.machine.terms(talk).map_err(|d| talk.fail(&Sources::default(), d))?;
         let (values, pins, measure, json) = (&args.values, args.pin.as_slice(), args.measure, args.json);
         let on = On::new(args.backend, measure).map_err(|d| talk.fail(&Sources::default(), d))?;
         let (out, keep) = (args.out.as_deref(), args.keep.as_deref());
-        return plan::main(&plan::Asked { which: &which, values, prices: &prices, pins, measure, on: &on, keep, json, out });
+        return plan::main(&plan::Asked { which: &which, values, terms: &terms, pins, measure, on: &on, keep, json, out });
     }
     if let Some(text) = page(code) {
         talk::print(&styled(text));

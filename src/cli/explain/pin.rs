@@ -10,9 +10,8 @@ use crate::gpu;
 use crate::ir::pin::order;
 use crate::ir::{Target, What};
 use crate::pipeline;
-use crate::plan::{Asked, Decision, Pins, Prices, Site, Sizes, Terms, Way, Wish};
+use crate::plan::{Asked, Decision, Pins, Site, Sizes, Terms, Way, Wish};
 use crate::source::Sources;
-use std::sync::Arc;
 
 /// Places that an error names, at most.
 const NAMED: usize = 12;
@@ -68,7 +67,8 @@ pub struct Look<'a> {
     pub opened: &'a Opened,
     /// The lengths of a run; none where there are many, as in training.
     pub sizes: Option<&'a Sizes>,
-    pub prices: &'a Arc<Prices>,
+    /// Machine and memory.
+    pub terms: &'a Terms,
     /// What the decisions are for; none for the interpreter, and where it is all the same.
     pub on: Option<&'a On>,
 }
@@ -113,7 +113,7 @@ impl Look<'_> {
     }
 
     fn terms(&self, pinned: &Pinned) -> Terms {
-        Terms { prices: self.prices.clone(), pins: pinned.pins() }
+        Terms { pins: pinned.pins(), ..self.terms.clone() }
     }
 
     /// Takes the texts that fit these decisions; `here`: they are those of the run.

@@ -20,7 +20,6 @@ use crate::source::{Sources, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How far sizes are looked at, in powers of two.
@@ -40,7 +39,7 @@ pub(super) struct Held<'a> {
 pub struct Asked<'a> {
     pub which: &'a Which,
     pub values: &'a Values,
-    pub prices: &'a Arc<Prices>,
+    pub terms: &'a Terms,
     /// `--pin`
     pub pins: &'a [String],
     pub measure: bool,
@@ -53,7 +52,7 @@ pub struct Asked<'a> {
 }
 
 pub fn main(asked: &Asked) -> Result<(), Exit> {
-    let Asked { which, values, prices, pins, measure, on, keep, json, out } = *asked;
+    let Asked { which, values, terms, pins, measure, on, keep, json, out } = *asked;
     let talk = Talk::json(json);
     let opened = open::model(which, talk)?;
     if let Some(out) = out {
@@ -66,10 +65,10 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         false => None,
     };
     let (sizes, assumed) = sizes(&opened, values, ready.as_ref(), talk)?;
-    let look = super::Look { opened: &opened, sizes: Some(&sizes), prices, on: Some(on) };
+    let look = super::Look { opened: &opened, sizes: Some(&sizes), terms, on: Some(on) };
     let pinned = super::pins(&look, pins, talk)?;
     pinned.warn(Some(on), talk);
-    let terms = Terms { pins: pinned.pins(), prices: prices.clone() };
+    let terms = Terms { pins: pinned.pins(), ..terms.clone() };
     let forward = pipeline::forward(model);
     let (decisions, fates) = on.decided(&forward, &sizes, &terms).map_err(fail)?;
     let free: Vec<Sym> = pipeline::unknowns(model);
@@ -103,8 +102,8 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
         talk::print(&format!("{}\n", as_json(model, &opened.sources, &sizes, &held, &idle)));
         return Ok(());
     }
-    if **prices != Prices::generic() {
-        talk.note(&format!("for {} ({})", prices.machine, prices.mark()));
+    if *terms.prices != Prices::generic() {
+        talk.note(&format!("for {} ({})", terms.prices.machine, terms.prices.mark()));
     }
     talk::print(&shown(&opened, &sizes, &assumed, &held));
     idle.iter().for_each(|(pin, fate)| talk::print(&format!("\n{DIM}{}{DIM:#}\n", idles(&opened.sources, pin, *fate))));
@@ -259,12 +258,20 @@ fn saves(d: &Decision) -> Option<f64> {
     Some(others.min_by(f64::total_cmp)? - d.ways[d.taken].ns?).filter(|ns| ns.is_finite())
 }
 
+/// A way in words, with what it holds where that is much.
+fn words(way: &Way) -> String {
+    const MUCH: f64 = 1e6;
+    let held = Some(way.bytes).filter(|b| *b >= MUCH).map(|b| format!(", {}", bytesize::ByteSize(b as u64)));
+    format!("{}{}", way.text, held.unwrap_or_default())
+}
+
 /// Who pinned it.
 pub(super) fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
     match d.by {
         By::Planner => None,
         By::Source(span) => Some(at(sources, span)),
         By::Asked => Some("the command line".into()),
+        By::Memory => Some("`--at-most`".into()),
     }
 }
 
@@ -287,8 +294,8 @@ fn as_json(model: &Model, sources: &Sources, sizes: &Sizes, held: &[Held], idle:
     let one = |h: &Held| {
         let d = h.decision;
         let one = |(n, w): (usize, &Way)| match h.measured.get(n) {
-            Some(m) => json!({ "way": w.text, "ns": w.ns, "measured": m.seconds(), "agrees": m.agrees() }),
-            None => json!({ "way": w.text, "ns": w.ns }),
+            Some(m) => json!({ "way": w.text, "ns": w.ns, "bytes": w.bytes, "measured": m.seconds(), "agrees": m.agrees() }),
+            None => json!({ "way": w.text, "ns": w.ns, "bytes": w.bytes }),
         };
         let ways: Vec<_> = d.ways.iter().enumerate().map(one).collect();
         let ranges: serde_json::Map<_, _> =
@@ -361,7 +368,7 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
                 Some(Measured::NotRun) => format!("  {:>20}", "not run"),
                 None => String::new(),
             };
-            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, way.ns.map_or("no price".into(), time), way.text));
+            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, way.ns.map_or("no price".into(), time), words(way)));
         }
         if let Some(by) = pinned(sources, d) {
             out.push_str(&format!("    {DIM}pinned by {by}{DIM:#}\n"));

@@ -69,7 +69,8 @@ impl Fuser<'_> {
             return ways[0].1;
         }
         let (name, place) = (called(self.graph, id), Place::of(self.graph.node(id)));
-        let texts = ways.iter().map(|(text, _)| Way::unpriced(text)).collect();
+        let held = |text: &str| if text == WRITTEN_DOWN { points } else { 0.0 };
+        let texts = ways.iter().map(|(text, _)| Way::unpriced(text).holding(held(text))).collect();
         let decision = self.choices.choose(What::Values, place, &name, texts);
         let taken = ways[decision.taken].1;
         self.choices.note([decision]);
