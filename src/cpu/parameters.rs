@@ -24,6 +24,15 @@ pub(super) fn settle(plan: &Plan, jobs: &mut [Job], limit: usize) {
 
 /// All that is decided for compiled code, in the plan and beyond it, and what becomes of each pin of the graph.
 pub fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
+    let choices = Choices::of(&plan.terms, &plan.pins);
+    beyond(plan, sizes, &choices);
+    let (more, fates) = choices.into_decisions();
+    let fates = plan.fates.iter().zip(fates).map(|(a, b)| (*a).max(b)).collect();
+    (plan.decisions.iter().cloned().chain(more).collect(), fates)
+}
+
+/// What is decided beyond a plan, and beyond those of the loops in it.
+fn beyond(plan: &Plan, sizes: &Sizes, choices: &Choices) {
     let size = |s: &Size| known(s, sizes);
     // Only products are looked at.
     let product = |step: &Step| match step {
@@ -33,14 +42,15 @@ pub fn decided(plan: &Plan, sizes: &Sizes) -> (Vec<Decision>, Vec<Fate>) {
         Step::Scatter { .. } | Step::Random { .. } | Step::Rounds(_) => Job::Done,
     };
     let mut jobs: Vec<Job> = plan.steps.iter().map(product).collect();
-    let choices = Choices::of(&plan.terms, &plan.pins);
     // What cannot be together is said when it is to run.
     if instead(plan, &mut jobs, sizes).is_ok() {
-        noted(plan, &mut jobs, usize::MAX, &choices);
+        noted(plan, &mut jobs, usize::MAX, choices);
     }
-    let (more, fates) = choices.into_decisions();
-    let fates = plan.fates.iter().zip(fates).map(|(a, b)| (*a).max(b)).collect();
-    (plan.decisions.iter().cloned().chain(more).collect(), fates)
+    for step in &plan.steps {
+        if let Step::Rounds(r) = step {
+            beyond(&r.body, sizes, choices);
+        }
+    }
 }
 
 fn noted(plan: &Plan, jobs: &mut [Job], limit: usize, choices: &Choices) {

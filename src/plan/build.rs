@@ -76,7 +76,8 @@ fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Re
     let prices = choices.prices();
     plan.machine = (*prices != Prices::generic()).then(|| format!("{} {}", prices.machine, prices.mark()));
     let (decisions, fates, relied) = choices.into_made();
-    (plan.decisions, plan.fates, plan.terms, plan.pins) = (decisions, fates, terms.clone(), graph.pins.clone());
+    (plan.decisions, plan.fates) = (decisions, fates);
+    terms.carried(&mut plan, &graph.pins);
     plan.granted = relied.into_all();
     super::verify::insist(&plan, sizes);
     Ok(plan)

@@ -8,6 +8,7 @@ mod wish;
 
 use super::granted::Relied;
 use super::prices::Prices;
+use super::{Plan, Step};
 pub use crate::ir::What;
 use crate::ir::{Graph, Node, Pin, Under};
 use crate::source::Span;
@@ -113,6 +114,18 @@ pub struct Terms {
     pub prices: Arc<Prices>,
     /// Bytes that no way may hold where there is another that holds less.
     pub at_most: Option<f64>,
+}
+
+impl Terms {
+    /// Gives these to a plan and to the bodies of its loops, with what the source pins: for what is decided beyond it.
+    pub(super) fn carried(&self, plan: &mut Plan, pins: &[Pin]) {
+        (plan.terms, plan.pins) = (self.clone(), pins.to_vec());
+        for step in &mut plan.steps {
+            if let Step::Rounds(r) = step {
+                self.carried(&mut r.body, pins);
+            }
+        }
+    }
 }
 
 /// What became of a pin of the source in a plan; the best comes last.

@@ -2,8 +2,8 @@
 //!
 //! Of 64 requests with a code each often some have the same. Whoever runs a graph finds the rows that differ, and gives them as a table, and for
 //! each row of the batch which of the table's it is. The graph that takes them like that means the same, and [`super::tables`] decides as for any
-//! table what is computed once for each of its rows. How many rows differ nobody knows before it runs: this says of which sources it is worth
-//! finding out.
+//! table what is computed once for each of its rows. What a code and a style decide together is the same where both are: several sources may be
+//! looked at as one. How many rows differ nobody knows before it runs: this says of which sources it is worth finding out.
 
 use super::Sizes;
 use super::build::reachable;
@@ -16,27 +16,32 @@ use super::view::value;
 use crate::ir::pin::{FOR_EACH_ROW, ONCE_IF_EQUAL};
 use crate::ir::{Axis, DType, Graph, Node, NodeId, Op, Operand, Origin, Output, Pick, Rate, Size, Sym};
 use crate::opt::{Rows, apiece};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A graph that takes the rows of a source as a table, and which of them each is.
+/// A graph that takes the rows of sources as tables, and which of them each is.
 #[derive(Clone, Debug)]
 pub struct Equal {
     pub graph: Graph,
     /// Where the wanted nodes are in it.
     pub wanted: Vec<NodeId>,
-    /// The source: what it has along its first axis are the rows of the table.
-    pub path: Arc<str>,
+    /// The sources: what each has along its first axis are the rows of its table. Two rows of a batch are equal where they are in all of them.
+    pub paths: Vec<Arc<str>>,
     /// How many there are.
     pub rows: Sym,
-    /// The source that says for each row of the batch, as an i32, which of the table's it is.
+    /// The source that says for each row of the batch, as an i32, which of the tables' it is.
     pub index: Arc<str>,
-    gather: NodeId,
+    gathers: Vec<NodeId>,
     /// Somebody asks for it, whatever it costs.
     pinned: bool,
 }
 
-/// For each source whose equal rows are worth finding, the graph that takes them so; those that save most come first.
+/// Sets of sources that are looked at, at most: those that decide the largest values.
+const SETS: usize = 8;
+/// Sources of a batch that are told apart.
+const TOLD: usize = 32;
+
+/// For each set of sources whose equal rows are worth finding, the graph that takes them so; those that save most come first.
 pub fn equal(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> Vec<Equal> {
     let mut found = decided(graph, wanted, sizes, &Choices::new(terms, graph));
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -45,15 +50,55 @@ pub fn equal(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms) -> 
 
 /// Likewise, with what each saves of a run in which one row of so many differs. Each decision is noted.
 pub(super) fn decided(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> Vec<(Equal, f64)> {
-    let reach = reachable(graph, wanted);
-    let candidates = graph.ids().filter(|id| reach[id.index()] && is_candidate(graph, *id, sizes));
-    candidates.filter_map(|id| one(graph, wanted, id, sizes, choices)).collect()
+    sets(graph, wanted, sizes).into_iter().filter_map(|set| one(graph, wanted, &set, sizes, choices)).collect()
 }
 
-/// Whether it is a batch of values that comes with a condition or a run, and of which nobody asks rows by number yet.
+/// Sources of one batch that alone decide something which is larger than they are together.
+fn sets(graph: &Graph, wanted: &[NodeId], sizes: &Sizes) -> Vec<Vec<NodeId>> {
+    let reach = reachable(graph, wanted);
+    let batch = |id: NodeId| graph.node(id).shape.first().map(|a| &a.size);
+    let sources: Vec<NodeId> = graph.ids().filter(|id| reach[id.index()] && comes_late(graph, *id)).collect();
+    let candidates: Vec<NodeId> = sources.iter().copied().filter(|id| is_candidate(graph, *id, sizes)).collect();
+    let mut out: Vec<(f64, Vec<NodeId>)> = Vec::new();
+    let mut batches: Vec<&Size> = candidates.iter().filter_map(|id| batch(*id)).collect();
+    batches.sort();
+    batches.dedup();
+    for size in batches {
+        let told: Vec<NodeId> = sources.iter().copied().filter(|id| batch(*id) == Some(size)).take(TOLD).collect();
+        // Which of them each value hangs on, a bit each.
+        let mut on = vec![0u32; graph.len()];
+        let mut largest: BTreeMap<u32, f64> = BTreeMap::new();
+        for id in graph.ids().filter(|id| reach[id.index()]) {
+            let own = told.iter().position(|s| *s == id).map_or(0, |k| 1 << k);
+            on[id.index()] = graph.operands(id).iter().fold(own, |m, o| m | on[o.node.index()]);
+            let known = largest.entry(on[id.index()]).or_default();
+            *known = known.max(elements(graph, id, sizes));
+        }
+        for (mask, largest) in largest {
+            let set: Vec<NodeId> = told.iter().enumerate().filter(|(k, _)| mask >> k & 1 == 1).map(|(_, id)| *id).collect();
+            let rows: f64 = set.iter().map(|id| elements(graph, *id, sizes)).sum();
+            if largest > rows && !set.is_empty() && set.iter().all(|id| candidates.contains(id)) {
+                out.push((largest, set));
+            }
+        }
+    }
+    out.sort_by(|a, b| b.0.total_cmp(&a.0));
+    out.into_iter().take(SETS).map(|(_, set)| set).collect()
+}
+
+fn elements(graph: &Graph, id: NodeId, sizes: &Sizes) -> f64 {
+    // What nobody wants may have sizes that nobody knows.
+    graph.node(id).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product()
+}
+
+/// Whether it is a source that comes with a condition or a run.
+fn comes_late(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.node(id).op, Op::Source { origin: Origin::Input | Origin::Condition, .. })
+}
+
+/// Whether it is a batch of values, and nobody asks for its rows by number yet.
 fn is_candidate(graph: &Graph, id: NodeId, sizes: &Sizes) -> bool {
     let node = graph.node(id);
-    let Op::Source { origin: Origin::Input | Origin::Condition, .. } = node.op else { return false };
     let Some(batch) = node.shape.first().filter(|_| node.dtype == DType::F32) else { return false };
     let by_number = |user: &NodeId| match &graph.node(*user).op {
         Op::Gather { picks, .. } => graph.operands(*user)[0].node == id && matches!(picks[0], Pick::Operand(_)),
@@ -62,12 +107,12 @@ fn is_candidate(graph: &Graph, id: NodeId, sizes: &Sizes) -> bool {
     value(&batch.size, sizes) >= 2 && !graph.users(id).iter().all(by_number)
 }
 
-fn one(graph: &Graph, wanted: &[NodeId], source: NodeId, sizes: &Sizes, choices: &Choices) -> Option<(Equal, f64)> {
-    let mut equal = Equal::of(graph, wanted, source);
+fn one(graph: &Graph, wanted: &[NodeId], sources: &[NodeId], sizes: &Sizes, choices: &Choices) -> Option<(Equal, f64)> {
+    let mut equal = Equal::of(graph, wanted, sources);
     if !equal.conditions(sizes) {
         return None;
     }
-    let node = graph.node(source);
+    let node = graph.node(*sources.first()?);
     let batch = value(&node.shape[0].size, sizes).max(0);
     let priced = equal.priced(&equal.with(sizes, (batch / EQUAL_ROWS).max(1)), choices)?;
     let mut ways = [(ONCE_IF_EQUAL, priced.by_rows), (FOR_EACH_ROW, priced.asking)];
@@ -75,7 +120,8 @@ fn one(graph: &Graph, wanted: &[NodeId], source: NodeId, sizes: &Sizes, choices:
         ways.reverse();
     }
     let texts = ways.iter().map(|(text, ns)| Way::priced(*text, *ns)).collect();
-    let decision = choices.choose(What::Equal, Place::of(node), &called(graph, source), texts);
+    let names: Vec<String> = sources.iter().map(|id| called(graph, *id)).collect();
+    let decision = choices.choose(What::Equal, Place::of(node), &names.join(" · "), texts);
     let taken = ways[decision.taken].0 == ONCE_IF_EQUAL;
     equal.pinned = decision.by != By::Planner;
     choices.note([decision]);
@@ -100,8 +146,7 @@ impl Equal {
     /// Nobody asks of all that comes with a run whether it is there twice.
     fn conditions(&self, sizes: &Sizes) -> bool {
         let graph = &self.graph;
-        let elements = |id: NodeId| graph.node(id).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product::<f64>();
-        let all = apiece(graph, Rows::All, &|r| r.gather == self.gather);
+        let all = apiece(graph, Rows::All, &|r| self.gathers.contains(&r.gather));
         let (reach, rates) = (reachable(graph, &self.wanted), graph.rates());
         // What nobody wants may have sizes that nobody knows.
         let known: BTreeSet<NodeId> = all.known.iter().map(|(id, _)| *id).filter(|id| reach[id.index()]).collect();
@@ -110,7 +155,8 @@ impl Equal {
             let readers = graph.users(*id).into_iter().filter(|u| reach[u.index()] && !known.contains(u));
             readers.into_iter().any(|u| graph.operands(u).iter().any(brought))
         };
-        known.iter().filter(|id| elements(**id) > elements(self.gather)).any(meets)
+        let said = self.said(sizes);
+        known.iter().filter(|id| elements(graph, **id, sizes) > said).any(meets)
     }
 
     /// What a run costs with a table, reading every row once more and comparing it among that, and what without. None: nothing is made by rows.
@@ -121,48 +167,61 @@ impl Equal {
         let ways = graphs.into_iter().flatten().flat_map(|g| [Rows::All, Rows::Apart].map(|how| (g, how)));
         let all = ways.filter_map(|((graph, wanted), how)| self.priced_as(graph, wanted, how, sizes, choices));
         let priced = all.max_by(|a, b| (a.asking - a.by_rows).total_cmp(&(b.asking - b.by_rows)))?;
-        let elements: f64 = self.graph.node(self.gather).shape.iter().map(|a| value(&a.size, sizes).max(0) as f64).product();
-        Some(Priced { by_rows: priced.by_rows + choices.prices().touch(elements), ..priced })
+        Some(Priced { by_rows: priced.by_rows + choices.prices().touch(self.said(sizes)), ..priced })
+    }
+
+    /// Elements of the rows of a batch.
+    fn said(&self, sizes: &Sizes) -> f64 {
+        self.gathers.iter().map(|id| elements(&self.graph, *id, sizes)).sum()
     }
 
     fn priced_as(&self, graph: &Graph, wanted: &[NodeId], how: Rows, sizes: &Sizes, choices: &Choices) -> Option<Priced> {
         let asks = |id: NodeId| matches!(&graph.node(id).op, Op::Source { path, .. } if *path == self.index);
         let all = apiece(graph, how, &|r| asks(r.index));
-        let first = all.made.first()?.gather;
+        let all_of: BTreeSet<NodeId> = all.made.iter().map(|m| m.gather).collect();
+        let first = *all_of.first()?;
         let (reach, rates) = (reachable(graph, wanted), graph.rates());
         let asking = Asking { graph, wanted, reach: &reach, rates: &rates, how, all: &all };
-        asking.priced(first, &BTreeSet::from([first]), sizes, choices)
+        asking.priced(first, &all_of, sizes, choices)
     }
 
-    fn of(graph: &Graph, wanted: &[NodeId], source: NodeId) -> Equal {
+    fn of(graph: &Graph, wanted: &[NodeId], sources: &[NodeId]) -> Equal {
         let mut new = graph.successor();
         let mut places: Vec<NodeId> = Vec::with_capacity(graph.len());
-        let node = graph.node(source);
-        let Op::Source { origin, path } = &node.op else { unreachable!("candidates are sources") };
-        let (rows, index) = (free_size(graph, path), free_path(graph, path));
-        let mut gather = source;
+        let path = |id: NodeId| match &graph.node(id).op {
+            Op::Source { path, .. } => path.clone(),
+            _other => unreachable!("candidates are sources"),
+        };
+        let paths: Vec<Arc<str>> = sources.iter().map(|id| path(*id)).collect();
+        let (rows, index) = (free_size(graph, &paths[0]), free_path(graph, &paths[0]));
+        // What comes with a run decides when it is known which rows are equal.
+        let is_late = |id: &&NodeId| matches!(graph.node(**id).op, Op::Source { origin: Origin::Input, .. });
+        let latest = graph.node(*sources.iter().find(is_late).unwrap_or(&sources[0]));
+        let Op::Source { origin, .. } = latest.op else { unreachable!("candidates are sources") };
+        let op = Op::Source { origin, path: index.clone() };
+        let at = new.add(Node { span: latest.span, ..Node::new(op, DType::I32, latest.shape[..1].to_vec()) }, vec![]);
+        let mut gathers = Vec::new();
         for id in graph.ids() {
             let operands = graph.operands(id).iter().map(|o| Operand::new(places[o.node.index()], o.subscripts.clone()));
-            let operands = operands.collect();
-            if id != source {
-                places.push(new.add(graph.node(id).clone(), operands));
+            let (operands, node) = (operands.collect(), graph.node(id));
+            if !sources.contains(&id) {
+                places.push(new.add(node.clone(), operands));
                 continue;
             }
             let first = Axis { name: rows.clone(), size: Size::sym(rows.clone()) };
             let shape = [first].into_iter().chain(node.shape[1..].iter().cloned()).collect();
             let table = new.add(Node { shape, ..node.clone() }, vec![]);
-            let op = Op::Source { origin: *origin, path: index.clone() };
-            let at = new.add(Node { span: node.span, ..Node::new(op, DType::I32, node.shape[..1].to_vec()) }, vec![]);
             let picks = [Pick::Operand(1)].into_iter().chain((1..node.rank()).map(Pick::Loop)).collect();
             let op = Op::Gather { picks, fill: None };
-            gather = new.add(Node { op, ..node.clone() }, vec![Operand::new(table, vec![]), Operand::new(at, vec![0])]);
+            let gather = new.add(Node { op, ..node.clone() }, vec![Operand::new(table, vec![]), Operand::new(at, vec![0])]);
+            gathers.push(gather);
             places.push(gather);
         }
         let outputs = graph.outputs.iter().cloned().map(|o| Output { node: places[o.node.index()], ..o });
         new.outputs.extend(outputs);
         new.measured.extend(graph.measured.iter().map(|(sym, n)| (sym.clone(), places[n.index()])));
         let wanted = wanted.iter().map(|w| places[w.index()]).collect();
-        Equal { graph: new, wanted, path: path.clone(), rows, index, gather, pinned: false }
+        Equal { graph: new, wanted, paths, rows, index, gathers, pinned: false }
     }
 }
 

@@ -4,6 +4,7 @@
 //! to make it, in nanoseconds of a run. A step costs its multiplications, and its result being written and read; one that depends on no
 //! input costs its share of each run, but its result is read in every run, and may not outgrow memory.
 
+use super::measured::plan::NEST_PRICE;
 use super::prices::{Prices, may_keep, shared};
 
 /// A product to be ordered.
@@ -72,7 +73,7 @@ impl Search<'_> {
     /// What one loop nest over everything costs.
     pub fn nest(&self) -> f64 {
         let everything = self.points(self.masks.iter().fold(0, |a, b| a | b));
-        self.prices.multiply(everything * (self.masks.len() - 1) as f64)
+        NEST_PRICE * self.prices.multiply(everything * (self.masks.len() - 1) as f64)
     }
 
     /// What it costs to write the product of a set of factors down and to read it again.

@@ -142,6 +142,55 @@ fn rows_may_differ_from_run_to_run() {
     }
 }
 
+/// What a code and a style decide together, and what the code decides alone.
+const TOGETHER: &str = "
+dim b
+model M {
+    A z: [b, 6]
+    B s: [b, 5]
+    param w: [6, 40, 40] = normal()
+    param v: [5, 40, 40] = normal()
+    input x: [b, 40]
+    let made[i, o] = tanh((sum[k] z[k] * w[k, i, o]) + (sum[k] s[k] * v[k, i, o]))
+    output y: [b, 40] = x @ made
+}
+";
+
+/// Rows that are equal in two sources are found, also where one of them comes with a condition; rows that are equal in one of them alone are not.
+#[test]
+fn rows_are_equal_where_all_that_decides_together_is() {
+    let cases: [(&[i32], &[i32], bool); 6] = [
+        (&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1], &[3, 3, 3, 3, 3, 3, 3, 3, 3, 3], true),
+        (&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1], &[0, 0, 1, 1, 0, 0, 1, 1, 0, 0], true),
+        (&[4; 10], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], false),
+        (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], &[4; 10], false),
+        (&[4; 10], &[5; 10], true),
+        (&[4], &[5], false),
+    ];
+    for (first, second) in [("input", "input"), ("condition", "input"), ("input", "condition"), ("condition", "condition")] {
+        let model = model(&TOGETHER.replace("    A z", &format!("    {first} z")).replace("    B s", &format!("    {second} s")));
+        for engine in &mut engines(&model) {
+            for (codes, styles, shared) in cases.iter().chain(&cases) {
+                let mut bindings = given(&model, codes);
+                let s = styles.iter().flat_map(|kind| (0..5).map(move |i| ((kind * 5 + i) % 13) as f32 / 8.0 - 0.5));
+                bindings.sources.insert("s".to_string(), Tensor::new(vec![styles.len(), 5], Data::F32(s.collect())));
+                let oracle = Engine::interpreter(&model.graph, &roots(&model)).run(&bindings).unwrap();
+                agrees(&engine.run(&bindings).unwrap(), &oracle);
+                assert_eq!(took_a_table(engine), *shared, "{first} {second} {codes:?} {styles:?} on {}", engine.name());
+                // And in stages.
+                let late = |path: &String| path == "x" || path == "z" && first == "input" || path == "s" && second == "input";
+                let (mut early, mut inputs) = (bindings.clone(), bindings.clone());
+                early.sources.retain(|path, _| !late(path));
+                inputs.sources.retain(|path, _| late(path));
+                engine.prepare(&early).unwrap();
+                for _ in 0..2 {
+                    agrees(engine.run_prepared(&inputs).unwrap(), &oracle);
+                }
+            }
+        }
+    }
+}
+
 /// An index that is outside is told of the row of the batch, and the engine runs on.
 #[test]
 fn what_is_wrong_is_told_of_all_rows() {

@@ -24,7 +24,7 @@ impl Engine {
         let Ok(sizes) = self.all_sizes(&nothing) else { return Ok(()) };
         let looks = self.looks(&sizes);
         // Rows of inputs are not there yet, those of conditions are.
-        match looks.iter().any(|look| self.stored.get(&look.equal.path).is_none()) {
+        match looks.iter().flat_map(|look| &look.equal.paths).any(|path| self.stored.get(path).is_none()) {
             true => Ok(()),
             false => self.settle_on(sizes, looks, &nothing),
         }
@@ -42,11 +42,16 @@ impl Engine {
     fn find(&self, looks: &[Look], inputs: &Bindings) -> Option<Arc<Found>> {
         let values = Values { inputs, stored: &self.stored, found: None };
         looks.iter().enumerate().find_map(|(k, look)| {
-            let value = values.get(&look.equal.path)?;
-            let since = if inputs.sources.contains_key(&*look.equal.path) { 0 } else { self.stored.age(&look.equal.path) };
-            // What is stored is looked at once.
+            let paths = &look.equal.paths;
+            // What comes with a run is looked at in each, and what is stored once.
+            let late = paths.iter().any(|path| inputs.sources.contains_key(&**path));
+            let since = if late { 0 } else { paths.iter().map(|path| self.stored.age(path)).max().unwrap_or(0) };
             let known = self.found.as_ref().filter(|f| since > 0 && f.look == k && f.since == since);
-            known.cloned().or_else(|| Found::among(value, (k, look), since).map(Arc::new))
+            let found = || {
+                let values: Vec<_> = paths.iter().map(|path| values.get(path)).collect::<Option<_>>()?;
+                Found::among(&values, (k, look), since).map(Arc::new)
+            };
+            known.cloned().or_else(found)
         })
     }
 

@@ -101,6 +101,15 @@ impl Counter<'_> {
     }
 }
 
+/// All rounds of a loop, where it is known how many there are.
+fn rounds(step: &Step, counter: &Counter) -> Option<f64> {
+    let Step::Rounds(r) = step else { return None };
+    let each = foreseen(&r.body, counter.sizes);
+    let of = |steps: &[Option<f64>]| steps.iter().copied().sum::<Option<f64>>();
+    let (once, each) = (of(&each[..r.body.prepared])?, of(&each[r.body.prepared..])?);
+    (!r.stop).then_some(once + counter.n(&r.trips) * each)
+}
+
 /// Of each step, in their order, by itself.
 pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
     let counter = Counter { sizes, prices: &plan.terms.prices };
@@ -112,7 +121,10 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
     let mut out = vec![None; works.len()];
     for _ in 0..2 {
         for (k, work) in works.iter().enumerate() {
-            let Some(work) = work else { continue };
+            let Some(work) = work else {
+                out[k] = rounds(&plan.steps[k], &counter);
+                continue;
+            };
             let tile = within(k);
             let far = |t: &Touched| {
                 let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| now - at);

@@ -51,20 +51,26 @@ fn twice_the_work_takes_about_twice_as_long() {
 }
 
 #[test]
-fn what_a_run_alone_knows_is_not_foreseen() {
-    let text = "%0: f32[b] = input \"x\"
-%1: f32 = loop 3 carry 1 yield 1 %0 {
+fn a_loop_takes_what_its_rounds_take() {
+    let text = |trips: usize| {
+        format!(
+            "%0: f32[b] = input \"x\"
+%1: f32 = loop {trips} carry 1 yield 1 %0 {{
   %0: f32[b] = arg 1
   %1: f32[b] = exp %0[b]
   output c = %1
   output y = %1
-}
+}}
 %2: f32[b] = result 0 %1
 output y = %2
-";
-    let (times, steps) = of(text, &[("b", 9)]);
-    for (ns, step) in times.iter().zip(&steps) {
-        assert_eq!(ns.is_none(), matches!(step, Step::Rounds(_)), "{step:?}");
-    }
-    assert!(steps.iter().any(|s| matches!(s, Step::Rounds(_))));
+"
+        )
+    };
+    let loops = |trips: usize| {
+        let (times, steps) = of(&text(trips), &[("b", 900)]);
+        let at = steps.iter().position(|s| matches!(s, Step::Rounds(_))).expect("a loop");
+        times[at].expect("a loop of so many rounds")
+    };
+    assert_eq!(loops(0), 0.0);
+    assert!(loops(1) > 0.0 && (loops(30) / loops(10) - 3.0).abs() < 1e-9);
 }
