@@ -4,7 +4,6 @@
 //! to make it, in nanoseconds of a run. A step costs its multiplications, and its result being written and read; one that depends on no
 //! input costs its share of each run, but its result is read in every run, and may not outgrow memory.
 
-use super::measured::plan::NEST_PRICE;
 use super::prices::{Prices, may_keep, shared};
 
 /// A product to be ordered.
@@ -70,10 +69,13 @@ impl Search<'_> {
         self.early.iter().enumerate().all(|(f, early)| set >> f & 1 == 0 || *early)
     }
 
-    /// What one loop nest over everything costs.
+    /// What one loop nest over everything costs. What is ready lies in memory, and is read in every run, as for the other orders.
     pub fn nest(&self) -> f64 {
         let everything = self.points(self.masks.iter().fold(0, |a, b| a | b));
-        NEST_PRICE * self.prices.multiply(everything * (self.masks.len() - 1) as f64)
+        let late = !self.is_early(self.full());
+        let ready = self.masks.iter().zip(self.early).filter(|(_, early)| late && **early);
+        let read: f64 = ready.map(|(mask, _)| self.prices.read(self.points(*mask))).sum();
+        self.prices.multiply(everything * (self.masks.len() - 1) as f64) + read
     }
 
     /// What it costs to write the product of a set of factors down and to read it again.
@@ -232,6 +234,19 @@ mod tests {
                 assert!(kept <= code * n * 256.0, "{n} {code}: {kept} elements");
             }
         }
+    }
+
+    #[test]
+    fn a_nest_reads_what_lies_ready_as_a_product_does() {
+        // `sum(i) x[i] s[i] w[i, o]`: a row that is scaled, and a matrix.
+        let extents = [256.0, 1024.0];
+        let search = |early| {
+            Search { prices: &Prices::generic(), extents: &extents, result: 0b10, masks: vec![0b01, 0b01, 0b11], early }.nest()
+        };
+        let (late, ready) = (search(&[false; 3]), search(&[false, true, true]));
+        assert_eq!(ready - late, Prices::generic().read(256.0 * 1024.0) + Prices::generic().read(256.0));
+        // Of what is made once nothing is read in each run.
+        assert_eq!(search(&[true; 3]), late);
     }
 
     #[test]

@@ -14,10 +14,6 @@ pub(crate) const PANEL_BYTES: usize = 256 << 20;
 /// Nanoseconds that a step takes, however little it does (measured on one core of a Xeon: gathers and products of few elements).
 pub(crate) const STEP_NS: f64 = 300.0;
 
-/// What a multiplication in a loop nest costs, where one in a product of matrices costs 1. Measured, one core of an EPYC with AVX-512, three factors at one
-/// row by 256 by 1,024 and by 256 by 1,000: 6.5 and 5 (0.23 and 0.18 ns a point). A rule for others, which have more to do besides.
-pub(crate) const NEST_PRICE: f64 = 4.0;
-
 /// Multiply-adds under a condition below which choosing rows is no gain: of all rows. A rule.
 pub(crate) const CHOSEN_WORK: f64 = (1 << 18) as f64;
 /// Likewise for each row. A rule.
