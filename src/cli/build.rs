@@ -99,7 +99,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let terms = args.machine.terms(talk).map_err(fail)?;
     let look = Look { opened: &opened, sizes: Some(&sizes), terms: &terms, on: None };
     let pinned = pins(&look, &args.pin, talk)?;
-    pinned.at_others(talk);
+    pinned.at_others(None, talk);
     let terms = Terms { pins: pinned.pins(), ..terms.clone() };
     let mut made = Vec::new();
     if !args.output.is_empty() && !args.emit.contains(&Stage::Obj) {

@@ -1,8 +1,9 @@
 //! Which ways a run takes: `--pin`, and a file of choices that `hnet explain --measure --keep F` found to be the fastest on a machine.
 
 use super::explain::{Look, On, Pinned, at_sizes, named, pins};
-use super::open::Opened;
-use super::talk::{Exit, Talk};
+use super::given::Values;
+use super::open::{self, Opened};
+use super::talk::{Exit, Talk, usage};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::session::{Backend, Options};
 use crate::files::atomic;
@@ -141,6 +142,17 @@ fn read(file: &Path, opened: &Opened, on: Option<&On>, talk: Talk) -> Result<Opt
         return Ok(None);
     }
     Ok(Some(kept))
+}
+
+/// Says now what would be wrong with such a file.
+pub(super) fn may(opened: &Opened, file: &Path, values: &Values) -> Result<(), Exit> {
+    opened.spare(file, &values.read(opened))?;
+    open::ends(file, &["json"])?;
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => Err(usage(&format!("`{}`: there is no folder `{}`", file.display(), folder.display()))),
+        None if file.is_dir() => Err(usage(&format!("`{}` is a folder", file.display()))),
+        None => Ok(()),
+    }
 }
 
 /// Writes the ways that paid.

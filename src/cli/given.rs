@@ -36,6 +36,16 @@ impl Values {
         Request { files, conditions: self.condition.clone(), dims: self.dim.clone(), random, seed: self.seed }
     }
 
+    /// The files that these come from, those beside the model, too.
+    pub fn read(&self, opened: &Opened) -> Vec<PathBuf> {
+        let or_beside = |files: &[PathBuf], what: &str| match files.is_empty() {
+            true => opened.beside(what).into_iter().collect(),
+            false => files.to_vec(),
+        };
+        let values = self.condition.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
+        or_beside(&self.params, "params").into_iter().chain(or_beside(&self.inputs, "inputs")).chain(values).collect()
+    }
+
     /// Refuses what is said twice.
     pub fn once(&self) -> Result<(), Exit> {
         open::once("--condition", &self.condition)?;

@@ -1,6 +1,7 @@
 //! `--machine FILE|here`: for which machine plans are made.
 
 use super::doctor;
+use super::open;
 use super::talk::Talk;
 use crate::diag::{Code, Diagnostic};
 use crate::files::atomic;
@@ -19,7 +20,7 @@ pub struct Machine {
     #[arg(long, value_name = "FILE|here")]
     machine: Option<PathBuf>,
     /// Ways that write down or keep more than that at one place (512MB, 2GiB) are taken only where no other holds less
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = open::size)]
     at_most: Option<bytesize::ByteSize>,
 }
 

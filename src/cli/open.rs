@@ -125,6 +125,11 @@ pub fn number(text: &str) -> Result<(String, f64), String> {
     Ok((name, value))
 }
 
+/// `512MB`, `2GiB`
+pub fn size(text: &str) -> Result<bytesize::ByteSize, String> {
+    text.parse().map_err(|_| format!("`{text}` is no size; one is like 512MB, 2GiB or 100000"))
+}
+
 /// `b=17`
 pub fn whole(text: &str) -> Result<(String, i64), String> {
     let (name, value) = pair(text)?;

@@ -4,9 +4,14 @@ use super::table::{short, table};
 use crate::exec::profile::{Profile, Spent};
 use serde_json::{Value, json};
 
+/// Seconds of all kernels. The sum of nothing would be -0.
+fn total(p: &Profile) -> f64 {
+    0.0 + p.kernels.iter().map(|k| k.seconds).sum::<f64>()
+}
+
 /// A row for each kernel, those that take longest first, and what all of them take.
 pub fn shown(p: &Profile) -> String {
-    let total: f64 = p.kernels.iter().map(|k| k.seconds).sum();
+    let total = total(p);
     let mut rows: Vec<&Spent> = p.kernels.iter().collect();
     rows.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let part = |s: f64| if total > 0.0 { format!("{:.1} %", 100.0 * s / total) } else { String::new() };
@@ -67,7 +72,7 @@ pub fn as_json(p: &Profile) -> Value {
     };
     json!({
         "device": p.device,
-        "seconds": p.kernels.iter().map(|k| k.seconds).sum::<f64>(),
+        "seconds": total(p),
         "dispatches": p.dispatches,
         "peak": p.peak.map(|peak| json!({ "flops": peak.flops, "bytes": peak.bytes })),
         "kernels": p.kernels.iter().map(kernel).collect::<Vec<_>>(),

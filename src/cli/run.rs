@@ -10,7 +10,7 @@ use super::profile;
 use super::quiet::quietly;
 use super::table::{short, table};
 use super::talk::{self, Exit, Talk, usage};
-use crate::bind::inputs::{self, Given, Request};
+use crate::bind::inputs::{self, Given};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::exec::session::{self, Backend, LeftOut, Options, Session};
 use crate::files::{archive, atomic};
@@ -169,7 +169,7 @@ pub fn main(args: &Args) -> Result<(), Exit> {
     let mut opened = open::model(&args.which, talk)?;
     probe::add(&mut opened, &args.probe, talk)?;
     let request = args.values.request(&opened, !args.random_inputs, args.random_inputs, talk);
-    writable(args, &opened, &request)?;
+    writable(args, &opened)?;
     let given = inputs::gather(&opened.model, &request).map_err(|list| opened.fail(talk, &list))?;
     talk.say(&opened.sources, &given.warnings)?;
     for (dim, n) in &given.chosen {
@@ -245,11 +245,8 @@ fn tolerance(text: &str) -> Result<f64, String> {
 }
 
 /// Refuses to write what cannot be written so, or over what is read.
-fn writable(args: &Args, opened: &Opened, request: &Request) -> Result<(), Exit> {
-    let beside = if args.values.params.is_empty() { opened.beside("params") } else { None };
-    let params = args.values.params.iter().cloned().chain(beside);
-    let values = request.conditions.iter().filter_map(|(_, text)| text.strip_prefix('@')).map(PathBuf::from);
-    let read: Vec<PathBuf> = request.files.iter().cloned().chain(params).chain(values).collect();
+fn writable(args: &Args, opened: &Opened) -> Result<(), Exit> {
+    let read = args.values.read(opened);
     let files: [(&str, &Option<PathBuf>, &[&str]); 3] = [
         ("--out", &args.out, &["safetensors", "npz", "npy"]),
         ("--trace", &args.trace, &["json"]),

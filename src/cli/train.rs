@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long)]
     mixed: bool,
     /// How much the rounds of loops may keep for their derivatives (512MB, 8GB); long loops are cut where they would keep more
-    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = open::size)]
     memory: bytesize::ByteSize,
     #[command(flatten)]
     place: Where,

@@ -103,6 +103,19 @@ fn what_is_measured_is_kept_and_taken_where_it_was_measured() {
     assert!(err(&other).contains("H0007") && err(&other).contains("the backend was `gpu`"), "{}", err(&other));
     let interp = run(folder.path(), "run", &[&random[..], &["interp"]].concat(), 0);
     assert!(err(&interp).contains("the interpreter has no plan"), "{}", err(&interp));
+    // Nothing is written over what is read, or where nothing can be; that is said before anything is measured.
+    for (file, why) in [
+        ("m.hnet", "is the name of a program"),
+        ("c.txt", "no .txt file"),
+        ("none/c.json", "there is no folder"),
+        ("-", "`-` is stdout"),
+    ] {
+        let keep = ["--backend", "gpu", "--measure", "--keep", file];
+        assert!(err(&run(folder.path(), "explain", &keep, 2)).contains(why), "{file}");
+    }
+    std::fs::write(folder.path().join("m.params.safetensors.json"), "{}").unwrap();
+    let weights = ["--measure", "--params", "m.params.safetensors.json", "--keep", "m.params.safetensors.json"];
+    assert!(err(&run(folder.path(), "explain", &weights, 2)).contains("is read here"));
     // What fits nothing is counted, and another program is no longer what was measured.
     assert!(err(&chosen).contains("1 of 2 ways in `c.json` fit nothing") && err(&chosen).contains("b = 300"), "{}", err(&chosen));
     std::fs::write(folder.path().join("m.hnet"), format!("// more\n{TEXT}")).unwrap();
@@ -155,6 +168,8 @@ fn pins_of_the_command_line() {
         (&["sum of z@7:5=1"], "it is decided there of `y_add`"),
         (&["sum@7:5=1", "sum@7:5=2"], "another `--pin` asks for another way of the same"),
         (&["sum@7:5=3"], "there are ways 1 to 2"),
+        (&["sum@7:5=-1"], "there are ways 1 to 2"),
+        (&["sum@7:5=99999999999999999999999"], "there are ways 1 to 2"),
         (&["sum@7:5=none"], "no way there is called so; there are `made`, `multiplied out`"),
         (&["sum"], "is not like `sum@8:24=2`"),
     ] {

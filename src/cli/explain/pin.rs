@@ -23,7 +23,7 @@ pub struct Pinned {
     /// What each text that fits is about.
     about: Vec<(String, What)>,
     /// Those that fit at other lengths than these.
-    elsewhere: Vec<String>,
+    elsewhere: Vec<(String, What)>,
     /// Those that fit nothing, and why.
     unfit: Vec<(String, String)>,
 }
@@ -35,12 +35,12 @@ impl Pinned {
 
     /// Those that fit nothing that is decided at these lengths, which is none of anybody's faults: they may at others.
     pub fn idle(&self) -> impl Iterator<Item = &str> {
-        self.elsewhere.iter().chain(self.unfit.iter().map(|(text, _)| text)).map(String::as_str)
+        self.elsewhere.iter().map(|(text, _)| text).chain(self.unfit.iter().map(|(text, _)| text)).map(String::as_str)
     }
 
     /// Says of what changes nothing here that it does so. `on`: none for the interpreter.
     pub fn warn(&self, on: Option<&On>, talk: Talk) {
-        for (text, what) in &self.about {
+        for (text, what) in self.about.iter().chain(&self.elsewhere) {
             let why = match on {
                 None => "the interpreter has no plan".to_string(),
                 Some(on) if on.decides(*what) => continue,
@@ -51,12 +51,14 @@ impl Pinned {
             };
             talk.warn(&format!("`--pin {text}` does nothing here: {why}"));
         }
-        self.at_others(talk);
+        if on.is_some() {
+            self.at_others(on, talk);
+        }
     }
 
     /// Says of what is decided at other lengths alone that it is.
-    pub fn at_others(&self, talk: Talk) {
-        for text in &self.elsewhere {
+    pub fn at_others(&self, on: Option<&On>, talk: Talk) {
+        for (text, _) in self.elsewhere.iter().filter(|(_, what)| on.is_none_or(|on| on.decides(*what))) {
             talk.warn(&format!("`--pin {text}` does nothing at these lengths: it is decided at others alone"));
         }
     }
@@ -86,8 +88,8 @@ pub fn pins(look: &Look, texts: &[String], talk: Talk) -> Result<Pinned, Exit> {
 impl Look<'_> {
     /// Likewise; a text that fits nothing is left out.
     pub fn up(&self, texts: &[String], talk: Talk) -> Result<Pinned, Exit> {
-        let mut out = Pinned::default();
-        out.unfit = texts.iter().map(|text| (text.clone(), String::new())).collect();
+        let unfit = texts.iter().map(|text| (text.clone(), String::new())).collect();
+        let mut out = Pinned { unfit, ..Pinned::default() };
         // What is decided may hang on what was pinned.
         while !out.unfit.is_empty() {
             let left = out.unfit.len();
@@ -136,7 +138,7 @@ impl Look<'_> {
             if here || self.sizes.is_none() {
                 out.about.push((text, found.sites[0].what));
             } else {
-                out.elsewhere.push(text);
+                out.elsewhere.push((text, found.sites[0].what));
             }
         }
         Ok(())
@@ -192,9 +194,10 @@ impl Look<'_> {
         if found.iter().any(|d| d.site.span.file != first.site.span.file) {
             return Err(": several files have that place; say the file, too: `sum@std.linear:8:23=2`".into());
         }
-        let way = match way.parse::<usize>() {
-            Ok(number) => self.numbered(number, &found)?,
-            Err(_) => called(way, &found)?,
+        let digits = way.strip_prefix('-').unwrap_or(way);
+        let way = match !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {
+            true => self.numbered(way.parse().unwrap_or(0), &found)?,
+            false => called(way, &found)?,
         };
         let mut sites: Vec<Site> = found.iter().map(|d| d.site).collect();
         sites.sort();

@@ -58,6 +58,9 @@ pub fn main(asked: &Asked) -> Result<(), Exit> {
     if let Some(out) = out {
         picture::may(&opened, out)?;
     }
+    if let Some(file) = keep {
+        choices::may(&opened, file, values)?;
+    }
     let fail = |d: Diagnostic| opened.fail(talk, &[d]);
     let model = &opened.model;
     let ready = match measure {
@@ -258,13 +261,6 @@ fn saves(d: &Decision) -> Option<f64> {
     Some(others.min_by(f64::total_cmp)? - d.ways[d.taken].ns?).filter(|ns| ns.is_finite())
 }
 
-/// A way in words, with what it holds where that is much.
-fn words(way: &Way) -> String {
-    const MUCH: f64 = 1e6;
-    let held = Some(way.bytes).filter(|b| *b >= MUCH).map(|b| format!(", {}", bytesize::ByteSize(b as u64)));
-    format!("{}{}", way.text, held.unwrap_or_default())
-}
-
 /// Who pinned it.
 pub(super) fn pinned(sources: &Sources, d: &Decision) -> Option<String> {
     match d.by {
@@ -368,7 +364,12 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
                 Some(Measured::NotRun) => format!("  {:>20}", "not run"),
                 None => String::new(),
             };
-            out.push_str(&format!("  {mark} {}  {:>9}{took}  {}\n", n + 1, way.ns.map_or("no price".into(), time), words(way)));
+            out.push_str(&format!(
+                "  {mark} {}  {:>9}{took}  {}\n",
+                n + 1,
+                way.ns.map_or("no price".into(), time),
+                short::words(way)
+            ));
         }
         if let Some(by) = pinned(sources, d) {
             out.push_str(&format!("    {DIM}pinned by {by}{DIM:#}\n"));

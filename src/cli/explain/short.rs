@@ -3,7 +3,7 @@
 use super::plan::{Held, place};
 use crate::cli::talk::{BOLD, DIM};
 use crate::ir::What;
-use crate::plan::By;
+use crate::plan::{By, Way};
 use crate::source::Sources;
 
 /// What is told of in few words, and what it is about.
@@ -53,4 +53,11 @@ fn lines<'a, 'b: 'a>(sources: &Sources, all: impl Iterator<Item = &'a &'a (&'a H
         }
     }
     lines
+}
+
+/// A way in words, with what it holds where that is much.
+pub(super) fn words(way: &Way) -> String {
+    const MUCH: f64 = 1e6;
+    let held = Some(way.bytes).filter(|b| *b >= MUCH).map(|b| format!(", {}", bytesize::ByteSize(b as u64)));
+    format!("{}{}", way.text, held.unwrap_or_default())
 }

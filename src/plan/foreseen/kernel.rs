@@ -59,6 +59,9 @@ impl Counter<'_> {
         let nest = Nest::of(k, self);
         let touch = self.prices.touch_ns;
         let points: f64 = nest.n[..k.outer].iter().product();
+        if points == 0.0 {
+            return Work::default();
+        }
         let mut work = Work { ns: RUN_NS * points / nest.lanes.map_or(1.0, |l| nest.n[l]), ..Work::default() };
         let mut seen: Vec<&Access> = vec![];
         for (e, x) in k.body.iter().enumerate() {
