@@ -10,29 +10,9 @@ The cases are those of `peers.py` and of `crossover.py`, at full size, one threa
 import argparse
 import json
 import pathlib
-import subprocess
 import tempfile
 
-from safetensors.numpy import save_file
-
-from peers import suites
-from peers.case import ROOT
-
-BINARY = ROOT / "target/release/hnet"
-
-
-def decisions(case, folder):
-    """What `hnet explain --measure --json` says of a case."""
-    save_file(case.p, folder / "p.safetensors")
-    save_file(case.x, folder / "x.safetensors")
-    command = [BINARY, "explain", ROOT / case.model, "--measure", "--json"]
-    command += ["--params", folder / "p.safetensors", "--inputs", folder / "x.safetensors"]
-    for name, value in case.sizes.items():
-        command += ["--set", f"{name}={value}"]
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{case.model}: {done.stderr}{done.stdout}")
-    return json.loads(done.stdout)["decisions"]
+from peers import suites, told
 
 
 def main():
@@ -42,17 +22,11 @@ def main():
     parser.add_argument("--within", type=float, default=1.05, help="how much longer a right choice may take (1.05)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     args = parser.parse_args()
-    names = [(suite, name) for suite in suites.SUITES for name in suites.SUITES[suite]]
-    if args.only:
-        wanted = args.only.split(",")
-        unknown = [n for n in wanted if all(n != name for _, name in names)]
-        if unknown:
-            parser.error(f"no case is called {', '.join(unknown)}; there are {', '.join(name for _, name in names)}")
-        names = [(suite, name) for suite, name in names if name in wanted]
+    names = told.chosen(parser, args.only)
     all_made, right = [], 0
     for suite, name in names:
         with tempfile.TemporaryDirectory() as folder:
-            made = decisions(suites.make(suite, name), pathlib.Path(folder))
+            made = told.told(suites.make(suite, name), pathlib.Path(folder), "explain", "--measure")["decisions"]
         seen = set()
         for d in made:
             # Equal layers have one place, and one pin takes the way in all of them.

@@ -14,26 +14,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from safetensors.numpy import save_file
-
-from peers import suites
-from peers.case import ROOT
-
-BINARY = ROOT / "target/release/hnet"
-
-
-def steps(case, folder, machine):
-    """What `hnet run --profile --json` says of a case's steps."""
-    save_file(case.p, folder / "p.safetensors")
-    save_file(case.x, folder / "x.safetensors")
-    command = [BINARY, "run", ROOT / case.model, "--profile", "--json", "--threads", "1", "--backend", "cpu", *machine]
-    command += ["--params", folder / "p.safetensors", "--inputs", folder / "x.safetensors", "--out", folder / "y.safetensors"]
-    for name, value in case.sizes.items():
-        command += ["--set", f"{name}={value}"]
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{case.model}: {done.stderr}{done.stdout}")
-    return json.loads(done.stdout)["profile"]["kernels"]
+from peers import suites, told
 
 
 def main():
@@ -45,22 +26,17 @@ def main():
     parser.add_argument("--all", action="store_true", help="shows every step, not only those that were foreseen ill")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     args = parser.parse_args()
-    names = [(suite, name) for suite in suites.SUITES for name in suites.SUITES[suite]]
-    if args.only:
-        wanted = args.only.split(",")
-        unknown = [n for n in wanted if all(n != name for _, name in names)]
-        if unknown:
-            parser.error(f"no case is called {', '.join(unknown)}; there are {', '.join(name for _, name in names)}")
-        names = [(suite, name) for suite, name in names if name in wanted]
+    names = told.chosen(parser, args.only)
     rows, wholes = [], []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         machine = []
         if args.machine == "here":
             machine = ["--machine", str(folder / "here.json")]
-            subprocess.run([str(BINARY), "doctor", "--backend", "cpu", "--out", machine[1]], check=True, capture_output=True)
+            subprocess.run([str(told.BINARY), "doctor", "--backend", "cpu", "--out", machine[1]], check=True, capture_output=True)
         for suite, name in names:
-            all_steps = steps(suites.make(suite, name), folder, machine)
+            options = ["--profile", "--threads", "1", "--backend", "cpu", "--out", folder / "y.safetensors", *machine]
+            all_steps = told.told(suites.make(suite, name), folder, "run", *options)["profile"]["kernels"]
             known = [s for s in all_steps if s["foreseen"]]
             wholes.append(sum(s["foreseen"] for s in known) / sum(s["seconds"] for s in known))
             print(f"{name:14} all of it {wholes[-1]:5.2f}")
@@ -71,8 +47,10 @@ def main():
                 rows.append({"case": name, "step": s["name"], "what": s["what"], "seconds": s["seconds"], "foreseen": s["foreseen"]})
                 if args.all or not 0.8 <= ratio <= 1.25:
                     print(f"{name:14} {s['name'][:36]:36} {s['what'][:52]:52} {1e6 * s['seconds']:9.1f} µs {ratio:5.2f}")
+
     def part(ratios, of):
         return 100 * sum(1 / of <= r <= of for r in ratios) / max(1, len(ratios))
+
     ratios = [r["foreseen"] / r["seconds"] for r in rows]
     shares = ", ".join(f"{part(ratios, of):.0f} % within {of:g}×" for of in (1.25, 1.5, 2))
     print(f"{len(rows)} steps of {args.above:g} µs or more: {shares}")

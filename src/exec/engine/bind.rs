@@ -45,7 +45,7 @@ impl Engine {
             let paths = &look.equal.paths;
             // What comes with a run is looked at in each, and what is stored once.
             let late = paths.iter().any(|path| inputs.sources.contains_key(&**path));
-            let since = if late { 0 } else { paths.iter().map(|path| self.stored.age(path)).max().unwrap_or(0) };
+            let since = if late { 0 } else { self.stored.newest(paths.iter().map(|path| &**path)) };
             let known = self.found.as_ref().filter(|f| since > 0 && f.look == k && f.since == since);
             let found = || {
                 let values: Vec<_> = paths.iter().map(|path| values.get(path)).collect::<Option<_>>()?;
