@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 use super::whole::Whole;
+#[cfg(target_arch = "x86_64")]
+use super::width::vectors;
 use super::{apply, micro, panel, softmax, strip, sweep, thin};
 #[cfg(target_arch = "x86_64")]
 use super::{spread, stretches};
@@ -134,13 +136,6 @@ impl Drop for Jit {
             unsafe { module.free_memory() };
         }
     }
-}
-
-/// Whether the processor has vectors of eight with fused products, and of sixteen.
-#[cfg(target_arch = "x86_64")]
-fn vectors() -> (bool, bool) {
-    let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-    (fma, std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl"))
 }
 
 /// The list of functions for the widest vectors that the processor has; an empty one where it is not known to have any.

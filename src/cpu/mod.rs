@@ -54,6 +54,7 @@ mod tiles;
 mod vector;
 mod whole;
 mod wide;
+mod width;
 mod windows;
 mod written;
 
@@ -63,3 +64,4 @@ pub use object::{Face, Free, emit_object};
 pub use parameters::decided;
 pub use program::Options;
 pub(crate) use program::{Machine, Program, Running};
+pub(crate) use width::called as vectors;

@@ -6,6 +6,7 @@ use super::compile::{Functions, compile};
 use super::exec::Exec;
 use super::job::Instance;
 use super::laid::Laid;
+use super::width;
 use crate::diag::{self, Diagnostic};
 use crate::ir::{Data, Tensor};
 use crate::plan::{self, Plan, Sizes, Step};
@@ -38,8 +39,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Errors: threads cannot be started.
+    /// Errors: threads cannot be started, or there are no vectors as the environment asks for.
     pub fn new(options: &Options) -> Result<Machine, Diagnostic> {
+        width::check()?;
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
@@ -153,15 +155,18 @@ impl Running {
         &self.instance.outputs
     }
 
-    /// As `run`: the seconds spent in each step, by the name of what it makes.
-    pub fn timed(&mut self) -> Vec<(String, f64)> {
+    /// As `run`: the seconds spent in each step.
+    pub fn timed(&mut self) -> Vec<f64> {
         self.instance.spent = self.program.plan.steps.iter().map(|_| AtomicU64::new(0)).collect();
         self.run();
+        let seconds = |ns: AtomicU64| ns.load(Ordering::Relaxed) as f64 * 1e-9;
+        std::mem::take(&mut self.instance.spent).into_iter().map(seconds).collect()
+    }
+
+    /// What each step does, and to what it makes.
+    pub fn names(&self) -> Vec<String> {
         let plan = &self.program.plan;
         let name = |s: &Step| s.writes().first().map_or("", |b| plan.buffers[*b].name.as_str()).to_string();
-        let of = |(step, time): (&Step, AtomicU64)| {
-            (format!("{} {}", step.word(), name(step)), time.load(Ordering::Relaxed) as f64 * 1e-9)
-        };
-        plan.steps.iter().zip(std::mem::take(&mut self.instance.spent)).map(of).collect()
+        plan.steps.iter().map(|s| format!("{} {}", s.word(), name(s))).collect()
     }
 }

@@ -10,9 +10,13 @@ use crate::plan::{self, Kind, Sizes, measured::exec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Runs of a profile, and after how long no further one begins: a step's time is the middle one of its times.
+/// Runs of a profile, how long they take at least (short steps need many), and after how long no further one begins: a step's time is the middle
+/// one of its times.
 const TIMES: usize = 9;
+const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_millis(500);
+/// So many times are kept of each step.
+const MOST: usize = 20_000;
 
 pub(super) struct Native {
     machine: Arc<Machine>,
@@ -109,15 +113,15 @@ impl Placed for Ready {
     fn profile(&mut self, _: &Values) -> Result<Profile, Diagnostic> {
         let begin = Instant::now();
         let mut runs = vec![self.running.timed()];
-        while runs.len() < TIMES && begin.elapsed() < LONG {
+        while (runs.len() < TIMES && begin.elapsed() < LONG) || (begin.elapsed() < SHORT && runs.len() < MOST) {
             runs.push(self.running.timed());
         }
         let middle = |k: usize| {
-            let mut times: Vec<f64> = runs.iter().map(|run| run[k].1).collect();
+            let mut times: Vec<f64> = runs.iter().map(|run| run[k]).collect();
             times.sort_by(f64::total_cmp);
             times[times.len() / 2]
         };
-        let steps = (0..runs[0].len()).map(|k| (runs[0][k].0.clone(), middle(k))).collect();
+        let steps = self.running.names().into_iter().enumerate().map(|(k, name)| (name, middle(k))).collect();
         Ok(profile::of_steps(steps, plan::told(&self.running.program().plan, &self.sizes)))
     }
 

@@ -47,6 +47,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("H0633", "a run whose files were changed"),
     ("H0634", "a loop that needs gigabytes"),
     ("H0635", "steps of a training run"),
+    ("H0636", "the environment, tried in tests/tools/vectors.rs"),
     ("H0811", "a text that takes minutes to check"),
     ("H0818", "a system that refuses threads"),
     ("H0899", "a bug"),

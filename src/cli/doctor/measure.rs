@@ -1,7 +1,7 @@
 //! What this machine charges: each number is the least time of many runs of a small program.
 
 use super::given::{Task, tasks};
-use crate::cpu::Options;
+use crate::cpu::{self, Options};
 use crate::diag::{Code, Diagnostic};
 use crate::exec::Engine;
 use crate::gpu;
@@ -142,21 +142,8 @@ fn fork(threads: usize) -> Result<f64, Diagnostic> {
 pub fn name() -> String {
     let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = told.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim().to_string()));
-    let vectors = vectors();
+    let vectors = cpu::vectors();
     format!("{}{}", name.unwrap_or_else(|| std::env::consts::ARCH.into()), vectors)
-}
-
-fn vectors() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return ", AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return ", AVX2";
-        }
-    }
-    if cfg!(target_arch = "aarch64") { ", NEON" } else { "" }
 }
 
 /// What a device takes: a run with nothing to do in it, moving values, and its peaks.
