@@ -7,8 +7,9 @@
 use super::call::{self, Ptr, slice_mut};
 use super::exec::Exec;
 use super::laid::{Stored, Words};
-use super::pack::{Laying, Places, Rows};
+use super::pack::Laying;
 use super::panel::Form;
+use super::places::{Places, Rows};
 use super::softmax::LANES;
 use crate::plan::{Attention, Pair, measured::cpu};
 use std::cell::RefCell;

@@ -4,7 +4,8 @@
 use super::call::{self, Matrix, Ptr, slice};
 use super::laid::{Laid, Stored};
 use super::multiply::summed;
-use super::pack::{Panels, Places, Rows};
+use super::pack::Panels;
+use super::places::{Places, Rows};
 use super::rows::{Inner, Sorted, gather, join, split, spread};
 use crate::ir::Size;
 use crate::plan;

@@ -2,12 +2,13 @@
 //! it begins; the weights of all columns lie in panels. Channels that lie side by side are read from the image; others are packed, a block of
 //! windows at a time. What a sum's steps are depends on its length alone.
 
-use super::call::{Ptr, slice, slice_mut};
+use super::call::{Ptr, slice};
 use super::exec::Exec;
 use super::finished::{Finished, side_by_side};
 use super::held::Held;
 use super::laid::{Laid, Lie, Words};
-use super::panel::{Form, HIGH, LINE, Part};
+use super::panel::{Form, Out, Part};
+use super::places::{Places, Rows};
 use super::stretches::Stretches;
 use crate::plan::measured::cpu::{self, PANEL_STEPS};
 use crate::plan::{self, Batch, Geometry};
@@ -228,33 +229,25 @@ impl Lines {
         let mut own = Vec::new();
         let near: Vec<&[f32]> = if self.near { self.near(at, steps, places, &mut own) } else { Vec::new() };
         let packed: Vec<f32> = if self.near { Vec::new() } else { self.packed(at, steps, places) };
+        let to: Vec<i64> = if tile.is_some() { Vec::new() } else { places.iter().map(|p| p.1).collect() };
         for p in 0..self.panels() {
             let panel = |p: usize| &at.weights[(p * terms + steps.first) * wide..][..steps.count() * wide];
             let (panel, after) = (panel(p), if p + 1 < self.panels() { panel(p + 1) } else { &[] });
-            let lines = after.len() / LINE;
             let (first, some) = (p * wide, wide.min(columns - p * wide));
-            for (row, count) in form.groups(places.len()) {
-                let mut out: [&mut [f32]; HIGH] = std::array::from_fn(|_| &mut [][..]);
-                match &mut tile {
-                    Some(tile) => {
-                        let rows = tile[row * columns..].chunks_exact_mut(columns).take(count);
-                        out.iter_mut().zip(rows).for_each(|(o, row)| *o = &mut row[first..first + some]);
-                    }
-                    None => {
-                        let to = |place: &(i64, i64, u64)| at.out.moved(place.1 + self.g.columns[first].1);
-                        out.iter_mut().zip(&places[row..row + count]).for_each(|(o, p)| *o = slice_mut(to(p), some));
-                    }
+            // The next panel comes near meanwhile.
+            let next = after;
+            let rows = match &mut tile {
+                Some(tile) => {
+                    let places = Places::Even { stride: columns as i64, count: places.len() };
+                    Rows { at: Ptr::of_f32_mut(&mut tile[first..]), places, step: 1 }
                 }
-                let out = &mut out[..count];
-                // The next panel comes near meanwhile, some of it with each group.
-                let next = &after[lines * row / places.len() * LINE..lines * (row + count) / places.len() * LINE];
-                if self.near {
-                    let rows = &near[row * steps.stretches.len()..][..count * steps.stretches.len()];
-                    (form.stretches)(&mut Stretches { rows, panel, out, add, next });
-                } else {
-                    let a = &packed[row * steps.count()..][..count * steps.count()];
-                    (form.kernel)(&mut Part { a, panel, out, add, bias: &[], next });
-                }
+                None => Rows { at: at.out.moved(self.g.columns[first].1), places: Places::Listed(&to), step: 1 },
+            };
+            let out = &Out { rows, of: 0..places.len(), columns: some };
+            if self.near {
+                (form.stretches)(&mut Stretches { rows: &near, panel, out, add, bias: &[], next });
+            } else {
+                (form.kernel)(&mut Part { a: &packed, panel, out, add, bias: &[], next });
             }
         }
     }

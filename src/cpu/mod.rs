@@ -31,6 +31,7 @@ mod pack;
 mod panel;
 mod parameters;
 mod passes;
+mod places;
 mod poly;
 mod product;
 mod program;

@@ -6,8 +6,10 @@
 
 use super::call::{self, Ptr, slice, slice_mut};
 use super::laid::{Laid, Lie, Stored, Words};
-use super::panel::{self, Form, HIGH, LINE, Part, WIDE};
+use super::panel::{self, Form, HIGH, Out, Part, WIDE};
+use super::places::{Places, Rows, groups};
 use super::product::Bias;
+use super::stretches::Stretches;
 use crate::plan::measured::cpu::{self, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -24,47 +26,6 @@ pub(super) struct Panels {
     k: usize,
     n: usize,
     words: Arc<Words>,
-}
-
-/// Where rows begin.
-#[derive(Clone, Copy)]
-pub(super) enum Places<'a> {
-    /// One after the other, this far apart.
-    Even {
-        stride: i64,
-        count: usize,
-    },
-    Listed(&'a [i64]),
-}
-
-impl Places<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Places::Even { count, .. } => *count,
-            Places::Listed(list) => list.len(),
-        }
-    }
-
-    fn at(&self, row: usize) -> i64 {
-        match self {
-            Places::Even { stride, .. } => row as i64 * stride,
-            Places::Listed(list) => list[row],
-        }
-    }
-}
-
-/// Rows of one side of a product: where they begin, and how far the elements of one lie apart.
-#[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
-    pub at: Ptr,
-    pub places: Places<'a>,
-    pub step: i64,
-}
-
-impl Rows<'_> {
-    pub fn row(&self, row: usize) -> Ptr {
-        self.at.moved(self.places.at(row))
-    }
 }
 
 impl Bias {
@@ -197,13 +158,21 @@ impl Form {
     ) {
         let wide = self.wide;
         let mut row = [0.0f32; WIDE];
+        // What packing takes, all panels share.
+        let mut lying = Vec::new();
+        let near = a.step == 1 && out.step == 1 && panels.len() <= cpu::PANELS_FEW && !a.places.meet();
         PACKED.with_borrow_mut(|packed| {
             packed.resize(PANEL_ROWS * PANEL_STEPS, 0.0);
             for first in rows.clone().step_by(PANEL_ROWS) {
                 let rows = first..rows.end.min(first + PANEL_ROWS);
                 for from in (0..all).step_by(PANEL_STEPS) {
                     let steps = PANEL_STEPS.min(all - from);
-                    self.pack(a, &rows, (from, steps), packed);
+                    if near {
+                        lying.clear();
+                        lying.extend(rows.clone().map(|r| slice::<f32>(a.row(r).moved(from as i64), steps)));
+                    } else {
+                        self.pack(a, &rows, (from, steps), packed);
+                    }
                     for p in panels.clone() {
                         let panel = |p: usize| &of.matrix[(p * of.k + from) * wide..][..steps * wide];
                         let next = if p + 1 < panels.end { panel(p + 1) } else { &[] };
@@ -212,18 +181,21 @@ impl Form {
                         // The whole sum comes first.
                         let bias =
                             bias.filter(|_| from + steps == all).map_or(&[][..], |b| b.some(p * wide, &mut row[..columns]));
-                        self.panel((packed, panel(p), next, bias), (steps, columns), &out, &rows, from > 0);
+                        if near {
+                            let out = &Out { rows: out, of: rows.clone(), columns };
+                            (self.stretches)(&mut Stretches { rows: &lying, panel: panel(p), out, add: from > 0, bias, next });
+                        } else {
+                            self.panel((packed, panel(p), next, bias), (steps, columns), &out, &rows, from > 0);
+                        }
                     }
                 }
             }
         });
     }
 
-    /// As few groups as there can be, as equal as they can be: where each begins, and how many rows it has. A row alone takes as long as
-    /// several together.
+    /// As [`groups`], of rows that this form takes together.
     pub(super) fn groups(self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
-        let count = rows.div_ceil(self.high);
-        (0..count).map(move |g| (rows * g / count, rows * (g + 1) / count - rows * g / count))
+        groups(rows, self.high)
     }
 
     /// Some steps of rows, group by group: for each step an element of each row.
@@ -255,24 +227,19 @@ impl Form {
     /// Packed rows times a part of a panel; the `next` one comes near meanwhile, some of it with each row.
     pub(super) fn panel(
         self,
-        (packed, panel, next, bias): (&[f32], &[f32], &[f32], &[f32]),
+        (a, panel, next, bias): (&[f32], &[f32], &[f32], &[f32]),
         (steps, columns): (usize, usize),
         out: &Rows,
         rows: &Range<usize>,
         add: bool,
     ) {
-        let lines = next.len() / LINE;
+        if out.step == 1 {
+            return (self.kernel)(&mut Part { a, panel, out: &Out { rows: *out, of: rows.clone(), columns }, add, next, bias });
+        }
         for (first, count) in self.groups(rows.len()) {
-            let next = &next[lines * first / rows.len() * LINE..lines * (first + count) / rows.len() * LINE];
-            let a = &packed[first * steps..][..count * steps];
             let row = |r: usize| out.row(rows.start + first + r);
-            if out.step == 1 {
-                let mut to: [&mut [f32]; HIGH] =
-                    std::array::from_fn(|r| slice_mut(row(r.min(count - 1)), if r < count { columns } else { 0 }));
-                (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add, next, bias });
-            } else {
-                self.apart((a, panel, add, bias), (count, columns), &|r, c| row(r).moved(c as i64 * out.step));
-            }
+            let a = &a[first * steps..][..count * steps];
+            self.apart((a, panel, add, bias), (count, columns), &|r, c| row(r).moved(c as i64 * out.step));
         }
     }
 
@@ -285,8 +252,9 @@ impl Form {
         place: &dyn Fn(usize, usize) -> Ptr,
     ) {
         let mut sums = [[0.0f32; WIDE]; HIGH];
-        let mut to = sums.each_mut().map(|sums| &mut sums[..columns]);
-        (self.kernel)(&mut Part { a, panel, out: &mut to[..count], add: false, next: &[], bias: &[] });
+        let places = Places::Even { stride: WIDE as i64, count };
+        let rows = Rows { at: Ptr::of_f32_mut(sums.as_flattened_mut()), places, step: 1 };
+        (self.kernel)(&mut Part { a, panel, out: &Out { rows, of: 0..count, columns }, add: false, next: &[], bias: &[] });
         for (r, sums) in sums[..count].iter().enumerate() {
             for (c, sum) in sums[..columns].iter().enumerate() {
                 let to = &mut slice_mut::<f32>(place(r, c), 1)[0];

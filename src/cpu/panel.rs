@@ -2,11 +2,14 @@
 //!
 //! Written once, compiled for each kind of vector. How a product is taken apart into such parts is said in [`super::pack`].
 
+use super::call::slice_mut;
 use super::micro::put;
+use super::places::{Rows, groups};
 use super::spread::{self, Fill};
 use super::stretches::{self, Stretches};
 use super::vector::{Base, Vector};
 use crate::plan::measured::cpu::WRITTEN_AHEAD;
+use std::ops::Range;
 
 /// Columns of the widest panel, and rows of the highest group.
 pub(super) const WIDE: usize = 32;
@@ -20,13 +23,13 @@ pub(super) const VECTORS: usize = 2;
 pub(super) struct Form {
     pub wide: usize,
     pub high: usize,
-    /// Computes a part of as many rows.
+    /// Computes a part.
     pub kernel: fn(&mut Part),
     /// Writes panels.
     pub write: fn(&mut Sheets),
     /// Lays a panel of windows out.
     pub fill: fn(&mut Fill),
-    /// Computes a part of as many rows that lie in stretches.
+    /// Computes a part whose rows lie in stretches.
     pub stretches: fn(&mut Stretches),
 }
 
@@ -43,12 +46,26 @@ pub(super) const BASE: Form = Form {
     stretches: stretches::group::<Base, BASE_HIGH>,
 };
 
-/// A group of rows times a panel: for each step of the sum `a` has an element of each row, and `panel` a row. Each sum goes into its row of
-/// `out`, of which there are as many as the panel has columns or fewer, or is added to what is there.
-pub(super) struct Part<'a, 'b> {
+/// Rows of a result: some of these, and how many columns each has, which lie side by side.
+pub(super) struct Out<'a> {
+    pub rows: Rows<'a>,
+    pub of: Range<usize>,
+    pub columns: usize,
+}
+
+impl Out<'_> {
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &mut [f32] {
+        slice_mut(self.rows.row(self.of.start + row), self.columns)
+    }
+}
+
+/// Rows times a panel: `a` has them group by group, for each step of the sum an element of each row, and `panel` a row for each step. Each sum goes
+/// into its row of `out`, which has as many columns as the panel or fewer, or is added to what is there.
+pub(super) struct Part<'a> {
     pub a: &'a [f32],
     pub panel: &'a [f32],
-    pub out: &'a mut [&'b mut [f32]],
+    pub out: &'a Out<'a>,
     pub add: bool,
     /// Added to each row in the end, where it is not empty.
     pub bias: &'a [f32],
@@ -82,12 +99,12 @@ fn step<V: Vector, const R: usize>(sums: &mut [[V; VECTORS]; R], xs: &[f32], wor
 }
 
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(part: &mut Part) {
-    let mut sums = [[V::zero(); VECTORS]; R];
-    let wide = VECTORS * V::LANES;
-    let early = part.next.len().div_ceil(LINE).min(part.panel.len() / wide);
-    let (a, panel) = (part.a.split_at(early * R), part.panel.split_at(early * wide));
-    let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(part.next.chunks(LINE));
+fn tile<V: Vector, const R: usize>(part: &Part, first: usize, next: &[f32]) {
+    let (mut sums, wide) = ([[V::zero(); VECTORS]; R], VECTORS * V::LANES);
+    let steps = part.panel.len() / wide;
+    let early = next.len().div_ceil(LINE).min(steps);
+    let (a, panel) = (part.a[first * steps..][..R * steps].split_at(early * R), part.panel.split_at(early * wide));
+    let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(next.chunks(LINE));
     for ((xs, words), line) in near {
         V::bring(line);
         step(&mut sums, xs, words);
@@ -95,10 +112,26 @@ fn tile<V: Vector, const R: usize>(part: &mut Part) {
     for (xs, words) in a.1.chunks_exact(R).zip(panel.1.chunks_exact(wide)) {
         step(&mut sums, xs, words);
     }
-    for (sums, to) in sums.into_iter().zip(part.out.iter_mut()) {
-        put(sums, to, part.add);
-        if !part.bias.is_empty() {
-            plus::<V>(part.bias, to);
+    finish(sums, part.out, first, (part.add, part.bias));
+}
+
+/// Sums of some rows from `first` into the result.
+#[inline(always)]
+pub(super) fn finish<V: Vector, const R: usize>(sums: [[V; VECTORS]; R], out: &Out, first: usize, (add, bias): (bool, &[f32])) {
+    let whole = out.columns == VECTORS * V::LANES;
+    if whole && !add && bias.len() == out.columns {
+        let bias: [V; VECTORS] = std::array::from_fn(|c| V::load(&bias[c * V::LANES..]));
+        for (r, sums) in sums.into_iter().enumerate() {
+            let sums: [V; VECTORS] = std::array::from_fn(|c| sums[c].plus(bias[c]));
+            put(sums, out.row(first + r), false);
+        }
+        return;
+    }
+    for (r, sums) in sums.into_iter().enumerate() {
+        let to = out.row(first + r);
+        put(sums, to, add);
+        if !bias.is_empty() {
+            plus::<V>(bias, to);
         }
     }
 }
@@ -178,17 +211,29 @@ fn sheets<V: Vector, const MOST: usize>(of: &mut Sheets) {
     }
 }
 
-/// As many rows as there are in `out`; no more than a form for such vectors has.
+/// All rows, group by group; what comes next is divided among the groups.
 #[inline(always)]
 fn group<V: Vector, const MOST: usize>(part: &mut Part) {
     macro_rules! of {
-        ($rows:literal, $part:expr) => {
+        ($rows:literal, $first:expr, $next:expr) => {
             if $rows <= MOST {
-                tile::<V, $rows>($part);
+                tile::<V, $rows>(part, $first, $next);
             }
         };
     }
-    by_rows!(part.out.len(), of, part);
+    let rows = part.out.of.len();
+    let mut next = shares(part.next, rows.div_ceil(MOST));
+    for (first, count) in groups(rows, MOST) {
+        let next = next.next().unwrap_or_default();
+        by_rows!(count, of, first, next);
+    }
+}
+
+/// Whole cache lines in so many parts, as equal as they can be.
+#[inline(always)]
+pub(super) fn shares(words: &[f32], parts: usize) -> std::slice::Chunks<'_, f32> {
+    let lines = words.len() / LINE;
+    words[..lines * LINE].chunks(lines.div_ceil(parts.max(1)).max(1) * LINE)
 }
 
 /// Rows and steps of a square that is turned at once.

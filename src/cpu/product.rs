@@ -3,7 +3,8 @@
 use super::call::{self, Matrix, Ptr};
 use super::laid::{Laid, Stored};
 use super::multiply::{By, Doing, is_library, summed};
-use super::pack::{Panels, Places, Rows};
+use super::pack::Panels;
+use super::places::{Places, Rows};
 use crate::ir::Size;
 use crate::plan;
 

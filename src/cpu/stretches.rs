@@ -2,26 +2,29 @@
 //!
 //! Written once, compiled for each kind of vector.
 
-use super::micro::put;
-use super::panel::{LINE, VECTORS};
+use super::panel::{LINE, Out, VECTORS, finish, shares};
+use super::places::groups;
 use super::vector::Vector;
 
-/// A group of rows times a part of a panel. What a row has are stretches of one length: `rows` has the first of each row, then the second.
-pub(super) struct Stretches<'a, 'b> {
+/// Rows times a part of a panel. What a row has are stretches of one length: `rows` has, group by group, the first of each row, then the second.
+pub(super) struct Stretches<'a> {
     pub rows: &'a [&'a [f32]],
     pub panel: &'a [f32],
-    pub out: &'a mut [&'b mut [f32]],
+    pub out: &'a Out<'a>,
     pub add: bool,
+    /// Added to each row in the end, where it is not empty.
+    pub bias: &'a [f32],
     /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
     pub next: &'a [f32],
 }
 
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(s: &mut Stretches) {
+fn tile<V: Vector, const R: usize>(s: &Stretches, (first, each): (usize, usize), next: &[f32]) {
     let (mut sums, wide) = ([[V::zero(); VECTORS]; R], VECTORS * V::LANES);
-    let len = s.rows[0].len();
-    let mut next = s.next.chunks(LINE);
-    for (rows, panel) in s.rows.chunks_exact(R).zip(s.panel.chunks_exact(len * wide)) {
+    let rows = &s.rows[first * each..][..R * each];
+    let len = rows[0].len();
+    let mut next = next.chunks(LINE);
+    for (rows, panel) in rows.chunks_exact(R).zip(s.panel.chunks_exact(len * wide)) {
         let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
         for (k, words) in (0..len).zip(panel.chunks_exact(wide)) {
             if let Some(line) = next.next() {
@@ -36,22 +39,26 @@ fn tile<V: Vector, const R: usize>(s: &mut Stretches) {
             }
         }
     }
-    for (sums, to) in sums.into_iter().zip(s.out.iter_mut()) {
-        put(sums, to, s.add);
-    }
+    finish(sums, s.out, first, (s.add, s.bias));
 }
 
-/// As many rows as there are in `out`; no more than a form for such vectors has.
+/// All rows, group by group.
 #[inline(always)]
 pub(super) fn group<V: Vector, const MOST: usize>(s: &mut Stretches) {
+    let rows = s.out.of.len();
+    let each = s.rows.len() / rows.max(1);
     macro_rules! of {
-        ($rows:literal, $s:expr) => {
+        ($rows:literal, $first:expr, $next:expr) => {
             if $rows <= MOST {
-                tile::<V, $rows>($s);
+                tile::<V, $rows>(s, ($first, each), $next);
             }
         };
     }
-    super::panel::by_rows!(s.out.len(), of, s);
+    let mut next = shares(s.next, rows.div_ceil(MOST));
+    for (first, count) in groups(rows, MOST) {
+        let next = next.next().unwrap_or_default();
+        super::panel::by_rows!(count, of, first, next);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

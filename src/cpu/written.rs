@@ -6,8 +6,8 @@
 use super::call::{self, Ptr};
 use super::exec::Exec;
 use super::laid::{Laid, Lie, Stored, Words};
-use super::pack::{Places, Rows};
 use super::panel::{Form, Sheets};
+use super::places::{Places, Rows};
 use crate::plan::Writing;
 use crate::plan::measured::cpu::{self, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;

@@ -4,7 +4,8 @@
 use crate::cpu::call::{self, Ptr};
 use crate::cpu::laid::Stored;
 use crate::cpu::micro::Shape;
-use crate::cpu::pack::{Panels, Places, Rows};
+use crate::cpu::pack::Panels;
+use crate::cpu::places::{Places, Rows};
 use crate::cpu::product::Bias;
 use crate::cpu::{micro, sweep, thin};
 

@@ -70,6 +70,10 @@ pub(crate) const PANEL_FOR_ROWS: RangeInclusive<usize> = 6..=512;
 /// Lengths of sums for which they pay: with shorter ones packing the rows takes as long as the product. By reasoning; the upper end is a rule of
 /// digits.
 pub(crate) const PANEL_FOR_TERMS: RangeInclusive<usize> = 64..=F32_TERMS;
+/// Panels up to which rows are read where they lie, as packing them is a part of the work that counts. TODO
+pub(crate) const PANELS_FEW: usize = 16;
+/// Elements of a page of memory: rows so far apart fall into the same set of a first cache. By reasoning: 4 KiB.
+pub(crate) const PAGE: i64 = 1024;
 /// Elements that should stay in the second cache: panels that are written, and what they are multiplied with or written from. By reasoning:
 /// 1.1 MiB.
 pub(crate) const WRITTEN_CACHE: usize = 288 << 10;
