@@ -160,7 +160,8 @@ impl Form {
         let mut row = [0.0f32; WIDE];
         // What packing takes, all panels share.
         let mut lying = Vec::new();
-        let near = a.step == 1 && out.step == 1 && panels.len() <= cpu::PANELS_FEW && !a.places.meet();
+        let few = if self.high > cpu::WAYS && a.places.meet() { cpu::PANELS_FEW_MEETING } else { cpu::PANELS_FEW };
+        let near = a.step == 1 && out.step == 1 && panels.len() <= few;
         PACKED.with_borrow_mut(|packed| {
             packed.resize(PANEL_ROWS * PANEL_STEPS, 0.0);
             for first in rows.clone().step_by(PANEL_ROWS) {
