@@ -61,9 +61,9 @@ pub(crate) const THIN_TERMS: RangeInclusive<usize> = 32..=F32_TERMS;
 /// The part of the memory that a plan may take of which panels of parameters take no more: one of so many. A rule.
 pub(crate) const PANEL_SHARE: usize = 4;
 /// Steps of a sum that are taken in registers; what they come to is added in memory. A rule: 16 KiB to 32 KiB of a panel.
-pub(crate) const PANEL_STEPS: usize = 256;
+pub(crate) const PANEL_STEPS: usize = 512;
 /// Rows that are packed at a time. By reasoning: with [`PANEL_STEPS`] they are 240 KiB, a part of the second cache.
-pub(crate) const PANEL_ROWS: usize = 240;
+pub(crate) const PANEL_ROWS: usize = 120;
 /// Rows for which panels pay: fewer wait for memory, however it is laid out; with more, what the library spends on laying it out is little. By
 /// reasoning.
 pub(crate) const PANEL_FOR_ROWS: RangeInclusive<usize> = 6..=512;
