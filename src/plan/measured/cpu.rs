@@ -64,8 +64,9 @@ pub(crate) const PANEL_SHARE: usize = 4;
 pub(crate) const PANEL_STEPS: usize = 512;
 /// Rows that are packed at a time. By reasoning: with [`PANEL_STEPS`] they are 240 KiB, a part of the second cache.
 pub(crate) const PANEL_ROWS: usize = 120;
-/// Rows for which panels pay: fewer wait for memory, however it is laid out; with more, what the library spends on laying it out is little. By
-/// reasoning.
+/// Rows that are multiplied at a time for which panels pay. Fewer wait for memory, however it is laid out. With more, what the library spends on
+/// laying it out is little: measured (AVX-512, and as AVX2, sums of 64 to 1,024 terms), with 512 rows panels are 0 to 8 % faster for 256 columns or
+/// more, with 1,024 -5 to 5 %, with 16,384 -16 to 10 %.
 pub(crate) const PANEL_FOR_ROWS: RangeInclusive<usize> = 6..=512;
 /// Lengths of sums for which they pay: with shorter ones packing the rows takes as long as the product. By reasoning; the upper end is a rule of
 /// digits.
