@@ -86,21 +86,21 @@ pub(super) struct Sheets<'a> {
 /// Elements of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// One step of the sums.
+/// One step of the sums, in the first vectors of a row.
 #[inline(always)]
-fn step<V: Vector, const R: usize>(sums: &mut [[V; VECTORS]; R], xs: &[f32], words: &[f32]) {
-    let row: [V; VECTORS] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
+fn step<V: Vector, const R: usize, const C: usize>(sums: &mut [[V; C]; R], xs: &[f32], words: &[f32]) {
+    let row: [V; C] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
     for r in 0..R {
         let x = V::splat(xs[r]);
-        for c in 0..VECTORS {
+        for c in 0..C {
             sums[r][c] = sums[r][c].fused(x, row[c]);
         }
     }
 }
 
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(part: &Part, first: usize, next: &[f32]) {
-    let (mut sums, wide) = ([[V::zero(); VECTORS]; R], VECTORS * V::LANES);
+fn tile<V: Vector, const R: usize, const C: usize>(part: &Part, first: usize, next: &[f32]) {
+    let (mut sums, wide) = ([[V::zero(); C]; R], VECTORS * V::LANES);
     let steps = part.panel.len() / wide;
     let early = next.len().div_ceil(LINE).min(steps);
     let (a, panel) = (part.a[first * steps..][..R * steps].split_at(early * R), part.panel.split_at(early * wide));
@@ -117,12 +117,17 @@ fn tile<V: Vector, const R: usize>(part: &Part, first: usize, next: &[f32]) {
 
 /// Sums of some rows from `first` into the result.
 #[inline(always)]
-pub(super) fn finish<V: Vector, const R: usize>(sums: [[V; VECTORS]; R], out: &Out, first: usize, (add, bias): (bool, &[f32])) {
-    let whole = out.columns == VECTORS * V::LANES;
+pub(super) fn finish<V: Vector, const R: usize, const C: usize>(
+    sums: [[V; C]; R],
+    out: &Out,
+    first: usize,
+    (add, bias): (bool, &[f32]),
+) {
+    let whole = out.columns == C * V::LANES;
     if whole && !add && bias.len() == out.columns {
-        let bias: [V; VECTORS] = std::array::from_fn(|c| V::load(&bias[c * V::LANES..]));
+        let bias: [V; C] = std::array::from_fn(|c| V::load(&bias[c * V::LANES..]));
         for (r, sums) in sums.into_iter().enumerate() {
-            let sums: [V; VECTORS] = std::array::from_fn(|c| sums[c].plus(bias[c]));
+            let sums: [V; C] = std::array::from_fn(|c| sums[c].plus(bias[c]));
             put(sums, out.row(first + r), false);
         }
         return;
@@ -216,8 +221,11 @@ fn sheets<V: Vector, const MOST: usize>(of: &mut Sheets) {
 fn group<V: Vector, const MOST: usize>(part: &mut Part) {
     macro_rules! of {
         ($rows:literal, $first:expr, $next:expr) => {
-            if $rows <= MOST {
-                tile::<V, $rows>(part, $first, $next);
+            if $rows > MOST {
+            } else if part.out.columns <= V::LANES {
+                tile::<V, $rows, 1>(part, $first, $next);
+            } else {
+                tile::<V, $rows, VECTORS>(part, $first, $next);
             }
         };
     }

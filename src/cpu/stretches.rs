@@ -19,8 +19,8 @@ pub(super) struct Stretches<'a> {
 }
 
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(s: &Stretches, (first, each): (usize, usize), next: &[f32]) {
-    let (mut sums, wide) = ([[V::zero(); VECTORS]; R], VECTORS * V::LANES);
+fn tile<V: Vector, const R: usize, const C: usize>(s: &Stretches, (first, each): (usize, usize), next: &[f32]) {
+    let (mut sums, wide) = ([[V::zero(); C]; R], VECTORS * V::LANES);
     let rows = &s.rows[first * each..][..R * each];
     let len = rows[0].len();
     let mut next = next.chunks(LINE);
@@ -30,10 +30,10 @@ fn tile<V: Vector, const R: usize>(s: &Stretches, (first, each): (usize, usize),
             if let Some(line) = next.next() {
                 V::bring(line);
             }
-            let row: [V; VECTORS] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
+            let row: [V; C] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
             for r in 0..R {
                 let x = V::splat(rows[r][k]);
-                for c in 0..VECTORS {
+                for c in 0..C {
                     sums[r][c] = sums[r][c].fused(x, row[c]);
                 }
             }
@@ -49,8 +49,11 @@ pub(super) fn group<V: Vector, const MOST: usize>(s: &mut Stretches) {
     let each = s.rows.len() / rows.max(1);
     macro_rules! of {
         ($rows:literal, $first:expr, $next:expr) => {
-            if $rows <= MOST {
-                tile::<V, $rows>(s, ($first, each), $next);
+            if $rows > MOST {
+            } else if s.out.columns <= V::LANES {
+                tile::<V, $rows, 1>(s, ($first, each), $next);
+            } else {
+                tile::<V, $rows, VECTORS>(s, ($first, each), $next);
             }
         };
     }
