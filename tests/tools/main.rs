@@ -14,5 +14,6 @@ mod machine;
 mod object;
 mod pictures;
 mod training;
+mod vectors;
 mod web;
 mod weights;
