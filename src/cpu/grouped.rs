@@ -88,7 +88,7 @@ impl Grouped {
         let one = self.columns.len() == 1 && self.sums.len() == 1;
         let panels = Panels::new(depth, width);
         let length = panels.length().saturating_mul(count);
-        if !stays || !one || length > room || !panels.pay(rows) {
+        if !stays || !one || length > room || !panels.pay(rows, count) {
             return 0;
         }
         self.panels = Some(panels);

@@ -52,9 +52,11 @@ impl Panels {
         self.form.length((self.k, self.n))
     }
 
-    /// Whether panels of a matrix make up for the memory that they take, where so many rows are multiplied with it.
-    pub fn pay(&self, rows: usize) -> bool {
-        cpu::PANEL_FOR_ROWS.contains(&rows) && cpu::PANEL_FOR_TERMS.contains(&self.k) && self.n >= self.form.wide
+    /// Whether panels of so many matrices make up for the memory that they take, where so many rows are multiplied with each.
+    pub fn pay(&self, rows: usize, count: usize) -> bool {
+        let elements = self.k.saturating_mul(self.n).saturating_mul(count);
+        let large = rows > cpu::PANEL_FEW || (rows > cpu::PANEL_SINGLE && elements >= cpu::PANEL_FEW_FROM);
+        large && rows <= cpu::PANEL_FOR_ROWS && cpu::PANEL_FOR_TERMS.contains(&self.k) && self.n >= self.form.wide
     }
 
     /// How many panels a matrix has.

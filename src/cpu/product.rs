@@ -185,7 +185,7 @@ impl Product {
         let panels = Panels::new(k, columns);
         let length = panels.length();
         let fits = stays[side] && along == 1 && whole && !self.empty && self.places.len() == 1 && length <= room;
-        if !fits || self.batch.iter().any(moves) || !panels.pay(rows) {
+        if !fits || self.batch.iter().any(moves) || !panels.pay(rows, 1) {
             return 0;
         }
         self.packed = Some(Packed { turned, panels });

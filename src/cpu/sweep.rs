@@ -3,7 +3,10 @@
 
 use super::micro::{Shape, narrow, put, rows_of, tile};
 use super::vector::{Base, Vector};
-use crate::plan::measured::cpu::SWEPT_STEPS;
+use crate::plan::measured::cpu::{SWEPT_SINGLE, SWEPT_STEPS, SWEPT_STEPS_OF_LINES};
+
+/// Elements of a cache line.
+const LINE: usize = 16;
 
 #[inline(always)]
 fn columns<V: Vector, const R: usize, const N: usize>(
@@ -11,9 +14,9 @@ fn columns<V: Vector, const R: usize, const N: usize>(
     a: &[f32],
     b: &[f32],
     out: &mut [f32],
-    (i, from): (usize, usize),
+    (i, from, steps): (usize, usize, usize),
 ) {
-    let rows = rows_of::<R>(a, (i, s.a_row), from, SWEPT_STEPS.min(s.k - from));
+    let rows = rows_of::<R>(a, (i, s.a_row), from, steps.min(s.k - from));
     let (b, add) = (&b[from * s.b_row..], from > 0 || s.add);
     let mut j = 0;
     while j + N * V::LANES <= s.n {
@@ -36,22 +39,24 @@ fn columns<V: Vector, const R: usize, const N: usize>(
 /// Rows `R` at a time, the others by fewer.
 #[inline(always)]
 fn sweep<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
-    for from in (0..s.k).step_by(SWEPT_STEPS) {
+    // Rows of a matrix may meet in the first cache: what is read of a line again may be gone by then.
+    let steps = if s.m > SWEPT_SINGLE && V::LANES >= LINE { SWEPT_STEPS_OF_LINES } else { SWEPT_STEPS };
+    for from in (0..s.k).step_by(steps) {
         let mut i = 0;
         while i + R <= s.m {
-            columns::<V, R, 3>(s, a, b, out, (i, from));
+            columns::<V, R, 3>(s, a, b, out, (i, from, steps));
             i += R;
         }
         if R > 4 && i + 4 <= s.m {
-            columns::<V, 4, 4>(s, a, b, out, (i, from));
+            columns::<V, 4, 4>(s, a, b, out, (i, from, steps));
             i += 4;
         }
         if i + 2 <= s.m {
-            columns::<V, 2, 4>(s, a, b, out, (i, from));
+            columns::<V, 2, 4>(s, a, b, out, (i, from, steps));
             i += 2;
         }
         if i < s.m {
-            columns::<V, 1, 4>(s, a, b, out, (i, from));
+            columns::<V, 1, 4>(s, a, b, out, (i, from, steps));
         }
     }
 }

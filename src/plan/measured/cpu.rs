@@ -41,8 +41,14 @@ pub(crate) const SWEPT_ROWS: usize = 48;
 pub(crate) const SWEPT_TERMS: usize = 8;
 /// Elements of a matrix beyond which it is large. By reasoning: so many fill a second cache of 1 MiB.
 pub(crate) const SWEPT_FROM: usize = 256 << 10;
-/// Steps of the sums that all columns of a large matrix take together: as many of its rows are read side by side. A rule.
-pub(crate) const SWEPT_STEPS: usize = 32;
+/// Steps of the sums that all columns of a large matrix take together: as many of its rows are read side by side. Measured beside 32, sums of 256 to
+/// 4,096 terms, matrices of 1 Mi to 16 Mi elements: one row or two 1.0 to 2.4 times as fast, more rows with vectors of eight 1.3 to 2.4 times.
+pub(crate) const SWEPT_STEPS: usize = 8;
+/// As [`SWEPT_STEPS`], for more rows than [`SWEPT_SINGLE`] where a vector is a whole cache line. Measured beside 8, 4 to 32 rows: 1.0 to 1.3 times as
+/// fast, but 0.5 to 0.8 where four rows or eight meet a matrix of 16 Mi elements.
+pub(crate) const SWEPT_STEPS_OF_LINES: usize = 32;
+/// Rows whose sums are few enough that they wait for the matrix alone. Measured with [`SWEPT_STEPS`].
+pub(crate) const SWEPT_SINGLE: usize = 2;
 /// Rows up to which the own kernel takes a matrix that stays in the second cache; those of more are the library's. Measured with [`SWEPT_ROWS`].
 pub(crate) const ROWS_FEW: usize = 4;
 /// Multiply-adds of a product for which a call of the library costs more than it gives. A rule.
@@ -64,10 +70,16 @@ pub(crate) const PANEL_SHARE: usize = 4;
 pub(crate) const PANEL_STEPS: usize = 512;
 /// Rows that are packed at a time. By reasoning: with [`PANEL_STEPS`] they are 240 KiB, a part of the second cache.
 pub(crate) const PANEL_ROWS: usize = 120;
-/// Rows that are multiplied at a time for which panels pay. Fewer wait for memory, however it is laid out. With more, what the library spends on
-/// laying it out is little: measured (AVX-512, and as AVX2, sums of 64 to 1,024 terms), with 512 rows panels are 0 to 8 % faster for 256 columns or
-/// more, with 1,024 -5 to 5 %, with 16,384 -16 to 10 %.
-pub(crate) const PANEL_FOR_ROWS: RangeInclusive<usize> = 6..=512;
+/// Rows that are multiplied at a time up to which panels pay. With more, what the library spends on laying it out is little: measured (AVX-512, and
+/// as AVX2, sums of 64 to 1,024 terms), with 512 rows panels are 0 to 8 % faster for 256 columns or more, with 1,024 -5 to 5 %, with 16,384 -16
+/// to 10 %.
+pub(crate) const PANEL_FOR_ROWS: usize = 512;
+/// Rows up to which panels never pay: the matrix is read once, and as it lies it comes from memory as fast.
+pub(crate) const PANEL_SINGLE: usize = 2;
+/// Rows up to which they pay for large matrices alone, and of how many elements in all. Measured (AVX-512, and as AVX2): with 16 Mi elements 1.7 to
+/// 2.3 times as fast for three rows to five, with 4 Mi 1.4 to 3.6, with 1 Mi 1.0 to 3.2, with less than 256 Ki 0.8 to 1.2.
+pub(crate) const PANEL_FEW: usize = 5;
+pub(crate) const PANEL_FEW_FROM: usize = 256 << 10;
 /// Lengths of sums for which they pay: with shorter ones packing the rows takes as long as the product. By reasoning; the upper end is a rule of
 /// digits.
 pub(crate) const PANEL_FOR_TERMS: RangeInclusive<usize> = 64..=F32_TERMS;
