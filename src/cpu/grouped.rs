@@ -84,7 +84,7 @@ impl Grouped {
     /// Decides whether matrices that stay from run to run will be laid out in panels of at most so many elements; as many as they will have.
     pub fn lay_out(&mut self, stays: bool, room: usize) -> usize {
         let (width, depth, count) = (self.width(), self.depth(), self.count.max(0) as usize);
-        let rows = self.rows.iter().map(|r| r.n as usize).product::<usize>() / count.max(1);
+        let rows = self.rows.iter().map(|r| r.n as usize).product::<usize>().div_ceil(count.max(1));
         let one = self.columns.len() == 1 && self.sums.len() == 1;
         let panels = Panels::new(depth, width);
         let length = panels.length().saturating_mul(count);

@@ -55,7 +55,8 @@ impl Panels {
     /// Whether panels of so many matrices make up for the memory that they take, where so many rows are multiplied with each.
     pub fn pay(&self, rows: usize, count: usize) -> bool {
         let elements = self.k.saturating_mul(self.n).saturating_mul(count);
-        let large = rows > cpu::PANEL_FEW || (rows > cpu::PANEL_SINGLE && elements >= cpu::PANEL_FEW_FROM);
+        let single = if count > 1 { 1 } else { cpu::PANEL_SINGLE };
+        let large = rows > cpu::PANEL_FEW || (rows > single && elements >= cpu::PANEL_FEW_FROM);
         large && rows <= cpu::PANEL_FOR_ROWS && cpu::PANEL_FOR_TERMS.contains(&self.k) && self.n >= self.form.wide
     }
 
