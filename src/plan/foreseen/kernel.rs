@@ -2,7 +2,10 @@
 
 use super::{Counter, Work};
 use crate::ir::Map;
-use crate::plan::measured::plan::{CHOSEN_TOUCHES, FOLD_NS, PLAIN_TOUCHES, READ_TOUCHES, RUN_NS, STREWN_TOUCHES};
+use crate::plan::measured::plan::{
+    APART_TOUCHES, CHOSEN_NS, CHOSEN_TOUCHES, CONSTANT_TOUCHES, FOLD_NS, FOLDED_TOUCHES, FUNCTION_PART, FUNCTION_TOUCHES,
+    PLAIN_TOUCHES, READ_TOUCHES, RUN_NS, STORE_TOUCHES, STREWN_TOUCHES, SUMMED_TOUCHES,
+};
 use crate::plan::view::value;
 use crate::plan::{Access, Expr, Kernel};
 
@@ -62,20 +65,26 @@ impl Counter<'_> {
         if points == 0.0 {
             return Work::default();
         }
-        let mut work = Work { ns: RUN_NS * points / nest.lanes.map_or(1.0, |l| nest.n[l]), ..Work::default() };
+        let runs = points / nest.lanes.map_or(1.0, |l| nest.n[l]);
+        let mut work = Work { ns: RUN_NS * runs, ..Work::default() };
         let mut seen: Vec<&Access> = vec![];
         for (e, x) in k.body.iter().enumerate() {
             let count = nest.count(e);
             work.ns += match x {
                 Expr::Const(_) | Expr::Size(_) => 0.0,
                 Expr::Counter(_) => touch * PLAIN_TOUCHES * count,
-                Expr::Load(a) => match nest.strides(a, e, self) {
-                    [0, 0] => 0.0,
-                    _ => touch * READ_TOUCHES * count,
-                },
+                Expr::Load(a) => {
+                    let each = match nest.strides(a, e, self) {
+                        [0, 0] => 0.0,
+                        [0, 1] => CONSTANT_TOUCHES,
+                        [-1..=1, _] => READ_TOUCHES,
+                        _ => APART_TOUCHES,
+                    };
+                    touch * each * count
+                }
                 Expr::Pick { at, .. } => {
                     let by_lane = nest.lanes.is_some_and(|l| at.iter().any(|i| nest.deps[i.value] >> l & 1 == 1));
-                    touch * if by_lane { CHOSEN_TOUCHES } else { READ_TOUCHES } * count
+                    CHOSEN_NS * runs + touch * if by_lane { CHOSEN_TOUCHES } else { READ_TOUCHES } * count
                 }
                 Expr::Map(map, args) if k.whole_power(*map, args).is_some() => 2.0 * touch * PLAIN_TOUCHES * count,
                 Expr::Map(map, _) => self.function(*map) * count,
@@ -83,7 +92,8 @@ impl Counter<'_> {
                     let under = nest.under[e].max(nest.under[*value]);
                     // Sums that lie side by side in lanes are begun together.
                     let alone = nest.lanes.is_none_or(|l| nest.deps[e] >> l & 1 == 0);
-                    touch * PLAIN_TOUCHES * nest.times(under, nest.deps[*value]) + if alone { FOLD_NS * count } else { 0.0 }
+                    let (each, begun) = if alone { (FOLDED_TOUCHES, FOLD_NS) } else { (SUMMED_TOUCHES, 0.0) };
+                    touch * each * nest.times(under, nest.deps[*value]) + begun * count
                 }
             };
             if let Some(a) = x.access().filter(|a| !seen.contains(a)) {
@@ -93,7 +103,7 @@ impl Counter<'_> {
             }
         }
         let beside = nest.lanes.is_none_or(|l| k.store.terms.iter().any(|t| t.0 == l && value(&t.1, self.sizes) == 1));
-        work.ns += touch * if beside { READ_TOUCHES } else { STREWN_TOUCHES } * points;
+        work.ns += touch * if beside { STORE_TOUCHES } else { STREWN_TOUCHES } * points;
         work.writes(k.store.buffer, points);
         work
     }
@@ -108,7 +118,7 @@ impl Counter<'_> {
             map => map.word(),
         };
         let measured = self.prices.also.as_ref().and_then(|also| also["functions_ns"][called].as_f64());
-        let plain = self.prices.touch_ns * PLAIN_TOUCHES;
-        measured.map_or(plain * map.price(), |ns| ns + plain)
+        let touch = self.prices.touch_ns;
+        measured.map_or(touch * PLAIN_TOUCHES * map.price(), |ns| FUNCTION_PART * ns + touch * FUNCTION_TOUCHES)
     }
 }

@@ -1,18 +1,20 @@
 //! How long each step of a plan should take on one thread, for people who look whether a machine does what it can.
 //!
 //! In: a plan, all sizes; the machine's prices come with the plan. Out: nanoseconds for each step, by what it computes, and by what it reads and
-//! how much else was touched since that was. Promised: nothing of a plan hangs on it.
+//! how much else was touched since that was. Computing and waiting for memory go on side by side, but not all of the time. Promised: nothing of a plan hangs on it.
 
 mod kernel;
+mod memory;
 mod product;
 #[cfg(test)]
 mod tests;
 
-use super::measured::plan::{FIRST_BYTES, FIRST_TOUCHES, ORDER_NS, READ_PART, STEP_NS};
+use super::measured::plan::{MEANWHILE, NEAR_BYTES, ORDER_NS, STEP_NS};
 use super::prices::Prices;
 use super::view::value;
 use super::{Plan, Sizes, Step, Window};
 use crate::ir::Size;
+use memory::Memory;
 use std::collections::BTreeMap;
 
 /// What a step does.
@@ -21,8 +23,6 @@ struct Work {
     /// What it computes, in nanoseconds, where all lies near.
     ns: f64,
     touched: Vec<Touched>,
-    /// What is read while it computes, so that the longer of both counts; and the nanoseconds of each element of that.
-    meanwhile: Option<(Touched, f64)>,
 }
 
 /// Elements of a buffer that a step reads or writes, each counted once.
@@ -42,11 +42,7 @@ impl Work {
     }
 
     fn bytes(&self) -> f64 {
-        self.all().map(|t| BYTES * t.elements).sum()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Touched> {
-        self.touched.iter().chain(self.meanwhile.iter().map(|m| &m.0))
+        self.touched.iter().map(|t| BYTES * t.elements).sum()
     }
 }
 
@@ -90,15 +86,6 @@ impl Counter<'_> {
             Step::Assign { .. } | Step::Random { .. } | Step::Rounds(_) => return None,
         })
     }
-
-    /// What is dearer, because it is not near: so many bytes went by since it was.
-    fn far(&self, t: &Touched, since: f64) -> f64 {
-        let beyond = |bytes: f64| self.prices.levels.iter().filter(|l| bytes > l.beyond_bytes).map(|l| l.more_ns).sum::<f64>();
-        let bytes = if t.written { BYTES * t.elements } else { since };
-        let first = if bytes > FIRST_BYTES { FIRST_TOUCHES * self.prices.touch_ns } else { 0.0 };
-        // A price is that of writing and of reading, of which the first is the larger part.
-        t.elements * (first + beyond(bytes) * if t.written { 1.0 - READ_PART } else { READ_PART })
-    }
 }
 
 /// All rounds of a loop, where it is known how many there are.
@@ -115,7 +102,8 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
     let counter = Counter { sizes, prices: &plan.terms.prices };
     let works: Vec<Option<Work>> = plan.steps.iter().map(|s| counter.work(s)).collect();
     let within = |k: usize| plan.tiles.iter().find(|t| t.first <= k && k < t.last);
-    // Where in all that a run touches each buffer was touched last; the run before this one did the same.
+    let memory = Memory::of(&plan.terms.prices);
+    // Where in all that a run touches the middle of each buffer was touched last; the run before this one did the same.
     let mut at: BTreeMap<usize, f64> = BTreeMap::new();
     let mut now = 0.0;
     let mut out = vec![None; works.len()];
@@ -125,22 +113,19 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
                 out[k] = rounds(&plan.steps[k], &counter);
                 continue;
             };
-            let tile = within(k);
+            let (tile, middle) = (within(k), now + work.bytes() / 2.0);
             let far = |t: &Touched| {
-                let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| now - at);
-                // Of a tile all that steps hand over stays near, and is not as large as it looks.
-                match tile {
-                    Some(tile) if tile.private.iter().any(|p| p.0 == t.buffer) => counter.far(t, FIRST_BYTES + 1.0),
-                    Some(_) => counter.far(t, since),
-                    None => counter.far(t, since + BYTES * t.elements),
-                }
+                let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| middle - at);
+                // Of a tile all that steps hand over stays near.
+                let held = tile.is_some_and(|tile| tile.private.iter().any(|p| p.0 == t.buffer));
+                t.elements * memory.more(if held { NEAR_BYTES } else { since }, t.written)
             };
-            let meanwhile = work.meanwhile.as_ref().map_or(0.0, |(t, each)| each * t.elements + far(t));
-            let ns = STEP_NS / 2.0 + work.ns.max(meanwhile) + work.touched.iter().map(far).sum::<f64>();
+            let moved: f64 = work.touched.iter().map(far).sum();
+            let ns = STEP_NS / 2.0 + (work.ns.powf(MEANWHILE) + moved.powf(MEANWHILE)).powf(1.0 / MEANWHILE);
             // How many rows a condition keeps is not known.
             out[k] = tile.is_none_or(|t| t.kept.is_none()).then_some(ns);
             now += work.bytes();
-            at.extend(work.all().map(|t| (t.buffer, now)));
+            at.extend(work.touched.iter().map(|t| (t.buffer, middle)));
         }
     }
     out

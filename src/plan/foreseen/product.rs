@@ -1,8 +1,12 @@
 //! Products of matrices.
 
-use super::{Counter, Touched, Work};
+use super::{Counter, Work};
 use crate::ir::Size;
-use crate::plan::measured::plan::{BATCH_NS, GROUP_NS, SHORT_SUM, STORED_TOUCHES, THIN_PRICE, THIN_SIDE, WALKED_TOUCHES};
+use crate::plan::measured::cpu::THIN_COLUMNS;
+use crate::plan::measured::plan::{
+    BATCH_NS, FEW_PRICE, GROUP_NS, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, THIN_SIDE, THIN_TOUCHES, TURNED_TOUCHES,
+    WALKED_TOUCHES,
+};
 use crate::plan::told::roles;
 use crate::plan::view::value;
 use crate::plan::{Access, Product, Span};
@@ -18,18 +22,24 @@ impl Counter<'_> {
         // How many of the matrices are read, at most.
         let uses = |at: &Access| at.terms.iter().filter_map(|t| Some(self.n(&p.spans.get(t.0)?.size))).product::<f64>();
         let read = chosen.map_or(1.0, |(count, at)| self.n(count).min(uses(at)));
-        let mut ns = self.prices.multiply(macs) + touch * STORED_TOUCHES * out * if sums < SHORT_SUM { 1.5 } else { 1.0 };
-        // Of thin sides vectors are not full.
-        if columns <= THIN_SIDE || sums <= THIN_SIDE {
-            ns = ns.max(THIN_PRICE * self.prices.multiply(macs));
+        let multiplied = self.prices.multiply(macs);
+        let (few, short) = (columns <= THIN_SIDE, sums <= THIN_SIDE);
+        let mut ns = PRODUCT_PRICE * multiplied + touch * STORED_TOUCHES * out;
+        if chosen.is_none() && columns <= THIN_COLUMNS as f64 && rows > columns && sums > THIN_SIDE {
+            // Columns are laid out first, each row is read once for all of them.
+            ns += touch * (TURNED_TOUCHES * b + THIN_TOUCHES * a);
+        } else if few || short {
+            // Of thin sides vectors are not full.
+            ns = ns.max(if few { FEW_PRICE } else { SHORT_PRICE } * multiplied);
         }
+        // A matrix is read, if it is used but once.
+        ns = ns.max(touch * WALKED_TOUCHES * b * read);
         if chosen.is_some() {
-            // Rows are brought together.
-            ns += touch * WALKED_TOUCHES * a + GROUP_NS * read;
+            ns += GROUP_NS * read;
         }
         let mut work = Work { ns: ns + BATCH_NS * several, ..Work::default() };
         work.reads(p.a.0, a);
-        work.meanwhile = Some((Touched { buffer: p.b.0, elements: b * read, written: false }, touch * WALKED_TOUCHES));
+        work.reads(p.b.0, b * read);
         work.writes(p.out.0, out);
         work
     }

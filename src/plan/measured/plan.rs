@@ -112,34 +112,50 @@ pub(crate) const NUMBER_PRICE: f64 = 0.25;
 pub(crate) const POWER_PRICE: f64 = 3.0;
 
 // How long a step should take, for people. What an element costs is said in prices of writing one and reading it again, near by. All of these were
-// fitted by eye to the steps of the benchmarks, on one core of an EPYC with AVX-512; `benches/foreseen.py` says how well they do.
+// fitted together to 248 steps of the benchmarks, on one core of an EPYC with AVX-512; `benches/foreseen.py` says how well they do.
 
 /// Plain operations, in such prices.
-pub(crate) const PLAIN_TOUCHES: f64 = 0.17;
-/// An element that is read or written beside its neighbours.
-pub(crate) const READ_TOUCHES: f64 = 0.4;
-/// One that is read where a value says.
+pub(crate) const PLAIN_TOUCHES: f64 = 0.4;
+/// An element that is read beside its neighbours, one for all lanes, and one that lies apart from them.
+pub(crate) const READ_TOUCHES: f64 = 0.3;
+pub(crate) const CONSTANT_TOUCHES: f64 = 0.08;
+pub(crate) const APART_TOUCHES: f64 = 0.48;
+/// One that is read where a value says, another for each lane; and nanoseconds for each run of the innermost loop in which some are.
 pub(crate) const CHOSEN_TOUCHES: f64 = 6.0;
-/// One that is written apart from its neighbours.
+pub(crate) const CHOSEN_NS: f64 = 7.0;
+/// One that is written beside its neighbours, or apart from them.
+pub(crate) const STORE_TOUCHES: f64 = 0.32;
 pub(crate) const STREWN_TOUCHES: f64 = 4.0;
-/// One of a product's result.
-pub(crate) const STORED_TOUCHES: f64 = 1.4;
-/// One of a matrix that is read for a few rows, and one of rows that are brought together.
-pub(crate) const WALKED_TOUCHES: f64 = 0.7;
-/// What each element costs besides that does not lie in the first cache, and the bytes that do.
-pub(crate) const FIRST_TOUCHES: f64 = 0.25;
-pub(crate) const FIRST_BYTES: f64 = 48e3;
-/// Nanoseconds that each run of the innermost loop takes besides, each fold, each product of many of which each has its own matrix, each matrix of
-/// those that an index chooses, and each element that is ordered.
-pub(crate) const RUN_NS: f64 = 3.0;
-pub(crate) const FOLD_NS: f64 = 14.0;
+/// A step of a sum in lanes, and one of a sum alone.
+pub(crate) const SUMMED_TOUCHES: f64 = 0.29;
+pub(crate) const FOLDED_TOUCHES: f64 = 0.55;
+/// Of what a function was measured to take, and besides.
+pub(crate) const FUNCTION_PART: f64 = 0.89;
+pub(crate) const FUNCTION_TOUCHES: f64 = 0.27;
+/// Nanoseconds that each run of the innermost loop takes besides, each fold alone, each product of many of which each has its own matrix, each matrix
+/// of those that an index chooses, and each element that is ordered.
+pub(crate) const RUN_NS: f64 = 0.33;
+pub(crate) const FOLD_NS: f64 = 21.0;
 pub(crate) const BATCH_NS: f64 = 40.0;
-pub(crate) const GROUP_NS: f64 = 300.0;
-pub(crate) const ORDER_NS: f64 = 5.5;
-/// Terms of a sum below which storing it weighs more.
-pub(crate) const SHORT_SUM: f64 = 128.0;
-/// Columns or terms up to which multiplications are so much dearer.
+pub(crate) const GROUP_NS: f64 = 180.0;
+pub(crate) const ORDER_NS: f64 = 6.2;
+/// Of what multiplications cost where they cost least.
+pub(crate) const PRODUCT_PRICE: f64 = 1.02;
+/// An element of a product's result, and one of a matrix that is read for a few rows.
+pub(crate) const STORED_TOUCHES: f64 = 1.2;
+pub(crate) const WALKED_TOUCHES: f64 = 0.7;
+/// Columns or terms up to which vectors are not full, and how much dearer multiplications are then.
 pub(crate) const THIN_SIDE: f64 = 16.0;
-pub(crate) const THIN_PRICE: f64 = 2.0;
+pub(crate) const FEW_PRICE: f64 = 3.3;
+pub(crate) const SHORT_PRICE: f64 = 1.4;
+/// An element of few columns that are laid out for more rows, and one of those rows.
+pub(crate) const TURNED_TOUCHES: f64 = 8.0;
+pub(crate) const THIN_TOUCHES: f64 = 0.7;
+/// How computing and waiting for memory make up a time: 1, one after the other; a large number, the longer of both.
+pub(crate) const MEANWHILE: f64 = 1.5;
+/// What a write waits for memory beside a write alone.
+pub(crate) const WRITTEN_PART: f64 = 0.5;
 /// Of a price of memory, which is that of writing and reading, what reading alone costs.
 pub(crate) const READ_PART: f64 = 0.3;
+/// Bytes that went by between steps that run tile by tile.
+pub(crate) const NEAR_BYTES: f64 = 96e3;
