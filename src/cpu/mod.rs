@@ -65,4 +65,4 @@ pub use object::{Face, Free, emit_object};
 pub use parameters::decided;
 pub use program::Options;
 pub(crate) use program::{Machine, Program, Running};
-pub(crate) use width::called as vectors;
+pub use width::called as vectors;

@@ -40,8 +40,8 @@ pub(super) fn vectors() -> (bool, bool) {
     })
 }
 
-/// What the widest vectors are called, after a comma.
-pub(crate) fn called() -> &'static str {
+/// What the widest vectors are called that are used, after a comma; nothing where they have no name.
+pub fn called() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     return match vectors() {
         (_, true) => ", AVX-512",

@@ -2,10 +2,9 @@
 
 use super::{Counter, Work};
 use crate::ir::Size;
-use crate::plan::measured::cpu::THIN_COLUMNS;
 use crate::plan::measured::plan::{
-    BATCH_NS, FEW_PRICE, GROUP_NS, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, THIN_SIDE, THIN_TOUCHES, TURNED_TOUCHES,
-    WALKED_TOUCHES,
+    BATCH_NS, FEW_PRICE, GROUP_NS, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, THIN_SIDE, THIN_TOUCHES, TURNED_COLUMNS,
+    TURNED_TOUCHES, WALKED_TOUCHES,
 };
 use crate::plan::told::roles;
 use crate::plan::view::value;
@@ -25,7 +24,7 @@ impl Counter<'_> {
         let multiplied = self.prices.multiply(macs);
         let (few, short) = (columns <= THIN_SIDE, sums <= THIN_SIDE);
         let mut ns = PRODUCT_PRICE * multiplied + touch * STORED_TOUCHES * out;
-        if chosen.is_none() && columns <= THIN_COLUMNS as f64 && rows > columns && sums > THIN_SIDE {
+        if chosen.is_none() && columns <= TURNED_COLUMNS && rows > columns && sums > THIN_SIDE {
             // Columns are laid out first, each row is read once for all of them.
             ns += touch * (TURNED_TOUCHES * b + THIN_TOUCHES * a);
         } else if few || short {

@@ -148,7 +148,8 @@ pub(crate) const WALKED_TOUCHES: f64 = 0.7;
 pub(crate) const THIN_SIDE: f64 = 16.0;
 pub(crate) const FEW_PRICE: f64 = 3.3;
 pub(crate) const SHORT_PRICE: f64 = 1.4;
-/// An element of few columns that are laid out for more rows, and one of those rows.
+/// Columns up to which a processor lays them out, for rows that are more; an element of them, and one of those rows.
+pub(crate) const TURNED_COLUMNS: f64 = 8.0;
 pub(crate) const TURNED_TOUCHES: f64 = 8.0;
 pub(crate) const THIN_TOUCHES: f64 = 0.7;
 /// How computing and waiting for memory make up a time: 1, one after the other; a large number, the longer of both.
