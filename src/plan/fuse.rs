@@ -14,7 +14,7 @@ use super::measured::plan::EARLY_PRICE;
 use super::needed::{Only, needed};
 use super::segments;
 use super::view;
-use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate};
+use crate::ir::{Graph, NodeId, Op, Operand, Pick, Rate, Size};
 pub(super) use weigh::squeeze;
 
 /// Where a node's value comes from.
@@ -46,7 +46,16 @@ pub(super) struct Fusion {
 struct Nest {
     /// For each loop: how often its body runs.
     runs: Vec<f64>,
+    /// And how many folds it is part of, one inside the other.
+    folds: Vec<usize>,
     values: usize,
+}
+
+impl Nest {
+    fn push(&mut self, runs: f64, folds: usize) {
+        self.runs.push(runs);
+        self.folds.push(folds);
+    }
 }
 
 struct Site {
@@ -116,16 +125,26 @@ impl Fuser<'_> {
         site.map.iter().flatten().max().map_or(1.0, |l| self.nests[site.nest].runs[*l])
     }
 
+    /// How many folds a site lies in, one inside the other.
+    fn folds(&self, site: &Site) -> usize {
+        site.map.iter().flatten().max().map_or(0, |l| self.nests[site.nest].folds[*l])
+    }
+
+    /// Steps of a loop. None at all count as one: what costs nothing at these sizes is code all the same, and would grow without end.
+    fn steps(&self, size: &Size) -> f64 {
+        view::value(size, self.sizes).max(1) as f64
+    }
+
     fn open(&mut self, id: NodeId, inner: bool) -> usize {
         let node = self.graph.node(id);
         let axes = node.shape.iter().chain(if inner { node.inner.as_slice() } else { &[] });
-        let mut runs = Vec::new();
+        let mut nest = Nest::default();
         let mut total = 1.0;
-        for a in axes {
-            total *= view::value(&a.size, self.sizes) as f64;
-            runs.push(total);
+        for (n, a) in axes.enumerate() {
+            total *= self.steps(&a.size);
+            nest.push(total, usize::from(n >= node.rank()));
         }
-        self.nests.push(Nest { runs, values: 0 });
+        self.nests.push(nest);
         self.nests.len() - 1
     }
 
@@ -150,11 +169,11 @@ impl Fuser<'_> {
     /// The site's map, with fresh loops for a fold.
     fn extend(&mut self, id: NodeId, site: &Site) -> Vec<Option<usize>> {
         let mut map = site.map.clone();
-        let mut total = self.evaluations(site);
+        let (mut total, folds) = (self.evaluations(site), self.folds(site) + 1);
         for a in &self.graph.node(id).inner {
-            total *= view::value(&a.size, self.sizes) as f64;
+            total *= self.steps(&a.size);
             let nest = &mut self.nests[site.nest];
-            nest.runs.push(total);
+            nest.push(total, folds);
             map.push(Some(nest.runs.len() - 1));
         }
         map
@@ -293,13 +312,13 @@ impl Fuser<'_> {
     fn spread_elements(&mut self, id: NodeId, p: &contract::Pair, operands: &[Operand]) {
         let node = self.graph.node(id);
         let loops = p.loops();
-        let mut runs = Vec::new();
+        let mut nest = Nest::default();
         let mut total = 1.0;
         for l in &loops {
-            total *= view::value(&node.axis(*l).size, self.sizes) as f64;
-            runs.push(total);
+            total *= self.steps(&node.axis(*l).size);
+            nest.push(total, usize::from(!p.keep.contains(l)));
         }
-        self.nests.push(Nest { runs, values: 0 });
+        self.nests.push(nest);
         let nest = self.nests.len() - 1;
         let rate = if p.early { Rate::Condition } else { Rate::Input };
         for k in p.parts.iter().filter(|k| **k < operands.len()) {

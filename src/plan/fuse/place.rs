@@ -4,7 +4,7 @@ use super::{Fuser, How};
 use crate::ir::pin::{WHERE_USED, WRITTEN_DOWN};
 use crate::ir::{NodeId, Op};
 use crate::plan::decide::{Place, Way, What};
-use crate::plan::measured::plan::{DOUBTFUL_PRICE, DOUBTFUL_TIMES, FOLD_STEPS, NEST_LOOPS, NEST_VALUES, STORE_PRICE};
+use crate::plan::measured::plan::{DOUBTFUL_PRICE, DOUBTFUL_TIMES, FOLD_STEPS, FOLDS_DEEP, NEST_LOOPS, NEST_VALUES, STORE_PRICE};
 use crate::plan::names::called;
 
 impl Fuser<'_> {
@@ -37,14 +37,16 @@ impl Fuser<'_> {
         let small = times * self.inner(id) <= FOLD_STEPS;
         // A kernel is run in parts, and each part would compute a scalar again.
         let scalar = sites.iter().any(|s| s.map.iter().all(Option::is_none) && !self.nests[s.nest].runs.is_empty());
-        if large || sites.len() > 1 || scalar && !small {
+        // Code for a fold is written for vectors and for what they leave, and so are the folds in it, for each.
+        let deep = sites.iter().any(|s| self.folds(s) >= FOLDS_DEEP);
+        if large || deep || sites.len() > 1 || scalar && !small {
             return How::Memory;
         }
-        self.decided(id, times, times <= self.points(id).max(1.0) || small)
+        self.decided(id, times, times <= self.points(id) || small)
     }
 
     fn place_of_elements(&self, id: NodeId, large: bool) -> How {
-        let (times, points, weight) = (self.times(id), self.points(id).max(1.0), self.weights[id.index()]);
+        let (times, points, weight) = (self.times(id), self.points(id), self.weights[id.index()]);
         let used = !large && times * weight <= points * (weight + STORE_PRICE) + times;
         if !used && self.viewable(id) && matches!(self.graph.node(id).op, Op::Gather { .. }) {
             How::View
@@ -58,7 +60,7 @@ impl Fuser<'_> {
     /// What the rule says, unless somebody pins it otherwise. There is no price: what is computed together with it is not decided yet. Where
     /// nothing is computed twice there is nothing to decide.
     fn decided(&self, id: NodeId, times: f64, used: bool) -> How {
-        let points = self.points(id).max(1.0);
+        let points = self.points(id);
         let plain = matches!(self.graph.node(id).op, Op::Const(_) | Op::Iota | Op::Extent(_));
         let doubtful = !plain && times > points && times <= DOUBTFUL_TIMES * points && self.weights[id.index()] <= DOUBTFUL_PRICE;
         let mut ways = [(WHERE_USED, How::Inline), (WRITTEN_DOWN, How::Memory)];

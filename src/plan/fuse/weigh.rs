@@ -44,11 +44,11 @@ const DEAR: f64 = 1e12;
 
 impl Fuser<'_> {
     pub(super) fn points(&self, id: NodeId) -> f64 {
-        self.graph.node(id).shape.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
+        self.graph.node(id).shape.iter().map(|a| self.steps(&a.size)).product()
     }
 
     pub(super) fn inner(&self, id: NodeId) -> f64 {
-        self.graph.node(id).inner.iter().map(|a| view::value(&a.size, self.sizes) as f64).product()
+        self.graph.node(id).inner.iter().map(|a| self.steps(&a.size)).product()
     }
 
     /// Cost of one element, with everything that might be computed in place; it doubles with each layer that reads the one before twice.
@@ -67,12 +67,12 @@ impl Fuser<'_> {
             }
             Op::Order { .. } | Op::Scan { .. } | Op::Assign | Op::Loop(_) | Op::Result(_) => return LOAD_PRICE,
         };
-        let points = self.points(id).max(1.0);
+        let points = self.points(id);
         let reads: f64 = self
             .graph
             .operands(id)
             .iter()
-            .map(|o| self.weights[o.node.index()] * (self.points(o.node) / points).min(self.inner(id).max(1.0)))
+            .map(|o| self.weights[o.node.index()] * (self.points(o.node) / points).min(self.inner(id)))
             .sum();
         (own + reads).min(DEAR)
     }

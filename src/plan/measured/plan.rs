@@ -91,6 +91,8 @@ pub(crate) const NEST_VALUES: usize = 220;
 pub(crate) const NEST_LOOPS: usize = 100;
 /// Steps of a fold, for all that read it, up to which it is computed where it is read. A rule.
 pub(crate) const FOLD_STEPS: f64 = 64.0;
+/// Folds of one nest, one inside the other, at most. A rule: code may double with each.
+pub(crate) const FOLDS_DEEP: usize = 4;
 /// Operations of an element, and how often it is computed where it is used, beyond which nobody doubts that it is written down: nothing is left to
 /// decide. A rule.
 pub(crate) const DOUBTFUL_PRICE: f64 = 16.0;

@@ -40,6 +40,15 @@ fn chain(next: impl Fn(usize) -> String) -> String {
 
 const CHECK: &str = "check m.hnet";
 
+/// Twenty products with a matrix of four by four, one after the other, of so many rows.
+fn folds(rows: &str) -> String {
+    format!(
+        "dim b\ndim s = {rows}\nmodel M {{\n    input x: [b, s, 4, 3]\n    var h = tanh(0.01 * sum[b'] x[b: b'])\n    \
+         for l in 0..20 {{ let k[i < 4, j < 4] = (i + j + 1) / 4; h = tanh(softplus(tanh(0.01 * (k @ h)))) }}\n    \
+         output y: [s, 4, 3] = h\n}}\n"
+    )
+}
+
 fn cases() -> Vec<Case> {
     let long = "a".repeat(20_000);
     let fine: &[&str] = &["fine"];
@@ -78,6 +87,9 @@ fn cases() -> Vec<Case> {
         ("a parameter of a trillion", "model M {\n    param w: [1000000, 1000000] = normal()\n    output y: f32 = sum[i, j] w[i, j]\n}\n".into(), "run m.hnet --backend cpu", &["H0801"]),
         ("draws of a trillion", "model M {\n    draw w: [1000000, 1000000] = normal()\n    output y: f32 = sum[i, j] w[i, j]\n}\n".into(), "run m.hnet --backend cpu", &["H0801"]),
         ("an input of a trillion", "dim b\nmodel M {\n    input x: [b]\n    output y: f32 = sum[b] x\n}\n".into(), "run m.hnet --random-inputs --dim b=1000000000000", &["H0"]),
+        ("folds in folds of nothing", folds("0"), "run m.hnet --random-inputs --dim b=1 --backend cpu", &["y"]),
+        ("folds in folds of one", folds("1"), "run m.hnet --random-inputs --dim b=1 --backend cpu", &["y"]),
+        ("folds of a free dim in one another", "dim n\nmodel M {\n    input x: [n]\n    var h = x\n    for l in 0..20 { let g[n] = tanh(0.1 * n * (sum[n] h)); h = tanh(g) }\n    output y: [n] = h\n}\n".into(), "run m.hnet --random-inputs --dim n=1 --backend cpu", &["y"]),
         ("many settings", "const c = 1\n".to_string() + &model("    let v = c\n"), "check m.hnet $(for i in $(seq 2000); do echo --set c=$i; done)", &[""]),
     ]
 }
