@@ -1,8 +1,9 @@
 //! What prepared steps make of conditions lies apart from all else: that of one condition can be exchanged for that of another, whole and
 //! without a copy. What they make of parameters alone is the same for all conditions, and stays where it is.
 
+use super::arena::{Line, lines, words};
 use super::call::Ptr;
-use super::job::{Instance, Line, lines, words};
+use super::job::Instance;
 use crate::ir::{DType, Data};
 use crate::plan::{self, Layout, Plan};
 

@@ -1,6 +1,7 @@
 //! A plan with its sizes known: memory, and steps ready to run.
 
 use super::apply::Apply;
+use super::arena::{Line, lines, words};
 use super::attend::Attend;
 use super::call::{Code, Ptr};
 use super::changing::{self, Changing};
@@ -24,11 +25,6 @@ use crate::ir::{Data, Tensor};
 use crate::plan::{self, Expr, Kernel, Plan, Sizes, Step, measured::cpu};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// One cache line of memory.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Line(pub(super) [u32; 16]);
 
 /// A step with its sizes known.
 pub(super) enum Job {
@@ -123,14 +119,6 @@ fn too_large(bytes: f64, limit: usize) -> Diagnostic {
         diag::Code::H0801,
         format!("the plan does not fit in memory: {bytes:.0} bytes are needed, {limit} are allowed"),
     )
-}
-
-pub(super) fn lines(words: usize) -> Vec<Line> {
-    vec![Line([0; 16]); words.div_ceil(16) + 1]
-}
-
-pub(super) fn words(lines: &mut [Line]) -> Ptr {
-    lines.first_mut().map_or(Ptr::null(), |l| Ptr::of_words(&mut l.0))
 }
 
 impl Instance {

@@ -5,10 +5,13 @@
 //! by Cranelift; matrix products go to a library or to own kernels; sorting, scans and loops are Rust.
 
 mod apply;
+mod arena;
 mod attend;
 mod call;
 mod changing;
 mod compile;
+mod dots;
+mod down;
 mod exec;
 mod finished;
 mod fold;

@@ -1,11 +1,12 @@
 //! Runs of steps that go through their first axis tile by tile, so that what they hand over stays in cache.
 
+use super::arena::first;
 use super::call::{self, Ptr, slice, slice_mut};
 use super::exec::Exec;
 use super::job::{Instance, Job, timed};
 use crate::ir::Size;
-use crate::plan::Plan;
 use crate::plan::measured::cpu;
+use crate::plan::{self, Plan};
 use std::ops::Range;
 
 /// A run of steps that goes tile by tile.
@@ -68,7 +69,7 @@ impl Instance {
         let few = kept.is_some() && t.splits() && count < cpu::TILES_EACH * exec.threads as i64;
         let parts = if t.splits() && !few { (exec.threads as i64).min(count).max(1) } else { 1 };
         let inside = if few { exec } else { Exec { pool: None, threads: 1 } };
-        let scratch = self.scratch.first().map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
+        let scratch = self.scratch.get(first(&self.scratch)).map_or(Ptr::null(), |l| Ptr::of_scratch(&l.0));
         let part = |p: i64| {
             call::clean();
             let mut ptrs = self.ptrs.clone();
@@ -125,8 +126,10 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
             let mut out = Vec::new();
             for (b, per) in buffers {
                 let per = size(per);
-                out.push((*b, per, scratch));
-                scratch += ((per * t.rows) as usize).next_multiple_of(16) + 16;
+                let length = (per * t.rows) as usize;
+                let at = if length < plan::PAGED { scratch } else { scratch.next_multiple_of(plan::PAGE) };
+                out.push((*b, per, at));
+                scratch = at.saturating_add(plan::room(length).unwrap_or(usize::MAX));
             }
             out
         };
@@ -141,7 +144,7 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
             written: places(&kept.written),
         });
         let work = jobs[t.first..t.last].iter().map(Job::work).sum();
-        most = most.max(scratch);
+        most = most.max(if scratch < plan::PAGED { scratch } else { scratch.next_multiple_of(plan::PAGE) });
         out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work, kept });
     }
     out.iter_mut().for_each(|t| t.scratch = most);

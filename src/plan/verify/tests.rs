@@ -293,6 +293,9 @@ fn buffers_that_are_needed_at_one_time_lie_apart() {
         let error = verify_placed(&plan, &layout, &[], &sizes).expect_err(what);
         assert!(error.contains(what), "`{error}` does not say `{what}`");
     };
+    let large: Vec<usize> = (0..layout.lengths.len()).filter(|b| layout.lengths[*b] >= plan::PAGED).collect();
+    let placed: Vec<usize> = large.iter().filter_map(|b| layout.offsets[*b]).collect();
+    assert!(placed.len() > 1 && placed.iter().all(|at| at % plan::PAGE == 0), "{placed:?}");
     let first = layout.offsets.iter().position(Option::is_some).unwrap();
     says(&|l| l.offsets.iter_mut().flatten().for_each(|o| *o = 0), "is still needed");
     says(&|l| l.offsets[first] = None, "has no place");
