@@ -5,15 +5,17 @@
 //! made; what Rust code reads and writes goes through slices whose bounds are checked here, and a step never writes a buffer that it reads.
 #![allow(unsafe_code)]
 
-use super::whole::Whole;
+mod named;
+
+pub(super) use named::{down_symbols, row_symbols, whole_symbols};
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::wide;
 #[cfg(target_arch = "x86_64")]
 use super::width::vectors;
-use super::{apply, micro, panel, softmax, strip, sweep, thin};
+use super::{apply, dots, micro, panel, softmax, strip, sweep, thin};
 #[cfg(target_arch = "x86_64")]
 use super::{spread, stretches};
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::{whole, wide};
-use crate::ir::Map;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
 
@@ -138,83 +140,6 @@ impl Drop for Jit {
     }
 }
 
-/// The list of functions for the widest vectors that the processor has; an empty one where it is not known to have any.
-macro_rules! for_vectors {
-    ($list:ident) => {{
-        #[cfg(target_arch = "x86_64")]
-        {
-            return match vectors() {
-                (true, true) => $list!(avx512),
-                (true, false) => $list!(avx2),
-                (false, _) => Vec::new(),
-            };
-        }
-        #[cfg(target_arch = "aarch64")]
-        return $list!(neon);
-        #[allow(unreachable_code, reason = "of other machines")]
-        Vec::new()
-    }};
-}
-
-/// Functions of a row in place, for one vector width.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! in_rows {
-    ($width:ident) => {{
-        macro_rules! row {
-            ($name:ident) => {{
-                extern "C" fn call(at: *mut f32, n: usize) {
-                    // SAFETY: who calls names n elements of its own stack; the symbol is given only where the processor has the features.
-                    unsafe { wide::$name::$width(std::slice::from_raw_parts_mut(at, n)) };
-                }
-                call as *const u8
-            }};
-        }
-        vec![
-            (Map::Exp, "hnet_exp_row", row!(exp_row)),
-            (Map::Log, "hnet_log_row", row!(log_row)),
-            (Map::Tanh, "hnet_tanh_row", row!(tanh_row)),
-            (Map::Sigmoid, "hnet_sigmoid_row", row!(sigmoid_row)),
-            (Map::Softplus, "hnet_softplus_row", row!(softplus_row)),
-            (Map::Erf, "hnet_erf_row", row!(erf_row)),
-            (Map::Sin, "hnet_sin_row", row!(sin_row)),
-            (Map::Cos, "hnet_cos_row", row!(cos_row)),
-        ]
-    }};
-}
-
-/// The functions that compute a row of values in place, by name; none where the machine is not known to have vectors for them.
-pub(super) fn row_symbols() -> Vec<(Map, &'static str, *const u8)> {
-    for_vectors!(in_rows)
-}
-
-/// Functions of whole rows, for one vector width.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! of_rows {
-    ($width:ident) => {{
-        macro_rules! row {
-            ($name:ident) => {{
-                #[allow(unused_unsafe, reason = "where all processors have the features")]
-                extern "C" fn call(a: Ptr, b: Ptr, n: usize) -> f32 {
-                    // SAFETY: the symbol is given only where the processor has the features.
-                    unsafe { whole::$name::$width(slice(a, n), slice(b, n)) }
-                }
-                call as *const u8
-            }};
-        }
-        vec![
-            (Whole::Sum, "hnet_whole_sum", row!(whole_sum)),
-            (Whole::Dot, "hnet_whole_dot", row!(whole_dot)),
-            (Whole::Max, "hnet_whole_max", row!(whole_max)),
-            (Whole::Min, "hnet_whole_min", row!(whole_min)),
-        ]
-    }};
-}
-
-/// The functions that fold whole rows, by name; none where there are none that compute rows.
-pub(super) fn whole_symbols() -> Vec<(Whole, &'static str, *const u8)> {
-    for_vectors!(of_rows)
-}
-
 /// Whether the machine has vectors for functions of rows.
 pub(super) fn has_rows() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -320,8 +245,8 @@ pub(super) fn swept(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize,
 pub(super) fn dots(out: Matrix, a: Matrix, b: Ptr, m: usize, k: usize, add: bool) {
     let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b, k));
     let ov = slice_mut::<f32>(out.at, span(&out, m, 1));
-    let shape = micro::Dots { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
-    widest!(micro: dots_avx512, dots_avx2, dots_plain(&shape, av, bv, ov));
+    let shape = dots::Shape { m, k, a_row: a.row as usize, out_row: out.row as usize, add };
+    widest!(dots: dots_avx512, dots_avx2, dots_plain(&shape, av, bv, ov));
 }
 
 /// Rows that lie along memory (`a.col` is 1) times columns that lie one after the other.

@@ -74,6 +74,7 @@ pub(super) struct Writer<'m, M: Module> {
     /// Functions of rows in place: this program's own, so no object file has them.
     rows: Vec<(Map, &'static str)>,
     wholes: Vec<(Whole, &'static str)>,
+    downs: Vec<(Whole, &'static str)>,
     /// Text of functions, where it is wanted.
     clif: Option<String>,
     asm: Option<String>,
@@ -120,14 +121,20 @@ impl<M: Module> Writer<'_, M> {
         Ok(refs)
     }
 
-    /// The functions of whole rows, where a kernel folds anything.
-    fn wholes(&mut self, k: &Kernel, func: &mut Function) -> Result<Vec<(Whole, FuncRef)>, Diagnostic> {
-        let mut refs = Vec::new();
-        if k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) {
-            for (fold, name) in self.wholes.clone() {
-                let mut s = self.module.make_signature();
-                (s.params, s.returns) = (vec![AbiParam::new(I64); 3], vec![AbiParam::new(F32)]);
-                let f = self.module.declare_function(name, Linkage::Import, &s).map_err(failed)?;
+    /// The functions of whole rows and of columns, where a kernel folds anything.
+    fn folds(&mut self, k: &Kernel, func: &mut Function) -> Result<[Vec<(Whole, FuncRef)>; 2], Diagnostic> {
+        let mut refs = [Vec::new(), Vec::new()];
+        if !k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) {
+            return Ok(refs);
+        }
+        let mut row = self.module.make_signature();
+        (row.params, row.returns) = (vec![AbiParam::new(I64); 3], vec![AbiParam::new(F32)]);
+        let mut down = self.module.make_signature();
+        down.params = vec![AbiParam::new(I64); 7];
+        let kinds = [(self.wholes.clone(), row), (self.downs.clone(), down)];
+        for (refs, (names, signature)) in refs.iter_mut().zip(kinds) {
+            for (fold, name) in names {
+                let f = self.module.declare_function(name, Linkage::Import, &signature).map_err(failed)?;
                 refs.push((fold, self.module.declare_func_in_func(f, func)));
             }
         }
@@ -143,8 +150,8 @@ impl<M: Module> Writer<'_, M> {
             refs.push(self.module.declare_func_in_func(f, func));
         }
         let rows = k.map_or(Ok(Vec::new()), |k| self.rows(k, func))?;
-        let wholes = k.map_or(Ok(Vec::new()), |k| self.wholes(k, func))?;
-        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows, wholes })
+        let [wholes, downs] = k.map_or(Ok(Default::default()), |k| self.folds(k, func))?;
+        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows, wholes, downs })
     }
 
     /// A name that no function has yet, after what is asked for.
@@ -225,6 +232,7 @@ pub(super) fn write<'m, M: Module>(
         taken: std::collections::BTreeSet::new(),
         rows: Vec::new(),
         wholes: Vec::new(),
+        downs: Vec::new(),
         clif: texts.0.then(String::new),
         asm: texts.1.then(String::new),
     }
@@ -235,7 +243,9 @@ fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool
     let mut writer = write(module, hints, ("", Linkage::Export), texts);
     if writer.fma {
         writer.rows = super::call::row_symbols().into_iter().map(|(map, name, _)| (map, name)).collect();
-        writer.wholes = super::call::whole_symbols().into_iter().map(|(fold, name, _)| (fold, name)).collect();
+        let names = |list: Vec<(Whole, &'static str, *const u8)>| list.into_iter().map(|(fold, name, _)| (fold, name)).collect();
+        writer.wholes = names(super::call::whole_symbols());
+        writer.downs = names(super::call::down_symbols());
     }
     writer
 }
@@ -248,7 +258,7 @@ fn jit_module() -> Result<JITModule, Diagnostic> {
     for (_, name, address) in super::call::row_symbols() {
         builder.symbol(name, address);
     }
-    for (_, name, address) in super::call::whole_symbols() {
+    for (_, name, address) in super::call::whole_symbols().into_iter().chain(super::call::down_symbols()) {
         builder.symbol(name, address);
     }
     Ok(JITModule::new(builder))

@@ -16,7 +16,7 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std::collections::BTreeMap;
 
-/// Functions that compiled code calls for single values, for rows of them in place, and for folds of whole rows.
+/// Functions that compiled code calls for single values, for rows of them in place, and for folds of whole rows and down columns.
 #[derive(Clone)]
 pub(super) struct Calls {
     pub sin: FuncRef,
@@ -26,6 +26,7 @@ pub(super) struct Calls {
     pub whole: FuncRef,
     pub rows: Vec<(Map, FuncRef)>,
     pub wholes: Vec<(Whole, FuncRef)>,
+    pub downs: Vec<(Whole, FuncRef)>,
 }
 
 /// Where a kernel finds its buffers and sizes in the tables that it is given, by their numbers in [`Made`].

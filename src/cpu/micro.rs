@@ -3,7 +3,7 @@
 //!
 //! Written once, compiled for each kind of vector.
 
-use super::vector::{BASE_FUSED, Base, Vector};
+use super::vector::{Base, Vector};
 use crate::plan::measured::cpu::SUMS_FEW;
 
 /// A product of `m` rows of length `k` with a `k` by `n` matrix. What a row holds lies side by side.
@@ -13,15 +13,6 @@ pub(super) struct Shape {
     pub k: usize,
     pub a_row: usize,
     pub b_row: usize,
-    pub out_row: usize,
-    pub add: bool,
-}
-
-/// `m` dot products of length `k`.
-pub(super) struct Dots {
-    pub m: usize,
-    pub k: usize,
-    pub a_row: usize,
     pub out_row: usize,
     pub add: bool,
 }
@@ -251,55 +242,6 @@ fn rows<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f
     }
 }
 
-#[inline(always)]
-fn dots<const FMA: bool>(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
-    /// 32 products for each of the 64 sums that run side by side.
-    const PART: usize = 32 * W;
-    for i in 0..s.m {
-        let row = &a[i * s.a_row..][..s.k];
-        let (mut x, mut y) = (row.chunks(PART), b[..s.k].chunks(PART));
-        let mut sum = 0.0;
-        if let (Some(x), Some(y)) = (x.next(), y.next()) {
-            sum = dot::<FMA>(x, y);
-        }
-        if s.k > PART {
-            let mut wide = f64::from(sum);
-            for (x, y) in x.zip(y) {
-                wide += f64::from(dot::<FMA>(x, y));
-            }
-            sum = wide as f32;
-        }
-        let to = &mut out[i * s.out_row];
-        *to = if s.add { *to + sum } else { sum };
-    }
-}
-
-/// Sums that run side by side in a dot product.
-const W: usize = 64;
-
-#[inline(always)]
-fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
-    let mut sums = [0.0f32; W];
-    let (x, y) = (x.chunks_exact(W), y.chunks_exact(W));
-    let mut rest = 0.0;
-    for (x, y) in x.remainder().iter().zip(y.remainder()) {
-        rest = fused::<FMA>(*x, *y, rest);
-    }
-    for (x, y) in x.zip(y) {
-        for c in 0..W {
-            sums[c] = fused::<FMA>(x[c], y[c], sums[c]);
-        }
-    }
-    let mut width = W / 2;
-    while width > 0 {
-        for c in 0..width {
-            sums[c] += sums[c + width];
-        }
-        width /= 2;
-    }
-    sums[0] + rest
-}
-
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
 pub(super) fn rows_avx512(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
@@ -314,20 +256,4 @@ pub(super) fn rows_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
 
 pub(super) fn rows_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
     rows::<Base, 4>(s, a, b, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,fma")]
-pub(super) fn dots_avx512(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
-    dots::<true>(s, a, b, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn dots_avx2(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
-    dots::<true>(s, a, b, out);
-}
-
-pub(super) fn dots_plain(s: &Dots, a: &[f32], b: &[f32], out: &mut [f32]) {
-    dots::<BASE_FUSED>(s, a, b, out);
 }

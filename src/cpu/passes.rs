@@ -1,12 +1,14 @@
 //! Kernels with dear functions, block by block: what such a function is of, for a whole block; then the function, in the widest vectors that
-//! the machine has; then what is made of its results.
+//! the machine has; then what is made of its results. Folds down columns that lie side by side are such functions, too: a block of columns goes
+//! through memory row by row.
 //!
 //! Between the passes a block lies on the stack. It is long enough that its first vectors are written when they are read again: a vector that
 //! is read from narrower ones just before it waits for all of them. What several passes need is computed in each; it is cheap, or a pass.
 
 use super::r#gen::Gen;
-use crate::ir::{DType, Size};
-use crate::plan::measured::cpu::{PASS_BLOCK, PASS_FEW, PASS_INSIDE};
+use super::lanes::stride_of;
+use crate::ir::{DType, Fold, Size};
+use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -32,9 +34,18 @@ pub(super) struct Passes {
 #[derive(Clone)]
 struct Dear {
     value: usize,
-    of: usize,
+    of: Of,
     call: FuncRef,
     block: Access,
+}
+
+/// What a dear function is of.
+#[derive(Clone)]
+enum Of {
+    /// A value, for each element.
+    Value(usize),
+    /// What is read as these loops run, and what it is multiplied with, or itself.
+    Down { loops: Vec<usize>, rows: [Access; 2], apart: [Size; 2] },
 }
 
 /// What the pass that is generated computes.
@@ -65,41 +76,65 @@ fn behind(k: &Kernel, value: usize, made: &[Dear]) -> Vec<bool> {
 }
 
 impl Gen<'_> {
-    /// How this kernel is taken apart; not at all where it folds much, where nothing is dear, or where blocks would be short.
+    /// How this kernel is taken apart; not at all where it folds anything but columns, where nothing is dear, or where blocks would be short.
     pub(super) fn passes(&self, hints: &Sizes) -> Option<Passes> {
         let k = self.k;
         let last = k.outer.checked_sub(1)?;
-        let folds = |e: &Expr| matches!(e, Expr::Mend { .. }) || matches!(e, Expr::Reduce { loops, .. } if !self.is_brief(loops));
-        if k.body.iter().any(folds) {
-            return None;
-        }
         let size = |l: usize| k.loops[l].size.constant();
+        let hint = |l: usize| k.loops[l].size.eval(&|s| hints.get(s).copied()).unwrap_or(PASS_FEW);
         let within = |level: usize| (level + 1..k.outer).try_fold(1i64, |n, l| n.checked_mul(size(l)?));
-        let (level, inside) = (0..k.outer).find_map(|l| within(l).filter(|n| (1..=PASS_INSIDE).contains(n)).map(|n| (l, n)))?;
-        let extent = k.loops[level].size.eval(&|s| hints.get(s).copied()).unwrap_or(PASS_FEW);
-        if extent.saturating_mul(inside) < PASS_FEW || size(last).is_some_and(|n| n < 4) {
+        let folds = |e: &Expr| matches!(e, Expr::Mend { .. }) || matches!(e, Expr::Reduce { loops, .. } if !self.is_brief(loops));
+        let folds = k.body.iter().any(folds);
+        // Columns are those of the last loop.
+        let levels = if folds { last..k.outer } else { 0..k.outer };
+        let (level, inside) =
+            levels.into_iter().find_map(|l| within(l).filter(|n| (1..=PASS_INSIDE).contains(n)).map(|n| (l, n)))?;
+        if hint(level).saturating_mul(inside) < PASS_FEW || size(last).is_some_and(|n| n < 4) {
             return None;
         }
-        let mut dear = Vec::new();
+        let mut dear: Vec<Dear> = Vec::new();
         for (e, x) in k.body.iter().enumerate() {
-            if let Expr::Map(map, args) = x
-                && let Some(call) = self.row_of(*map)
-                && self.deps[e] >> last & 1 == 1
-            {
-                // A block has no place for the steps of a fold.
-                let folded = self.deps[e] >> k.outer != 0;
-                if folded || k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
-                    return None;
+            let (of, call) = match x {
+                Expr::Map(map, args) if self.row_of(*map).is_some() && self.deps[e] >> last & 1 == 1 => {
+                    // A block has no place for the steps of a fold.
+                    let folded = self.deps[e] >> k.outer != 0;
+                    if folded || k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
+                        return None;
+                    }
+                    (Of::Value(args[0]), self.row_of(*map)?)
                 }
-                let mut terms = Vec::new();
-                for l in level..k.outer {
-                    terms.push((l, Size::from(within(l)?)));
+                Expr::Reduce { fold, loops, value } if !self.is_brief(loops) => {
+                    let steps = loops.iter().fold(1i64, |n, l| n.saturating_mul(hint(*l)));
+                    self.down(e, (*fold, loops, *value)).filter(|_| steps >= DOWN_FROM)?
                 }
-                let block = Access { buffer: BLOCKS + dear.len().min(MOST), offset: Size::from(0i64), terms };
-                dear.push(Dear { value: e, of: args[0], call, block });
+                Expr::Mend { .. } => return None,
+                Expr::Const(_)
+                | Expr::Counter(_)
+                | Expr::Size(_)
+                | Expr::Load(_)
+                | Expr::Pick { .. }
+                | Expr::Map(..)
+                | Expr::Reduce { .. } => continue,
+            };
+            let mut terms = Vec::new();
+            for l in level..k.outer {
+                terms.push((l, Size::from(within(l)?)));
             }
+            let block = Access { buffer: BLOCKS + dear.len().min(MOST), offset: Size::from(0i64), terms };
+            dear.push(Dear { value: e, of, call, block });
         }
         (1..=MOST).contains(&dear.len()).then_some(Passes { level, steps: PASS_BLOCK / inside, inside, dear })
+    }
+
+    /// A fold down columns of the last outer loop, which lie side by side.
+    fn down(&self, e: usize, (fold, loops, value): (Fold, &[usize], usize)) -> Option<(Of, FuncRef)> {
+        let last = self.k.outer - 1;
+        let (whole, rows) = self.lies(fold, value)?;
+        let call = self.calls.downs.iter().find(|f| f.0 == whole)?.1;
+        let beside = |a: &Access| stride_of(a, last).is(1);
+        let apart = [self.even(rows[0], loops)?, self.even(rows[1], loops)?];
+        let fits = self.deps[e] >> self.k.outer == 0 && rows.iter().all(|a| beside(a));
+        fits.then(|| (Of::Down { loops: loops.to_vec(), rows: rows.map(Access::clone), apart }, call))
     }
 
     /// Whether a value is computed here: all are, but for those that the present pass does not need.
@@ -147,8 +182,20 @@ impl Gen<'_> {
             self.bases.insert(dear.block.buffer, base);
         }
         for (made, dear) in passes.dear.iter().enumerate() {
-            self.one_pass(level, (now, stop), made, (dear.of, &dear.block));
-            self.b.ins().call(dear.call, &[slots[made], count]);
+            match &dear.of {
+                Of::Value(of) => {
+                    self.one_pass(level, (now, stop), made, (*of, &dear.block));
+                    self.b.ins().call(dear.call, &[slots[made], count]);
+                }
+                Of::Down { loops, rows, apart } => {
+                    let saved = self.counters[level].replace(now);
+                    let [x, y] = rows.each_ref().map(|a| self.start(a, loops));
+                    self.counters[level] = saved;
+                    let [x_step, y_step] = apart.each_ref().map(|s| self.size(s));
+                    let steps = self.steps(loops);
+                    self.b.ins().call(dear.call, &[slots[made], count, x, x_step, y, y_step, steps]);
+                }
+            }
         }
         let k = self.k;
         self.one_pass(level, (now, stop), passes.dear.len(), (k.value, &k.store));

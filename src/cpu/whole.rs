@@ -70,7 +70,7 @@ fn best(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// As [`more`], for what is less.
 #[inline(always)]
-fn less(old: f32, new: f32) -> f32 {
+pub(super) fn less(old: f32, new: f32) -> f32 {
     if new < old || new.is_nan() { new } else { old }
 }
 

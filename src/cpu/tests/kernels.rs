@@ -82,6 +82,29 @@ fn folds_along_each_axis() {
     }
 }
 
+/// Columns fill a vector, several, a block, more than one; rows are few, a part of a sum, several parts.
+#[test]
+fn folds_down_columns() {
+    let shapes =
+        [(2, 40, 64), (3, 33, 100), (1, 1000, 513), (5, 8, 64), (2, 7, 80), (0, 9, 64), (2, 0, 64), (1, 300, 17), (2, 65, 1030)];
+    for (b, n, k) in shapes {
+        let mut m = Make::default();
+        let (x, y) = (m.f(&[b, n, k]), m.f(&[b, n, k]));
+        let mut wanted = Vec::new();
+        for f in [Fold::Sum, Fold::Max, Fold::Min] {
+            wanted.push(m.add(Op::Fold(f), F, &[b, k], &[n], &[(x, &[0, 2, 1])]));
+            wanted.push(m.add(Op::Fold(f), F, &[k], &[b, n], &[(x, &[1, 2, 0])]));
+        }
+        let both = m.add(Op::Map(Map::Mul), F, &[b, n, k], &[], &[(x, &[0, 1, 2]), (y, &[0, 1, 2])]);
+        let sum = m.add(Op::Fold(Fold::Sum), F, &[b, k], &[n], &[(both, &[0, 2, 1])]);
+        let count = m.add(Op::Const(n as f64 + 1.0), F, &[], &[], &[]);
+        let mean = m.add(Op::Map(Map::Div), F, &[b, k], &[], &[(sum, &[0, 1]), (count, &[])]);
+        let gate = m.add(Op::Map(Map::Sigmoid), F, &[b, k], &[], &[(mean, &[0, 1])]);
+        wanted.extend([mean, gate]);
+        m.check(&wanted);
+    }
+}
+
 #[test]
 fn products_of_every_shape() {
     let shapes =
