@@ -17,7 +17,7 @@ const TIMES: usize = 5;
 
 /// Elements of the values that are touched: from what every first cache holds to what hardly any last one does.
 const ELEMENTS: [i64; 8] = [6 << 10, 24 << 10, 96 << 10, 384 << 10, 1536 << 10, 6 << 20, 24 << 20, 48 << 20];
-/// Bytes of the values that are read, or written, alone.
+/// Bytes of the values that are read alone.
 const REACHES: [i64; 6] = [48 << 10, 8 << 20, 16 << 20, 32 << 20, 64 << 20, 96 << 20];
 /// A level counts where it makes an element this much dearer.
 const DEARER: f64 = 1.3;
@@ -69,9 +69,8 @@ fn pointwise(of: &str) -> String {
     format!("dim n\nmodel M {{\n    input x: [n]\n    output y: [n] = {of}\n}}\n")
 }
 
-/// All elements are read, and all are written.
+/// All elements are read.
 const READS: &str = "dim n\nmodel R {\n    input x: [n]\n    output y: f32 = sum[n] x\n}\n";
-const WRITES: &str = "dim n\nmodel W {\n    input x: f32\n    output y: [n] = x\n}\n";
 
 /// A product of square matrices.
 fn product() -> String {
@@ -100,19 +99,15 @@ pub(super) fn processor(threads: usize, step: &dyn Fn()) -> Result<Prices, Diagn
         functions.insert(name.into(), json!(rounded(ns)));
         step();
     }
-    let mut reached = [Vec::new(), Vec::new()];
+    let mut reads = Vec::new();
     for bytes in REACHES {
         let n = bytes / 4;
-        for (text, of) in [READS, WRITES].iter().zip(&mut reached) {
-            of.push(json!([bytes, rounded(own(timed(text, &[("n", n)])?) / n as f64)]));
-        }
+        reads.push(json!([bytes, rounded(own(timed(READS, &[("n", n)])?) / n as f64)]));
         step();
     }
-    let [reads, writes] = reached;
     let also = json!({
         "call_ns": rounded(call),
         "reads_ns": reads,
-        "writes_ns": writes,
         "functions_ns": functions,
         "threads": threads,
         "fork_and_join_ns": rounded(fork(threads)?),

@@ -1,13 +1,17 @@
 //! Loop nests: each value of a body is computed in the outermost loop in which it is known.
 
-use super::{Counter, Work};
-use crate::ir::Map;
+use super::{Counter, How, Work};
+use crate::ir::{Map, Size};
 use crate::plan::measured::plan::{
-    APART_TOUCHES, CHOSEN_NS, CHOSEN_TOUCHES, CONSTANT_TOUCHES, FOLD_NS, FOLDED_TOUCHES, FUNCTION_PART, FUNCTION_TOUCHES,
-    PLAIN_TOUCHES, READ_TOUCHES, RUN_NS, STORE_TOUCHES, STREWN_TOUCHES, SUMMED_TOUCHES,
+    APART_TOUCHES, BLOCK_TOUCHES, CHOSEN_NS, CHOSEN_TOUCHES, CONSTANT_TOUCHES, FOLD_NS, FOLDED_TOUCHES, FUNCTION_PART,
+    FUNCTION_TOUCHES, PLAIN_TOUCHES, READ_TOUCHES, RUN_NS, STORE_TOUCHES, STREWN_TOUCHES, SUMMED_TOUCHES,
 };
 use crate::plan::view::value;
 use crate::plan::{Access, Expr, Kernel};
+
+/// Elements of a line of memory, and a stride beyond which a reader goes from row to row.
+const LINE: f64 = 16.0;
+const FAR_STRIDE: i64 = 64;
 
 /// A nest with its loops counted.
 struct Nest<'a> {
@@ -67,7 +71,6 @@ impl Counter<'_> {
         }
         let runs = points / nest.lanes.map_or(1.0, |l| nest.n[l]);
         let mut work = Work { ns: RUN_NS * runs, ..Work::default() };
-        let mut seen: Vec<&Access> = vec![];
         for (e, x) in k.body.iter().enumerate() {
             let count = nest.count(e);
             work.ns += match x {
@@ -77,7 +80,7 @@ impl Counter<'_> {
                     let each = match nest.strides(a, e, self) {
                         [0, 0] => 0.0,
                         [0, 1] => CONSTANT_TOUCHES,
-                        [-1..=1, _] => READ_TOUCHES,
+                        [-1..=1, _] | [_, 1] => READ_TOUCHES,
                         _ => APART_TOUCHES,
                     };
                     touch * each * count
@@ -87,7 +90,7 @@ impl Counter<'_> {
                     CHOSEN_NS * runs + touch * if by_lane { CHOSEN_TOUCHES } else { READ_TOUCHES } * count
                 }
                 Expr::Map(map, args) if k.whole_power(*map, args).is_some() => 2.0 * touch * PLAIN_TOUCHES * count,
-                Expr::Map(map, _) => self.function(*map) * count,
+                Expr::Map(map, _) => self.function(*map, k.outer) * count,
                 Expr::Reduce { value, .. } | Expr::Mend { value, .. } => {
                     let under = nest.under[e].max(nest.under[*value]);
                     // Sums that lie side by side in lanes are begun together.
@@ -96,20 +99,40 @@ impl Counter<'_> {
                     touch * each * nest.times(under, nest.deps[*value]) + begun * count
                 }
             };
-            if let Some(a) = x.access().filter(|a| !seen.contains(a)) {
-                seen.push(a);
-                let reached = a.terms.iter().filter(|t| value(&t.1, self.sizes) != 0).map(|t| nest.n[t.0]).product::<f64>();
-                work.reads(a.buffer, if matches!(x, Expr::Pick { .. }) { count } else { reached });
+            if let Some(a) = x.access() {
+                self.reads(&nest, (e, x, a), &mut work);
             }
         }
         let beside = nest.lanes.is_none_or(|l| k.store.terms.iter().any(|t| t.0 == l && value(&t.1, self.sizes) == 1));
         work.ns += touch * if beside { STORE_TOUCHES } else { STREWN_TOUCHES } * points;
-        work.writes(k.store.buffer, points);
+        work.touches(k.store.buffer, points, How::Written);
         work
     }
 
-    /// A function of an element: what the machine was measured to take, or its operations.
-    fn function(&self, map: Map) -> f64 {
+    /// What an access reads that none before it has read of the same buffer.
+    fn reads(&self, nest: &Nest, (e, x, a): (usize, &Expr, &Access), work: &mut Work) {
+        let of = |t: &(usize, Size)| if value(&t.1, self.sizes) == 0 { 1.0 } else { nest.n[t.0] };
+        let steps: f64 = a.terms.iter().map(of).product();
+        let (reached, how) = match x {
+            Expr::Pick { at, .. } => {
+                let by = at.iter().fold(0u128, |m, i| m | nest.deps[i.value]);
+                let picks: f64 = (0..nest.n.len()).filter(|l| by >> l & 1 == 1).map(|l| nest.n[l]).product();
+                let reached = nest.count(e).min(steps * at.iter().map(|i| self.n(&i.extent)).product::<f64>());
+                (reached, How::Chosen(picks * (reached / picks.max(1.0) / LINE).max(1.0)))
+            }
+            _ => match nest.strides(a, e, self) {
+                [1, far] if far.abs() > FAR_STRIDE => (steps, How::Apart),
+                _ => (steps, How::Read),
+            },
+        };
+        let before = work.touched.iter().filter(|t| t.buffer == a.buffer).map(|t| t.elements).sum::<f64>();
+        if reached > before {
+            work.touches(a.buffer, reached - before, how);
+        }
+    }
+
+    /// A function of an element in so many loops: what the machine was measured to take, or its operations.
+    fn function(&self, map: Map, outer: usize) -> f64 {
         let called = match map {
             Map::Div | Map::Mod | Map::IntDiv => "divide",
             Map::Pow => "power",
@@ -119,6 +142,8 @@ impl Counter<'_> {
         };
         let measured = self.prices.also.as_ref().and_then(|also| also["functions_ns"][called].as_f64());
         let touch = self.prices.touch_ns;
-        measured.map_or(touch * PLAIN_TOUCHES * map.price(), |ns| FUNCTION_PART * ns + touch * FUNCTION_TOUCHES)
+        // In more loops than those of a matrix rows are short, and all goes block by block.
+        let blocks = if outer > 2 && map.word() == called { BLOCK_TOUCHES } else { 0.0 };
+        measured.map_or(touch * PLAIN_TOUCHES * map.price(), |ns| FUNCTION_PART * ns + touch * (FUNCTION_TOUCHES + blocks))
     }
 }

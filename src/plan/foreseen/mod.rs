@@ -14,8 +14,8 @@ use super::prices::Prices;
 use super::view::value;
 use super::{Plan, Sizes, Step, Window};
 use crate::ir::Size;
-use memory::Memory;
-use std::collections::BTreeMap;
+use memory::{Far, Memory};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a step does.
 #[derive(Default)]
@@ -29,16 +29,26 @@ struct Work {
 struct Touched {
     buffer: usize,
     elements: f64,
-    written: bool,
+    how: How,
+}
+
+/// How it goes through them.
+#[derive(Clone, Copy)]
+enum How {
+    /// One after the other.
+    Read,
+    /// Some rows side by side, of which each is short.
+    Rows,
+    /// Apart, with many steps between neighbours.
+    Apart,
+    /// Where a value says, in so many lines of memory.
+    Chosen(f64),
+    Written,
 }
 
 impl Work {
-    fn reads(&mut self, buffer: usize, elements: f64) {
-        self.touched.push(Touched { buffer, elements, written: false });
-    }
-
-    fn writes(&mut self, buffer: usize, elements: f64) {
-        self.touched.push(Touched { buffer, elements, written: true });
+    fn touches(&mut self, buffer: usize, elements: f64, how: How) {
+        self.touched.push(Touched { buffer, elements, how });
     }
 
     fn bytes(&self) -> f64 {
@@ -68,8 +78,8 @@ impl Counter<'_> {
     fn moved(&self, from: &Window, to: usize, each: f64) -> Work {
         let n = self.points(&from.shape);
         let mut work = Work { ns: each * n, ..Work::default() };
-        work.reads(from.view.buffer, n);
-        work.writes(to, n);
+        work.touches(from.view.buffer, n, How::Read);
+        work.touches(to, n, How::Written);
         work
     }
 
@@ -103,6 +113,7 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
     let works: Vec<Option<Work>> = plan.steps.iter().map(|s| counter.work(s)).collect();
     let within = |k: usize| plan.tiles.iter().find(|t| t.first <= k && k < t.last);
     let memory = Memory::of(&plan.terms.prices);
+    let made: BTreeSet<usize> = plan.steps.iter().flat_map(Step::writes).collect();
     // Where in all that a run touches the middle of each buffer was touched last; the run before this one did the same.
     let mut at: BTreeMap<usize, f64> = BTreeMap::new();
     let mut now = 0.0;
@@ -118,12 +129,13 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
                 let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| middle - at);
                 // Of a tile all that steps hand over stays near.
                 let held = tile.is_some_and(|tile| tile.private.iter().any(|p| p.0 == t.buffer));
-                t.elements * memory.more(if held { NEAR_BYTES } else { since }, t.written)
+                memory.far(t, if held { NEAR_BYTES } else { since }, made.contains(&t.buffer) && !held)
             };
-            let moved: f64 = work.touched.iter().map(far).sum();
-            let ns = STEP_NS / 2.0 + (work.ns.powf(MEANWHILE) + moved.powf(MEANWHILE)).powf(1.0 / MEANWHILE);
+            let far: Vec<Far> = work.touched.iter().map(far).collect();
+            let (meanwhile, alone) = (far.iter().map(|f| f.meanwhile).sum::<f64>(), far.iter().map(|f| f.alone).sum::<f64>());
+            let both = (work.ns.powf(MEANWHILE) + meanwhile.powf(MEANWHILE)).powf(1.0 / MEANWHILE);
             // How many rows a condition keeps is not known.
-            out[k] = tile.is_none_or(|t| t.kept.is_none()).then_some(ns);
+            out[k] = tile.is_none_or(|t| t.kept.is_none()).then_some(STEP_NS / 2.0 + both + alone);
             now += work.bytes();
             at.extend(work.touched.iter().map(|t| (t.buffer, middle)));
         }

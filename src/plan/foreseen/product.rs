@@ -1,10 +1,10 @@
 //! Products of matrices.
 
-use super::{Counter, Work};
+use super::{Counter, How, Work};
 use crate::ir::Size;
 use crate::plan::measured::plan::{
-    BATCH_NS, FEW_PRICE, GROUP_NS, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, THIN_SIDE, THIN_TOUCHES, TURNED_COLUMNS,
-    TURNED_TOUCHES, WALKED_TOUCHES,
+    BATCH_NS, DOT_NS, DOT_TOUCHES, FEW_PRICE, GROUP_NS, PANEL_HIGH, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, STREWN_PART,
+    THIN_NS, THIN_SIDE, THIN_TOUCHES, TURNED_COLUMNS, TURNED_TOUCHES, WALKED_TOUCHES,
 };
 use crate::plan::told::roles;
 use crate::plan::view::value;
@@ -21,15 +21,25 @@ impl Counter<'_> {
         // How many of the matrices are read, at most.
         let uses = |at: &Access| at.terms.iter().filter_map(|t| Some(self.n(&p.spans.get(t.0)?.size))).product::<f64>();
         let read = chosen.map_or(1.0, |(count, at)| self.n(count).min(uses(at)));
+        // A few rows of columns that lie along memory are those columns, each with few rows.
+        let sum = p.spans.iter().filter(|s| s.out.is_none() && self.n(&s.size) > 1.0).next_back();
+        let along = sum.and_then(|s| s.b.as_ref()).is_some_and(|s| value(s, self.sizes) == 1);
+        let turned = chosen.is_none() && rows <= TURNED_COLUMNS && columns > rows && along;
+        let ([high, wide], [from, other]) = if turned { ([columns, rows], [b, a]) } else { ([rows, columns], [a, b]) };
         let multiplied = self.prices.multiply(macs);
-        let (few, short) = (columns <= THIN_SIDE, sums <= THIN_SIDE);
         let mut ns = PRODUCT_PRICE * multiplied + touch * STORED_TOUCHES * out;
-        if chosen.is_none() && columns <= TURNED_COLUMNS && rows > columns && sums > THIN_SIDE {
+        if wide == 1.0 && high > wide && sums > THIN_SIDE {
+            ns = touch * DOT_TOUCHES * from + DOT_NS * several * high;
+        } else if wide <= TURNED_COLUMNS && high > wide && sums > THIN_SIDE {
             // Columns are laid out first, each row is read once for all of them.
-            ns += touch * (TURNED_TOUCHES * b + THIN_TOUCHES * a);
-        } else if few || short {
+            ns += touch * (TURNED_TOUCHES * other + THIN_TOUCHES * from) + THIN_NS * several * high * (wide / 4.0).ceil() * 4.0;
+        } else if sums <= THIN_SIDE {
             // Of thin sides vectors are not full.
-            ns = ns.max(if few { FEW_PRICE } else { SHORT_PRICE } * multiplied);
+            ns = ns.max(if wide > THIN_SIDE { SHORT_PRICE } else { FEW_PRICE } * multiplied);
+            ns += if chosen.is_some() { touch * STREWN_PART * out } else { 0.0 };
+        } else if wide <= THIN_SIDE {
+            let price = if high >= PANEL_HIGH && chosen.is_none() { 1.0 } else { FEW_PRICE };
+            ns = ns.max(price * multiplied * THIN_SIDE / wide.max(4.0));
         }
         // A matrix is read, if it is used but once.
         ns = ns.max(touch * WALKED_TOUCHES * b * read);
@@ -37,9 +47,9 @@ impl Counter<'_> {
             ns += GROUP_NS * read;
         }
         let mut work = Work { ns: ns + BATCH_NS * several, ..Work::default() };
-        work.reads(p.a.0, a);
-        work.reads(p.b.0, b * read);
-        work.writes(p.out.0, out);
+        work.touches(p.a.0, a, if columns > 1.0 { How::Rows } else { How::Read });
+        work.touches(p.b.0, b * read, How::Read);
+        work.touches(p.out.0, out, How::Written);
         work
     }
 }

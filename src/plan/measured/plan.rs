@@ -114,50 +114,69 @@ pub(crate) const NUMBER_PRICE: f64 = 0.25;
 pub(crate) const POWER_PRICE: f64 = 3.0;
 
 // How long a step should take, for people. What an element costs is said in prices of writing one and reading it again, near by. All of these were
-// fitted together to 248 steps of the benchmarks, on one core of an EPYC with AVX-512; `benches/foreseen.py` says how well they do.
+// fitted together to 243 steps of the benchmarks, on one core of an EPYC with AVX-512; `benches/foreseen.py` says how well they do.
 
 /// Plain operations, in such prices.
-pub(crate) const PLAIN_TOUCHES: f64 = 0.4;
+pub(crate) const PLAIN_TOUCHES: f64 = 0.42;
 /// An element that is read beside its neighbours, one for all lanes, and one that lies apart from them.
-pub(crate) const READ_TOUCHES: f64 = 0.3;
-pub(crate) const CONSTANT_TOUCHES: f64 = 0.08;
-pub(crate) const APART_TOUCHES: f64 = 0.48;
+pub(crate) const READ_TOUCHES: f64 = 0.4;
+pub(crate) const CONSTANT_TOUCHES: f64 = 0.2;
+pub(crate) const APART_TOUCHES: f64 = 0.5;
 /// One that is read where a value says, another for each lane; and nanoseconds for each run of the innermost loop in which some are.
 pub(crate) const CHOSEN_TOUCHES: f64 = 6.0;
 pub(crate) const CHOSEN_NS: f64 = 7.0;
 /// One that is written beside its neighbours, or apart from them.
-pub(crate) const STORE_TOUCHES: f64 = 0.32;
+pub(crate) const STORE_TOUCHES: f64 = 0.17;
 pub(crate) const STREWN_TOUCHES: f64 = 4.0;
 /// A step of a sum in lanes, and one of a sum alone.
-pub(crate) const SUMMED_TOUCHES: f64 = 0.29;
-pub(crate) const FOLDED_TOUCHES: f64 = 0.55;
-/// Of what a function was measured to take, and besides.
-pub(crate) const FUNCTION_PART: f64 = 0.89;
-pub(crate) const FUNCTION_TOUCHES: f64 = 0.27;
+pub(crate) const SUMMED_TOUCHES: f64 = 0.11;
+pub(crate) const FOLDED_TOUCHES: f64 = 0.32;
+/// Of what a function was measured to take, and besides; and where it goes block by block.
+pub(crate) const FUNCTION_PART: f64 = 0.85;
+pub(crate) const FUNCTION_TOUCHES: f64 = 0.47;
+pub(crate) const BLOCK_TOUCHES: f64 = 5.4;
 /// Nanoseconds that each run of the innermost loop takes besides, each fold alone, each product of many of which each has its own matrix, each matrix
 /// of those that an index chooses, and each element that is ordered.
-pub(crate) const RUN_NS: f64 = 0.33;
-pub(crate) const FOLD_NS: f64 = 21.0;
-pub(crate) const BATCH_NS: f64 = 40.0;
-pub(crate) const GROUP_NS: f64 = 180.0;
-pub(crate) const ORDER_NS: f64 = 6.2;
+pub(crate) const RUN_NS: f64 = 0.05;
+pub(crate) const FOLD_NS: f64 = 23.0;
+pub(crate) const BATCH_NS: f64 = 28.0;
+pub(crate) const GROUP_NS: f64 = 155.0;
+pub(crate) const ORDER_NS: f64 = 6.5;
 /// Of what multiplications cost where they cost least.
-pub(crate) const PRODUCT_PRICE: f64 = 1.02;
-/// An element of a product's result, and one of a matrix that is read for a few rows.
-pub(crate) const STORED_TOUCHES: f64 = 1.2;
+pub(crate) const PRODUCT_PRICE: f64 = 1.04;
+/// An element of a product's result, one more where rows were chosen, and one of a matrix that is read for a few rows.
+pub(crate) const STORED_TOUCHES: f64 = 1.04;
+pub(crate) const STREWN_PART: f64 = 0.2;
 pub(crate) const WALKED_TOUCHES: f64 = 0.7;
-/// Columns or terms up to which vectors are not full, and how much dearer multiplications are then.
+/// Columns or terms up to which vectors are not full, and how much dearer multiplications are then; rows from which on panels are.
 pub(crate) const THIN_SIDE: f64 = 16.0;
-pub(crate) const FEW_PRICE: f64 = 3.3;
+pub(crate) const FEW_PRICE: f64 = 2.4;
 pub(crate) const SHORT_PRICE: f64 = 1.4;
-/// Columns up to which a processor lays them out, for rows that are more; an element of them, and one of those rows.
+pub(crate) const PANEL_HIGH: f64 = 12.0;
+/// Columns up to which a processor lays them out, for rows that are more; an element of them, and one of those rows; nanoseconds for each sum.
 pub(crate) const TURNED_COLUMNS: f64 = 8.0;
-pub(crate) const TURNED_TOUCHES: f64 = 8.0;
-pub(crate) const THIN_TOUCHES: f64 = 0.7;
+pub(crate) const TURNED_TOUCHES: f64 = 7.0;
+pub(crate) const THIN_TOUCHES: f64 = 0.42;
+pub(crate) const THIN_NS: f64 = 0.9;
+/// An element of a row for one column, and nanoseconds for each row.
+pub(crate) const DOT_TOUCHES: f64 = 0.75;
+pub(crate) const DOT_NS: f64 = 5.0;
 /// How computing and waiting for memory make up a time: 1, one after the other; a large number, the longer of both.
-pub(crate) const MEANWHILE: f64 = 1.5;
-/// What a write waits for memory beside a write alone.
-pub(crate) const WRITTEN_PART: f64 = 0.5;
+pub(crate) const MEANWHILE: f64 = 3.0;
+/// Of what reading alone waits for memory: what reads wait in a step, and writes.
+pub(crate) const READ_PRICE: f64 = 1.1;
+pub(crate) const WRITTEN_PRICE: f64 = 0.88;
+/// What a run writes is found as if so many times as much had gone by since: it has to be brought back to memory before it can be read.
+pub(crate) const MADE_FARTHER: f64 = 5.2;
+/// Bytes that went by from which on memory is waited for, and from which on all of it is felt: where a line is waited for, and of rows that steps go
+/// across.
+pub(crate) const NEXT_BYTES: (f64, f64) = (1e6, 16e6);
+pub(crate) const APART_BYTES: (f64, f64) = (4e6, 32e6);
+/// Nanoseconds that are waited then: for each element of rows that are read some at a time, for each of those that steps go across, and for a line
+/// that a value chose.
+pub(crate) const ROWS_NS: f64 = 0.32;
+pub(crate) const APART_NS: f64 = 0.16;
+pub(crate) const CHOSEN_LINE_NS: f64 = 11.5;
 /// Of a price of memory, which is that of writing and reading, what reading alone costs.
 pub(crate) const READ_PART: f64 = 0.3;
 /// Bytes that went by between steps that run tile by tile.
