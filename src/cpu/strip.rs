@@ -89,16 +89,19 @@ fn strip<const FMA: bool, const C: usize>(s: &Strip, out: &mut [[f32; WIDE]; HIG
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,fma")]
 pub(super) fn strip_avx512(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    if s.wide <= WIDE / 2 {
-        return strip::<true, { WIDE / 2 }>(s, out);
+    match s.wide {
+        0..=48 => strip::<true, 48>(s, out),
+        49..=64 => strip::<true, 64>(s, out),
+        65..=80 => strip::<true, 80>(s, out),
+        _ => strip::<true, WIDE>(s, out),
     }
-    strip::<true, WIDE>(s, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn strip_avx2(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
-    strip::<true, 16>(s, out);
+    // Twelve sums, three vectors of places and a weight are as many registers as there are.
+    strip::<true, 24>(s, out);
 }
 
 pub(super) fn strip_plain(s: &Strip, out: &mut [[f32; WIDE]; HIGH]) {
