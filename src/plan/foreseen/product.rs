@@ -22,7 +22,7 @@ impl Counter<'_> {
         let uses = |at: &Access| at.terms.iter().filter_map(|t| Some(self.n(&p.spans.get(t.0)?.size))).product::<f64>();
         let read = chosen.map_or(1.0, |(count, at)| self.n(count).min(uses(at)));
         // A few rows of columns that lie along memory are those columns, each with few rows.
-        let sum = p.spans.iter().filter(|s| s.out.is_none() && self.n(&s.size) > 1.0).next_back();
+        let sum = p.spans.iter().rfind(|s| s.out.is_none() && self.n(&s.size) > 1.0);
         let along = sum.and_then(|s| s.b.as_ref()).is_some_and(|s| value(s, self.sizes) == 1);
         let turned = chosen.is_none() && rows <= TURNED_COLUMNS && columns > rows && along;
         let ([high, wide], [from, other]) = if turned { ([columns, rows], [b, a]) } else { ([rows, columns], [a, b]) };
