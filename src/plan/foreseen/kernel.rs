@@ -113,17 +113,14 @@ impl Counter<'_> {
     fn reads(&self, nest: &Nest, (e, x, a): (usize, &Expr, &Access), work: &mut Work) {
         let of = |t: &(usize, Size)| if value(&t.1, self.sizes) == 0 { 1.0 } else { nest.n[t.0] };
         let steps: f64 = a.terms.iter().map(of).product();
-        let (reached, how) = match x {
-            Expr::Pick { at, .. } => {
-                let by = at.iter().fold(0u128, |m, i| m | nest.deps[i.value]);
-                let picks: f64 = (0..nest.n.len()).filter(|l| by >> l & 1 == 1).map(|l| nest.n[l]).product();
-                let reached = nest.count(e).min(steps * at.iter().map(|i| self.n(&i.extent)).product::<f64>());
-                (reached, How::Chosen(picks * (reached / picks.max(1.0) / LINE).max(1.0)))
-            }
-            _ => match nest.strides(a, e, self) {
-                [1, far] if far.abs() > FAR_STRIDE => (steps, How::Apart),
-                _ => (steps, How::Read),
-            },
+        let (reached, how) = if let Expr::Pick { at, .. } = x {
+            let by = at.iter().fold(0u128, |m, i| m | nest.deps[i.value]);
+            let picks: f64 = (0..nest.n.len()).filter(|l| by >> l & 1 == 1).map(|l| nest.n[l]).product();
+            let reached = nest.count(e).min(steps * at.iter().map(|i| self.n(&i.extent)).product::<f64>());
+            (reached, How::Chosen(picks * (reached / picks.max(1.0) / LINE).max(1.0)))
+        } else {
+            let [beside, far] = nest.strides(a, e, self);
+            (steps, if beside == 1 && far.abs() > FAR_STRIDE { How::Apart } else { How::Read })
         };
         let before = work.touched.iter().filter(|t| t.buffer == a.buffer).map(|t| t.elements).sum::<f64>();
         if reached > before {
