@@ -2,7 +2,8 @@
 //!
 //! `sum(i) x[b, i] * (w[i, o] + sum(r) a[b, i, r] * u[b, r, o])` is `sum(i) x w + sum(i, r) x a u` where the sum in the parentheses would be
 //! larger than all that it is made of and the price says so, or a weight with an update. What else is added to a value of the sum's own size
-//! stays, for rounding is worse when it is multiplied out (`(x - mean(x)) @ w`), and so does an update that sums what the weight is made of.
+//! stays, for rounding is worse when it is multiplied out (`(x - mean(x)) @ w`), and so do a difference of two values that lie there, and an update
+//! that sums what the weight is made of.
 //!
 //! In: a graph, what is wanted of it, its rates, all sizes. Out: a graph of the same meaning to within rounding, and where the wanted nodes
 //! are; none where all stays as it is.
@@ -188,7 +189,7 @@ impl Known<'_> {
     fn avoided(&self, made: NodeId) -> Option<f64> {
         let mut parts = Parts { size: self.shape(made), ..Parts::default() };
         self.addend(made, &mut parts)?;
-        let fine = (!parts.whole || !parts.loose) && !self.cancels(&parts);
+        let fine = (!parts.whole || !parts.loose) && parts.bare <= 1 && !self.cancels(&parts);
         fine.then_some(parts.ns)
     }
 
@@ -213,15 +214,25 @@ impl Known<'_> {
         }
         parts.addends.push(made);
         if let Some(p) = Product::of(graph, made).filter(|p| once && p.fits()) {
+            parts.bare += usize::from(self.is_bare(made, &p));
             parts.ns += self.price(&p);
             let largest = p.factors.iter().map(|f| self.shape(f.node)).fold(0.0, f64::max);
             parts.loose |= largest == parts.size;
             parts.large.extend((largest > parts.size).then_some(made));
             return Some(());
         }
+        parts.bare += 1;
         let whole = own >= parts.size;
         *(if whole { &mut parts.whole } else { &mut parts.loose }) = true;
         (!whole || self.is_weight(made)).then_some(())
+    }
+
+    /// Whether a product is a value and its scale, which need not be rounded.
+    fn is_bare(&self, id: NodeId, p: &Product) -> bool {
+        let flat = self.facts.flatten(id, p.clone());
+        let summed = |f: &Operand| matches!(self.facts.graph.node(f.node).op, Op::Contract | Op::Fold(_));
+        let mut large = flat.factors.iter().filter(|f| self.shape(f.node) > 1.0);
+        flat.loops.len() == flat.rank && large.next().is_none_or(|f| !summed(f)) && large.next().is_none()
     }
 
     /// Whether a value lies there before any input is known: a parameter, or those of it that data pick.
@@ -243,6 +254,9 @@ struct Parts {
     whole: bool,
     /// Whether there is one beside which a value may nearly vanish: a mean.
     loose: bool,
+    /// Addends that lie there. What is computed was rounded by as much as it may lose where others nearly are its opposite; of two values that lie
+    /// there the difference has digits that neither of their sums has.
+    bare: usize,
     /// What is added, and which of it are sums over values larger than the whole.
     addends: Vec<NodeId>,
     large: Vec<NodeId>,

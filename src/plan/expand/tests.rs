@@ -102,6 +102,45 @@ fn a_centred_value_is_not_multiplied_out() {
     assert_eq!([1, 7, 1000].map(|b| at(text, b)), [None, None, None]);
 }
 
+/// `sum(x - y)` is not `sum(x) - sum(y)`, whatever that would save: where all terms nearly vanish, their sum has digits that the others lose.
+#[test]
+fn a_difference_of_values_that_lie_there_is_not_multiplied_out() {
+    let text = |x: &str, y: &str, w: &str| {
+        format!(
+            "%0: f32[b, n=64] = input \"x\"
+         %1: f32[t=64, n=64] = input \"y\"
+         %2: f32[n=64, o=8] = param \"w\"
+         %3: f32 = const 0.5
+         %4: f32[b, n=64] = {x}
+         %5: f32[t=64, n=64] = {y}
+         %6: f32[b, t=64, n=64] = sub %4[b, n], %5[t, n]
+         {w}
+         output y = %7"
+        )
+    };
+    let sums = ["%7: f32[b, t=64] = fold sum(n=64) %6[b, t, n]", "%7: f32[b, t=64, o=8] = sum(n=64) %6[b, t, n] * %2[n, o]"];
+    let values =
+        [("copy %0[b, n]", "copy %1[t, n]"), ("mul %3, %0[b, n]", "mul %3, %1[t, n]"), ("neg %0[b, n]", "mul %3, %1[t, n]")];
+    for (sum, (x, y)) in sums.into_iter().flat_map(|s| values.map(|v| (s, v))) {
+        assert_eq!([1, 2, 64, 1000].map(|b| at(&text(x, y, sum), b)), [None, None, None, None], "{x} {y} {sum}");
+    }
+}
+
+#[test]
+fn an_update_with_a_scale_is_multiplied_out() {
+    let text = "%0: f32[b, i=64] = input \"x\"
+         %1: f32[i=64, o=64] = param \"w\"
+         %2: f32[b, i=64, r=4] = input \"a\"
+         %3: f32[b, r=4, o=64] = input \"u\"
+         %4: f32[b, i=64, o=64] = sum(r=4) %2[b, i, r] * %3[b, r, o]
+         %5: f32 = const 0.5
+         %6: f32[b, i=64, o=64] = mul %5, %4[b, i, o]
+         %7: f32[b, i=64, o=64] = add %1[i, o], %6[b, i, o]
+         %8 y: f32[b, o=64] = sum(i=64) %0[b, i] * %7[b, i, o]
+         output y = %8";
+    assert!(at(text, 64).is_some_and(|found| found.lines().count() == 2 && !found.contains("f32[b, i=64, o=64]")));
+}
+
 #[test]
 fn an_update_of_a_weight_that_data_pick_is_multiplied_out() {
     let text = "%0: f32[b, i=32] = input \"x\"
