@@ -1,5 +1,6 @@
 //! Sums keep their digits: whatever the shape of the loops, as long as they are, the same for any number of threads.
 
+use crate::brothers::gives;
 use crate::common::bits;
 use crate::common::make::{F, I, Make, k, n};
 use crate::suite::Way::{Device, Native, OptimizedDevice};
@@ -286,4 +287,45 @@ fn scatters_keep_their_digits() {
         }
         adds_up(&format!("{size} values for {places} places"), &m, &[y], vec![want]);
     }
+}
+
+/// The difference of values that nearly are the same has digits that the difference of their sums has not; and sums of their own may be infinite.
+#[test]
+fn sums_of_differences_are_no_differences_of_sums() {
+    let text = "dim b
+dim t
+dim n
+model M {
+    input x: [b, n]
+    input y: [t, n]
+    input w: [n]
+    output apart: [b, t] = sum[n] (x - y)
+    output weighed: [b, t] = sum[n] (x + -y) * w
+    output down: [b, n] = mean[t] (0.5 * x - 0.5 * y)
+    output whole: f32 = sum[b, t, n] (x - y)
+}
+";
+    let (b, t, n) = (3usize, 70usize, 65usize);
+    let near = |large: f64, k: usize| large + (k * 7919 % 127) as f64 / 64.0;
+    for large in [4096.0, -60000.0] {
+        let x: Vec<f64> = (0..b * n).map(|k| near(large, k)).collect();
+        let y: Vec<f64> = (0..t * n).map(|k| near(large, k + 31)).collect();
+        let w: Vec<f64> = (0..n).map(|k| near(-1.0, k)).collect();
+        let d = |i: usize, j: usize, k: usize| x[i * n + k] - y[j * n + k];
+        let pairs = || (0..b).flat_map(|i| (0..t).map(move |j| (i, j)));
+        let apart: Vec<f64> = pairs().map(|(i, j)| (0..n).map(|k| d(i, j, k)).sum()).collect();
+        let weighed: Vec<f64> = pairs().map(|(i, j)| (0..n).map(|k| d(i, j, k) * w[k]).sum()).collect();
+        let places = (0..b).flat_map(|i| (0..n).map(move |k| (i, k)));
+        let down: Vec<f64> = places.map(|(i, k)| 0.5 * (0..t).map(|j| d(i, j, k)).sum::<f64>() / t as f64).collect();
+        let whole = [apart.iter().sum()];
+        let dims = [("b", b as i64), ("t", t as i64), ("n", n as i64)];
+        let wants: [(&str, &[f64]); 4] = [("apart", &apart), ("weighed", &weighed), ("down", &down), ("whole", &whole)];
+        gives(text, &dims, &[("x", &x), ("y", &y), ("w", &w)], &wants);
+    }
+    let (x, y) = (vec![2e38; b * n], vec![2e38; t * n]);
+    let zeros = vec![0.0; b * t.max(n)];
+    let dims = [("b", b as i64), ("t", t as i64), ("n", n as i64)];
+    let wants: [(&str, &[f64]); 4] =
+        [("apart", &zeros[..b * t]), ("weighed", &zeros[..b * t]), ("down", &zeros[..b * n]), ("whole", &zeros[..1])];
+    gives(text, &dims, &[("x", &x), ("y", &y), ("w", &vec![1.0; n])], &wants);
 }
