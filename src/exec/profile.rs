@@ -121,7 +121,9 @@ pub(super) fn of_steps(steps: Vec<(String, f64)>, told: Vec<Told>) -> Profile {
         peak: None,
     };
     let mut now = 0.0;
-    for ((name, seconds), Told { what, flops, seconds: foreseen }) in steps.into_iter().zip(told).filter(|t| t.0.1 > 0.0) {
+    for ((name, seconds), Told { what, flops, seconds: foreseen, .. }) in
+        steps.into_iter().zip(told).filter(|t| t.0.1 > 0.0 && !t.1.elsewhere)
+    {
         out.events.push(Event { kernel: out.kernels.len(), start: now, end: now + seconds });
         out.kernels.push(Spent { name, what, count: 1, seconds, bytes: None, flops, foreseen });
         now += seconds;

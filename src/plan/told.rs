@@ -17,21 +17,27 @@ pub struct Told {
     pub flops: Option<f64>,
     /// Seconds that it should take on one thread, by the prices that the plan was made for; none where that is known by the run alone.
     pub seconds: Option<f64>,
+    /// Another step does it, and tells of it.
+    pub elsewhere: bool,
 }
 
 /// Of each step, in their order.
 pub fn told(plan: &Plan, sizes: &Sizes) -> Vec<Told> {
     let times = foreseen::foreseen(plan, sizes);
-    let one =
-        |(s, ns): (&Step, Option<f64>)| Told { what: what(s, sizes), flops: flops(s, sizes), seconds: ns.map(|ns| 1e-9 * ns) };
+    let one = |(s, ns): (&Step, Option<f64>)| {
+        let (what, flops, seconds) = (what(s, sizes), flops(s, sizes), ns.map(|ns| 1e-9 * ns));
+        Told { what, flops, seconds, elsewhere: false }
+    };
     let mut all: Vec<Told> = plan.steps.iter().zip(times).map(one).collect();
     // Windows that are read where they lie, and what lies between two products of attention, are written nowhere.
     for gather in plan.taps.iter().map(|t| t.gather).chain(plan.attends.iter().flat_map(|a| a.between.iter().copied())) {
         all[gather].seconds = Some(0.0);
+        all[gather].elsewhere = true;
     }
     for (part, whole) in together(plan) {
         let Told { what, flops, .. } = all[part].clone();
         let seconds = all[part].seconds.replace(0.0);
+        all[part].elsewhere = true;
         let by = &mut all[whole];
         by.seconds = by.seconds.zip(seconds).map(|(a, b)| a + b);
         by.what = format!("{what}, {}", by.what);
