@@ -14,6 +14,8 @@ pub(super) struct TileJob {
     pub steps: Range<usize>,
     extent: i64,
     rows: i64,
+    /// Rows are elements.
+    flat: bool,
     /// Buffers private to a tile: elements per row, and the first place in a thread's scratch memory.
     private: Vec<(usize, i64, usize)>,
     scratch: usize,
@@ -63,8 +65,13 @@ impl Instance {
         let kept = t.kept.as_ref().map(|kept| (kept, kept.rows(&self.ptrs, t.extent)));
         let extent = kept.as_ref().map_or(t.extent, |(_, rows)| rows.len() as i64);
         let count = (extent + t.rows - 1) / t.rows;
-        // Tiles of one size, whoever takes them.
-        let each = if kept.is_some() { (extent + count - 1) / count.max(1) } else { t.rows };
+        // Tiles of one size, however many threads take them, and of about as many rows as the last one, so that no thread has much less to do.
+        let even = (extent + count - 1) / count.max(1);
+        let each = match kept {
+            Some(_) => even,
+            None if t.flat => t.rows,
+            None => (even + cpu::TILE_STEP - 1).div_euclid(cpu::TILE_STEP).saturating_mul(cpu::TILE_STEP).min(t.rows),
+        };
         // A few tiles, of rows that were brought together: each of their steps is split, not they.
         let few = kept.is_some() && t.splits() && count < cpu::TILES_EACH * exec.threads as i64;
         let parts = if t.splits() && !few { (exec.threads as i64).min(count).max(1) } else { 1 };
@@ -145,7 +152,16 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
         });
         let work = jobs[t.first..t.last].iter().map(Job::work).sum();
         most = most.max(if scratch < plan::PAGED { scratch } else { scratch.next_multiple_of(plan::PAGE) });
-        out.push(TileJob { steps: t.first..t.last, extent: size(&t.extent), rows: t.rows, private, scratch, work, kept });
+        out.push(TileJob {
+            steps: t.first..t.last,
+            extent: size(&t.extent),
+            rows: t.rows,
+            flat: t.flat,
+            private,
+            scratch,
+            work,
+            kept,
+        });
     }
     out.iter_mut().for_each(|t| t.scratch = most);
     (out, most)

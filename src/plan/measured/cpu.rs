@@ -24,6 +24,8 @@ pub(crate) const DEAR_WORK: f64 = 5.0;
 pub(crate) const PLAIN_WORK: f64 = 0.25;
 /// Panels for each thread from which on threads take panels; with fewer they take rows or matrices. A rule.
 pub(crate) const PANELS_EACH: usize = 2;
+/// Rows of which a tile has a whole number. By reasoning: products take twelve at a time.
+pub(crate) const TILE_STEP: i64 = 12;
 /// Tiles of chosen rows for each thread from which on threads take tiles; with fewer each step of a tile is split. By reasoning: one full tile and a
 /// rest would take one thread each.
 pub(crate) const TILES_EACH: i64 = 2;
