@@ -61,8 +61,8 @@ impl Gen<'_> {
             Map::Sqrt => self.b.ins().sqrt(x),
             Map::Abs if real => self.b.ins().fabs(x),
             Map::Abs => self.whole_abs(x),
-            Map::Sin => self.turn(x, 0),
-            Map::Cos => self.turn(x, 1),
+            Map::Sin => self.angle(x, false),
+            Map::Cos => self.angle(x, true),
             Map::Tan => {
                 let f = self.calls.tan;
                 self.each_lane(x, |g, v| g.call(f, &[v]))

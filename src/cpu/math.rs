@@ -4,7 +4,7 @@
 //! Cody–Waite reduction; atan2 has a fit of its own. Arguments that the reduction cannot take go to the platform's own functions, one by one.
 
 use super::r#gen::Gen;
-use super::poly::{ATAN, COSINE, ERF, EXP, LOG, MAGIC, SINE, TANH, TURN, TURNS};
+use super::poly::{ATAN, COSINE, ERF, EXP, HALF, LOG, MAGIC, QUARTER, SINE, SINE_QUARTER, TANH, TURNS};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4};
 use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, Type, Value};
@@ -246,8 +246,8 @@ impl Gen<'_> {
         self.choose(large, far, near)
     }
 
-    /// sin (`quarter` 0) or cos (`quarter` 1).
-    pub(super) fn turn(&mut self, x: Value, quarter: i32) -> Value {
+    /// The sine, or the cosine.
+    pub(super) fn angle(&mut self, x: Value, cosine: bool) -> Value {
         let ty = self.b.func.dfg.value_type(x);
         let a = self.fabs(x);
         let limit = self.float(TURNS, x);
@@ -258,38 +258,59 @@ impl Gen<'_> {
         self.b.set_cold_block(slow);
         self.b.ins().brif(far, slow, &[], fast, &[]);
         self.b.switch_to_block(slow);
-        let call = if quarter == 0 { self.calls.sin } else { self.calls.cos };
+        let call = if cosine { self.calls.cos } else { self.calls.sin };
         let r = self.each_lane(x, |g, v| g.call(call, &[v]));
         // Beside one that is far away the others are what they are elsewhere.
-        let near = self.turn_reduced(x, quarter);
+        let near = self.near_angle(x, cosine);
         let r = self.choose(each, r, near);
         self.b.ins().jump(done, &[r.into()]);
         self.b.switch_to_block(fast);
-        let r = self.turn_reduced(x, quarter);
+        let r = self.near_angle(x, cosine);
         self.b.ins().jump(done, &[r.into()]);
         self.b.switch_to_block(done);
         self.b.block_params(done)[0]
     }
 
-    fn turn_reduced(&mut self, x: Value, quarter: i32) -> Value {
-        let (per, magic) = (self.float(std::f32::consts::FRAC_2_PI, x), self.float(MAGIC, x));
+    fn near_angle(&mut self, x: Value, cosine: bool) -> Value {
+        if cosine { self.near_cosine(x) } else { self.near_sine(x) }
+    }
+
+    /// An angle in turns of `1 / per`: the bits that tell how many there are, and what is left.
+    fn reduced(&mut self, x: Value, per: f32, turn: [f32; 3]) -> (Value, Value) {
+        let (per, magic) = (self.float(per, x), self.float(MAGIC, x));
         let t = self.fma(x, per, magic);
         let n = self.b.ins().fsub(t, magic);
         let mut r = x;
-        for part in TURN {
+        for part in turn {
             let part = self.float(part, x);
             r = self.fma(n, part, r);
         }
+        (self.bits(t), r)
+    }
+
+    /// By halves of a turn.
+    fn near_sine(&mut self, x: Value) -> Value {
+        let (n, r) = self.reduced(x, std::f32::consts::FRAC_1_PI, HALF);
+        let s = self.b.ins().fmul(r, r);
+        let p = self.poly(s, &SINE);
+        let cube = self.b.ins().fmul(r, s);
+        let size = self.fma(cube, p, r);
+        // A sum of two zeros has lost the sign of -0.
+        let (half, r) = (self.b.ins().ishl_imm_s(n, 31), self.bits(r));
+        let sign = self.b.ins().bxor(r, half);
+        let sign = self.from_bits(sign);
+        self.signed(size, sign)
+    }
+
+    /// By quarters: bit 0 of how many there are chooses the function, bit 1 the sign.
+    fn near_cosine(&mut self, x: Value) -> Value {
+        let (n, r) = self.reduced(x, std::f32::consts::FRAC_2_PI, QUARTER);
         let s = self.b.ins().fmul(r, r);
         let cosine = self.poly(s, &COSINE);
-        let p = self.poly(s, &SINE);
+        let p = self.poly(s, &SINE_QUARTER);
         let sine = self.b.ins().fmul(r, p);
-        let mut q = self.bits(t);
-        if quarter != 0 {
-            let k = self.int(quarter, q);
-            q = self.b.ins().iadd(q, k);
-        }
-        // Bit 0 chooses the function, bit 1 the sign.
+        let k = self.int(1, n);
+        let q = self.b.ins().iadd(n, k);
         let odd = self.b.ins().ishl_imm_s(q, 31);
         let odd = self.b.ins().sshr_imm_s(odd, 31);
         let r = self.choose(odd, cosine, sine);

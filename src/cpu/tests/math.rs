@@ -85,6 +85,20 @@ fn turns() {
     worst(Map::Tan, libm::tan, inputs(-10.0, 10.0), 1.0);
 }
 
+/// Every f32 about a quarter of a turn, with what a reduction leaves beyond it: rounded or not, none is larger than 1.
+#[test]
+fn no_sine_is_larger_than_one() {
+    let inputs: Vec<f32> = (1.5f32.to_bits()..=1.574f32.to_bits()).map(f32::from_bits).collect();
+    let mut m = Make::default();
+    let x = m.input(&[inputs.len()], Data::F32(inputs.clone()));
+    let y = m.add(Op::Map(Map::Sin), F, &[inputs.len()], &[], &[(x, &[0])]);
+    let out = m.run(&[y], 1).remove(0);
+    for (k, x) in inputs.iter().enumerate() {
+        let (found, right) = (out.get(k), libm::sin(f64::from(*x)));
+        assert!(found <= 1.0 && (found - right).abs() <= 1.2e-7, "sin({x:?}) is {found:?}, not {right:?}");
+    }
+}
+
 #[test]
 fn angles_of_points() {
     let sides: Vec<f32> =
