@@ -7,7 +7,7 @@
 
 mod named;
 
-pub(super) use named::{down_symbols, row_symbols, whole_symbols};
+pub(super) use named::{down_symbols, row_symbols, taken_symbols, whole_symbols};
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::wide;

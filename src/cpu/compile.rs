@@ -61,6 +61,9 @@ fn has_fma(isa: &dyn isa::TargetIsa) -> bool {
     !x86 || isa.isa_flags().iter().any(|f| f.name == "has_fma" && f.as_bool() == Some(true))
 }
 
+/// Functions that fold, by name.
+type Folds = Vec<(Whole, &'static str)>;
+
 /// Declares and defines functions one after the other.
 pub(super) struct Writer<'m, M: Module> {
     pub module: &'m mut M,
@@ -73,8 +76,8 @@ pub(super) struct Writer<'m, M: Module> {
     taken: std::collections::BTreeSet<String>,
     /// Functions of rows in place: this program's own, so no object file has them.
     rows: Vec<(Map, &'static str)>,
-    wholes: Vec<(Whole, &'static str)>,
-    downs: Vec<(Whole, &'static str)>,
+    /// Folds: of whole rows, down columns, and of rows that come one after the other, what takes one and what ends it.
+    folds: [Folds; 4],
     /// Text of functions, where it is wanted.
     clif: Option<String>,
     asm: Option<String>,
@@ -121,18 +124,16 @@ impl<M: Module> Writer<'_, M> {
         Ok(refs)
     }
 
-    /// The functions of whole rows and of columns, where a kernel folds anything.
-    fn folds(&mut self, k: &Kernel, func: &mut Function) -> Result<[Vec<(Whole, FuncRef)>; 2], Diagnostic> {
-        let mut refs = [Vec::new(), Vec::new()];
+    /// The functions that fold, where a kernel folds anything.
+    fn folds(&mut self, k: &Kernel, func: &mut Function) -> Result<[Vec<(Whole, FuncRef)>; 4], Diagnostic> {
+        let mut refs: [Vec<(Whole, FuncRef)>; 4] = Default::default();
         if !k.body.iter().any(|e| matches!(e, Expr::Reduce { .. })) {
             return Ok(refs);
         }
-        let mut row = self.module.make_signature();
-        (row.params, row.returns) = (vec![AbiParam::new(I64); 3], vec![AbiParam::new(F32)]);
-        let mut down = self.module.make_signature();
-        down.params = vec![AbiParam::new(I64); 7];
-        let kinds = [(self.wholes.clone(), row), (self.downs.clone(), down)];
-        for (refs, (names, signature)) in refs.iter_mut().zip(kinds) {
+        for ((refs, names), params) in refs.iter_mut().zip(self.folds.clone()).zip([(3, 1), (7, 0), (4, 0), (3, 0)]) {
+            let mut signature = self.module.make_signature();
+            signature.params = vec![AbiParam::new(I64); params.0];
+            signature.returns = vec![AbiParam::new(F32); params.1];
             for (fold, name) in names {
                 let f = self.module.declare_function(name, Linkage::Import, &signature).map_err(failed)?;
                 refs.push((fold, self.module.declare_func_in_func(f, func)));
@@ -150,8 +151,8 @@ impl<M: Module> Writer<'_, M> {
             refs.push(self.module.declare_func_in_func(f, func));
         }
         let rows = k.map_or(Ok(Vec::new()), |k| self.rows(k, func))?;
-        let [wholes, downs] = k.map_or(Ok(Default::default()), |k| self.folds(k, func))?;
-        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows, wholes, downs })
+        let [wholes, downs, takes, ends] = k.map_or(Ok(Default::default()), |k| self.folds(k, func))?;
+        Ok(Calls { sin: refs[0], cos: refs[1], tan: refs[2], pow: refs[3], whole: refs[4], rows, wholes, downs, takes, ends })
     }
 
     /// A name that no function has yet, after what is asked for.
@@ -231,8 +232,7 @@ pub(super) fn write<'m, M: Module>(
         prefix: prefix.to_string(),
         taken: std::collections::BTreeSet::new(),
         rows: Vec::new(),
-        wholes: Vec::new(),
-        downs: Vec::new(),
+        folds: Default::default(),
         clif: texts.0.then(String::new),
         asm: texts.1.then(String::new),
     }
@@ -244,8 +244,8 @@ fn in_memory<'m>(module: &'m mut JITModule, hints: &'m Sizes, texts: (bool, bool
     if writer.fma {
         writer.rows = super::call::row_symbols().into_iter().map(|(map, name, _)| (map, name)).collect();
         let names = |list: Vec<(Whole, &'static str, *const u8)>| list.into_iter().map(|(fold, name, _)| (fold, name)).collect();
-        writer.wholes = names(super::call::whole_symbols());
-        writer.downs = names(super::call::down_symbols());
+        let part = |n: usize| super::call::taken_symbols().into_iter().map(|(fold, names, _)| (fold, names[n])).collect();
+        writer.folds = [names(super::call::whole_symbols()), names(super::call::down_symbols()), part(0), part(1)];
     }
     writer
 }
@@ -260,6 +260,11 @@ fn jit_module() -> Result<JITModule, Diagnostic> {
     }
     for (_, name, address) in super::call::whole_symbols().into_iter().chain(super::call::down_symbols()) {
         builder.symbol(name, address);
+    }
+    for (_, names, addresses) in super::call::taken_symbols() {
+        names.into_iter().zip(addresses).for_each(|(name, address)| {
+            builder.symbol(name, address);
+        });
     }
     Ok(JITModule::new(builder))
 }

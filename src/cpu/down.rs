@@ -115,27 +115,120 @@ fn sums(rows: &Rows, out: &mut [f32], add: impl Fn(f32, f32, f32) -> f32) {
     }
 }
 
+/// What rows that are computed one after the other have come to: so far as there was no time to add it in f64, and before.
+#[repr(C)]
+pub(super) struct Taken {
+    out: [f32; BLOCK],
+    totals: [f64; BLOCK],
+    /// Of a product: the power of two that its total, of 1 to 2, is to be multiplied with.
+    powers: [i64; BLOCK],
+}
+
+/// Takes row number `number` of a sum.
+#[inline(always)]
+fn add(t: &mut Taken, row: &[f32], number: usize) {
+    let (out, totals) = (&mut t.out[..row.len()], &mut t.totals[..row.len()]);
+    if !number.is_multiple_of(TERMS) {
+        for (o, x) in out.iter_mut().zip(row) {
+            *o += x;
+        }
+        return;
+    }
+    if number == 0 {
+        totals.fill(0.0);
+    } else {
+        for (t, o) in totals.iter_mut().zip(&*out) {
+            *t += f64::from(*o);
+        }
+    }
+    for (o, x) in out.iter_mut().zip(row) {
+        *o = 0.0 + x;
+    }
+}
+
+/// Ends the sum of so many rows.
+#[inline(always)]
+fn total(t: &mut Taken, columns: usize, count: usize) {
+    if count == 0 {
+        return t.out[..columns].fill(0.0);
+    }
+    for (o, t) in t.out[..columns].iter_mut().zip(&t.totals[..columns]) {
+        *o = (t + f64::from(*o)) as f32;
+    }
+}
+
+/// Takes row number `number` of a product. What is 0 or not finite stays as it is.
+#[inline(always)]
+fn multiply(t: &mut Taken, row: &[f32], number: usize) {
+    let (totals, powers) = (&mut t.totals[..row.len()], &mut t.powers[..row.len()]);
+    if number == 0 {
+        totals.fill(1.0);
+        powers.fill(0);
+    }
+    for ((total, power), x) in totals.iter_mut().zip(powers).zip(row) {
+        let bits = (*total * f64::from(*x)).to_bits();
+        let field = bits >> 52 & 0x7ff;
+        // Neither the power of 0 nor that of what is not finite.
+        let plain = field.wrapping_sub(1) < 0x7fe;
+        *total = f64::from_bits(if plain { bits & !(0x7ff << 52) | 1023 << 52 } else { bits });
+        *power += if plain { field as i64 - 1023 } else { 0 };
+    }
+}
+
+/// Ends the product of so many rows: rounded once.
+#[inline(always)]
+fn product(t: &mut Taken, columns: usize, count: usize) {
+    if count == 0 {
+        return t.out[..columns].fill(1.0);
+    }
+    let parts = t.totals[..columns].iter().zip(&t.powers[..columns]);
+    for (o, (total, power)) in t.out[..columns].iter_mut().zip(parts) {
+        let scale = f64::from_bits((((*power).clamp(-400, 400) + 1023) as u64) << 52);
+        *o = (total * scale) as f32;
+    }
+}
+
+/// Takes a row where the best of each column is kept.
+#[inline(always)]
+fn keep(t: &mut Taken, row: &[f32], number: usize, start: f32, join: impl Fn(f32, f32) -> f32) {
+    let out = &mut t.out[..row.len()];
+    if number == 0 {
+        out.fill(start);
+    }
+    for (o, x) in out.iter_mut().zip(row) {
+        *o = join(*o, *x);
+    }
+}
+
+/// The best of no rows.
+#[inline(always)]
+fn none(t: &mut Taken, columns: usize, count: usize, start: f32) {
+    if count == 0 {
+        t.out[..columns].fill(start);
+    }
+}
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! widths {
-    ($($name:ident: |$rows:ident, $out:ident| $body:expr;)*) => {$(
+    ($($name:ident: |$($arg:ident: $of:ty),*| $body:expr;)*) => {$(
         pub(super) mod $name {
             #[allow(clippy::wildcard_imports, reason = "the module is a name for functions of the one around it")]
             use super::*;
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,fma")]
-            pub fn avx512($rows: Rows, $out: &mut [f32]) {
+            pub fn avx512($($arg: $of),*) {
                 $body
             }
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            pub fn avx2($rows: Rows, $out: &mut [f32]) {
+            pub fn avx2($($arg: $of),*) {
                 $body
             }
 
             #[cfg(target_arch = "aarch64")]
-            pub fn neon($rows: Rows, $out: &mut [f32]) {
+            pub fn neon($($arg: $of),*) {
                 $body
             }
         }
@@ -144,8 +237,16 @@ macro_rules! widths {
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 widths! {
-    sum_down: |rows, out| sums(&rows, out, |sum, x, _| sum + x);
-    dot_down: |rows, out| sums(&rows, out, |sum, x, y| x.mul_add(y, sum));
-    max_down: |rows, out| block(&rows, out, f32::NEG_INFINITY, |best, x, _| more(best, x));
-    min_down: |rows, out| block(&rows, out, f32::INFINITY, |best, x, _| less(best, x));
+    sum_down: |rows: Rows, out: &mut [f32]| sums(&rows, out, |sum, x, _| sum + x);
+    dot_down: |rows: Rows, out: &mut [f32]| sums(&rows, out, |sum, x, y| x.mul_add(y, sum));
+    max_down: |rows: Rows, out: &mut [f32]| block(&rows, out, f32::NEG_INFINITY, |best, x, _| more(best, x));
+    min_down: |rows: Rows, out: &mut [f32]| block(&rows, out, f32::INFINITY, |best, x, _| less(best, x));
+    sum_taken: |t: &mut Taken, row: &[f32], number: usize| add(t, row, number);
+    product_taken: |t: &mut Taken, row: &[f32], number: usize| multiply(t, row, number);
+    max_taken: |t: &mut Taken, row: &[f32], number: usize| keep(t, row, number, f32::NEG_INFINITY, more);
+    min_taken: |t: &mut Taken, row: &[f32], number: usize| keep(t, row, number, f32::INFINITY, less);
+    sum_ended: |t: &mut Taken, columns: usize, count: usize| total(t, columns, count);
+    product_ended: |t: &mut Taken, columns: usize, count: usize| product(t, columns, count);
+    max_ended: |t: &mut Taken, columns: usize, count: usize| none(t, columns, count, f32::NEG_INFINITY);
+    min_ended: |t: &mut Taken, columns: usize, count: usize| none(t, columns, count, f32::INFINITY);
 }

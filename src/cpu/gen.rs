@@ -27,6 +27,9 @@ pub(super) struct Calls {
     pub rows: Vec<(Map, FuncRef)>,
     pub wholes: Vec<(Whole, FuncRef)>,
     pub downs: Vec<(Whole, FuncRef)>,
+    /// Of rows that the code computes one after the other: what takes one, and what ends the fold.
+    pub takes: Vec<(Whole, FuncRef)>,
+    pub ends: Vec<(Whole, FuncRef)>,
 }
 
 /// Where a kernel finds its buffers and sizes in the tables that it is given, by their numbers in [`Made`].

@@ -9,6 +9,7 @@ mod arena;
 mod attend;
 mod call;
 mod changing;
+mod columns;
 mod compile;
 mod dots;
 mod down;

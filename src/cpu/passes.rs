@@ -5,6 +5,7 @@
 //! Between the passes a block lies on the stack. It is long enough that its first vectors are written when they are read again: a vector that
 //! is read from narrower ones just before it waits for all of them. What several passes need is computed in each; it is cheap, or a pass.
 
+use super::down::Taken;
 use super::r#gen::Gen;
 use super::lanes::stride_of;
 use crate::ir::{DType, Fold, Size};
@@ -14,10 +15,11 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value};
 
-/// Dear functions of a kernel at most.
+/// Dear functions and folds of a kernel at most, of each.
 const MOST: usize = 3;
-/// Blocks are buffers that no plan has.
-const BLOCKS: usize = usize::MAX - MOST;
+/// Blocks are buffers that no plan has: one for each of these, and one for a row that is folded.
+const BLOCKS: usize = usize::MAX - 2 * MOST;
+pub(super) const ROW: usize = BLOCKS + 2 * MOST;
 
 /// How a kernel is taken apart.
 #[derive(Clone)]
@@ -27,41 +29,45 @@ pub(super) struct Passes {
     steps: i64,
     /// Elements for each of these steps.
     inside: i64,
-    dear: Vec<Dear>,
+    pub dear: Vec<Dear>,
 }
 
 /// A dear function: the value that it computes, what it is of, and where its block lies.
 #[derive(Clone)]
-struct Dear {
-    value: usize,
-    of: Of,
-    call: FuncRef,
-    block: Access,
+pub(super) struct Dear {
+    pub value: usize,
+    pub of: Of,
+    pub call: FuncRef,
+    pub block: Access,
+    /// The fold whose rows it is computed for.
+    pub within: Option<usize>,
 }
 
 /// What a dear function is of.
 #[derive(Clone)]
-enum Of {
+pub(super) enum Of {
     /// A value, for each element.
     Value(usize),
     /// What is read as these loops run, and what it is multiplied with, or itself.
     Down { loops: Vec<usize>, rows: [Access; 2], apart: [Size; 2] },
+    /// A value, row by row as these loops run; the call takes a row, this one ends the fold.
+    Rows { loops: Vec<usize>, value: usize, end: FuncRef },
 }
 
 /// What the pass that is generated computes.
 pub(super) struct Pass {
     /// Values that it needs.
-    wanted: Vec<bool>,
+    pub wanted: Vec<bool>,
     /// So many blocks hold results.
-    made: usize,
+    pub made: usize,
 }
 
-/// Values that a value is made of, without looking into those of `made`.
-fn behind(k: &Kernel, value: usize, made: &[Dear]) -> Vec<bool> {
+/// Values that a value is made of, without looking into those that lie in blocks.
+pub(super) fn behind(k: &Kernel, value: usize, made: &dyn Fn(usize) -> bool) -> Vec<bool> {
     let mut wanted = vec![false; k.body.len()];
     wanted[value] = true;
     for e in (0..=value).rev() {
-        if !wanted[e] || made.iter().any(|d| d.value == e) {
+        if !wanted[e] || made(e) {
             continue;
         }
         match &k.body[e] {
@@ -96,16 +102,15 @@ impl Gen<'_> {
         for (e, x) in k.body.iter().enumerate() {
             let (of, call) = match x {
                 Expr::Map(map, args) if self.row_of(*map).is_some() && self.deps[e] >> last & 1 == 1 => {
-                    // A block has no place for the steps of a fold.
-                    let folded = self.deps[e] >> k.outer != 0;
-                    if folded || k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
+                    if k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
                         return None;
                     }
                     (Of::Value(args[0]), self.row_of(*map)?)
                 }
                 Expr::Reduce { fold, loops, value } if !self.is_brief(loops) => {
                     let steps = loops.iter().fold(1i64, |n, l| n.saturating_mul(hint(*l)));
-                    self.down(e, (*fold, loops, *value)).filter(|_| steps >= DOWN_FROM)?
+                    let fold = (*fold, &loops[..], *value);
+                    self.down(e, fold).or_else(|| self.by_rows(e, fold, hints)).filter(|_| steps >= DOWN_FROM)?
                 }
                 Expr::Mend { .. } => return None,
                 Expr::Const(_)
@@ -120,10 +125,33 @@ impl Gen<'_> {
             for l in level..k.outer {
                 terms.push((l, Size::from(within(l)?)));
             }
-            let block = Access { buffer: BLOCKS + dear.len().min(MOST), offset: Size::from(0i64), terms };
-            dear.push(Dear { value: e, of, call, block });
+            let block = Access { buffer: BLOCKS + dear.len().min(2 * MOST - 1), offset: Size::from(0i64), terms };
+            dear.push(Dear { value: e, of, call, block, within: None });
         }
-        (1..=MOST).contains(&dear.len()).then_some(Passes { level, steps: PASS_BLOCK / inside, inside, dear })
+        let count = |folds: bool| dear.iter().filter(|d| matches!(d.of, Of::Value(_)) != folds).count();
+        if dear.is_empty() || count(true) > MOST || count(false) > MOST {
+            return None;
+        }
+        self.sort_in(&mut dear)?;
+        Some(Passes { level, steps: PASS_BLOCK / inside, inside, dear })
+    }
+
+    /// Finds for each function of what a fold goes through that fold, if it goes row by row: a block has no place for the steps of another.
+    fn sort_in(&self, dear: &mut [Dear]) -> Option<()> {
+        let of_folds = |d: &Dear| self.deps[d.value] >> self.k.outer << self.k.outer;
+        for i in 0..dear.len() {
+            let steps = of_folds(&dear[i]);
+            if steps == 0 {
+                continue;
+            }
+            let holds = |d: &Dear| match &d.of {
+                Of::Rows { loops, .. } => steps & !loops.iter().fold(0u128, |m, l| m | 1 << l) == 0,
+                Of::Value(_) | Of::Down { .. } => false,
+            };
+            let fold = dear.iter().find(|d| holds(d))?.value;
+            dear[i].within = Some(fold);
+        }
+        Some(())
     }
 
     /// A fold down columns of the last outer loop, which lie side by side.
@@ -151,15 +179,7 @@ impl Gen<'_> {
     /// The loop `level` and those inside, where it is the one that is cut into blocks.
     pub(super) fn in_passes(&mut self, level: usize) -> bool {
         let Some(passes) = self.passes.clone().filter(|p| p.level == level && self.pass.is_none()) else { return false };
-        let slots: Vec<Value> = passes
-            .dear
-            .iter()
-            .map(|_| {
-                let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * PASS_BLOCK as u32, 6);
-                let slot = self.b.create_sized_stack_slot(slot);
-                self.b.ins().stack_addr(I64, slot, 0)
-            })
-            .collect();
+        let slots: Vec<Value> = passes.dear.iter().map(|d| self.room(d)).collect();
         let (low, high) = self.bounds(level);
         let i = self.b.declare_var(I64);
         self.b.def_var(i, low);
@@ -181,20 +201,10 @@ impl Gen<'_> {
             let base = self.b.ins().isub(*slot, before);
             self.bases.insert(dear.block.buffer, base);
         }
-        for (made, dear) in passes.dear.iter().enumerate() {
-            match &dear.of {
-                Of::Value(of) => {
-                    self.one_pass(level, (now, stop), made, (*of, &dear.block));
-                    self.b.ins().call(dear.call, &[slots[made], count]);
-                }
-                Of::Down { loops, rows, apart } => {
-                    let saved = self.counters[level].replace(now);
-                    let [x, y] = rows.each_ref().map(|a| self.start(a, loops));
-                    self.counters[level] = saved;
-                    let [x_step, y_step] = apart.each_ref().map(|s| self.size(s));
-                    let steps = self.steps(loops);
-                    self.b.ins().call(dear.call, &[slots[made], count, x, x_step, y, y_step, steps]);
-                }
+        let block = Block { level, from: now, to: stop, count, before, slots: &slots };
+        for made in 0..passes.dear.len() {
+            if passes.dear[made].within.is_none() {
+                self.make(&block, &passes.dear, made);
             }
         }
         let k = self.k;
@@ -205,14 +215,60 @@ impl Gen<'_> {
         true
     }
 
-    /// Computes a value for the steps of a block, and stores it.
-    fn one_pass(&mut self, level: usize, (from, to): (Value, Value), made: usize, (value, store): (usize, &Access)) {
+    /// Memory for a block, and for what a fold needs besides.
+    fn room(&mut self, dear: &Dear) -> Value {
+        let bytes = if let Of::Rows { .. } = dear.of { size_of::<Taken>() } else { 4 * PASS_BLOCK as usize };
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 6));
+        self.b.ins().stack_addr(I64, slot, 0)
+    }
+
+    /// Computes number `made` for a block.
+    pub(super) fn make(&mut self, block: &Block, dear: &[Dear], made: usize) {
+        let Dear { of, call, block: access, .. } = &dear[made];
+        let (slot, count) = (block.slots[made], block.count);
+        match of {
+            Of::Value(of) => {
+                self.one_pass(block.level, (block.from, block.to), made, (*of, access));
+                self.b.ins().call(*call, &[slot, count]);
+            }
+            Of::Down { loops, rows, apart } => {
+                let saved = self.counters[block.level].replace(block.from);
+                let [x, y] = rows.each_ref().map(|a| self.start(a, loops));
+                self.counters[block.level] = saved;
+                let [x_step, y_step] = apart.each_ref().map(|s| self.size(s));
+                let steps = self.steps(loops);
+                self.b.ins().call(*call, &[slot, count, x, x_step, y, y_step, steps]);
+            }
+            Of::Rows { loops, value, end } => self.rows(block, dear, made, (loops, *value, *end)),
+        }
+    }
+
+    /// Computes a value for the steps of a block, and stores it; for a step of a fold, if one is going on.
+    pub(super) fn one_pass(&mut self, level: usize, (from, to): (Value, Value), made: usize, (value, store): (usize, &Access)) {
         let dear = self.passes.as_ref().map_or(&[][..], |p| &p.dear[..made]);
-        self.pass = Some(Pass { wanted: behind(self.k, value, dear), made });
+        let wanted = behind(self.k, value, &|e| dear.iter().any(|d| d.value == e));
+        let before = self.pass.replace(Pass { wanted, made });
         let lanes = self.lanes.filter(|l| l.0 == level).map(|l| l.1);
         let i = self.b.declare_var(I64);
         self.b.def_var(i, from);
-        self.strips(level, i, (to, None), lanes, &mut |g: &mut Self| g.nest(level + 1, (value, store)));
-        self.pass = None;
+        let folded: Vec<usize> = (self.k.outer..self.k.loops.len()).filter(|l| self.counters[*l].is_some()).collect();
+        self.strips(level, i, (to, None), lanes, &mut |g: &mut Self| {
+            folded.iter().for_each(|l| g.scope(Some(*l)));
+            g.nest(level + 1, (value, store));
+        });
+        self.pass = before;
     }
+}
+
+/// The block that is computed at present.
+pub(super) struct Block<'a> {
+    pub level: usize,
+    pub from: Value,
+    pub to: Value,
+    /// Elements.
+    pub count: Value,
+    /// How many bytes lie before it.
+    pub before: Value,
+    /// Where the blocks of dear functions lie.
+    pub slots: &'a [Value],
 }

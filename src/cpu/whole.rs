@@ -9,6 +9,8 @@ pub(super) enum Whole {
     Sum,
     /// The sum of the products of two rows.
     Dot,
+    /// Of rows that come one after the other.
+    Product,
     Max,
     Min,
 }

@@ -31,3 +31,43 @@ fn blocks_of_any_length() {
         }
     }
 }
+
+/// What is computed for each row joins what came of the rows before: with dear functions inside, outside and on both sides, with what is the same for
+/// a row or for a column, with two folds, none of whose rows need be there.
+#[test]
+fn rows_of_what_is_folded_down_columns() {
+    let values = [
+        "sum[t] (x[n, t, w] + y[n, t, w])",
+        "sum[t] sigmoid(x[n, t, w])",
+        "max[t] sigmoid(x[n, t, w] * c[w])",
+        "min[t] exp(x[n, t, w] - r[n, t])",
+        "exp(0.1 * sum[t] tanh(x[n, t, w] * sin(c[w])))",
+        "sum[t] sin(exp(x[n, t, w])) / (1 + sum[t] abs(y[n, t, w]))",
+        "sum[t] tanh(y[n, t, w] + r[n, t]) * sin(r[n, t]) + max[t] (x[n, t, w] - r[n, t])",
+        "sum[t] (if x[n, t, w] > 0 { log(x[n, t, w]) } else { y[n, t, w] })",
+        "prod[t] (0.5 + sigmoid(x[n, t, w]))",
+        "prod[t] (x[n, t, w] * 4) + prod[t] y[n, t, w]",
+        "sum[t, h < 3] sigmoid(x[n, t, w] * h) + c[w]",
+        "max[t] (x[n, t, w] * max[h < 20] (r[n, t] * sin(h)))",
+        "sum[t] x[n, t, w] + max[t] x[n, t, w] * y[n, t, w]",
+    ];
+    for value in values {
+        let text = format!(
+            "dim n\ndim t\ndim w\nmodel M {{\n    input x: [n, t, w]\n    input y: [n, t, w]\n    input r: [n, t]\n    input c: [w]\n\
+             \x20   output out: [n, w] = {value}\n}}\n"
+        );
+        for (n, t, w) in [
+            (1, 0, 70),
+            (2, 1, 64),
+            (1, 16, 513),
+            (3, 31, 65),
+            (1, 32, 100),
+            (2, 33, 1030),
+            (0, 40, 64),
+            (1, 100, 3),
+            (2, 65, 200),
+        ] {
+            Case::new(&text, &[("n", n), ("t", t), ("w", w)], &[]).on(&NATIVE).agrees();
+        }
+    }
+}

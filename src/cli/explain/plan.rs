@@ -347,6 +347,9 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
         out.push_str("nothing was to be decided: there is one way to compute this\n");
     }
     let (few, long): (Vec<_>, Vec<_>) = each(held).into_iter().partition(|(h, _)| short::is_short(h));
+    if long.iter().any(|(h, _)| h.decision.ways.iter().any(|w| w.ns.is_some())) {
+        out.push_str(&format!("{DIM}times are of what the ways do differently{DIM:#}\n"));
+    }
     for (h, times) in long {
         let d = h.decision;
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
@@ -381,20 +384,11 @@ fn shown(opened: &Opened, sizes: &Sizes, assumed: &[(Sym, i64)], held: &[Held]) 
         if let Some(less) = less {
             out.push_str(&format!("    {DIM}{less}{DIM:#}\n"));
         }
-        let ranges: Vec<String> = h.ranges.iter().map(range).collect();
+        let ranges: Vec<String> = h.ranges.iter().map(short::range).collect();
         if !ranges.is_empty() {
             out.push_str(&format!("    {DIM}holds for {}{DIM:#}\n", ranges.join(", and for ")));
         }
     }
     out.push_str(&short::listed(sources, &few));
     out
-}
-
-pub(super) fn range((name, low, high): &(Sym, i64, Option<i64>)) -> String {
-    match high {
-        Some(high) if low == high => format!("{name} = {low}"),
-        Some(high) => format!("{name} from {low} to {high}"),
-        None if *low <= 1 => format!("every {name}"),
-        None => format!("{name} from {low} on"),
-    }
 }

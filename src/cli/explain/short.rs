@@ -2,7 +2,7 @@
 
 use super::plan::{Held, place};
 use crate::cli::talk::{BOLD, DIM};
-use crate::ir::What;
+use crate::ir::{Sym, What};
 use crate::plan::{By, Way};
 use crate::source::Sources;
 
@@ -60,4 +60,14 @@ pub(super) fn words(way: &Way) -> String {
     const MUCH: f64 = 1e6;
     let held = Some(way.bytes).filter(|b| *b >= MUCH).map(|b| format!(", {}", bytesize::ByteSize(b as u64)));
     format!("{}{}", way.text, held.unwrap_or_default())
+}
+
+/// For which sizes it holds.
+pub(super) fn range((name, low, high): &(Sym, i64, Option<i64>)) -> String {
+    match high {
+        Some(high) if low == high => format!("{name} = {low}"),
+        Some(high) => format!("{name} from {low} to {high}"),
+        None if *low <= 1 => format!("every {name}"),
+        None => format!("{name} from {low} on"),
+    }
 }

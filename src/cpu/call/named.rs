@@ -4,7 +4,7 @@ use super::super::whole::Whole;
 #[cfg(target_arch = "x86_64")]
 use super::super::width::vectors;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::super::{down, whole, wide};
+use super::super::{down, down::Taken, whole, wide};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{Ptr, slice, slice_mut};
 use crate::ir::Map;
@@ -113,4 +113,42 @@ macro_rules! down_columns {
 /// The functions that fold down columns, by name; none where there are none that compute rows.
 pub(in crate::cpu) fn down_symbols() -> Vec<(Whole, &'static str, *const u8)> {
     for_vectors!(down_columns)
+}
+
+/// Folds of rows that are computed one after the other, for one vector width: what takes a row, and what ends the fold.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! taken_rows {
+    ($width:ident) => {{
+        macro_rules! take {
+            ($name:ident) => {{
+                #[allow(unused_unsafe, reason = "where all processors have the features")]
+                extern "C" fn call(state: *mut Taken, row: Ptr, columns: usize, number: usize) {
+                    // SAFETY: who calls names such a state on its own stack; the symbol is given only where the processor has the features.
+                    unsafe { down::$name::$width(&mut *state, slice(row, columns), number) };
+                }
+                call as *const u8
+            }};
+        }
+        macro_rules! end {
+            ($name:ident) => {{
+                #[allow(unused_unsafe, reason = "where all processors have the features")]
+                extern "C" fn call(state: *mut Taken, columns: usize, count: usize) {
+                    // SAFETY: who calls names such a state on its own stack; the symbol is given only where the processor has the features.
+                    unsafe { down::$name::$width(&mut *state, columns, count) };
+                }
+                call as *const u8
+            }};
+        }
+        vec![
+            (Whole::Sum, ["hnet_sum_taken", "hnet_sum_ended"], [take!(sum_taken), end!(sum_ended)]),
+            (Whole::Product, ["hnet_product_taken", "hnet_product_ended"], [take!(product_taken), end!(product_ended)]),
+            (Whole::Max, ["hnet_max_taken", "hnet_max_ended"], [take!(max_taken), end!(max_ended)]),
+            (Whole::Min, ["hnet_min_taken", "hnet_min_ended"], [take!(min_taken), end!(min_ended)]),
+        ]
+    }};
+}
+
+/// Functions for what rows have come to, by name: what takes one, and what ends the fold; none where there are none that compute rows.
+pub(in crate::cpu) fn taken_symbols() -> Vec<(Whole, [&'static str; 2], [*const u8; 2])> {
+    for_vectors!(taken_rows)
 }

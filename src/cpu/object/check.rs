@@ -8,7 +8,7 @@ use super::memory::{From, Memory};
 use super::table::{Counter, Table};
 use super::{Face, NUMBERS, rounded};
 use crate::ir::{DType, Size};
-use crate::plan::{Expr, Kernel, Plan, Step};
+use crate::plan::{self, Expr, Kernel, Plan, Step};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes that may be read of what has no elements.
 const SPARE: i64 = 64;
+/// A page, and from how many bytes on something begins with one.
+const PAGE: i64 = 4 * plan::PAGE as i64;
+const PAGED: i64 = 4 * plan::PAGED as i64;
 const MOST: i64 = i32::MAX as i64;
 
 /// What lies at an index in something that may be empty, and how far from its start others would read.
@@ -183,6 +186,12 @@ fn places(n: &mut Counter, memory: &Memory, table: &Table, picked: &[Picked], nu
         room.push(most);
     }
     for (k, bytes) in room.into_iter().enumerate() {
+        // What is large begins with a page of the workspace, as it does where this program runs a model.
+        let (begin, page) = (n.c.int(PAGE - 1), n.c.int(-PAGE));
+        let begin = n.plus(at, begin);
+        let begin = n.c.b.ins().band(begin, page);
+        let large = n.c.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, bytes, PAGED);
+        at = n.c.b.ins().select(large, begin, at);
         n.c.b.ins().store(crate::cpu::r#gen::flags(), at, numbers, 8 * k as i32);
         let more = n.c.int(63 + SPARE);
         let end = n.plus(bytes, more);
