@@ -1,8 +1,9 @@
 //! What was decided, as a picture.
 
 use super::measure::Measured;
-use super::plan::{Held, at_sizes, each, pinned, place, range};
+use super::plan::{Held, at_sizes, each, pinned, place};
 use super::short;
+use super::short::range;
 use crate::draw::bars::{self, Bar, Group};
 use crate::ir::Sym;
 use crate::source::Sources;
