@@ -10,7 +10,7 @@ use super::panel::{self, Form, HIGH, Out, Part, WIDE};
 use super::places::{Places, Rows, groups};
 use super::product::Bias;
 use super::stretches::Stretches;
-use crate::plan::measured::cpu::{self, PANEL_ROWS, PANEL_STEPS};
+use crate::plan::measured::cpu::{self, FEW_AHEAD, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -179,7 +179,16 @@ impl Form {
                     }
                     for p in panels.clone() {
                         let panel = |p: usize| &of.matrix[(p * of.k + from) * wide..][..steps * wide];
-                        let next = if p + 1 < panels.end { panel(p + 1) } else { &[] };
+                        let next = if rows.len() <= self.high {
+                            // A panel is read once, in less time than all of the next one takes to arrive.
+                            let words = &of.matrix[(p * of.k + from) * wide..];
+                            let ahead = words.get(FEW_AHEAD..).unwrap_or_default();
+                            &ahead[..ahead.len().min(steps * wide)]
+                        } else if p + 1 < panels.end {
+                            panel(p + 1)
+                        } else {
+                            &[]
+                        };
                         let columns = wide.min(of.n - p * wide);
                         let out = Rows { at: out.at.moved((p * wide) as i64 * out.step), ..*out };
                         // The whole sum comes first.

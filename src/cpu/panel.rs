@@ -69,7 +69,7 @@ pub(super) struct Part<'a> {
     pub add: bool,
     /// Added to each row in the end, where it is not empty.
     pub bias: &'a [f32],
-    /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
+    /// What will be read soon: it comes from memory meanwhile, a cache line with each step, or two.
     pub next: &'a [f32],
 }
 
@@ -102,11 +102,15 @@ fn step<V: Vector, const R: usize, const C: usize>(sums: &mut [[V; C]; R], xs: &
 fn tile<V: Vector, const R: usize, const C: usize>(part: &Part, first: usize, next: &[f32]) {
     let (mut sums, wide) = ([[V::zero(); C]; R], VECTORS * V::LANES);
     let steps = part.panel.len() / wide;
-    let early = next.len().div_ceil(LINE).min(steps);
+    let each = if next.len() > LINE * steps { 2 * LINE } else { LINE };
+    let early = next.len().div_ceil(each).min(steps);
     let (a, panel) = (part.a[first * steps..][..R * steps].split_at(early * R), part.panel.split_at(early * wide));
-    let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(next.chunks(LINE));
-    for ((xs, words), line) in near {
-        V::bring(line);
+    let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(next.chunks(each));
+    for ((xs, words), lines) in near {
+        V::bring(lines);
+        if let Some(second) = lines.get(LINE..) {
+            V::bring(second);
+        }
         step(&mut sums, xs, words);
     }
     for (xs, words) in a.1.chunks_exact(R).zip(panel.1.chunks_exact(wide)) {

@@ -14,7 +14,7 @@ pub(super) struct Stretches<'a> {
     pub add: bool,
     /// Added to each row in the end, where it is not empty.
     pub bias: &'a [f32],
-    /// What will be read soon: it comes from memory meanwhile, a cache line with each step.
+    /// What will be read soon: it comes from memory meanwhile, a cache line with each step, or two.
     pub next: &'a [f32],
 }
 
@@ -23,12 +23,15 @@ fn tile<V: Vector, const R: usize, const C: usize>(s: &Stretches, (first, each):
     let (mut sums, wide) = ([[V::zero(); C]; R], VECTORS * V::LANES);
     let rows = &s.rows[first * each..][..R * each];
     let len = rows[0].len();
-    let mut next = next.chunks(LINE);
+    let mut next = next.chunks(if next.len() > LINE * each * len { 2 * LINE } else { LINE });
     for (rows, panel) in rows.chunks_exact(R).zip(s.panel.chunks_exact(len * wide)) {
         let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
         for (k, words) in (0..len).zip(panel.chunks_exact(wide)) {
-            if let Some(line) = next.next() {
-                V::bring(line);
+            if let Some(lines) = next.next() {
+                V::bring(lines);
+                if let Some(second) = lines.get(LINE..) {
+                    V::bring(second);
+                }
             }
             let row: [V; C] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));
             for r in 0..R {

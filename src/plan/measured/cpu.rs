@@ -103,6 +103,9 @@ pub(crate) const WRITTEN_CACHE: usize = 288 << 10;
 pub(crate) const WRITTEN_GROUPS: usize = 4;
 /// Elements ahead of what is read that a head is asked for. A rule: it is read in less time than it takes to arrive.
 pub(crate) const WRITTEN_AHEAD: usize = 1 << 10;
+/// Likewise of a matrix that few rows meet. Measured: 16 tokens among 8 experts 1.9 to 2.0 ms so, with a quarter 2.1 to 2.3, with four times as much
+/// 2.1 to 2.4; among 64 experts 2.6, 3.1, and 3.0 (EPYC with AVX-512).
+pub(crate) const FEW_AHEAD: usize = 1 << 11;
 
 // Attention.
 
