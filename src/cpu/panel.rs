@@ -7,7 +7,7 @@ use super::micro::put;
 use super::places::{Rows, groups};
 use super::spread::{self, Fill};
 use super::stretches::{self, Stretches};
-use super::vector::{Base, Vector};
+use super::vector::{Base, Vector, bring};
 use crate::plan::measured::cpu::WRITTEN_AHEAD;
 use std::ops::Range;
 
@@ -107,9 +107,9 @@ fn tile<V: Vector, const R: usize, const C: usize>(part: &Part, first: usize, ne
     let (a, panel) = (part.a[first * steps..][..R * steps].split_at(early * R), part.panel.split_at(early * wide));
     let near = a.0.chunks_exact(R).zip(panel.0.chunks_exact(wide)).zip(next.chunks(each));
     for ((xs, words), lines) in near {
-        V::bring(lines);
+        bring(lines);
         if let Some(second) = lines.get(LINE..) {
-            V::bring(second);
+            bring(second);
         }
         step(&mut sums, xs, words);
     }
@@ -191,7 +191,7 @@ fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
             // A head is read once, from far away, in less time than it takes to arrive.
             if let Some(ahead) = of.head.get((k * numbers + q) * wide + WRITTEN_AHEAD..) {
                 for c in 0..VECTORS {
-                    V::bring(&ahead[(c * V::LANES).min(ahead.len())..]);
+                    bring(&ahead[(c * V::LANES).min(ahead.len())..]);
                 }
             }
             let xs: [f32; R] = std::array::from_fn(|r| codes[r][q]);

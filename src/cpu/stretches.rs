@@ -4,7 +4,7 @@
 
 use super::panel::{LINE, Out, VECTORS, finish, shares};
 use super::places::groups;
-use super::vector::Vector;
+use super::vector::{Vector, bring};
 
 /// Rows times a part of a panel. What a row has are stretches of one length: `rows` has, group by group, the first of each row, then the second.
 pub(super) struct Stretches<'a> {
@@ -28,9 +28,9 @@ fn tile<V: Vector, const R: usize, const C: usize>(s: &Stretches, (first, each):
         let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r][..len]);
         for (k, words) in (0..len).zip(panel.chunks_exact(wide)) {
             if let Some(lines) = next.next() {
-                V::bring(lines);
+                bring(lines);
                 if let Some(second) = lines.get(LINE..) {
-                    V::bring(second);
+                    bring(second);
                 }
             }
             let row: [V; C] = std::array::from_fn(|c| V::load(&words[c * V::LANES..]));

@@ -28,8 +28,19 @@ pub(super) trait Vector: Copy {
     fn plus(self, x: Self) -> Self;
     /// The sum of all lanes, neighbours first far apart.
     fn total(self) -> f32;
-    /// Begins to bring the cache line of the first element near, where the machine can be told.
-    fn bring(from: &[f32]);
+}
+
+/// Begins to bring the cache line of the first element near, where the machine can be told.
+#[inline(always)]
+pub(super) fn bring(from: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: it reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
 }
 
 /// What every machine of a kind has: kernels for it are called without asking.
@@ -96,8 +107,6 @@ impl Vector for Plain {
         let half: [f32; 4] = std::array::from_fn(|k| self.0[k] + self.0[k + 4]);
         (half[0] + half[2]) + (half[1] + half[3])
     }
-    #[inline(always)]
-    fn bring(_: &[f32]) {}
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -168,11 +177,6 @@ macro_rules! vector {
             fn total(self) -> f32 {
                 // SAFETY: as above.
                 unsafe { $total(self.0) }
-            }
-            #[inline(always)]
-            fn bring(from: &[f32]) {
-                // SAFETY: it reads nothing that the program could see.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().cast()) };
             }
         }
     };

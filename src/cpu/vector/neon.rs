@@ -81,6 +81,4 @@ impl Vector for Neon {
             even + odd
         }
     }
-    #[inline(always)]
-    fn bring(_: &[f32]) {}
 }

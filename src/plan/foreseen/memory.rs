@@ -55,6 +55,7 @@ impl Memory {
         let each = between(&self.reads, behind);
         let (meanwhile, alone) = match t.how {
             How::Read => (t.elements * READ_PRICE * each, 0.0),
+            How::Few => (0.0, t.elements * READ_PRICE * each),
             How::Written => (t.elements * WRITTEN_PRICE * each, 0.0),
             How::Rows => (t.elements * (READ_PRICE * each + ROWS_NS * reached(behind, NEXT_BYTES)), 0.0),
             How::Apart => (t.elements * READ_PRICE * each, t.elements * APART_NS * reached(since, APART_BYTES)),
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const HOW: [How; 5] = [How::Read, How::Rows, How::Apart, How::Chosen(2.0), How::Written];
+    const HOW: [How; 6] = [How::Read, How::Few, How::Rows, How::Apart, How::Chosen(2.0), How::Written];
 
     #[test]
     fn what_is_farther_costs_no_less() {

@@ -37,6 +37,8 @@ struct Touched {
 enum How {
     /// One after the other.
     Read,
+    /// Likewise, in steps that have little to do until more is there.
+    Few,
     /// Some rows side by side, of which each is short.
     Rows,
     /// Apart, with many steps between neighbours.

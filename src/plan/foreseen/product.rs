@@ -3,8 +3,8 @@
 use super::{Counter, How, Work};
 use crate::ir::Size;
 use crate::plan::measured::plan::{
-    BATCH_NS, DOT_NS, DOT_TOUCHES, FEW_PRICE, GROUP_NS, PANEL_HIGH, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES, STREWN_PART,
-    THIN_NS, THIN_SIDE, THIN_TOUCHES, TURNED_COLUMNS, TURNED_TOUCHES, WALKED_TOUCHES,
+    BATCH_NS, DOT_NS, DOT_TOUCHES, FEW_PRICE, FEW_ROWS, GROUP_NS, PANEL_HIGH, PRODUCT_PRICE, SHORT_PRICE, STORED_TOUCHES,
+    STREWN_PART, THIN_NS, THIN_SIDE, THIN_TOUCHES, TURNED_COLUMNS, TURNED_TOUCHES, WALKED_TOUCHES,
 };
 use crate::plan::told::roles;
 use crate::plan::view::value;
@@ -18,9 +18,9 @@ impl Counter<'_> {
         let side = |pick: &dyn Fn(&Span) -> bool| p.spans.iter().filter(|s| pick(s)).map(|s| self.n(&s.size)).product::<f64>();
         let (a, b, out) = (side(&|s| moves(&s.a)), side(&|s| moves(&s.b)), side(&|s| moves(&s.out)));
         let (touch, macs) = (self.prices.touch_ns, several * rows * sums * columns);
-        // How many of the matrices are read, at most.
+        // How many of the matrices are read.
         let uses = |at: &Access| at.terms.iter().filter_map(|t| Some(self.n(&p.spans.get(t.0)?.size))).product::<f64>();
-        let read = chosen.map_or(1.0, |(count, at)| self.n(count).min(uses(at)));
+        let read = chosen.map_or(1.0, |(count, at)| distinct(self.n(count), uses(at)));
         // A few rows of columns that lie along memory are those columns, each with few rows.
         let sum = p.spans.iter().rfind(|s| s.out.is_none() && self.n(&s.size) > 1.0);
         let along = sum.and_then(|s| s.b.as_ref()).is_some_and(|s| value(s, self.sizes) == 1);
@@ -48,8 +48,15 @@ impl Counter<'_> {
         }
         let mut work = Work { ns: ns + BATCH_NS * several, ..Work::default() };
         work.touches(p.a.0, a, if columns > 1.0 { How::Rows } else { How::Read });
-        work.touches(p.b.0, b * read, How::Read);
+        // Few rows do not take as long as their matrix takes to arrive.
+        let few = chosen.is_some() && macs <= FEW_ROWS * b * read;
+        work.touches(p.b.0, b * read, if few { How::Few } else { How::Read });
         work.touches(p.out.0, out, How::Written);
         work
     }
+}
+
+/// How many of so many matrices are among these, chosen by chance.
+fn distinct(count: f64, chosen: f64) -> f64 {
+    if count <= 1.0 { count.min(chosen) } else { count * (1.0 - (1.0 - 1.0 / count).powf(chosen)) }
 }

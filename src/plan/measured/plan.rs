@@ -124,7 +124,7 @@ pub(crate) const CONSTANT_TOUCHES: f64 = 0.2;
 pub(crate) const APART_TOUCHES: f64 = 0.5;
 /// One that is read where a value says, another for each lane; and nanoseconds for each run of the innermost loop in which some are.
 pub(crate) const CHOSEN_TOUCHES: f64 = 6.0;
-pub(crate) const CHOSEN_NS: f64 = 7.0;
+pub(crate) const CHOSEN_NS: f64 = 2.0;
 /// One that is written beside its neighbours, or apart from them.
 pub(crate) const STORE_TOUCHES: f64 = 0.17;
 pub(crate) const STREWN_TOUCHES: f64 = 4.0;
@@ -142,6 +142,8 @@ pub(crate) const FOLD_NS: f64 = 23.0;
 pub(crate) const BATCH_NS: f64 = 28.0;
 pub(crate) const GROUP_NS: f64 = 155.0;
 pub(crate) const ORDER_NS: f64 = 6.5;
+/// Rows for each matrix of those that an index chooses, up to which nothing goes on while it arrives.
+pub(crate) const FEW_ROWS: f64 = 8.0;
 /// Of what multiplications cost where they cost least.
 pub(crate) const PRODUCT_PRICE: f64 = 1.04;
 /// An element of a product's result, one more where rows were chosen, and one of a matrix that is read for a few rows.
