@@ -128,19 +128,20 @@ pub(super) fn tiles(plan: &Plan, jobs: &mut [Job], size: &dyn Fn(&Size) -> i64) 
     }
     let (mut out, mut most) = (Vec::new(), 0);
     for t in &plan.tiles {
-        let mut scratch = 0usize;
+        let length = |per: &Size| usize::try_from(size(per)).ok()?.checked_mul(usize::try_from(t.rows).ok()?);
+        // What lives in the same steps of a tile lies apart; other buffers share memory.
+        let (found, mut scratch) = plan::place_in(plan, t, &length).unwrap_or_else(|| (vec![0; t.private.len()], usize::MAX));
+        let private = t.private.iter().zip(found).map(|((b, per), at)| (*b, size(per), at)).collect();
         let mut places = |buffers: &[(usize, Size)]| {
             let mut out = Vec::new();
             for (b, per) in buffers {
-                let per = size(per);
-                let length = (per * t.rows) as usize;
+                let length = length(per).unwrap_or(usize::MAX);
                 let at = if length < plan::PAGED { scratch } else { scratch.next_multiple_of(plan::PAGE) };
-                out.push((*b, per, at));
+                out.push((*b, size(per), at));
                 scratch = at.saturating_add(plan::room(length).unwrap_or(usize::MAX));
             }
             out
         };
-        let private = places(&t.private);
         let kept = t.kept.as_ref().map(|kept| Kept {
             conditions: kept
                 .conditions

@@ -4,8 +4,8 @@
 //! where no run needs what prepare left.
 
 use super::view::value;
-use super::{Kind, Plan, Sizes};
-use crate::ir::Rate;
+use super::{Kind, Plan, Sizes, Tile};
+use crate::ir::{Rate, Size};
 use std::collections::BTreeSet;
 
 /// Offsets of the temporary buffers in an arena, in elements.
@@ -54,20 +54,35 @@ pub fn place(plan: &Plan, sizes: &Sizes, apart: &[usize]) -> Option<Layout> {
     let private = private.chain(plan.written.iter().map(|w| w.buffer));
     let private: Vec<usize> = private.chain(apart.iter().copied()).collect();
     let spans = lifetimes(plan);
-    let mut order: Vec<usize> = (0..plan.buffers.len())
-        .filter(|b| plan.buffers[*b].kind == Kind::Temp && spans[*b].is_some() && !private.contains(b))
-        .collect();
-    order.sort_by_key(|b| (std::cmp::Reverse(lengths[*b]), *b));
+    let placed = |b: &usize| plan.buffers[*b].kind == Kind::Temp && !private.contains(b);
+    let order: Vec<usize> = (0..plan.buffers.len()).filter(|b| spans[*b].is_some() && placed(b)).collect();
     let mut offsets = vec![None; plan.buffers.len()];
-    let mut placed: Vec<usize> = Vec::new();
-    let mut total = ALIGN;
-    for b in order {
-        let need = room(lengths[b])?;
-        let mut taken: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(|o| overlap(spans[**o], spans[b]))
-            .filter_map(|o| offsets[*o].and_then(|at: usize| Some((at, at + room(lengths[*o])?))))
-            .collect();
+    let (found, total) = fit(&order.iter().filter_map(|b| Some((lengths[*b], spans[*b]?))).collect::<Vec<_>>())?;
+    order.iter().zip(found).for_each(|(b, at)| offsets[*b] = Some(at));
+    Some(Layout { offsets, lengths, total: total.max(ALIGN) })
+}
+
+/// Places what lives inside one tile, of which each buffer has so many elements; gives how many there are in all.
+pub fn place_in(plan: &Plan, tile: &Tile, length: &dyn Fn(&Size) -> Option<usize>) -> Option<(Vec<usize>, usize)> {
+    let spans = spans(plan, &|k| (k, k));
+    let of = |(b, per): &(usize, Size)| Some((length(per)?, spans[*b].unwrap_or((tile.first, tile.last))));
+    fit(&tile.private.iter().map(of).collect::<Option<Vec<_>>>()?)
+}
+
+/// First and last step at which something lives.
+type Span = (usize, usize);
+
+/// Where these go, by their lengths and lives: the largest first, each where the first gap is; and where they end.
+fn fit(all: &[(usize, Span)]) -> Option<(Vec<usize>, usize)> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|k| (std::cmp::Reverse(all[*k].0), *k));
+    let mut out = vec![0usize; all.len()];
+    let mut total = 0usize;
+    for (n, k) in order.iter().enumerate() {
+        let need = room(all[*k].0)?;
+        let lives = |o: &&usize| overlap(all[**o].1, all[*k].1);
+        let mut taken: Vec<(usize, usize)> =
+            order[..n].iter().filter(lives).map(|o| Some((out[*o], out[*o] + room(all[*o].0)?))).collect::<Option<_>>()?;
         taken.sort();
         let mut at = 0usize;
         for (from, to) in taken {
@@ -76,26 +91,29 @@ pub fn place(plan: &Plan, sizes: &Sizes, apart: &[usize]) -> Option<Layout> {
             }
             at = at.max(to);
         }
-        offsets[b] = Some(at);
+        out[*k] = at;
         total = total.max(at.checked_add(need)?);
-        placed.push(b);
     }
-    Some(Layout { offsets, lengths, total })
+    Some((out, total))
 }
 
-fn overlap(a: Option<(usize, usize)>, b: Option<(usize, usize)>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
-        _ => false,
-    }
+fn overlap(a: Span, b: Span) -> bool {
+    a.0 <= b.1 && b.0 <= a.1
 }
 
 /// First and last step of every buffer; a tiled run of steps counts as one.
-fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
-    let mut spans: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
-    for (k, step) in plan.steps.iter().enumerate() {
+fn lifetimes(plan: &Plan) -> Vec<Option<Span>> {
+    spans(plan, &|k| {
         let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
-        let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
+        tile.map_or((k, k), |t| (t.first, t.last - 1))
+    })
+}
+
+/// First and last step of every buffer, where a step is at work from one to another.
+fn spans(plan: &Plan, work: &dyn Fn(usize) -> Span) -> Vec<Option<Span>> {
+    let mut spans: Vec<Option<Span>> = vec![None; plan.buffers.len()];
+    for (k, step) in plan.steps.iter().enumerate() {
+        let (first, last) = work(k);
         // What windows are taken from is read when their product is computed.
         let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
         let last = plan.finished.iter().find(|f| f.taps.product == last).map_or(last, |f| f.kernel);

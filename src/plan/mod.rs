@@ -64,7 +64,7 @@ pub use formula::Softmax;
 pub use granted::Granted;
 pub use kernel::heavy;
 pub use lines::{Lines, Pane};
-pub use memory::{Layout, PAGE, PAGED, of_conditions, place, room};
+pub use memory::{Layout, PAGE, PAGED, of_conditions, place, place_in, room};
 pub use names::Fresh;
 pub use outside::{Arrival, Demand, Demands};
 pub use prices::{Level, Prices};

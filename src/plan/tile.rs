@@ -279,6 +279,18 @@ impl Finder<'_> {
         end
     }
 
+    /// Elements of a row of what these steps make, as many as live at the same time.
+    fn held(&self, steps: Range<usize>, made: &[usize]) -> i64 {
+        let mut lives = Vec::new();
+        for b in made {
+            let uses = |k: &usize| self.plan.steps[*k].writes().contains(b) || self.plan.steps[*k].reads().contains(b);
+            let (first, last) = (steps.clone().find(uses), steps.clone().rfind(uses));
+            lives.push((first, last, self.width(*b)));
+        }
+        let at = |k: usize| lives.iter().filter(|l| l.0 <= Some(k) && Some(k) <= l.1).fold(0i64, |n, l| n.saturating_add(l.2));
+        steps.clone().map(at).max().unwrap_or(0)
+    }
+
     /// The tile of a run, where tiles pay.
     fn settle(&self, first: usize, last: usize) -> Option<Tile> {
         let steps = &self.plan.steps[first..last];
@@ -286,7 +298,7 @@ impl Finder<'_> {
         let mut made: Vec<usize> = steps.iter().flat_map(Step::writes).collect();
         made.sort();
         made.dedup();
-        let row = made.iter().fold(0i64, |n, b| n.saturating_add(self.width(*b)));
+        let row = self.held(first..last, &made);
         // A product whose matrix stays the same for all rows.
         let free = |p: &Product| p.lead.is_some_and(|l| p.spans[l].a.is_none() || p.spans[l].b.is_none());
         let still = |s: &Step| matches!(s, Step::Product(p) if free(p));

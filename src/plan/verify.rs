@@ -31,7 +31,8 @@ pub fn verify(plan: &Plan) -> Result<(), String> {
 /// memory of their own. It says nothing of where bodies of loops keep theirs.
 pub fn verify_placed(plan: &Plan, layout: &Layout, elsewhere: &[usize], sizes: &Sizes) -> Result<(), String> {
     verify_sized(plan, sizes)?;
-    arena::apart(plan, layout, elsewhere)
+    arena::apart(plan, layout, elsewhere)?;
+    arena::within(plan, sizes)
 }
 
 /// A planner that makes something else has a bug: in debug builds that is said here.
