@@ -306,7 +306,8 @@ impl Finder<'_> {
         let tile = (TILE_CACHE / row.max(1)).max(least) / 16 * 16;
         let tile = if tile == 0 { (TILE_CACHE / row.max(1)).max(least) } else { tile };
         let tile = tile.min((self.choices.at_most(TILE_HELD) / row.max(1)).max(1));
-        if row.saturating_mul(rows) < TILE_LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
+        let all = made.iter().fold(0i64, |n, b| n.saturating_add(self.width(*b)));
+        if all.saturating_mul(rows) < TILE_LARGE || rows < tile.saturating_mul(2) || !self.chained(last, &made) {
             return None;
         }
         let of = |b: &usize| (*b, self.plan.buffers[*b].shape.iter().skip(1).fold(Size::from(1i64), |n, s| n.mul(s)));
