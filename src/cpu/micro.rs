@@ -83,35 +83,55 @@ fn step_of<V: Vector, const R: usize, const N: usize>(
     }
 }
 
-/// As [`tile`], for columns that are fewer than a vector has lanes. Even and odd steps are summed apart: one sum alone would wait for itself.
+/// As [`tile`], for columns that are fewer than a vector has lanes.
 #[inline(always)]
-pub(super) fn narrow<V: Vector, const R: usize>(
+pub(super) fn narrow<V: Vector, const R: usize>(rows: &[&[f32]; R], b: &[f32], at: (usize, usize), columns: usize) -> [V; R] {
+    if R > NARROW_FEW {
+        return apart::<V, R, 2>(rows, b, at, columns);
+    }
+    apart::<V, R, 4>(rows, b, at, columns)
+}
+
+/// Rows up to which four sums of each go side by side where columns are few: one alone would wait for itself.
+const NARROW_FEW: usize = 2;
+
+/// Steps of a sum in `S` sums, one after the other.
+#[inline(always)]
+fn apart<V: Vector, const R: usize, const S: usize>(
     rows: &[&[f32]; R],
     b: &[f32],
     (j, step): (usize, usize),
     columns: usize,
 ) -> [V; R] {
-    let (mut even, mut odd) = ([V::zero(); R], [V::zero(); R]);
-    let row = |k: usize| &b[k * step + j..][..columns];
+    let mut sums = [[V::zero(); R]; S];
+    let (len, row) = (rows[0].len(), |k: usize| &b[k * step + j..][..columns]);
     let mut k = 0;
-    while k + 1 < rows[0].len() {
-        let (first, second) = (V::load_part(row(k)), V::load_part(row(k + 1)));
-        for r in 0..R {
-            even[r] = even[r].fused(V::splat(rows[r][k]), first);
-            odd[r] = odd[r].fused(V::splat(rows[r][k + 1]), second);
+    while k + S <= len {
+        for s in 0..S {
+            let words = V::load_part(row(k + s));
+            for r in 0..R {
+                sums[s][r] = sums[s][r].fused(V::splat(rows[r][k + s]), words);
+            }
         }
-        k += 2;
+        k += S;
     }
-    if k < rows[0].len() {
-        let last = V::load_part(row(k));
+    while k < len {
+        let words = V::load_part(row(k));
         for r in 0..R {
-            even[r] = even[r].fused(V::splat(rows[r][k]), last);
+            sums[0][r] = sums[0][r].fused(V::splat(rows[r][k]), words);
         }
+        k += 1;
     }
-    for r in 0..R {
-        even[r] = even[r].plus(odd[r]);
+    let mut half = S / 2;
+    while half > 0 {
+        for s in 0..half {
+            for r in 0..R {
+                sums[s][r] = sums[s][r].plus(sums[s + half][r]);
+            }
+        }
+        half /= 2;
     }
-    even
+    sums[0]
 }
 
 /// `R` rows from row `i`, the elements `from` on.

@@ -263,6 +263,12 @@ impl Product {
         matches!(self.lead, Lead::Batch(_))
     }
 
+    /// Whether it is one product and nothing else: of small ones, asking costs as much as computing.
+    fn is_single(&self) -> bool {
+        let summed = self.k.n != 0 && !self.places.is_empty();
+        summed && self.batch.is_empty() && self.packed.is_none() && self.bias.is_none()
+    }
+
     /// Runs steps [start, end) of the lead loop.
     pub fn run(&self, at: At, start: i64, end: i64, threads: usize) {
         if self.empty || end <= start {
@@ -271,6 +277,10 @@ impl Product {
         let (a, b, out) = (at.a.moved(self.a), at.b.moved(self.b), at.out.moved(self.out));
         let bias = self.bias.map(|row| Bias { at: at.bias.moved(row.at), step: row.step });
         let doing = Doing { threads, by: self.by };
+        if self.is_single() && start == 0 && end == self.extent() {
+            let part = Part { m: self.m, n: self.n, a, b, out, bias: None, doing };
+            return part.multiply(&self.k, &self.places);
+        }
         let mut part = Part { m: self.m, n: self.n, a, b, out, bias, doing };
         let mut range = None;
         match self.lead {

@@ -6,7 +6,7 @@
 use super::view::value;
 use super::{Kind, Plan, Sizes, Tile};
 use crate::ir::{Rate, Size};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Offsets of the temporary buffers in an arena, in elements.
 #[derive(Clone, Debug)]
@@ -64,8 +64,15 @@ pub fn place(plan: &Plan, sizes: &Sizes, apart: &[usize]) -> Option<Layout> {
 
 /// Places what lives inside one tile, of which each buffer has so many elements; gives how many there are in all.
 pub fn place_in(plan: &Plan, tile: &Tile, length: &dyn Fn(&Size) -> Option<usize>) -> Option<(Vec<usize>, usize)> {
-    let spans = spans(plan, &|k| (k, k));
-    let of = |(b, per): &(usize, Size)| Some((length(per)?, spans[*b].unwrap_or((tile.first, tile.last))));
+    let mut lives: BTreeMap<usize, Span> = BTreeMap::new();
+    for k in tile.first..tile.last {
+        let last = done(plan, k, k);
+        for b in plan.steps[k].reads().into_iter().chain(plan.steps[k].writes()) {
+            let span = lives.entry(b).or_insert((k, last));
+            span.1 = span.1.max(last);
+        }
+    }
+    let of = |(b, per): &(usize, Size)| Some((length(per)?, lives.get(b).copied().unwrap_or((tile.first, tile.last))));
     fit(&tile.private.iter().map(of).collect::<Option<Vec<_>>>()?)
 }
 
@@ -103,24 +110,11 @@ fn overlap(a: Span, b: Span) -> bool {
 
 /// First and last step of every buffer; a tiled run of steps counts as one.
 fn lifetimes(plan: &Plan) -> Vec<Option<Span>> {
-    spans(plan, &|k| {
-        let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
-        tile.map_or((k, k), |t| (t.first, t.last - 1))
-    })
-}
-
-/// First and last step of every buffer, where a step is at work from one to another.
-fn spans(plan: &Plan, work: &dyn Fn(usize) -> Span) -> Vec<Option<Span>> {
     let mut spans: Vec<Option<Span>> = vec![None; plan.buffers.len()];
     for (k, step) in plan.steps.iter().enumerate() {
-        let (first, last) = work(k);
-        // What windows are taken from is read when their product is computed.
-        let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
-        let last = plan.finished.iter().find(|f| f.taps.product == last).map_or(last, |f| f.kernel);
-        // Queries and keys are read when the result is computed.
-        let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
-        let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
-        let last = plan.written.iter().find(|w| w.maker == k).map_or(last, |w| w.product);
+        let tile = plan.tiles.iter().find(|t| t.first <= k && k < t.last);
+        let (first, last) = tile.map_or((k, k), |t| (t.first, t.last - 1));
+        let last = done(plan, k, last);
         for b in step.reads().into_iter().chain(step.writes()).chain(asked(plan, k)) {
             let span = spans[b].get_or_insert((first, last));
             span.1 = span.1.max(last);
@@ -131,6 +125,17 @@ fn spans(plan: &Plan, work: &dyn Fn(usize) -> Span) -> Vec<Option<Span>> {
         }
     }
     spans
+}
+
+/// The step at which step `k` is done: `last`, unless another one does it.
+fn done(plan: &Plan, k: usize, last: usize) -> usize {
+    // What windows are taken from is read when their product is computed.
+    let last = plan.taps.iter().find(|t| t.gather == k).map_or(last, |t| t.product);
+    let last = plan.finished.iter().find(|f| f.taps.product == last).map_or(last, |f| f.kernel);
+    // Queries and keys are read when the result is computed.
+    let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
+    let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
+    plan.written.iter().find(|w| w.maker == k).map_or(last, |w| w.product)
 }
 
 /// What a tile asks that brings together some rows of a step.

@@ -281,14 +281,28 @@ impl Finder<'_> {
 
     /// Elements of a row of what these steps make, as many as live at the same time.
     fn held(&self, steps: Range<usize>, made: &[usize]) -> i64 {
-        let mut lives = Vec::new();
-        for b in made {
-            let uses = |k: &usize| self.plan.steps[*k].writes().contains(b) || self.plan.steps[*k].reads().contains(b);
-            let (first, last) = (steps.clone().find(uses), steps.clone().rfind(uses));
-            lives.push((first, last, self.width(*b)));
+        let mut lives: BTreeMap<usize, (usize, usize)> = made.iter().map(|b| (*b, (steps.end, steps.end))).collect();
+        for k in steps.clone() {
+            for b in self.plan.steps[k].writes().into_iter().chain(self.plan.steps[k].reads()) {
+                lives.entry(b).and_modify(|life| *life = (life.0.min(k), k));
+            }
         }
-        let at = |k: usize| lives.iter().filter(|l| l.0 <= Some(k) && Some(k) <= l.1).fold(0i64, |n, l| n.saturating_add(l.2));
-        steps.clone().map(at).max().unwrap_or(0)
+        // What begins with each step, and what ended with the one before.
+        let mut change = vec![0i64; steps.len() + 2];
+        for (b, (first, last)) in lives {
+            let (from, to) = (first - steps.start, last - steps.start + 1);
+            change[from] = change[from].saturating_add(self.width(b));
+            change[to] = change[to].saturating_sub(self.width(b));
+        }
+        let mut now = 0i64;
+        change
+            .into_iter()
+            .map(|c| {
+                now = now.saturating_add(c);
+                now
+            })
+            .max()
+            .unwrap_or(0)
     }
 
     /// The tile of a run, where tiles pay.
