@@ -3,10 +3,11 @@
 
 use super::r#gen::Gen;
 use super::lanes::stride_of;
+use super::panel::LINE;
 use super::passes::{Block, Dear, Of, Pass, ROW, behind};
 use super::whole::Whole;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::measured::cpu::{PASS_BLOCK, ROWS_LONG, ROWS_WIDE};
+use crate::plan::measured::cpu::{PASS_BLOCK, ROWS_DEAR, ROWS_LONG, ROWS_ODD, ROWS_WIDE};
 use crate::plan::{Access, Expr, Sizes};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind};
@@ -17,6 +18,7 @@ impl Gen<'_> {
         &self,
         e: usize,
         (fold, loops, value): (Fold, &[usize], usize),
+        (columns, rows): (i64, i64),
         hints: &Sizes,
     ) -> Option<(Of, FuncRef)> {
         let (k, last) = (self.k, self.k.outer - 1);
@@ -28,8 +30,8 @@ impl Gen<'_> {
             Fold::Any | Fold::All | Fold::Argmax | Fold::Argmin => return None,
         };
         let real = [e, value].iter().all(|v| k.types[*v] == DType::F32);
-        let columns = self.deps[value] >> last & 1 == 1 && self.deps[e] >> k.outer == 0;
-        if !real || !columns {
+        let folds_columns = self.deps[value] >> last & 1 == 1 && self.deps[e] >> k.outer == 0;
+        if !real || !folds_columns {
             return None;
         }
         let inside = loops.iter().fold(0u128, |m, l| m | 1 << l);
@@ -52,11 +54,14 @@ impl Gen<'_> {
                 Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Reduce { .. } => {}
             }
         }
-        let n = |l: usize| k.loops[l].size.eval(&|s| hints.get(s).copied()).unwrap_or(ROWS_LONG);
-        let large = n(last) >= ROWS_WIDE && loops.iter().fold(1i64, |m, l| m.saturating_mul(n(*l))) >= ROWS_LONG;
+        let pays = if dear {
+            rows >= ROWS_DEAR
+        } else {
+            rows >= ROWS_LONG && (columns >= ROWS_WIDE || columns >= ROWS_ODD && columns % LINE as i64 != 0)
+        };
         let find = |list: &[(Whole, FuncRef)]| list.iter().find(|f| f.0 == whole).map(|f| f.1);
         let (take, end) = (find(&self.calls.takes)?, find(&self.calls.ends)?);
-        (apart <= along && (dear || large)).then(|| (Of::Rows { loops: loops.to_vec(), value, end }, take))
+        (apart <= along && pays).then(|| (Of::Rows { loops: loops.to_vec(), value, end }, take))
     }
 
     /// Such a fold, number `made`, of a block of columns.

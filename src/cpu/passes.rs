@@ -9,7 +9,7 @@ use super::down::Taken;
 use super::r#gen::Gen;
 use super::lanes::stride_of;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE};
+use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE, ROWS_FEWEST};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -95,7 +95,8 @@ impl Gen<'_> {
         let levels = if folds { last..k.outer } else { 0..k.outer };
         let (level, inside) =
             levels.into_iter().find_map(|l| within(l).filter(|n| (1..=PASS_INSIDE).contains(n)).map(|n| (l, n)))?;
-        if hint(level).saturating_mul(inside) < PASS_FEW || size(last).is_some_and(|n| n < 4) {
+        let fewest = if folds { ROWS_FEWEST } else { PASS_FEW };
+        if hint(level).saturating_mul(inside) < fewest || size(last).is_some_and(|n| n < 4) {
             return None;
         }
         let mut dear: Vec<Dear> = Vec::new();
@@ -109,8 +110,9 @@ impl Gen<'_> {
                 }
                 Expr::Reduce { fold, loops, value } if !self.is_brief(loops) => {
                     let steps = loops.iter().fold(1i64, |n, l| n.saturating_mul(hint(*l)));
-                    let fold = (*fold, &loops[..], *value);
-                    self.down(e, fold).or_else(|| self.by_rows(e, fold, hints)).filter(|_| steps >= DOWN_FROM)?
+                    let (fold, wide) = ((*fold, &loops[..], *value), hint(last));
+                    let down = if wide >= PASS_FEW && steps >= DOWN_FROM { self.down(e, fold) } else { None };
+                    down.or_else(|| self.by_rows(e, fold, (wide, steps), hints))?
                 }
                 Expr::Mend { .. } => return None,
                 Expr::Const(_)

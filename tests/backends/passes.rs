@@ -66,6 +66,10 @@ fn rows_of_what_is_folded_down_columns() {
             (0, 40, 64),
             (1, 100, 3),
             (2, 65, 200),
+            (2, 5, 24),
+            (1, 70, 49),
+            (3, 4, 23),
+            (2, 64, 127),
         ] {
             Case::new(&text, &[("n", n), ("t", t), ("w", w)], &[]).on(&NATIVE).agrees();
         }

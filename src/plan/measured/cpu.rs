@@ -159,10 +159,15 @@ pub(crate) const PASS_INSIDE: i64 = PASS_BLOCK / 8;
 /// Steps of a fold down columns from which on it is a call. Measured: 64 to 1,024 columns, with eight steps 0.8 to 1.2 times as fast, with 16 as fast or
 /// faster (EPYC with AVX-512).
 pub(crate) const DOWN_FROM: i64 = 16;
-/// Columns and steps of a fold of what is computed from which on it goes row by row, if nothing in it is dear. Measured: `x + y`, 1,024 by 1,024 takes
-/// 0.6, 8,192 by 256 0.4, 64 by 4,096 0.9 of the time; 4,096 by 64 and 20 by 1,000 more than before (EPYC with AVX-512).
-pub(crate) const ROWS_WIDE: i64 = 128;
+/// Columns from which on a fold of what is computed may go row by row, and steps, if something in it is dear. Measured: `sigmoid(x)`, 70,000 by 63, takes
+/// 26 ms otherwise and 4 so (EPYC with AVX-512).
+pub(crate) const ROWS_FEWEST: i64 = 24;
+pub(crate) const ROWS_DEAR: i64 = 4;
+/// Steps, and columns, if nothing is: many, or some that no vectors divide evenly. Measured: `x + y`, 1,024 by 1,024 takes 0.6, 8,192 by 256 0.4, 64 by
+/// 4,096 0.9 of the time; 4,096 by 64 and 20 by 1,000 more than before; `x - y`, 70,000 by 127, 12 ms otherwise, by 128 1.6 so (as above).
 pub(crate) const ROWS_LONG: i64 = 64;
+pub(crate) const ROWS_WIDE: i64 = 128;
+pub(crate) const ROWS_ODD: i64 = 48;
 /// Elements of a kernel below which blocks are not worth a call. A rule.
 pub(crate) const PASS_FEW: i64 = 64;
 /// Vectors that make a row that is worth a call of a dear function. A rule.
