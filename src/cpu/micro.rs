@@ -124,9 +124,10 @@ fn apart<V: Vector, const R: usize, const S: usize>(
     }
     let mut half = S / 2;
     while half > 0 {
-        for s in 0..half {
-            for r in 0..R {
-                sums[s][r] = sums[s][r].plus(sums[s + half][r]);
+        let (low, high) = sums.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum = sum.plus(*other);
             }
         }
         half /= 2;
