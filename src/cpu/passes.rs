@@ -1,6 +1,6 @@
 //! Kernels with dear functions, block by block: what such a function is of, for a whole block; then the function, in the widest vectors that
 //! the machine has; then what is made of its results. Folds down columns that lie side by side are such functions, too: a block of columns goes
-//! through memory row by row.
+//! through memory row by row, or is computed so ([`super::columns`]).
 //!
 //! Between the passes a block lies on the stack. It is long enough that its first vectors are written when they are read again: a vector that
 //! is read from narrower ones just before it waits for all of them. What several passes need is computed in each; it is cheap, or a pass.
@@ -19,6 +19,7 @@ use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, 
 const MOST: usize = 3;
 /// Blocks are buffers that no plan has: one for each of these, and one for a row that is folded.
 const BLOCKS: usize = usize::MAX - 2 * MOST;
+/// The row.
 pub(super) const ROW: usize = BLOCKS + 2 * MOST;
 
 /// How a kernel is taken apart.

@@ -160,11 +160,11 @@ pub(crate) const PASS_INSIDE: i64 = PASS_BLOCK / 8;
 /// faster (EPYC with AVX-512).
 pub(crate) const DOWN_FROM: i64 = 16;
 /// Columns from which on a fold of what is computed may go row by row, and steps, if something in it is dear. Measured: `sigmoid(x)`, 70,000 by 63, takes
-/// 26 ms otherwise and 4 so (EPYC with AVX-512).
+/// 25 ms otherwise and 6 so; with 16 columns it gains nothing (EPYC with AVX-512).
 pub(crate) const ROWS_FEWEST: i64 = 24;
 pub(crate) const ROWS_DEAR: i64 = 4;
 /// Steps, and columns, if nothing is: many, or some that no vectors divide evenly. Measured: `x + y`, 1,024 by 1,024 takes 0.6, 8,192 by 256 0.4, 64 by
-/// 4,096 0.9 of the time; 4,096 by 64 and 20 by 1,000 more than before; `x - y`, 70,000 by 127, 12 ms otherwise, by 128 1.6 so (as above).
+/// 4,096 0.9 of the time; 4,096 by 64 and 20 by 1,000 more than before; `x - y`, 70,000 by 127, 15 ms otherwise and 3 so; 10 times 1,000 by 40 more than before (as above).
 pub(crate) const ROWS_LONG: i64 = 64;
 pub(crate) const ROWS_WIDE: i64 = 128;
 pub(crate) const ROWS_ODD: i64 = 48;
