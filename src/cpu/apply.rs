@@ -2,12 +2,15 @@
 //! a gate lets through. They are computed in vectors as wide as the machine has, which Cranelift's four lanes are not, and in one pass.
 //!
 //! Which kernels these are is seen when their sizes are known; on machines without wide vectors there are none. What such a function is of
-//! an element is what generated code makes of it, the same operations in the same order.
+//! an element is what generated code makes of it, the same operations in the same order, but for the approximated GELU.
+
+mod seen;
 
 use super::call::{self, Ptr, slice, slice_mut};
 use super::exec::Exec;
 use crate::ir::{DType, Map, Size};
-use crate::plan::{Access, Expr, Kernel};
+use crate::plan::{Kernel, measured::cpu};
+use seen::{Lies, read};
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,12 +20,20 @@ pub(super) enum Function {
     One(Map),
     /// `x · sigmoid(x)`
     Silu,
-    /// `x · (1 + erf(x / root))`: twice a GELU.
+    /// `(times · x) · (1 + erf(scale · x))`: a GELU where it is half of x.
     Gelu {
+        times: f32,
+        scale: f32,
+    },
+    /// `(times · x) · (1 + erf(x / root))`, as many write it.
+    GeluOfQuotient {
+        times: f32,
         root: f32,
     },
-    /// `x · (1 + tanh(scale · (x + cube · x³)))`: twice its approximation.
+    /// `(times · x) · (1 + tanh(scale · (x + cube · x³)))`: its approximation. `1 + tanh(u)` is `2 / (1 + exp(-2 u))`, which takes less, and keeps
+    /// the digits of what is left where the hyperbolic tangent comes near -1.
     GeluTanh {
+        times: f32,
         scale: f32,
         cube: f32,
     },
@@ -40,10 +51,27 @@ pub(super) struct Stretch<'a> {
 /// A buffer, and where in it the first element lies.
 type Place = (usize, i64);
 
+/// What a function is computed of.
+#[derive(Clone, Copy)]
+enum From {
+    /// Elements as they lie.
+    Stored(Place),
+    /// Rows times a matrix of few rows, whose sums have few terms: they are made where they are read.
+    Made(Terms),
+}
+
+/// Sums of few terms: `a` has a row for each row of the result, `b` a row for each term. A place and the distance of rows, and of terms, in each.
+#[derive(Clone, Copy)]
+struct Terms {
+    many: usize,
+    a: (Place, i64, i64),
+    b: (Place, i64),
+}
+
 /// A kernel of this kind with its sizes known.
 pub(super) struct Apply {
     function: Function,
-    from: Place,
+    from: From,
     /// Added to each row: as long as one.
     row: Option<Place>,
     gate: Option<Place>,
@@ -60,17 +88,18 @@ pub(super) struct Apply {
 impl Apply {
     /// `None`: the kernel does something else.
     pub fn of(k: &Kernel, size: &dyn Fn(&Size) -> i64, work: f64) -> Option<Apply> {
-        if !call::has_rows() || k.outer != k.loops.len() || k.types.iter().any(|t| *t != DType::F32) {
+        if !call::has_rows() || k.types.iter().any(|t| *t != DType::F32) {
             return None;
         }
         let sizes: Vec<i64> = k.loops.iter().map(|l| size(&l.size)).collect();
-        let lies = Lies { sizes: &sizes, size };
+        let lies = Lies { sizes: &sizes, outer: k.outer, size };
         let (function, x, gate) = read(k, &lies)?;
         let (from, row) = lies.summed(k, x)?;
         let out = lies.along(&k.store)?;
-        let inside = sizes.iter().skip(1).product();
-        let columns = sizes.last().copied()?;
-        Some(Apply { function, from, row, gate, out, columns, inside, extent: sizes[0], unit: size(&k.unit), work })
+        let outer = &sizes[..k.outer];
+        let inside = outer.iter().skip(1).product();
+        let columns = outer.last().copied()?;
+        Some(Apply { function, from, row, gate, out, columns, inside, extent: outer[0], unit: size(&k.unit), work })
     }
 
     pub fn work(&self) -> f64 {
@@ -95,107 +124,41 @@ impl Apply {
         if n == 0 {
             return;
         }
-        let at = |(buffer, offset): Place| ptrs[buffer].moved(offset + start * self.inside);
-        let whole = |place: Place| slice::<f32>(at(place), n as usize);
-        call::apply(&mut Stretch {
+        let whole = |(buffer, offset): Place| slice::<f32>(ptrs[buffer].moved(offset + start * self.inside), n as usize);
+        let (buffer, offset) = self.out;
+        let mut stretch = Stretch {
             function: self.function,
-            from: whole(self.from),
+            from: &[],
             row: self.row.map_or(&[], |(buffer, offset)| slice(ptrs[buffer].moved(offset), self.columns as usize)),
             gate: self.gate.map_or(&[], whole),
-            out: slice_mut(at(self.out), n as usize),
-        });
-    }
-}
-
-/// How what a kernel reads and writes lies under its loops.
-struct Lies<'a> {
-    sizes: &'a [i64],
-    size: &'a dyn Fn(&Size) -> i64,
-}
-
-impl Lies<'_> {
-    /// The loops that move a place, with their strides, the first one first.
-    fn moving(&self, a: &Access) -> Vec<(usize, i64)> {
-        let mut all: Vec<(usize, i64)> = a.terms.iter().map(|(l, s)| (*l, (self.size)(s))).filter(|t| t.1 != 0).collect();
-        all.retain(|t| self.sizes[t.0] != 1);
-        all.sort();
-        all
-    }
-
-    /// Where it begins, where each step of the loops is the next element.
-    fn along(&self, a: &Access) -> Option<Place> {
-        let stride = |l: usize| self.sizes[l + 1..].iter().product::<i64>();
-        let want: Vec<(usize, i64)> = (0..self.sizes.len()).filter(|l| self.sizes[*l] != 1).map(|l| (l, stride(l))).collect();
-        (self.moving(a) == want).then(|| (a.buffer, (self.size)(&a.offset)))
-    }
-
-    /// Where what value `x` reads begins, and where the row that is added to it does.
-    fn summed(&self, k: &Kernel, x: usize) -> Option<(Place, Option<Place>)> {
-        let load = |e: usize| if let Expr::Load(a) = &k.body[e] { Some(a) } else { None };
-        if let Some(a) = load(x) {
-            return Some((self.along(a)?, None));
+            out: slice_mut(ptrs[buffer].moved(offset + start * self.inside), n as usize),
+        };
+        match &self.from {
+            From::Stored(place) => {
+                stretch.from = whole(*place);
+                call::apply(&mut stretch);
+            }
+            From::Made(terms) => self.made(ptrs, terms, start * self.inside / self.columns, &mut stretch),
         }
-        let Expr::Map(Map::Add, args) = &k.body[x] else { return None };
-        [(args[0], args[1]), (args[1], args[0])]
-            .into_iter()
-            .find_map(|(a, row)| Some((self.along(load(a)?)?, Some(self.row(load(row)?)?))))
     }
 
-    /// Where it begins, where it is the same for all steps but those of the last loop, whose next element it is; not where that is the first.
-    fn row(&self, a: &Access) -> Option<Place> {
-        let last = self.sizes.len().checked_sub(1).filter(|l| *l > 0)?;
-        let fits = self.moving(a) == [(last, 1)] || self.sizes[last] == 1 && self.moving(a).is_empty();
-        fits.then(|| (a.buffer, (self.size)(&a.offset)))
+    /// A stretch of whole rows from row `first` on, as many at a time as stay in the first cache.
+    fn made(&self, ptrs: &[Ptr], terms: &Terms, first: i64, all: &mut Stretch) {
+        let columns = self.columns as usize;
+        let some = (cpu::SHALLOW_ROOM / columns).max(1);
+        let ((a, offset), row, term) = terms.a;
+        let a = ptrs[a].moved(offset + first * row);
+        let ((b, offset), apart) = terms.b;
+        let b = ptrs[b].moved(offset);
+        let mut room = vec![0.0f32; some.min(all.out.len() / columns) * columns];
+        for (n, out) in all.out.chunks_mut(some * columns).enumerate() {
+            let rows = out.len() / columns;
+            let a = call::Matrix { at: a.moved((n * some) as i64 * row), row, col: term };
+            let b = call::Matrix { at: b, row: apart, col: 1 };
+            let from = &mut room[..out.len()];
+            call::shallow(a, b, (rows, columns, terms.many), from);
+            let gate = if all.gate.is_empty() { &[] } else { &all.gate[n * some * columns..][..out.len()] };
+            call::apply(&mut Stretch { function: all.function, from, row: all.row, gate, out });
+        }
     }
-}
-
-/// The function that a kernel computes, of which value, and where the gate lies.
-fn read(k: &Kernel, lies: &Lies) -> Option<(Function, usize, Option<Place>)> {
-    if let Some((function, x)) = function(k, k.value) {
-        return Some((function, x, None));
-    }
-    let Expr::Map(Map::Mul, args) = &k.body[k.value] else { return None };
-    [(args[0], args[1]), (args[1], args[0])].into_iter().find_map(|(made, gate)| {
-        let (function, x) = function(k, made)?;
-        let Expr::Load(gate) = &k.body[gate] else { return None };
-        Some((function, x, Some(lies.along(gate)?)))
-    })
-}
-
-/// The function that value `e` is, and of which value.
-fn function(k: &Kernel, e: usize) -> Option<(Function, usize)> {
-    let Expr::Map(map, args) = &k.body[e] else { return None };
-    let number = |e: usize| if let Expr::Const(c) = k.body[e] { Some(c as f32) } else { None };
-    if *map == Map::Max {
-        return number(args[1]).filter(|c| !c.is_nan()).map(|c| (Function::Least(c), args[0]));
-    }
-    if *map == Map::Mul {
-        return [(args[0], args[1]), (args[1], args[0])].into_iter().find_map(|(x, f)| Some((bent(k, x, f)?, x)));
-    }
-    call::row_symbols().iter().any(|r| r.0 == *map).then(|| (Function::One(*map), args[0]))
-}
-
-/// The function that `x` is with the factor `f`.
-fn bent(k: &Kernel, x: usize, f: usize) -> Option<Function> {
-    let number = |e: usize| if let Expr::Const(c) = k.body[e] { Some(c as f32) } else { None };
-    let of = |e: usize, map: Map| if let Expr::Map(m, args) = &k.body[e] { Some(&args[..]).filter(|_| *m == map) } else { None };
-    // The other operand of what adds this, or multiplies with it.
-    let beside = |e: usize, map: Map, is: &dyn Fn(usize) -> bool| {
-        let args = of(e, map)?;
-        if is(args[0]) { Some(args[1]) } else { is(args[1]).then(|| args[0]) }
-    };
-    if of(f, Map::Sigmoid) == Some(&[x]) {
-        return Some(Function::Silu);
-    }
-    let inner = beside(f, Map::Add, &|e| number(e) == Some(1.0))?;
-    if let Some(erf) = of(inner, Map::Erf) {
-        let quotient = of(erf[0], Map::Div).filter(|q| q[0] == x)?;
-        return Some(Function::Gelu { root: number(quotient[1])? });
-    }
-    let product = of(of(inner, Map::Tanh)?[0], Map::Mul)?;
-    let (scale, sum) = [(0, 1), (1, 0)].into_iter().find_map(|(a, b)| Some((number(product[a])?, product[b])))?;
-    let term = of(beside(sum, Map::Add, &|e| e == x)?, Map::Mul)?;
-    let (cube, power) = [(0, 1), (1, 0)].into_iter().find_map(|(a, b)| Some((number(term[a])?, term[b])))?;
-    let power = of(power, Map::Pow).filter(|p| p[0] == x)?;
-    (k.whole_power(Map::Pow, power) == Some(3)).then_some(Function::GeluTanh { scale, cube })
 }

@@ -13,7 +13,7 @@ pub(super) use named::{down_symbols, row_symbols, taken_symbols, whole_symbols};
 use super::wide;
 #[cfg(target_arch = "x86_64")]
 use super::width::vectors;
-use super::{apply, dots, micro, panel, softmax, strip, sweep, thin};
+use super::{apply, dots, micro, panel, shallow, softmax, strip, sweep, thin};
 #[cfg(target_arch = "x86_64")]
 use super::{spread, stretches};
 use cranelift_jit::JITModule;
@@ -230,6 +230,11 @@ pub(super) fn rows(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, 
     let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b.at, span(&b, k, n)));
     let ov = slice_mut::<f32>(out.at, span(&out, m, n));
     let shape = micro::Shape { m, n, k, a_row: a.row as usize, b_row: b.row as usize, out_row: out.row as usize, add };
+    if m == 1 && k <= micro::SHORT {
+        // The smallest models do little else: less code takes less time to enter.
+        widest!(micro: row_avx512, row_avx2, row_plain(&shape, av, bv, ov));
+        return;
+    }
     widest!(micro: rows_avx512, rows_avx2, rows_plain(&shape, av, bv, ov));
 }
 
@@ -254,6 +259,14 @@ pub(super) fn thin(out: Matrix, a: Matrix, columns: &[f32], (m, n, k): (usize, u
     let (av, ov) = (slice::<f32>(a.at, span(&a, m, k)), slice_mut::<f32>(out.at, span(&out, m, n)));
     let shape = thin::Shape { m, n, k, a_row: a.row as usize, out_row: out.row as usize, out_col: out.col as usize, add };
     widest!(thin: thin_avx512, thin_avx2, thin_plain(&shape, av, columns, ov));
+}
+
+/// Rows of few terms (`a`) times a matrix of as many rows (`b.col` is 1): rows that lie one after the other in `out`.
+pub(super) fn shallow(a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), out: &mut [f32]) {
+    let (av, bv) = (slice::<f32>(a.at, span(&a, m, k)), slice::<f32>(b.at, span(&b, k, n)));
+    let (a_row, a_term, b_row) = (a.row as usize, a.col as usize, b.row as usize);
+    let shape = shallow::Shape { columns: n, terms: k, a_row, a_term, b_row };
+    widest!(shallow: shallow_avx512, shallow_avx2, shallow_plain(&shape, av, bv, out));
 }
 
 /// Sums over taps, in registers.

@@ -362,10 +362,11 @@ impl Job {
             }
             Job::Apply(a) => a.run(ptrs, range, exec),
             Job::Product { product, buffers: [o, a, b] } => {
-                let at = At { out: ptrs[*o], a: ptrs[*a], b: ptrs[*b], bias: product.bias().map_or(Ptr::null(), |b| ptrs[b]) };
+                let at = &At { out: ptrs[*o], a: ptrs[*a], b: ptrs[*b], bias: product.bias().map_or(Ptr::null(), |b| ptrs[b]) };
                 let unit = product.unit();
                 match range {
                     Some((start, end)) => product.run(at, start * unit, end * unit, exec.threads),
+                    None if product.is_few() => product.run(at, 0, product.extent(), 1),
                     None if product.splits() => exec.split(product.extent(), 1, product.work(), &|s, e| product.run(at, s, e, 1)),
                     None => exec.whole(product.work(), &|threads| product.run(at, 0, product.extent(), threads)),
                 }

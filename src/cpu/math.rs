@@ -1,10 +1,9 @@
 //! Scalar functions on one f32 or on four at a time, as polynomials after range reduction; about 1 to 2 ulp.
 //!
-//! Sources: Cephes (Moshier) for exp, log, tanh; N. Juffa's published minimax polynomials for erf, sin and cos with a three-part
-//! Cody–Waite reduction; atan2 has a fit of its own. Arguments that the reduction cannot take go to the platform's own functions, one by one.
+//! Sources: Cephes (Moshier) for exp, log, tanh; N. Juffa's published minimax polynomials for erf.
 
 use super::r#gen::Gen;
-use super::poly::{ATAN, COSINE, ERF, EXP, HALF, LOG, MAGIC, QUARTER, SINE, SINE_QUARTER, TANH, TURNS};
+use super::poly::{ERF, EXP, LOG, MAGIC, TANH};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4, I32, I32X4};
 use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, Type, Value};
@@ -75,7 +74,7 @@ impl Gen<'_> {
     }
 
     /// `Σ c[k] x^k`, highest first.
-    fn poly(&mut self, x: Value, c: &[f32]) -> Value {
+    pub(super) fn poly(&mut self, x: Value, c: &[f32]) -> Value {
         let mut sum = self.float(c[0], x);
         for k in &c[1..] {
             let k = self.float(*k, x);
@@ -84,12 +83,12 @@ impl Gen<'_> {
         sum
     }
 
-    fn fabs(&mut self, x: Value) -> Value {
+    pub(super) fn fabs(&mut self, x: Value) -> Value {
         self.b.ins().fabs(x)
     }
 
     /// The magnitude of `x` with the sign of `sign`.
-    fn signed(&mut self, x: Value, sign: Value) -> Value {
+    pub(super) fn signed(&mut self, x: Value, sign: Value) -> Value {
         let (x, s) = (self.bits(x), self.bits(sign));
         let top = self.int(i32::MIN, x);
         let s = self.b.ins().band(s, top);
@@ -107,13 +106,8 @@ impl Gen<'_> {
         self.from_bits(k)
     }
 
-    pub(super) fn exp(&mut self, x: Value) -> Value {
-        let (high, low, zero) = (self.float(89.0, x), self.float(-104.0, x), self.float(0.0, x));
-        let over = self.fcmp(FloatCC::GreaterThan, x, high);
-        let x = self.choose(over, high, x);
-        // Below, it is 0; to compute that would take a hundred times as long, as all that is too small for an f32 does.
-        let under = self.fcmp(FloatCC::LessThan, x, low);
-        let x = self.choose(under, zero, x);
+    /// What is left of a number in powers of two, as an exponential of it, and that power in the lowest bits.
+    fn exp_parts(&mut self, x: Value) -> (Value, Value) {
         let (log2e, magic) = (self.float(std::f32::consts::LOG2_E, x), self.float(MAGIC, x));
         let t = self.fma(x, log2e, magic);
         let n = self.b.ins().fsub(t, magic);
@@ -124,8 +118,29 @@ impl Gen<'_> {
         let rr = self.b.ins().fmul(r, r);
         let p = self.fma(p, rr, r);
         let one = self.float(1.0, x);
-        let p = self.b.ins().fadd(p, one);
-        let (t, m) = (self.bits(t), self.bits(magic));
+        (self.b.ins().fadd(p, one), self.bits(t))
+    }
+
+    /// [`Gen::exp`] where neither it nor 1 over it overflows: between -87 and 88.
+    fn near_exp(&mut self, x: Value) -> Value {
+        let (p, t) = self.exp_parts(x);
+        // What the power's bits have above its own is shifted out: `MAGIC` ends with nine zeros.
+        let power = self.b.ins().ishl_imm_s(t, 23);
+        let p = self.bits(p);
+        let r = self.b.ins().iadd(p, power);
+        self.from_bits(r)
+    }
+
+    pub(super) fn exp(&mut self, x: Value) -> Value {
+        let (high, low, zero) = (self.float(89.0, x), self.float(-104.0, x), self.float(0.0, x));
+        let over = self.fcmp(FloatCC::GreaterThan, x, high);
+        let x = self.choose(over, high, x);
+        // Below, it is 0; to compute that would take a hundred times as long, as all that is too small for an f32 does.
+        let under = self.fcmp(FloatCC::LessThan, x, low);
+        let x = self.choose(under, zero, x);
+        let (p, t) = self.exp_parts(x);
+        let magic = self.float(MAGIC, x);
+        let m = self.bits(magic);
         let k = self.b.ins().isub(t, m);
         let k1 = self.b.ins().sshr_imm_s(k, 1);
         let k2 = self.b.ins().isub(k, k1);
@@ -177,8 +192,12 @@ impl Gen<'_> {
         let zx = self.b.ins().fmul(z, x);
         let near = self.fma(p, zx, x);
         let a = self.fabs(x);
-        let two = self.b.ins().fadd(a, a);
-        let e = self.exp(two);
+        // From 9.02 on it is 1.
+        let most = self.float(10.0, x);
+        let beyond = self.fcmp(FloatCC::GreaterThan, a, most);
+        let b = self.choose(beyond, most, a);
+        let two = self.b.ins().fadd(b, b);
+        let e = self.near_exp(two);
         let one = self.float(1.0, x);
         let d = self.b.ins().fadd(e, one);
         let minus = self.float(-2.0, x);
@@ -220,8 +239,11 @@ impl Gen<'_> {
     }
 
     pub(super) fn erf(&mut self, x: Value) -> Value {
-        let t = self.fabs(x);
-        let s = self.b.ins().fmul(x, x);
+        // From 3.92 on it is 1, and beyond 4 the polynomials are not meant.
+        let (t, four) = (self.fabs(x), self.float(4.0, x));
+        let beyond = self.fcmp(FloatCC::GreaterThan, t, four);
+        let t = self.choose(beyond, four, t);
+        let s = self.b.ins().fmul(t, t);
         let near = self.poly(s, &ERF);
         let near = self.fma(near, x, x);
         let r = self.poly(t, &[-1.728_534_7e-5, 3.831_972e-4]);
@@ -233,124 +255,12 @@ impl Gen<'_> {
         }
         let minus = self.b.ins().fneg(t);
         let r = self.fma(r, t, minus);
-        let e = self.exp(r);
-        let one = self.float(1.0, x);
+        let e = self.near_exp(r);
+        let (one, limit) = (self.float(1.0, x), self.float(0.927_734_4, x));
         let far = self.b.ins().fsub(one, e);
         let far = self.signed(far, x);
-        // Beyond 4 it is 1; the polynomial is not meant for there.
-        let (four, limit) = (self.float(4.0, x), self.float(0.927_734_4, x));
-        let unit = self.signed(one, x);
-        let beyond = self.fcmp(FloatCC::GreaterThan, t, four);
-        let far = self.choose(beyond, unit, far);
         let large = self.fcmp(FloatCC::GreaterThan, t, limit);
         self.choose(large, far, near)
-    }
-
-    /// The sine, or the cosine.
-    pub(super) fn angle(&mut self, x: Value, cosine: bool) -> Value {
-        let ty = self.b.func.dfg.value_type(x);
-        let a = self.fabs(x);
-        let limit = self.float(TURNS, x);
-        let each = self.fcmp(FloatCC::GreaterThan, a, limit);
-        let far = if ty.is_vector() { self.b.ins().vany_true(each) } else { self.b.ins().icmp_imm_s(IntCC::NotEqual, each, 0) };
-        let (slow, fast, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
-        self.b.append_block_param(done, ty);
-        self.b.set_cold_block(slow);
-        self.b.ins().brif(far, slow, &[], fast, &[]);
-        self.b.switch_to_block(slow);
-        let call = if cosine { self.calls.cos } else { self.calls.sin };
-        let r = self.each_lane(x, |g, v| g.call(call, &[v]));
-        // Beside one that is far away the others are what they are elsewhere.
-        let near = self.near_angle(x, cosine);
-        let r = self.choose(each, r, near);
-        self.b.ins().jump(done, &[r.into()]);
-        self.b.switch_to_block(fast);
-        let r = self.near_angle(x, cosine);
-        self.b.ins().jump(done, &[r.into()]);
-        self.b.switch_to_block(done);
-        self.b.block_params(done)[0]
-    }
-
-    fn near_angle(&mut self, x: Value, cosine: bool) -> Value {
-        if cosine { self.near_cosine(x) } else { self.near_sine(x) }
-    }
-
-    /// An angle in turns of `1 / per`: the bits that tell how many there are, and what is left.
-    fn reduced(&mut self, x: Value, per: f32, turn: [f32; 3]) -> (Value, Value) {
-        let (per, magic) = (self.float(per, x), self.float(MAGIC, x));
-        let t = self.fma(x, per, magic);
-        let n = self.b.ins().fsub(t, magic);
-        let mut r = x;
-        for part in turn {
-            let part = self.float(part, x);
-            r = self.fma(n, part, r);
-        }
-        (self.bits(t), r)
-    }
-
-    /// By halves of a turn.
-    fn near_sine(&mut self, x: Value) -> Value {
-        let (n, r) = self.reduced(x, std::f32::consts::FRAC_1_PI, HALF);
-        let s = self.b.ins().fmul(r, r);
-        let p = self.poly(s, &SINE);
-        let cube = self.b.ins().fmul(r, s);
-        let size = self.fma(cube, p, r);
-        // A sum of two zeros has lost the sign of -0.
-        let (half, r) = (self.b.ins().ishl_imm_s(n, 31), self.bits(r));
-        let sign = self.b.ins().bxor(r, half);
-        let sign = self.from_bits(sign);
-        self.signed(size, sign)
-    }
-
-    /// By quarters: bit 0 of how many there are chooses the function, bit 1 the sign.
-    fn near_cosine(&mut self, x: Value) -> Value {
-        let (n, r) = self.reduced(x, std::f32::consts::FRAC_2_PI, QUARTER);
-        let s = self.b.ins().fmul(r, r);
-        let cosine = self.poly(s, &COSINE);
-        let p = self.poly(s, &SINE_QUARTER);
-        let sine = self.b.ins().fmul(r, p);
-        let k = self.int(1, n);
-        let q = self.b.ins().iadd(n, k);
-        let odd = self.b.ins().ishl_imm_s(q, 31);
-        let odd = self.b.ins().sshr_imm_s(odd, 31);
-        let r = self.choose(odd, cosine, sine);
-        let sign = self.b.ins().ishl_imm_s(q, 30);
-        let top = self.int(i32::MIN, q);
-        let sign = self.b.ins().band(sign, top);
-        let r = self.bits(r);
-        let r = self.b.ins().bxor(r, sign);
-        self.from_bits(r)
-    }
-
-    /// The angle of the point (`x`, `y`): that of the smaller side over the larger one, turned to where the point lies.
-    pub(super) fn atan2(&mut self, y: Value, x: Value) -> Value {
-        let (a, b) = (self.fabs(y), self.fabs(x));
-        let steep = self.fcmp(FloatCC::GreaterThan, a, b);
-        let (large, small) = (self.choose(steep, a, b), self.choose(steep, b, a));
-        let (zero, one) = (self.float(0.0, x), self.float(1.0, x));
-        // Both zero or both infinite.
-        let nothing = self.fcmp(FloatCC::Equal, large, zero);
-        let level = self.choose(nothing, zero, one);
-        let q = self.b.ins().fdiv(small, large);
-        let alike = self.fcmp(FloatCC::Equal, a, b);
-        let q = self.choose(alike, level, q);
-        let z = self.b.ins().fmul(q, q);
-        let p = self.poly(z, &ATAN);
-        let p = self.b.ins().fmul(p, z);
-        let r = self.fma(p, q, q);
-        let r = self.folded(steep, r, 1.0);
-        let top = self.bits(x);
-        let behind = self.b.ins().sshr_imm_s(top, 31);
-        let r = self.folded(behind, r, 2.0);
-        self.signed(r, y)
-    }
-
-    /// Where the mask holds, so many right angles less `r`.
-    fn folded(&mut self, mask: Value, r: Value, quarters: f32) -> Value {
-        let (high, low) = (self.float(quarters * std::f32::consts::FRAC_PI_2, r), self.float(quarters * -4.371_139e-8, r));
-        let rest = self.b.ins().fsub(r, low);
-        let other = self.b.ins().fsub(high, rest);
-        self.choose(mask, other, r)
     }
 
     pub(super) fn call(&mut self, f: FuncRef, args: &[Value]) -> Value {

@@ -104,8 +104,20 @@ fn apart<V: Vector, const R: usize, const S: usize>(
     columns: usize,
 ) -> [V; R] {
     let mut sums = [[V::zero(); R]; S];
-    let (len, row) = (rows[0].len(), |k: usize| &b[k * step + j..][..columns]);
+    let len = rows[0].len();
+    // What lies behind the columns of a row is read with them where there is so much: a whole vector takes no mask.
+    let whole = b.len().checked_sub(j + V::LANES).map_or(0, |beyond| beyond / step.max(1) + 1).min(len);
     let mut k = 0;
+    while k + S <= whole {
+        for s in 0..S {
+            let words = V::load(&b[(k + s) * step + j..]);
+            for r in 0..R {
+                sums[s][r] = sums[s][r].fused(V::splat(rows[r][k + s]), words);
+            }
+        }
+        k += S;
+    }
+    let row = |k: usize| &b[k * step + j..][..columns];
     while k + S <= len {
         for s in 0..S {
             let words = V::load_part(row(k + s));
@@ -261,6 +273,46 @@ fn rows<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f
         let j = columns::<V, 1, 2>(s, ab, out, (i, j));
         others::<V, 1>(s, ab, out, (i, j));
     }
+}
+
+/// One row and a sum that is short, as [`rows`] would.
+#[inline(always)]
+fn row<V: Vector>(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    let j = across::<V, 8>(s, (a, b), out, 0);
+    let j = across::<V, 4>(s, (a, b), out, j);
+    let j = across::<V, 2>(s, (a, b), out, j);
+    let j = across::<V, 1>(s, (a, b), out, j);
+    if j < s.n {
+        let [sums] = narrow::<V, 1>(&[&a[..s.k]], b, (j, s.b_row), s.n - j);
+        put([sums], &mut out[j..s.n], s.add);
+    }
+}
+
+/// As many columns of one row from `j` as there are whole blocks of `N` vectors; gives where it stopped.
+#[inline(always)]
+fn across<V: Vector, const N: usize>(s: &Shape, (a, b): (&[f32], &[f32]), out: &mut [f32], mut j: usize) -> usize {
+    while j + N * V::LANES <= s.n {
+        let [sums] = tile::<V, 1, N>(&[&a[..s.k]], b, (j, s.b_row));
+        put(sums, &mut out[j..][..N * V::LANES], s.add);
+        j += N * V::LANES;
+    }
+    j
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,fma")]
+pub(super) fn row_avx512(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    row::<super::vector::Avx512>(s, a, b, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn row_avx2(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    row::<super::vector::Avx2>(s, a, b, out);
+}
+
+pub(super) fn row_plain(s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    row::<Base>(s, a, b, out);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,7 @@
 //! number of threads. Loop nests are compiled
 //! by Cranelift; matrix products go to a library or to own kernels; sorting, scans and loops are Rust.
 
+mod angles;
 mod apply;
 mod arena;
 mod attend;
@@ -34,6 +35,7 @@ mod order;
 mod pack;
 mod panel;
 mod parameters;
+mod part;
 mod passes;
 mod places;
 mod poly;
@@ -43,6 +45,7 @@ mod rows;
 mod runtime;
 mod segments;
 mod settle;
+mod shallow;
 mod softmax;
 mod spread;
 mod store;

@@ -232,6 +232,35 @@ fn swept_apart(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usiz
     }
 }
 
+/// A product that the kernel of few rows computes: its matrices, turned where the result is, without their places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Few {
+    turned: bool,
+    out: Matrix,
+    a: Matrix,
+    b: Matrix,
+    shape: (usize, usize, usize),
+}
+
+impl Few {
+    /// `None`: something else computes it, or it is no sum of f32.
+    pub fn of(out: Matrix, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), by: By) -> Option<Few> {
+        let turns = is_turned(&out, &a, (m, n));
+        let made = match turns {
+            true => Few { turned: true, out: turned(out), a: turned(b), b: turned(a), shape: (n, m, k) },
+            false => Few { turned: false, out, a, b, shape: (m, n, k) },
+        };
+        let rows = kernel(&made.out, &made.a, &made.b, made.shape, by) == Kernel::Rows;
+        (rows && k <= cpu::F32_TERMS && m * n * k > 0).then_some(made)
+    }
+
+    /// `out = a b`, where these begin there.
+    pub fn multiply(&self, out: Ptr, a: Ptr, b: Ptr) {
+        let (a, b) = if self.turned { (b, a) } else { (a, b) };
+        call::rows(Matrix { at: out, ..self.out }, Matrix { at: a, ..self.a }, Matrix { at: b, ..self.b }, self.shape, false);
+    }
+}
+
 /// Whether the library computes this product.
 pub(super) fn is_library(out: &Matrix, a: &Matrix, b: &Matrix, (m, n, k): (usize, usize, usize), by: By) -> bool {
     let chosen = match is_turned(out, a, (m, n)) {

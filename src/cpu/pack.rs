@@ -7,8 +7,8 @@
 use super::call::{self, Ptr, slice, slice_mut};
 use super::laid::{Laid, Lie, Stored, Words};
 use super::panel::{self, Form, HIGH, Out, Part, WIDE};
+use super::part::Bias;
 use super::places::{Places, Rows, groups};
-use super::product::Bias;
 use super::stretches::Stretches;
 use crate::plan::measured::cpu::{self, FEW_AHEAD, PANEL_ROWS, PANEL_STEPS};
 use std::cell::RefCell;

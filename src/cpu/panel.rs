@@ -73,8 +73,8 @@ pub(super) struct Part<'a> {
     pub next: &'a [f32],
 }
 
-/// Panels that are written, one for each code: for each row of a panel `head` has a row for each number of the code. Codes lie one after the
-/// other, and so do panels.
+/// Panels that are written, one for each code: for each row of a panel `head` has a row for each number of the code. For each number `codes` has
+/// that of each code; panels lie one after the other.
 pub(super) struct Sheets<'a> {
     pub codes: &'a [f32],
     /// Numbers of a code.
@@ -182,20 +182,17 @@ pub(super) use by_rows;
 /// `R` panels from panel `at`.
 #[inline(always)]
 fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
-    let (wide, numbers) = (VECTORS * V::LANES, of.numbers);
-    let codes: [&[f32]; R] = std::array::from_fn(|r| &of.codes[(at + r) * numbers..][..numbers]);
-    let length = of.head.len() / numbers;
-    for (k, rows) in of.head.chunks_exact(numbers * wide).enumerate() {
+    let (wide, many) = (VECTORS * V::LANES, of.codes.len() / of.numbers);
+    let length = of.head.len() / of.numbers;
+    for (k, rows) in of.head.chunks_exact(of.numbers * wide).enumerate() {
         let mut sums = [[V::zero(); VECTORS]; R];
-        for (q, words) in rows.chunks_exact(wide).enumerate() {
-            // A head is read once, from far away, in less time than it takes to arrive.
-            if let Some(ahead) = of.head.get((k * numbers + q) * wide + WRITTEN_AHEAD..) {
-                for c in 0..VECTORS {
-                    bring(&ahead[(c * V::LANES).min(ahead.len())..]);
-                }
-            }
-            let xs: [f32; R] = std::array::from_fn(|r| codes[r][q]);
-            step(&mut sums, &xs, words);
+        // A head is read once, from far away, in less time than it takes to arrive.
+        let ahead = of.head.get(k * of.numbers * wide + WRITTEN_AHEAD..).unwrap_or_default();
+        for line in ahead[..ahead.len().min(of.numbers * wide)].chunks(LINE) {
+            bring(line);
+        }
+        for (words, xs) in rows.chunks_exact(wide).zip(of.codes.chunks_exact(many)) {
+            step(&mut sums, &xs[at..at + R], words);
         }
         for (r, sums) in sums.into_iter().enumerate() {
             put(sums, &mut of.out[(at + r) * length + k * wide..][..wide], false);
@@ -205,18 +202,15 @@ fn sheet<V: Vector, const R: usize>(of: &mut Sheets, at: usize) {
 
 #[inline(always)]
 fn sheets<V: Vector, const MOST: usize>(of: &mut Sheets) {
-    let (all, mut at) = (of.codes.len() / of.numbers, 0);
-    while at + MOST <= all {
-        sheet::<V, MOST>(of, at);
-        at += MOST;
+    macro_rules! of {
+        ($rows:literal, $first:expr) => {
+            if $rows <= MOST {
+                sheet::<V, $rows>(of, $first);
+            }
+        };
     }
-    while at + 4 <= all {
-        sheet::<V, 4>(of, at);
-        at += 4;
-    }
-    while at < all {
-        sheet::<V, 1>(of, at);
-        at += 1;
+    for (first, count) in groups(of.codes.len() / of.numbers, MOST) {
+        by_rows!(count, of, first);
     }
 }
 

@@ -75,11 +75,13 @@ fn noted(plan: &Plan, jobs: &mut [Job], limit: usize, choices: &Choices) {
     }
     for (k, job) in jobs.iter_mut().enumerate() {
         let Job::Product { product, .. } = job else { continue };
-        let Some(both) = product.kernels() else { continue };
-        let ways = both.map(|by| if by == By::Library { LIBRARY_KERNEL } else { OWN_KERNEL });
-        if !taken(What::Kernel, k, ways) {
-            product.take(both[1]);
+        if let Some(both) = product.kernels() {
+            let ways = both.map(|by| if by == By::Library { LIBRARY_KERNEL } else { OWN_KERNEL });
+            if !taken(What::Kernel, k, ways) {
+                product.take(both[1]);
+            }
         }
+        product.settle();
     }
 }
 

@@ -1,10 +1,10 @@
 //! Matrix products with any strides: which loops are rows, columns, sums and batches is decided when the sizes are known.
 
-use super::call::{self, Matrix, Ptr};
+use super::call::{Matrix, Ptr};
 use super::laid::{Laid, Stored};
-use super::multiply::{By, Doing, is_library, summed};
+use super::multiply::{By, Doing, Few, is_library};
 use super::pack::Panels;
-use super::places::{Places, Rows};
+use super::part::{Bias, Part};
 use crate::ir::Size;
 use crate::plan;
 
@@ -30,10 +30,10 @@ enum Lead {
 
 /// A side of a product in panels.
 #[derive(Debug)]
-struct Packed {
+pub(super) struct Packed {
     /// It is `a`; the result is computed as the transposed product.
-    turned: bool,
-    panels: Panels,
+    pub turned: bool,
+    pub panels: Panels,
 }
 
 /// A product ready to run.
@@ -58,6 +58,8 @@ pub(super) struct Product {
     /// What is added to each row.
     bias: Option<plan::Row>,
     by: By,
+    /// Where it is one product that the kernel of few rows computes: of small ones, asking would take as long as computing.
+    few: Option<Few>,
     /// Multiply-adds of it all.
     work: f64,
 }
@@ -163,6 +165,7 @@ impl Product {
             packed: None,
             bias: None,
             by: By::Shape,
+            few: None,
             work: 0.0,
         };
         if out.lead == Lead::None {
@@ -197,11 +200,16 @@ impl Product {
         self.packed = None;
     }
 
+    /// Its result and its operands as matrices, without their places, and its sizes.
+    fn matrices(&self) -> ([Matrix; 3], (usize, usize, usize)) {
+        let strides = [(self.m.o, self.n.o), (self.m.a, self.k.a), (self.k.b, self.n.b)];
+        let matrices = strides.map(|(row, col)| Matrix { at: Ptr::null(), row, col });
+        (matrices, (self.m.n as usize, self.n.n as usize, self.k.n as usize))
+    }
+
     /// What computes it of a kernel of our own and the library's, and the other one; none where only one of them can, or neither does.
     pub fn kernels(&self) -> Option<[By; 2]> {
-        let [out, a, b] = [(self.m.o, self.n.o), (self.m.a, self.k.a), (self.k.b, self.n.b)];
-        let [out, a, b] = [out, a, b].map(|(row, col)| Matrix { at: Ptr::null(), row, col });
-        let shape = (self.m.n as usize, self.n.n as usize, self.k.n as usize);
+        let ([out, a, b], shape) = self.matrices();
         let library = |by: By| is_library(&out, &a, &b, shape, by);
         let nothing = self.packed.is_some() || self.empty || self.k.n == 0;
         match (library(By::Shape), library(By::Own)) {
@@ -215,6 +223,18 @@ impl Product {
     /// It is computed by this.
     pub fn take(&mut self, by: By) {
         self.by = by;
+    }
+
+    /// Nothing of it changes any more, but where it begins.
+    pub fn settle(&mut self) {
+        let single = self.batch.is_empty() && self.places.len() == 1 && self.packed.is_none() && !self.empty;
+        let ([out, a, b], shape) = self.matrices();
+        self.few = if single { Few::of(out, a, b, shape, self.by) } else { None };
+    }
+
+    /// Whether it is one product that one thread computes at once.
+    pub fn is_few(&self) -> bool {
+        self.few.is_some()
     }
 
     /// Lays it out as it is now. Pointers are of the buffers' starts; `laid` as [`Panels::fill`] takes it.
@@ -263,23 +283,21 @@ impl Product {
         matches!(self.lead, Lead::Batch(_))
     }
 
-    /// Whether it is one product and nothing else: of small ones, asking costs as much as computing.
-    fn is_single(&self) -> bool {
-        let summed = self.k.n != 0 && !self.places.is_empty();
-        summed && self.batch.is_empty() && self.packed.is_none() && self.bias.is_none()
-    }
-
     /// Runs steps [start, end) of the lead loop.
-    pub fn run(&self, at: At, start: i64, end: i64, threads: usize) {
+    pub fn run(&self, at: &At, start: i64, end: i64, threads: usize) {
         if self.empty || end <= start {
             return;
         }
         let (a, b, out) = (at.a.moved(self.a), at.b.moved(self.b), at.out.moved(self.out));
         let bias = self.bias.map(|row| Bias { at: at.bias.moved(row.at), step: row.step });
         let doing = Doing { threads, by: self.by };
-        if self.is_single() && start == 0 && end == self.extent() {
-            let part = Part { m: self.m, n: self.n, a, b, out, bias: None, doing };
-            return part.multiply(&self.k, &self.places);
+        if let Some(few) = &self.few
+            && start == 0
+            && end == self.extent()
+        {
+            let (x, y) = self.places[0];
+            few.multiply(out, a.moved(x), b.moved(y));
+            return Part { m: self.m, n: self.n, a, b, out, bias, doing }.add();
         }
         let mut part = Part { m: self.m, n: self.n, a, b, out, bias, doing };
         let mut range = None;
@@ -312,78 +330,6 @@ impl Product {
         for i in from..to {
             self.batches(level + 1, range, &part.moved(d, i));
         }
-    }
-}
-
-/// A row that is added, as a part finds it.
-#[derive(Clone, Copy)]
-pub(super) struct Bias {
-    pub at: Ptr,
-    pub step: i64,
-}
-
-/// One matrix product: rows, columns, and where it starts.
-#[derive(Clone, Copy)]
-struct Part {
-    m: Dim,
-    n: Dim,
-    a: Ptr,
-    b: Ptr,
-    out: Ptr,
-    bias: Option<Bias>,
-    doing: Doing,
-}
-
-impl Part {
-    fn moved(&self, d: &Dim, i: i64) -> Part {
-        // Only the columns, which lie side by side, move what is added.
-        let bias = self.bias.map(|b| if d.o == 1 { Bias { at: b.at.moved(b.step * i), ..b } } else { b });
-        Part { a: self.a.moved(d.a * i), b: self.b.moved(d.b * i), out: self.out.moved(d.o * i), bias, ..*self }
-    }
-
-    /// Adds what is added to each row.
-    fn add(&self) {
-        let Some(bias) = self.bias else { return };
-        let (rows, columns) = if self.n.o == 1 { (&self.m, &self.n) } else { (&self.n, &self.m) };
-        for i in 0..rows.n {
-            let row = call::slice_mut::<f32>(self.out.moved(i * rows.o), columns.n as usize);
-            if bias.step == 1 {
-                row.iter_mut().zip(call::slice::<f32>(bias.at, columns.n as usize)).for_each(|(x, b)| *x += b);
-            } else {
-                let one = |j: usize| call::slice::<f32>(bias.at.moved(j as i64 * bias.step), 1)[0];
-                row.iter_mut().enumerate().for_each(|(j, x)| *x += one(j));
-            }
-        }
-    }
-
-    fn zero(&self) {
-        for i in 0..self.m.n {
-            for j in 0..self.n.n {
-                call::slice_mut::<f32>(self.out.moved(i * self.m.o + j * self.n.o), 1)[0] = 0.0;
-            }
-        }
-    }
-
-    fn with_panels(&self, k: &Dim, (a, b): (i64, i64), packed: &Packed) {
-        let (m, n) = (&self.m, &self.n);
-        let rows = |at: Ptr, stride: i64, count: i64, step: i64| Rows {
-            at,
-            places: Places::Even { stride, count: count as usize },
-            step,
-        };
-        let (x, out) = match packed.turned {
-            true => (rows(self.b.moved(b), n.b, n.n, k.b), rows(self.out, n.o, n.n, m.o)),
-            false => (rows(self.a.moved(a), m.a, m.n, k.a), rows(self.out, m.o, m.n, n.o)),
-        };
-        packed.panels.multiply(0, &x, &out, self.bias, self.doing.threads);
-    }
-
-    fn multiply(&self, k: &Dim, places: &[(i64, i64)]) {
-        let (m, n) = (self.m.n as usize, self.n.n as usize);
-        let out = Matrix { at: self.out, row: self.m.o, col: self.n.o };
-        let a = Matrix { at: self.a, row: self.m.a, col: k.a };
-        let b = Matrix { at: self.b, row: k.b, col: self.n.b };
-        summed(out, a, b, (m, n, k.n as usize), places, self.doing);
     }
 }
 

@@ -19,20 +19,20 @@ pub(super) struct Shape {
 /// Columns that are taken together.
 pub(super) const TOGETHER: usize = 4;
 
-/// `R` rows from row `i` times a group of columns.
+/// `R` rows from row `i` times `C` columns; the others of their group are 0.
 #[inline(always)]
-fn tile<V: Vector, const R: usize>(s: &Shape, a: &[f32], columns: &[f32], i: usize) -> [[f32; TOGETHER]; R] {
+fn tile<V: Vector, const R: usize, const C: usize>(s: &Shape, a: &[f32], columns: &[f32], i: usize) -> [[f32; TOGETHER]; R] {
     let k = s.k;
     let rows: [&[f32]; R] = std::array::from_fn(|r| &a[(i + r) * s.a_row..][..k]);
-    let columns: [&[f32]; TOGETHER] = std::array::from_fn(|c| &columns[c * k..][..k]);
+    let columns: [&[f32]; C] = std::array::from_fn(|c| &columns[c * k..][..k]);
     let mut sums = [[V::zero(); TOGETHER]; R];
     let whole = k - k % V::LANES;
     let mut from = 0;
     while from < whole {
-        let ys: [V; TOGETHER] = std::array::from_fn(|c| V::load(&columns[c][from..from + V::LANES]));
+        let ys: [V; C] = std::array::from_fn(|c| V::load(&columns[c][from..from + V::LANES]));
         for r in 0..R {
             let x = V::load(&rows[r][from..from + V::LANES]);
-            for c in 0..TOGETHER {
+            for c in 0..C {
                 sums[r][c] = sums[r][c].fused(x, ys[c]);
             }
         }
@@ -41,7 +41,7 @@ fn tile<V: Vector, const R: usize>(s: &Shape, a: &[f32], columns: &[f32], i: usi
     if from < k {
         for r in 0..R {
             let x = V::load_part(&rows[r][from..]);
-            for c in 0..TOGETHER {
+            for c in 0..C {
                 sums[r][c] = sums[r][c].fused(x, V::load_part(&columns[c][from..]));
             }
         }
@@ -49,9 +49,7 @@ fn tile<V: Vector, const R: usize>(s: &Shape, a: &[f32], columns: &[f32], i: usi
     // A closure would not be compiled with the features that vectors need.
     let mut out = [[0.0; TOGETHER]; R];
     for r in 0..R {
-        for c in 0..TOGETHER {
-            out[r][c] = sums[r][c].total();
-        }
+        out[r] = V::totals(sums[r]);
     }
     out
 }
@@ -62,9 +60,15 @@ fn rows<V: Vector, const R: usize>(s: &Shape, a: &[f32], columns: &[f32], out: &
     while i + R <= s.m {
         for (g, columns) in columns.chunks_exact(TOGETHER * s.k).enumerate() {
             let first = g * TOGETHER;
-            let sums = tile::<V, R>(s, a, columns, i);
+            let many = TOGETHER.min(s.n - first);
+            let sums = match many {
+                1 => tile::<V, R, 1>(s, a, columns, i),
+                2 => tile::<V, R, 2>(s, a, columns, i),
+                3 => tile::<V, R, 3>(s, a, columns, i),
+                _ => tile::<V, R, TOGETHER>(s, a, columns, i),
+            };
             for r in 0..R {
-                for c in 0..TOGETHER.min(s.n - first) {
+                for c in 0..many {
                     let to = &mut out[(i + r) * s.out_row + (first + c) * s.out_col];
                     *to = if s.add { *to + sums[r][c] } else { sums[r][c] };
                 }

@@ -28,6 +28,11 @@ pub(super) trait Vector: Copy {
     fn plus(self, x: Self) -> Self;
     /// The sum of all lanes, neighbours first far apart.
     fn total(self) -> f32;
+    /// The sum of all lanes of each, in one order for all.
+    #[inline(always)]
+    fn totals(of: [Self; 4]) -> [f32; 4] {
+        of.map(Self::total)
+    }
 }
 
 /// Begins to bring the cache line of the first element near, where the machine can be told.
@@ -112,7 +117,7 @@ impl Vector for Plain {
 #[cfg(target_arch = "x86_64")]
 macro_rules! vector {
     ($(#[$of:meta])* $name:ident, $inner:ty, $bits:ty, $lanes:literal, $zero:path, $splat:path, $load:path, $store:path, $fused:path, $plus:path,
-     $total:path, $mask:path, $load_part:path, $store_part:path, $behind:path) => {
+     $total:path, $totals:path, $mask:path, $load_part:path, $store_part:path, $behind:path) => {
         $(#[$of])*
         #[derive(Clone, Copy)]
         pub(in crate::cpu) struct $name($inner);
@@ -178,6 +183,13 @@ macro_rules! vector {
                 // SAFETY: as above.
                 unsafe { $total(self.0) }
             }
+            #[inline(always)]
+            fn totals([a, b, c, d]: [$name; 4]) -> [f32; 4] {
+                let mut out = [0.0; 4];
+                // SAFETY: as above; there are four elements.
+                unsafe { _mm_storeu_ps(out.as_mut_ptr(), $totals(a.0, b.0, c.0, d.0)) };
+                out
+            }
         }
     };
 }
@@ -193,6 +205,26 @@ mod x86 {
         let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
         let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
         _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn totals_8(a: __m256, b: __m256, c: __m256, d: __m256) -> __m128 {
+        let all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all))
+    }
+
+    /// Half as many lanes of twice as many vectors, until there are four of each.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn totals_16(a: __m512, b: __m512, c: __m512, d: __m512) -> __m128 {
+        let ab = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+        let cd = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(c, d), _mm512_shuffle_f32x4::<0xee>(c, d));
+        let all = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(ab, cd), _mm512_shuffle_f32x4::<0xdd>(ab, cd));
+        let all = _mm512_add_ps(all, _mm512_permute_ps::<0x4e>(all));
+        let all = _mm512_add_ps(all, _mm512_permute_ps::<0xb1>(all));
+        let first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        _mm512_castps512_ps128(_mm512_permutexvar_ps(first, all))
     }
 
     #[inline]
@@ -258,12 +290,12 @@ mod x86 {
     vector!(
         /// AVX2 with fused products.
         Avx2, __m256, __m256i, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps,
-        total_8, mask_8, load_8, store_8, behind_8
+        total_8, totals_8, mask_8, load_8, store_8, behind_8
     );
     vector!(
         /// AVX-512.
         Avx512, __m512, u16, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps,
-        _mm512_reduce_add_ps, mask_16, load_16, store_16, behind_16
+        _mm512_reduce_add_ps, totals_16, mask_16, load_16, store_16, behind_16
     );
 }
 #[cfg(target_arch = "x86_64")]

@@ -40,16 +40,29 @@ pub(super) fn exp(x: f32) -> f32 {
     let x = choose(x > 89.0, 89.0, x);
     let under = x < -104.0;
     let x = choose(under, 0.0, x);
+    let (p, power) = exp_parts(x);
+    let k = (power as i32).wrapping_sub(MAGIC.to_bits() as i32);
+    let first = k >> 1;
+    let p = p * power_of_two(first) * power_of_two(k.wrapping_sub(first));
+    choose(under, 0.0, p)
+}
+
+/// What is left of a number in powers of two, as an exponential of it, and that power in the lowest bits.
+#[inline(always)]
+fn exp_parts(x: f32) -> (f32, u32) {
     let t = x.mul_add(LOG2_E, MAGIC);
     let n = t - MAGIC;
     let r = n.mul_add(-0.693_359_4, x);
     let r = n.mul_add(2.121_944_4e-4, r);
-    let p = poly(r, &EXP);
-    let p = p.mul_add(r * r, r) + 1.0;
-    let k = (t.to_bits() as i32).wrapping_sub(MAGIC.to_bits() as i32);
-    let first = k >> 1;
-    let p = p * power_of_two(first) * power_of_two(k.wrapping_sub(first));
-    choose(under, 0.0, p)
+    (poly(r, &EXP).mul_add(r * r, r) + 1.0, t.to_bits())
+}
+
+/// [`exp`] where neither it nor 1 over it overflows: between -87 and 88.
+#[inline(always)]
+fn near_exp(x: f32) -> f32 {
+    let (p, power) = exp_parts(x);
+    // What the power's bits have above its own is shifted out: `MAGIC` ends with nine zeros.
+    f32::from_bits(p.to_bits().wrapping_add(power << 23))
 }
 
 #[inline(always)]
@@ -76,7 +89,9 @@ fn tanh(x: f32) -> f32 {
     let z = x * x;
     let near = poly(z, &TANH).mul_add(z * x, x);
     let a = x.abs();
-    let far = -2.0 / (exp(a + a) + 1.0) + 1.0;
+    // From 9.02 on it is 1. NaN goes through the polynomial.
+    let b = choose(a > 10.0, 10.0, a);
+    let far = -2.0 / (near_exp(b + b) + 1.0) + 1.0;
     signed(choose(a > 0.625, far, near), x)
 }
 
@@ -96,8 +111,9 @@ fn softplus(x: f32) -> f32 {
 
 #[inline(always)]
 fn erf(x: f32) -> f32 {
-    let t = x.abs();
-    let s = x * x;
+    // From 3.92 on it is 1, and beyond 4 the polynomials are not meant.
+    let t = choose(x.abs() > 4.0, 4.0, x.abs());
+    let s = t * t;
     let near = poly(s, &ERF).mul_add(x, x);
     let r = poly(t, &[-1.728_534_7e-5, 3.831_972e-4]);
     let u = poly(t, &[-3.883_964_4e-3, 2.425_462_2e-2]);
@@ -106,7 +122,7 @@ fn erf(x: f32) -> f32 {
         r = r.mul_add(t, c);
     }
     let r = r.mul_add(t, -t);
-    let far = choose(t > 4.0, signed(1.0, x), signed(1.0 - exp(r), x));
+    let far = signed(1.0 - near_exp(r), x);
     choose(t > 0.927_734_4, far, near)
 }
 
@@ -228,8 +244,12 @@ fn apply(s: &mut Stretch) {
     match s.function {
         Function::Least(c) => stretch!(s, |x| choose(c > x, c, x)),
         Function::Silu => stretch!(s, |x| x * sigmoid(x)),
-        Function::Gelu { root } => stretch!(s, |x| x * (1.0 + erf(x / root))),
-        Function::GeluTanh { scale, cube } => stretch!(s, |x| x * (1.0 + tanh(scale * (x + cube * (x * (x * x)))))),
+        Function::Gelu { times, scale } => stretch!(s, |x| times * x * (1.0 + erf(scale * x))),
+        Function::GeluOfQuotient { times, root } => stretch!(s, |x| times * x * (1.0 + erf(x / root))),
+        Function::GeluTanh { times, scale, cube } => {
+            let (times, scale) = (2.0 * times, -2.0 * scale);
+            stretch!(s, |x| times * x / (1.0 + exp(scale * (x + cube * (x * (x * x))))));
+        }
         Function::One(Map::Exp) => stretch!(s, |x| exp(x)),
         Function::One(Map::Log) => stretch!(s, |x| log(x)),
         Function::One(Map::Tanh) => stretch!(s, |x| tanh(x)),

@@ -210,9 +210,9 @@ impl Written {
         let codes = codes.at_least(matrices.len() * numbers);
         let z = ptrs[self.of.z.0].moved(self.of.z.1);
         let (down, along) = (self.of.matrices.1[0], self.of.codes.1[0]);
-        for (matrix, code) in matrices.clone().zip(codes.chunks_exact_mut(numbers)) {
-            let one = |q: usize| call::slice::<f32>(z.moved(matrix as i64 * down + q as i64 * along), 1)[0];
-            code.iter_mut().enumerate().for_each(|(q, x)| *x = one(q));
+        for (q, codes) in codes.chunks_exact_mut(matrices.len()).enumerate() {
+            let one = |matrix: usize| call::slice::<f32>(z.moved(matrix as i64 * down + q as i64 * along), 1)[0];
+            codes.iter_mut().zip(matrices.clone()).for_each(|(x, matrix)| *x = one(matrix));
         }
         for from in (0..sums).step_by(PANEL_STEPS) {
             let steps = from..sums.min(from + PANEL_STEPS);

@@ -180,8 +180,9 @@ fn stretches_are_computed_element_by_element() {
     let others = [
         Function::Least(0.0),
         Function::Silu,
-        Function::Gelu { root: std::f32::consts::SQRT_2 },
-        Function::GeluTanh { scale: 0.797_884_6, cube: 0.044715 },
+        Function::Gelu { times: 0.5, scale: std::f32::consts::FRAC_1_SQRT_2 },
+        Function::GeluOfQuotient { times: 1.0, root: std::f32::consts::SQRT_2 },
+        Function::GeluTanh { times: 1.0, scale: 0.797_884_6, cube: 0.044715 },
     ];
     for function in ones.into_iter().chain(others) {
         for (rows, columns) in [(1, 1), (3, 1), (1, 15), (2, 16), (5, 17), (3, 63), (2, 1300)] {

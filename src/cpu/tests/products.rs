@@ -5,8 +5,8 @@ use crate::cpu::call::{self, Ptr};
 use crate::cpu::laid::Stored;
 use crate::cpu::micro::Shape;
 use crate::cpu::pack::Panels;
+use crate::cpu::part::Bias;
 use crate::cpu::places::{Places, Rows};
-use crate::cpu::product::Bias;
 use crate::cpu::{micro, sweep, thin};
 
 type Made = Vec<(&'static str, fn(&Shape, &[f32], &[f32], &mut [f32]))>;

@@ -64,6 +64,14 @@ pub(crate) const THIN_COLUMNS: usize = 8;
 /// Lengths of the sums of products with so few columns. A rule; the upper end is one of digits.
 pub(crate) const THIN_TERMS: RangeInclusive<usize> = 32..=F32_TERMS;
 
+/// Terms of a sum up to which a function of it takes the sum where it is made. By reasoning: a plan leaves so many to loop nests, and so many rows of a
+/// matrix stay in registers.
+pub(crate) const SHALLOW_TERMS: usize = 4;
+/// Columns from which on it does. A rule: half a vector.
+pub(crate) const SHALLOW_COLUMNS: i64 = 8;
+/// Sums that are made at a time. A rule: 16 KiB, half of a first cache.
+pub(crate) const SHALLOW_ROOM: usize = 4 << 10;
+
 // Products with a matrix in panels.
 
 /// The part of the memory that a plan may take of which panels of parameters take no more: one of so many. A rule.
