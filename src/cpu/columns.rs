@@ -7,7 +7,7 @@ use super::panel::LINE;
 use super::passes::{Block, Dear, Of, Pass, ROW, behind};
 use super::whole::Whole;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::measured::cpu::{PASS_BLOCK, ROWS_DEAR, ROWS_LONG, ROWS_ODD, ROWS_WIDE};
+use crate::plan::measured::cpu::{ROWS_DEAR, ROWS_LONG, ROWS_ODD, ROWS_WIDE};
 use crate::plan::{Access, Expr, Sizes};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind};
@@ -67,7 +67,7 @@ impl Gen<'_> {
     /// Such a fold, number `made`, of a block of columns.
     pub(super) fn rows(&mut self, block: &Block, dear: &[Dear], made: usize, (loops, value, end): (&[usize], usize, FuncRef)) {
         let fold = &dear[made];
-        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * PASS_BLOCK as u32, 6);
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * block.room as u32, 6);
         let slot = self.b.create_sized_stack_slot(slot);
         let row = self.b.ins().stack_addr(I64, slot, 0);
         let base = self.b.ins().isub(row, block.before);

@@ -4,7 +4,7 @@
 use super::call::{Ptr, slice};
 use super::softmax::{TERMS, more};
 use super::whole::less;
-use crate::plan::measured::cpu::PASS_BLOCK;
+use crate::plan::measured::cpu::{PASS_BLOCK, ROWS_BLOCK};
 
 /// Rows that go through all columns before others do: memory is read in its order, and what columns come to is written once for all of them.
 const TOGETHER: usize = 8;
@@ -13,6 +13,8 @@ const WIDE: usize = 64;
 const NARROW: usize = 16;
 /// Elements of a block.
 const BLOCK: usize = PASS_BLOCK as usize;
+/// Elements of one whose rows are computed.
+const TAKEN: usize = ROWS_BLOCK as usize;
 
 /// The rows of one or of two matrices: where they begin, and how far they are apart.
 #[derive(Clone, Copy)]
@@ -118,10 +120,10 @@ fn sums(rows: &Rows, out: &mut [f32], add: impl Fn(f32, f32, f32) -> f32) {
 /// What rows that are computed one after the other have come to: so far as there was no time to add it in f64, and before.
 #[repr(C)]
 pub(super) struct Taken {
-    out: [f32; BLOCK],
-    totals: [f64; BLOCK],
+    out: [f32; TAKEN],
+    totals: [f64; TAKEN],
     /// Of a product: the power of two that its total, of 1 to 2, is to be multiplied with.
-    powers: [i64; BLOCK],
+    powers: [i64; TAKEN],
 }
 
 /// Takes row number `number` of a sum.

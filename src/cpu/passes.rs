@@ -9,7 +9,7 @@ use super::down::Taken;
 use super::r#gen::Gen;
 use super::lanes::stride_of;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE, ROWS_FEWEST};
+use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE, ROWS_BLOCK, ROWS_FEWEST};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -30,6 +30,8 @@ pub(super) struct Passes {
     steps: i64,
     /// Elements for each of these steps.
     inside: i64,
+    /// Elements of a block.
+    room: i64,
     pub dear: Vec<Dear>,
 }
 
@@ -136,7 +138,9 @@ impl Gen<'_> {
             return None;
         }
         self.sort_in(&mut dear)?;
-        Some(Passes { level, steps: PASS_BLOCK / inside, inside, dear })
+        let (rows, downs) = (|d: &Dear| matches!(d.of, Of::Rows { .. }), |d: &Dear| matches!(d.of, Of::Down { .. }));
+        let room = if dear.iter().any(rows) && !dear.iter().any(downs) { ROWS_BLOCK } else { PASS_BLOCK };
+        Some(Passes { level, steps: room / inside, inside, room, dear })
     }
 
     /// Finds for each function of what a fold goes through that fold, if it goes row by row: a block has no place for the steps of another.
@@ -182,7 +186,7 @@ impl Gen<'_> {
     /// The loop `level` and those inside, where it is the one that is cut into blocks.
     pub(super) fn in_passes(&mut self, level: usize) -> bool {
         let Some(passes) = self.passes.clone().filter(|p| p.level == level && self.pass.is_none()) else { return false };
-        let slots: Vec<Value> = passes.dear.iter().map(|d| self.room(d)).collect();
+        let slots: Vec<Value> = passes.dear.iter().map(|d| self.room(d, passes.room)).collect();
         let (low, high) = self.bounds(level);
         let i = self.b.declare_var(I64);
         self.b.def_var(i, low);
@@ -204,7 +208,7 @@ impl Gen<'_> {
             let base = self.b.ins().isub(*slot, before);
             self.bases.insert(dear.block.buffer, base);
         }
-        let block = Block { level, from: now, to: stop, count, before, slots: &slots };
+        let block = Block { level, from: now, to: stop, count, before, room: passes.room, slots: &slots };
         for made in 0..passes.dear.len() {
             if passes.dear[made].within.is_none() {
                 self.make(&block, &passes.dear, made);
@@ -219,8 +223,8 @@ impl Gen<'_> {
     }
 
     /// Memory for a block, and for what a fold needs besides.
-    fn room(&mut self, dear: &Dear) -> Value {
-        let bytes = if let Of::Rows { .. } = dear.of { size_of::<Taken>() } else { 4 * PASS_BLOCK as usize };
+    fn room(&mut self, dear: &Dear, elements: i64) -> Value {
+        let bytes = if let Of::Rows { .. } = dear.of { size_of::<Taken>() } else { 4 * elements as usize };
         let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 6));
         self.b.ins().stack_addr(I64, slot, 0)
     }
@@ -272,6 +276,8 @@ pub(super) struct Block<'a> {
     pub count: Value,
     /// How many bytes lie before it.
     pub before: Value,
+    /// Elements that there is room for.
+    pub room: i64,
     /// Where the blocks of dear functions lie.
     pub slots: &'a [Value],
 }

@@ -59,7 +59,7 @@ pub(super) struct Product {
     bias: Option<plan::Row>,
     by: By,
     /// Where it is one product that the kernel of few rows computes: of small ones, asking would take as long as computing.
-    few: Option<Few>,
+    few: Option<Box<Few>>,
     /// Multiply-adds of it all.
     work: f64,
 }
@@ -229,7 +229,7 @@ impl Product {
     pub fn settle(&mut self) {
         let single = self.batch.is_empty() && self.places.len() == 1 && self.packed.is_none() && !self.empty;
         let ([out, a, b], shape) = self.matrices();
-        self.few = if single { Few::of(out, a, b, shape, self.by) } else { None };
+        self.few = if single { Few::of(out, a, b, shape, self.by).map(Box::new) } else { None };
     }
 
     /// Whether it is one product that one thread computes at once.

@@ -1,7 +1,7 @@
 //! What networks do to each element most often, in the forms in which native code computes whole rows of it: after a bias, times a gate, in tiles,
 //! at sizes with nothing, one, few and many elements, of numbers that are none and angles that are far away.
 
-use crate::suite::{Case, numbers};
+use crate::suite::{Case, Way, numbers};
 
 const FORMS: &str = "
 import std.math { silu, gelu, gelu_tanh }
@@ -75,5 +75,47 @@ model M {
     for b in [1, 3, 5000] {
         let x: Vec<f64> = (0..b * 16).map(|k| ((k * 7919) % 4001) as f64 / 2000.0 - 1.0).collect();
         Case::new(text, &[("b", b as i64)], &[("x", numbers(&x))]).agrees();
+    }
+}
+
+/// A function of sums of few terms, whose matrix stays in registers: at the edges of vectors and of what is made at a time, after a bias, times a gate,
+/// with rows that are turned, and with more terms than are few.
+#[test]
+fn functions_of_sums_of_few_terms() {
+    for k in 1..=5 {
+        let text = format!(
+            "
+dim b
+dim c
+dim s
+model M {{
+    input x: [b, {k}]
+    input turned: [{k}, b]
+    input w: [6, {k}, c]
+    input row: [c]
+    input gate: [b, c]
+    input two: [s, b, {k}]
+    output wave: [b, c] = sin(x @ w[0] + row)
+    output near: [b, c] = tanh(x @ w[1])
+    output least: [b, c] = max(row + x @ w[2], 0)
+    output open: [b, c] = sigmoid(x @ w[3] + row) * gate
+    output other: [b, c] = exp(sum[k < {k}] turned[k, b] * w[4, k, c])
+    output each: [s, b, c] = cos(two[s, b] @ w[5] + row)
+}}
+"
+        );
+        for (b, c) in [(0, 9), (1, 8), (3, 7), (2, 16), (5, 17), (9, 33), (4, 64), (3, 130), (70, 65), (2, 5000)] {
+            let input = |n: usize, seed: usize| numbers(&some(n, seed));
+            let inputs = [
+                ("x", input(b * k, 1)),
+                ("turned", input(b * k, 2)),
+                ("w", input(6 * k * c, 4)),
+                ("row", input(c, 3)),
+                ("gate", input(b * c, 5)),
+                ("two", input(3 * b * k, 6)),
+            ];
+            let case = Case::new(&text, &[("b", b as i64), ("c", c as i64), ("s", 3)], &inputs);
+            case.on(&[Way::Native(1), Way::Optimized(1), Way::Optimized(2)]).agrees();
+        }
     }
 }

@@ -176,6 +176,9 @@ pub(crate) const ROWS_DEAR: i64 = 4;
 pub(crate) const ROWS_LONG: i64 = 64;
 pub(crate) const ROWS_WIDE: i64 = 128;
 pub(crate) const ROWS_ODD: i64 = 48;
+/// Columns of a block where all folds go row by row. A row of so many lies in few pieces, of which memory brings the next ones before they are asked
+/// for: with blocks of [`PASS_BLOCK`], `min (x - y)`, 20,000 by 640, takes twice as long (EPYC with AVX-512).
+pub(crate) const ROWS_BLOCK: i64 = 2048;
 /// Elements of a kernel below which blocks are not worth a call. A rule.
 pub(crate) const PASS_FEW: i64 = 64;
 /// Vectors that make a row that is worth a call of a dear function. A rule.
