@@ -21,7 +21,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Graph, NodeId, Output, OutputKind};
 pub use apiece::{Apiece, Request, Rows, apiece};
 pub use contract::{Facts, Product};
-pub use rebuild::{Rebuild, rebuild};
+pub use rebuild::{Rebuild, compose, rebuild};
 pub use roll::rolled;
 
 /// A pass.

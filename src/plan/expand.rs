@@ -10,6 +10,7 @@
 
 use super::Sizes;
 use super::decide::{Choices, Decision, Place, Way, What};
+use super::measured::plan::JOINED_GAIN;
 use super::names::called;
 use super::order::{Search, bits};
 use super::prices::shared;
@@ -61,6 +62,44 @@ pub(super) fn expand(
     new = crate::opt::settle(&new);
     let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
     Some((new, places))
+}
+
+/// Which of some values nobody makes any more when sums are multiplied out and products joined: they are factors of what reads them, at a gain.
+pub(super) fn unmade(
+    graph: &Graph,
+    wanted: &[NodeId],
+    rates: &[Rate],
+    sizes: &Sizes,
+    choices: &Choices,
+    made: &[NodeId],
+) -> Vec<bool> {
+    let known = Known { facts: Facts::new(graph, wanted.iter().copied(), rates.to_vec()), sizes, choices };
+    let mut forms = BTreeMap::new();
+    let mut left = vec![false; graph.len()];
+    let mut open = wanted.to_vec();
+    let mut dear = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if std::mem::replace(&mut left[id.index()], true) {
+            continue;
+        }
+        match forms.entry(id).or_insert_with(|| known.decide(id)) {
+            Some(form) => {
+                dear.extend(known.joined_at_a_loss(id, form, made));
+                form.factors(&mut |f| open.push(f));
+            }
+            None => open.extend(graph.operands(id).iter().map(|o| o.node)),
+        }
+    }
+    made.iter().map(|id| !left[id.index()] && !dear.contains(id)).collect()
+}
+
+impl Form {
+    fn factors(&self, f: &mut dyn FnMut(NodeId)) {
+        match self {
+            Form::One(p) => p.factors.iter().for_each(|o| f(o.node)),
+            Form::Two(_, parts) => parts.iter().for_each(|p| p.factors(f)),
+        }
+    }
 }
 
 struct Known<'g> {
@@ -117,6 +156,14 @@ impl Known<'_> {
         let first = decision.taken == 0;
         notes.push(decision);
         first == cheaper
+    }
+
+    /// Which of some values a product reads that has none of them in another form, and is no cheaper in it than with them made.
+    fn joined_at_a_loss(&self, id: NodeId, form: &Form, made: &[NodeId]) -> Vec<NodeId> {
+        let (Form::One(flat), Some(product)) = (form, Product::of_sum(self.facts.graph, id)) else { return Vec::new() };
+        let read = product.factors.iter().map(|f| f.node).filter(|f| made.contains(f));
+        let gains = |f: &NodeId| self.price(flat) < (1.0 - JOINED_GAIN) * (self.price(&product) + self.making(*f));
+        read.filter(|f| !gains(f)).collect()
     }
 
     /// What computing a product costs each time that it is computed.

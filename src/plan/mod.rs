@@ -22,6 +22,7 @@ mod fuse;
 mod granted;
 mod grow;
 mod hard;
+mod heads;
 mod kept;
 mod kernel;
 mod lines;

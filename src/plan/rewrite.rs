@@ -17,7 +17,7 @@ pub fn rewritten(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, terms: &Terms)
     out.or(by_rows)
 }
 
-/// Products of very many factors taken in parts, sums in products multiplied out.
+/// Products of very many factors taken in parts, what heads write taken apart, sums in products multiplied out.
 pub(super) fn expanded(
     graph: &Graph,
     wanted: &[NodeId],
@@ -27,6 +27,8 @@ pub(super) fn expanded(
 ) -> Option<(Graph, Vec<NodeId>)> {
     let narrowed = super::narrow::narrow(graph, wanted, sizes);
     let (graph, wanted) = narrowed.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
+    let apart = super::heads::apart(graph, wanted, rates, sizes, choices);
+    let (graph, wanted) = apart.as_ref().map_or((graph, wanted), |(graph, wanted)| (graph, wanted.as_slice()));
     let expanded = super::expand::expand(graph, wanted, &rates(graph), sizes, choices);
-    expanded.or(narrowed)
+    expanded.or(apart).or(narrowed)
 }

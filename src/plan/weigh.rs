@@ -6,10 +6,10 @@
 use super::Sizes;
 use super::build::reachable;
 use super::decide::Choices;
-use super::expand::expand;
 use super::measured::plan::STEP_NS;
 use super::order::{Search, bits};
 use super::prices::shared;
+use super::rewrite::expanded;
 use super::view::value;
 use crate::ir::{Axis, Graph, NodeId, Op, Rate};
 use crate::opt::Product;
@@ -17,7 +17,7 @@ use crate::opt::Product;
 /// In nanoseconds, once its sums are multiplied out where that pays.
 pub(super) fn weigh(graph: &Graph, wanted: &[NodeId], sizes: &Sizes, choices: &Choices) -> f64 {
     let silent = choices.silent();
-    match expand(graph, wanted, &graph.rates(), sizes, &silent) {
+    match expanded(graph, wanted, &Graph::rates, sizes, &silent) {
         Some((graph, wanted)) => whole(&graph, &wanted, sizes, &silent),
         None => whole(graph, wanted, sizes, &silent),
     }

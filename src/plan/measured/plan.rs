@@ -78,6 +78,10 @@ pub(crate) const SHARED_GAIN: f64 = 0.05;
 /// Nanoseconds that it has to save in all. A rule.
 pub(crate) const SHARED_NS: f64 = 400.0;
 
+/// Share of the price that a product has to save before a row that a head writes is taken apart for it. A rule: one product makes all of a row as
+/// well.
+pub(crate) const JOINED_GAIN: f64 = 0.05;
+
 /// Terms of a sum beyond which a pair of factors is a matrix product, not a loop nest. A rule.
 pub(crate) const PRODUCT_TERMS: f64 = 4.0;
 /// Multiply-adds from which on it is. A rule.

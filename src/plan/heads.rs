@@ -1,0 +1,249 @@
+//! graph → graph: a row that a head writes is taken apart into the tensors that it holds, where products can then do without them.
+//!
+//! The last layer of a hypernetwork gives a row for each sample, `z @ h + c`, of which each generated tensor is a stretch, folded into its shape. So
+//! no product that reads such a tensor can have `z` and `h` among its factors: the row is written first. Where the stretches and shapes are taken
+//! of `h` and `c` instead, which stay as they lie, each tensor is a sum of its own, and `x @ w` may be `(x @ h) @ z + x @ c`: for a sample with
+//! one row it takes as many multiplications, and writes none of the weights.
+//!
+//! In: a graph, what is wanted of it, its rates, all sizes. Out: a graph of the same meaning, to within the order of sums, in which at least one such
+//! tensor is made no more; none where all stays as it is.
+
+use super::build::{Rates, reachable};
+use super::decide::{Choices, Place};
+use super::expand::unmade;
+use super::names::called;
+use super::{Sizes, view};
+use crate::ir::pin::What;
+use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Pick, Rate};
+use crate::opt::{Rebuild, compose, rebuild};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Nodes that are looked through at most between a head's row and what stays.
+const DEEP: usize = 24;
+
+/// A tensor that a row holds.
+struct Part {
+    row: NodeId,
+    /// Which elements of the row, where it is not all of them: the index, and its axis.
+    stretch: Option<(NodeId, Axis)>,
+    /// What the row's axis becomes.
+    columns: Vec<Axis>,
+    folded: bool,
+}
+
+/// Rows, and all that reads them.
+struct Heads<'g> {
+    graph: &'g Graph,
+    rates: &'g [Rate],
+    users: Vec<Vec<NodeId>>,
+    parts: BTreeMap<NodeId, Part>,
+}
+
+pub(super) fn apart(
+    graph: &Graph,
+    wanted: &[NodeId],
+    rates: Rates,
+    sizes: &Sizes,
+    choices: &Choices,
+) -> Option<(Graph, Vec<NodeId>)> {
+    let changes = rates(graph);
+    let mut heads = Heads::of(graph, wanted, &changes);
+    if heads.parts.is_empty() {
+        return None;
+    }
+    // Which of them nobody would make is seen when all are taken apart.
+    let (tried, places, made) = heads.taken_apart(wanted);
+    let silent = choices.silent();
+    let tensors: Vec<NodeId> = made.values().copied().collect();
+    let gone = unmade(&tried, &places, &rates(&tried), sizes, &silent, &tensors);
+    let gains: BTreeSet<NodeId> = made.keys().zip(&gone).filter(|(_, gone)| **gone).map(|(id, _)| heads.parts[id].row).collect();
+    heads.parts.retain(|_, part| gains.contains(&part.row));
+    // What was decided of the others is decided here.
+    let stay: Vec<_> = made.iter().filter(|(id, _)| !heads.parts.contains_key(id)).map(|(_, at)| site(&tried, *at)).collect();
+    choices.take_over(silent, &|d| d.site.what == What::Sum && stay.contains(&(d.place.clone(), d.name.clone())));
+    if heads.parts.is_empty() {
+        return None;
+    }
+    let (mut new, _, _) = heads.taken_apart(wanted);
+    new = crate::opt::settle(&new);
+    let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
+    Some((new, places))
+}
+
+fn site(graph: &Graph, id: NodeId) -> (Place, String) {
+    (Place::of(graph.node(id)), called(graph, id))
+}
+
+impl<'g> Heads<'g> {
+    fn of(graph: &'g Graph, wanted: &[NodeId], rates: &'g [Rate]) -> Heads<'g> {
+        let reach = reachable(graph, wanted);
+        let mut users = vec![Vec::new(); graph.len()];
+        for id in graph.ids().filter(|id| reach[id.index()]) {
+            graph.operands(id).iter().for_each(|o| users[o.node.index()].push(id));
+        }
+        let mut heads = Heads { graph, rates, users, parts: BTreeMap::new() };
+        let kept: BTreeSet<NodeId> = wanted.iter().copied().chain(graph.measured.iter().map(|m| m.1)).collect();
+        for row in graph.ids().filter(|id| reach[id.index()] && !kept.contains(id)) {
+            if let Some(parts) = heads.parts_of(row).filter(|_| heads.is_head(row)) {
+                heads.parts.extend(parts);
+            }
+        }
+        heads
+    }
+
+    fn is_early(&self, id: NodeId) -> bool {
+        self.rates[id.index()] < Rate::Input
+    }
+
+    /// Whether it is a sum that is computed in each run, and can be taken apart.
+    fn is_head(&self, row: NodeId) -> bool {
+        let axis = self.graph.node(row).rank().checked_sub(1);
+        axis.is_some_and(|axis| !self.is_early(row) && self.splits(row, axis, &mut { DEEP }))
+    }
+
+    /// Whether a value can be had with other axes in the place of this one.
+    fn splits(&self, id: NodeId, axis: usize, left: &mut usize) -> bool {
+        let node = self.graph.node(id);
+        if *left == 0 || node.dtype != DType::F32 {
+            return false;
+        }
+        *left -= 1;
+        if self.is_early(id) {
+            return axis + 1 == node.rank();
+        }
+        let fits = match &node.op {
+            Op::Map(Map::Add | Map::Sub | Map::Mul | Map::Neg | Map::Copy) => true,
+            Op::Contract | Op::Fold(Fold::Sum) => !self.graph.is_guarded(id),
+            _other => false,
+        };
+        let along = |o: &Operand| o.subscripts.iter().filter(|s| **s == axis).count();
+        fits && self.graph.operands(id).iter().all(|o| match along(o) {
+            0 => true,
+            1 => o.subscripts.iter().position(|s| *s == axis).is_some_and(|at| self.splits(o.node, at, left)),
+            _several => false,
+        })
+    }
+
+    /// All tensors that a row holds; none where anything else reads it.
+    fn parts_of(&self, row: NodeId) -> Option<BTreeMap<NodeId, Part>> {
+        let users = &self.users[row.index()];
+        if users.is_empty() {
+            return None;
+        }
+        users.iter().map(|user| self.part(row, *user)).collect()
+    }
+
+    fn part(&self, row: NodeId, user: NodeId) -> Option<(NodeId, Part)> {
+        let graph = self.graph;
+        let node = graph.node(user);
+        if matches!(node.op, Op::Reshape) {
+            let columns = self.folds(row, user)?;
+            return Some((user, Part { row, stretch: None, columns, folded: true }));
+        }
+        let Op::Gather { picks, fill: None } = &node.op else { return None };
+        let (operands, last) = (graph.operands(user), picks.len().checked_sub(1)?);
+        let still = picks[..last].iter().enumerate().all(|(d, p)| *p == Pick::Loop(d));
+        let Pick::Operand(k) = picks[last] else { return None };
+        let index = &operands[k];
+        let fits = still && operands.len() == 2 && operands[0].node == row && node.rank() == picks.len();
+        // An index that a run decides may lie anywhere.
+        if !fits || index.subscripts != [last] || view::affine(graph, index.node).is_none() {
+            return None;
+        }
+        let stretch = Some((index.node, node.shape[last].clone()));
+        if let [fold] = self.users[user.index()][..]
+            && let Some(columns) = self.folds(user, fold)
+        {
+            return Some((fold, Part { row, stretch, columns, folded: true }));
+        }
+        Some((user, Part { row, stretch, columns: vec![node.shape[last].clone()], folded: false }))
+    }
+
+    /// What the last axis of a value becomes in a node that gives it another shape; none where other axes change, too.
+    fn folds(&self, of: NodeId, by: NodeId) -> Option<Vec<Axis>> {
+        let (from, to) = (&self.graph.node(of).shape, self.graph.node(by));
+        let others = from.len().checked_sub(1)?;
+        let same = |(a, b): (&Axis, &Axis)| a.size == b.size;
+        let fits = matches!(to.op, Op::Reshape) && to.rank() > others && from[..others].iter().zip(&to.shape).all(same);
+        fits.then(|| to.shape[others..].to_vec())
+    }
+
+    /// The graph with all parts taken apart, where what is wanted is found in it, and where each part is.
+    fn taken_apart(&self, wanted: &[NodeId]) -> (Graph, Vec<NodeId>, BTreeMap<NodeId, NodeId>) {
+        let mut kept = self.graph.clone();
+        kept.outputs =
+            wanted.iter().map(|node| Output { name: "wanted".into(), kind: OutputKind::Output, node: *node }).collect();
+        let mut made = BTreeMap::new();
+        let new = rebuild(&kept, Graph::clone, |r, id| match self.parts.get(&id) {
+            Some(part) => {
+                let axis = self.graph.node(part.row).rank() - 1;
+                let at = self.split(r, part.row, axis, part);
+                let (new, old) = (r.new.node(at.node).clone(), self.graph.node(id));
+                if at.subscripts.iter().copied().eq(0..new.rank()) {
+                    // It is called, and stands, as what it takes the place of.
+                    *r.new.node_mut(at.node) = Node { op: new.op, inner: new.inner, ..old.clone() };
+                }
+                made.insert(id, at.node);
+                at
+            }
+            None => r.keep(id),
+        });
+        let places = new.outputs.iter().map(|o| o.node).collect();
+        (new, places, made)
+    }
+
+    /// A value with a part's columns, behind its other axes, in the place of this axis.
+    fn split(&self, r: &mut Rebuild, id: NodeId, axis: usize, part: &Part) -> Operand {
+        let (node, columns) = (self.graph.node(id), part.columns.len());
+        if self.is_early(id) {
+            return self.stays(r, id, part);
+        }
+        let rank = node.rank();
+        // Where the loops are; that of the axis is in several places, the first of them is given.
+        let place: Vec<usize> = (0..rank + node.inner.len())
+            .map(|l| match l {
+                l if l == axis => rank - 1,
+                l if l < axis => l,
+                l if l < rank => l - 1,
+                l => l - 1 + columns,
+            })
+            .collect();
+        let mut operands = Vec::new();
+        for o in self.graph.operands(id) {
+            let Some(at) = o.subscripts.iter().position(|s| *s == axis) else {
+                operands.push(compose(&r.operand(o), &place));
+                continue;
+            };
+            let made = self.split(r, o.node, at, part);
+            let others = o.subscripts.iter().filter(|s| **s != axis).map(|s| place[*s]);
+            let loops: Vec<usize> = others.chain(rank - 1..rank - 1 + columns).collect();
+            operands.push(compose(&made, &loops));
+        }
+        let mut shape = node.shape.clone();
+        shape.remove(axis);
+        shape.extend(part.columns.iter().cloned());
+        let made = Node { shape, name: None, ..node.clone() };
+        if matches!(node.op, Op::Map(_)) { r.add(made, operands) } else { r.product(made, operands) }
+    }
+
+    /// The same of what stays as it lies: a stretch of it, in another shape.
+    fn stays(&self, r: &mut Rebuild, id: NodeId, part: &Part) -> Operand {
+        let node = self.graph.node(id);
+        let others = node.rank() - 1;
+        let like = |op: Op, last: &[Axis]| {
+            let shape = node.shape[..others].iter().chain(last).cloned().collect();
+            Node { op, shape, inner: Vec::new(), ..node.clone() }
+        };
+        let mut at = r.whole(id);
+        if let Some((index, axis)) = &part.stretch {
+            let picks = (0..others).map(Pick::Loop).chain([Pick::Operand(1)]).collect();
+            let index = r.operand(&Operand::new(*index, vec![others]));
+            let gather = like(Op::Gather { picks, fill: None }, std::slice::from_ref(axis));
+            at = r.add(gather, vec![Operand::new(at, vec![]), index]).node;
+        }
+        if part.folded {
+            at = r.add(like(Op::Reshape, &part.columns), vec![Operand::new(at, vec![])]).node;
+        }
+        Operand::new(at, (0..others + part.columns.len()).collect())
+    }
+}
