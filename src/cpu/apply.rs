@@ -136,10 +136,25 @@ impl Apply {
         match &self.from {
             From::Stored(place) => {
                 stretch.from = whole(*place);
-                call::apply(&mut stretch);
+                self.stored(&mut stretch);
             }
             From::Made(terms) => self.made(ptrs, terms, start * self.inside / self.columns, &mut stretch),
         }
+    }
+
+    /// A stretch of rows. What is added to short ones comes several times over: the last vector of each would not be whole.
+    fn stored(&self, all: &mut Stretch) {
+        let times = cpu::APPLY_REPEATED / all.row.len().max(1);
+        if all.row.is_empty() || times < 2 || all.out.len() < cpu::APPLY_REPEATED {
+            return call::apply(all);
+        }
+        let mut repeated = [0.0f32; cpu::APPLY_REPEATED];
+        for to in repeated.chunks_exact_mut(all.row.len()) {
+            to.copy_from_slice(all.row);
+        }
+        let Stretch { function, from, gate, .. } = *all;
+        let row = &repeated[..times * all.row.len()];
+        call::apply(&mut Stretch { function, from, row, gate, out: all.out });
     }
 
     /// A stretch of whole rows from row `first` on, as many at a time as stay in the first cache.
@@ -158,7 +173,7 @@ impl Apply {
             let from = &mut room[..out.len()];
             call::shallow(a, b, (rows, columns, terms.many), from);
             let gate = if all.gate.is_empty() { &[] } else { &all.gate[n * some * columns..][..out.len()] };
-            call::apply(&mut Stretch { function: all.function, from, row: all.row, gate, out });
+            self.stored(&mut Stretch { function: all.function, from, row: all.row, gate, out });
         }
     }
 }

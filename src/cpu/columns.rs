@@ -13,12 +13,13 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind};
 
 impl Gen<'_> {
-    /// A fold of what is computed for each column of the last outer loop, if rows of it are read as they lie at least as often as columns.
+    /// A fold of what is computed for each column of the last outer loop, if rows of it are read as they lie at least as often as columns. `among`: of
+    /// a kernel with a dear function somewhere.
     pub(super) fn by_rows(
         &self,
         e: usize,
         (fold, loops, value): (Fold, &[usize], usize),
-        (columns, rows): (i64, i64),
+        (columns, rows, among): (i64, i64, bool),
         hints: &Sizes,
     ) -> Option<(Of, FuncRef)> {
         let (k, last) = (self.k, self.k.outer - 1);
@@ -54,7 +55,7 @@ impl Gen<'_> {
                 Expr::Const(_) | Expr::Counter(_) | Expr::Size(_) | Expr::Reduce { .. } => {}
             }
         }
-        let pays = if dear {
+        let pays = if dear || among && columns >= ROWS_ODD {
             rows >= ROWS_DEAR
         } else {
             rows >= ROWS_LONG && (columns >= ROWS_WIDE || columns >= ROWS_ODD && columns % LINE as i64 != 0)

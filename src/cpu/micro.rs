@@ -29,39 +29,49 @@ pub(super) const SHORT: usize = 1024;
 /// Columns of the widest block: eight vectors of 16.
 const COLUMNS: usize = 128;
 
-/// `R` rows with `N` vectors of columns: a row of the matrix for each element of the rows, `step` apart, from column `j`.
+/// `R` rows with `N` vectors of columns: a row of the matrix for each element of the rows, `step` apart, from column `j`. Few sums would wait for
+/// themselves: those of even and of odd steps are taken apart.
 #[inline(always)]
-pub(super) fn tile<V: Vector, const R: usize, const N: usize>(
+pub(super) fn tile<V: Vector, const R: usize, const N: usize>(rows: &[&[f32]; R], b: &[f32], at: (usize, usize)) -> [[V; N]; R] {
+    if R * N > SUMS_FEW { tile_in::<V, R, N, 1>(rows, b, at) } else { tile_in::<V, R, N, 2>(rows, b, at) }
+}
+
+/// Steps of a sum in `S` sums, one after the other. What comes out depends on `S`, and on none of the others.
+#[inline(always)]
+pub(super) fn tile_in<V: Vector, const R: usize, const N: usize, const S: usize>(
     rows: &[&[f32]; R],
     b: &[f32],
-    (j, step): (usize, usize),
+    at: (usize, usize),
 ) -> [[V; N]; R] {
-    let mut sums = [[V::zero(); N]; R];
-    let len = rows[0].len();
-    if R * N > SUMS_FEW {
-        // A closure would not be compiled with the features that vectors need.
+    let (len, mut k) = (rows[0].len(), 0);
+    // A closure would not be compiled with the features that vectors need.
+    if S == 1 {
+        let mut sums = [[V::zero(); N]; R];
         for k in 0..len {
-            step_of(&mut sums, rows, b, (j, step), k);
+            step_of(&mut sums, rows, b, at, k);
         }
         return sums;
     }
-    // Few sums would wait for themselves: those of even and of odd steps are taken apart.
-    let mut odd = [[V::zero(); N]; R];
-    let mut k = 0;
-    while k + 1 < len {
-        step_of(&mut sums, rows, b, (j, step), k);
-        step_of(&mut odd, rows, b, (j, step), k + 1);
-        k += 2;
+    let mut sums = [[[V::zero(); N]; R]; S];
+    while k + S <= len {
+        for s in 0..S {
+            step_of(&mut sums[s], rows, b, at, k + s);
+        }
+        k += S;
     }
-    if k < len {
-        step_of(&mut sums, rows, b, (j, step), k);
+    while k < len {
+        step_of(&mut sums[0], rows, b, at, k);
+        k += 1;
     }
-    for r in 0..R {
-        for c in 0..N {
-            sums[r][c] = sums[r][c].plus(odd[r][c]);
+    let (first, others) = sums.split_at_mut(1);
+    for other in others {
+        for r in 0..R {
+            for c in 0..N {
+                first[0][r][c] = first[0][r][c].plus(other[r][c]);
+            }
         }
     }
-    sums
+    sums[0]
 }
 
 /// Step `k` of the sums.
@@ -95,9 +105,9 @@ pub(super) fn narrow<V: Vector, const R: usize>(rows: &[&[f32]; R], b: &[f32], a
 /// Rows up to which four sums of each go side by side where columns are few: one alone would wait for itself.
 const NARROW_FEW: usize = 2;
 
-/// Steps of a sum in `S` sums, one after the other.
+/// As [`tile_in`], for columns that are fewer than a vector has lanes.
 #[inline(always)]
-fn apart<V: Vector, const R: usize, const S: usize>(
+pub(super) fn apart<V: Vector, const R: usize, const S: usize>(
     rows: &[&[f32]; R],
     b: &[f32],
     (j, step): (usize, usize),

@@ -9,7 +9,7 @@ use super::down::Taken;
 use super::r#gen::Gen;
 use super::lanes::stride_of;
 use crate::ir::{DType, Fold, Size};
-use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE, ROWS_BLOCK, ROWS_FEWEST};
+use crate::plan::measured::cpu::{DOWN_FROM, PASS_BLOCK, PASS_FEW, PASS_INSIDE, ROWS_BLOCK, ROWS_DEAR, ROWS_FEWEST};
 use crate::plan::{Access, Expr, Kernel, Sizes};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -103,9 +103,14 @@ impl Gen<'_> {
             return None;
         }
         let mut dear: Vec<Dear> = Vec::new();
+        let is_dear =
+            |e: usize| matches!(&k.body[e], Expr::Map(map, _) if self.row_of(*map).is_some() && self.deps[e] >> last & 1 == 1);
+        // Folds would keep the functions around them from going through rows.
+        let among = (0..k.body.len()).any(is_dear);
+        let from = if among { ROWS_DEAR } else { DOWN_FROM };
         for (e, x) in k.body.iter().enumerate() {
             let (of, call) = match x {
-                Expr::Map(map, args) if self.row_of(*map).is_some() && self.deps[e] >> last & 1 == 1 => {
+                Expr::Map(map, args) if is_dear(e) => {
                     if k.types[e] != DType::F32 || k.types[args[0]] != DType::F32 {
                         return None;
                     }
@@ -114,8 +119,8 @@ impl Gen<'_> {
                 Expr::Reduce { fold, loops, value } if !self.is_brief(loops) => {
                     let steps = loops.iter().fold(1i64, |n, l| n.saturating_mul(hint(*l)));
                     let (fold, wide) = ((*fold, &loops[..], *value), hint(last));
-                    let down = if wide >= PASS_FEW && steps >= DOWN_FROM { self.down(e, fold) } else { None };
-                    down.or_else(|| self.by_rows(e, fold, (wide, steps), hints))?
+                    let down = if wide >= PASS_FEW && steps >= from { self.down(e, fold) } else { None };
+                    down.or_else(|| self.by_rows(e, fold, (wide, steps, among), hints))?
                 }
                 Expr::Mend { .. } => return None,
                 Expr::Const(_)

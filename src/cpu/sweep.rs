@@ -1,15 +1,35 @@
 //! Few rows times a large matrix, read as it lies: all columns take some steps of their sums before any takes the next ones, so that memory
 //! is read along its rows. Column by column, each step would be on another page.
 
-use super::micro::{Shape, narrow, put, rows_of, tile};
+use super::micro::{Shape, apart, put, rows_of, tile_in};
 use super::vector::{Base, Vector};
 use crate::plan::measured::cpu::{SWEPT_SINGLE, SWEPT_STEPS, SWEPT_STEPS_OF_LINES};
 
 /// Elements of a cache line.
 const LINE: usize = 16;
 
+/// As many columns from `j` as there are whole blocks of `N` vectors; gives where it stopped.
 #[inline(always)]
-fn columns<V: Vector, const R: usize, const N: usize>(
+fn blocks<V: Vector, const R: usize, const N: usize, const S: usize>(
+    s: &Shape,
+    (rows, b): (&[&[f32]; R], &[f32]),
+    out: &mut [f32],
+    (i, mut j): (usize, usize),
+    add: bool,
+) -> usize {
+    while j + N * V::LANES <= s.n {
+        let sums = tile_in::<V, R, N, S>(rows, b, (j, s.b_row));
+        for r in 0..R {
+            put(sums[r], &mut out[(i + r) * s.out_row + j..][..N * V::LANES], add);
+        }
+        j += N * V::LANES;
+    }
+    j
+}
+
+/// All columns of `R` rows. Each sum goes in `S` sums, however many columns are beside it: threads share columns as they like.
+#[inline(always)]
+fn columns<V: Vector, const R: usize, const N: usize, const S: usize>(
     s: &Shape,
     a: &[f32],
     b: &[f32],
@@ -17,22 +37,15 @@ fn columns<V: Vector, const R: usize, const N: usize>(
     (i, from, steps): (usize, usize, usize),
 ) {
     let rows = rows_of::<R>(a, (i, s.a_row), from, steps.min(s.k - from));
-    let (b, add) = (&b[from * s.b_row..], from > 0 || s.add);
-    let mut j = 0;
-    while j + N * V::LANES <= s.n {
-        let sums = tile::<V, R, N>(&rows, b, (j, s.b_row));
+    let (of, add) = ((&rows, &b[from * s.b_row..]), from > 0 || s.add);
+    let j = blocks::<V, R, N, S>(s, of, out, (i, 0), add);
+    let j = blocks::<V, R, 2, S>(s, of, out, (i, j), add);
+    let j = blocks::<V, R, 1, S>(s, of, out, (i, j), add);
+    if j < s.n {
+        let sums = apart::<V, R, S>(of.0, of.1, (j, s.b_row), s.n - j);
         for r in 0..R {
-            put(sums[r], &mut out[(i + r) * s.out_row + j..][..N * V::LANES], add);
+            put([sums[r]], &mut out[(i + r) * s.out_row + j..][..s.n - j], add);
         }
-        j += N * V::LANES;
-    }
-    while j < s.n {
-        let columns = V::LANES.min(s.n - j);
-        let sums = narrow::<V, R>(&rows, b, (j, s.b_row), columns);
-        for r in 0..R {
-            put([sums[r]], &mut out[(i + r) * s.out_row + j..][..columns], add);
-        }
-        j += columns;
     }
 }
 
@@ -44,19 +57,19 @@ fn sweep<V: Vector, const R: usize>(s: &Shape, a: &[f32], b: &[f32], out: &mut [
     for from in (0..s.k).step_by(steps) {
         let mut i = 0;
         while i + R <= s.m {
-            columns::<V, R, 3>(s, a, b, out, (i, from, steps));
+            columns::<V, R, 3, 1>(s, a, b, out, (i, from, steps));
             i += R;
         }
         if R > 4 && i + 4 <= s.m {
-            columns::<V, 4, 4>(s, a, b, out, (i, from, steps));
+            columns::<V, 4, 4, 1>(s, a, b, out, (i, from, steps));
             i += 4;
         }
         if i + 2 <= s.m {
-            columns::<V, 2, 4>(s, a, b, out, (i, from, steps));
+            columns::<V, 2, 4, 1>(s, a, b, out, (i, from, steps));
             i += 2;
         }
         if i < s.m {
-            columns::<V, 1, 4>(s, a, b, out, (i, from, steps));
+            columns::<V, 1, 4, 2>(s, a, b, out, (i, from, steps));
         }
     }
 }

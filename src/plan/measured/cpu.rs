@@ -69,6 +69,8 @@ pub(crate) const THIN_TERMS: RangeInclusive<usize> = 32..=F32_TERMS;
 pub(crate) const SHALLOW_TERMS: usize = 4;
 /// Columns from which on it does. A rule: half a vector.
 pub(crate) const SHALLOW_COLUMNS: i64 = 8;
+/// Elements of a row that is repeated where rows are short. By reasoning: of so many the last vector, which may not be whole, is few.
+pub(crate) const APPLY_REPEATED: usize = 512;
 /// Sums that are made at a time. A rule: 16 KiB, half of a first cache.
 pub(crate) const SHALLOW_ROOM: usize = 4 << 10;
 
