@@ -29,7 +29,7 @@ pub(super) fn instead(plan: &Plan, jobs: &mut [Job], sizes: &Sizes) -> Result<()
     for w in &plan.written {
         let writing = plan::writing(plan, w, sizes).ok_or_else(|| lost("matrices"))?;
         jobs[w.product] = Job::Written(Box::new(Written::new(writing)));
-        jobs[w.maker] = Job::Done;
+        w.makers().for_each(|maker| jobs[maker] = Job::Done);
     }
     for b in &plan.biased {
         let row = plan::row(plan, b, sizes).ok_or_else(|| lost("products"))?;

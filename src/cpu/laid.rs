@@ -53,8 +53,9 @@ impl Words {
 pub(super) enum Lie {
     /// One after the other.
     Apart,
-    /// For each row of a panel those of all matrices: what a sum of matrices reads.
-    Among,
+    /// For each row of a panel those of all matrices: what a sum of matrices reads; and of one more, which begins there, with strides for rows and
+    /// columns.
+    Among(Option<(usize, [i64; 2])>),
     /// Columns that begin and steps that lie anywhere.
     Taps { columns: Vec<usize>, taps: Vec<usize> },
     /// As panels of such columns; a step is a channel of a place.

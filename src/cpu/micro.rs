@@ -54,8 +54,8 @@ pub(super) fn tile_in<V: Vector, const R: usize, const N: usize, const S: usize>
     }
     let mut sums = [[[V::zero(); N]; R]; S];
     while k + S <= len {
-        for s in 0..S {
-            step_of(&mut sums[s], rows, b, at, k + s);
+        for (s, sums) in sums.iter_mut().enumerate() {
+            step_of(sums, rows, b, at, k + s);
         }
         k += S;
     }

@@ -3,7 +3,7 @@
 //! The head is laid out once, so that codes times head gives the columns as panels: for each row of a panel the rows of all numbers of the code
 //! lie one below the other. What a sum's steps are depends on its length alone.
 
-use super::call::{self, Ptr};
+use super::call::{self, Matrix, Ptr};
 use super::exec::Exec;
 use super::laid::{Laid, Lie, Stored, Words};
 use super::panel::{Form, Sheets};
@@ -43,9 +43,14 @@ impl Written {
         Written { of, form, kept: false, head: None }
     }
 
+    /// Numbers of a code, and 1 for what is added to all matrices.
+    fn numbers(&self) -> usize {
+        count(self.of.codes.0) + usize::from(self.of.added.is_some())
+    }
+
     /// Elements that the head takes as it is read.
     fn length(&self) -> usize {
-        count(self.of.codes.0) * self.form.length((count(self.of.sums.0), count(self.of.columns.0)))
+        self.numbers() * self.form.length((count(self.of.sums.0), count(self.of.columns.0)))
     }
 
     /// Decides whether the head is laid out once, in at most so many elements; as many as that takes.
@@ -60,18 +65,18 @@ impl Written {
             return;
         }
         self.head = None;
-        let of = self.stored(ptrs);
+        let (of, added) = (self.stored(ptrs), self.added(ptrs));
         let shape = [count(self.of.sums.0), count(self.of.columns.0)];
         let make = || {
             let mut words = Words::zero(self.length());
-            let each = count(self.of.codes.0 * self.of.sums.0) * self.form.wide;
+            let each = self.numbers() * shape[0] * self.form.wide;
             for (p, panel) in words.get_mut().chunks_exact_mut(each).take(self.panels()).enumerate() {
-                self.lay(&of, p, 0..shape[0], panel);
+                self.lay((&of, added), p, 0..shape[0], panel);
             }
             words
         };
         self.head = Some(match laid {
-            Some((laid, age)) => laid.words(age, &of, shape, Lie::Among, make),
+            Some((laid, age)) => laid.words(age, &of, shape, Lie::Among(added.map(|a| (a.at.address(), [a.row, a.col]))), make),
             None => Arc::new(make()),
         });
     }
@@ -87,18 +92,24 @@ impl Written {
         }
     }
 
-    /// Lays some rows of a panel out: for each the rows of all numbers of the code.
-    fn lay(&self, of: &Stored, panel: usize, rows: Range<usize>, to: &mut [f32]) {
+    /// What is added to all matrices.
+    fn added(&self, ptrs: &[Ptr]) -> Option<Matrix> {
+        self.of.added.map(|(buffer, offset, [row, col])| Matrix { at: ptrs[buffer].moved(offset), row, col })
+    }
+
+    /// Lays some rows of a panel out: for each the rows of all numbers of the code, and of what is added.
+    fn lay(&self, (of, added): (&Stored, Option<Matrix>), panel: usize, rows: Range<usize>, to: &mut [f32]) {
         let wide = self.form.wide;
         let columns = self.columns(panel);
-        let first = of.at.moved((panel * wide) as i64 * of.col);
-        for (row, to) in rows.zip(to.chunks_exact_mut(of.count * wide)) {
+        for (row, to) in rows.zip(to.chunks_exact_mut(self.numbers() * wide)) {
             for (code, to) in to.chunks_exact_mut(wide).enumerate() {
-                let at = first.moved(row as i64 * of.row + code as i64 * of.apart);
-                if of.col == 1 {
+                let head = Matrix { at: of.at.moved(code as i64 * of.apart), row: of.row, col: of.col };
+                let from = added.filter(|_| code == of.count).unwrap_or(head);
+                let at = from.at.moved(row as i64 * from.row + (panel * wide) as i64 * from.col);
+                if from.col == 1 {
                     to[..columns].copy_from_slice(call::slice(at, columns));
                 } else {
-                    let one = |c: usize| call::slice::<f32>(at.moved(c as i64 * of.col), 1)[0];
+                    let one = |c: usize| call::slice::<f32>(at.moved(c as i64 * from.col), 1)[0];
                     to[..columns].iter_mut().enumerate().for_each(|(c, x)| *x = one(c));
                 }
                 to[columns..].fill(0.0);
@@ -118,7 +129,7 @@ impl Written {
     /// Multiply-adds.
     pub fn work(&self) -> f64 {
         let of = &self.of;
-        of.matrices.0 as f64 * of.sums.0 as f64 * of.columns.0 as f64 * (of.codes.0 + of.rows.0) as f64
+        of.matrices.0 as f64 * of.sums.0 as f64 * of.columns.0 as f64 * (self.numbers() as i64 + of.rows.0) as f64
     }
 
     /// The rows of one matrix, on the side that is multiplied and in the result.
@@ -173,7 +184,7 @@ impl Written {
     /// How many matrices at a time, and whether all panels of some come before other matrices: then their rows stay in cache, and the head
     /// is read again for the others. Else the head stays, if it is small, and rows are read again.
     fn order(&self, matrices: usize) -> (usize, bool) {
-        let (rows, sums, numbers) = (count(self.of.rows.0), count(self.of.sums.0), count(self.of.codes.0));
+        let (rows, sums, numbers) = (count(self.of.rows.0), count(self.of.sums.0), self.numbers());
         let (wide, high) = (self.form.wide, self.form.high);
         let panel = PANEL_STEPS.min(sums) * wide;
         let some = |each: usize| (cpu::WRITTEN_CACHE / each / high).clamp(1, cpu::WRITTEN_GROUPS) * high;
@@ -205,12 +216,16 @@ impl Written {
 
     /// A panel of some matrices.
     fn some(&self, ptrs: &[Ptr], packed: &[f32], panel: usize, matrices: Range<usize>, scratch: &mut [Words; 3]) {
-        let (sums, numbers) = (count(self.of.sums.0), count(self.of.codes.0));
+        let (sums, numbers) = (count(self.of.sums.0), self.numbers());
         let [written, head, codes] = scratch;
         let codes = codes.at_least(matrices.len() * numbers);
         let z = ptrs[self.of.z.0].moved(self.of.z.1);
         let (down, along) = (self.of.matrices.1[0], self.of.codes.1[0]);
         for (q, codes) in codes.chunks_exact_mut(matrices.len()).enumerate() {
+            if q as i64 == self.of.codes.0 {
+                codes.fill(1.0);
+                continue;
+            }
             let one = |matrix: usize| call::slice::<f32>(z.moved(matrix as i64 * down + q as i64 * along), 1)[0];
             codes.iter_mut().zip(matrices.clone()).for_each(|(x, matrix)| *x = one(matrix));
         }
@@ -224,14 +239,14 @@ impl Written {
 
     /// Writes some rows of a panel of some matrices.
     fn write(&self, ptrs: &[Ptr], panel: usize, codes: &[f32], rows: Range<usize>, (part, out): (&mut Words, &mut [f32])) {
-        let (wide, numbers) = (self.form.wide, count(self.of.codes.0));
+        let (wide, numbers) = (self.form.wide, self.numbers());
         if let Some(head) = &self.head {
             let begin = (panel * count(self.of.sums.0) + rows.start) * numbers * wide;
             let head = &head.get()[begin..][..rows.len() * numbers * wide];
             return (self.form.write)(&mut Sheets { codes, numbers, head, out });
         }
         let head = part.at_least(rows.len() * numbers * wide);
-        self.lay(&self.stored(ptrs), panel, rows, head);
+        self.lay((&self.stored(ptrs), self.added(ptrs)), panel, rows, head);
         (self.form.write)(&mut Sheets { codes, numbers, head, out });
     }
 

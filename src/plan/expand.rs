@@ -162,7 +162,11 @@ impl Known<'_> {
     fn joined_at_a_loss(&self, id: NodeId, form: &Form, made: &[NodeId]) -> Vec<NodeId> {
         let (Form::One(flat), Some(product)) = (form, Product::of_sum(self.facts.graph, id)) else { return Vec::new() };
         let read = product.factors.iter().map(|f| f.node).filter(|f| made.contains(f));
-        let gains = |f: &NodeId| self.price(flat) < (1.0 - JOINED_GAIN) * (self.price(&product) + self.making(*f));
+        let making = |f: NodeId| {
+            let inner = Product::of(self.facts.graph, f).map(|p| self.facts.flatten(f, p));
+            inner.map_or(0.0, |p| self.price(&p)) + self.choices.prices().touch(self.shape(f))
+        };
+        let gains = |f: &NodeId| self.price(flat) < (1.0 - JOINED_GAIN) * (self.price(&product) + making(*f));
         read.filter(|f| !gains(f)).collect()
     }
 

@@ -30,7 +30,7 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, taps: &[Taps], may: &dyn Fn(usize
 }
 
 /// What a kernel makes of what it reads of a buffer: what is added, and the least that comes out.
-fn made(k: &Kernel, buffer: usize) -> Option<(&Access, Option<&Access>, Option<f64>)> {
+pub(super) fn made(k: &Kernel, buffer: usize) -> Option<(&Access, Option<&Access>, Option<f64>)> {
     let (mut e, mut least, mut count) = (k.value, None, 1);
     if let Expr::Map(Map::Max, args) = &k.body[e]
         && let Expr::Const(c) = k.body[args[1]]

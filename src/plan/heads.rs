@@ -3,19 +3,20 @@
 //! The last layer of a hypernetwork gives a row for each sample, `z @ h + c`, of which each generated tensor is a stretch, folded into its shape. So
 //! no product that reads such a tensor can have `z` and `h` among its factors: the row is written first. Where the stretches and shapes are taken
 //! of `h` and `c` instead, which stay as they lie, each tensor is a sum of its own, and `x @ w` may be `(x @ h) @ z + x @ c`: for a sample with
-//! one row it takes as many multiplications, and writes none of the weights.
+//! one row it takes as many multiplications, and writes none of the weights. With more rows they may be written where they are read.
 //!
 //! In: a graph, what is wanted of it, its rates, all sizes. Out: a graph of the same meaning, to within the order of sums, in which at least one such
-//! tensor is made no more; none where all stays as it is.
+//! tensor need not be written down; none where all stays as it is.
 
 use super::build::{Rates, reachable};
 use super::decide::{Choices, Place};
 use super::expand::unmade;
+use super::measured::plan::{PANEL_BYTES, WRITTEN_CODES, WRITTEN_COLUMNS, WRITTEN_ROWS, WRITTEN_SUMS};
 use super::names::called;
 use super::{Sizes, view};
 use crate::ir::pin::What;
 use crate::ir::{Axis, DType, Fold, Graph, Map, Node, NodeId, Op, Operand, Output, OutputKind, Pick, Rate};
-use crate::opt::{Rebuild, compose, rebuild};
+use crate::opt::{Product, Rebuild, compose, rebuild};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes that are looked through at most between a head's row and what stays.
@@ -24,8 +25,8 @@ const DEEP: usize = 24;
 /// A tensor that a row holds.
 struct Part {
     row: NodeId,
-    /// Which elements of the row, where it is not all of them: the index, and its axis.
-    stretch: Option<(NodeId, Axis)>,
+    /// Which elements of the row, each stretch within the one before: the index, and its axis.
+    stretches: Vec<(NodeId, Axis)>,
     /// What the row's axis becomes.
     columns: Vec<Axis>,
     folded: bool,
@@ -56,7 +57,9 @@ pub(super) fn apart(
     let silent = choices.silent();
     let tensors: Vec<NodeId> = made.values().copied().collect();
     let gone = unmade(&tried, &places, &rates(&tried), sizes, &silent, &tensors);
-    let gains: BTreeSet<NodeId> = made.keys().zip(&gone).filter(|(_, gone)| **gone).map(|(id, _)| heads.parts[id].row).collect();
+    let near = |at: &NodeId| written_where_read(&tried, *at, sizes);
+    let gains = made.iter().zip(&gone).filter(|((_, at), gone)| **gone || near(at));
+    let gains: BTreeSet<NodeId> = gains.map(|((id, _), _)| heads.parts[id].row).collect();
     heads.parts.retain(|_, part| gains.contains(&part.row));
     // What was decided of the others is decided here.
     let stay: Vec<_> = made.iter().filter(|(id, _)| !heads.parts.contains_key(id)).map(|(_, at)| site(&tried, *at)).collect();
@@ -68,6 +71,35 @@ pub(super) fn apart(
     new = crate::opt::settle(&new);
     let places = std::mem::take(&mut new.outputs).into_iter().map(|o| o.node).collect();
     Some((new, places))
+}
+
+/// Whether the matrices that a tensor is may be written where one product reads them, some columns at a time ([`super::written`]).
+fn written_where_read(graph: &Graph, id: NodeId, sizes: &Sizes) -> bool {
+    let extent = |axis: &Axis| view::value(&axis.size, sizes).max(0);
+    let [user] = graph.users(id)[..] else { return false };
+    let Some(p) = Product::of_sum(graph, user).filter(|p| p.factors.len() == 2) else { return false };
+    let Some(own) = p.factors.iter().position(|f| f.node == id) else { return false };
+    let (tensor, x) = (&p.factors[own].subscripts, &p.factors[1 - own].subscripts);
+    let Some((both, matrices)) = tensor.split_last_chunk::<2>().map(|(matrices, both)| (both, matrices)) else { return false };
+    let many = |loops: &mut dyn Iterator<Item = usize>| loops.map(|l| extent(&p.loops[l])).fold(1i64, i64::saturating_mul);
+    let (mut sums, mut columns) = (0, 0);
+    for l in both {
+        match (*l < p.rank, x.contains(l)) {
+            (false, true) => sums = extent(&p.loops[*l]),
+            (true, false) => columns = extent(&p.loops[*l]),
+            (true, true) | (false, false) => return false,
+        }
+    }
+    let rows = many(&mut x.iter().copied().filter(|l| !tensor.contains(l)));
+    let apart = matrices.iter().all(|l| *l < p.rank && x.contains(l)) && many(&mut matrices.iter().copied()) > 1;
+    let sum = match &graph.node(id).op {
+        Op::Map(Map::Add) => graph.operands(id).iter().map(|o| o.node).find(|o| matches!(graph.node(*o).op, Op::Contract)),
+        _sum => Some(id),
+    };
+    let numbers = sum.map_or(0, |sum| graph.node(sum).inner.iter().map(extent).product::<i64>());
+    let fits = WRITTEN_ROWS.contains(&rows) && WRITTEN_SUMS.contains(&sums) && WRITTEN_CODES.contains(&numbers);
+    let room = numbers.saturating_mul(sums).saturating_mul(columns) <= PANEL_BYTES as i64 / 4;
+    apart && fits && room && columns >= WRITTEN_COLUMNS && p.loops.len() == p.rank + 1
 }
 
 fn site(graph: &Graph, id: NodeId) -> (Place, String) {
@@ -126,37 +158,44 @@ impl<'g> Heads<'g> {
 
     /// All tensors that a row holds; none where anything else reads it.
     fn parts_of(&self, row: NodeId) -> Option<BTreeMap<NodeId, Part>> {
-        let users = &self.users[row.index()];
-        if users.is_empty() {
-            return None;
-        }
-        users.iter().map(|user| self.part(row, *user)).collect()
+        let mut parts = BTreeMap::new();
+        self.parts_in(row, row, &[], &mut parts).then_some(parts)
     }
 
-    fn part(&self, row: NodeId, user: NodeId) -> Option<(NodeId, Part)> {
-        let graph = self.graph;
-        let node = graph.node(user);
-        if matches!(node.op, Op::Reshape) {
-            let columns = self.folds(row, user)?;
-            return Some((user, Part { row, stretch: None, columns, folded: true }));
+    /// Finds those that a stretch of the row holds; gives whether nothing else reads it.
+    fn parts_in(&self, row: NodeId, of: NodeId, within: &[(NodeId, Axis)], parts: &mut BTreeMap<NodeId, Part>) -> bool {
+        let users = &self.users[of.index()];
+        let known = |user: &NodeId| self.folds(of, *user).is_some() || self.stretch(of, *user).is_some();
+        if users.is_empty() || !users.iter().all(known) || within.len() > DEEP {
+            return false;
         }
+        for user in users {
+            let mut stretches = within.to_vec();
+            if let Some(columns) = self.folds(of, *user) {
+                parts.insert(*user, Part { row, stretches, columns, folded: true });
+                continue;
+            }
+            stretches.extend(self.stretch(of, *user));
+            if !self.parts_in(row, *user, &stretches, parts) {
+                let columns = self.graph.node(*user).shape.last().cloned().into_iter().collect();
+                parts.insert(*user, Part { row, stretches, columns, folded: false });
+            }
+        }
+        true
+    }
+
+    /// Which elements of the last axis of a value a node has; none where it is something else.
+    fn stretch(&self, of: NodeId, user: NodeId) -> Option<(NodeId, Axis)> {
+        let node = self.graph.node(user);
         let Op::Gather { picks, fill: None } = &node.op else { return None };
-        let (operands, last) = (graph.operands(user), picks.len().checked_sub(1)?);
+        let (operands, last) = (self.graph.operands(user), picks.len().checked_sub(1)?);
         let still = picks[..last].iter().enumerate().all(|(d, p)| *p == Pick::Loop(d));
         let Pick::Operand(k) = picks[last] else { return None };
         let index = &operands[k];
-        let fits = still && operands.len() == 2 && operands[0].node == row && node.rank() == picks.len();
+        let fits = still && operands.len() == 2 && operands[0].node == of && node.rank() == picks.len();
         // An index that a run decides may lie anywhere.
-        if !fits || index.subscripts != [last] || view::affine(graph, index.node).is_none() {
-            return None;
-        }
-        let stretch = Some((index.node, node.shape[last].clone()));
-        if let [fold] = self.users[user.index()][..]
-            && let Some(columns) = self.folds(user, fold)
-        {
-            return Some((fold, Part { row, stretch, columns, folded: true }));
-        }
-        Some((user, Part { row, stretch, columns: vec![node.shape[last].clone()], folded: false }))
+        let fits = fits && index.subscripts == [last] && view::affine(self.graph, index.node).is_some();
+        fits.then(|| (index.node, node.shape[last].clone()))
     }
 
     /// What the last axis of a value becomes in a node that gives it another shape; none where other axes change, too.
@@ -235,7 +274,7 @@ impl<'g> Heads<'g> {
             Node { op, shape, inner: Vec::new(), ..node.clone() }
         };
         let mut at = r.whole(id);
-        if let Some((index, axis)) = &part.stretch {
+        for (index, axis) in &part.stretches {
             let picks = (0..others).map(Pick::Loop).chain([Pick::Operand(1)]).collect();
             let index = r.operand(&Operand::new(*index, vec![others]));
             let gather = like(Op::Gather { picks, fill: None }, std::slice::from_ref(axis));
@@ -247,3 +286,6 @@ impl<'g> Heads<'g> {
         Operand::new(at, (0..others + part.columns.len()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ pub fn place(plan: &Plan, sizes: &Sizes, apart: &[usize]) -> Option<Layout> {
     let private = private.chain(plan.biased.iter().map(|b| b.buffer));
     let private = private.chain(plan.finished.iter().map(|f| f.buffer));
     // Nor matrices that are written where they are read.
-    let private = private.chain(plan.written.iter().map(|w| w.buffer));
+    let private = private.chain(plan.written.iter().flat_map(|w| w.buffers()));
     let private: Vec<usize> = private.chain(apart.iter().copied()).collect();
     let spans = lifetimes(plan);
     let placed = |b: &usize| plan.buffers[*b].kind == Kind::Temp && !private.contains(b);
@@ -135,7 +135,7 @@ fn done(plan: &Plan, k: usize, last: usize) -> usize {
     // Queries and keys are read when the result is computed.
     let last = plan.attends.iter().find(|a| a.scores == k).map_or(last, |a| a.result);
     let last = plan.biased.iter().find(|b| b.product == k).map_or(last, |b| b.kernel);
-    plan.written.iter().find(|w| w.maker == k).map_or(last, |w| w.product)
+    plan.written.iter().find(|w| w.makers().any(|maker| maker == k)).map_or(last, |w| w.product)
 }
 
 /// What a tile asks that brings together some rows of a step.

@@ -214,7 +214,8 @@ impl fmt::Display for Plan {
             writeln!(f, "no memory for {}", self.name(b))?;
         }
         for w in &self.written {
-            writeln!(f, "no memory for {} of {}", self.name(w.buffer), self.name(self.steps[w.product].writes()[0]))?;
+            let buffers: Vec<&str> = w.buffers().map(|b| self.name(b)).collect();
+            writeln!(f, "no memory for {} of {}", buffers.join(", "), self.name(self.steps[w.product].writes()[0]))?;
         }
         let outputs: Vec<&str> = self.outputs.iter().map(|b| self.name(*b)).collect();
         writeln!(f, "outputs {}", outputs.join(", "))?;

@@ -47,7 +47,7 @@ pub(super) fn tile(plan: &mut Plan, sizes: &Sizes, rows: &[Vec<(View, bool)>], m
     attends.retain(|a| f.stays_near(What::Scores, a.result, &a.buffers));
     let mut written = written::find(plan, sizes, &|k| !taken(k) && !attends.iter().any(|a| a.has(k)));
     written.retain(|w| f.stays_near(What::Matrices, w.product, &[w.buffer]));
-    let other = |k: usize| written.iter().any(|w| w.maker == k || w.product == k) || attends.iter().any(|a| a.has(k));
+    let other = |k: usize| written.iter().any(|w| w.has(k)) || attends.iter().any(|a| a.has(k));
     let mut finished = finished::find(plan, sizes, &taps, &|k| !taken(k) && !other(k));
     finished.retain(|e| f.stays_near(What::Epilogue, e.kernel, &[e.buffer]));
     let alone = |k: &usize| {

@@ -31,8 +31,26 @@ pub struct Biased {
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     pub maker: usize,
+    /// Where something is added to all of them alike: the step that does so, and what `maker` writes instead of `buffer`.
+    pub added: Option<(usize, usize)>,
     pub product: usize,
     pub buffer: usize,
+}
+
+impl Written {
+    /// The steps that `product` does, too.
+    pub fn makers(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.maker).chain(self.added.map(|a| a.0))
+    }
+
+    /// What lies nowhere.
+    pub fn buffers(&self) -> impl Iterator<Item = usize> {
+        self.added.map(|a| a.1).into_iter().chain([self.buffer])
+    }
+
+    pub fn has(&self, step: usize) -> bool {
+        step == self.product || self.makers().any(|s| s == step)
+    }
 }
 
 /// Step `scores` multiplies queries with keys, the steps `between` make weights of that, and step `result` multiplies them with values.

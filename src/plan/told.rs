@@ -53,7 +53,7 @@ fn together(plan: &Plan) -> Vec<(usize, usize)> {
     out.extend(plan.finished.iter().map(|f| (f.taps.product, f.kernel)));
     // What lies between two products of attention would be more words than help.
     out.extend(plan.attends.iter().map(|a| (a.scores, a.result)));
-    out.extend(plan.written.iter().map(|w| (w.maker, w.product)));
+    out.extend(plan.written.iter().flat_map(|w| w.makers().map(|maker| (maker, w.product))));
     out.extend(plan.biased.iter().map(|b| (b.product, b.kernel)));
     out
 }

@@ -4,14 +4,16 @@
 use super::measured::plan::{PANEL_BYTES, WRITTEN_CODES, WRITTEN_COLUMNS, WRITTEN_ROWS, WRITTEN_SUMS};
 use super::uses::Uses;
 use super::view::value;
-use super::{Plan, Product, Sizes, Step, Written};
+use super::{Access, Plan, Product, Sizes, Step, Written};
 use crate::ir::{DType, Rate, Size};
 
-/// `y[m, r, c] = Σ x[m, r, i] w[m, i, c]` with `w[m, i, c] = Σ z[m, q] head[q, i, c]`: where the four start, and what the loops are.
+/// `y[m, r, c] = Σ x[m, r, i] w[m, i, c]` with `w[m, i, c] = Σ z[m, q] head[q, i, c] + added[i, c]`: where all start, and what the loops are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Writing {
     pub z: (usize, i64),
     pub head: (usize, i64),
+    /// With its strides for the terms of a sum and for columns; there may be none.
+    pub added: Option<(usize, i64, [i64; 2])>,
     pub x: (usize, i64),
     pub y: (usize, i64),
     /// Matrices, and the strides of z, x and y.
@@ -29,17 +31,24 @@ pub struct Writing {
 /// All such pairs, of steps that `may` be one.
 pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize) -> bool) -> Vec<Written> {
     let uses = Uses::of(plan);
-    let pair = |(maker, product, buffer): (usize, usize, usize)| {
-        let found = Written { maker, product, buffer };
+    let pair = |(maker, reader, buffer): (usize, usize, usize)| {
+        let found = match &plan.steps[reader] {
+            Step::Kernel(k) => {
+                let product = uses.only_reader(plan, reader, k.store.buffer)?;
+                Written { maker, added: Some((reader, buffer)), product, buffer: k.store.buffer }
+            }
+            _product => Written { maker, added: None, product: reader, buffer },
+        };
         let pays = |w: Writing| {
             // The head stays what it is, so that it is laid out once.
-            let head = &plan.buffers[w.head.0];
-            let stays = head.rate <= Rate::Parameter && uses.writers[w.head.0].is_empty() && maker >= plan.prepared;
+            let still = |b: usize| plan.buffers[b].rate <= Rate::Parameter && uses.writers[b].is_empty();
+            let stays = still(w.head.0) && w.added.is_none_or(|a| still(a.0)) && maker >= plan.prepared;
             let room = w.codes.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0) <= PANEL_BYTES as i64 / 4;
             let long = WRITTEN_ROWS.contains(&w.rows.0) && WRITTEN_SUMS.contains(&w.sums.0) && WRITTEN_CODES.contains(&w.codes.0);
             stays && room && long && w.columns.0 >= WRITTEN_COLUMNS && w.matrices.0 > 1
         };
-        (may(maker) && may(product) && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)
+        let free = found.makers().all(may) && may(found.product);
+        (free && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)
     };
     let mut found: Vec<Written> = uses.pairs(plan).filter_map(pair).collect();
     // A product whose matrices are written may write others: then it stays where it is.
@@ -108,6 +117,10 @@ pub fn writing(plan: &Plan, at: &Written, sizes: &Sizes) -> Option<Writing> {
     if (sums.0 == 1) || (columns.0 == 1) {
         return None;
     }
+    let adds = match at.added {
+        Some(added) => Some(adds(plan, added, sizes)?),
+        None => None,
+    };
     for b_first in [false, true] {
         // The code first, then the head.
         let (mut code, mut matrix, mut codes) = (vec![], vec![], vec![]);
@@ -129,10 +142,15 @@ pub fn writing(plan: &Plan, at: &Written, sizes: &Sizes) -> Option<Writing> {
         if !same {
             continue;
         }
+        let added = match &adds {
+            Some(adds) => Some(adds.by((code.0, code.1[1]), [(sums.0, sums.1[0]), (columns.0, columns.1[0])])?),
+            None => None,
+        };
         let (z, h) = if b_first { (&maker.b, &maker.a) } else { (&maker.a, &maker.b) };
         return Some(Writing {
             z: (z.0, n(&z.1)),
             head: (h.0, n(&h.1)),
+            added,
             x: (x.0, n(&x.1)),
             y: (product.out.0, n(&product.out.1)),
             matrices: (code.0, [code.1[0], around.1[1], around.1[2]]),
@@ -143,4 +161,39 @@ pub fn writing(plan: &Plan, at: &Written, sizes: &Sizes) -> Option<Writing> {
         });
     }
     None
+}
+
+/// What a step adds to each element of what it reads.
+struct Adds {
+    from: (usize, i64),
+    /// Of each of its loops the steps, how far it moves in what it writes, and in what it adds.
+    loops: Vec<[i64; 3]>,
+}
+
+/// `None`: it does something else.
+fn adds(plan: &Plan, (kernel, buffer): (usize, usize), sizes: &Sizes) -> Option<Adds> {
+    let Step::Kernel(k) = &plan.steps[kernel] else { return None };
+    let n = |s: &Size| value(s, sizes);
+    let (made, Some(added), None) = super::finished::made(k, buffer)? else { return None };
+    let stride = |a: &Access, l: usize| a.terms.iter().filter(|t| t.0 == l).map(|t| n(&t.1)).sum::<i64>();
+    let long: Vec<usize> = (0..k.loops.len()).filter(|l| n(&k.loops[*l].size) != 1).collect();
+    let same = long.iter().all(|l| stride(made, *l) == stride(&k.store, *l)) && n(&made.offset) == 0 && n(&k.store.offset) == 0;
+    let points: i64 = k.loops.iter().map(|l| n(&l.size)).product();
+    let all: i64 = plan.buffers[buffer].shape.iter().map(n).product();
+    let loops = long.iter().map(|l| [n(&k.loops[*l].size), stride(&k.store, *l), stride(added, *l)]).collect();
+    (same && points == all).then(|| Adds { from: (added.buffer, n(&added.offset)), loops })
+}
+
+impl Adds {
+    /// How far what is added moves with each of two loops of the matrices, of which it is the same for all; each loop has steps of some elements.
+    fn by(&self, matrices: (i64, i64), both: [(i64, i64); 2]) -> Option<(usize, i64, [i64; 2])> {
+        let moves = |(steps, apart): (i64, i64)| {
+            // Several loops of the matrices may be one here.
+            let holds = |l: &&[i64; 3]| l[1] > 0 && apart % l[1] == 0 && apart / l[1] * (steps - 1) < l[0];
+            let mut fitting = self.loops.iter().filter(holds);
+            fitting.next().filter(|_| fitting.next().is_none()).map(|l| l[2] * (apart / l[1]))
+        };
+        let still = matrices.0 == 1 || moves(matrices)? == 0;
+        still.then_some((self.from.0, self.from.1, [moves(both[0])?, moves(both[1])?]))
+    }
 }

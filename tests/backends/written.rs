@@ -47,9 +47,10 @@ fn what_others_read_is_written_down() {
     const USE: &str = "sum[i] x[b, t, i] * w[b, i, n]";
     let asked = text(USE, 66, "    output w_: [b, 70, 66] = w\n");
     let twice = text(USE, 66, "    let z[b, t, i < 70] = sum[o] u[b, t, o] * w[b, i, o]\n    output other: [b, t, 70] = z\n");
+    // What is read backwards is written so.
     let turned = text("sum[i] x[b, t, i] * w[b, i, 65 - n]", 66, "");
-    for text in [&asked, &twice, &turned] {
-        assert!(!is_free(text, &dims(3, 40)), "{text}");
+    for (text, free) in [(&asked, false), (&twice, false), (&turned, true)] {
+        assert_eq!(is_free(text, &dims(3, 40)), free, "{text}");
         for at in [dims(3, 40), dims(2, 6), dims(1, 1)] {
             Case::new(text, &at, &[]).on(&NATIVE).agrees();
         }
@@ -66,5 +67,40 @@ fn mixed_experts_follow_one_another() {
     assert_eq!(planned(text, &dims(4, 20)).written.len(), 2);
     for at in [dims(4, 20), dims(2, 6), dims(29, 31), dims(3, 2)] {
         Case::new(text, &at, &[]).on(&NATIVE).agrees();
+    }
+}
+
+/// A hypernetwork's head writes all weights of a net in one row, for each sample: where a sample has one row, none of them is written.
+#[test]
+fn weights_for_one_row_lie_nowhere() {
+    let text = |rows: &str, code: usize| {
+        format!(
+            "import std.linear {{ Linear }}\nimport std.mlp {{ Mlp }}\ndim b\n{}model M {{\n    input z: [b, {code}]\n    input x: [{rows}64]\n\
+             \x20   sub hyper = Linear({code}, size(target.*))\n    sub target = Mlp(64, 70, 33)\n    generate target.* from hyper(z)\n\
+             \x20   output y: [{rows}33] = target(x)\n}}\n",
+            if rows == "b, " { "" } else { "dim t\n" }
+        )
+    };
+    let largest = |text: &str, b: i64| {
+        let plan = planned(text, &[("b", b)]);
+        let sizes = [("b".into(), b)].into();
+        let elements = |s: &hnet::ir::Size| hnet::ir::sizes::known(s, &sizes);
+        let made = plan.buffers.iter().filter(|b| matches!(b.kind, hnet::plan::Kind::Temp));
+        made.map(|b| b.shape.iter().map(elements).product::<i64>()).max().unwrap_or(0)
+    };
+    // Ten numbers for each output instead of 64.
+    assert!(largest(&text("b, ", 10), 200) <= 200 * 10 * 70, "{}", largest(&text("b, ", 10), 200));
+    // With more rows each, they are written where they are read, with what is added to all of them.
+    for t in [2, 50] {
+        let plan = planned(&text("b, t, ", 10), &[("b", 200), ("t", t)]);
+        assert!(plan.written.iter().any(|w| w.added.is_some()), "{t}");
+    }
+    for code in [1, 3, 10] {
+        for b in [0, 1, 2, 7, 200] {
+            Case::new(&text("b, ", code), &[("b", b)], &[]).agrees();
+        }
+        for (b, t) in [(9, 5), (40, 2), (3, 50), (1, 13), (0, 70), (5, 0)] {
+            Case::new(&text("b, t, ", code), &[("b", b), ("t", t)], &[]).agrees();
+        }
     }
 }

@@ -20,18 +20,31 @@ macro_rules! with_features {
     };
 }
 
+/// The kernel of one row, for each of some; sums that are too long for it are in two parts.
+fn by_row(kernel: fn(&Shape, &[f32], &[f32], &mut [f32]), s: &Shape, a: &[f32], b: &[f32], out: &mut [f32]) {
+    for i in 0..s.m {
+        for from in (0..s.k).step_by(micro::SHORT) {
+            let part = Shape { m: 1, k: micro::SHORT.min(s.k - from), add: s.add || from > 0, ..*s };
+            kernel(&part, &a[i * s.a_row + from..], &b[from * s.b_row..], &mut out[i * s.out_row..]);
+        }
+    }
+}
+
 /// The kernels of this machine.
 fn kernels() -> Made {
     let mut out: Made = vec![("rows, base", micro::rows_plain), ("swept, base", sweep::sweep_plain)];
+    out.push(("row, base", |s, a, b, out| by_row(micro::row_plain, s, a, b, out)));
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             out.push(("rows, AVX2", with_features!(micro::rows_avx2)));
             out.push(("swept, AVX2", with_features!(sweep::sweep_avx2)));
+            out.push(("row, AVX2", |s, a, b, out| by_row(with_features!(micro::row_avx2), s, a, b, out)));
         }
         if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
             out.push(("rows, AVX-512", with_features!(micro::rows_avx512)));
             out.push(("swept, AVX-512", with_features!(sweep::sweep_avx512)));
+            out.push(("row, AVX-512", |s, a, b, out| by_row(with_features!(micro::row_avx512), s, a, b, out)));
         }
     }
     out
@@ -74,6 +87,32 @@ fn each_kernel_sums_what_f64_sums() {
                             );
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// Threads take columns of a product with few rows: a sum comes to the same bits whatever columns are beside it.
+#[test]
+fn swept_columns_are_the_same_in_any_share() {
+    for (name, kernel) in kernels().into_iter().filter(|k| k.0.starts_with("swept")) {
+        for m in [1, 2, 3, 5, 8, 9, 15] {
+            let (n, k) = (203, 77);
+            let (a, b) = (numbers(m * k, 5), numbers(k * n, 6));
+            let of = |from: usize, to: usize| {
+                let mut out = vec![0.0f32; m * (to - from)];
+                let shape = Shape { m, n: to - from, k, a_row: k, b_row: n, out_row: to - from, add: false };
+                kernel(&shape, &a, &b[from..], &mut out);
+                out
+            };
+            let all = of(0, n);
+            for (from, to) in [(0, 16), (16, 64), (48, 112), (64, 80), (96, 203), (112, 203), (192, 203)] {
+                let part = of(from, to);
+                for (i, row) in part.chunks(to - from).enumerate() {
+                    let whole = &all[i * n + from..i * n + to];
+                    let same = row.iter().zip(whole).all(|(x, y)| x.to_bits() == y.to_bits());
+                    assert!(same, "{name}: row {i} of {m}, columns {from} to {to}");
                 }
             }
         }

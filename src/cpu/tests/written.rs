@@ -19,6 +19,7 @@ fn written_matrices_are_what_f64_says_for_every_kind_of_vector() {
         let (z, head) = (numbers(matrices * numbers_of, 1), numbers(columns * numbers_of * sums, 2));
         let (x, out_row) = (numbers(matrices * rows * sums, 3), columns + 3);
         let of = Writing {
+            added: None,
             z: (0, 0),
             head: (1, 0),
             x: (2, 0),

@@ -112,7 +112,13 @@ fn rounds(step: &Step, counter: &Counter) -> Option<f64> {
 /// Of each step, in their order, by itself.
 pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
     let counter = Counter { sizes, prices: &plan.terms.prices };
-    let works: Vec<Option<Work>> = plan.steps.iter().map(|s| counter.work(s)).collect();
+    let mut works: Vec<Option<Work>> = plan.steps.iter().map(|s| counter.work(s)).collect();
+    // What is added to matrices that lie nowhere is one more number of the code that writes them.
+    for (kernel, buffer) in plan.written.iter().filter_map(|w| w.added) {
+        let ns = plan.terms.prices.multiply(counter.points(&plan.buffers[buffer].shape));
+        works[kernel] = Some(Work { ns, ..Work::default() });
+    }
+    let nowhere: BTreeSet<usize> = plan.written.iter().flat_map(|w| w.buffers()).collect();
     let within = |k: usize| plan.tiles.iter().find(|t| t.first <= k && k < t.last);
     let memory = Memory::of(&plan.terms.prices);
     let made: BTreeSet<usize> = plan.steps.iter().flat_map(Step::writes).collect();
@@ -130,7 +136,7 @@ pub(super) fn foreseen(plan: &Plan, sizes: &Sizes) -> Vec<Option<f64>> {
             let far = |t: &Touched| {
                 let since = at.get(&t.buffer).map_or(f64::INFINITY, |at| middle - at);
                 // Of a tile all that steps hand over stays near.
-                let held = tile.is_some_and(|tile| tile.private.iter().any(|p| p.0 == t.buffer));
+                let held = nowhere.contains(&t.buffer) || tile.is_some_and(|tile| tile.private.iter().any(|p| p.0 == t.buffer));
                 memory.far(t, if held { NEAR_BYTES } else { since }, made.contains(&t.buffer) && !held)
             };
             let far: Vec<Far> = work.touched.iter().map(far).collect();

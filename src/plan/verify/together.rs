@@ -33,7 +33,12 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
     let mut all: Vec<Group> = plan.taps.iter().map(|t| pair("windows", t.gather, t.product, t.buffer)).collect();
     all.extend(plan.finished.iter().map(|f| pair("a finish", f.taps.product, f.kernel, f.buffer)));
     all.extend(plan.biased.iter().map(|b| pair("a bias", b.product, b.kernel, b.buffer)));
-    all.extend(plan.written.iter().map(|w| pair("written matrices", w.maker, w.product, w.buffer)));
+    all.extend(plan.written.iter().map(|w| Group {
+        what: "written matrices",
+        steps: w.makers().collect(),
+        last: w.product,
+        buffers: w.buffers().collect(),
+    }));
     all.extend(plan.attends.iter().map(|a| {
         let steps = std::iter::once(a.scores).chain(a.between.iter().copied()).collect();
         Group { what: "attention", steps, last: a.result, buffers: a.buffers.clone() }
