@@ -1,4 +1,5 @@
-"""Three more workloads, with models beside this file: adapters by segment, samples of several tasks, and a step of decoding with a cache."""
+"""More workloads, with models beside this file: adapters by segment, samples of several tasks or with a layer each, and a step of decoding with a
+cache."""
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -129,6 +130,27 @@ def tasks(draw: Draw, rows=1024, count=16, hidden=64):
 
     ways = {"each": Way(each), "copied": Way(copied, written), "padded": Way(padded, written), "all": Way(all_of, written)}
     return Case("benches/peers/tasks.hnet", {"tasks": count, "hidden": hidden}, p, x, ways)
+
+
+def nets(draw: Draw, t, b=32, d=512, code=8):
+    """Samples of `t` rows, with a layer each that a linear head writes from a short code."""
+    p = {}
+    draw.dense(p, "head", code, d * d + d, std=0.02)
+    x = {"z": draw.normal(b, code), "x": draw.normal(b, t, d)}
+
+    def written(p, x, _):
+        """The layers of all samples, and a product with each."""
+        flat = torch.addmm(p["head.bias"], x["z"], p["head.w"])
+        return torch.baddbmm(flat[:, None, d * d:], x["x"], flat[:, :d * d].view(b, d, d))
+
+    def joined(p, x, _):
+        """What rows are of the head, weighed by the code: no sample's weights are written."""
+        w, bias = p["head.w"], p["head.bias"]
+        parts = torch.matmul(x["x"].reshape(b * t, d), w[:, :d * d].view(code, d, d)).view(code, b, t, d)
+        y = torch.einsum("kbto,bk->bto", parts, x["z"]) + x["x"] @ bias[:d * d].view(d, d)
+        return y + torch.addmm(bias[d * d:], x["z"], w[:, d * d:])[:, None]
+
+    return Case("benches/peers/nets.hnet", {"code": code, "d": d}, p, x, {"written": Way(written), "joined": Way(joined)})
 
 
 def decode(draw: Draw, places=64, d=256, heads=8, layers=4, h=1024, vocab=1000):

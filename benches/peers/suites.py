@@ -12,6 +12,8 @@ WORKLOADS = {make.__name__: make for make in (
     "segments_64": functools.partial(documents.segments, documents=64),
     "tasks": documents.tasks,
     "codes": documents.codes,
+    "nets_1": functools.partial(documents.nets, t=1),
+    "nets_8": functools.partial(documents.nets, t=8),
     "decode": documents.decode,
     "conv_3": functools.partial(workloads.convolution, images=8, c=3, o=64, side=64),
     "conv_64": functools.partial(workloads.convolution, images=8, c=64, o=64, side=28),
