@@ -22,11 +22,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Nodes that are looked through at most between a head's row and what stays.
 const DEEP: usize = 24;
 
+/// Some elements of a row: where their index says, which has loops of these axes.
+#[derive(Clone)]
+struct Stretch {
+    index: NodeId,
+    subscripts: Vec<usize>,
+    axes: Vec<Axis>,
+}
+
 /// A tensor that a row holds.
 struct Part {
     row: NodeId,
-    /// Which elements of the row, each stretch within the one before: the index, and its axis.
-    stretches: Vec<(NodeId, Axis)>,
+    /// Which elements of the row, each stretch within the one before.
+    stretches: Vec<Stretch>,
     /// What the row's axis becomes.
     columns: Vec<Axis>,
     folded: bool,
@@ -163,7 +171,7 @@ impl<'g> Heads<'g> {
     }
 
     /// Finds those that a stretch of the row holds; gives whether nothing else reads it.
-    fn parts_in(&self, row: NodeId, of: NodeId, within: &[(NodeId, Axis)], parts: &mut BTreeMap<NodeId, Part>) -> bool {
+    fn parts_in(&self, row: NodeId, of: NodeId, within: &[Stretch], parts: &mut BTreeMap<NodeId, Part>) -> bool {
         let users = &self.users[of.index()];
         let known = |user: &NodeId| self.folds(of, *user).is_some() || self.stretch(of, *user).is_some();
         if users.is_empty() || !users.iter().all(known) || within.len() > DEEP {
@@ -175,9 +183,10 @@ impl<'g> Heads<'g> {
                 parts.insert(*user, Part { row, stretches, columns, folded: true });
                 continue;
             }
-            stretches.extend(self.stretch(of, *user));
-            if !self.parts_in(row, *user, &stretches, parts) {
-                let columns = self.graph.node(*user).shape.last().cloned().into_iter().collect();
+            let Some(stretch) = self.stretch(of, *user) else { continue };
+            let columns = stretch.axes.clone();
+            stretches.push(stretch);
+            if columns.len() > 1 || !self.parts_in(row, *user, &stretches, parts) {
                 parts.insert(*user, Part { row, stretches, columns, folded: false });
             }
         }
@@ -185,17 +194,20 @@ impl<'g> Heads<'g> {
     }
 
     /// Which elements of the last axis of a value a node has; none where it is something else.
-    fn stretch(&self, of: NodeId, user: NodeId) -> Option<(NodeId, Axis)> {
+    fn stretch(&self, of: NodeId, user: NodeId) -> Option<Stretch> {
         let node = self.graph.node(user);
         let Op::Gather { picks, fill: None } = &node.op else { return None };
         let (operands, last) = (self.graph.operands(user), picks.len().checked_sub(1)?);
         let still = picks[..last].iter().enumerate().all(|(d, p)| *p == Pick::Loop(d));
         let Pick::Operand(k) = picks[last] else { return None };
         let index = &operands[k];
-        let fits = still && operands.len() == 2 && operands[0].node == of && node.rank() == picks.len();
+        let mut loops = index.subscripts.clone();
+        loops.sort();
         // An index that a run decides may lie anywhere.
-        let fits = fits && index.subscripts == [last] && view::affine(self.graph, index.node).is_some();
-        fits.then(|| (index.node, node.shape[last].clone()))
+        let fits = still && operands.len() == 2 && operands[0].node == of && loops.iter().copied().eq(last..node.rank());
+        let subscripts = index.subscripts.iter().map(|l| l.wrapping_sub(last)).collect();
+        let fits = fits && !loops.is_empty() && view::affine(self.graph, index.node).is_some();
+        fits.then(|| Stretch { index: index.node, subscripts, axes: node.shape[last..].to_vec() })
     }
 
     /// What the last axis of a value becomes in a node that gives it another shape; none where other axes change, too.
@@ -274,10 +286,10 @@ impl<'g> Heads<'g> {
             Node { op, shape, inner: Vec::new(), ..node.clone() }
         };
         let mut at = r.whole(id);
-        for (index, axis) in &part.stretches {
+        for s in &part.stretches {
             let picks = (0..others).map(Pick::Loop).chain([Pick::Operand(1)]).collect();
-            let index = r.operand(&Operand::new(*index, vec![others]));
-            let gather = like(Op::Gather { picks, fill: None }, std::slice::from_ref(axis));
+            let index = r.operand(&Operand::new(s.index, s.subscripts.iter().map(|l| others + l).collect()));
+            let gather = like(Op::Gather { picks, fill: None }, &s.axes);
             at = r.add(gather, vec![Operand::new(at, vec![]), index]).node;
         }
         if part.folded {

@@ -137,3 +137,27 @@ fn stretches_of_stretches_are_stretches() {
         assert!(!new.contains("f32[b, n=5000]") && !new.contains("f32[b, r=4160]"), "{new}");
     }
 }
+
+#[test]
+fn slices_that_are_counted_out_are_stretches() {
+    let text = "%0: f32[b, k=8] = input \"z\"
+         %1: f32[b, i=64] = input \"x\"
+         %2: f32[k=8, n=5000] = param \"h\"
+         %3: f32[b, n=5000] = sum(k=8) %0[b, k] * %2[k, n]
+         %4: f32[n=5000] = param \"c\"
+         %5: f32[b, n=5000] = add %3[b, n], %4[n]
+         %6: i32[i=64] = iota
+         %7: i32 = const 70
+         %8: i32[i=64] = mul %6[i], %7
+         %9: i32[o=60] = iota
+         %10: i32[i=64, o=60] = add %8[i], %9[o]
+         %11: f32[b, i=64, o=60] = gather %5[b, %10[i, o]]
+         %12: f32[b, o=60] = sum(i=64) %1[b, i] * %11[b, i, o]
+         output y = %12";
+    let turned = text.replace("f32[b, i=64, o=60] = gather %5[b, %10[i, o]]", "f32[b, o=60, i=64] = gather %5[b, %10[i, o]]");
+    let turned = turned.replace("%11[b, i, o]", "%11[b, o, i]");
+    for text in [text, &turned] {
+        let new = at(text, 64).expect("it is cheaper apart");
+        assert!(!new.contains("f32[b, n=5000]"), "{new}");
+    }
+}
