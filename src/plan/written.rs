@@ -1,9 +1,7 @@
 //! Matrices that a product writes for another: a head times a code, experts mixed by their shares. Both are one step, and the matrices lie
 //! nowhere: some columns of each are written where the product reads them next.
 
-use super::measured::plan::{
-    PANEL_BYTES, WRITTEN_CODES, WRITTEN_COLUMNS, WRITTEN_NEAR, WRITTEN_NEAR_ROWS, WRITTEN_ROWS, WRITTEN_SUMS,
-};
+use super::measured::plan::{PANEL_BYTES, WRITTEN_CODES, WRITTEN_COLUMNS, WRITTEN_ROWS, WRITTEN_SUMS};
 use super::uses::Uses;
 use super::view::value;
 use super::{Access, Plan, Product, Sizes, Step, Written};
@@ -47,9 +45,7 @@ pub(super) fn find(plan: &Plan, sizes: &Sizes, may: &dyn Fn(usize) -> bool) -> V
             let stays = still(w.head.0) && w.added.is_none_or(|a| still(a.0)) && maker >= plan.prepared;
             let room = w.codes.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0) <= PANEL_BYTES as i64 / 4;
             let long = WRITTEN_ROWS.contains(&w.rows.0) && WRITTEN_SUMS.contains(&w.sums.0) && WRITTEN_CODES.contains(&w.codes.0);
-            let all = w.matrices.0.saturating_mul(w.sums.0).saturating_mul(w.columns.0);
-            let near = all <= WRITTEN_NEAR && w.rows.0 > WRITTEN_NEAR_ROWS;
-            stays && room && long && !near && w.columns.0 >= WRITTEN_COLUMNS && w.matrices.0 > 1
+            stays && room && long && w.columns.0 >= WRITTEN_COLUMNS && w.matrices.0 > 1
         };
         let free = found.makers().all(may) && may(found.product);
         (free && writing(plan, &found, sizes).is_some_and(pays)).then_some(found)

@@ -53,10 +53,6 @@ pub(crate) const WRITTEN_SUMS: RangeInclusive<i64> = 64..=F32_TERMS;
 /// is faster by itself (measured; on what is not noted: 16 matrices of 256 by 256 for 64 rows each, codes of 64 numbers:
 /// 2.2 ms against 2.8; eight experts of 256 by 512 for 32 sequences: 6 % slower).
 pub(crate) const WRITTEN_CODES: RangeInclusive<i64> = 2..=16;
-/// Elements of all matrices up to which they stay near where they are written down, and rows beyond which that is as good then. Measured: eight matrices
-/// of 64 by 64, codes of 8 numbers: 64 rows 54 µs written down and 59 so, 512 rows 341 and 425.
-pub(crate) const WRITTEN_NEAR: i64 = 256 << 10;
-pub(crate) const WRITTEN_NEAR_ROWS: i64 = 32;
 /// Columns of a matrix from which on it is written so. By reasoning: so many are written at a time.
 pub(crate) const WRITTEN_COLUMNS: i64 = 32;
 
