@@ -1,5 +1,8 @@
 //! graph → graph: what is planned in the place of a graph, and means the same.
 
+#[cfg(test)]
+pub(super) mod meaning;
+
 use super::Sizes;
 use super::asked::check_sizes;
 use super::build::{Rates, reachable};
